@@ -1,0 +1,1 @@
+"""The shared floor: the contract between the parts, the MQTT session and the service runtime."""

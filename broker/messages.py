@@ -1,0 +1,333 @@
+"""Every message of the contract as a frozen model; unknown fields are ignored on receipt, refused on sending."""
+
+import base64
+import binascii
+import hashlib
+import json
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+from broker.errors import ContractError
+
+MAX_PAYLOAD_BYTES = 256 * 1024
+"""No message of the contract is larger; larger payloads go to quarantine."""
+
+
+def _utc(value: datetime) -> datetime:
+    return value.astimezone(UTC)
+
+
+def _stamp(value: datetime) -> str:
+    return value.isoformat().replace("+00:00", "Z")
+
+
+def _unbase64(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return base64.b64decode(value, validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"no base64: {error}") from error
+
+
+def _base64(value: bytes) -> str:
+    return base64.b64encode(value).decode()
+
+
+At = Annotated[AwareDatetime, AfterValidator(_utc), PlainSerializer(_stamp, return_type=str, when_used="json")]
+"""An instant: RFC 3339 with an offset on the wire, an aware UTC datetime in memory."""
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+"""A device id, spec name or command."""
+BootId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{4,32}$")]
+"""Random, new at each start of the agent."""
+MeterKey = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,96}$")]
+"""`FLAG:serial`, for example `LGZ:12345678`; printable ASCII without spaces."""
+SpecRef = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}@[1-9][0-9]{0,8}$")]
+"""A spec and its version, for example `lgz-e350@3`."""
+ObisCode = Annotated[str, StringConstraints(pattern=r"^\d{1,3}-\d{1,3}:\d{1,3}\.\d{1,3}\.\d{1,3}(\*\d{1,3})?$")]
+"""OBIS text as broker.obis writes it: `A-B:C.D.E`, with `*F` only where F is not 255."""
+Bytes = Annotated[bytes, BeforeValidator(_unbase64), PlainSerializer(_base64, return_type=str, when_used="json")]
+"""Raw bytes, standard base64 on the wire."""
+Value = Annotated[float, Field(allow_inf_nan=False)]
+Short = Annotated[str, StringConstraints(max_length=256)]
+Text = Annotated[str, StringConstraints(max_length=4096)]
+
+
+class Message(BaseModel):
+    """What all messages share: frozen, strict about types, `payload()` to send and `parse()` to receive."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    def payload(self) -> bytes:
+        """The JSON to publish, UTF-8, without absent fields."""
+        return self.model_dump_json(exclude_none=True, by_alias=True).encode()
+
+    @classmethod
+    def parse(cls, payload: bytes) -> Self:
+        """Read a received payload. Raises ContractError that names the field and the reason."""
+        return parse(cls, payload)
+
+
+class Clock(StrEnum):
+    """How far to trust `at`: the meter's own clock, the device's clock kept by NTP, or one never synchronised."""
+
+    METER = "meter"
+    SYNCED = "synced"
+    UNSYNCED = "unsynced"
+
+
+class Source(StrEnum):
+    """Where samples come from: live, the outbox after an outage, the meter's memory, or frames decoded later."""
+
+    LIVE = "live"
+    BACKFILL = "backfill"
+    PROFILE = "profile"
+    REDECODED = "redecoded"
+
+
+class Sample(Message):
+    """The values of one meter at one instant, by OBIS code in each code's canonical unit."""
+
+    at: At
+    values: Annotated[dict[ObisCode, Value], Field(min_length=1, max_length=512)]
+
+
+class Readings(Message):
+    """Samples of one meter; `units` names the unit only of codes whose unit the OBIS catalogue leaves open."""
+
+    boot: BootId
+    seq: Annotated[int, Field(ge=1, le=2**53)]
+    meter: MeterKey
+    spec: SpecRef
+    clock: Clock
+    source: Source = Source.LIVE
+    samples: Annotated[tuple[Sample, ...], Field(min_length=1, max_length=4096)]
+    units: dict[ObisCode, Short] | None = None
+
+
+class FrameReason(StrEnum):
+    """Why raw bytes are sent instead of, or beside, readings."""
+
+    NO_SPEC = "no_spec"
+    UNDECODABLE = "undecodable"
+    BAD_FRAME = "bad_frame"
+    REQUESTED = "requested"
+
+
+class RawFrame(Message):
+    """One frame as it came from the line, base64 on the wire; `at` is the device's receive time."""
+
+    at: At
+    data: Annotated[Bytes, Field(max_length=65536)]
+    error: Short | None = None
+
+
+class Frames(Message):
+    """Raw frames of one port with what is known of their meter."""
+
+    boot: BootId
+    seq: Annotated[int, Field(ge=1, le=2**53)]
+    reason: FrameReason
+    port: Short
+    protocol: Short
+    meter: MeterKey | None = None
+    hints: dict[Short, Text] = Field(default_factory=dict)
+    frames: Annotated[tuple[RawFrame, ...], Field(min_length=1, max_length=1024)]
+
+
+class EventMessage(Message):
+    """A diagnostic of a device: meter swapped, clock stepped, outbox near full, decode failing."""
+
+    boot: BootId
+    seq: Annotated[int, Field(ge=1, le=2**53)]
+    at: At
+    event: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+    severity: Literal["info", "warning", "error"] = "info"
+    meter: MeterKey | None = None
+    detail: dict[Short, Any] = Field(default_factory=dict)
+
+
+class Software(Message):
+    """The agent's software and the parameters that it knows, by name."""
+
+    name: Short = "wattline"
+    version: Short
+    python: Short | None = None
+    parameters: tuple[Short, ...] = ()
+
+
+class Hardware(Message):
+    """The machine that the agent runs on."""
+
+    model: Short | None = None
+    serial: Short | None = None
+    os: Short | None = None
+    machine: Short | None = None
+
+
+class Status(Message):
+    """Online or offline; the same document with `online: false` is the last will."""
+
+    online: bool
+    boot: BootId
+    software: Short
+    since: At
+
+
+class MeterSeen(Message):
+    """A meter as the device sees it at a port, with all that tells its product."""
+
+    key: MeterKey
+    port: Short
+    protocol: Short
+    manufacturer: Short | None = None
+    product: Short | None = None
+    serial: Short | None = None
+    firmware: Short | None = None
+    parent: MeterKey | None = None
+    facts: dict[Short, Text] = Field(default_factory=dict)
+    addresses: Annotated[tuple[Short, ...], Field(max_length=1024)] = ()
+
+
+class Registration(Message):
+    """Who a device is, its hardware and software, and the meters it sees. Sending it again changes nothing."""
+
+    boot: BootId
+    at: At
+    hardware: Hardware
+    software: Software
+    ports: tuple[Short, ...] = ()
+    meters: Annotated[tuple[MeterSeen, ...], Field(max_length=256)] = ()
+
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+class Parameters(Message):
+    """What an engineer may tune on a device, with the defaults that hold where nobody says otherwise."""
+
+    reading_interval_s: Annotated[float, Field(ge=0.2, le=86400)] = 10.0
+    """At most one sample of a meter in each interval; the first telegram in it is taken."""
+    publish_interval_s: Annotated[float, Field(ge=0.2, le=3600)] = 10.0
+    """Samples are gathered this long before they are published together."""
+    obis_include: Annotated[tuple[Short, ...], Field(min_length=1, max_length=256)] = ("*",)
+    """Patterns of OBIS codes to publish; `*` stands for any run of characters."""
+    obis_exclude: Annotated[tuple[Short, ...], Field(max_length=256)] = ()
+    """Patterns of OBIS codes to leave out, after obis_include."""
+    raw_frames: bool = False
+    """Publish the raw frames beside the readings."""
+    outbox_limit_mib: Annotated[int, Field(ge=1, le=65536)] = 256
+    """How much disk the outbox may take before its policy thins or refuses."""
+    log_level: LogLevel = "info"
+
+
+class MeterConfig(Message):
+    """What the config service says of one meter; without a spec the device keeps publishing raw frames."""
+
+    spec: SpecRef | None = None
+
+
+class Desired(Message):
+    """The retained desired configuration of one device, versioned and hashed.
+
+    `hash` is `digest()` of what it carries; a message by hand may leave it out.
+    """
+
+    version: Annotated[int, Field(ge=1, le=2**53)]
+    hash: Short | None = None
+    author: Short = "system"
+    at: At | None = None
+    parameters: Parameters = Field(default_factory=Parameters)
+    meters: Annotated[dict[MeterKey, MeterConfig], Field(max_length=256)] = Field(default_factory=dict)
+
+    def digest(self) -> str:
+        """SHA-256 in hex over the canonical JSON of version, parameters and meters."""
+        content = self.model_dump(mode="json", include={"version", "parameters", "meters"}, exclude_none=True)
+        return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+    def sealed(self) -> Self:
+        """The same document with its hash filled in."""
+        return self.model_copy(update={"hash": self.digest()})
+
+    @model_validator(mode="after")
+    def _hash_fits(self) -> Self:
+        if self.hash is not None and self.hash != self.digest():
+            raise ValueError("hash does not fit version, parameters and meters; leave it out or recompute it")
+        return self
+
+
+class Reason(Message):
+    """One reason of a refusal: the field, and what is wrong with it."""
+
+    field: Short
+    reason: Text
+
+
+class Reported(Message):
+    """Which version of the desired configuration a device applied, or why it refused, and what holds now."""
+
+    version: Annotated[int, Field(ge=0, le=2**53)]
+    state: Literal["applied", "refused"]
+    boot: BootId
+    at: At
+    reasons: tuple[Reason, ...] = ()
+    effective: Parameters
+    specs: dict[MeterKey, SpecRef] = Field(default_factory=dict)
+
+
+class Command(Message):
+    """A request to a device; response topic, correlation data and expiry are MQTT 5 properties."""
+
+    arguments: dict[Short, Any] = Field(default_factory=dict)
+
+
+class Reply(Message):
+    """A device's answer to a command."""
+
+    command: Name
+    ok: bool
+    result: dict[Short, Any] = Field(default_factory=dict)
+    error: Text | None = None
+
+
+class SpecMessage(Message):
+    """One immutable spec document; `document` is the spec as meters.spec reads it."""
+
+    spec: Name
+    version: Annotated[int, Field(ge=1, le=10**9)]
+    sha256: Short
+    document: dict[str, Any]
+
+
+M = TypeVar("M", bound=Message)
+
+
+def parse(model: type[M], payload: bytes) -> M:
+    """Validate a received payload; unknown fields are ignored at any depth.
+
+    Raises ContractError with the first failing field, or `payload` where it is no JSON or too large.
+    """
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise ContractError(
+            f"{len(payload)} bytes", field="payload", fix=f"at most {MAX_PAYLOAD_BYTES} bytes a message"
+        )
+    try:
+        return model.model_validate_json(payload, extra="ignore")
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = ".".join(str(part) for part in first["loc"]) or "payload"
+        raise ContractError(first["msg"], field=field[:200]) from error

@@ -1,0 +1,142 @@
+"""The runtime that every service shares: logs, signals, /healthz, /metrics, and errors that a person can act on."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Literal, TypeVar
+
+import structlog
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from pydantic import ValidationError
+
+from broker.errors import PermanentError
+from broker.settings import ServiceSettings, describe
+
+LogFormat = Literal["auto", "json", "console"]
+S = TypeVar("S", bound=ServiceSettings)
+Check = Callable[[], tuple[bool, str]]
+"""Tells whether a part is well, and one line of detail."""
+
+
+def configure_logging(level: str = "info", log_format: LogFormat = "auto") -> None:
+    """Log structured events to stderr: JSON lines, or colours where stderr is a terminal and the format is auto."""
+    as_json = log_format == "json" or (log_format == "auto" and not sys.stderr.isatty())
+    renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.StackInfoRenderer(),
+            *([structlog.processors.format_exc_info] if as_json else []),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+class Health:
+    """The checks of one service by name; the service is well while all of them are."""
+
+    def __init__(self) -> None:
+        self._checks: dict[str, Check] = {}
+
+    def add(self, name: str, check: Check) -> None:
+        """Add a check; one of the same name is replaced."""
+        self._checks[name] = check
+
+    def report(self) -> tuple[bool, dict[str, Any]]:
+        """Run all checks now: overall verdict, and the document that /healthz serves."""
+        results = {name: check() for name, check in self._checks.items()}
+        well = all(ok for ok, _ in results.values())
+        checks = {name: {"ok": ok, "detail": detail} for name, (ok, detail) in results.items()}
+        return well, {"status": "ok" if well else "failing", "checks": checks}
+
+
+def health_routes(health: Health, registry: CollectorRegistry) -> list[web.RouteDef]:
+    """The routes /healthz (200 or 503 with JSON) and /metrics (Prometheus text)."""
+
+    async def healthz(_: web.Request) -> web.Response:
+        well, document = health.report()
+        return web.json_response(document, status=200 if well else 503)
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    return [web.get("/healthz", healthz), web.get("/metrics", metrics)]
+
+
+@contextlib.asynccontextmanager
+async def serve_http(app: web.Application, host: str, port: int) -> AsyncIterator[int]:
+    """Serve an application while the context lasts; yields the port, which matters where 0 was asked for.
+
+    Raises PermanentError if the address can't be bound.
+    """
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, host, port, shutdown_timeout=2)
+    try:
+        try:
+            await site.start()
+        except OSError as error:
+            raise PermanentError(f"can't listen on {host}:{port}: {error.strerror}; set another http_port") from error
+        bound: int = runner.addresses[0][1]
+        structlog.get_logger().info("http_listening", host=host, port=bound)
+        yield bound
+    finally:
+        await runner.cleanup()
+
+
+@contextlib.asynccontextmanager
+async def serve_health(health: Health, registry: CollectorRegistry, host: str, port: int) -> AsyncIterator[int]:
+    """Serve /healthz and /metrics alone, for services without an API of their own."""
+    app = web.Application()
+    app.add_routes(health_routes(health, registry))
+    async with serve_http(app, host, port) as bound:
+        yield bound
+
+
+def load(settings: type[S]) -> S:
+    """Read a service's settings from the environment once; ends the process naming each wrong variable."""
+    try:
+        return settings()
+    except ValidationError as error:
+        prefix = settings.model_config.get("env_prefix", "")
+        sys.exit(f"Wrong settings:\n{describe(error, prefix)}")
+
+
+def run_service(name: str, settings: S, run: Callable[[S, asyncio.Event], Awaitable[None]]) -> None:
+    """Run a service until SIGTERM or SIGINT sets `stop`, then let it drain.
+
+    A PermanentError ends the process with status 1 and its message, not a traceback.
+    """
+    configure_logging(settings.log_level, settings.log_format)
+    structlog.contextvars.bind_contextvars(service=name)
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        await run(settings, stop)
+
+    try:
+        asyncio.run(main())
+    except PermanentError as error:
+        sys.exit(f"wattline {name}: {error}")
+    except ExceptionGroup as group:
+        permanent, rest = group.split(PermanentError)
+        if rest is not None or permanent is None:
+            raise
+        sys.exit(f"wattline {name}: {_first(permanent)}")
+
+
+def _first(group: ExceptionGroup[Any]) -> BaseException:
+    inner = group.exceptions[0]
+    return _first(inner) if isinstance(inner, ExceptionGroup) else inner

@@ -1,0 +1,58 @@
+"""Settings that every service shares; each service adds its own under the prefix WATTLINE_<SERVICE>_."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from broker.errors import PermanentError
+from broker.topics import DEFAULT_ROOT
+
+
+class BrokerAddress(BaseModel):
+    """Where the broker is and how to be let in; a password is given itself or as a file's path."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=1883, ge=1, le=65535)
+    username: str | None = None
+    password: SecretStr | None = None
+    password_file: Path | None = None
+    tls_ca: Path | None = None
+    """A CA certificate file; with it the connection is TLS."""
+    root: str = DEFAULT_ROOT
+
+    def secret(self) -> str | None:
+        """The password, read from its file where one is named. Raises PermanentError if the file can't be read."""
+        if self.password is not None:
+            return self.password.get_secret_value()
+        if self.password_file is None:
+            return None
+        try:
+            return self.password_file.read_text().strip()
+        except OSError as error:
+            raise PermanentError(f"password_file: {error}; name a readable file") from error
+
+
+class ServiceSettings(BaseSettings):
+    """What every service can be told. Nested fields are written BROKER__HOST."""
+
+    model_config = SettingsConfigDict(frozen=True, env_nested_delimiter="__", extra="ignore")
+
+    broker: BrokerAddress = BrokerAddress()
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "json", "console"] = "auto"
+    http_host: str = "127.0.0.1"
+    http_port: int = Field(default=0, ge=0, le=65535)
+    """Port of /healthz and /metrics; 0 takes a free one, which the log names."""
+
+
+def describe(error: ValidationError, prefix: str) -> str:
+    """Say which environment variables are wrong and why, a line each."""
+    lines = []
+    for problem in error.errors(include_url=False, include_input=True):
+        name = prefix + "__".join(str(part) for part in problem["loc"]).upper()
+        lines.append(f"{name}: {problem['msg']} (got {problem.get('input')!r:.80})")
+    return "\n".join(lines)

@@ -1,0 +1,115 @@
+"""What every protocol's reader yields: frames, telegrams of neutral records, and the facts that tell the product."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Protocol
+
+from broker.errors import FrameError
+
+
+class Wire(StrEnum):
+    """The protocols that Wattline reads, as messages and specs name them."""
+
+    P1 = "p1"
+    SML = "sml"
+    IEC62056_21 = "iec62056-21"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One link unit as it came from the line, its check passed or not needed.
+
+    `data` is all of its bytes, from the first that belongs to it to the last, so that parsing it again gives the
+    same telegram. `offset` counts bytes since the framer was made.
+    """
+
+    protocol: Wire
+    data: bytes
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MeterTime:
+    """A time stamp as a meter states it.
+
+    `at` is aware UTC where the stamp carries its offset (P1's S and W, IEC 62056-21's season flag), else None;
+    `local` is the naive wall-clock time; `dst` tells summer time where the stamp says so.
+    """
+
+    local: datetime
+    dst: bool | None = None
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One addressed value of a telegram, before any spec has had its say.
+
+    `address` is the code as the wire gives it, normalised where it is OBIS (`1-0:1.8.0`, `*F` only where F is not
+    255), else as it stands (`6.26`, `P.01`, `F.F`). `value` is a Decimal after the wire's own scaler, text, octets,
+    or None for an entry without value. `unit` is the wire's unit as broker.obis spells units (`Wh`, `kWh`, `W`),
+    None where the wire names none. `scaler` and `width` (octets of the integer on the wire, negative where signed)
+    and `status` are there for quirks. `at` is a stamp of the record's own. `index` is its place among records of the
+    same address.
+    """
+
+    address: str
+    value: Decimal | str | bytes | None
+    unit: str | None = None
+    at: MeterTime | None = None
+    status: int | None = None
+    scaler: int | None = None
+    width: int | None = None
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileRow:
+    """The values of one interval of a load profile; `at` is the interval's END as the meter states it."""
+
+    at: MeterTime
+    records: tuple[Record, ...]
+    status: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Telegram:
+    """One decoded push or reply: records, facts that tell the product, and the meter's time where it has one.
+
+    Facts are short texts by name. All protocols use `manufacturer` (three letter FLAG code, upper case), `serial`,
+    `product`, `firmware` where the wire gives them; P1 and IEC 62056-21 add `identification` (the line after `/`,
+    without the line end) and P1 `version` (1-3:0.2.8 or 0-0:96.1.4); SML adds `server_id` (hex).
+    """
+
+    protocol: Wire
+    records: tuple[Record, ...]
+    facts: dict[str, str] = field(default_factory=dict)
+    time: MeterTime | None = None
+    profile: tuple[ProfileRow, ...] = ()
+    frame: bytes = b""
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The distinct addresses in the order of the wire."""
+        return tuple(dict.fromkeys(record.address for record in self.records))
+
+
+class Framer(Protocol):
+    """A sans-io link reader: bytes in, whole frames and named failures out; its buffer is bounded.
+
+    It resynchronises by itself: a bad or torn frame is given once as FrameError (with its bytes), and the next good
+    frame is read. `skipped` counts bytes that belonged to no frame since the framer was made.
+    """
+
+    protocol: Wire
+    skipped: int
+
+    def feed(self, data: bytes) -> list[Frame | FrameError]:
+        """Take any slice of the line; return what it completed, in order."""
+        ...
+
+    def finish(self) -> list[Frame | FrameError]:
+        """End of input or long silence: what is left is a torn frame, or a frame that only silence could end."""
+        ...
