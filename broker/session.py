@@ -185,6 +185,7 @@ class _Connection:
         client.on_publish = self._on_publish
         client.on_subscribe = self._on_subscribe
         client.on_socket_register_write = self._on_register_write
+        client.on_socket_close = self._on_socket_close
         return client
 
     async def open(self, *, first: bool) -> bool:
@@ -258,10 +259,6 @@ class _Connection:
 
     def close(self, reason: str) -> None:
         """Forget the socket and fail whatever waits on it."""
-        if self._sock is not None:
-            self._loop.remove_reader(self._sock)
-            self._loop.remove_writer(self._sock)
-            self._sock = None
         if not self.lost.done():
             self.lost.set_result(reason)
         with contextlib.suppress(Exception):
@@ -296,6 +293,13 @@ class _Connection:
 
     def _on_register_write(self, *_: Any) -> None:
         self._schedule_write()
+
+    def _on_socket_close(self, *_: Any) -> None:
+        # paho calls this while the descriptor is still ours; a moment later its number may be another's
+        if self._sock is not None:
+            self._loop.remove_reader(self._sock)
+            self._loop.remove_writer(self._sock)
+            self._sock = None
 
     def _schedule_write(self) -> None:
         if not self._write_scheduled:

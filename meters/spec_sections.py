@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from broker.obis import Kind
+from meters.spec_stamps import check_layout
 from meters.spec_types import (
     Address,
     Addresses,
@@ -19,7 +20,7 @@ from meters.spec_types import (
     Unit,
     Units,
     Zone,
-    _as_tuple,
+    as_tuple,
     short,
 )
 from meters.telegram import Wire
@@ -106,11 +107,11 @@ class TimeRule(Section):
 
     `source` is `telegram` (the stamp that the protocol's standard names), `device` (the meter has no clock worth
     trusting), or record addresses whose texts, joined, are read by `format`: runs of `YYYY YY MM DD hh mm ss`, `S` for
-    the letter S or W, `s` for the season digit 0, 1 or 2; other characters stand for themselves. `zone` gives the
+    the letter S or W, `s` for the season digit 0, 1 or 2; `|` parts the texts of two sources, other characters stand for themselves. `zone` gives the
     offset of naive stamps and of summer and winter flags. `skew_s` is how far from the device's clock `at` may lie.
     """
 
-    source: Annotated[tuple[Address, ...], BeforeValidator(_as_tuple), Field(min_length=1, max_length=2)] = ("telegram",)
+    source: Annotated[tuple[Address, ...], BeforeValidator(as_tuple), Field(min_length=1, max_length=2)] = ("telegram",)
     format: Annotated[str, short(40)] | None = None
     zone: Zone | None = None
     skew_s: Annotated[int, Field(ge=1, le=366 * 86400)] = 900
@@ -122,6 +123,10 @@ class TimeRule(Section):
                 raise ValueError(f"source {self.source[0]} stands alone and takes no format")
         elif self.format is None:
             raise ValueError("a record address as source wants a format, for example YYMMDDhhmmss")
+        else:
+            check_layout(self.format)
+            if self.format.count("|") != len(self.source) - 1:
+                raise ValueError("the format wants one part for each source, parted by |, for example YYMMDD|hhmmss")
         return self
 
 

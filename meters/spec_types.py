@@ -47,7 +47,8 @@ def _few_stars(pattern: str) -> str:
     return pattern
 
 
-def _as_tuple(value: object) -> object:
+def as_tuple(value: object) -> object:
+    """One text where several may stand, as a tuple of it."""
     return (value,) if isinstance(value, str) else value
 
 
@@ -88,11 +89,11 @@ Prose = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 """A sentence or two for people: why a quirk is there."""
 Pattern = Annotated[str, short(128), AfterValidator(_few_stars)]
 """A wildcard pattern: `*` any run, `?` any one character, letters of either case."""
-Patterns = Annotated[tuple[Pattern, ...], BeforeValidator(_as_tuple), Field(min_length=1, max_length=32)]
+Patterns = Annotated[tuple[Pattern, ...], BeforeValidator(as_tuple), Field(min_length=1, max_length=32)]
 """One pattern or several, of which any may fit."""
 Address = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,40}$")]
 """A record's address as readers give it: `1-0:1.8.0`, `6.26`, `F.F`."""
-Addresses = Annotated[tuple[Address, ...], BeforeValidator(_as_tuple), Field(min_length=1, max_length=16)]
+Addresses = Annotated[tuple[Address, ...], BeforeValidator(as_tuple), Field(min_length=1, max_length=16)]
 """One address, or several of which the first that has a value counts."""
 Code = Annotated[str, StringConstraints(max_length=32), AfterValidator(_obis)]
 """An OBIS code, kept in the spelling of broker.obis."""
@@ -104,5 +105,5 @@ Zone = Annotated[str, StringConstraints(max_length=64), AfterValidator(_zone)]
 """An IANA zone name."""
 Unit = Annotated[str, StringConstraints(max_length=16, pattern=r"^[^\s\x00-\x1f]*$")]
 """A unit as broker.obis spells it; empty for a plain count."""
-Units = Annotated[tuple[Unit, ...], BeforeValidator(_as_tuple), Field(min_length=1, max_length=8)]
+Units = Annotated[tuple[Unit, ...], BeforeValidator(as_tuple), Field(min_length=1, max_length=8)]
 Bit = Annotated[int, Field(ge=0, le=63)]

@@ -1,0 +1,1 @@
+"""What is measured, side by side with the limit measured in the same run."""

@@ -1,0 +1,43 @@
+"""The limit to compare with: bare COPY, prepared beforehand, into the same hypertable with the same indexes."""
+
+import struct
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+
+SIGNATURE = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
+TRAILER = b"\xff\xff"
+ROW = struct.Struct(">hiqidiiih")
+"""Fields of a row: count, then (length, value) of time, value, series_id, source."""
+EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+BATCH_ROWS = 10_000
+
+
+def rows_bytes(first: int, rows: int, series: list[int], start: datetime) -> bytes:
+    """Binary COPY data of `rows` readings from number `first` on: time by time, all series in turn."""
+    start_us = (start - EPOCH) // timedelta(microseconds=1)
+    out = bytearray(SIGNATURE)
+    for number in range(first, first + rows):
+        step, index = divmod(number, len(series))
+        at = start_us + step * 1_000_000
+        out += ROW.pack(4, 8, at, 8, 1000 + number * 0.001, 4, series[index], 2, 0)
+    return bytes(out + TRAILER)
+
+
+async def _chunks(data: bytes) -> AsyncIterator[bytes]:
+    for pos in range(0, len(data), 65536):
+        yield data[pos : pos + 65536]
+
+
+async def measure_limit(connection: asyncpg.Connection, series: list[int], rows: int) -> float:
+    """Rows per second of COPY over one connection, a transaction for each batch; the data are made before the clock."""
+    start = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=10)
+    batches = [rows_bytes(first, min(BATCH_ROWS, rows - first), series, start) for first in range(0, rows, BATCH_ROWS)]
+    began = time.perf_counter()
+    for batch in batches:
+        await connection.copy_to_table(
+            "reading", source=_chunks(batch), columns=["time", "value", "series_id", "source"], format="binary"
+        )
+    return rows / (time.perf_counter() - began)

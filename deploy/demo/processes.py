@@ -1,0 +1,83 @@
+"""The services of the demo as child processes: started, watched, stopped in flow order."""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from broker.errors import PermanentError
+
+STOP_DEADLINE_S = 15.0
+PR_SET_PDEATHSIG = 1
+
+
+def _die_with_parent() -> None:
+    # a killed demo must not leave services behind: the kernel sends SIGTERM when the parent goes (prctl(2))
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+class Service:
+    """One `wattline` subcommand in a process of its own, its log in a file."""
+
+    def __init__(self, name: str, arguments: list[str], environment: dict[str, str], folder: Path) -> None:
+        self.name = name
+        self.log = folder / f"{name}.log"
+        self._arguments = arguments
+        self._environment = environment
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process id while it runs, else 0."""
+        return self._process.pid if self._process is not None and self._process.returncode is None else 0
+
+    async def start(self) -> None:
+        """Start the process; it inherits nothing of the environment but what Python needs."""
+        base = {key: value for key, value in os.environ.items() if not key.startswith("WATTLINE_")}
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "deploy.cli",
+                *self._arguments,
+                env=base | self._environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                preexec_fn=_die_with_parent,
+                start_new_session=True,
+            )
+
+    def check(self) -> None:
+        """Raise PermanentError with the log's last lines if the process has ended by itself."""
+        if self._process is not None and self._process.returncode is not None:
+            tail = self.log.read_text(errors="replace").splitlines()[-5:]
+            raise PermanentError(f"{self.name} ended with status {self._process.returncode}:\n" + "\n".join(tail))
+
+    async def stop(self) -> None:
+        """SIGTERM, then SIGKILL after the deadline."""
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), STOP_DEADLINE_S)
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+
+@contextlib.asynccontextmanager
+async def running(service: Service) -> AsyncIterator[Service]:
+    """A service that runs while the context lasts."""
+    await service.start()
+    try:
+        yield service
+    finally:
+        await service.stop()

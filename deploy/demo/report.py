@@ -1,0 +1,129 @@
+"""The demo's report: what was published held against what is stored, as one JSON document."""
+
+from typing import Any
+
+import asyncpg
+from pydantic import BaseModel, ConfigDict
+
+from deploy.demo.witness import Witness
+
+
+class MeterIdentified(BaseModel):
+    """A meter that the platform recognised."""
+
+    model_config = ConfigDict(frozen=True)
+
+    device: str
+    protocol: str | None
+    manufacturer: str | None
+    product: str | None
+    spec: str | None
+
+
+class ParameterChange(BaseModel):
+    """The parameter that the demo changed, and what came of it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    parameter: str
+    device: str
+    from_: float
+    to: float
+    reported_after_s: float | None
+    effect_seen: bool
+
+
+class Report(BaseModel):
+    """What `make demo REPORT=` writes; times in seconds, counts of single values (readings)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    devices_registered: int
+    meters_identified: list[MeterIdentified]
+    first_reading_s: float | None
+    readings_published: int
+    readings_stored: int
+    readings_lost: int
+    readings_repeated: int
+    messages_repeated: int
+    ledger_lost: int
+    frames_quarantined: int
+    latency_p50_s: float | None
+    latency_p99_s: float | None
+    parameter_change: ParameterChange | None
+    versions: dict[str, str]
+
+    @property
+    def exactly_once(self) -> bool:
+        """Whether each published reading is stored once, and nothing else is."""
+        counts = (self.readings_lost, self.readings_repeated, self.ledger_lost)
+        return self.readings_published > 0 and self.readings_stored == self.readings_published and not any(counts)
+
+    def document(self) -> dict[str, Any]:
+        """The JSON object, with `from` spelled as the report's readers expect it."""
+        document = self.model_dump(mode="json")
+        if document["parameter_change"] is not None:
+            document["parameter_change"]["from"] = document["parameter_change"].pop("from_")
+        return document
+
+
+STORED = """
+SELECT m.key, r.time, s.obis, count(*) AS times
+FROM reading r JOIN series s ON s.id = r.series_id JOIN meter m ON m.id = s.meter_id
+GROUP BY 1, 2, 3
+"""
+METERS = """
+SELECT d.name AS device, m.protocol, m.manufacturer, m.product, m.spec
+FROM meter m JOIN device d ON d.id = m.device_id
+WHERE m.parent_id IS NULL AND m.spec IS NOT NULL
+ORDER BY d.name, m.key
+"""
+LATENCY = """
+SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM stored_at - newest_at))::float8 AS p50,
+       percentile_cont(0.99) WITHIN GROUP (ORDER BY extract(epoch FROM stored_at - newest_at))::float8 AS p99
+FROM message WHERE newest_at IS NOT NULL
+"""
+LEDGER_LOST = """
+SELECT coalesce(sum(missing), 0)::bigint FROM (
+    SELECT max(seq) - count(DISTINCT seq) AS missing FROM message GROUP BY device_id, boot
+) AS boots
+"""
+
+
+async def count_stored(connection: asyncpg.Connection) -> int:
+    """How many readings the store holds."""
+    return int(await connection.fetchval("SELECT count(*) FROM reading"))
+
+
+async def make_report(
+    connection: asyncpg.Connection,
+    witness: Witness,
+    *,
+    first_reading_s: float | None,
+    change: ParameterChange | None,
+    versions: dict[str, str],
+) -> Report:
+    """Hold the witness's readings against the store's, one by one."""
+    rows = await connection.fetch(STORED)
+    stored = {(row["key"], row["time"], row["obis"]): row["times"] for row in rows}
+    latency = await connection.fetchrow(LATENCY)
+    return Report(
+        devices_registered=await connection.fetchval("SELECT count(*) FROM device WHERE registered_at IS NOT NULL"),
+        meters_identified=[MeterIdentified(**dict(row)) for row in await connection.fetch(METERS)],
+        first_reading_s=first_reading_s,
+        readings_published=len(witness.published),
+        readings_stored=sum(stored.values()),
+        readings_lost=len(witness.published - stored.keys()),
+        readings_repeated=sum(stored.values()) - len(stored),
+        messages_repeated=witness.repeated_messages,
+        ledger_lost=await connection.fetchval(LEDGER_LOST),
+        frames_quarantined=await connection.fetchval("SELECT count(*) FROM frame"),
+        latency_p50_s=_rounded(latency["p50"]),
+        latency_p99_s=_rounded(latency["p99"]),
+        parameter_change=change,
+        versions=versions,
+    )
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 4)

@@ -1,0 +1,65 @@
+"""The witness: counts what devices publish, straight from the broker, to hold against what the store has."""
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from broker.errors import ContractError
+from broker.messages import Readings
+from broker.session import Inbound, Session, SessionOptions
+from broker.settings import BrokerAddress
+from broker.topics import Kind, Topics
+
+Published = tuple[str, datetime, str]
+"""A reading's identity: meter key, time, OBIS code."""
+
+
+@dataclass(slots=True)
+class Witness:
+    """What has been published: each reading once, how often messages came again, and each meter's last values."""
+
+    published: set[Published] = field(default_factory=set)
+    messages: Counter[tuple[str, str, int]] = field(default_factory=Counter)
+    last: dict[str, dict[str, float]] = field(default_factory=dict)
+    devices: dict[str, str] = field(default_factory=dict)
+    refused: int = 0
+
+    @property
+    def repeated_messages(self) -> int:
+        """Messages that a device published more than once."""
+        return sum(count - 1 for count in self.messages.values())
+
+    def take(self, message: Inbound, topics: Topics) -> None:
+        """Count one readings message."""
+        try:
+            device = topics.parse(message.topic).device
+            readings = Readings.parse(message.payload)
+        except ContractError:
+            self.refused += 1
+            return
+        self.messages[(device, readings.boot, readings.seq)] += 1
+        self.devices[readings.meter] = device
+        for sample in readings.samples:
+            self.published.update((readings.meter, sample.at, code) for code in sample.values)
+            self.last.setdefault(readings.meter, {}).update(sample.values)
+
+
+async def watch(address: BrokerAddress, witness: Witness, ready: asyncio.Event) -> None:
+    """Follow the readings topics until cancelled; `ready` is set once the subscription stands.
+
+    The session persists over reconnects, so that the witness misses nothing either.
+    """
+    topics = Topics(address.root)
+    options = SessionOptions(
+        client_id="demo-witness",
+        clean_start=False,
+        session_expiry_s=3600,
+        subscriptions=((topics.every(Kind.READINGS), 1),),
+    )
+    async with Session(address, options) as session:
+        await session.wait_connected()
+        ready.set()
+        async for message in session.messages():
+            witness.take(message, topics)
+            message.ack()

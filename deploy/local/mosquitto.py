@@ -1,0 +1,148 @@
+"""A Mosquitto of one's own: its folder, users, start, end, and reload."""
+
+import asyncio
+import secrets
+import shutil
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from broker.mosquitto import ACL_FILE, CONFIG_FILE, PASSWORD_FILE, ROLES, password_entry, render_acl, render_config
+from broker.topics import Topics
+from deploy.local.process import HOST, ServerFailed, ServerProcess, free_port, own
+from deploy.local.toolchain import Toolchain
+
+_START_S = 20.0
+_STOP_S = 30.0
+_RELOAD_S = 10.0
+_ATTEMPTS = 8
+_TAKEN = "Address already in use"
+
+
+class MosquittoServer:
+    """One Mosquitto on a free port of the loopback, with persistence, a user for each role, and those added.
+
+    `credentials` maps every user to its password. The port stays the same over restarts and kills.
+    """
+
+    def __init__(
+        self,
+        toolchain: Toolchain,
+        folder: Path,
+        *,
+        topics: Topics | None = None,
+        users: Mapping[str, str] | None = None,
+        extra_config: str = "",
+    ) -> None:
+        self.host = HOST
+        self.port = 0
+        self.folder = folder
+        self.topics = topics or Topics()
+        self._extra_config = extra_config
+        self._passwords = {role: secrets.token_urlsafe(24) for role in ROLES} | dict(users or {})
+        self._entries = {user: password_entry(user, word) for user, word in self._passwords.items()}
+        command = [toolchain.mosquitto, "-c", folder / CONFIG_FILE]
+        # On SIGTERM it saves what it holds, which an owner's death should not lose either.
+        self._process = ServerProcess(command, folder, orphan_signal="TERM")
+
+    @property
+    def credentials(self) -> Mapping[str, str]:
+        """Passwords by user."""
+        return MappingProxyType(self._passwords)
+
+    @property
+    def running(self) -> bool:
+        """Whether it runs."""
+        return self._process.running
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id while it runs."""
+        return self._process.pid
+
+    @property
+    def log_path(self) -> Path:
+        """Its log file."""
+        return self._process.log_path
+
+    async def start(self) -> None:
+        """Start it; another port is tried where one was taken meanwhile. Raises ServerFailed."""
+        if self.running:
+            return
+        for attempt in range(_ATTEMPTS):
+            port = self.port or free_port()
+            self._write_files(port)
+            try:
+                await self._started()
+            except ServerFailed as error:
+                if _TAKEN not in error.log or self.port or attempt == _ATTEMPTS - 1:
+                    raise
+                continue
+            self.port = port
+            return
+
+    async def stop(self) -> None:
+        """End it cleanly: sessions, queues and retained messages are saved."""
+        await self._process.stop(signal.SIGTERM, timeout_s=_STOP_S)
+
+    async def restart(self) -> None:
+        """Stop it cleanly and start it again."""
+        await self.stop()
+        await self.start()
+
+    async def kill(self) -> None:
+        """kill -9: what was not saved yet is lost, as with a power cut."""
+        await self._process.kill()
+
+    async def reload(self) -> None:
+        """Read passwords and access list again (SIGHUP) and wait until that is done."""
+        offset = self._log_size()
+        self._process.send(signal.SIGHUP)
+        async with asyncio.timeout(_RELOAD_S):
+            while "Reloading config" not in self._process.log_tail(offset):
+                await asyncio.sleep(0.01)
+
+    async def add_user(self, name: str, password: str) -> None:
+        """Let a user in from now on; a known one gets the new password."""
+        await self.add_users({name: password})
+
+    async def add_users(self, users: Mapping[str, str]) -> None:
+        """Let several users in with one reload."""
+        self._entries |= {user: password_entry(user, word) for user, word in users.items()}
+        self._passwords |= users
+        if self.running:
+            self._write_passwords()
+            await self.reload()
+
+    def remove_data(self) -> None:
+        """Forget all sessions and retained messages; for a server that does not run."""
+        if self.running:
+            raise ServerFailed("mosquitto", "still runs")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    async def _started(self) -> None:
+        offset = self._log_size()
+        await self._process.start(lambda: " running" in self._process.log_tail(offset), timeout_s=_START_S)
+
+    def _log_size(self) -> int:
+        return self.log_path.stat().st_size if self.log_path.exists() else 0
+
+    def _write_files(self, port: int) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        own(self.folder)
+        self._write(CONFIG_FILE, render_config(port, self.folder, host=self.host) + self._extra_config)
+        self._write(ACL_FILE, render_acl(self.topics))
+        self._write_passwords()
+
+    def _write_passwords(self) -> None:
+        self._write(PASSWORD_FILE, "".join(f"{entry}\n" for entry in self._entries.values()))
+
+    def _write(self, name: str, text: str) -> None:
+        path = self.folder / name
+        growing = path.with_name(f"{name}.new")
+        growing.touch(mode=0o600)
+        growing.write_text(text)
+        own(growing)
+        # Renamed into place, so that a reload never reads half a file.
+        growing.replace(path)

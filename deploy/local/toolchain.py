@@ -1,0 +1,169 @@
+"""Finding Mosquitto and PostgreSQL 17 with TimescaleDB: in the environment, on the system, or in a provided root."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from broker.errors import PermanentError
+from deploy.local import debian
+from deploy.local.settings import LocalSettings
+
+POSTGRES_MAJOR = 17
+MOSQUITTO_MINIMUM = (2, 0)
+_LIBRARY_FOLDERS = (
+    f"/usr/lib/postgresql/{POSTGRES_MAJOR}/bin",
+    f"/usr/pgsql-{POSTGRES_MAJOR}/bin",
+    f"/usr/local/pgsql-{POSTGRES_MAJOR}/bin",
+    "/usr/local/pgsql/bin",
+    f"/opt/homebrew/opt/postgresql@{POSTGRES_MAJOR}/bin",
+)
+_EXTENSION_FOLDERS = (
+    f"share/postgresql/{POSTGRES_MAJOR}/extension",
+    f"../../../share/postgresql/{POSTGRES_MAJOR}/extension",
+    "share/extension",
+    "share/postgresql/extension",
+)
+"""Where `timescaledb.control` may be, from the folder above PostgreSQL's programs: Debian's place and the others'."""
+
+Progress = Callable[[str], None]
+
+
+class ToolchainMissing(PermanentError):
+    """A server program that is not there and could not be provided; the message says what to install."""
+
+
+@dataclass(frozen=True, slots=True)
+class Toolchain:
+    """Server programs that were found to work; `origin` says where from, for people."""
+
+    mosquitto: Path
+    postgres_bin: Path
+    origin: str
+
+    @property
+    def postgres(self) -> Path:
+        """The server program."""
+        return self.postgres_bin / "postgres"
+
+    @property
+    def initdb(self) -> Path:
+        """The program that makes a data folder."""
+        return self.postgres_bin / "initdb"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the environment and the system have; a `None` comes with the reason in words."""
+
+    mosquitto: Path | None
+    postgres_bin: Path | None
+    reasons: tuple[str, ...]
+
+
+def look(settings: LocalSettings) -> Found:
+    """Look in the environment and on the system, without providing anything.
+
+    Raises ToolchainMissing where the environment names a program that does not do.
+    """
+    reasons: list[str] = []
+    mosquitto = _named("WATTLINE_LOCAL_MOSQUITTO", settings.mosquitto, mosquitto_fault)
+    postgres_bin = _named("WATTLINE_LOCAL_POSTGRES_BIN", settings.postgres_bin, postgres_fault)
+    if settings.system:
+        mosquitto = mosquitto or _first(_system_mosquitto(), mosquitto_fault, reasons)
+        postgres_bin = postgres_bin or _first(_system_postgres(), postgres_fault, reasons)
+    return Found(mosquitto, postgres_bin, tuple(reasons))
+
+
+def provide(settings: LocalSettings, progress: Progress) -> Toolchain:
+    """The programs to run, downloaded first where they are missing; may take half a minute the first time.
+
+    Raises ToolchainMissing with one sentence on what to install.
+    """
+    found = look(settings)
+    if found.mosquitto and found.postgres_bin:
+        return Toolchain(found.mosquitto, found.postgres_bin, "system")
+    try:
+        root = debian.provide(settings, progress)
+    except debian.ProvisionError as error:
+        wanted = f"Mosquitto {_dotted(MOSQUITTO_MINIMUM)} or later and PostgreSQL {POSTGRES_MAJOR} with TimescaleDB"
+        raise ToolchainMissing(
+            f"the local stack needs {wanted} on this machine ({error}): install them, or name them in "
+            "WATTLINE_LOCAL_MOSQUITTO and WATTLINE_LOCAL_POSTGRES_BIN, or use deploy/compose"
+        ) from error
+    return Toolchain(
+        found.mosquitto or root / debian.MOSQUITTO,
+        found.postgres_bin or root / debian.POSTGRES_BIN,
+        f"{root}" if not (found.mosquitto or found.postgres_bin) else f"system and {root}",
+    )
+
+
+def mosquitto_fault(program: Path) -> str | None:
+    """Why this program is no Mosquitto to use, or None."""
+    version = _version(program, "-h", r"mosquitto version (\d+)\.(\d+)")
+    if version is None:
+        return f"{program} is no Mosquitto"
+    if version < MOSQUITTO_MINIMUM:
+        return f"{program} is Mosquitto {_dotted(version)}, {_dotted(MOSQUITTO_MINIMUM)} or later is wanted"
+    return None
+
+
+def postgres_fault(folder: Path) -> str | None:
+    """Why this folder holds no PostgreSQL to use, or None."""
+    version = _version(folder / "postgres", "-V", r"PostgreSQL\) (\d+)(?:\.(\d+))?")
+    if version is None or not (folder / "initdb").exists():
+        return f"{folder} holds no PostgreSQL server"
+    if version[0] != POSTGRES_MAJOR:
+        return f"{folder} is PostgreSQL {version[0]}, {POSTGRES_MAJOR} is wanted"
+    controls = [folder.parent / path / "timescaledb.control" for path in _EXTENSION_FOLDERS]
+    if not any(control.exists() for control in controls):
+        return f"{folder} has no TimescaleDB (no timescaledb.control)"
+    return None
+
+
+def _named(variable: str, path: Path | None, fault: Callable[[Path], str | None]) -> Path | None:
+    if path is not None and (reason := fault(path)):
+        raise ToolchainMissing(f"{variable}: {reason}")
+    return path.absolute() if path else None
+
+
+def _first(candidates: Iterator[Path], fault: Callable[[Path], str | None], reasons: list[str]) -> Path | None:
+    for candidate in candidates:
+        reason = fault(candidate)
+        if reason is None:
+            return candidate
+        reasons.append(reason)
+    return None
+
+
+def _system_mosquitto() -> Iterator[Path]:
+    # Debian installs it in sbin, which is not on everybody's PATH.
+    for place in (shutil.which("mosquitto"), "/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto"):
+        if place and Path(place).exists():
+            yield Path(place)
+            return
+
+
+def _system_postgres() -> Iterator[Path]:
+    on_path = shutil.which("postgres")
+    folders = [Path(on_path).resolve().parent] if on_path else []
+    folders += [Path(folder) for folder in _LIBRARY_FOLDERS]
+    # Other versions that Debian keeps side by side come last: they are refused, and `check` says why.
+    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    yield from (folder for folder in dict.fromkeys(folders) if (folder / "postgres").exists())
+
+
+def _version(program: Path, argument: str, pattern: str) -> tuple[int, int] | None:
+    try:
+        # Mosquitto answers -h with exit code 3, so the code says nothing.
+        answer = subprocess.run([program, argument], capture_output=True, text=True, check=False, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    match = re.search(pattern, answer.stdout)
+    return (int(match[1]), int(match[2] or 0)) if match else None
+
+
+def _dotted(version: tuple[int, int]) -> str:
+    return f"{version[0]}.{version[1]}"

@@ -1,0 +1,214 @@
+"""Spec-driven decoding: the records of a telegram into readings by OBIS code in canonical units. Pure functions."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+from broker.errors import FrameError
+from broker.obis import Kind
+from meters.engine_plan import Conversion, Plan, convert, plan_of
+from meters.engine_quirks import ByAddress, bit_is, mend
+from meters.engine_sub_meters import sub_meter_readings
+from meters.engine_time import instant, telegram_time
+from meters.spec import Spec
+from meters.spec_sections import Checksum, Point
+from meters.telegram import ProfileRow, Record, Telegram, Wire
+
+MAX_MAGNITUDE: Final = Decimal(10) ** 15
+"""No meter counts further; beyond it a value is no reading."""
+_RISING: Final = (Kind.REGISTER, Kind.COUNTER)
+
+
+@dataclass(frozen=True, slots=True)
+class MeterSample:
+    """Values of one meter at one instant, by OBIS code in canonical units.
+
+    `sub_meter` is '' for the meter itself, else the sub-meter's serial or channel, and `key` its meter key. `at` is
+    aware UTC by the meter's clock, None where it has none. `units` names the unit of each value. `profile` marks an
+    interval of a load profile, whose END is `at`.
+    """
+
+    sub_meter: str
+    key: str
+    at: datetime | None
+    values: dict[str, Decimal]
+    units: dict[str, str]
+    profile: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A value that did not become a reading though the spec asks for it, and why."""
+
+    address: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """The readings of one telegram; `at` is the meter's own time, aware UTC, None where it has none."""
+
+    at: datetime | None
+    samples: tuple[MeterSample, ...]
+    refused: tuple[Refusal, ...] = ()
+
+
+def decode(spec: Spec, telegram: Telegram) -> Decoded:
+    """What a telegram says by its spec; values that cannot be right are left out and named in `refused`.
+
+    Raises FrameError with reason `undecodable` where the spec is for another protocol, a required point is missing
+    or no reading comes out, and `checksum_missing` where the spec demands a check that the telegram lacks.
+    """
+    if telegram.protocol is not spec.match.protocol:
+        raise _undecodable(telegram, f"{spec.ref} is for {spec.match.protocol}, the telegram is {telegram.protocol}")
+    if spec.decode.checksum is Checksum.REQUIRED and not _has_check(telegram):
+        raise FrameError("checksum_missing", f"{spec.ref} demands one", data=telegram.frame)
+    plan = plan_of(spec)
+    at = telegram_time(spec.time, telegram)
+    records = mend(spec.quirks, telegram.records, telegram.facts) if spec.quirks else telegram.records
+    reading = _Reading(plan, at)
+    reading.take(records)
+    samples = reading.samples(profile=False)
+    if spec.sub_meters and telegram.protocol is Wire.P1:
+        behind = sub_meter_readings(telegram, plan.zone)
+        samples += [MeterSample(b.serial, b.key, b.at, b.values, b.units) for b in behind.readings]
+        reading.refused += [Refusal(*refusal) for refusal in behind.refused]
+    for row in telegram.profile:
+        samples += _interval(plan, row, reading.refused)
+    if not samples:
+        why = f"; {reading.refused[0].address}: {reading.refused[0].reason}" if reading.refused else ""
+        raise _undecodable(telegram, f"no readings by {spec.ref}{why}")
+    if reading.missing and telegram.records:
+        raise _undecodable(telegram, f"{spec.ref} wants {', '.join(reading.missing)}")
+    return Decoded(at, tuple(samples), tuple(reading.refused))
+
+
+def _undecodable(telegram: Telegram, detail: str) -> FrameError:
+    return FrameError("undecodable", detail, data=telegram.frame)
+
+
+def _has_check(telegram: Telegram) -> bool:
+    # SML and IEC 62056-21 readers pass no frame whose check fails; P1 before v4 has none after its `!`.
+    if telegram.protocol is Wire.P1 and telegram.frame:
+        return bool(telegram.frame.rpartition(b"!")[2].strip())
+    if telegram.protocol is Wire.IEC62056_21 and telegram.frame:
+        return b"\x03" in telegram.frame[-2:]
+    return True
+
+
+def _interval(plan: Plan, row: ProfileRow, refused: list[Refusal]) -> list[MeterSample]:
+    """One interval of a load profile; without a time there is no telling where its values belong."""
+    end = instant(row.at, plan.zone)
+    if end is None:
+        refused.append(Refusal(row.records[0].address if row.records else "profile", "interval without a time"))
+        return []
+    reading = _Reading(plan, end)
+    reading.take(row.records)
+    refused += reading.refused
+    return reading.samples(profile=True)
+
+
+@dataclass(slots=True)
+class _Group:
+    values: dict[str, Decimal] = field(default_factory=dict)
+    units: dict[str, str] = field(default_factory=dict)
+
+
+class _Reading:
+    """The readings of one list of records, gathered by instant: the telegram's, or a record's own."""
+
+    def __init__(self, plan: Plan, at: datetime | None) -> None:
+        self.plan = plan
+        self.at = at
+        self.main = _Group()
+        self.own: dict[datetime, _Group] = {}
+        self.refused: list[Refusal] = []
+        self.missing: list[str] = []
+
+    def take(self, records: Iterable[Record]) -> None:
+        """Points first, then what the OBIS catalogue knows beside them."""
+        records = tuple(records)
+        if self.plan.points:
+            by_address = {(record.address, record.index): record for record in reversed(records)}
+            first = {address: record for (address, index), record in by_address.items() if index == 0}
+            for point, sources in self.plan.points:
+                found = (by_address.get((address, point.index)) for address in sources)
+                record = next((r for r in found if r is not None and isinstance(r.value, Decimal)), None)
+                if record is None or not self._point(point, record, first):
+                    self.missing += [] if point.optional else [point.obis]
+        if self.plan.spec.standard:
+            for record in records:
+                if isinstance(record.value, Decimal):
+                    self._standard(record, record.value)
+
+    def samples(self, *, profile: bool) -> list[MeterSample]:
+        """A sample for each instant, the telegram's own first."""
+        found = [(self.at, self.main), *self.own.items()]
+        return [MeterSample("", "", at, group.values, group.units, profile) for at, group in found if group.values]
+
+    def _standard(self, record: Record, value: Decimal) -> None:
+        conversion = self.plan.standard(record.address, record.unit)
+        if conversion.reason is not None:
+            if conversion.reason:
+                self.refused.append(Refusal(record.address, conversion.reason))
+            return
+        self._emit(conversion, value * conversion.factor, record, conversion.kind)
+
+    def _point(self, point: Point, record: Record, first: ByAddress) -> bool:
+        unit = record.unit if record.unit is not None else point.unit[0] if point.unit else None
+        if point.unit and unit not in point.unit:
+            return self._refuse(record, f"unit {unit} on the wire, {' or '.join(point.unit)} expected")
+        value = self._value(point, record, first)
+        if value is None:
+            return False
+        conversion = convert(point.obis, unit)
+        if conversion.reason is not None:
+            return self._refuse(record, conversion.reason)
+        value *= conversion.factor
+        low, high = point.range.min, point.range.max
+        if (low is not None and value < low) or (high is not None and value > high):
+            return self._refuse(record, f"{value} {conversion.unit} is beyond {low} to {high}")
+        return self._emit(conversion, value, record, point.kind or conversion.kind, own=point.time == "own")
+
+    def _value(self, point: Point, record: Record, first: ByAddress) -> Decimal | None:
+        value = record.value
+        if not isinstance(value, Decimal):
+            return None
+        if point.minus is not None:
+            other = first.get(point.minus)
+            if other is None or not isinstance(other.value, Decimal) or other.unit != record.unit:
+                self._refuse(record, f"{point.minus} is missing or in another unit")
+                return None
+            value -= other.value
+        if point.scale is not None:
+            value *= point.scale
+        if point.negative_if is not None:
+            negative = bit_is(point.negative_if, record.address, first)
+            if negative is None:
+                self._refuse(record, f"no status at {point.negative_if.status_of or record.address} to give the sign")
+                return None
+            value = -abs(value) if negative else abs(value)
+        return -value if point.negate else value
+
+    def _emit(
+        self, conversion: Conversion, value: Decimal, record: Record, kind: Kind | None, *, own: bool = True
+    ) -> bool:
+        if not value.is_finite() or abs(value) > MAX_MAGNITUDE:
+            return self._refuse(record, "no plausible number")
+        if value < 0 and kind in _RISING:
+            return self._refuse(record, f"{value} {conversion.unit} in a register that only rises")
+        group = self.main
+        if own and record.at is not None:
+            at = instant(record.at, self.plan.zone)
+            if at is not None and at != self.at:
+                group = self.own.setdefault(at, _Group())
+        if conversion.code not in group.values:
+            group.values[conversion.code] = value
+            group.units[conversion.code] = conversion.unit
+        return True
+
+    def _refuse(self, record: Record, reason: str) -> bool:
+        self.refused.append(Refusal(record.address, reason))
+        return False

@@ -1,0 +1,66 @@
+"""Mending of records that a product sends wrong, as its spec's quirks say, before anything else reads them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+
+from meters.spec_sections import Guard, Quirk, StatusBit
+from meters.spec_types import wildcard
+from meters.telegram import Record
+
+ByAddress = Mapping[str, Record]
+
+
+def mend(quirks: tuple[Quirk, ...], records: tuple[Record, ...], facts: Mapping[str, str]) -> tuple[Record, ...]:
+    """The records with every quirk done whose guard holds for the telegram as it came."""
+    by_address = {record.address: record for record in reversed(records)}
+    for quirk in quirks:
+        wrong = [r.address == quirk.address and _holds(quirk.when, r, by_address, facts) for r in records]
+        if any(wrong):
+            mended = (_mended(quirk, r) if bad else r for r, bad in zip(records, wrong, strict=True))
+            records = tuple(record for record in mended if record is not None)
+    return records
+
+
+def bit_is(rule: StatusBit, own: str, by_address: ByAddress) -> bool | None:
+    """Whether the status bit stands as the rule says; None where the record or its status is missing."""
+    record = by_address.get(rule.status_of or own)
+    if record is None or record.status is None:
+        return None
+    return bool(record.status >> rule.bit & 1) is rule.set
+
+
+def _holds(guard: Guard, record: Record, by_address: ByAddress, facts: Mapping[str, str]) -> bool:
+    if guard.status is not None and bit_is(guard.status, record.address, by_address) is not True:
+        return False
+    if guard.width and record.width not in guard.width:
+        return False
+    if guard.negative is not None:
+        negative = isinstance(record.value, Decimal) and record.value < 0
+        if negative is not guard.negative:
+            return False
+    return (
+        all(any(wildcard(p, facts.get(name, "")) for p in patterns) for name, patterns in guard.facts.items())
+        and all(address in by_address for address in guard.present)
+        and not any(address in by_address for address in guard.absent)
+    )
+
+
+def _mended(quirk: Quirk, record: Record) -> Record | None:
+    value = record.value
+    match quirk.do:
+        case "drop":
+            return None
+        case "rename":
+            return replace(record, address=quirk.to or record.address)
+        case "unit":
+            return replace(record, unit=quirk.unit)
+        case "negate" if isinstance(value, Decimal):
+            return replace(record, value=-value)
+        case "scale" if isinstance(value, Decimal) and quirk.by is not None:
+            return replace(record, value=value * quirk.by)
+        case "unsigned" if isinstance(value, Decimal) and value < 0 and record.width:
+            # What a too short signed integer lacks is 2 to the power of its bits, in steps of the wire's scaler.
+            step = Decimal(1).scaleb(record.scaler or 0)
+            return replace(record, value=value + (1 << 8 * abs(record.width)) * step)
+    return record

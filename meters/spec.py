@@ -1,0 +1,151 @@
+"""A spec: one meter product as data, versioned and immutable once published, read from YAML or JSON."""
+
+import hashlib
+import json
+from functools import cached_property
+from typing import Annotated, Any, Final, Self
+
+from pydantic import AwareDatetime, Field, StringConstraints, ValidationError, model_validator
+
+from broker.errors import ContractError
+from broker.messages import Name
+from meters.spec_sections import Decode, History, Link, MatchRule, Point, Product, Quirk, TimeRule
+from meters.spec_text import read_document
+from meters.spec_types import Code, Exact, Label, Pattern, Prose, Section
+
+FORMAT: Final = 1
+Values = Annotated[dict[Code, Exact], Field(max_length=256)]
+
+
+class GoldenFrame(Section):
+    """The bytes of a golden: exactly one of hex, base64, text (lines end with CR LF) or a file of the captures folder."""
+
+    hex: Annotated[str, StringConstraints(max_length=16384, pattern=r"^[0-9A-Fa-f\s]*$")] | None = None
+    base64: Annotated[str, StringConstraints(max_length=16384, pattern=r"^[A-Za-z0-9+/=\s]*$")] | None = None
+    text: Annotated[str, StringConstraints(max_length=8192)] | None = None
+    capture: Annotated[str, StringConstraints(max_length=128, pattern=r"^[a-z0-9-]+/[A-Za-z0-9._-]+$")] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if sum(part is not None for part in (self.hex, self.base64, self.text, self.capture)) != 1:
+            raise ValueError("give exactly one of hex, base64, text and capture")
+        return self
+
+
+class GoldenRow(Section):
+    """The values of one interval of a golden's load profile."""
+
+    at: AwareDatetime
+    values: Values
+
+
+class Golden(Section):
+    """A telegram with the readings that it must give, or the reason for which it must be refused."""
+
+    name: Label
+    source: Prose
+    """The document or capture that the bytes come from."""
+    frame: GoldenFrame
+    telegram: Annotated[int, Field(ge=1, le=10_000)] = 1
+    """Which telegram of the bytes, counted from 1."""
+    at: AwareDatetime | None = None
+    """The meter's own time; absent where the telegram has none."""
+    values: Values = Field(default_factory=dict)
+    """Readings of the meter itself, in canonical units."""
+    meters: Annotated[dict[Label, Values], Field(max_length=8)] = Field(default_factory=dict)
+    """Readings of sub-meters by their serial."""
+    profile: Annotated[tuple[GoldenRow, ...], Field(max_length=256)] = ()
+    complete: bool = False
+    """No reading beyond those listed may come out."""
+    error: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")] | None = None
+    """The reason word of the refusal that must come instead of readings."""
+
+
+class Spec(Section):
+    """The document of METERS.md 'A spec that covered seven real products', field by field in docs/SPECS.md."""
+
+    format: Annotated[int, Field(ge=FORMAT, le=FORMAT)] = FORMAT
+    name: Name
+    version: Annotated[int, Field(ge=1, le=10**9 - 1)]
+    generic: bool = False
+    """The last resort of its protocol: matches whatever no product's spec does."""
+    product: Product
+    match: MatchRule
+    source: Annotated[tuple[Prose, ...], Field(min_length=1, max_length=16)]
+    """Where the knowledge comes from: documents, captures."""
+    link: Link = Link()
+    decode: Decode = Decode()
+    time: TimeRule = TimeRule()
+    standard: bool = False
+    """All addresses that the OBIS catalogue knows with a numeric value become readings, beside the points."""
+    exclude: Annotated[tuple[Pattern, ...], Field(max_length=64)] = ()
+    """Addresses that `standard` leaves out."""
+    sub_meters: bool = True
+    """Meters behind this one (P1 channels 0-1 to 0-9) become readings of their own."""
+    points: Annotated[tuple[Point, ...], Field(max_length=256)] = ()
+    quirks: Annotated[tuple[Quirk, ...], Field(max_length=32)] = ()
+    history: History | None = None
+    goldens: Annotated[tuple[Golden, ...], Field(max_length=32)] = ()
+
+    @property
+    def ref(self) -> str:
+        """`name@version`, as readings name their spec."""
+        return f"{self.name}@{self.version}"
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 in hex over the canonical JSON of the document."""
+        content = json.dumps(spec_document(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    @model_validator(mode="after")
+    def _gives_readings(self) -> Self:
+        codes = [point.obis for point in self.points]
+        twice = next((code for code in codes if codes.count(code) > 1), None)
+        if twice is not None:
+            raise ValueError(f"points: {twice} stands twice; name its sources in one point's `from`")
+        if not self.points and not self.standard:
+            raise ValueError("neither points nor standard: true; such a spec gives no readings")
+        return self
+
+
+def load_spec(text: str | bytes, *, origin: str) -> Spec:
+    """Read a spec from YAML or JSON; `origin` (a file name, `api`) stands in the errors.
+
+    Raises ContractError that names the field and the fix.
+    """
+    return spec_from(read_document(text, origin=origin), origin=origin)
+
+
+def spec_from(document: dict[str, Any], *, origin: str) -> Spec:
+    """Read a spec from a mapping, as a SpecMessage carries it. Raises ContractError that names the field and the fix."""
+    try:
+        return Spec.model_validate(document)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = ".".join(str(part) for part in first["loc"])[:200] or "spec"
+        reason = first["msg"].removeprefix("Value error, ")
+        raise ContractError(f"{reason} [{origin}]", field=field, fix=_fix(first["type"], field)) from error
+
+
+def spec_document(spec: Spec) -> dict[str, Any]:
+    """The spec as JSON-able data without defaults; numbers with a fraction are text. `spec_from` reads it back."""
+    document = spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    return {"format": spec.format, **document}
+
+
+def digest(spec: Spec) -> str:
+    """SHA-256 in hex over the canonical JSON of the spec's document: equal specs, equal digests."""
+    return spec.digest
+
+
+def _fix(kind: str, field: str) -> str:
+    place = field.rsplit(".", 1)[0] if "." in field else "spec"
+    fixes = {
+        "extra_forbidden": f"{place} has no such field; docs/SPECS.md lists them",
+        "missing": "add it; docs/SPECS.md shows one complete example",
+        "too_long": "shorten the list",
+        "string_too_long": "shorten the text",
+        "string_pattern_mismatch": "docs/SPECS.md says how this field is written",
+    }
+    return fixes.get(kind, "see docs/SPECS.md")

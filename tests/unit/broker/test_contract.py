@@ -1,0 +1,196 @@
+"""The contract's messages and topics: what travels, and what is refused."""
+
+import contextlib
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broker.errors import ContractError
+from broker.messages import (
+    MAX_PAYLOAD_BYTES,
+    Command,
+    Desired,
+    EventMessage,
+    Frames,
+    Message,
+    RawFrame,
+    Readings,
+    Registration,
+    Reply,
+    Reported,
+    SpecMessage,
+    Status,
+)
+from broker.topics import DELIVERY, DEVICE_WRITES, Kind, Topics, shared
+
+GOLDEN = Path(__file__).parents[2] / "data" / "contract"
+MODELS: dict[str, type[Message]] = {
+    "command": Command,
+    "desired": Desired,
+    "event": EventMessage,
+    "frames": Frames,
+    "readings": Readings,
+    "registration": Registration,
+    "reply": Reply,
+    "reported": Reported,
+    "spec": SpecMessage,
+    "status": Status,
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_golden_payload_survives_a_round_trip(name: str) -> None:
+    """A payload of the contract is read and written again to the same JSON: a diff here is a contract change."""
+    text = (GOLDEN / f"{name}.json").read_bytes()
+    message = MODELS[name].parse(text)
+    assert json.loads(message.payload()) == json.loads(text)
+
+
+def test_every_model_has_a_golden_payload() -> None:
+    """No message is without its golden payload, and no golden payload without a message."""
+    assert {path.stem for path in GOLDEN.glob("*.json")} == set(MODELS)
+
+
+def readings(**changes: object) -> bytes:
+    """The golden readings with some fields changed."""
+    document = json.loads((GOLDEN / "readings.json").read_text())
+    document.update(changes)
+    return json.dumps(document).encode()
+
+
+def test_unknown_fields_are_ignored_on_receipt_at_any_depth() -> None:
+    """A newer sender may say more than an older receiver knows."""
+    document = json.loads((GOLDEN / "readings.json").read_text())
+    document["new"] = 1
+    document["samples"][0]["quality"] = "good"
+    assert Readings.parse(json.dumps(document).encode()) == Readings.parse((GOLDEN / "readings.json").read_bytes())
+
+
+def test_unknown_fields_are_refused_on_sending() -> None:
+    """What we send holds only what the contract names."""
+    with pytest.raises(ValueError, match="extra"):
+        Status(online=True, boot="ab12", software="1", since=datetime.now(UTC), mood="good")  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("payload", "field"),
+    [
+        (b"", "payload"),
+        (b"{", "payload"),
+        (b"\xff\xfe", "payload"),
+        (b"[]", "payload"),
+        (b" " * (MAX_PAYLOAD_BYTES + 1), "payload"),
+        (readings(seq=0), "seq"),
+        (readings(seq="184"), "seq"),
+        (readings(boot="XYZ!"), "boot"),
+        (readings(meter="has space"), "meter"),
+        (readings(spec="no-version"), "spec"),
+        (readings(samples=[]), "samples"),
+        (readings(samples=[{"at": "2026-11-23T10:00:00", "values": {"1-0:1.8.0": 1}}]), "samples.0.at"),
+        (readings(samples=[{"at": 1700000000, "values": {"1-0:1.8.0": 1}}]), "samples.0.at"),
+        (readings(samples=[{"at": "2026-11-23T10:00:00Z", "values": {"1-0:1.8.0": "1"}}]), "samples.0.values"),
+        (readings(samples=[{"at": "2026-11-23T10:00:00Z", "values": {"1-0:1.8.0": True}}]), "samples.0.values"),
+        (readings(samples=[{"at": "2026-11-23T10:00:00Z", "values": {"power": 1}}]), "samples.0.values"),
+        (readings(samples=[{"at": "2026-11-23T10:00:00Z", "values": {}}]), "samples.0.values"),
+        (readings().replace(b"0.482", b"NaN"), "samples.0.values"),
+        (readings().replace(b"0.482", b"1e999"), "samples.0.values"),
+        (readings().replace(b"0.482", b"9" * 200_000), "payload"),
+        (readings().replace(b"184", b"9" * 5000), "payload"),
+    ],
+)
+def test_bad_readings_are_refused_by_field(payload: bytes, field: str) -> None:
+    """A refusal names the field that is wrong."""
+    with pytest.raises(ContractError) as refusal:
+        Readings.parse(payload)
+    assert refusal.value.field.startswith(field)
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_can_do_worse_than_be_refused(payload: bytes) -> None:
+    """Whatever comes from the wire is a message or a ContractError."""
+    for model in MODELS.values():
+        with contextlib.suppress(ContractError):
+            model.parse(payload)
+
+
+def test_offsets_become_utc() -> None:
+    """An instant given with any offset is the same instant in UTC in memory and on the wire."""
+    payload = readings(samples=[{"at": "2026-11-23T11:30:00+01:30", "values": {"1-0:1.8.0": 1}}])
+    sample = Readings.parse(payload).samples[0]
+    assert sample.at == datetime(2026, 11, 23, 10, tzinfo=UTC)
+    assert sample.at.tzinfo == UTC
+    assert b'"at":"2026-11-23T10:00:00Z"' in sample.payload()
+
+
+def test_raw_frames_are_standard_base64_and_nothing_else() -> None:
+    """Frame bytes survive unchanged; text that is no base64 is refused."""
+    frame = RawFrame(at=datetime(2026, 11, 23, tzinfo=UTC), data=bytes(range(256)))
+    assert RawFrame.parse(frame.payload()) == frame
+    with pytest.raises(ContractError, match="base64"):
+        RawFrame.parse(b'{"at":"2026-11-23T00:00:00Z","data":"a*b="}')
+
+
+def test_desired_with_a_false_hash_is_refused() -> None:
+    """A desired configuration whose hash does not fit its content was altered or torn."""
+    desired = Desired(version=3).sealed()
+    assert Desired.parse(desired.payload()) == desired
+    with pytest.raises(ContractError, match="hash does not fit"):
+        Desired.parse(desired.payload().replace(b'"version":3', b'"version":4'))
+
+
+def test_topics_are_those_of_the_design() -> None:
+    """The topic names of the contract table, letter by letter."""
+    topics = Topics()
+    assert topics.of(Kind.READINGS, "pi-1") == "wattline/v1/devices/pi-1/readings"
+    assert topics.of(Kind.DESIRED, "pi-1") == "wattline/v1/devices/pi-1/config/desired"
+    assert topics.command("pi-1", "ping") == "wattline/v1/devices/pi-1/commands/ping"
+    assert topics.spec("lgz-e350", 3) == "wattline/v1/specs/lgz-e350/3"
+    assert topics.every(Kind.READINGS) == "wattline/v1/devices/+/readings"
+    assert topics.every(Kind.SPEC) == "wattline/v1/specs/+/+"
+    assert shared("ingest", "a/+") == "$share/ingest/a/+"
+
+
+def test_every_kind_parses_back_from_its_topic() -> None:
+    """Building and parsing a topic are inverse for every kind."""
+    topics = Topics("site/a")
+    for kind in DEVICE_WRITES:
+        address = topics.parse(topics.of(kind, "d.1"))
+        assert (address.kind, address.device) == (kind, "d.1")
+    assert topics.parse(topics.command("d", "read_now")).command == "read_now"
+    parsed = topics.parse(topics.spec("s", 12))
+    assert (parsed.spec, parsed.version) == ("s", 12)
+    assert set(DELIVERY) == set(Kind)
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        "",
+        "wattline/v1",
+        "wattline/v2/devices/a/readings",
+        "wattline/v1/devices//readings",
+        "wattline/v1/devices/a/readings/x",
+        "wattline/v1/devices/a/commands",
+        "wattline/v1/devices/+/readings",
+        "wattline/v1/specs/s/0",
+        "wattline/v1/specs/s/01",
+    ],
+)
+def test_unknown_topics_are_refused(topic: str) -> None:
+    """A topic outside the contract is a ContractError that names it."""
+    with pytest.raises(ContractError) as refusal:
+        Topics().parse(topic)
+    assert refusal.value.field == topic
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "+", "#", "ä", "a b", "-a", "x" * 65, "a\x00"])
+def test_names_that_would_break_a_topic_are_refused(name: str) -> None:
+    """No name can smuggle a wildcard, a level or a control character into a topic."""
+    with pytest.raises(ContractError):
+        Topics().of(Kind.READINGS, name)
+    with pytest.raises(ContractError):
+        Topics().spec(name, 1)
