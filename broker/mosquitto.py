@@ -106,9 +106,7 @@ def render_acl(topics: Topics) -> str:
     return "\n".join(lines) + "\n"
 
 
-def password_entry(
-    user: str, password: str, *, salt: bytes | None = None, iterations: int = PBKDF2_ITERATIONS
-) -> str:
+def password_entry(user: str, password: str, *, salt: bytes | None = None, iterations: int = PBKDF2_ITERATIONS) -> str:
     """One line of Mosquitto 2's password file: PBKDF2 with SHA-512 over a 12 byte salt, random where not given.
 
     Raises ContractError for a user that could be no device id, or an empty password.

@@ -109,7 +109,7 @@ _DEMANDS = {
     26: ("maximum 3 ", Kind.MAXIMUM),
 }
 _ABSTRACT = {
-    (17, 0): ("power limit", "kW", Kind.STATUS),
+    (17, 0): ("load limit", None, Kind.STATUS),
     (96, 3): ("switch position", "", Kind.STATUS),
     (96, 14): ("active tariff", "", Kind.STATUS),
 }

@@ -7,8 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from broker.errors import FrameError
-from broker.obis import Kind
-from meters.engine_plan import Conversion, Plan, convert, plan_of
+from meters.engine_plan import RISING, Conversion, Plan, convert, plan_of
 from meters.engine_quirks import ByAddress, bit_is, mend
 from meters.engine_sub_meters import sub_meter_readings
 from meters.engine_time import instant, telegram_time
@@ -18,7 +17,6 @@ from meters.telegram import ProfileRow, Record, Telegram, Wire
 
 MAX_MAGNITUDE: Final = Decimal(10) ** 15
 """No meter counts further; beyond it a value is no reading."""
-_RISING: Final = (Kind.REGISTER, Kind.COUNTER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +134,10 @@ class _Reading:
             for point, sources in self.plan.points:
                 found = (by_address.get((address, point.index)) for address in sources)
                 record = next((r for r in found if r is not None and isinstance(r.value, Decimal)), None)
-                if record is None or not self._point(point, record, first):
-                    self.missing += [] if point.optional else [point.obis]
+                if record is not None:
+                    self._point(point, record, first)
+                elif not point.optional:
+                    self.missing.append(point.obis)
         if self.plan.spec.standard:
             for record in records:
                 if isinstance(record.value, Decimal):
@@ -154,15 +154,15 @@ class _Reading:
             if conversion.reason:
                 self.refused.append(Refusal(record.address, conversion.reason))
             return
-        self._emit(conversion, value * conversion.factor, record, conversion.kind)
+        self._emit(conversion, value * conversion.factor, record, rising=conversion.rising)
 
-    def _point(self, point: Point, record: Record, first: ByAddress) -> bool:
+    def _point(self, point: Point, record: Record, first: ByAddress) -> None:
         unit = record.unit if record.unit is not None else point.unit[0] if point.unit else None
         if point.unit and unit not in point.unit:
             return self._refuse(record, f"unit {unit} on the wire, {' or '.join(point.unit)} expected")
         value = self._value(point, record, first)
         if value is None:
-            return False
+            return None
         conversion = convert(point.obis, unit)
         if conversion.reason is not None:
             return self._refuse(record, conversion.reason)
@@ -170,7 +170,8 @@ class _Reading:
         low, high = point.range.min, point.range.max
         if (low is not None and value < low) or (high is not None and value > high):
             return self._refuse(record, f"{value} {conversion.unit} is beyond {low} to {high}")
-        return self._emit(conversion, value, record, point.kind or conversion.kind, own=point.time == "own")
+        rising = point.kind in RISING if point.kind else conversion.rising
+        return self._emit(conversion, value, record, rising=rising, own=point.time == "own")
 
     def _value(self, point: Point, record: Record, first: ByAddress) -> Decimal | None:
         value = record.value
@@ -192,12 +193,10 @@ class _Reading:
             value = -abs(value) if negative else abs(value)
         return -value if point.negate else value
 
-    def _emit(
-        self, conversion: Conversion, value: Decimal, record: Record, kind: Kind | None, *, own: bool = True
-    ) -> bool:
+    def _emit(self, conversion: Conversion, value: Decimal, record: Record, *, rising: bool, own: bool = True) -> None:
         if not value.is_finite() or abs(value) > MAX_MAGNITUDE:
             return self._refuse(record, "no plausible number")
-        if value < 0 and kind in _RISING:
+        if value < 0 and rising:
             return self._refuse(record, f"{value} {conversion.unit} in a register that only rises")
         group = self.main
         if own and record.at is not None:
@@ -207,8 +206,7 @@ class _Reading:
         if conversion.code not in group.values:
             group.values[conversion.code] = value
             group.units[conversion.code] = conversion.unit
-        return True
+        return None
 
-    def _refuse(self, record: Record, reason: str) -> bool:
+    def _refuse(self, record: Record, reason: str) -> None:
         self.refused.append(Refusal(record.address, reason))
-        return False

@@ -15,6 +15,9 @@ MAX_PLANS: Final = 256
 """Plans kept ready; beyond it the one used longest ago is made again when needed."""
 MAX_ADDRESSES: Final = 4096
 """Addresses and units a plan remembers; lines are untrusted, so beyond it they are worked out each time."""
+RISING: Final = (Kind.REGISTER, Kind.COUNTER)
+_NET: Final = (16, 36, 56, 76)
+"""C groups of import less export: their registers may fall and go below zero."""
 ONE: Final = Decimal(1)
 
 
@@ -28,7 +31,7 @@ class Conversion:
     code: str
     factor: Decimal = ONE
     unit: str = ""
-    kind: Kind | None = None
+    rising: bool = False
     reason: str | None = None
 
 
@@ -80,7 +83,7 @@ def convert(code: str, unit: str | None) -> Conversion:
         factor, out = canonical(parsed, ONE, unit)
     except ContractError as error:
         return Conversion(str(parsed), reason=error.reason)
-    return Conversion(str(parsed), factor, out, quantity.kind)
+    return Conversion(str(parsed), factor, out, quantity.kind in RISING and parsed.c not in _NET)
 
 
 _plans: OrderedDict[tuple[str, str], Plan] = OrderedDict()

@@ -14,6 +14,7 @@ EARLIEST: Final = datetime(2000, 1, 2, tzinfo=UTC)
 LATEST: Final = datetime(2069, 12, 31, tzinfo=UTC)
 """Stamps outside come from clocks that were never set: 1970 and 2000-01-01 are what such clocks show."""
 
+
 @lru_cache(maxsize=512)
 def _offsets(zone: str, year: int) -> tuple[timedelta, timedelta]:
     """Winter and summer offset of a zone in a year; equal where it has no summer time."""

@@ -25,7 +25,9 @@ from meters.spec_types import (
 )
 from meters.telegram import Wire
 
-SerialProfile = Annotated[str, StringConstraints(pattern=r"^(300|600|1200|2400|4800|9600|19200|38400|57600|115200) [78][NEO][12]$")]
+SerialProfile = Annotated[
+    str, StringConstraints(pattern=r"^(300|600|1200|2400|4800|9600|19200|38400|57600|115200) [78][NEO][12]$")
+]
 """A line setting as `9600 8N1`."""
 FactName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 SecretName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -39,7 +41,9 @@ class Product(Section):
     name: Label
     firmware: Label | None = None
     medium: Literal["electricity", "heat", "gas", "water", "any"] = "electricity"
-    countries: Annotated[tuple[Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")], ...], Field(max_length=64)] = ()
+    countries: Annotated[
+        tuple[Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")], ...], Field(max_length=64)
+    ] = ()
 
 
 class Conditions(Section):

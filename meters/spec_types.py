@@ -98,7 +98,9 @@ Addresses = Annotated[tuple[Address, ...], BeforeValidator(as_tuple), Field(min_
 Code = Annotated[str, StringConstraints(max_length=32), AfterValidator(_obis)]
 """An OBIS code, kept in the spelling of broker.obis."""
 Exact = Annotated[
-    Decimal, BeforeValidator(_exact), Field(allow_inf_nan=False, max_digits=30, ge=Decimal(-(10**15)), le=Decimal(10**15))
+    Decimal,
+    BeforeValidator(_exact),
+    Field(allow_inf_nan=False, max_digits=30, ge=Decimal(-(10**15)), le=Decimal(10**15)),
 ]
 """A number that keeps the digits it was written with."""
 Zone = Annotated[str, StringConstraints(max_length=64), AfterValidator(_zone)]

@@ -27,7 +27,7 @@ class Service:
         self.name = name
         self.log = folder / f"{name}.log"
         self._arguments = arguments
-        self._environment = environment
+        self.environment = environment
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -44,7 +44,7 @@ class Service:
                 "-m",
                 "deploy.cli",
                 *self._arguments,
-                env=base | self._environment,
+                env=base | self.environment,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -1,0 +1,43 @@
+# What a fresh clone needs is python3 (3.11 to 3.13), make and, on the Debian family, apt.
+SHELL := /bin/sh
+PYTHON := .venv/bin/python
+READY := .venv/.ready
+CAPTURES := $(or $(WATTLINE_CAPTURES),../shared/captures)
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test bench lint lock clean
+
+help: ## say what there is
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+venv: $(READY) ## make .venv with the pinned requirements
+
+$(READY): requirements/dev.txt pyproject.toml deploy/local/bootstrap.sh
+	@sh deploy/local/bootstrap.sh
+	@touch $@
+
+demo: $(READY) ## the whole loop with simulated meters; FOR=seconds REPORT=file UNKNOWN=count
+	@$(PYTHON) -m deploy.demo $(if $(FOR),--for "$(FOR)") $(if $(REPORT),--report "$(REPORT)") $(if $(UNKNOWN),--unknown "$(UNKNOWN)")
+
+test: lint ## all checks and tests; without ../shared/captures those of real meters are left out
+	@if [ -n "$(WATTLINE_DEMAND_CAPTURES)" ] || [ -d "$(CAPTURES)" ]; then select=; else \
+	  echo "captures: $(CAPTURES) is not here, so the tests on telegrams of real meters are left out"; \
+	  select='not captures'; fi; \
+	WATTLINE_CAPTURES="$(CAPTURES)" $(PYTHON) -m pytest -m "$$select" \
+	  $(wildcard tests/unit tests/integration tests/faults tests/e2e tests/packaging)
+
+bench: $(READY) ## measure, side by side with the limits; REPORT=file
+	@$(PYTHON) -m benchmarks $(if $(REPORT),--report "$(REPORT)")
+
+lint: $(READY) ## formatting, rules, types, imports
+	@.venv/bin/ruff format --check .
+	@.venv/bin/ruff check .
+	@.venv/bin/mypy
+	@PYTHONPATH=. .venv/bin/lint-imports
+
+lock: $(READY) ## pin the requirements anew from pyproject.toml, with hashes and no address
+	@$(PYTHON) -m deploy.local.lock
+
+clean: ## remove .venv and whatever tools left; the servers' cache stays
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .run dist build
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,51 @@
+"""`make demo`: run the demo, write its report, and exit 0 only if every published reading is stored exactly once."""
+
+import asyncio
+import json
+import logging
+import signal
+import sys
+from pathlib import Path
+
+import click
+
+from broker.errors import WattlineError
+from broker.service import configure_logging
+from deploy.demo.report import Report
+from deploy.demo.runner import run_demo
+
+
+@click.command()
+@click.option("--for", "for_s", type=click.FloatRange(min=5), help="Seconds to run; without it until Ctrl-C.")
+@click.option("--report", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="JSON report to write.")
+def main(for_s: float | None, report: Path | None) -> None:
+    """Run the whole of Wattline on this machine with three simulated Pis."""
+    configure_logging("warning")
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
+    try:
+        result = asyncio.run(_main(for_s))
+    except WattlineError as error:
+        sys.exit(f"wattline demo: {error}")
+    except ExceptionGroup as group:
+        matched, rest = group.split(WattlineError)
+        if matched is None or rest is not None:
+            raise
+        sys.exit(f"wattline demo: {matched.exceptions[0]}")
+    text = json.dumps(result.document(), indent=2) + "\n"
+    if report is not None:
+        report.write_text(text)
+    click.echo(text, nl=False)
+    if not result.exactly_once:
+        sys.exit("wattline demo: not every published reading is stored exactly once")
+
+
+async def _main(for_s: float | None) -> Report:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    return await run_demo(stop, for_s)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""The demo's fleet: three simulated Pis, each an agent process with its simulated meters on real ptys."""
+
+import contextlib
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deploy.demo.platform import Platform
+from deploy.demo.processes import Service, running
+from device.simulator import SimulatedIecMeter, SimulatedP1Meter, SimulatedSmlMeter
+
+
+@dataclass(frozen=True, slots=True)
+class Pi:
+    """A simulated Raspberry Pi: its id, its meters, its agent."""
+
+    name: str
+    meters: tuple[Any, ...]
+    agent: Service
+
+
+def _meters() -> dict[str, tuple[Any, ...]]:
+    """One meter of each protocol, and a second one at the last Pi."""
+    return {
+        "pi-north": (SimulatedP1Meter(serial="E0044007133156018", seed=1, interval_s=1.0),),
+        "pi-south": (SimulatedSmlMeter(serial="0067362659", seed=2, interval_s=1.0),),
+        "pi-west": (
+            SimulatedIecMeter(serial="12345678", seed=3),
+            SimulatedSmlMeter(serial="0067369001", seed=4, interval_s=2.0),
+        ),
+    }
+
+
+@contextlib.asynccontextmanager
+async def start_fleet(platform: Platform) -> AsyncIterator[list[Pi]]:
+    """Plug the Pis in; leaving stops the agents first, which flush their outboxes, and then the meters."""
+    async with contextlib.AsyncExitStack() as exits:
+        wired = _meters()
+        await platform.stack.mosquitto.add_users({name: secrets.token_urlsafe(24) for name in wired})
+        pis = []
+        for name, meters in wired.items():
+            for meter in meters:
+                await exits.enter_async_context(meter)
+            pis.append(Pi(name, meters, _agent(platform, name, [str(meter.port) for meter in meters])))
+        for pi in pis:
+            await exits.enter_async_context(running(pi.agent))
+        yield pis
+
+
+def _agent(platform: Platform, name: str, ports: list[str]) -> Service:
+    data = platform.folder / name
+    Path(data).mkdir(exist_ok=True)
+    environment = platform.broker_environment("device", name) | {
+        "WATTLINE_DEVICE_DEVICE_ID": name,
+        "WATTLINE_DEVICE_DATA_FOLDER": str(data),
+        "WATTLINE_DEVICE_PORTS": ",".join(ports),
+    }
+    return Service(name, ["device"], environment, platform.folder / "logs")

@@ -1,0 +1,83 @@
+"""The demo's server side: broker and database of the local stack, migrated, with ingestor and gateway on them."""
+
+import contextlib
+import secrets
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from broker.settings import BrokerAddress
+from deploy.demo.http import Api
+from deploy.demo.processes import Service, running
+from deploy.local.process import free_port
+from deploy.local.stack import LocalStack
+from store.migrate import migrate
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """What the demo runs on, and the addresses to look at."""
+
+    stack: LocalStack
+    ingestor: Service
+    gateway: Service
+    api: Api
+    folder: Path
+    ingestor_url: str
+
+    def broker_address(self, user: str) -> BrokerAddress:
+        """The broker as one user reaches it."""
+        broker = self.stack.mosquitto
+        return BrokerAddress(
+            host=broker.host, port=broker.port, username=user, password=SecretStr(broker.credentials[user])
+        )
+
+    def broker_environment(self, service: str, user: str) -> dict[str, str]:
+        """The broker's settings for a service's environment."""
+        broker, prefix = self.stack.mosquitto, f"WATTLINE_{service.upper()}_"
+        return {
+            f"{prefix}BROKER__HOST": broker.host,
+            f"{prefix}BROKER__PORT": str(broker.port),
+            f"{prefix}BROKER__USERNAME": user,
+            f"{prefix}BROKER__PASSWORD": broker.credentials[user],
+            f"{prefix}LOG_FORMAT": "json",
+        }
+
+    def check(self) -> None:
+        """Raise PermanentError if one of the services has ended by itself."""
+        self.ingestor.check()
+        self.gateway.check()
+
+
+@contextlib.asynccontextmanager
+async def start_platform(progress: Callable[[str], None]) -> AsyncIterator[Platform]:
+    """Bring the server side up; leaving ends it in flow order: gateway, ingestor, broker, database."""
+    async with contextlib.AsyncExitStack() as exits:
+        stack = await exits.enter_async_context(LocalStack.start(progress=progress))
+        progress("migrating the database")
+        await migrate(stack.postgres.dsn())
+        logs = stack.folder / "logs"
+        logs.mkdir(exist_ok=True)
+        token = secrets.token_urlsafe(24)
+        gateway_port, ingestor_port = free_port(), free_port()
+        ingestor = Service("ingestor", ["ingestor"], {}, logs)
+        gateway = Service("gateway", ["gateway"], {}, logs)
+        api = await exits.enter_async_context(Api(f"http://127.0.0.1:{gateway_port}", token))
+        platform = Platform(stack, ingestor, gateway, api, stack.folder, f"http://127.0.0.1:{ingestor_port}")
+        ingestor.environment |= platform.broker_environment("ingestor", "ingestor") | {
+            "WATTLINE_INGESTOR_DATABASE_DSN": stack.postgres.dsn(user="wattline_ingestor"),
+            "WATTLINE_INGESTOR_HTTP_PORT": str(ingestor_port),
+        }
+        gateway.environment |= platform.broker_environment("gateway", "gateway") | {
+            "WATTLINE_GATEWAY_DATABASE_DSN": stack.postgres.dsn(user="wattline_gateway"),
+            "WATTLINE_GATEWAY_HTTP_PORT": str(gateway_port),
+            "WATTLINE_GATEWAY_API_TOKEN": token,
+        }
+        progress("starting ingestor and gateway")
+        await exits.enter_async_context(running(ingestor))
+        await exits.enter_async_context(running(gateway))
+        await api.wait_healthy(platform.check)
+        await Api.wait_url_healthy(f"{platform.ingestor_url}/healthz", platform.check)
+        yield platform

@@ -1,0 +1,146 @@
+"""The demo from first to last: platform, fleet, a parameter changed on the way, drain, report."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import asyncpg
+
+from deploy.demo.change import change_parameter
+from deploy.demo.fleet import Pi, start_fleet
+from deploy.demo.platform import Platform, start_platform
+from deploy.demo.report import ParameterChange, Report, count_stored, make_report
+from deploy.demo.state import State
+from deploy.demo.view import View
+from deploy.demo.witness import Witness, watch
+
+FIRST_INTERVAL_S = 1.0
+CHANGED_INTERVAL_S = 3.0
+CHANGED_DEVICE = "pi-south"
+CHANGE_AFTER_S = 15.0
+DRAIN_S = 30.0
+LOOK_S = 0.5
+
+
+@dataclass(slots=True)
+class Run:
+    """One run of the demo; `for_s` None runs until `stop` is set."""
+
+    stop: asyncio.Event
+    for_s: float | None
+    witness: Witness = field(default_factory=Witness)
+    state: State = field(default_factory=State)
+    change: ParameterChange | None = None
+    powered_at: float = 0.0
+
+
+async def run_demo(stop: asyncio.Event, for_s: float | None) -> Report:
+    """Run the whole demo and report. Raises PermanentError if a part can't be started or ends by itself."""
+    run = Run(stop, for_s)
+    view = View([])
+    async with contextlib.AsyncExitStack() as exits:
+        platform = await exits.enter_async_context(start_platform(lambda line: view.say(f"· {line}")))
+        connection = await exits.enter_async_context(_connect(platform.stack.postgres.dsn()))
+        watching = await exits.enter_async_context(_witness(platform, run.witness))
+        fleet_parameters = {"reading_interval_s": FIRST_INTERVAL_S, "publish_interval_s": FIRST_INTERVAL_S}
+        await platform.api.patch("/parameters", fleet_parameters)
+        view = exits.enter_context(View(_addresses(platform)))
+        run.powered_at = time.monotonic()
+        async with start_fleet(platform) as pis:
+            await _follow(run, platform, connection, pis, view)
+        view.say("· the Pis are unplugged; draining")
+        await _drain(run, connection)
+        watching.cancel()
+        return await make_report(
+            connection,
+            run.witness,
+            first_reading_s=run.state.first_reading_s,
+            change=run.change,
+            versions=await platform.stack.versions(),
+        )
+
+
+@contextlib.asynccontextmanager
+async def _connect(dsn: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(dsn, timeout=15)
+    try:
+        yield connection
+    finally:
+        await connection.close(timeout=10)
+
+
+@contextlib.asynccontextmanager
+async def _witness(platform: Platform, witness: Witness) -> AsyncIterator[asyncio.Task[None]]:
+    ready = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(watch(platform.broker_address("monitor"), witness, ready), name="demo.witness")
+        async with asyncio.timeout(30):
+            await ready.wait()
+        yield task
+        task.cancel()
+
+
+async def _follow(run: Run, platform: Platform, connection: asyncpg.Connection, pis: list[Pi], view: View) -> None:
+    changing: asyncio.Task[ParameterChange] | None = None
+    async with _connect(platform.stack.postgres.dsn()) as second, asyncio.TaskGroup() as tasks:
+        while not _over(run, changing):
+            platform.check()
+            for pi in pis:
+                pi.agent.check()
+            await run.state.look(connection, run.powered_at)
+            if changing is None and _time_to_change(run):
+                run.state.note = f"{CHANGED_DEVICE}: reading_interval_s {FIRST_INTERVAL_S:g} -> {CHANGED_INTERVAL_S:g}"
+                work = change_parameter(platform.api, second, CHANGED_DEVICE, FIRST_INTERVAL_S, CHANGED_INTERVAL_S)
+                changing = tasks.create_task(work, name="demo.change")
+            if changing is not None and changing.done() and run.change is None:
+                run.change = changing.result()
+                run.state.note = _said(run.change)
+                view.say(f"· {run.state.note}")
+            view.show(run.state, run.witness)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(run.stop.wait(), LOOK_S)
+        if changing is not None and not changing.done():
+            changing.cancel()
+
+
+def _over(run: Run, changing: asyncio.Task[ParameterChange] | None) -> bool:
+    if run.stop.is_set():
+        return True
+    if run.for_s is None or time.monotonic() - run.powered_at < run.for_s:
+        return False
+    return changing is None or changing.done()
+
+
+def _time_to_change(run: Run) -> bool:
+    """After a while, and only once the device to change has published."""
+    after_s = CHANGE_AFTER_S if run.for_s is None else min(CHANGE_AFTER_S, run.for_s / 3)
+    published = CHANGED_DEVICE in run.witness.devices.values()
+    return published and time.monotonic() - run.powered_at >= after_s
+
+
+def _said(change: ParameterChange) -> str:
+    reported = "not reported" if change.reported_after_s is None else f"reported after {change.reported_after_s:.2f} s"
+    effect = "the readings obey" if change.effect_seen else "no effect seen in the readings"
+    return f"{change.device}: {change.parameter} {change.from_:g} -> {change.to:g} {reported}; {effect}"
+
+
+async def _drain(run: Run, connection: asyncpg.Connection) -> None:
+    """Wait until all that was published is stored, or the deadline."""
+    deadline = time.monotonic() + DRAIN_S
+    while await count_stored(connection) < len(run.witness.published):
+        if time.monotonic() > deadline:
+            return
+        await asyncio.sleep(0.2)
+
+
+def _addresses(platform: Platform) -> list[tuple[str, str]]:
+    broker, postgres = platform.stack.mosquitto, platform.stack.postgres
+    return [
+        ("API docs", f"{platform.api.url}/docs   (token {platform.api.token})"),
+        ("metrics", f"{platform.ingestor_url}/metrics   {platform.api.url}/metrics"),
+        ("MQTT", f"{broker.host}:{broker.port}   user engineer, password {broker.credentials['engineer']}"),
+        ("database", f"psql {postgres.dsn()}"),
+        ("logs", f"{platform.folder}/logs"),
+    ]

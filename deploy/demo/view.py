@@ -1,0 +1,73 @@
+"""How the demo looks: a live table on a terminal, lines elsewhere."""
+
+from typing import Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from deploy.demo.state import State
+from deploy.demo.witness import Witness
+
+SHOWN = ("1-0:16.7.0", "1-0:1.7.0", "1-0:1.8.0", "1-0:1.8.1", "1-0:2.8.0", "0-1:24.2.1")
+LINES_EVERY_S = 5.0
+
+
+class View:
+    """Shows the state; use it as a context manager."""
+
+    def __init__(self, addresses: list[tuple[str, str]]) -> None:
+        self._console = Console(stderr=True)
+        self._addresses = addresses
+        self._live = Live(console=self._console, auto_refresh=False) if self._console.is_terminal else None
+        self._said_at = 0.0
+
+    def __enter__(self) -> Self:
+        for name, address in self._addresses:
+            self._console.print(f"  {name:<12} {address}", highlight=False, soft_wrap=True)
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def say(self, text: str) -> None:
+        """Print a line that stays."""
+        self._console.print(text, highlight=False, soft_wrap=True)
+
+    def show(self, state: State, witness: Witness) -> None:
+        """Show the state: at each call on a terminal, every few seconds elsewhere."""
+        if self._live is not None:
+            self._live.update(Group(_table(state, witness), Text(_summary(state, witness))), refresh=True)
+        elif state.looked_at - self._said_at >= LINES_EVERY_S:
+            self._said_at = state.looked_at
+            self.say(state.line(witness))
+
+
+def _table(state: State, witness: Witness) -> Table:
+    table = Table("device", "state", "meter", "protocol", "product", "spec", "last values", title="Wattline")
+    for row in state.rows:
+        values = witness.last.get(row["key"], {}) if row["key"] else {}
+        last = "  ".join(f"{code} {values[code]:g}" for code in SHOWN if code in values)
+        product = " ".join(part for part in (row["manufacturer"], row["product"]) if part)
+        table.add_row(
+            row["device"],
+            "online" if row["online"] else "offline",
+            row["key"] or "looking",
+            row["protocol"] or "",
+            product,
+            row["spec"] or "",
+            last,
+        )
+    return table
+
+
+def _summary(state: State, witness: Witness) -> str:
+    first = "none yet" if state.first_reading_s is None else f"after {state.first_reading_s:.1f} s"
+    return (
+        f"first reading {first} · published {len(witness.published)} · stored {state.stored}"
+        f" · {state.rate:.1f} readings/s · quarantined {state.quarantined}\n{state.note}\nCtrl-C ends the demo"
+    )

@@ -1,0 +1,194 @@
+"""Forward-only migrations: SQL files in order, each in its own transaction, under a lock, with checksums."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from urllib.parse import urlsplit
+
+import asyncpg
+import structlog
+
+from broker.errors import PermanentError
+from store.queries import load
+
+log = structlog.get_logger()
+
+Connection = asyncpg.Connection[asyncpg.Record]
+ROLES = ("wattline_ingestor", "wattline_gateway", "wattline_grafana")
+"""Made without a password: whoever runs the database sets one, or lets them in by certificate or peer."""
+POSTGRES_MAJOR = 17
+CONNECT_TIMEOUT_S = 15.0
+COMMAND_TIMEOUT_S = 600.0
+_LOCK = 0x77_61_74_74_6C_69_6E_65
+"""Key of the advisory lock: `wattline` in ASCII."""
+_FILE_NAME = re.compile(r"\d{4}_[a-z0-9_]+\.sql")
+
+
+class MigrationError(PermanentError):
+    """Why the database can't be brought up to date, and what to do; `migration` names the file, if one is to blame."""
+
+    def __init__(self, message: str, *, migration: str = "") -> None:
+        super().__init__(message)
+        self.migration = migration
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One SQL file; `sha256` is of its text and must never change once it is applied anywhere."""
+
+    name: str
+    sql: str
+
+    @property
+    def sha256(self) -> str:
+        """Checksum in hex."""
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+def shipped() -> tuple[Migration, ...]:
+    """The migrations of this version of Wattline, in order."""
+    folder = resources.files("store") / "migrations"
+    files = sorted((file for file in folder.iterdir() if _FILE_NAME.fullmatch(file.name)), key=lambda file: file.name)
+    return tuple(Migration(file.name.removesuffix(".sql"), file.read_text("utf-8")) for file in files)
+
+
+def pending(migrations: tuple[Migration, ...], applied: Mapping[str, str]) -> tuple[Migration, ...]:
+    """What is still to be applied, given the checksums of what is.
+
+    Raises MigrationError where the database and the files tell different histories.
+    """
+    known = {migration.name: migration for migration in migrations}
+    for name, sha256 in sorted(applied.items()):
+        if name not in known:
+            raise MigrationError(
+                f"the database holds migration {name}, which this version does not know: install the newer Wattline",
+                migration=name,
+            )
+        if known[name].sha256 != sha256:
+            raise MigrationError(
+                f"migration {name} was edited after it had been applied: restore the file, put the change into a new one",
+                migration=name,
+            )
+    rest = tuple(migration for migration in migrations if migration.name not in applied)
+    if rest and applied and rest[0].name < max(applied):
+        raise MigrationError(
+            f"migration {rest[0].name} sorts before {max(applied)}, which is applied: give it a higher number",
+            migration=rest[0].name,
+        )
+    return rest
+
+
+async def migrate(dsn: str, migrations: tuple[Migration, ...] | None = None) -> list[str]:
+    """Bring a database up to date; returns the names of the migrations applied now, none if it already was.
+
+    Safe to run any number of times and from several places at once: the second waits for the first. Each file is one
+    transaction, so a failed one leaves nothing behind. Raises MigrationError with what a person can do about it.
+    """
+    wanted = shipped() if migrations is None else migrations
+    connection = await _connect(dsn)
+    try:
+        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK, timeout=COMMAND_TIMEOUT_S)
+        await _require_postgres(connection)
+        await _ensure_extension(connection)
+        await _ensure_roles(connection)
+        return await _apply(connection, wanted)
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise MigrationError(
+            f"the role {_user(dsn)} may not do this ({error}): migrate as the database's owner with CREATEROLE, or as a "
+            "superuser"
+        ) from error
+    except (asyncpg.PostgresConnectionError, OSError, TimeoutError) as error:
+        raise MigrationError(f"the connection to {_place(dsn)} was lost: {error or 'no answer in time'}") from error
+    finally:
+        await connection.close(timeout=CONNECT_TIMEOUT_S)
+
+
+async def _connect(dsn: str) -> Connection:
+    try:
+        return await asyncpg.connect(
+            dsn,
+            timeout=CONNECT_TIMEOUT_S,
+            command_timeout=COMMAND_TIMEOUT_S,
+            server_settings={"application_name": "wattline migrate", "client_min_messages": "warning"},
+        )
+    except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError) as error:
+        raise MigrationError(f"{_place(dsn)} refuses the login of {_user(dsn)}: {error}") from error
+    except asyncpg.InvalidCatalogNameError as error:
+        raise MigrationError(f"{error} at {_place(dsn)}: create it first (createdb)") from error
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
+        reason = str(error) or "no answer in time"
+        raise MigrationError(f"the database at {_place(dsn)} can't be reached: {reason}") from error
+
+
+async def _require_postgres(connection: Connection) -> None:
+    version = connection.get_server_version()
+    if version.major < POSTGRES_MAJOR:
+        raise MigrationError(
+            f"this is PostgreSQL {version.major}.{version.minor}; Wattline needs {POSTGRES_MAJOR} or later"
+        )
+
+
+async def _ensure_extension(connection: Connection) -> None:
+    if await connection.fetchval("SELECT true FROM pg_extension WHERE extname = 'timescaledb'"):
+        return
+    if not await connection.fetchval("SELECT true FROM pg_available_extensions WHERE name = 'timescaledb'"):
+        raise MigrationError(
+            f"the server has no extension timescaledb: install TimescaleDB for PostgreSQL {POSTGRES_MAJOR}"
+        )
+    preloaded = await connection.fetchval("SHOW shared_preload_libraries")
+    if "timescaledb" not in preloaded:
+        raise MigrationError(
+            "TimescaleDB is installed but not loaded: put timescaledb into shared_preload_libraries and restart the server"
+        )
+    await connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
+
+
+async def _ensure_roles(connection: Connection) -> None:
+    for role in ROLES:
+        if await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", role):
+            continue
+        try:
+            await connection.execute(f"CREATE ROLE {role} LOGIN")
+        except (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):
+            # roles belong to the whole server: somebody who migrates another of its databases was quicker
+            log.debug("role_exists", role=role)
+
+
+async def _apply(connection: Connection, migrations: tuple[Migration, ...]) -> list[str]:
+    async with connection.transaction():
+        await connection.execute(load("make_migration_table"))
+    rows = await connection.fetch("SELECT name, sha256 FROM schema_migration")
+    names = []
+    for migration in pending(migrations, {row["name"]: row["sha256"] for row in rows}):
+        try:
+            async with connection.transaction():
+                await connection.execute(migration.sql)
+                await connection.execute(
+                    "INSERT INTO schema_migration (name, sha256) VALUES ($1, $2)", migration.name, migration.sha256
+                )
+        except (asyncpg.InsufficientPrivilegeError, asyncpg.PostgresConnectionError):
+            raise
+        except asyncpg.PostgresError as error:
+            raise MigrationError(
+                f"migration {migration.name} failed and was undone: {error}", migration=migration.name
+            ) from error
+        log.info("migration_applied", migration=migration.name)
+        names.append(migration.name)
+    await connection.execute(load("record_installation"))
+    return names
+
+
+def _place(dsn: str) -> str:
+    """Host, port and database for people, without the password."""
+    parts = urlsplit(dsn)
+    return f"{parts.hostname or 'the local socket'}:{_port(parts.port)}{parts.path}"
+
+
+def _port(port: int | None) -> int:
+    return 5432 if port is None else port
+
+
+def _user(dsn: str) -> str:
+    return urlsplit(dsn).username or "(none named)"
