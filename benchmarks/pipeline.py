@@ -21,7 +21,7 @@ POLL_S = 0.05
 DEADLINE_S = 300.0
 
 
-async def measure_size(  # noqa: PLR0917 - what one run is made of
+async def measure_size(
     stack: LocalStack, connection: asyncpg.Connection, ingestor: Service, load: Load, users: Path, limit_rows_s: float
 ) -> SizeResult:
     """Send all messages of one size and wait until every row is stored.

@@ -81,7 +81,7 @@ def render_acl(topics: Topics) -> str:
     """The access list: a part for each role, then the patterns by which a device keeps to its own topics.
 
     Mosquitto applies it to each message and not to the subscription, so a filter that is too wide succeeds and
-    yields only what is allowed, and a shared subscription (`$share/group/filter`) is judged by the messages' own topics.
+    yields only what is allowed, and a shared subscription (`$share/group/filter`) is judged by its messages' topics.
     """
     roles = {
         INGESTOR: [("read", topics.everything()), ("read", "$SYS/#")],

@@ -1,0 +1,1 @@
+"""The config service: registrations, specs, parameters, and the HTTP API over them."""

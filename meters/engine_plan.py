@@ -74,7 +74,7 @@ class Plan:
 
 @lru_cache(maxsize=MAX_ADDRESSES)
 def convert(code: str, unit: str | None) -> Conversion:
-    """The conversion into the code's canonical unit; in the wire's own unit where the catalogue does not know the code."""
+    """The conversion into the code's canonical unit; the wire's own unit where the OBIS catalogue has no such code."""
     parsed = Obis.parse(code)
     quantity = lookup(parsed)
     if quantity is None:

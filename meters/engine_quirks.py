@@ -47,20 +47,23 @@ def _holds(guard: Guard, record: Record, by_address: ByAddress, facts: Mapping[s
 
 
 def _mended(quirk: Quirk, record: Record) -> Record | None:
-    value = record.value
-    match quirk.do:
-        case "drop":
-            return None
-        case "rename":
-            return replace(record, address=quirk.to or record.address)
-        case "unit":
-            return replace(record, unit=quirk.unit)
-        case "negate" if isinstance(value, Decimal):
-            return replace(record, value=-value)
-        case "scale" if isinstance(value, Decimal) and quirk.by is not None:
-            return replace(record, value=value * quirk.by)
-        case "unsigned" if isinstance(value, Decimal) and value < 0 and record.width:
-            # What a too short signed integer lacks is 2 to the power of its bits, in steps of the wire's scaler.
-            step = Decimal(1).scaleb(record.scaler or 0)
-            return replace(record, value=value + (1 << 8 * abs(record.width)) * step)
+    if quirk.do == "drop":
+        return None
+    if quirk.do == "rename":
+        return replace(record, address=quirk.to or record.address)
+    if quirk.do == "unit":
+        return replace(record, unit=quirk.unit)
+    if isinstance(record.value, Decimal):
+        return replace(record, value=_mended_number(quirk, record, record.value))
     return record
+
+
+def _mended_number(quirk: Quirk, record: Record, value: Decimal) -> Decimal:
+    if quirk.do == "negate":
+        return -value
+    if quirk.do == "scale" and quirk.by is not None:
+        return value * quirk.by
+    if quirk.do == "unsigned" and value < 0 and record.width:
+        # What a too short signed integer lacks is 2 to the power of its bits, in steps of the wire's scaler.
+        return value + (1 << 8 * abs(record.width)) * Decimal(1).scaleb(record.scaler or 0)
+    return value

@@ -1,4 +1,4 @@
-"""Meter stamps into instants: season flags and naive wall-clock times by the spec's zone, and formats that specs name."""
+"""Meter stamps into instants: season flags and naive wall-clock times by the spec's zone, or by its format."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal

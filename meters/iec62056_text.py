@@ -1,14 +1,12 @@
-"""The link layer of the two text protocols, IEC 62056-21 readouts and P1 telegrams: start, end and check characters."""
+"""The checks of the two text protocols, IEC 62056-21 readouts and P1 telegrams: CRC, block check, parity, form."""
 
 import re
-from dataclasses import dataclass
-from enum import Enum, auto
+from functools import reduce
+from operator import xor
 
-from broker.errors import FrameError
-from meters.telegram import Frame, Wire
+from meters.iec62056_dataset import PAIR, is_well_formed
+from meters.telegram import Wire
 
-MAX_TELEGRAM_BYTES = 64 * 1024
-MAX_HEADER_BYTES = 256
 _TABLE_SIZE = 256
 
 
@@ -23,20 +21,15 @@ def _crc_table() -> tuple[int, ...]:
 
 
 _CRC = _crc_table()
-# 7E1 seen through an 8-bit adapter: a byte of even parity is its low seven bits, any other is no character (0xFF).
-_PARITY = bytes(byte & 0x7F if byte.bit_count() % 2 == 0 else 0xFF for byte in range(_TABLE_SIZE))
-_IDLE = re.compile(rb"[/\x02\xaf\x82]")
-_FLAG = re.compile(rb"/[A-Za-z]{3}")
-_LINES = re.compile(rb"[\n)]!|/(?=[A-Za-z]{0,3})|[\x00-\x09\x0b\x0c\x0e-\x1f\x7f]")
-_BLOCK = re.compile(rb"[\x03\x04]|/(?=[A-Za-z]{0,3})|[\x00-\x02\x05-\x09\x0b\x0c\x0e-\x1f\x7f\xff]")
-_END = re.compile(rb"!([0-9A-Fa-f]{0,4})(\r?\n|(?=/))")
-_END_PART = re.compile(rb"![0-9A-Fa-f]{0,4}\r?\Z")
-_INNER = re.compile(rb"/[A-Za-z]{3}[^()!\r\n]*(?P<end>\r?\n)?")
-_BETWEEN = re.compile(rb"(?:\x06?[ -~]{0,4}\r?\n|\x06|\s)*")
-_BARE = re.compile(rb"(?:[0-9]{1,3}-[0-9]{1,3}:[0-9][0-9.*&]*|[A-Z](?:\.[0-9A-Z]+)*(?:[*&][0-9]+)?|[0-9]+(?:\.[0-9A-F]+)+"
-                   rb"(?:[*&][0-9]+)?)\(")
-_BARE_SURE = re.compile(rb"(?:[A-Z](?:\.[0-9A-Z]+)*|0\.0(?:\.0)?|0\.9\.[124])\(")
+PARITY = bytes(byte & 0x7F if byte.bit_count() % 2 == 0 else 0xFF for byte in range(_TABLE_SIZE))
+"""7E1 seen through an 8-bit adapter: a byte of even parity is its low seven bits, any other no character (0xFF)."""
 _VERSION = re.compile(rb"(?:1-3:0\.2\.8|0-0:96\.1\.4)(?:[.*]255)?\(([0-9]{2})[0-9]*\)")
+_INNER_HEADER = re.compile(rb"/(?=[A-Za-z]{3})")
+_CODE = re.compile(rb"(?:^|(?<=\)))[^()\r\n]+(?=\()", re.MULTILINE)
+_P1_CODE = re.compile(rb"[0-9]{1,3}-[0-9]{1,3}:[0-9.]+")
+_HEADER = re.compile(rb"/[A-Za-z]{3}[\x02 -~\x80-\xff]*\r?\n?")
+_LATIN_SIGNS = b"\xb0\xb2\xb3"
+_SUFFIX_TRIES = 4
 
 
 def crc16(data: bytes | bytearray) -> int:
@@ -48,11 +41,16 @@ def crc16(data: bytes | bytearray) -> int:
     return crc
 
 
+def block_check(data: bytes | bytearray) -> int:
+    """The longitudinal parity of ISO 1155 over what follows STX up to and with ETX or EOT; seven bits."""
+    return reduce(xor, data, 0) & 0x7F
+
+
 def unparity(data: bytes) -> bytes:
-    """The characters of a frame: bytes with an even parity bit are stripped if the whole frame is of even parity."""
+    """The characters of a frame: even parity bits are stripped, only where the parity is even throughout."""
     if data.isascii():
         return data
-    plain = data.translate(_PARITY)
+    plain = data.translate(PARITY)
     return data if 0xFF in plain else plain
 
 
@@ -71,21 +69,41 @@ def crc_fits(covered: bytes, stated: int) -> bool:
     return covered[5:6] == b"\x02" and crc16(covered[:5] + b"\\2" + covered[6:]) == stated
 
 
-class _State(Enum):
-    START = auto()
-    IDLE = auto()
-    HEADER = auto()
-    LINES = auto()
-    BLOCK = auto()
+def fitting_suffix(covered: bytes, stated: int) -> int | None:
+    """Where in a torn telegram the whole one begins that the CRC belongs to; None where nowhere.
+
+    Tried from the last place that looks like a header, a bounded number of times.
+    """
+    starts = [match.start() for match in _INNER_HEADER.finditer(covered, 1)]
+    for start in reversed(starts[-_SUFFIX_TRIES:]):
+        if crc_fits(covered[start:], stated):
+            return start
+    return None
 
 
-@dataclass(frozen=True, slots=True)
-class Accept:
-    """Which forms a reader takes: telegrams after a header, blocks from STX, and blocks with neither at the start."""
-
-    blocks: bool = True
-    bare: bool = True
-    identification_only: bool = True
+def inner_header(header: bytes) -> int | None:
+    """Where the last header begins in a first line that holds another one; `/` is no character of an identification."""
+    starts = [match.start() for match in _INNER_HEADER.finditer(header, 1)]
+    return starts[-1] if starts else None
 
 
-Event = Frame | FrameError
+def plausible_header(header: bytes) -> bool:
+    """Tell a header line of printable characters from noise that happens to hold `/abc`."""
+    return _HEADER.fullmatch(header) is not None
+
+
+def plausible_body(body: bytes) -> bool:
+    """Tell whether a body that no check covers is nothing but data sets: all that can be asked of it."""
+    if not body.isascii() and any(byte >= 0x80 and byte not in _LATIN_SIGNS for byte in body):
+        return False
+    text = body.decode("latin-1")
+    return PAIR.search(text) is not None and is_well_formed(text)
+
+
+def protocol_of(text: bytes, *, checked: bool) -> Wire:
+    """Tell P1 from mode D by content: a CRC, a version object, or codes with A-B and without `*F` mean P1."""
+    if checked or _VERSION.search(text):
+        return Wire.P1
+    codes = [code for code in _CODE.findall(text) if code.strip()]
+    p1 = sum(1 for code in codes if _P1_CODE.fullmatch(code))
+    return Wire.P1 if p1 * 2 > len(codes) else Wire.IEC62056_21

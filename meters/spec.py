@@ -18,7 +18,7 @@ Values = Annotated[dict[Code, Exact], Field(max_length=256)]
 
 
 class GoldenFrame(Section):
-    """The bytes of a golden: exactly one of hex, base64, text (lines end with CR LF) or a file of the captures folder."""
+    """The bytes of a golden: exactly one of hex, base64, text (lines end with CR LF) or a file of the captures."""
 
     hex: Annotated[str, StringConstraints(max_length=16384, pattern=r"^[0-9A-Fa-f\s]*$")] | None = None
     base64: Annotated[str, StringConstraints(max_length=16384, pattern=r"^[A-Za-z0-9+/=\s]*$")] | None = None
@@ -80,6 +80,8 @@ class Spec(Section):
     """All addresses that the OBIS catalogue knows with a numeric value become readings, beside the points."""
     exclude: Annotated[tuple[Pattern, ...], Field(max_length=64)] = ()
     """Addresses that `standard` leaves out."""
+    digits: Annotated[int, Field(ge=3, le=15)] | None = None
+    """Whole digits of all registers in their canonical unit; a point's own `digits` counts more."""
     sub_meters: bool = True
     """Meters behind this one (P1 channels 0-1 to 0-9) become readings of their own."""
     points: Annotated[tuple[Point, ...], Field(max_length=256)] = ()
@@ -91,6 +93,11 @@ class Spec(Section):
     def ref(self) -> str:
         """`name@version`, as readings name their spec."""
         return f"{self.name}@{self.version}"
+
+    def digits_of(self, code: str) -> int | None:
+        """Whole digits of a register in its canonical unit: it rolls over at 10 to this power; None where unknown."""
+        point = next((point for point in self.points if point.obis == code), None)
+        return self.digits if point is None or point.digits is None else point.digits
 
     @cached_property
     def digest(self) -> str:
@@ -118,7 +125,7 @@ def load_spec(text: str | bytes, *, origin: str) -> Spec:
 
 
 def spec_from(document: dict[str, Any], *, origin: str) -> Spec:
-    """Read a spec from a mapping, as a SpecMessage carries it. Raises ContractError that names the field and the fix."""
+    """Read a spec from a mapping, as a SpecMessage has it. Raises ContractError that names the field and the fix."""
     try:
         return Spec.model_validate(document)
     except ValidationError as error:

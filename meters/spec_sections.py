@@ -110,9 +110,10 @@ class TimeRule(Section):
     """Where a telegram's time stands and how to read it.
 
     `source` is `telegram` (the stamp that the protocol's standard names), `device` (the meter has no clock worth
-    trusting), or record addresses whose texts, joined, are read by `format`: runs of `YYYY YY MM DD hh mm ss`, `S` for
-    the letter S or W, `s` for the season digit 0, 1 or 2; `|` parts the texts of two sources, other characters stand for themselves. `zone` gives the
-    offset of naive stamps and of summer and winter flags. `skew_s` is how far from the device's clock `at` may lie.
+    trusting), or one or two record addresses whose texts are read by `format`: `YYYY YY MM DD hh mm ss`, `S` for the
+    letter S or W, `s` for the season digit 0, 1 or 2; `|` parts the texts of two sources; other characters stand for
+    themselves. `zone` gives the offset of naive stamps and of summer and winter flags. `skew_s` is how far from the
+    device's clock `at` may lie.
     """
 
     source: Annotated[tuple[Address, ...], BeforeValidator(as_tuple), Field(min_length=1, max_length=2)] = ("telegram",)

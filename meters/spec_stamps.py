@@ -18,6 +18,7 @@ _TOKENS: Final = {
     "S": r"(?P<letter>[SW])",
     "s": r"(?P<season>[012])",
 }
+_PARTS: Final = ("month", "day", "hour", "minute", "second")
 _TOKEN: Final = re.compile("|".join(_TOKENS))
 
 
@@ -28,9 +29,9 @@ def parse_stamp(text: str, layout: str) -> MeterTime | None:
         return None
     found = match.groupdict()
     year = int(found["year"]) if found.get("year") else 2000 + int(found.get("year2") or 0)
-    numbers = [int(found.get(name) or 0) for name in ("month", "day", "hour", "minute", "second")]
+    month, day, hour, minute, second = (int(found.get(name) or 0) for name in _PARTS)
     try:
-        local = datetime(year, *numbers)  # noqa: DTZ001  (naive on purpose: the zone comes from the spec)
+        local = datetime(year, month, day, hour, minute, second)  # noqa: DTZ001  (naive on purpose: the zone comes from the spec)
     except ValueError:
         return None
     if found.get("season") == "2":

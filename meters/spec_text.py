@@ -49,7 +49,7 @@ class _SpecLoader(yaml.SafeLoader):
         self._depth -= 1
         return node
 
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:  # noqa: ARG002  (PyYAML's signature)
         seen: set[str] = set()
         for key, _ in node.value:
             place = f"line {key.start_mark.line + 1}"
@@ -58,11 +58,11 @@ class _SpecLoader(yaml.SafeLoader):
             if key.value in seen:
                 raise _Refused(f"key {key.value[:64]} stands twice", place, "keep one of them")
             seen.add(key.value)
-        return {key.value: self.construct_object(value, deep=True) for key, value in node.value}  # type: ignore[no-untyped-call]
+        return {key.value: self.construct_object(value, deep=True) for key, value in node.value}
 
 
-_SpecLoader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:null|~|)$"), ["n", "~", ""])  # type: ignore[no-untyped-call]
-_SpecLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), ["t", "f"])  # type: ignore[no-untyped-call]
+_SpecLoader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:null|~|)$"), ["n", "~", ""])
+_SpecLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), ["t", "f"])
 _SpecLoader.add_implicit_resolver(  # type: ignore[no-untyped-call]
     "tag:yaml.org,2002:int", re.compile(r"^-?(?:0|[1-9][0-9]{0,14})$"), list("-0123456789")
 )

@@ -1,0 +1,1 @@
+"""What TimescaleDB holds: migrations, the pool, and the queries that services share."""

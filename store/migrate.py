@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -15,7 +16,7 @@ from store.queries import load
 
 log = structlog.get_logger()
 
-Connection = asyncpg.Connection[asyncpg.Record]
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 ROLES = ("wattline_ingestor", "wattline_gateway", "wattline_grafana")
 """Made without a password: whoever runs the database sets one, or lets them in by certificate or peer."""
 POSTGRES_MAJOR = 17
@@ -68,7 +69,7 @@ def pending(migrations: tuple[Migration, ...], applied: Mapping[str, str]) -> tu
             )
         if known[name].sha256 != sha256:
             raise MigrationError(
-                f"migration {name} was edited after it had been applied: restore the file, put the change into a new one",
+                f"migration {name} was edited after it was applied: restore the file, put the change into a new one",
                 migration=name,
             )
     rest = tuple(migration for migration in migrations if migration.name not in applied)
@@ -96,8 +97,8 @@ async def migrate(dsn: str, migrations: tuple[Migration, ...] | None = None) -> 
         return await _apply(connection, wanted)
     except asyncpg.InsufficientPrivilegeError as error:
         raise MigrationError(
-            f"the role {_user(dsn)} may not do this ({error}): migrate as the database's owner with CREATEROLE, or as a "
-            "superuser"
+            f"the role {_user(dsn)} may not do this ({error}): migrate as a superuser, or as the database's owner "
+            "with CREATEROLE"
         ) from error
     except (asyncpg.PostgresConnectionError, OSError, TimeoutError) as error:
         raise MigrationError(f"the connection to {_place(dsn)} was lost: {error or 'no answer in time'}") from error
@@ -140,7 +141,7 @@ async def _ensure_extension(connection: Connection) -> None:
     preloaded = await connection.fetchval("SHOW shared_preload_libraries")
     if "timescaledb" not in preloaded:
         raise MigrationError(
-            "TimescaleDB is installed but not loaded: put timescaledb into shared_preload_libraries and restart the server"
+            "TimescaleDB is installed but not loaded: put it into shared_preload_libraries and restart the server"
         )
     await connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
 

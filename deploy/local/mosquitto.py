@@ -1,6 +1,5 @@
 """A Mosquitto of one's own: its folder, users, start, end, and reload."""
 
-import asyncio
 import secrets
 import shutil
 import signal
@@ -10,7 +9,7 @@ from types import MappingProxyType
 
 from broker.mosquitto import ACL_FILE, CONFIG_FILE, PASSWORD_FILE, ROLES, password_entry, render_acl, render_config
 from broker.topics import Topics
-from deploy.local.process import HOST, ServerFailed, ServerProcess, free_port, own
+from deploy.local.process import HOST, ServerError, ServerProcess, free_port, own, until
 from deploy.local.toolchain import Toolchain
 
 _START_S = 20.0
@@ -39,10 +38,11 @@ class MosquittoServer:
         self.port = 0
         self.folder = folder
         self.topics = topics or Topics()
+        self._roots: tuple[Topics, ...] = (self.topics,)
         self._extra_config = extra_config
         self._passwords = {role: secrets.token_urlsafe(24) for role in ROLES} | dict(users or {})
         self._entries = {user: password_entry(user, word) for user, word in self._passwords.items()}
-        command = [toolchain.mosquitto, "-c", folder / CONFIG_FILE]
+        command: list[str | Path] = [toolchain.mosquitto, "-c", folder / CONFIG_FILE]
         # On SIGTERM it saves what it holds, which an owner's death should not lose either.
         self._process = ServerProcess(command, folder, orphan_signal="TERM")
 
@@ -67,7 +67,7 @@ class MosquittoServer:
         return self._process.log_path
 
     async def start(self) -> None:
-        """Start it; another port is tried where one was taken meanwhile. Raises ServerFailed."""
+        """Start it; another port is tried where one was taken meanwhile. Raises ServerError."""
         if self.running:
             return
         for attempt in range(_ATTEMPTS):
@@ -75,7 +75,7 @@ class MosquittoServer:
             self._write_files(port)
             try:
                 await self._started()
-            except ServerFailed as error:
+            except ServerError as error:
                 if _TAKEN not in error.log or self.port or attempt == _ATTEMPTS - 1:
                     raise
                 continue
@@ -92,16 +92,14 @@ class MosquittoServer:
         await self.start()
 
     async def kill(self) -> None:
-        """kill -9: what was not saved yet is lost, as with a power cut."""
+        """End it as kill -9 does: what was not saved yet is lost, as with a power cut."""
         await self._process.kill()
 
     async def reload(self) -> None:
         """Read passwords and access list again (SIGHUP) and wait until that is done."""
         offset = self._log_size()
         self._process.send(signal.SIGHUP)
-        async with asyncio.timeout(_RELOAD_S):
-            while "Reloading config" not in self._process.log_tail(offset):
-                await asyncio.sleep(0.01)
+        await until(lambda: "Reloading config" in self._process.log_tail(offset), timeout_s=_RELOAD_S)
 
     async def add_user(self, name: str, password: str) -> None:
         """Let a user in from now on; a known one gets the new password."""
@@ -111,15 +109,28 @@ class MosquittoServer:
         """Let several users in with one reload."""
         self._entries |= {user: password_entry(user, word) for user, word in users.items()}
         self._passwords |= users
-        if self.running:
-            self._write_passwords()
-            await self.reload()
+        await self._access_changed()
+
+    async def add_root(self, topics: Topics, users: Mapping[str, str] | None = None) -> None:
+        """Grant the same rights below another topic root, and let users in, with one reload."""
+        self._roots = (*self._roots, topics)
+        await self.add_users(users or {})
+
+    async def remove_root(self, topics: Topics) -> None:
+        """Take back what add_root granted, but for the users."""
+        self._roots = tuple(other for other in self._roots if other.root != topics.root)
+        await self._access_changed()
 
     def remove_data(self) -> None:
         """Forget all sessions and retained messages; for a server that does not run."""
         if self.running:
-            raise ServerFailed("mosquitto", "still runs")
+            raise ServerError("mosquitto", "still runs")
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    async def _access_changed(self) -> None:
+        if self.running:
+            self._write_access()
+            await self.reload()
 
     async def _started(self) -> None:
         offset = self._log_size()
@@ -132,10 +143,10 @@ class MosquittoServer:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         own(self.folder)
         self._write(CONFIG_FILE, render_config(port, self.folder, host=self.host) + self._extra_config)
-        self._write(ACL_FILE, render_acl(self.topics))
-        self._write_passwords()
+        self._write_access()
 
-    def _write_passwords(self) -> None:
+    def _write_access(self) -> None:
+        self._write(ACL_FILE, "".join(render_acl(topics) for topics in self._roots))
         self._write(PASSWORD_FILE, "".join(f"{entry}\n" for entry in self._entries.values()))
 
     def _write(self, name: str, text: str) -> None:

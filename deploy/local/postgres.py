@@ -14,7 +14,7 @@ import asyncpg
 
 from broker.errors import PermanentError
 from deploy.local.locks import file_lock
-from deploy.local.process import HOST, ServerFailed, ServerProcess, free_port, own, run_as_server
+from deploy.local.process import HOST, ServerError, ServerProcess, free_port, own, run_as_server
 from deploy.local.settings import server_account
 from deploy.local.toolchain import Toolchain
 
@@ -94,7 +94,7 @@ class PostgresServer:
         return f"postgresql://{quote(user)}@{self.host}:{self.port}/{quote(database)}"
 
     async def start(self) -> None:
-        """Start it, with a fresh data folder the first time; after a kill it recovers. Raises ServerFailed."""
+        """Start it, with a fresh data folder the first time; after a kill it recovers. Raises ServerError."""
         if self.running:
             return
         if not self.folder.exists():
@@ -104,7 +104,7 @@ class PostgresServer:
             self._process = self._server(port)
             try:
                 await self._process.start(self._ready, timeout_s=_START_S)
-            except ServerFailed as error:
+            except ServerError as error:
                 if _TAKEN not in error.log or self.port or attempt == _ATTEMPTS - 1:
                     raise
                 continue
@@ -121,7 +121,7 @@ class PostgresServer:
         await self.start()
 
     async def kill(self) -> None:
-        """kill -9 of the postmaster and all its children; `start` recovers."""
+        """End it as kill -9 does, the postmaster and all its children at once; `start` recovers."""
         await self._process.kill()
 
     async def create_database(self, name: str, template: str | None = None) -> None:
@@ -161,7 +161,7 @@ class PostgresServer:
         return await asyncpg.connect(self.dsn("postgres"), timeout=_CONNECT_S, command_timeout=60)
 
     def _server(self, port: int) -> ServerProcess:
-        command = [self._toolchain.postgres, "-D", self.folder, "-p", str(port)]
+        command: list[str | Path] = [self._toolchain.postgres, "-D", self.folder, "-p", str(port)]
         # Nobody waits for an orphan: it ends at once, and recovers where its folder was to be kept.
         return ServerProcess(command, self.folder, orphan_signal="QUIT")
 

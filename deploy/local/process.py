@@ -19,7 +19,7 @@ _GONE_S = 10.0
 _SERVERS = (b"postgres", b"mosquitto")
 
 
-class ServerFailed(TransientError):
+class ServerError(TransientError):
     """A server that did not start, or did not end; `log` holds its last words."""
 
     def __init__(self, program: str, reason: str, log: str = "") -> None:
@@ -56,7 +56,7 @@ class ServerProcess:
         return self._process.pid if self._process and self.running else None
 
     async def start(self, ready: Callable[[], bool], *, timeout_s: float) -> None:
-        """Start it and wait until `ready` holds. Raises ServerFailed with the end of its log."""
+        """Start it and wait until `ready` holds. Raises ServerError with the end of its log."""
         offset = self.log_path.stat().st_size if self.log_path.exists() else 0
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: ASYNC220  (bound to no loop, see the class)
@@ -68,26 +68,24 @@ class ServerProcess:
                 start_new_session=True,
             )
         try:
-            async with asyncio.timeout(timeout_s):
-                while not ready():
-                    if not self.running:
-                        raise ServerFailed(self.name, "ended at its start", self.log_tail(offset))
-                    await asyncio.sleep(_POLL_S)
+            await until(lambda: ready() or not self.running, timeout_s=timeout_s)
         except TimeoutError as error:
             await self.kill()
-            raise ServerFailed(self.name, f"was not ready in {timeout_s:g} s", self.log_tail(offset)) from error
+            raise ServerError(self.name, f"was not ready in {timeout_s:g} s", self.log_tail(offset)) from error
         except asyncio.CancelledError:
             await self.kill()
             raise
+        if not self.running:
+            raise ServerError(self.name, "ended at its start", self.log_tail(offset))
 
     async def stop(self, number: signal.Signals, *, timeout_s: float) -> None:
-        """End it with this signal and wait; past the time it is killed and ServerFailed is raised."""
+        """End it with this signal and wait; past the time it is killed and ServerError is raised."""
         if self._process is None or not self.running:
             return
         self._process.send_signal(number)
         if not await self._gone(timeout_s):
             await self.kill()
-            raise ServerFailed(self.name, f"did not end in {timeout_s:g} s", self.log_tail(0))
+            raise ServerError(self.name, f"did not end in {timeout_s:g} s", self.log_tail(0))
 
     async def kill(self) -> None:
         """End it and its children at once, as kill -9 and the loss of power do."""
@@ -97,9 +95,9 @@ class ServerProcess:
             await self._gone(10.0)
 
     def send(self, number: signal.Signals) -> None:
-        """Send it a signal. Raises ServerFailed where it does not run."""
+        """Send it a signal. Raises ServerError where it does not run."""
         if self._process is None or not self.running:
-            raise ServerFailed(self.name, "does not run")
+            raise ServerError(self.name, "does not run")
         self._process.send_signal(number)
 
     def log_tail(self, offset: int, lines: int = 12) -> str:
@@ -113,12 +111,17 @@ class ServerProcess:
 
     async def _gone(self, timeout_s: float) -> bool:
         try:
-            async with asyncio.timeout(timeout_s):
-                while self.running:
-                    await asyncio.sleep(_POLL_S)
+            await until(lambda: not self.running, timeout_s=timeout_s)
         except TimeoutError:
             return False
         return True
+
+
+async def until(condition: Callable[[], bool], *, timeout_s: float) -> None:
+    """Wait for something that another process does and cannot announce. Raises TimeoutError."""
+    async with asyncio.timeout(timeout_s):
+        while not condition():
+            await asyncio.sleep(_POLL_S)
 
 
 def free_port() -> int:
@@ -136,11 +139,11 @@ def own(path: Path) -> None:
 
 
 def run_as_server(command: Sequence[str | Path], *, timeout_s: float) -> None:
-    """Run a program to its end under the servers' account. Raises ServerFailed."""
+    """Run a program to its end under the servers' account. Raises ServerError."""
     words = [*_as_server(None), *(str(word) for word in command)]
     done = subprocess.run(words, cwd="/", capture_output=True, text=True, check=False, timeout=timeout_s)
     if done.returncode:
-        raise ServerFailed(Path(command[0]).name, "failed", (done.stderr or done.stdout).strip()[-2000:])
+        raise ServerError(Path(command[0]).name, "failed", (done.stderr or done.stdout).strip()[-2000:])
 
 
 def kill_servers_in(folder: Path) -> int:
@@ -162,7 +165,7 @@ def _kill_once(inside: str) -> int:
         if not entry.name.isdigit():
             continue
         try:
-            place = os.readlink(entry / "cwd").removesuffix(" (deleted)")
+            place = str((entry / "cwd").readlink()).removesuffix(" (deleted)")
             words = (entry / "cmdline").read_bytes()
             if (place == inside or place.startswith(inside + "/")) and any(name in words for name in _SERVERS):
                 os.kill(int(entry.name), signal.SIGKILL)
@@ -182,5 +185,5 @@ def _as_server(orphan_signal: str | None) -> list[str]:
         return []
     setpriv = shutil.which("setpriv") or "/usr/bin/setpriv"
     if not Path(setpriv).exists():
-        raise ServerFailed("setpriv", "is missing: install util-linux")
+        raise ServerError("setpriv", "is missing: install util-linux")
     return [setpriv, *words]

@@ -11,6 +11,7 @@ from pathlib import Path
 from broker.errors import PermanentError
 from deploy.local.locks import file_lock, take_lock, try_lock
 from deploy.local.process import kill_servers_in
+from deploy.local.settings import open_to_all, server_account
 
 _PARTS = ("postgres", "postgres.log", "mosquitto", "mosquitto.log", "tablespaces")
 """What a run makes in its folder. Nothing else there is ever removed."""
@@ -29,8 +30,7 @@ def run_folder(runs: Path, folder: Path | None, *, keep: bool) -> Iterator[Path]
         chosen = folder if folder is not None else Path(tempfile.mkdtemp(prefix="run-", dir=runs))
         chosen = chosen.absolute()
         chosen.mkdir(parents=True, exist_ok=True)
-        # The servers' account must be able to pass.
-        chosen.chmod(chosen.stat().st_mode | 0o011)
+        _open(chosen)
         registration = _register(runs, chosen, keep=keep)
         descriptor = take_lock(registration)
     try:
@@ -69,6 +69,15 @@ def _prepare(runs: Path) -> None:
     # The name can be foreseen and /tmp is everybody's: never work in a folder that another account made.
     if runs.is_symlink() or runs.stat().st_uid != os.geteuid():
         raise PermanentError(f"{runs} belongs to another account: remove it or set WATTLINE_LOCAL_RUNS")
+
+
+def _open(folder: Path) -> None:
+    """See to it that the servers' account can pass."""
+    folder.chmod(folder.stat().st_mode | 0o011)
+    if server_account() is not None and not open_to_all(folder):
+        raise PermanentError(
+            f"the servers' own account cannot enter {folder}: choose one that is open to all (chmod +x)"
+        )
 
 
 def _register(runs: Path, folder: Path, *, keep: bool) -> Path:

@@ -50,7 +50,7 @@ class LocalStack:
         """Provide the programs, start both servers, and make an empty `database` unless it is None.
 
         `keep` leaves the data where it is at the end, and a `folder` with data is taken up again. Call it in the
-        main thread: the servers die with the thread that started them. Raises ToolchainMissing or ServerFailed.
+        main thread: the servers die with the thread that started them. Raises ToolchainError or ServerError.
         """
         chosen = settings or LocalSettings()
         toolchain = await asyncio.to_thread(provide, chosen, progress)

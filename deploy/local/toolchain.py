@@ -31,7 +31,7 @@ _EXTENSION_FOLDERS = (
 Progress = Callable[[str], None]
 
 
-class ToolchainMissing(PermanentError):
+class ToolchainError(PermanentError):
     """A server program that is not there and could not be provided; the message says what to install."""
 
 
@@ -66,7 +66,7 @@ class Found:
 def look(settings: LocalSettings) -> Found:
     """Look in the environment and on the system, without providing anything.
 
-    Raises ToolchainMissing where the environment names a program that does not do.
+    Raises ToolchainError where the environment names a program that does not do.
     """
     reasons: list[str] = []
     mosquitto = _named("WATTLINE_LOCAL_MOSQUITTO", settings.mosquitto, mosquitto_fault)
@@ -80,7 +80,7 @@ def look(settings: LocalSettings) -> Found:
 def provide(settings: LocalSettings, progress: Progress) -> Toolchain:
     """The programs to run, downloaded first where they are missing; may take half a minute the first time.
 
-    Raises ToolchainMissing with one sentence on what to install.
+    Raises ToolchainError with one sentence on what to install.
     """
     found = look(settings)
     if found.mosquitto and found.postgres_bin:
@@ -89,7 +89,7 @@ def provide(settings: LocalSettings, progress: Progress) -> Toolchain:
         root = debian.provide(settings, progress)
     except debian.ProvisionError as error:
         wanted = f"Mosquitto {_dotted(MOSQUITTO_MINIMUM)} or later and PostgreSQL {POSTGRES_MAJOR} with TimescaleDB"
-        raise ToolchainMissing(
+        raise ToolchainError(
             f"the local stack needs {wanted} on this machine ({error}): install them, or name them in "
             "WATTLINE_LOCAL_MOSQUITTO and WATTLINE_LOCAL_POSTGRES_BIN, or use deploy/compose"
         ) from error
@@ -125,7 +125,7 @@ def postgres_fault(folder: Path) -> str | None:
 
 def _named(variable: str, path: Path | None, fault: Callable[[Path], str | None]) -> Path | None:
     if path is not None and (reason := fault(path)):
-        raise ToolchainMissing(f"{variable}: {reason}")
+        raise ToolchainError(f"{variable}: {reason}")
     return path.absolute() if path else None
 
 

@@ -1,0 +1,128 @@
+"""Layers of parameters: what a scope says of its own, and how layers become one valid whole. Pure functions."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter, ValidationError, create_model
+
+from broker.messages import Message, MeterConfig, MeterKey, Parameters
+
+FLEET = "fleet"
+KNOWN = tuple(Parameters.model_fields)
+
+
+def device_scope(device: str) -> str:
+    """The scope of one device's own layer."""
+    return f"device:{device}"
+
+
+class ParameterSet(Message):
+    """Parameters that a layer sets; what it leaves out, the layers below say."""
+
+
+def _fields(*, nullable: bool) -> dict[str, Any]:
+    fields = {}
+    for name, field in Parameters.model_fields.items():
+        kind: Any = Annotated[(field.annotation, *field.metadata, name)]  # type: ignore[misc]
+        fields[name] = (kind | None if nullable else kind, Field(default=None, description=field.description))
+    return fields
+
+
+ParameterLayer: type[Message] = create_model(
+    "ParameterLayer",
+    __base__=ParameterSet,
+    __doc__="Parameters that one scope sets of its own; the rest comes from the layers below.",
+    **_fields(nullable=False),
+)
+ParameterPatch: type[Message] = create_model(
+    "ParameterPatch",
+    __base__=ParameterSet,
+    __doc__="Parameters to set (RFC 7396): a value sets one, null gives it back to the layers below.",
+    **_fields(nullable=True),
+)
+_DOCUMENT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
+
+
+class Layer(Message):
+    """The document of one scope: parameters, and specs pinned for meters (device scope only)."""
+
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    meters: dict[MeterKey, MeterConfig] = Field(default_factory=dict)
+
+    def document(self) -> dict[str, Any]:
+        """What table parameter_document keeps."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+    def patched(self, changes: Mapping[str, Any]) -> "Layer":
+        """The layer with parameters set, or given back where the value is None."""
+        merged = {**self.parameters, **changes}
+        return self.model_copy(update={"parameters": {name: v for name, v in merged.items() if v is not None}})
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a document: the field, what is wrong, and what is wanted."""
+
+    field: str
+    reason: str
+    fix: str = ""
+
+
+def compose(layers: Iterable[Layer]) -> Parameters:
+    """The parameters that hold where layers lie over one another, the lowest first.
+
+    Parameters of documents that this version no longer knows, or no longer allows, are passed over: a document that
+    once was valid must not stop the fleet's configuration.
+    """
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        merged.update({name: value for name, value in layer.parameters.items() if name in Parameters.model_fields})
+    while True:
+        try:
+            return Parameters.model_validate_json(_DOCUMENT.dump_json(merged))
+        except ValidationError as error:
+            bad = {str(problem["loc"][0]) for problem in error.errors(include_url=False) if problem["loc"]}
+            merged = {name: value for name, value in merged.items() if name not in bad}
+
+
+def read_changes(model: type[Message], payload: bytes) -> dict[str, Any]:
+    """Read a ParameterPatch or ParameterLayer: JSON-able values by name, None where a parameter is given back.
+
+    Raises ValidationError (see problems()).
+    """
+    given = model.model_validate_json(payload)
+    return given.model_dump(mode="json", include=set(given.model_fields_set))
+
+
+def problems(error: ValidationError) -> list[Problem]:
+    """All that a validation found, with the known names where one is unknown."""
+    return [_problem(entry) for entry in error.errors(include_url=False)]
+
+
+def _problem(entry: Any) -> Problem:
+    field = ".".join(str(part) for part in entry["loc"])[:200]
+    if entry["type"] == "json_invalid":
+        return Problem("body", entry["msg"], "send one JSON document")
+    if entry["type"] == "model_type":
+        return Problem(field or "body", "this is no JSON object", "send an object of parameters")
+    if entry["type"] == "extra_forbidden":
+        return Problem(field, "unknown parameter", f"known are: {', '.join(KNOWN)}")
+    given = repr(entry.get("input"))
+    reason = str(entry["msg"]).removeprefix("Value error, ")
+    return Problem(
+        field or "body", f"{reason} (got {given[:77] + '...' if len(given) > 80 else given})", _allowed(field)
+    )
+
+
+def _allowed(field: str) -> str:
+    name = field.partition(".")[0]
+    if name not in Parameters.model_fields:
+        return ""
+    schema = Parameters.model_json_schema()["properties"][name]
+    if "enum" in schema:
+        return "one of " + ", ".join(str(choice) for choice in schema["enum"])
+    kind = {"number": "a number", "integer": "a whole number", "boolean": "true or false", "array": "a list of texts"}
+    words = kind.get(schema["type"], schema["type"])
+    low, high = schema.get("minimum"), schema.get("maximum")
+    return f"{words} from {low:g} to {high:g}" if low is not None else words

@@ -1,0 +1,39 @@
+"""What the gateway can be told, by environment variables named WATTLINE_GATEWAY_..."""
+
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from broker.settings import ServiceSettings
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class GatewaySettings(ServiceSettings):
+    """Settings of the gateway; DATABASE_DSN is the only one without a default."""
+
+    model_config = SettingsConfigDict(env_prefix="WATTLINE_GATEWAY_")
+
+    database_dsn: SecretStr
+    """PostgreSQL as role wattline_gateway, as postgresql://user:password@host:port/name."""
+    database_connections: int = Field(default=8, ge=2, le=100)
+    client_id: str = Field(default="wattline-gateway", min_length=1, max_length=128)
+    """Fixed, so that the broker keeps what arrives while the gateway is away. Two gateways must not share one."""
+    session_expiry_s: int = Field(default=7 * 86400, ge=60, le=2**32 - 2)
+    receive_maximum: int = Field(default=200, ge=1, le=65535)
+    """Messages that the broker sends ahead of our commits; the rest waits there."""
+    http_port: int = Field(default=8080, ge=0, le=65535)
+    """Port of the API, /docs, /healthz and /metrics; 0 takes a free one, which the log names."""
+    api_token: SecretStr | None = None
+    """Bearer token of the API. Without it the API listens on loopback only."""
+    reconcile_quiet_s: float = Field(default=1.0, ge=0.1, le=60)
+    """The retained messages have all come once none has for so long after a connection."""
+    drain_s: float = Field(default=5.0, ge=0.1, le=60)
+    """How long a stop waits for what is being stored and published."""
+
+    def listen_host(self) -> tuple[str, Literal["as set", "loopback only"]]:
+        """Where the API listens, and whether that is less than what was set."""
+        if self.api_token is None and self.http_host not in LOOPBACK:
+            return "127.0.0.1", "loopback only"
+        return self.http_host, "as set"

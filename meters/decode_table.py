@@ -1,0 +1,65 @@
+"""What `wattline decode` shows a person: a table for each telegram and one line at the end."""
+
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from broker.obis import Obis, lookup
+from meters.engine import Decoded, MeterSample
+
+
+def print_telegram(line: dict[str, Any], decoded: Decoded | None) -> None:
+    """One telegram: who said it, by which spec, its readings, or why it could not be decoded."""
+    console = Console()
+    place = f"{line['file']}: " if "file" in line else ""
+    parts = [line["protocol"], line["identification"], line["spec"] and f"by {line['spec']}", line["at"]]
+    headline = " · ".join(str(part) for part in parts if part)
+    console.print(f"[bold]{escape(place)}telegram {line['telegram']}[/bold] {escape(headline)}", highlight=False)
+    if decoded is None:
+        console.print(f"  [red]{escape(str(line['error']))}[/red]", highlight=False)
+        return
+    live = [sample for sample in decoded.samples if not sample.profile]
+    rows = [sample for sample in decoded.samples if sample.profile]
+    if live:
+        console.print(_readings(live, decoded.at))
+    if rows:
+        console.print(_profile(rows))
+    for refusal in decoded.refused:
+        text = f"  left out {refusal.address}: {refusal.reason}"
+        console.print(f"[yellow]{escape(text)}[/yellow]", highlight=False)
+
+
+def print_summary(summary: dict[str, int]) -> None:
+    """How many telegrams were decoded, and how many bytes belonged to none."""
+    Console().print(
+        f"{summary['telegrams']} telegrams: {summary['decoded']} decoded, {summary['undecoded']} undecoded; "
+        f"{summary['bytes_skipped']} bytes skipped"
+    )
+
+
+def _readings(samples: list[MeterSample], at: datetime | None) -> Table:
+    table = Table("meter", "code", "quantity", "value", "unit", "at", box=None, pad_edge=False)
+    table.columns[3].justify = "right"
+    for sample in samples:
+        own = sample.at.isoformat() if sample.at is not None and sample.at != at else ""
+        for code, value in sample.values.items():
+            unit = sample.units.get(code, "")
+            table.add_row(escape(sample.sub_meter), code, _name(code), f"{value:f}", escape(unit), own)
+    return table
+
+
+def _profile(rows: list[MeterSample]) -> Table:
+    units = {code: unit for row in rows for code, unit in row.units.items()}
+    table = Table("interval's end", *(f"{code} {unit}" for code, unit in units.items()), box=None, pad_edge=False)
+    for row in rows:
+        values = (f"{row.values[code]:f}" if code in row.values else "" for code in units)
+        table.add_row(row.at.isoformat() if row.at else "", *values)
+    return table
+
+
+def _name(code: str) -> str:
+    quantity = lookup(Obis.parse(code))
+    return quantity.name if quantity else ""

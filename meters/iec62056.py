@@ -1,0 +1,137 @@
+"""IEC 62056-21 readouts (modes A to D, and data blocks on their own): data sets into neutral records."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+
+from broker.errors import FrameError
+from meters.iec62056_dataset import Groups, data_sets, iec_stamp, is_iec_stamp, measured, normal_address, record
+from meters.iec62056_profile import profile_rows
+from meters.iec62056_scan import Accept, TextScanner
+from meters.iec62056_text import unparity
+from meters.p1 import identification_facts, plain_id
+from meters.telegram import Frame, MeterTime, Record, Telegram, Wire
+
+_ERROR = re.compile(r"\s*\(?(ER(?:ROR)?[^()]{0,40})\)?\s*")
+_SERIALS = ("C.1.0", "C.1", "1-0:0.0.0", "0.0", "0-0:96.1.255", "1-0:96.1.0", "9.20", "9.21")
+_FIRMWARES = ("1-0:0.2.0", "C.90.1")
+_THERMAL = re.compile(r"6\.(?:8|26|6|31|33)(?:\*[0-9]+)?")
+_CLOCK_TIMES = ("1-0:0.9.1", "0.9.1", "9.1")
+_CLOCK_DATES = ("1-0:0.9.2", "0.9.2", "9.2")
+_SPELLED_CONTROLS = (("<CR>", "\r"), ("<LF>", "\n"), ("<STX>", "\x02"), ("<ETX>", "\x03"))
+
+
+class Iec62056Framer:
+    """The framer of an IEC 62056-21 line; see meters.iec62056_scan for what it bounds and how it resynchronises.
+
+    `bare` takes data blocks without STX and header too, where a stream starts with one.
+    """
+
+    protocol = Wire.IEC62056_21
+
+    def __init__(self, *, bare: bool = True) -> None:
+        self._scanner = TextScanner(Accept(bare=bare, protocol=Wire.IEC62056_21))
+
+    @property
+    def skipped(self) -> int:
+        """Bytes that belonged to no frame."""
+        return self._scanner.skipped
+
+    def feed(self, data: bytes) -> list[Frame | FrameError]:
+        """Take any slice of the line; return what it completed, in order."""
+        return [found.event for found in self._scanner.feed(data)]
+
+    def finish(self) -> list[Frame | FrameError]:
+        """End of input or long silence."""
+        return [found.event for found in self._scanner.finish()]
+
+
+def parse_iec62056(frame: Frame) -> Telegram:
+    """The telegram of a frame. Raises FrameError for an error message (`ER..`), or where there is nothing in it."""
+    header, body = _parts(unparity(frame.data).decode("latin-1"))
+    error = _ERROR.fullmatch(body)
+    if error:
+        raise FrameError("meter_error", f"the meter answered {error.group(1).strip()!r}", data=frame.data)
+    sets = list(data_sets(body))
+    if not sets and not header:
+        raise FrameError("empty", "a block without data sets", data=frame.data)
+    reduced = not any(_THERMAL.fullmatch(name) for name, _ in sets)
+    records: list[Record] = []
+    places: dict[str, int] = {}
+    blocks: list[Groups] = []
+    for name, groups in sets:
+        if name.startswith("P.") and len(groups) > 4:
+            blocks.append([name, *groups])
+        else:
+            _records(records, places, normal_address(name, reduced=reduced), groups)
+    profile = tuple(row for block in blocks for row in profile_rows(block[0], block[1:]))
+    facts = (identification_facts(header) if header else {}) | _facts(records)
+    if header and "serial" not in facts and "product" not in facts:
+        serial = plain_id(header[4:].lstrip("\\@2W"))
+        facts |= {"serial": serial} if serial else {}
+    return Telegram(Wire.IEC62056_21, tuple(records), facts, _clock(records), profile, frame.data)
+
+
+def _parts(text: str) -> tuple[str, str]:
+    """The identification without `/` and the data sets, without STX, end mark, ETX and check character."""
+    header = ""
+    if text.startswith("/"):
+        line, _, text = text.partition("\n")
+        header = line[1:].strip("\r\x03")
+    start = text.find("\x02")
+    body = text[start + 1 :]
+    for end in ("\x03", "\x04"):
+        body = body.partition(end)[0]
+    if "<" in body:
+        # Some loggers write control characters by name.
+        for name, control in _SPELLED_CONTROLS:
+            body = body.replace(name, control)
+    return header, body.partition("!")[0]
+
+
+def _records(records: list[Record], places: dict[str, int], address: str, groups: Groups) -> None:
+    """Records of a data set: several `number*unit` joined by `&` are several; a stamp belongs to the value before."""
+    for position, group in enumerate(groups):
+        if position and is_iec_stamp(group) and records[-1].address == address and records[-1].at is None:
+            records[-1] = replace(records[-1], at=iec_stamp(group))
+            continue
+        parts = group.split("&") if "&" in group and "*" in group else [group]
+        if len(parts) > 1 and any(measured(part)[1] is None for part in parts):
+            parts = [group]
+        for part in parts:
+            index = places.get(address, 0)
+            places[address] = index + 1
+            records.append(record(address, part, None, index))
+
+
+def _facts(records: list[Record]) -> dict[str, str]:
+    texts = {entry.address: entry.value for entry in reversed(records) if isinstance(entry.value, str)}
+    facts: dict[str, str] = {}
+    for address in _SERIALS:
+        serial = plain_id(texts.get(address, ""))
+        if serial.strip("0"):
+            facts["serial"] = serial
+            break
+    firmware = next((texts[address] for address in _FIRMWARES if texts.get(address)), "")
+    return facts | ({"firmware": firmware} if firmware else {})
+
+
+def _clock(records: list[Record]) -> MeterTime | None:
+    """The meter's clock from 0.9.1 (time) and 0.9.2 (date), or 0.9.4 (both)."""
+    texts = {entry.address: entry.value for entry in reversed(records) if isinstance(entry.value, str)}
+    both = texts.get("1-0:0.9.4") or texts.get("0-0:1.0.0")
+    if both:
+        return iec_stamp(_digits(both))
+    time = next((_digits(texts[name]) for name in _CLOCK_TIMES if name in texts), "")
+    date = next((_digits(texts[name]) for name in _CLOCK_DATES if name in texts), "")
+    take: Callable[[str], str] = lambda text: text[1:] if len(text) == 7 else text  # noqa: E731 - two uses below
+    stamp = take(date) + take(time)
+    season = time[0] if len(time) == 7 else date[0] if len(date) == 7 else ""
+    return iec_stamp(season + stamp) if len(stamp) == 12 else None
+
+
+def _digits(text: str) -> str:
+    return "".join(letter for letter in text if letter in "0123456789")[:16]
+
+

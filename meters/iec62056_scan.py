@@ -1,0 +1,414 @@
+"""The link layer of the two text protocols: finds readouts (IEC 62056-21) and telegrams (P1) in a byte stream."""
+
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from broker.errors import FrameError
+from meters.iec62056_text import (
+    PARITY,
+    block_check,
+    crc_fits,
+    crc_required,
+    fitting_suffix,
+    inner_header,
+    plausible_body,
+    plausible_header,
+    protocol_of,
+)
+from meters.telegram import Frame, Wire
+
+MAX_TELEGRAM_BYTES = 64 * 1024
+MAX_HEADER_BYTES = 256
+_BARE_LOOKAHEAD = 32
+# Small slices keep the work for each false start in garbage small.
+_SLICE_BYTES = 1024
+_STX, _ETX, _ACK = 0x02, 0x03, 0x06
+
+_IDLE = re.compile(rb"[/\x02\xaf\x82]")
+_FLAG = re.compile(rb"/[A-Za-z]{3}")
+_FLAG_PART = re.compile(rb"/[A-Za-z]{0,2}\Z")
+_LINES = re.compile(rb"[\n)]!|/|[\x00-\x09\x0b\x0c\x0e-\x1f\x7f]")
+_BLOCK = re.compile(rb"[\x03\x04]|/|[\x00-\x02\x05-\x09\x0b\x0c\x0e-\x1f\x7f\xff]")
+_END = re.compile(rb"!([0-9A-Fa-f]{0,4})(\r?\n|(?=/))")
+_END_PART = re.compile(rb"![0-9A-Fa-f]{0,4}\r?\Z")
+_TAIL = re.compile(rb"[\n)](!)([0-9A-Fa-f]{0,4})\r?\Z")
+_BLOCK_TAIL = re.compile(rb"[\n)]!\r?\n?\Z")
+_INNER = re.compile(rb"/[A-Za-z]{3}[^()!\r\n]{1,256}(\r?\n)?")
+_BETWEEN = re.compile(rb"(?:\x06?[0-9A-Z]{0,3}\r?\n|\x06)*")
+_BARE = re.compile(
+    rb"[\r\n ]*([0-9]{1,3}-[0-9]{1,3}:[0-9][0-9.*&]*"
+    rb"|[A-Z](?:\.[0-9A-Z]+)*(?:[*&][0-9]+)?"
+    rb"|[0-9]+(?:\.[0-9A-F]+)+(?:[*&][0-9]+)?)\("
+)
+_BARE_PART = re.compile(rb"[\r\n ]*[0-9A-Z.*&:-]*\Z")
+_BARE_START = re.compile(rb"[A-Z](?:\.[0-9A-Z]+)*|0\.0(?:\.0)?|0\.9\.[124]")
+
+
+class _State(Enum):
+    START = auto()
+    IDLE = auto()
+    HEADER = auto()
+    LINES = auto()
+    BLOCK = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """Which forms a reader takes besides telegrams after a header, and whose frames it calls them.
+
+    `blocks` are STX to ETX and BCC; `bare` ones have neither header nor STX and stand at the start of a stream;
+    `protocol` None means by content.
+    """
+
+    blocks: bool = True
+    bare: bool = True
+    identification_only: bool = True
+    protocol: Wire | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A frame or failure with its place in the stream, `start` to before `end`."""
+
+    start: int
+    end: int
+    event: Frame | FrameError
+
+
+class TextScanner:
+    """Finds frames in any slices of a stream; holds at most one telegram of 64 KiB.
+
+    A start inside a frame ends that one as torn and begins anew, so a lost tail never eats the next frame. Every
+    byte is in one frame, in one failure, or counted in `skipped`.
+    """
+
+    def __init__(self, accept: Accept) -> None:
+        self.skipped = 0
+        self._accept = accept
+        self._found: list[Located] = []
+        self._base = 0
+        self._raw = bytearray()
+        self._begin(_State.START)
+
+    @property
+    def pending(self) -> int:
+        """How many bytes wait for more."""
+        return len(self._raw)
+
+    def feed(self, data: bytes) -> list[Located]:
+        """Take any slice; return what it completed, in order."""
+        for start in range(0, len(data), _SLICE_BYTES):
+            piece = data[start : start + _SLICE_BYTES]
+            self._raw += piece
+            if self._parity:
+                self._text += piece.translate(PARITY)
+            while self._raw and self._step():
+                pass
+        return self._take()
+
+    def finish(self) -> list[Located]:
+        """End of input or long silence: what is left is torn, or a frame that only silence could end."""
+        while self._raw:
+            self._close()
+            while self._raw and self._step():
+                pass
+        self._begin(_State.START)
+        return self._take()
+
+    def _close(self) -> None:
+        if self._state is _State.START and _BARE.match(self._raw):
+            self._begin(_State.LINES, bare=True)
+        if self._state in (_State.START, _State.IDLE):
+            self._skip(len(self._raw))
+        elif self._state is _State.HEADER:
+            self._fail("truncated", len(self._raw))
+        elif self._state is _State.BLOCK:
+            self._finish_block()
+        else:
+            self._finish_lines()
+
+    def _take(self) -> list[Located]:
+        found, self._found = self._found, []
+        return found
+
+    def _begin(self, state: _State, *, bare: bool = False, parity: bool = False) -> None:
+        self._state = state
+        self._bare = bare
+        self._parity = parity
+        self._text = bytearray(self._raw.translate(PARITY)) if parity else self._raw
+        self._scan = 0
+        self._body = -1
+
+    def _step(self) -> bool:
+        match self._state:
+            case _State.START:
+                return self._start()
+            case _State.IDLE:
+                return self._idle()
+            case _State.HEADER:
+                return self._header()
+            case _State.LINES:
+                return self._lines()
+            case _State.BLOCK:
+                return self._block()
+
+    def _start(self) -> bool:
+        if self._accept.bare:
+            if _BARE.match(self._raw):
+                self._begin(_State.LINES, bare=True)
+                return True
+            if len(self._raw) < _BARE_LOOKAHEAD and _BARE_PART.match(self._raw):
+                return False
+        self._begin(_State.IDLE)
+        return True
+
+    def _idle(self) -> bool:
+        match = _IDLE.search(self._raw)
+        if match is None:
+            self._skip(len(self._raw))
+            return False
+        self._skip(match.start())
+        first = self._raw[0]
+        if first & 0x7F == _STX:
+            if self._accept.blocks:
+                self._begin(_State.BLOCK, parity=first >= 0x80)
+                self._scan = 1
+                self._body = 0
+            else:
+                self._skip(1)
+            return True
+        head = self._raw[:4].translate(PARITY) if first >= 0x80 else self._raw[:4]
+        if _FLAG.match(head):
+            self._begin(_State.HEADER, parity=first >= 0x80)
+            return True
+        if _FLAG_PART.match(head):
+            return False
+        self._skip(1)
+        return True
+
+    def _header(self) -> bool:
+        end = self._text.find(b"\n", self._scan, MAX_HEADER_BYTES)
+        if end >= 0:
+            self._state = _State.LINES
+            self._body = self._scan = end
+            return True
+        if len(self._text) < MAX_HEADER_BYTES:
+            self._scan = len(self._text)
+            return False
+        self._skip(1)
+        self._begin(_State.IDLE)
+        return True
+
+    def _lines(self) -> bool:
+        match = _LINES.search(self._text, self._scan, MAX_TELEGRAM_BYTES)
+        if match is None:
+            self._scan = max(self._scan, min(len(self._text), MAX_TELEGRAM_BYTES) - 1)
+            return self._too_long()
+        at = match.start()
+        if match.group() == b"/":
+            return self._slash(at)
+        if self._text[at] in b"\n)":
+            return self._exclamation(at + 1)
+        return self._control(at)
+
+    def _too_long(self) -> bool:
+        if len(self._text) <= MAX_TELEGRAM_BYTES:
+            return False
+        self._fail("too_long", MAX_TELEGRAM_BYTES)
+        return True
+
+    def _slash(self, at: int) -> bool:
+        self._scan = at
+        if self._text[at - 1] == 0x0A and _FLAG.match(self._text, at):
+            self._fail("truncated", at)
+            return True
+        match = _INNER.match(self._text, at)
+        if match is None:
+            if _FLAG_PART.match(self._text, at) or len(self._text) == at + 4 and _FLAG.match(self._text, at):
+                return False
+        elif match.group(1) is not None:
+            self._fail("truncated", at)
+            return True
+        elif self._text[match.end() :] in (b"", b"\r") and match.end() - at < MAX_HEADER_BYTES:
+            return False
+        self._scan = at + 1
+        return True
+
+    def _control(self, at: int) -> bool:
+        between = bytes(self._text[self._body + 1 : at])
+        if not self._bare and _BETWEEN.fullmatch(between):
+            if self._text[at] == _STX and self._accept.blocks:
+                self._state = _State.BLOCK
+                self._body = at
+                self._scan = at + 1
+                return True
+            if self._text[at] == _ACK:
+                self._scan = at + 1
+                return True
+            if self._text[at] == _ETX and self._accept.identification_only and not between:
+                self._emit(at + 1, Wire.IEC62056_21)
+                return True
+        if self._bare and self._text[at] == _ETX:
+            self._finish_bare(at)
+            return True
+        self._fail("bad_character", at)
+        return True
+
+    def _exclamation(self, at: int) -> bool:
+        self._scan = at - 1
+        match = _END.match(self._text, at)
+        if match is None:
+            if _END_PART.match(self._text, at):
+                return False
+            self._fail("bad_end", at + 1)
+            return True
+        if self._bare:
+            self._end_bare(at, match)
+        elif match.group(2) == b"\n" and self._text[self._body - 1] == 0x0D:
+            self._fail("bad_end", match.end())
+        else:
+            self._end_telegram(at, match.end(), match.group(1))
+        return True
+
+    def _end_telegram(self, mark: int, end: int, stated: bytes) -> None:
+        covered = bytes(self._text[: mark + 1])
+        if self._parity and 0xFF in covered:
+            self._fail("parity", end)
+        elif stated:
+            self._end_checked(covered, end, int(stated, 16))
+        elif crc_required(covered):
+            self._fail("crc_missing", end)
+        else:
+            self._end_unchecked(covered, end)
+
+    def _end_checked(self, covered: bytes, end: int, stated: int) -> None:
+        if not crc_fits(covered, stated):
+            start = fitting_suffix(covered, stated)
+            if start is None:
+                self._fail("crc_mismatch", end)
+                return
+            self._fail("truncated", start)
+            end -= start
+        self._emit(end, Wire.P1)
+
+    def _end_unchecked(self, covered: bytes, end: int) -> None:
+        start = inner_header(covered[: self._body])
+        if start is not None:
+            self._fail("truncated", start)
+            return
+        body = covered[self._body : -1]
+        if plausible_header(covered[: self._body + 1]) and plausible_body(body):
+            self._emit(end, protocol_of(body, checked=False))
+        else:
+            self._fail("malformed", end)
+
+    def _end_bare(self, mark: int, match: re.Match[bytes]) -> None:
+        first = _BARE.match(self._text)
+        sure = first is not None and _BARE_START.fullmatch(first.group(1)) is not None
+        if sure and not match.group(1) and plausible_body(bytes(self._text[:mark])):
+            self._emit(match.end(), Wire.IEC62056_21)
+        else:
+            # The tail of a push telegram whose head was not heard: no reading may come of it.
+            self._skip(match.end())
+            self._begin(_State.IDLE)
+
+    def _block(self) -> bool:
+        match = _BLOCK.search(self._text, self._scan, MAX_TELEGRAM_BYTES)
+        if match is None:
+            self._scan = max(self._scan, min(len(self._text), MAX_TELEGRAM_BYTES))
+            return self._too_long()
+        at = match.start()
+        byte = self._text[at]
+        if byte == 0x2F:
+            return self._slash(at)
+        if byte not in (0x03, 0x04):
+            self._fail("truncated" if byte == _STX else "parity" if byte == 0xFF else "bad_character", at)
+            return True
+        self._scan = at
+        if len(self._text) < at + 2:
+            return False
+        stated = self._text[at + 1]
+        if block_check(self._text[self._body + 1 : at + 1]) == stated & 0x7F and not (self._parity and stated == 0xFF):
+            self._emit(at + 2, Wire.IEC62056_21)
+        else:
+            self._fail("bcc_mismatch", at + 1 if stated in b"/\x02" else at + 2)
+        return True
+
+    def _finish_block(self) -> None:
+        body = bytes(self._text[self._body + 1 :])
+        tail = _BLOCK_TAIL.search(body)
+        if tail and plausible_body(body[: tail.start() + 1]):
+            self._emit(len(self._raw), Wire.IEC62056_21)
+        else:
+            self._fail("truncated", len(self._raw))
+
+    def _finish_lines(self) -> None:
+        tail = _TAIL.search(self._text, max(0, len(self._text) - 8))
+        if self._bare:
+            self._finish_bare(len(self._raw))
+        elif _BETWEEN.fullmatch(self._text, self._body + 1) and self._accept.identification_only:
+            if plausible_header(bytes(self._text[: self._body + 1])):
+                self._emit(len(self._raw), Wire.IEC62056_21)
+            else:
+                self._fail("truncated", len(self._raw))
+        elif tail:
+            self._end_telegram(tail.start(1), len(self._raw), tail.group(2))
+        else:
+            self._fail("truncated", len(self._raw))
+
+    def _finish_bare(self, end: int) -> None:
+        body = bytes(self._text[:end])
+        first = _BARE.match(body)
+        code = first.group(1) if first else b""
+        if b":" not in code and not _BARE_START.fullmatch(code):
+            # A reduced code that opens the stream may be the tail of a longer one: 1.7.0 of 21.7.0.
+            cut = body.find(b"\n") + 1
+            self._skip(cut or end)
+            body = body[cut or end :]
+            end = len(body)
+        if plausible_body(body) and protocol_of(body, checked=False) is Wire.IEC62056_21:
+            self._emit(end, Wire.IEC62056_21)
+        else:
+            self._fail("truncated", end)
+
+    def _skip(self, count: int) -> None:
+        self.skipped += count
+        self._drop(count)
+
+    def _drop(self, count: int) -> None:
+        del self._raw[:count]
+        if self._parity:
+            del self._text[:count]
+        self._base += count
+
+    def _emit(self, end: int, protocol: Wire) -> None:
+        frame = Frame(self._accept.protocol or protocol, bytes(self._raw[:end]), self._base)
+        self._found.append(Located(self._base, self._base + end, frame))
+        self._drop(end)
+        self._begin(_State.IDLE)
+
+    def _fail(self, reason: str, end: int) -> None:
+        """Give up the first `end` bytes: a failure where they look like a telegram, else skipped bytes."""
+        data = bytes(self._raw[:end])
+        header = bytes(self._text[: self._body + 1]) if self._raw[:1] in (b"/", b"\xaf") and self._body > 0 else b""
+        if plausible_header(header) or b"(" in bytes(self._text[:end]):
+            error = FrameError(reason, _DETAILS[reason], offset=end, data=data)
+            self._found.append(Located(self._base, self._base + end, error))
+            self._drop(end)
+        else:
+            self._skip(end)
+        self._begin(_State.IDLE)
+
+
+_DETAILS = {
+    "truncated": "the telegram ends before its end mark",
+    "too_long": f"no end within {MAX_TELEGRAM_BYTES} bytes",
+    "bad_character": "a control character stands in the text",
+    "bad_end": "no line end or CRC follows the end mark",
+    "parity": "a byte has odd parity in a frame of even parity",
+    "crc_mismatch": "the CRC does not fit",
+    "crc_missing": "DSMR 4 and later must have a CRC",
+    "bcc_mismatch": "the block check character does not fit",
+    "malformed": "the unchecked telegram is more than data sets",
+}

@@ -1,0 +1,102 @@
+"""Fixtures that tests of all kinds share: real servers, databases, and the captures."""
+
+import os
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from broker.topics import Topics
+from deploy.local.mosquitto import MosquittoServer
+from deploy.local.postgres import PostgresServer
+from deploy.local.settings import LocalSettings
+from deploy.local.stack import LocalStack
+from tests.servers import Broker, Database
+
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def captures() -> Path:
+    """The folder of telegrams of real meters; a test that wants it fails where it is missing."""
+    folder = Path(os.environ.get("WATTLINE_CAPTURES") or _ROOT.parent / "shared" / "captures")
+    if not folder.is_dir():
+        pytest.fail(f"{folder} is missing: set WATTLINE_CAPTURES, or deselect with -m 'not captures'")
+    return folder.resolve()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def stack() -> AsyncIterator[LocalStack]:
+    """One PostgreSQL and one Mosquitto for the whole session, fast instead of safe in a power cut."""
+    async with LocalStack.start(durable=False, database=None) as running:
+        yield running
+
+
+@pytest_asyncio.fixture
+async def broker(stack: LocalStack) -> AsyncIterator[Broker]:
+    """The session's Mosquitto with a topic root of this test alone."""
+    topics = Topics(f"test-{secrets.token_hex(4)}/v1")
+    await stack.mosquitto.add_root(topics)
+    yield Broker(stack.mosquitto, topics)
+    await stack.mosquitto.remove_root(topics)
+
+
+@pytest_asyncio.fixture
+async def own_broker(stack: LocalStack) -> AsyncIterator[Broker]:
+    """A private Mosquitto that the test may stop, kill and start again: `own_broker.server`."""
+    server = MosquittoServer(stack.toolchain, stack.folder / f"mosquitto-{secrets.token_hex(4)}")
+    try:
+        await server.start()
+        yield Broker(server)
+    finally:
+        await server.kill()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def database_template(stack: LocalStack) -> str:
+    """The name of a migrated database that nobody may enter, to be copied."""
+    from store.migrate import migrate
+
+    name = "wattline_template"
+    await stack.postgres.create_database(name)
+    await migrate(stack.postgres.dsn(name))
+    await stack.postgres.seal_database(name)
+    return name
+
+
+@pytest_asyncio.fixture
+async def database(stack: LocalStack, database_template: str) -> AsyncIterator[Database]:
+    """A migrated database of this test alone."""
+    name = f"test_{secrets.token_hex(6)}"
+    await stack.postgres.create_database(name, database_template)
+    yield Database(stack.postgres, name)
+    await stack.postgres.drop_database(name)
+
+
+@pytest_asyncio.fixture
+async def own_postgres(stack: LocalStack) -> AsyncIterator[PostgresServer]:
+    """A private PostgreSQL with an empty database `wattline`, which the test may stop, kill and start again."""
+    server = PostgresServer(
+        stack.toolchain,
+        stack.folder / f"postgres-{secrets.token_hex(4)}",
+        cache=LocalSettings().cache,
+        durable=False,
+        settings={"shared_buffers": "64MB"},
+    )
+    try:
+        await server.start()
+        await server.create_database("wattline")
+        yield server
+    finally:
+        await server.kill()
+
+
+@pytest_asyncio.fixture
+async def own_database(own_postgres: PostgresServer) -> Database:
+    """A migrated database on the private PostgreSQL of this test."""
+    from store.migrate import migrate
+
+    await migrate(own_postgres.dsn("wattline"))
+    return Database(own_postgres, "wattline")

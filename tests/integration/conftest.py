@@ -1,0 +1,1 @@
+"""Integration tests run on the real servers that tests/conftest.py provides."""

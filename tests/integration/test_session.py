@@ -1,0 +1,188 @@
+"""The MQTT session against a real Mosquitto."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+from pydantic import SecretStr
+
+from broker.session import ConnectionLostError, Inbound, Publication, RefusedError, Session, SessionOptions
+from broker.settings import BrokerAddress
+from broker.topics import Topics
+from tests.faults.proxy import TcpProxy
+from tests.servers import Broker
+
+TOPICS = Topics()
+TOPIC = TOPICS.command("d1", "ping")
+DEADLINE_S = 20.0
+
+
+def address(server: Broker, user: str, port: int | None = None) -> BrokerAddress:
+    return BrokerAddress(
+        host=server.host,
+        port=port or server.port,
+        username=user,
+        password=SecretStr(server.password(user)),
+    )
+
+
+def reader(client_id: str, **options: object) -> SessionOptions:
+    return SessionOptions(client_id=client_id, subscriptions=((TOPICS.everything(), 1),), **options)  # type: ignore[arg-type]
+
+
+@contextlib.asynccontextmanager
+async def entered(server: Broker, user: str, options: SessionOptions) -> AsyncIterator[Session]:
+    async with Session(address(server, user), options) as session, asyncio.timeout(DEADLINE_S):
+        await session.wait_connected()
+        yield session
+
+
+async def take(session: Session, count: int) -> list[Inbound]:
+    taken: list[Inbound] = []
+    async with asyncio.timeout(DEADLINE_S):
+        while len(taken) < count:
+            taken += await session.receive(count - len(taken))
+    return taken
+
+
+async def test_messages_arrive_whole_and_in_order(own_broker: Broker) -> None:
+    """Many messages, small and large, arrive in the order of the calls, with their properties."""
+    payloads = [bytes([index % 256]) * (1 + index * 37 % 5000) for index in range(2000)]
+    options = reader("rx", receive_maximum=100)
+    async with (
+        entered(own_broker, "monitor", options) as rx,
+        entered(own_broker, "gateway", SessionOptions("tx")) as tx,
+    ):
+        sent = [
+            tx.send(Publication(TOPIC, payload, response_topic="r/t", correlation=b"c1", expiry_s=60))
+            for payload in payloads
+        ]
+        seen = []
+        while len(seen) < len(payloads):
+            for message in await take(rx, 1):
+                seen.append(message.payload)
+                assert (message.response_topic, message.correlation) == ("r/t", b"c1")
+                message.ack()
+        await asyncio.gather(*sent)
+    assert seen == payloads
+
+
+async def test_what_is_not_acked_comes_again_and_what_is_acked_does_not(own_broker: Broker) -> None:
+    """After a reconnect the broker delivers the unacknowledged messages again, and only those."""
+    options = reader("rx", clean_start=False, session_expiry_s=600)
+    async with entered(own_broker, "gateway", SessionOptions("tx")) as tx:
+        async with entered(own_broker, "monitor", options) as rx:
+            for number in range(4):
+                await tx.publish(Publication(TOPIC, b"%d" % number))
+            first = await take(rx, 4)
+            first[0].ack()
+            first[2].ack()
+            # an ack is only sure to have left once the session is left properly
+        async with entered(own_broker, "monitor", options) as rx:
+            again = await take(rx, 2)
+            assert sorted(message.payload for message in again) == [b"1", b"3"]
+            for message in again:
+                message.ack()
+            await tx.publish(Publication(TOPIC, b"last"))
+            assert [message.payload for message in await take(rx, 1)] == [b"last"]
+
+
+async def test_receive_maximum_bounds_what_waits(own_broker: Broker) -> None:
+    """The broker sends no more than receive_maximum ahead of the acks, so the intake is bounded."""
+    options = reader("rx", receive_maximum=10)
+    async with (
+        entered(own_broker, "monitor", options) as rx,
+        entered(own_broker, "gateway", SessionOptions("tx")) as tx,
+    ):
+        for number in range(50):
+            await tx.publish(Publication(TOPIC, b"%d" % number))
+        held = await take(rx, 10)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await rx.receive()
+        held[0].ack()
+        assert [message.payload for message in await take(rx, 1)] == [b"10"]
+        assert rx.waiting == 0
+
+
+async def test_outlives_a_broker_restart(own_broker: Broker) -> None:
+    """Through a restart of the broker: reconnects, subscribes again, and a publish waits and then arrives."""
+    options = reader("rx", clean_start=False, session_expiry_s=600)
+    async with (
+        Session(address(own_broker, "monitor"), options) as rx,
+        Session(address(own_broker, "gateway"), SessionOptions("tx")) as tx,
+        asyncio.timeout(60),
+    ):
+        await rx.wait_connected()
+        await tx.wait_connected()
+        await own_broker.server.stop()
+        while tx.connected or rx.connected:
+            await asyncio.sleep(0.01)
+        with pytest.raises(ConnectionLostError):
+            await tx.send(Publication(TOPIC, b"at once"))
+        publishing = asyncio.ensure_future(tx.publish(Publication(TOPIC, b"through"), timeout_s=50))
+        await own_broker.server.start()
+        await publishing
+        message = (await rx.receive())[0]
+        assert message.payload == b"through"
+        assert rx.connections >= 2
+
+
+async def test_pending_publishes_fail_when_the_connection_goes(own_broker: Broker) -> None:
+    """A publish without PUBACK when the connection goes ends in ConnectionLostError, never in silence."""
+    async with TcpProxy(own_broker.host, own_broker.port) as proxy:
+        async with Session(address(own_broker, "gateway", proxy.port), SessionOptions("tx")) as tx:
+            async with asyncio.timeout(DEADLINE_S):
+                await tx.wait_connected()
+            proxy.delay_s = 30
+            pending = [tx.send(Publication(TOPIC, b"x")) for _ in range(3)]
+            await asyncio.sleep(0.05)
+            assert not any(future.done() for future in pending)
+            await proxy.cut()
+            results = await asyncio.wait_for(asyncio.gather(*pending, return_exceptions=True), DEADLINE_S)
+            assert all(isinstance(result, ConnectionLostError) for result in results)
+
+
+async def test_last_will_speaks_for_a_lost_client_only(own_broker: Broker) -> None:
+    """The will is published when the connection is cut, and not after a proper goodbye."""
+    will = Publication(TOPIC, b"gone")
+    async with entered(own_broker, "monitor", reader("rx")) as rx:
+        async with entered(own_broker, "gateway", SessionOptions("polite", will=will)):
+            pass
+        async with TcpProxy(own_broker.host, own_broker.port) as proxy:
+            async with Session(address(own_broker, "gateway", proxy.port), SessionOptions("rude", will=will)) as tx:
+                await tx.wait_connected()
+                await tx.publish(Publication(TOPIC, b"alive"))
+                await proxy.cut()
+                messages = await take(rx, 2)
+    assert [message.payload for message in messages] == [b"alive", b"gone"]
+
+
+async def test_wrong_password_ends_the_session_with_a_clear_error(own_broker: Broker) -> None:
+    """A refused login is an error that names the client, raised by whoever waits."""
+    wrong = address(own_broker, "gateway").model_copy(update={"password": SecretStr("wrong")})
+    async with Session(wrong, SessionOptions("tx")) as session:
+        with pytest.raises(RefusedError, match="refuses 'tx'"):
+            async with asyncio.timeout(DEADLINE_S):
+                await session.wait_connected()
+
+
+async def test_a_device_keeps_trying_after_a_refusal(own_broker: Broker) -> None:
+    """With refusal_is_fatal False the session gets in as soon as the broker knows the user."""
+    known = address(own_broker, "gateway").model_copy(update={"username": "late", "password": SecretStr("word")})
+    async with Session(known, SessionOptions("late", refusal_is_fatal=False)) as session:
+        async with asyncio.timeout(DEADLINE_S):
+            while "refuses" not in session.last_error:
+                await asyncio.sleep(0.01)
+        assert not session.connected
+        await own_broker.server.add_user("late", "word")
+        async with asyncio.timeout(60):
+            await session.wait_connected()
+
+
+async def test_a_publish_the_acl_forbids_is_refused(own_broker: Broker) -> None:
+    """The broker's "not authorised" reaches the caller and is not mistaken for success."""
+    async with entered(own_broker, "monitor", SessionOptions("mon")) as session:
+        with pytest.raises(RefusedError, match=r"[Nn]ot authorized"):
+            await session.publish(Publication(TOPIC, b"x"))

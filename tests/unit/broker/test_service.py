@@ -1,0 +1,157 @@
+"""The service runtime: settings, health, backoff, and errors that a person can act on."""
+
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import aiohttp
+import pytest
+from prometheus_client import CollectorRegistry, Counter
+from pydantic import SecretStr
+
+from broker.backoff import Backoff
+from broker.errors import ContractError, FrameError, PermanentError
+from broker.service import Health, serve_health
+from broker.settings import BrokerAddress
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_backoff_grows_to_its_cap_with_full_jitter() -> None:
+    """Delays lie between nought and a ceiling that doubles up to the cap."""
+    backoff = Backoff(first_s=1, cap_s=8)
+    draws = [[Backoff(first_s=1, cap_s=8, attempts=attempt).next_s() for _ in range(200)] for attempt in range(6)]
+    for attempt, drawn in enumerate(draws):
+        ceiling = min(8, 2**attempt)
+        assert 0 <= min(drawn)
+        assert ceiling * 0.8 < max(drawn) <= ceiling
+        assert min(drawn) < ceiling * 0.2
+    for _ in range(100):
+        assert backoff.next_s() <= 8
+
+
+def test_backoff_starts_over_only_after_a_stable_period() -> None:
+    """A success that did not last does not bring the short delays back."""
+    flapping = Backoff(first_s=1, stable_s=1000, attempts=5)
+    flapping.succeeded()
+    flapping.next_s()
+    assert flapping.attempts == 6
+    stable = Backoff(first_s=1, stable_s=0, attempts=5)
+    stable.succeeded()
+    assert stable.next_s() <= 1
+
+
+def test_password_comes_from_its_file(tmp_path: Path) -> None:
+    """A password file's text is the password; a missing file is an error that names the setting."""
+    path = tmp_path / "word"
+    path.write_text("secret\n")
+    assert BrokerAddress(password_file=path).secret() == "secret"
+    assert BrokerAddress(password=SecretStr("direct")).secret() == "direct"
+    assert BrokerAddress().secret() is None
+    with pytest.raises(PermanentError, match="password_file"):
+        BrokerAddress(password_file=tmp_path / "none").secret()
+
+
+async def test_healthz_tells_what_fails_and_metrics_speak_prometheus() -> None:
+    """200 while all checks are well, 503 with the failing check's detail else."""
+    health, registry = Health(), CollectorRegistry()
+    Counter("wattline_things", "Things.", registry=registry).inc(3)
+    state = [True]
+    health.add("broker", lambda: (state[0], "up" if state[0] else "no connection"))
+    async with serve_health(health, registry, "127.0.0.1", 0) as port, aiohttp.ClientSession() as http:
+        base = f"http://127.0.0.1:{port}"
+        async with http.get(f"{base}/healthz") as answer:
+            assert answer.status == 200
+        state[0] = False
+        async with http.get(f"{base}/healthz") as answer:
+            assert answer.status == 503
+            assert (await answer.json())["checks"]["broker"] == {"ok": False, "detail": "no connection"}
+        async with http.get(f"{base}/metrics") as answer:
+            assert "wattline_things_total 3.0" in await answer.text()
+
+
+async def test_a_taken_port_is_an_error_that_names_it() -> None:
+    """Two services on one port: the second says which address and what to set."""
+    health, registry = Health(), CollectorRegistry()
+    async with serve_health(health, registry, "127.0.0.1", 0) as port:
+        with pytest.raises(PermanentError, match=rf"127\.0\.0\.1:{port}.*http_port"):
+            async with serve_health(health, registry, "127.0.0.1", port):
+                pass
+
+
+SERVICE = """
+import asyncio
+from broker.errors import PermanentError
+from broker.service import load, run_service
+from broker.settings import ServiceSettings
+from pydantic_settings import SettingsConfigDict
+
+class Settings(ServiceSettings):
+    model_config = SettingsConfigDict(env_prefix="WATTLINE_TEST_")
+
+async def run(settings, stop):
+    if settings.log_level == "error":
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(fail())
+    print("ready", flush=True)
+    await stop.wait()
+    print("drained", flush=True)
+
+async def fail():
+    raise PermanentError("wrong credentials; set another password")
+
+run_service("test", load(Settings), run)
+"""
+
+
+def service(**environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(SERVICE)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env={"PATH": "/usr/bin", **environment},
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signals_let_a_service_drain(number: signal.Signals) -> None:
+    """SIGTERM and SIGINT set `stop`; the service ends with status 0 after its drain."""
+    with service() as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(number)
+        out, _ = process.communicate(timeout=20)
+        assert out == "drained\n"
+        assert process.returncode == 0
+
+
+def test_wrong_settings_are_named_without_a_traceback() -> None:
+    """Each wrong environment variable is named with its reason."""
+    with service(WATTLINE_TEST_BROKER__PORT="abc", WATTLINE_TEST_LOG_LEVEL="loud") as process:
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert "WATTLINE_TEST_BROKER__PORT" in err
+    assert "WATTLINE_TEST_LOG_LEVEL" in err
+    assert "Traceback" not in err
+
+
+def test_permanent_errors_end_a_service_with_their_message() -> None:
+    """A PermanentError in any task ends the process with status 1 and one line."""
+    with service(WATTLINE_TEST_LOG_LEVEL="error") as process:
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert "wattline test: wrong credentials; set another password" in err
+    assert "Traceback" not in err
+
+
+def test_errors_carry_their_facts() -> None:
+    """Facts stand in attributes, and the text says them."""
+    frame = FrameError("crc_mismatch", "stated 1234", offset=17, data=b"x")
+    assert (frame.reason, frame.offset, frame.data) == ("crc_mismatch", 17, b"x")
+    assert str(frame) == "crc_mismatch: stated 1234 (at byte 17)"
+    contract = ContractError("must be positive", field="seq", fix="count from 1")
+    assert str(contract) == "seq: must be positive (count from 1)"
