@@ -78,9 +78,9 @@ async def serve_http(app: web.Application, host: str, port: int) -> AsyncIterato
 
     Raises PermanentError if the address can't be bound.
     """
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2)
     await runner.setup()
-    site = web.TCPSite(runner, host, port, shutdown_timeout=2)
+    site = web.TCPSite(runner, host, port)
     try:
         try:
             await site.start()

@@ -25,7 +25,7 @@ def test_backoff_grows_to_its_cap_with_full_jitter() -> None:
     draws = [[Backoff(first_s=1, cap_s=8, attempts=attempt).next_s() for _ in range(200)] for attempt in range(6)]
     for attempt, drawn in enumerate(draws):
         ceiling = min(8, 2**attempt)
-        assert 0 <= min(drawn)
+        assert min(drawn) >= 0
         assert ceiling * 0.8 < max(drawn) <= ceiling
         assert min(drawn) < ceiling * 0.2
     for _ in range(100):
