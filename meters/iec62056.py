@@ -1,7 +1,6 @@
 """IEC 62056-21 readouts (modes A to D, and data blocks on their own): data sets into neutral records."""
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 
 
@@ -62,10 +61,10 @@ def parse_iec62056(frame: Frame) -> Telegram:
     blocks: list[Groups] = []
     for name, groups in sets:
         if name.startswith("P.") and len(groups) > 4:
-            blocks.append([name, *groups])
+            blocks.append(groups)
         else:
             _records(records, places, normal_address(name, reduced=reduced), groups)
-    profile = tuple(row for block in blocks for row in profile_rows(block[0], block[1:]))
+    profile = tuple(row for block in blocks for row in profile_rows(block))
     facts = (identification_facts(header) if header else {}) | _facts(records)
     if header and "serial" not in facts and "product" not in facts:
         serial = plain_id(header[4:].lstrip("\\@2W"))
@@ -125,13 +124,10 @@ def _clock(records: list[Record]) -> MeterTime | None:
         return iec_stamp(_digits(both))
     time = next((_digits(texts[name]) for name in _CLOCK_TIMES if name in texts), "")
     date = next((_digits(texts[name]) for name in _CLOCK_DATES if name in texts), "")
-    take: Callable[[str], str] = lambda text: text[1:] if len(text) == 7 else text  # noqa: E731 - two uses below
-    stamp = take(date) + take(time)
-    season = time[0] if len(time) == 7 else date[0] if len(date) == 7 else ""
+    season = next((text[0] for text in (time, date) if len(text) == 7), "")
+    stamp = date[-6:] + time[-6:]
     return iec_stamp(season + stamp) if len(stamp) == 12 else None
 
 
 def _digits(text: str) -> str:
     return "".join(letter for letter in text if letter in "0123456789")[:16]
-
-

@@ -12,7 +12,7 @@ MAX_CHANNELS = 64
 _FIXED_GROUPS = 4
 
 
-def profile_rows(name: str, groups: Groups) -> Iterator[ProfileRow]:
+def profile_rows(groups: Groups) -> Iterator[ProfileRow]:
     """The rows below one header `P.01(stamp)(status)(period)(channels)(code)(unit)...`.
 
     The first row belongs to the header's stamp, each further one to the next period (in minutes). A header repeated

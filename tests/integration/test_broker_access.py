@@ -1,6 +1,6 @@
 """Mosquitto's access list and limits, tried for real with a raw client."""
 
-import asyncio
+import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -49,7 +49,7 @@ class _Raw:
 async def _connected(broker: Broker, user: str, **settings: Any) -> AsyncIterator[_Raw]:
     client = mqtt.Client(
         mqtt.CallbackAPIVersion.VERSION2,
-        client_id=f"{broker.topics.root.replace('/', '-')}-{user}-raw",
+        client_id=f"{user}-{secrets.token_hex(4)}",
         protocol=mqtt.MQTTv5,
         manual_ack=settings.get("manual_ack", False),
     )

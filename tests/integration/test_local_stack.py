@@ -51,6 +51,10 @@ async def _by_hand(runs: Path, *arguments: str) -> AsyncIterator[asyncio.subproc
         await process.communicate()
 
 
+def _found(runs: Path, pattern: str) -> list[Path]:
+    return list(runs.glob(pattern))
+
+
 def _servers_of(runs: Path) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
@@ -108,7 +112,7 @@ async def test_database_name_that_is_none_is_refused(stack: LocalStack) -> None:
 
 
 async def test_postgres_recovers_what_was_committed_before_a_kill(own_postgres: PostgresServer) -> None:
-    """kill -9 of the whole server, then start: at the same port, with every committed row."""
+    """After kill -9 of the whole server it starts at the same port, with every committed row."""
     port = own_postgres.port
     connection = await asyncpg.connect(own_postgres.dsn())
     await connection.execute("CREATE TABLE kept AS SELECT generate_series(1, 1000) AS n")
@@ -187,19 +191,19 @@ async def test_run_ends_cleanly_when_asked(runs: Path, number: signal.Signals) -
         async with asyncio.timeout(_DEADLINE_S):
             assert await process.wait() == 0
         assert _servers_of(runs) == []
-        assert list(runs.glob("run-*")) == []
+        assert _found(runs, "run-*") == []
 
 
 async def test_nothing_is_left_of_a_run_that_was_killed(runs: Path) -> None:
-    """kill -9 of a run ends its servers by itself, and the next run removes its folder."""
+    """After kill -9 of a run its servers end by themselves, and the next run removes its folder."""
     async with _by_hand(runs) as process:
         process.kill()
         await process.wait()
         await until(lambda: _servers_of(runs) == [], timeout_s=_DEADLINE_S)
-        assert len(list(runs.glob("run-*"))) == 1
+        assert len(_found(runs, "run-*")) == 1
     async with LocalStack.start(durable=False, settings=LocalSettings(runs=runs)) as stack:
-        assert list(runs.glob("run-*")) == [stack.folder]
-    assert list(runs.glob("*.run")) == []
+        assert _found(runs, "run-*") == [stack.folder]
+    assert _found(runs, "*.run") == []
 
 
 async def test_servers_that_outlived_their_run_are_ended_by_the_next(runs: Path) -> None:
@@ -212,7 +216,7 @@ async def test_servers_that_outlived_their_run_are_ended_by_the_next(runs: Path)
         await process.wait()
         async with LocalStack.start(durable=False, settings=LocalSettings(runs=runs)) as stack:
             assert {server.pid for server in _servers_of(runs)}.isdisjoint(server.pid for server in frozen)
-            assert list(runs.glob("run-*")) == [stack.folder]
+            assert _found(runs, "run-*") == [stack.folder]
 
 
 async def test_folder_out_of_the_servers_reach_is_refused(runs: Path) -> None:

@@ -1,0 +1,306 @@
+"""The outbox: every message on disk before it is sent, bounded by a stated policy, and it always starts."""
+
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from broker.errors import ContractError
+from broker.topics import Kind
+from device.files import write_atomically
+from device.outbox_acks import Acks
+from device.outbox_record import Record, encode, stream_of
+from device.outbox_segments import Segment, SegmentLog
+
+log = structlog.get_logger()
+
+ACKS_FILE: Final = "acks.json"
+MEMORY_LIMIT_BYTES: Final = 4 * 1024 * 1024
+RETRY_DISK_S: Final = 2.0
+NEAR_FULL: Final = 0.8
+NEAR_FULL_OVER: Final = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something an operator should know of the outbox, to be sent as an event."""
+
+    event: str
+    severity: str
+    detail: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Counts:
+    """What happened since the start, in messages."""
+
+    appended: int = 0
+    acknowledged: int = 0
+    dropped: int = 0
+    thinned: int = 0
+    damaged: int = 0
+    disk_errors: int = 0
+
+
+class Outbox:
+    """Messages of one device, in the order of their indices, until the broker has each.
+
+    Bounded by `limit_bytes` on disk. When it is full, the oldest closed segment that was not thinned yet loses every
+    second readings message of each meter; when all are thinned, the oldest segment is dropped whole. When the disk
+    takes no more, messages wait in memory (MEMORY_LIMIT_BYTES), the oldest of them dropped when that is full, and are
+    written once the disk takes them again. Both are counted and told by `take_notices()`.
+    """
+
+    def __init__(self, folder: Path, *, limit_bytes: int, wall: Callable[[], float] = time.time) -> None:
+        self.limit_bytes = limit_bytes
+        self.counts = Counts()
+        self.disk_error = ""
+        self._folder = folder
+        self._wall = wall
+        self._acks = Acks()
+        self._acks_changed = False
+        self._log = SegmentLog(folder, segment_bytes(limit_bytes))
+        self._memory: OrderedDict[int, Record] = OrderedDict()
+        self._memory_bytes = 0
+        self._loaded: tuple[Segment, int, list[Record]] | None = None
+        self._notices: deque[Notice] = deque(maxlen=64)
+        self._near_full = False
+        self._retry_at = 0.0
+        self._next = 1
+
+    def open(self) -> None:
+        """Take up what an earlier run left; whatever is damaged is cut off or moved aside, and counted."""
+        try:
+            self._next = self._log.open()
+            self._acks = Acks.from_json((self._folder / ACKS_FILE).read_bytes())
+        except FileNotFoundError:
+            pass
+        except ContractError as error:
+            log.error("outbox_acks_unreadable", error=str(error))
+            self._notice("outbox_damaged", "warning", acks=str(error))
+        except OSError as error:
+            self._failed(error)
+        self._next = max(self._next, self._acks.end)
+        if self._log.segments:
+            self._gone(1, self._log.segments[0].first, count=False)
+        else:
+            self._gone(1, self._next, count=False)
+        damages = self._log.damages
+        if damages.torn_bytes or damages.files:
+            self._notice("outbox_damaged", "warning", torn_bytes=damages.torn_bytes, files_set_aside=damages.files)
+        self._delete_finished()
+
+    @property
+    def waiting(self) -> int:
+        """Messages not yet acknowledged."""
+        return self._acks.missing(1, self._next)
+
+    @property
+    def size_bytes(self) -> int:
+        """Octets on disk and in memory."""
+        return self._log.size + self._memory_bytes
+
+    @property
+    def damaged_bytes(self) -> int:
+        """Octets found torn or damaged since the start."""
+        return self._log.damages.torn_bytes + self._log.damages.damaged_bytes
+
+    @property
+    def next_index(self) -> int:
+        """The index that the next message gets."""
+        return self._next
+
+    def oldest_age_s(self) -> float:
+        """How long the oldest message has waited, 0 where none does; reads at most one segment."""
+        oldest = self.read_after(0, 1)
+        return max(0.0, self._wall() - oldest[0].appended_ms / 1000) if oldest else 0.0
+
+    def append(self, kind: Kind, payload: bytes, meter: str = "") -> Record:
+        """Take one message; it is on disk after the next sync, or in memory where the disk refuses."""
+        stream = stream_of(meter) if meter else 0
+        record = Record(self._next, int(self._wall() * 1000), stream, kind, payload)
+        self._next += 1
+        self.counts.appended += 1
+        if self._memory and not self._write_memory():
+            self._remember(record)
+            return record
+        self._make_room(len(encode(record)))
+        try:
+            self._log.append(record)
+        except OSError as error:
+            self._failed(error)
+            self._remember(record)
+        return record
+
+    def acknowledge(self, index: int) -> None:
+        """The broker has this message: it is deleted with its segment."""
+        self.counts.acknowledged += self._acks.add(index, index + 1)
+        self._acks_changed = True
+        record = self._memory.pop(index, None)
+        if record is not None:
+            self._memory_bytes -= len(record.payload)
+        if self._log.segments and self._acks.next_missing(1) > self._log.segments[0].first:
+            self._delete_finished()
+
+    def read_after(self, index: int, most: int) -> list[Record]:
+        """The first unacknowledged messages beyond an index, in order."""
+        found: list[Record] = []
+        for segment in list(self._log.segments):
+            end = self._log.end_of(segment, self._end_on_disk())
+            if len(found) >= most or end <= index + 1 or self._acks.next_missing(max(index + 1, segment.first)) >= end:
+                continue
+            found += [r for r in self._load(segment, end) if r.index > index and r.index not in self._acks]
+        if len(found) < most:
+            found += [record for record in self._memory.values() if record.index > index]
+        return found[:most]
+
+    def set_limit(self, limit_bytes: int) -> None:
+        """Another bound, obeyed at once."""
+        self.limit_bytes = limit_bytes
+        self._log.segment_bytes = segment_bytes(limit_bytes)
+        self._make_room(0)
+
+    def take_unsynced(self) -> list[int]:
+        """Descriptors for `outbox_segments.sync`, in a thread; writes first what waits in memory."""
+        if self._memory:
+            self._write_memory()
+        return self._log.take_unsynced()
+
+    def save_acks(self) -> None:
+        """Write down what is acknowledged; without it messages would be repeated after a restart, never lost."""
+        if not self._acks_changed:
+            return
+        try:
+            write_atomically(self._folder / ACKS_FILE, self._acks.to_json(), durable=False)
+            self._acks_changed = False
+        except OSError as error:
+            self._failed(error)
+
+    def sync_failed(self, error: OSError) -> None:
+        """Note that the disk refused a sync; the segment is left and another begun."""
+        self._failed(error)
+        self._log.rotate()
+
+    def take_notices(self) -> list[Notice]:
+        """What to tell since the last call."""
+        notices = list(self._notices)
+        self._notices.clear()
+        return notices
+
+    def _load(self, segment: Segment, end: int) -> list[Record]:
+        if self._loaded is not None and self._loaded[0] is segment and self._loaded[1] == segment.size:
+            return self._loaded[2]
+        records = self._log.load(segment)
+        self._loaded = (segment, segment.size, records)
+        present = Acks()
+        for record in records:
+            present.add(record.index, record.index + 1)
+        index = segment.first
+        while (index := present.next_missing(index)) < end:
+            self.counts.damaged += self._gone(index, index + 1)
+            index += 1
+        return records
+
+    def _end_on_disk(self) -> int:
+        return next(iter(self._memory), self._next)
+
+    def _gone(self, first: int, end: int, *, count: bool = True) -> int:
+        new = self._acks.add(first, end)
+        if new:
+            self._acks_changed = True
+        return new if count else 0
+
+    def _delete_finished(self) -> None:
+        for segment in self._log.closed:
+            if self._acks.next_missing(segment.first) < self._log.end_of(segment, self._end_on_disk()):
+                break
+            self._forget(segment)
+
+    def _forget(self, segment: Segment) -> None:
+        if self._loaded is not None and self._loaded[0] is segment:
+            self._loaded = None
+        self._log.delete(segment)
+
+    def _make_room(self, wanted: int) -> None:
+        size = self._log.size
+        while size + wanted > self.limit_bytes and self._log.closed:
+            oldest = next((segment for segment in self._log.closed if not segment.thinned), None)
+            if oldest is None or not self._thin(oldest):
+                self._drop(self._log.closed[0])
+            size = self._log.size
+        share = (size + wanted) / self.limit_bytes
+        if share >= NEAR_FULL and not self._near_full:
+            self._near_full = True
+            self._notice("outbox_near_full", "warning", bytes=size, limit_bytes=self.limit_bytes, waiting=self.waiting)
+        elif share < NEAR_FULL_OVER:
+            self._near_full = False
+
+    def _thin(self, segment: Segment) -> bool:
+        try:
+            left_out = self._log.thin(segment)
+        except OSError as error:
+            self._failed(error)
+            return False
+        self._loaded = None
+        lost = sum(self._gone(index, index + 1) for index in left_out)
+        self.counts.thinned += lost
+        if lost:
+            self._notice("outbox_thinned", "warning", messages=lost, from_index=segment.first)
+        return True
+
+    def _drop(self, segment: Segment) -> None:
+        lost = self._gone(segment.first, self._log.end_of(segment, self._end_on_disk()))
+        self._forget(segment)
+        if lost:
+            self.counts.dropped += lost
+            self._notice("outbox_dropped", "error", messages=lost, from_index=segment.first, why="limit")
+
+    def _remember(self, record: Record) -> None:
+        self._memory[record.index] = record
+        self._memory_bytes += len(record.payload)
+        lost = 0
+        while self._memory_bytes > MEMORY_LIMIT_BYTES:
+            index, oldest = self._memory.popitem(last=False)
+            self._memory_bytes -= len(oldest.payload)
+            lost += self._gone(index, index + 1)
+        if lost:
+            self.counts.dropped += lost
+            self._notice("outbox_dropped", "error", messages=lost, from_index=record.index, why="disk and memory full")
+
+    def _write_memory(self) -> bool:
+        if time.monotonic() < self._retry_at:
+            return False
+        while self._memory:
+            index, record = next(iter(self._memory.items()))
+            self._make_room(len(record.payload))
+            try:
+                self._log.append(record)
+            except OSError as error:
+                self._failed(error)
+                return False
+            del self._memory[index]
+            self._memory_bytes -= len(record.payload)
+        self.disk_error = ""
+        self._notice("outbox_disk_recovered", "info")
+        return True
+
+    def _failed(self, error: OSError) -> None:
+        self.counts.disk_errors += 1
+        self._retry_at = time.monotonic() + RETRY_DISK_S
+        text = error.strerror or str(error)
+        if text != self.disk_error:
+            log.error("outbox_disk_error", error=text)
+            self._notice("outbox_disk_error", "error", error=text)
+        self.disk_error = text
+
+    def _notice(self, event: str, severity: str, **detail: Any) -> None:
+        self._notices.append(Notice(event, severity, detail))
+
+
+def segment_bytes(limit_bytes: int) -> int:
+    """The size of a segment: a sixteenth of the limit, 64 KiB to 1 MiB, so that a drop never takes much."""
+    return max(64 * 1024, min(1024 * 1024, limit_bytes // 16))
