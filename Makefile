@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 PYTHON := .venv/bin/python
 READY := .venv/.ready
-CAPTURES := $(or $(WATTLINE_CAPTURES),../shared/captures)
+CAPTURES := $(abspath $(or $(WATTLINE_CAPTURES),../shared/captures))
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test bench lint lock clean
@@ -20,6 +20,7 @@ demo: $(READY) ## the whole loop with simulated meters; FOR=seconds REPORT=file 
 	@$(PYTHON) -m deploy.demo $(if $(FOR),--for "$(FOR)") $(if $(REPORT),--report "$(REPORT)") $(if $(UNKNOWN),--unknown "$(UNKNOWN)")
 
 test: lint ## all checks and tests; without ../shared/captures those of real meters are left out
+	@$(PYTHON) -m deploy.local provide
 	@if [ -n "$(WATTLINE_DEMAND_CAPTURES)" ] || [ -d "$(CAPTURES)" ]; then select=; else \
 	  echo "captures: $(CAPTURES) is not here, so the tests on telegrams of real meters are left out"; \
 	  select='not captures'; fi; \

@@ -138,8 +138,6 @@ def lookup(code: Obis) -> Quantity | None:
 
 
 def _electricity(code: Obis) -> Quantity | None:
-    if code.c == 0 and code.d == 7 and code.e == 0:
-        return None
     if code.c == 81 and code.d == 7:
         return Quantity(f"phase angle {code.e}", "°", Kind.INSTANTANEOUS)
     if code.c in (91, 92) and code.d in _DEMANDS:
@@ -268,7 +266,7 @@ def canonical(code: Obis, value: Decimal, unit: str | None) -> tuple[Decimal, st
 
 
 def _scaled(value: Decimal, factor: Decimal) -> Decimal:
-    sign, digits, exponent = factor.as_tuple()
+    _, digits, exponent = factor.as_tuple()
     if digits == (1,) and isinstance(exponent, int) and value.is_finite():
         parts = value.as_tuple()
         if isinstance(parts.exponent, int):

@@ -137,14 +137,12 @@ class Outbox:
         return record
 
     def acknowledge(self, index: int) -> None:
-        """The broker has this message: it is deleted with its segment."""
+        """The broker has this message; its segment is deleted once all of it is done."""
         self.counts.acknowledged += self._acks.add(index, index + 1)
         self._acks_changed = True
         record = self._memory.pop(index, None)
         if record is not None:
             self._memory_bytes -= len(record.payload)
-        if self._log.segments and self._acks.next_missing(1) > self._log.segments[0].first:
-            self._delete_finished()
 
     def read_after(self, index: int, most: int) -> list[Record]:
         """The first unacknowledged messages beyond an index, in order."""
@@ -171,9 +169,13 @@ class Outbox:
         return self._log.take_unsynced()
 
     def save_acks(self) -> None:
-        """Write down what is acknowledged; without it messages would be repeated after a restart, never lost."""
+        """Write down what is acknowledged, delete segments that are done; call it about once a second.
+
+        What is not written down is repeated after a restart, never lost.
+        """
         if not self._acks_changed:
             return
+        self._delete_finished()
         try:
             write_atomically(self._folder / ACKS_FILE, self._acks.to_json(), durable=False)
             self._acks_changed = False
@@ -216,9 +218,8 @@ class Outbox:
 
     def _delete_finished(self) -> None:
         for segment in self._log.closed:
-            if self._acks.next_missing(segment.first) < self._log.end_of(segment, self._end_on_disk()):
-                break
-            self._forget(segment)
+            if self._acks.next_missing(segment.first) >= self._log.end_of(segment, self._end_on_disk()):
+                self._forget(segment)
 
     def _forget(self, segment: Segment) -> None:
         if self._loaded is not None and self._loaded[0] is segment:
@@ -298,6 +299,10 @@ class Outbox:
         self.disk_error = text
 
     def _notice(self, event: str, severity: str, **detail: Any) -> None:
+        last = self._notices[-1] if self._notices else None
+        if last is not None and last.event == event and "messages" in detail:
+            self._notices.pop()
+            detail["messages"] += last.detail["messages"]
         self._notices.append(Notice(event, severity, detail))
 
 

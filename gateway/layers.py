@@ -1,6 +1,6 @@
 """Layers of parameters: what a scope says of its own, and how layers become one valid whole. Pure functions."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -24,7 +24,7 @@ class ParameterSet(Message):
 def _fields(*, nullable: bool) -> dict[str, Any]:
     fields = {}
     for name, field in Parameters.model_fields.items():
-        kind: Any = Annotated[(field.annotation, *field.metadata, name)]  # type: ignore[misc]
+        kind: Any = Annotated[(field.annotation, *field.metadata, name)]
         fields[name] = (kind | None if nullable else kind, Field(default=None, description=field.description))
     return fields
 
@@ -95,19 +95,19 @@ def read_changes(model: type[Message], payload: bytes) -> dict[str, Any]:
     return given.model_dump(mode="json", include=set(given.model_fields_set))
 
 
-def problems(error: ValidationError) -> list[Problem]:
-    """All that a validation found, with the known names where one is unknown."""
-    return [_problem(entry) for entry in error.errors(include_url=False)]
+def problems(error: ValidationError, known: Sequence[str] = KNOWN) -> list[Problem]:
+    """All that a validation found, with the `known` names where one is unknown."""
+    return [_problem(entry, known) for entry in error.errors(include_url=False)]
 
 
-def _problem(entry: Any) -> Problem:
+def _problem(entry: Any, known: Sequence[str]) -> Problem:
     field = ".".join(str(part) for part in entry["loc"])[:200]
     if entry["type"] == "json_invalid":
         return Problem("body", entry["msg"], "send one JSON document")
     if entry["type"] == "model_type":
         return Problem(field or "body", "this is no JSON object", "send an object of parameters")
     if entry["type"] == "extra_forbidden":
-        return Problem(field, "unknown parameter", f"known are: {', '.join(KNOWN)}")
+        return Problem(field, "unknown parameter", f"known are: {', '.join(known) or 'none'}")
     given = repr(entry.get("input"))
     reason = str(entry["msg"]).removeprefix("Value error, ")
     return Problem(

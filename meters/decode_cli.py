@@ -15,7 +15,8 @@ from broker.errors import FrameError
 from meters.capture_text import unwrap
 from meters.catalogue import catalogue
 from meters.decode_table import print_summary, print_telegram
-from meters.engine import Decoded, MeterSample, decode
+from meters.engine import Decoded, MeterSample
+from meters.engine import decode as readings_of
 from meters.identify import Identifier, Identity
 from meters.match import best
 from meters.readers import AnyFramer, make_framer, parse
@@ -75,7 +76,7 @@ class Decoding:
             "error": None,
         }
         if isinstance(item, FrameError):
-            return line | {"error": str(item)}, None
+            return line | {"protocol": line["protocol"] or _protocol_of(item), "error": str(item)}, None
         line["protocol"] = str(item.protocol)
         try:
             telegram = parse(item)
@@ -85,7 +86,7 @@ class Decoding:
             if match is None:
                 return line | {"error": f"no_spec: none of {len(self.specs)} specs fits"}, None
             line["spec"] = match.spec.ref
-            decoded = decode(match.spec, telegram)
+            decoded = readings_of(match.spec, telegram)
         except FrameError as error:
             return line | {"error": str(error)}, None
         return line | _readings(decoded), decoded
@@ -101,6 +102,13 @@ def decode_stream(data: bytes, protocol: Protocol, specs: Iterable[Spec]) -> Ite
     yield {"summary": vars(summary)}
 
 
+def _protocol_of(error: FrameError) -> str | None:
+    """The protocol of a bad frame where its start or its check tells; text protocols look alike."""
+    if error.data.startswith(b"\x1b\x1b\x1b\x1b"):
+        return str(Wire.SML)
+    return {"crc_mismatch": str(Wire.P1), "bcc_mismatch": str(Wire.IEC62056_21)}.get(error.reason)
+
+
 def _identification(identity: Identity) -> str | None:
     facts = identity.facts
     return facts.get("identification") or identity.key or facts.get("server_id") or None
@@ -111,8 +119,10 @@ def _readings(decoded: Decoded) -> dict[str, Any]:
     rows = [sample for sample in decoded.samples if sample.profile]
     own = [sample for sample in live if not sample.sub_meter]
     found: dict[str, Any] = {"at": _stamp(decoded.at), "values": {}, "meters": {}}
-    for sample in reversed(own):
-        found["values"] |= _numbers(sample)
+    for sample in own:
+        # The telegram's own time comes first: a maximum of an earlier day never hides a value of now.
+        for code, number in _numbers(sample).items():
+            found["values"].setdefault(code, number)
     for sample in live:
         if sample.sub_meter:
             found["meters"].setdefault(sample.sub_meter, {}).update(_numbers(sample))
@@ -163,7 +173,7 @@ def _read(name: str) -> bytes:
     help="The protocol on the line; auto takes whichever yields valid telegrams.",
 )
 @click.option("--json", "as_json", is_flag=True, help="A JSON object on a line for each telegram, and last a summary.")
-def decode_command(files: tuple[str, ...], protocol: str, as_json: bool) -> None:
+def decode(files: tuple[str, ...], protocol: str, as_json: bool) -> None:
     """Decode captured bytes of meters: raw, terminal logs with <CR><LF> spelled out, or hex dumps; - is stdin."""
     wire: Protocol = "auto" if protocol == "auto" else Wire(protocol)
     summary, failed = Summary(), False
@@ -174,7 +184,7 @@ def decode_command(files: tuple[str, ...], protocol: str, as_json: bool) -> None
             error.show()
             failed = True
             continue
-        telegrams = summary.telegrams
+        before = summary.decoded
         decoding = Decoding(catalogue(), wire)
         for line, decoded in decoding.lines(data):
             summary.count(line)
@@ -184,8 +194,8 @@ def decode_command(files: tuple[str, ...], protocol: str, as_json: bool) -> None
             else:
                 print_telegram(shown, decoded)
         summary.bytes_skipped += decoding.bytes_skipped
-        if summary.telegrams == telegrams:
-            click.echo(f"{name}: no telegram found in {len(data)} bytes ({protocol})", err=True)
+        if summary.decoded == before:
+            click.echo(f"{name}: no telegram could be decoded in {len(data)} bytes ({protocol})", err=True)
     if as_json:
         click.echo(json.dumps({"summary": vars(summary)}))
     else:

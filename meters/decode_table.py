@@ -16,7 +16,8 @@ def print_telegram(line: dict[str, Any], decoded: Decoded | None) -> None:
     console = Console()
     place = f"{line['file']}: " if "file" in line else ""
     parts = [line["protocol"], line["identification"], line["spec"] and f"by {line['spec']}", line["at"]]
-    headline = " · ".join(str(part) for part in parts if part)
+    # Identifications come from the line: what is not printable must not reach the terminal.
+    headline = " · ".join("".join(c if c.isprintable() else "�" for c in str(part)) for part in parts if part)
     console.print(f"[bold]{escape(place)}telegram {line['telegram']}[/bold] {escape(headline)}", highlight=False)
     if decoded is None:
         console.print(f"  [red]{escape(str(line['error']))}[/red]", highlight=False)
@@ -43,8 +44,10 @@ def print_summary(summary: dict[str, int]) -> None:
 def _readings(samples: list[MeterSample], at: datetime | None) -> Table:
     table = Table("meter", "code", "quantity", "value", "unit", "at", box=None, pad_edge=False)
     table.columns[3].justify = "right"
+    for column in table.columns:
+        column.no_wrap = column.header != "quantity"
     for sample in samples:
-        own = sample.at.isoformat() if sample.at is not None and sample.at != at else ""
+        own = f"{sample.at:%Y-%m-%d %H:%MZ}" if sample.at is not None and sample.at != at else ""
         for code, value in sample.values.items():
             unit = sample.units.get(code, "")
             table.add_row(escape(sample.sub_meter), code, _name(code), f"{value:f}", escape(unit), own)
@@ -53,10 +56,11 @@ def _readings(samples: list[MeterSample], at: datetime | None) -> Table:
 
 def _profile(rows: list[MeterSample]) -> Table:
     units = {code: unit for row in rows for code, unit in row.units.items()}
-    table = Table("interval's end", *(f"{code} {unit}" for code, unit in units.items()), box=None, pad_edge=False)
+    # The first column is each interval's end.
+    table = Table("end", *(f"{code} {unit}" for code, unit in units.items()), box=None, pad_edge=False)
     for row in rows:
         values = (f"{row.values[code]:f}" if code in row.values else "" for code in units)
-        table.add_row(row.at.isoformat() if row.at else "", *values)
+        table.add_row(f"{row.at:%Y-%m-%d %H:%MZ}" if row.at else "", *values)
     return table
 
 

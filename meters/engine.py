@@ -76,6 +76,8 @@ def decode(spec: Spec, telegram: Telegram) -> Decoded:
     for row in telegram.profile:
         samples += _interval(plan, row, reading.refused)
     if not samples:
+        if not telegram.records and not telegram.profile:
+            raise _undecodable(telegram, "an identification without readings")
         why = f"; {reading.refused[0].address}: {reading.refused[0].reason}" if reading.refused else ""
         raise _undecodable(telegram, f"no readings by {spec.ref}{why}")
     if reading.missing and telegram.records:
@@ -199,7 +201,7 @@ class _Reading:
         if value < 0 and rising:
             return self._refuse(record, f"{value} {conversion.unit} in a register that only rises")
         group = self.main
-        if own and record.at is not None:
+        if own and record.at is not None and self.plan.trusts_clock:
             at = instant(record.at, self.plan.zone)
             if at is not None and at != self.at:
                 group = self.own.setdefault(at, _Group())

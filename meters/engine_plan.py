@@ -41,6 +41,7 @@ class Plan:
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
         self.zone = spec.time.zone
+        self.trusts_clock = spec.time.source[0] != "device"
         self.codes = frozenset(point.obis for point in spec.points)
         self.points = tuple((point, point.source or (point.obis,)) for point in spec.points)
         self._standard: dict[tuple[str, str | None], Conversion] = {}

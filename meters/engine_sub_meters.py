@@ -1,5 +1,6 @@
 """P1 sub-meters: gas, heat, water and electricity meters on M-Bus channels 1 to 9, each with its own stamp and key."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -10,8 +11,12 @@ from meters.engine_time import instant
 from meters.identify import sub_meters
 from meters.telegram import Record, Telegram
 
-_VALUE_CODES: Final = ("24.2.1", "24.2.3", "24.3.0")
-"""DSMR P1 5.0.2 6.12 and v4; e-MUCS-P1 for gas that is not converted; DSMR P1 2.2 and 3.0 in that order."""
+_VALUE_CODES: Final = ("24.2.1", "24.2.3")
+"""DSMR P1 5.0.2 6.12, which readers also give for 24.3.0 of v2 and v3; e-MUCS-P1 for gas that is not converted."""
+
+_DIN_43863_5: Final = re.compile(r"[0-9A-F]([A-Z]{3})[0-9A-Z]{8,12}")
+_M_BUS_HEADER: Final = re.compile(r"[0-9A-F]{16}")
+_LETTERS: Final = range(1, 27)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,7 @@ def sub_meter_readings(telegram: Telegram, zone: str | None) -> Behind:
     values = _values(telegram)
     if not values:
         return behind
-    names = {sub.channel: sub for sub in sub_meters(telegram)}
+    names = {sub.channel: sub.serial for sub in sub_meters(telegram)}
     for channel, record in values:
         at = instant(record.at, zone)
         if not isinstance(record.value, Decimal):
@@ -47,23 +52,15 @@ def sub_meter_readings(telegram: Telegram, zone: str | None) -> Behind:
         if at is None or record.unit is None:
             behind.refused.append((record.address, "channel without a unit" if at else "channel without a set clock"))
             continue
-        # DSMR 2.2 and 3.0 send 24.3.0, the hourly list, whose text names 0-n:24.2.1 as the code of its value.
-        code = record.address.replace("24.3.0", "24.2.1")
-        conversion = convert(code, record.unit)
+        conversion = convert(record.address, record.unit)
         if conversion.reason is not None:
             behind.refused.append((record.address, conversion.reason))
             continue
         value = record.value * conversion.factor
-        name = names.get(channel)
-        behind.readings.append(
-            SubReading(
-                serial=(name.serial if name else "") or f"0-{channel}",
-                key=name.key if name else "",
-                at=at,
-                values={conversion.code: value},
-                units={conversion.code: conversion.unit},
-            )
-        )
+        serial = names.get(channel, "")
+        values_by_code, units = {conversion.code: value}, {conversion.code: conversion.unit}
+        name = serial if serial.strip("0") else f"0-{channel}"
+        behind.readings.append(SubReading(name, sub_meter_key(serial), at, values_by_code, units))
     return behind
 
 
@@ -75,3 +72,24 @@ def _values(telegram: Telegram) -> list[tuple[int, Record]]:
         if code in _VALUE_CODES and prefix[:2] == "0-" and prefix[2:].isdigit() and 1 <= int(prefix[2:]) <= 9:
             found.setdefault(int(prefix[2:]), record)
     return sorted(found.items())
+
+
+def sub_meter_key(serial: str) -> str:
+    """The meter key of a sub-meter by its equipment id, '' where it has none (or zeros only).
+
+    DIN 43863-5 ids carry a FLAG code (`7FLO2119033733` is `FLO:7FLO2119033733`), so does an M-Bus header of EN 13757-7
+    in hex (`621848012D2C0B0C` is `KAM:01481862`). Others, such as the Dutch `G00..`, are given as `MBUS:id`.
+    """
+    if not serial.strip("0"):
+        return ""
+    din = _DIN_43863_5.fullmatch(serial)
+    if din:
+        return f"{din.group(1)}:{serial}"
+    if _M_BUS_HEADER.fullmatch(serial):
+        octets = bytes.fromhex(serial)
+        flag = int.from_bytes(octets[4:6], "little")
+        letters = [flag >> shift & 31 for shift in (10, 5, 0)]
+        number = octets[3::-1].hex()
+        if number.isdigit() and all(letter in _LETTERS for letter in letters):
+            return f"{''.join(chr(64 + letter) for letter in letters)}:{number}"
+    return f"MBUS:{serial}"[:96]

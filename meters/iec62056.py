@@ -3,13 +3,13 @@
 import re
 from dataclasses import replace
 
-
 from broker.errors import FrameError
 from meters.iec62056_dataset import Groups, data_sets, iec_stamp, is_iec_stamp, measured, normal_address, record
+from meters.iec62056_framer import TextFramer
 from meters.iec62056_profile import profile_rows
-from meters.iec62056_scan import Accept, TextScanner
+from meters.iec62056_scan import Accept
 from meters.iec62056_text import unparity
-from meters.p1 import identification_facts, plain_id
+from meters.p1 import identification_facts, identification_serial, plain_id
 from meters.telegram import Frame, MeterTime, Record, Telegram, Wire
 
 _ERROR = re.compile(r"\s*\(?(ER(?:ROR)?[^()]{0,40})\)?\s*")
@@ -21,29 +21,14 @@ _CLOCK_DATES = ("1-0:0.9.2", "0.9.2", "9.2")
 _SPELLED_CONTROLS = (("<CR>", "\r"), ("<LF>", "\n"), ("<STX>", "\x02"), ("<ETX>", "\x03"))
 
 
-class Iec62056Framer:
+class Iec62056Framer(TextFramer):
     """The framer of an IEC 62056-21 line; see meters.iec62056_scan for what it bounds and how it resynchronises.
 
     `bare` takes data blocks without STX and header too, where a stream starts with one.
     """
 
-    protocol = Wire.IEC62056_21
-
     def __init__(self, *, bare: bool = True) -> None:
-        self._scanner = TextScanner(Accept(bare=bare, protocol=Wire.IEC62056_21))
-
-    @property
-    def skipped(self) -> int:
-        """Bytes that belonged to no frame."""
-        return self._scanner.skipped
-
-    def feed(self, data: bytes) -> list[Frame | FrameError]:
-        """Take any slice of the line; return what it completed, in order."""
-        return [found.event for found in self._scanner.feed(data)]
-
-    def finish(self) -> list[Frame | FrameError]:
-        """End of input or long silence."""
-        return [found.event for found in self._scanner.finish()]
+        super().__init__(Wire.IEC62056_21, Accept(bare=bare, protocol=Wire.IEC62056_21))
 
 
 def parse_iec62056(frame: Frame) -> Telegram:
@@ -67,7 +52,7 @@ def parse_iec62056(frame: Frame) -> Telegram:
     profile = tuple(row for block in blocks for row in profile_rows(block))
     facts = (identification_facts(header) if header else {}) | _facts(records)
     if header and "serial" not in facts and "product" not in facts:
-        serial = plain_id(header[4:].lstrip("\\@2W"))
+        serial = identification_serial(header)
         facts |= {"serial": serial} if serial else {}
     return Telegram(Wire.IEC62056_21, tuple(records), facts, _clock(records), profile, frame.data)
 

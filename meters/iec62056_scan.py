@@ -5,6 +5,30 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from broker.errors import FrameError
+from meters.iec62056_marks import (
+    ACK,
+    BARE,
+    BARE_LOOKAHEAD,
+    BARE_PART,
+    BARE_START,
+    BETWEEN,
+    BLOCK,
+    BLOCK_TAIL,
+    DETAILS,
+    END,
+    END_PART,
+    ETX,
+    FLAG,
+    FLAG_PART,
+    IDLE,
+    INNER,
+    LINES,
+    MAX_HEADER_BYTES,
+    MAX_TELEGRAM_BYTES,
+    SLICE_BYTES,
+    STX,
+    TAIL,
+)
 from meters.iec62056_text import (
     PARITY,
     block_check,
@@ -17,32 +41,6 @@ from meters.iec62056_text import (
     protocol_of,
 )
 from meters.telegram import Frame, Wire
-
-MAX_TELEGRAM_BYTES = 64 * 1024
-MAX_HEADER_BYTES = 256
-_BARE_LOOKAHEAD = 32
-# Small slices keep the work for each false start in garbage small.
-_SLICE_BYTES = 1024
-_STX, _ETX, _ACK = 0x02, 0x03, 0x06
-
-_IDLE = re.compile(rb"[/\x02\xaf\x82]")
-_FLAG = re.compile(rb"/[A-Za-z]{3}")
-_FLAG_PART = re.compile(rb"/[A-Za-z]{0,2}\Z")
-_LINES = re.compile(rb"[\n)]!|/|[\x00-\x09\x0b\x0c\x0e-\x1f\x7f]")
-_BLOCK = re.compile(rb"[\x03\x04]|/|[\x00-\x02\x05-\x09\x0b\x0c\x0e-\x1f\x7f\xff]")
-_END = re.compile(rb"!([0-9A-Fa-f]{0,4})(\r?\n|(?=/))")
-_END_PART = re.compile(rb"![0-9A-Fa-f]{0,4}\r?\Z")
-_TAIL = re.compile(rb"[\n)](!)([0-9A-Fa-f]{0,4})\r?\Z")
-_BLOCK_TAIL = re.compile(rb"[\n)]!\r?\n?\Z")
-_INNER = re.compile(rb"/[A-Za-z]{3}[^()!\r\n]{1,256}(\r?\n)?")
-_BETWEEN = re.compile(rb"(?:\x06?[0-9A-Z]{0,3}\r?\n|\x06)*")
-_BARE = re.compile(
-    rb"[\r\n ]*([0-9]{1,3}-[0-9]{1,3}:[0-9][0-9.*&]*"
-    rb"|[A-Z](?:\.[0-9A-Z]+)*(?:[*&][0-9]+)?"
-    rb"|[0-9]+(?:\.[0-9A-F]+)+(?:[*&][0-9]+)?)\("
-)
-_BARE_PART = re.compile(rb"[\r\n ]*[0-9A-Z.*&:-]*\Z")
-_BARE_START = re.compile(rb"[A-Z](?:\.[0-9A-Z]+)*|0\.0(?:\.0)?|0\.9\.[124]")
 
 
 class _State(Enum):
@@ -98,8 +96,8 @@ class TextScanner:
 
     def feed(self, data: bytes) -> list[Located]:
         """Take any slice; return what it completed, in order."""
-        for start in range(0, len(data), _SLICE_BYTES):
-            piece = data[start : start + _SLICE_BYTES]
+        for start in range(0, len(data), SLICE_BYTES):
+            piece = data[start : start + SLICE_BYTES]
             self._raw += piece
             if self._parity:
                 self._text += piece.translate(PARITY)
@@ -117,7 +115,7 @@ class TextScanner:
         return self._take()
 
     def _close(self) -> None:
-        if self._state is _State.START and _BARE.match(self._raw):
+        if self._state is _State.START and BARE.match(self._raw):
             self._begin(_State.LINES, bare=True)
         if self._state in (_State.START, _State.IDLE):
             self._skip(len(self._raw))
@@ -155,22 +153,22 @@ class TextScanner:
 
     def _start(self) -> bool:
         if self._accept.bare:
-            if _BARE.match(self._raw):
+            if BARE.match(self._raw):
                 self._begin(_State.LINES, bare=True)
                 return True
-            if len(self._raw) < _BARE_LOOKAHEAD and _BARE_PART.match(self._raw):
+            if len(self._raw) < BARE_LOOKAHEAD and BARE_PART.match(self._raw):
                 return False
         self._begin(_State.IDLE)
         return True
 
     def _idle(self) -> bool:
-        match = _IDLE.search(self._raw)
+        match = IDLE.search(self._raw)
         if match is None:
             self._skip(len(self._raw))
             return False
         self._skip(match.start())
         first = self._raw[0]
-        if first & 0x7F == _STX:
+        if first & 0x7F == STX:
             if self._accept.blocks:
                 self._begin(_State.BLOCK, parity=first >= 0x80)
                 self._scan = 1
@@ -179,10 +177,10 @@ class TextScanner:
                 self._skip(1)
             return True
         head = self._raw[:4].translate(PARITY) if first >= 0x80 else self._raw[:4]
-        if _FLAG.match(head):
+        if FLAG.match(head):
             self._begin(_State.HEADER, parity=first >= 0x80)
             return True
-        if _FLAG_PART.match(head):
+        if FLAG_PART.match(head):
             return False
         self._skip(1)
         return True
@@ -201,7 +199,7 @@ class TextScanner:
         return True
 
     def _lines(self) -> bool:
-        match = _LINES.search(self._text, self._scan, MAX_TELEGRAM_BYTES)
+        match = LINES.search(self._text, self._scan, MAX_TELEGRAM_BYTES)
         if match is None:
             self._scan = max(self._scan, min(len(self._text), MAX_TELEGRAM_BYTES) - 1)
             return self._too_long()
@@ -220,36 +218,36 @@ class TextScanner:
 
     def _slash(self, at: int) -> bool:
         self._scan = at
-        if self._text[at - 1] == 0x0A and _FLAG.match(self._text, at):
+        if self._text[at - 1] == 0x0A and FLAG.match(self._text, at):
             self._fail("truncated", at)
             return True
-        match = _INNER.match(self._text, at)
+        match = INNER.match(self._text, at)
         if match is None:
-            if _FLAG_PART.match(self._text, at) or len(self._text) == at + 4 and _FLAG.match(self._text, at):
+            if FLAG_PART.match(self._text, at) or (len(self._text) == at + 4 and FLAG.match(self._text, at)):
                 return False
         elif match.group(1) is not None:
             self._fail("truncated", at)
             return True
-        elif self._text[match.end() :] in (b"", b"\r") and match.end() - at < MAX_HEADER_BYTES:
+        elif bytes(self._text[match.end() :]) in (b"", b"\r") and match.end() - at < MAX_HEADER_BYTES:
             return False
         self._scan = at + 1
         return True
 
     def _control(self, at: int) -> bool:
         between = bytes(self._text[self._body + 1 : at])
-        if not self._bare and _BETWEEN.fullmatch(between):
-            if self._text[at] == _STX and self._accept.blocks:
+        if not self._bare and BETWEEN.fullmatch(between):
+            if self._text[at] == STX and self._accept.blocks:
                 self._state = _State.BLOCK
                 self._body = at
                 self._scan = at + 1
                 return True
-            if self._text[at] == _ACK:
+            if self._text[at] == ACK:
                 self._scan = at + 1
                 return True
-            if self._text[at] == _ETX and self._accept.identification_only and not between:
+            if self._text[at] == ETX and self._accept.identification_only and not between:
                 self._emit(at + 1, Wire.IEC62056_21)
                 return True
-        if self._bare and self._text[at] == _ETX:
+        if self._bare and self._text[at] == ETX:
             self._finish_bare(at)
             return True
         self._fail("bad_character", at)
@@ -257,9 +255,9 @@ class TextScanner:
 
     def _exclamation(self, at: int) -> bool:
         self._scan = at - 1
-        match = _END.match(self._text, at)
+        match = END.match(self._text, at)
         if match is None:
-            if _END_PART.match(self._text, at):
+            if END_PART.match(self._text, at):
                 return False
             self._fail("bad_end", at + 1)
             return True
@@ -304,8 +302,8 @@ class TextScanner:
             self._fail("malformed", end)
 
     def _end_bare(self, mark: int, match: re.Match[bytes]) -> None:
-        first = _BARE.match(self._text)
-        sure = first is not None and _BARE_START.fullmatch(first.group(1)) is not None
+        first = BARE.match(self._text)
+        sure = first is not None and BARE_START.fullmatch(first.group(1)) is not None
         if sure and not match.group(1) and plausible_body(bytes(self._text[:mark])):
             self._emit(match.end(), Wire.IEC62056_21)
         else:
@@ -314,7 +312,7 @@ class TextScanner:
             self._begin(_State.IDLE)
 
     def _block(self) -> bool:
-        match = _BLOCK.search(self._text, self._scan, MAX_TELEGRAM_BYTES)
+        match = BLOCK.search(self._text, self._scan, MAX_TELEGRAM_BYTES)
         if match is None:
             self._scan = max(self._scan, min(len(self._text), MAX_TELEGRAM_BYTES))
             return self._too_long()
@@ -323,7 +321,7 @@ class TextScanner:
         if byte == 0x2F:
             return self._slash(at)
         if byte not in (0x03, 0x04):
-            self._fail("truncated" if byte == _STX else "parity" if byte == 0xFF else "bad_character", at)
+            self._fail("truncated" if byte == STX else "parity" if byte == 0xFF else "bad_character", at)
             return True
         self._scan = at
         if len(self._text) < at + 2:
@@ -337,17 +335,17 @@ class TextScanner:
 
     def _finish_block(self) -> None:
         body = bytes(self._text[self._body + 1 :])
-        tail = _BLOCK_TAIL.search(body)
+        tail = BLOCK_TAIL.search(body)
         if tail and plausible_body(body[: tail.start() + 1]):
             self._emit(len(self._raw), Wire.IEC62056_21)
         else:
             self._fail("truncated", len(self._raw))
 
     def _finish_lines(self) -> None:
-        tail = _TAIL.search(self._text, max(0, len(self._text) - 8))
+        tail = TAIL.search(self._text, max(0, len(self._text) - 8))
         if self._bare:
             self._finish_bare(len(self._raw))
-        elif _BETWEEN.fullmatch(self._text, self._body + 1) and self._accept.identification_only:
+        elif BETWEEN.fullmatch(self._text, self._body + 1) and self._accept.identification_only:
             if plausible_header(bytes(self._text[: self._body + 1])):
                 self._emit(len(self._raw), Wire.IEC62056_21)
             else:
@@ -359,9 +357,9 @@ class TextScanner:
 
     def _finish_bare(self, end: int) -> None:
         body = bytes(self._text[:end])
-        first = _BARE.match(body)
+        first = BARE.match(body)
         code = first.group(1) if first else b""
-        if b":" not in code and not _BARE_START.fullmatch(code):
+        if b":" not in code and not BARE_START.fullmatch(code):
             # A reduced code that opens the stream may be the tail of a longer one: 1.7.0 of 21.7.0.
             cut = body.find(b"\n") + 1
             self._skip(cut or end)
@@ -391,24 +389,13 @@ class TextScanner:
     def _fail(self, reason: str, end: int) -> None:
         """Give up the first `end` bytes: a failure where they look like a telegram, else skipped bytes."""
         data = bytes(self._raw[:end])
-        header = bytes(self._text[: self._body + 1]) if self._raw[:1] in (b"/", b"\xaf") and self._body > 0 else b""
+        header = (
+            bytes(self._text[: self._body + 1]) if bytes(self._raw[:1]) in (b"/", b"\xaf") and self._body > 0 else b""
+        )
         if plausible_header(header) or b"(" in bytes(self._text[:end]):
-            error = FrameError(reason, _DETAILS[reason], offset=end, data=data)
+            error = FrameError(reason, DETAILS[reason], offset=end, data=data)
             self._found.append(Located(self._base, self._base + end, error))
             self._drop(end)
         else:
             self._skip(end)
         self._begin(_State.IDLE)
-
-
-_DETAILS = {
-    "truncated": "the telegram ends before its end mark",
-    "too_long": f"no end within {MAX_TELEGRAM_BYTES} bytes",
-    "bad_character": "a control character stands in the text",
-    "bad_end": "no line end or CRC follows the end mark",
-    "parity": "a byte has odd parity in a frame of even parity",
-    "crc_mismatch": "the CRC does not fit",
-    "crc_missing": "DSMR 4 and later must have a CRC",
-    "bcc_mismatch": "the block check character does not fit",
-    "malformed": "the unchecked telegram is more than data sets",
-}

@@ -61,7 +61,7 @@ def crc_required(text: bytes) -> bool:
 
 
 def crc_fits(covered: bytes, stated: int) -> bool:
-    """Tell whether the CRC holds over `/` to `!`, or over the text as sent before a capture lost its CRs or `\\2`."""
+    """Tell whether the CRC holds over `/` to `!`, or over the text before a capture lost its CRs or escapes."""
     if crc16(covered) == stated:
         return True
     if b"\r" not in covered and crc16(covered.replace(b"\n", b"\r\n")) == stated:

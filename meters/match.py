@@ -98,7 +98,7 @@ def _facts(name: str, patterns: tuple[str, ...], value: str, weight: int) -> tup
 
 
 def _addresses(rule: Conditions, present: frozenset[str]) -> Iterator[tuple[str, int | None]]:
-    checks: tuple[tuple[str, tuple[str, ...], Callable[[set[str]], bool], int], ...] = (
+    checks: tuple[tuple[str, tuple[str, ...], Callable[[frozenset[str]], bool], int], ...] = (
         ("has all", rule.all, lambda there: len(there) == len(set(rule.all)), min(ALL_EACH * len(rule.all), ALL_MAX)),
         ("has one", rule.any, bool, ANY),
         ("has none", rule.none, lambda there: not there, NONE),

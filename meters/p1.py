@@ -12,7 +12,8 @@ from meters.iec62056_dataset import (
     p1_stamp,
     record,
 )
-from meters.iec62056_scan import Accept, TextScanner
+from meters.iec62056_framer import TextFramer
+from meters.iec62056_scan import Accept
 from meters.iec62056_text import unparity
 from meters.telegram import Frame, MeterTime, Record, Telegram, Wire
 
@@ -25,26 +26,11 @@ _OLD_SUB_METER = re.compile(r"0-[0-9]{1,3}:24\.3\.0")
 _OLD_HEAD_GROUPS = 4
 
 
-class P1Framer:
+class P1Framer(TextFramer):
     """The framer of a P1 port; see meters.iec62056_scan for what it bounds and how it resynchronises."""
 
-    protocol = Wire.P1
-
     def __init__(self) -> None:
-        self._scanner = TextScanner(Accept(blocks=False, bare=False, identification_only=False, protocol=Wire.P1))
-
-    @property
-    def skipped(self) -> int:
-        """Bytes that belonged to no frame."""
-        return self._scanner.skipped
-
-    def feed(self, data: bytes) -> list[Frame | FrameError]:
-        """Take any slice of the line; return what it completed, in order."""
-        return [found.event for found in self._scanner.feed(data)]
-
-    def finish(self) -> list[Frame | FrameError]:
-        """End of input or long silence."""
-        return [found.event for found in self._scanner.finish()]
+        super().__init__(Wire.P1, Accept(blocks=False, bare=False, identification_only=False, protocol=Wire.P1))
 
 
 def parse_p1(frame: Frame) -> Telegram:
@@ -134,6 +120,12 @@ def identification_facts(identification: str) -> dict[str, str]:
     return facts
 
 
+def identification_serial(identification: str) -> str:
+    """The number in an identification that names no product; '' where there is none."""
+    match = _IDENTIFICATION.fullmatch(identification)
+    return plain_id(match.group(3)) if match and any(letter.isdigit() for letter in match.group(3)) else ""
+
+
 def _facts(header: str, records: list[Record]) -> dict[str, str]:
     facts = identification_facts(header[1:])
     texts: dict[str, str] = {}
@@ -150,4 +142,7 @@ def _facts(header: str, records: list[Record]) -> dict[str, str]:
         if serial.strip("0"):
             facts["serial"] = serial
             break
+    if "serial" not in facts and "product" not in facts:
+        serial = identification_serial(header[1:])
+        facts |= {"serial": serial} if serial else {}
     return facts

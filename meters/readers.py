@@ -29,9 +29,9 @@ def parse(frame: Frame) -> Telegram:
 class AnyFramer:
     """All framers at once on one stream; each byte is given at most once, whichever protocol it is of.
 
-    P1 and IEC 62056-21 mode D are told apart by content. A good frame wins over what the other framer makes of its
-    bytes: failures of the text framer inside an SML file are held until the file's end shows which of them it is (at
-    most one file's worth), and a text frame inside an unfinished SML file ends that file as torn.
+    P1 and IEC 62056-21 mode D are told apart by content. Failures of the text framer inside an SML file are held
+    until the file has ended (at most one file's worth) and dropped where they overlap it; a text frame inside an
+    unfinished SML file ends that file as torn. Frames come out alike however the stream is sliced.
     """
 
     def __init__(self, *, bare: bool = True) -> None:
@@ -55,8 +55,52 @@ class AnyFramer:
 
     def finish(self) -> list[Frame | FrameError]:
         """End of input or long silence."""
-        events = self._merge(self._text.finish(), self._sml.finish())
-        held, self._held = self._held, []
-        for located in held:
-            self._give(located, events)
+        return self._merge(self._text.finish(), self._sml.finish())
+
+    def _merge(self, text: list[Located], sml: list[Located]) -> list[Frame | FrameError]:
+        if not text and not sml and not self._held:
+            return []
+        frames = [found for found in text if isinstance(found.event, Frame)]
+        if frames and self._sml.inside and self._sml.start < frames[-1].end:
+            sml += self._sml.finish()
+        if sml and frames:
+            sml = [_apart(found, frames) for found in sml]
+        self._held += text
+        waits_from = self._sml.start if self._sml.inside else None
+        ready: list[Located] = list(sml)
+        held: list[Located] = []
+        for found in self._held:
+            if isinstance(found.event, Frame):
+                ready.append(found)
+            elif any(found.start < other.end and other.start < found.end for other in sml):
+                continue
+            elif waits_from is not None and found.end > waits_from:
+                held.append(found)
+            else:
+                ready.append(found)
+        self._held = held
+        return self._ordered(ready)
+
+    def _ordered(self, ready: list[Located]) -> list[Frame | FrameError]:
+        ready.sort(key=_place)
+        events = []
+        for found in ready:
+            if found.start >= self._covered_to and found.end > found.start:
+                events.append(found.event)
+                self._given += found.end - found.start
+                self._covered_to = found.end
         return events
+
+
+def _place(found: Located) -> tuple[int, int]:
+    return found.start, found.end
+
+
+def _apart(found: Located, frames: list[Located]) -> Located:
+    """An SML file, or its failure, without the text frame that stands in it: what came before is torn."""
+    for frame in frames:
+        if found.start < frame.end and frame.start < found.end:
+            data = found.event.data[: max(0, frame.start - found.start)]
+            error = FrameError("truncated", "a telegram of another protocol stands inside", offset=len(data), data=data)
+            return Located(found.start, found.start + len(data), error)
+    return found

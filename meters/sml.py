@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from broker.errors import FrameError
 from broker.obis import Obis
+from meters.iec62056_scan import Located
 from meters.sml_transport import SmlScanner, crc_fits, payload
 from meters.sml_tree import Node, head, read, torn, width
 from meters.sml_units import DLMS_UNITS
@@ -29,23 +30,22 @@ _FIRMWARE, _PRODUCT = "1-0:0.2.0*0", "1-0:96.90.2*1"
 class SmlFramer:
     """The framer of an SML port; see meters.sml_transport for what it bounds and how it resynchronises."""
 
-    protocol = Wire.SML
-
     def __init__(self) -> None:
+        self.protocol = Wire.SML
+        self.skipped = 0
         self._scanner = SmlScanner()
-
-    @property
-    def skipped(self) -> int:
-        """Bytes that belonged to no frame."""
-        return self._scanner.skipped
 
     def feed(self, data: bytes) -> list[Frame | FrameError]:
         """Take any slice of the line; return what it completed, in order."""
-        return [found.event for found in self._scanner.feed(data)]
+        return self._events(self._scanner.feed(data))
 
     def finish(self) -> list[Frame | FrameError]:
         """End of input or long silence."""
-        return [found.event for found in self._scanner.finish()]
+        return self._events(self._scanner.finish())
+
+    def _events(self, found: list[Located]) -> list[Frame | FrameError]:
+        self.skipped = self._scanner.skipped
+        return [each.event for each in found]
 
 
 class _File:
@@ -60,8 +60,10 @@ class _File:
 
 
 def parse_sml(frame: Frame) -> Telegram:
-    """The telegram of a file. Raises FrameError for a wrong message CRC, for what is no SML, and for a file without
-    GetList response (with the number of an attention response where there is one).
+    """The telegram of a file.
+
+    Raises FrameError for a wrong message CRC, for what is no SML, and for a file without GetList response (with the
+    number of an attention response where there is one).
     """
     data = payload(frame.data)
     found = _File()

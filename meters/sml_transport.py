@@ -44,8 +44,6 @@ def payload(file: bytes) -> bytes:
     return inner[: len(inner) - padding] if padding else inner
 
 
-
-
 class SmlScanner:
     """Finds SML files in any slices of a stream; holds at most one of 64 KiB.
 
@@ -67,6 +65,11 @@ class SmlScanner:
         return len(self._buffer)
 
     @property
+    def start(self) -> int:
+        """The place in the stream of the first byte that waits for more."""
+        return self._base
+
+    @property
     def inside(self) -> bool:
         """Tell whether a start sequence has been seen and its end has not."""
         return self._inside
@@ -83,10 +86,6 @@ class SmlScanner:
         """End of input or long silence: an unfinished file is torn."""
         self._abandon(len(self._buffer))
         return self._take()
-
-    def abandon(self) -> list[Located]:
-        """Give up an unfinished file; for a stream on which another protocol has been recognised."""
-        return self.finish()
 
     def _take(self) -> list[Located]:
         found, self._found = self._found, []

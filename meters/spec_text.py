@@ -63,7 +63,7 @@ class _SpecLoader(yaml.SafeLoader):
 
 _SpecLoader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:null|~|)$"), ["n", "~", ""])
 _SpecLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), ["t", "f"])
-_SpecLoader.add_implicit_resolver(  # type: ignore[no-untyped-call]
+_SpecLoader.add_implicit_resolver(
     "tag:yaml.org,2002:int", re.compile(r"^-?(?:0|[1-9][0-9]{0,14})$"), list("-0123456789")
 )
 

@@ -15,7 +15,17 @@ from deploy.local.toolchain import look, provide
 
 @click.group()
 def main() -> None:
-    """Real Mosquitto and PostgreSQL 17 with TimescaleDB on this machine."""
+    r"""Real Mosquitto and PostgreSQL 17 with TimescaleDB on this machine.
+
+    \b
+    Environment (all optional):
+      WATTLINE_LOCAL_MOSQUITTO     the Mosquitto program to use
+      WATTLINE_LOCAL_POSTGRES_BIN  the folder with postgres and initdb
+      WATTLINE_LOCAL_SYSTEM=0      pass over what is installed on this machine
+      WATTLINE_LOCAL_MIRROR        the Debian mirror to provide from
+      WATTLINE_LOCAL_CACHE         where the provided programs are kept
+      WATTLINE_LOCAL_RUNS          where data folders of runs are made
+    """
 
 
 @main.command("provide")

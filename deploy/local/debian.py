@@ -74,8 +74,10 @@ def _make(root: Path, settings: LocalSettings, progress: Progress) -> None:
         raise ProvisionError("only the Debian family gets them by itself")
     _host_packages(progress)
     mirror = settings.mirror or _mirror(progress)
-    growing = root.with_name(f"{root.name}.growing")
-    _remove(growing)
+    for left in root.parent.glob(f"{root.name}.growing-*"):
+        _remove(left)
+    # Named after this process: what a killed one started may go on for a moment and must not meet it.
+    growing = root.with_name(f"{root.name}.growing-{os.getpid()}")
     progress("fetching PostgreSQL 17 with TimescaleDB, and Mosquitto, from Debian 13 (about 150 MB)")
     # Root mode keeps the packages' owners; chrootless mode is the same work for anybody else.
     mode = "root" if os.geteuid() == 0 else "chrootless"
@@ -175,10 +177,8 @@ def _write_launchers(root: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+    # Should anything of the host ever be mounted in there, it stays untouched.
+    _run("rm", "-rf", "--one-file-system", str(path))
 
 
 def _run(*command: str) -> str:

@@ -16,7 +16,8 @@ from deploy.local.settings import server_account
 HOST = "127.0.0.1"
 _POLL_S = 0.01
 _GONE_S = 10.0
-_SERVERS = (b"postgres", b"mosquitto")
+_SERVERS = ("postgres", "mosquitto", "ld-linux")
+"""How the names of programs begin that may be killed; those of the provided root run as their loader."""
 
 
 class ServerError(TransientError):
@@ -166,8 +167,8 @@ def _kill_once(inside: str) -> int:
             continue
         try:
             place = str((entry / "cwd").readlink()).removesuffix(" (deleted)")
-            words = (entry / "cmdline").read_bytes()
-            if (place == inside or place.startswith(inside + "/")) and any(name in words for name in _SERVERS):
+            program = (entry / "exe").readlink().name
+            if (place == inside or place.startswith(inside + "/")) and program.startswith(_SERVERS):
                 os.kill(int(entry.name), signal.SIGKILL)
                 killed += 1
         except OSError:

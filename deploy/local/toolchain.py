@@ -91,7 +91,7 @@ def provide(settings: LocalSettings, progress: Progress) -> Toolchain:
         wanted = f"Mosquitto {_dotted(MOSQUITTO_MINIMUM)} or later and PostgreSQL {POSTGRES_MAJOR} with TimescaleDB"
         raise ToolchainError(
             f"the local stack needs {wanted} on this machine ({error}): install them, or name them in "
-            "WATTLINE_LOCAL_MOSQUITTO and WATTLINE_LOCAL_POSTGRES_BIN, or use deploy/compose"
+            "WATTLINE_LOCAL_MOSQUITTO and WATTLINE_LOCAL_POSTGRES_BIN"
         ) from error
     return Toolchain(
         found.mosquitto or root / debian.MOSQUITTO,

@@ -8,9 +8,11 @@ from typing import Any
 
 import paho.mqtt.client as mqtt
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from broker.topics import DEVICE_WRITES, Kind, shared
 from deploy.local.process import until
@@ -37,7 +39,7 @@ class _Raw:
         """Subscribe and wait for the SUBACK."""
         done: list[int] = []
         self.client.on_subscribe = lambda *arguments: done.append(arguments[2])
-        self.client.subscribe([(each, mqtt.SubscribeOptions(qos=1)) for each in filters])
+        self.client.subscribe([(each, SubscribeOptions(qos=1)) for each in filters])
         await until(lambda: bool(done), timeout_s=_DEADLINE_S)
 
     def topics(self) -> list[str]:
@@ -48,7 +50,7 @@ class _Raw:
 @asynccontextmanager
 async def _connected(broker: Broker, user: str, **settings: Any) -> AsyncIterator[_Raw]:
     client = mqtt.Client(
-        mqtt.CallbackAPIVersion.VERSION2,
+        CallbackAPIVersion.VERSION2,
         client_id=f"{user}-{secrets.token_hex(4)}",
         protocol=mqtt.MQTTv5,
         manual_ack=settings.get("manual_ack", False),
@@ -57,9 +59,9 @@ async def _connected(broker: Broker, user: str, **settings: Any) -> AsyncIterato
     raw = _Raw(client)
     answers: list[ReasonCode] = []
     client.on_connect = lambda *arguments: answers.append(arguments[3])
-    client.on_message = lambda _client, _userdata, message: raw.received.append((message.topic, message.payload))
+    client.on_message = lambda _client, _userdata, message: raw.received.append((message.topic, bytes(message.payload)))
     client.on_publish = lambda *arguments: raw.refusals.append(arguments[3]) if arguments[3].is_failure else None
-    properties = Properties(PacketTypes.CONNECT)
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
     properties.ReceiveMaximum = settings.get("receive_maximum", 1000)
     client.connect(broker.host, broker.port, clean_start=True, properties=properties)
     client.loop_start()

@@ -1,0 +1,90 @@
+"""How far the device's clock can be trusted, and whether somebody moved it."""
+
+import ctypes
+import ctypes.util
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from broker.messages import Clock
+
+log = structlog.get_logger()
+
+STA_UNSYNC: Final = 0x0040
+TIME_ERROR: Final = 5
+"""What adjtimex(2) returns while the clock is not synchronised."""
+TIMESYNC_FILE: Final = Path("/run/systemd/timesync/synchronized")
+CHECK_EVERY_S: Final = 10.0
+STEP_S: Final = 2.0
+"""A wall clock that moved this far against the monotonic one was stepped."""
+
+
+class _Timex(ctypes.Structure):
+    """The first fields of `struct timex`; the rest is room for what the kernel writes."""
+
+    _fields_ = (
+        ("modes", ctypes.c_uint),
+        ("offset", ctypes.c_long),
+        ("freq", ctypes.c_long),
+        ("maxerror", ctypes.c_long),
+        ("esterror", ctypes.c_long),
+        ("status", ctypes.c_int),
+        ("rest", ctypes.c_char * 512),
+    )
+
+
+def kernel_synchronised() -> bool:
+    """Whether the kernel knows its clock to be kept by NTP; False where that can't be told."""
+    if TIMESYNC_FILE.exists():
+        return True
+    try:
+        libc = ctypes.CDLL(ctypes.util.find_library("c") or "libc.so.6", use_errno=True)
+        state = _Timex()
+        code = libc.adjtimex(ctypes.byref(state))
+    except (OSError, AttributeError):
+        return False
+    return code not in (-1, TIME_ERROR) and not state.status & STA_UNSYNC
+
+
+class DeviceClock:
+    """The device's wall clock, its standing with NTP, and steps of it."""
+
+    def __init__(
+        self,
+        *,
+        wall: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        synchronised: Callable[[], bool] = kernel_synchronised,
+    ) -> None:
+        self._wall = wall
+        self._monotonic = monotonic
+        self._synchronised = synchronised
+        self._checked_at = float("-inf")
+        self._synced = False
+        self._apart_s = wall() - monotonic()
+
+    def now(self) -> datetime:
+        """The wall clock, aware UTC."""
+        return datetime.fromtimestamp(self._wall(), UTC)
+
+    def trust(self) -> Clock:
+        """`synced` or `unsynced`; asked of the kernel every few seconds at most."""
+        if self._monotonic() - self._checked_at >= CHECK_EVERY_S:
+            self._checked_at = self._monotonic()
+            self._synced = self._synchronised()
+        return Clock.SYNCED if self._synced else Clock.UNSYNCED
+
+    def stepped_s(self) -> float:
+        """By how many seconds the wall clock was stepped since the last call, 0 where it was not."""
+        apart_s = self._wall() - self._monotonic()
+        step_s = apart_s - self._apart_s
+        # slewing and drift are followed, so that they never add up to a step
+        self._apart_s = apart_s
+        if abs(step_s) < STEP_S:
+            return 0.0
+        self._checked_at = float("-inf")
+        return step_s

@@ -1,0 +1,190 @@
+"""What a device says of itself beside its outbox: status, registration, reported configuration, replies."""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from platform import python_version
+from typing import Final
+
+import structlog
+
+from broker.messages import Command, MeterSeen, Parameters, Registration, Reply, Reported, Software, Status
+from broker.session import Publication, Session
+from broker.topics import DELIVERY, Kind, Topics
+from device.clock import DeviceClock
+from device.hardware import hardware
+from device.parameters import Configuration, Verdict
+
+log = structlog.get_logger()
+
+REPLIES_MAX: Final = 100
+PUBLISH_TIMEOUT_S: Final = 15.0
+_OWN: Final = (Kind.STATUS, Kind.REGISTRATION, Kind.REPORTED)
+
+
+def software_version() -> str:
+    """The version of the installed distribution."""
+    try:
+        return version("wattline")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+class Control:
+    """The device's own documents; each is sent at every connect and whenever it changes, the newest state only.
+
+    Replies wait in a queue of REPLIES_MAX; when it is full the oldest is dropped and logged: whoever asked has timed
+    out by then.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        topics: Topics,
+        device: str,
+        boot: str,
+        clock: DeviceClock,
+        config: Configuration,
+        since: datetime,
+    ) -> None:
+        self._session = session
+        self._topics = topics
+        self._device = device
+        self._boot = boot
+        self._clock = clock
+        self._config = config
+        self._since = since
+        self._due: set[Kind] = set(_OWN)
+        self._sending: Kind | None = None
+        self._replies: deque[tuple[Reply, bytes | None]] = deque(maxlen=REPLIES_MAX)
+        self._changed = asyncio.Event()
+        self._hardware = hardware()
+        self._verdict = Verdict(applied=True, version=config.version)
+        self.ports: tuple[str, ...] = ()
+        self.meters: tuple[MeterSeen, ...] = ()
+        self.specs: dict[str, str] = {}
+        self.on_sent: Callable[[], None] = lambda: None
+
+    @property
+    def registered(self) -> bool:
+        """Whether the broker has acknowledged the newest registration."""
+        return Kind.REGISTRATION not in self._due and self._sending is not Kind.REGISTRATION
+
+    def registration_changed(self, ports: tuple[str, ...], meters: tuple[MeterSeen, ...]) -> None:
+        """Register (again) as soon as there is a connection."""
+        self.ports, self.meters = ports, meters
+        self._due.add(Kind.REGISTRATION)
+        self._changed.set()
+
+    def report(self, verdict: Verdict | None, specs: dict[str, str]) -> None:
+        """Report the configuration (again); without a verdict only the specs in use changed."""
+        if verdict is not None:
+            self._verdict = verdict
+        self.specs = specs
+        self._due.add(Kind.REPORTED)
+        self._changed.set()
+
+    def reply(self, reply: Reply, correlation: bytes | None) -> None:
+        """Answer a command."""
+        if len(self._replies) == REPLIES_MAX:
+            log.warning("reply_dropped", command=self._replies[0][0].command)
+        self._replies.append((reply, correlation))
+        self._changed.set()
+
+    async def greet(self) -> None:
+        """After each connect: status, registration and report, before anything else. Raises TimeoutError."""
+        self._due.update(_OWN)
+        await self._send_due()
+
+    async def run(self) -> None:
+        """Send what changes, for as long as the connection lasts; failures are repeated at the next connect."""
+        while self._session.connected:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await self._changed.wait()
+            self._changed.clear()
+            await self._send_due()
+
+    async def farewell(self) -> None:
+        """Say that the device goes offline on purpose."""
+        if self._session.connected:
+            await self._publish(Kind.STATUS, self._status(online=False, since=self._clock.now()).payload())
+
+    async def _send_due(self) -> None:
+        for kind, payload in (
+            (Kind.STATUS, lambda: self._status(online=True, since=self._since).payload()),
+            (Kind.REGISTRATION, lambda: self._registration().payload()),
+            (Kind.REPORTED, lambda: self._reported().payload()),
+        ):
+            while kind in self._due:
+                # taken off first: what changes while it travels is sent again
+                self._due.discard(kind)
+                self._sending = kind
+                try:
+                    await self._publish(kind, payload())
+                except BaseException:
+                    self._due.add(kind)
+                    raise
+                finally:
+                    self._sending = None
+        self.on_sent()
+        while self._replies:
+            reply, correlation = self._replies[0]
+            topic = self._topics.of(Kind.REPLIES, self._device)
+            await self._session.publish(
+                Publication(topic, reply.payload(), correlation=correlation, response_topic=topic), PUBLISH_TIMEOUT_S
+            )
+            if self._replies and self._replies[0][0] is reply:
+                self._replies.popleft()
+
+    async def _publish(self, kind: Kind, payload: bytes) -> None:
+        delivery = DELIVERY[kind]
+        topic = self._topics.of(kind, self._device)
+        await self._session.publish(
+            Publication(topic, payload, qos=delivery.qos, retain=delivery.retain), PUBLISH_TIMEOUT_S
+        )
+
+    def _status(self, *, online: bool, since: datetime) -> Status:
+        return Status(online=online, boot=self._boot, software=software_version(), since=since)
+
+    def _registration(self) -> Registration:
+        return Registration(
+            boot=self._boot,
+            at=self._clock.now(),
+            hardware=self._hardware,
+            software=Software(
+                version=software_version(), python=python_version(), parameters=tuple(Parameters.model_fields)
+            ),
+            ports=tuple(port[:256] for port in self.ports),
+            meters=self.meters,
+        )
+
+    def _reported(self) -> Reported:
+        verdict = self._verdict
+        return Reported(
+            version=verdict.version,
+            state="applied" if verdict.applied else "refused",
+            boot=self._boot,
+            at=self._clock.now(),
+            reasons=verdict.reasons,
+            effective=self._config.parameters,
+            specs=self.specs,
+        )
+
+
+def will(topics: Topics, device: str, boot: str, since: datetime) -> Publication:
+    """The last will of a device."""
+    delivery = DELIVERY[Kind.STATUS]
+    payload = Status(online=False, boot=boot, software=software_version(), since=since).payload()
+    return Publication(topics.of(Kind.STATUS, device), payload, qos=delivery.qos, retain=delivery.retain)
+
+
+def answer(command: str, payload: bytes, now: datetime) -> Reply:
+    """The reply to a command. Raises ContractError where the payload is no command."""
+    Command.parse(payload or b"{}")
+    if command == "ping":
+        return Reply(command=command, ok=True, result={"at": now.isoformat(), "software": software_version()})
+    return Reply(command=command, ok=False, error=f"this agent ({software_version()}) knows no command {command!r}")

@@ -1,0 +1,129 @@
+"""Raw frames that wait on disk until their meter's spec is known; then they are decoded at their true times."""
+
+import hashlib
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from broker.messages import Clock
+from device.files import write_atomically
+from meters.telegram import Frame, Wire
+
+log = structlog.get_logger()
+
+_HEADER: Final = struct.Struct("<II")
+_FIXED: Final = struct.Struct("<dBBB")
+_CLOCKS: Final = tuple(Clock)
+_WIRES: Final = tuple(Wire)
+_MAX_BODY_BYTES: Final = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A frame with its time of receipt, how far to trust that, and its meter's key ('' while unknown)."""
+
+    at: datetime
+    clock: Clock
+    meter: str
+    frame: Frame
+
+
+class HeldFrames:
+    """One port's held frames in one file, bounded by `limit_bytes`.
+
+    When it is full `add` says no, and the caller publishes the frame raw instead: the platform decodes it then.
+    A torn or damaged end is left out and counted in `damaged_bytes`.
+    """
+
+    def __init__(self, folder: Path, port: str, limit_bytes: int) -> None:
+        self._file = folder / f"{hashlib.sha256(port.encode()).hexdigest()[:16]}.held"
+        self._limit = limit_bytes
+        self.damaged_bytes = 0
+        self.count = 0
+        self._size = 0
+        for _ in self.read():
+            self.count += 1
+        if self.count:
+            log.info("held_frames_found", port=port, frames=self.count)
+
+    def add(self, held: Held) -> bool:
+        """Keep one frame; False where there is no room for it, or the disk refuses."""
+        data = _encode(held)
+        if self._size + len(data) > self._limit:
+            return False
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            with self._file.open("ab") as file:
+                if file.tell() > self._size:
+                    # a torn end, from a power cut or a refused write: what follows it would not be found
+                    file.truncate(self._size)
+                file.write(data)
+        except OSError as error:
+            log.error("held_frame_refused", path=str(self._file), error=str(error))
+            return False
+        self._size += len(data)
+        self.count += 1
+        return True
+
+    def sync(self) -> None:
+        """Wait until the disk has them; blocks. Raises OSError."""
+        descriptor = os.open(self._file, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def read(self) -> Iterator[Held]:
+        """All held frames, oldest first."""
+        try:
+            data = self._file.read_bytes()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            log.error("held_frames_unreadable", path=str(self._file), error=str(error))
+            return
+        place = 0
+        while (found := _decode(data, place)) is not None:
+            held, place = found
+            yield held
+        self._size = place
+        self.damaged_bytes += len(data) - place
+
+    def replace(self, kept: list[Held]) -> None:
+        """Keep only these. Raises OSError."""
+        data = b"".join(_encode(held) for held in kept)
+        if data:
+            write_atomically(self._file, data)
+        else:
+            self._file.unlink(missing_ok=True)
+        self._size, self.count = len(data), len(kept)
+
+
+def _encode(held: Held) -> bytes:
+    key = held.meter.encode()
+    fixed = _FIXED.pack(
+        held.at.timestamp(), _CLOCKS.index(held.clock), _WIRES.index(held.frame.protocol), len(key)
+    )
+    body = fixed + key + held.frame.data
+    return _HEADER.pack(len(body), zlib.crc32(body)) + body
+
+
+def _decode(data: bytes, place: int) -> tuple[Held, int] | None:
+    start = place + _HEADER.size
+    if start > len(data):
+        return None
+    length, check = _HEADER.unpack_from(data, place)
+    body = data[start : start + length]
+    if not _FIXED.size <= length <= _MAX_BODY_BYTES or len(body) < length or zlib.crc32(body) != check:
+        return None
+    at_s, clock, wire, key_length = _FIXED.unpack_from(body)
+    key = body[_FIXED.size : _FIXED.size + key_length]
+    frame = Frame(_WIRES[wire], body[_FIXED.size + key_length :])
+    return Held(datetime.fromtimestamp(at_s, UTC), _CLOCKS[clock], key.decode(), frame), start + length

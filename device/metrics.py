@@ -1,0 +1,45 @@
+"""What the agent counts, one registry an agent, served at /metrics."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+
+class DeviceMetrics:
+    """The agent's metrics; label values are ports, protocols and fixed words, so their number is bounded."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.port_state = self._gauge("port_state", "1 for the state each serial port is in", "port", "state")
+        self.port_opens = self._counter("port_opens", "Openings of a serial port", "port", "result")
+        self.detection_passes = self._counter("detection_passes", "Passes of detection without result", "port")
+        self.received_bytes = self._counter("received_bytes", "Bytes read from a port", "port")
+        self.skipped_bytes = self._counter("skipped_bytes", "Bytes that belonged to no frame", "port")
+        self.frames = self._counter("frames", "Frames from the lines", "protocol", "result")
+        self.decode_failures = self._counter("decode_failures", "Telegrams that gave no readings", "reason")
+        self.values_refused = self._counter("values_refused", "Values left out of a decoded telegram", "protocol")
+        self.samples = self._counter("samples", "Samples taken into bundles", "source")
+        self.samples_skipped = self._counter("samples_skipped", "Samples left out by reading_interval_s or as repeats")
+        self.frames_suppressed = self._counter("frames_suppressed", "Raw frames counted, not published", "port", "reason")
+        self.held_frames = self._gauge("held_frames", "Raw frames that wait for a spec", "port")
+        self.published = self._counter("published", "Messages handed to the connection", "kind", "lane")
+        self.pubacks = self._counter("pubacks", "Messages that the broker acknowledged", "kind")
+        self.publish_failures = self._counter("publish_failures", "Publishes that failed", "reason")
+        self.outbox_bytes = self._gauge("outbox_bytes", "Octets in the outbox")
+        self.outbox_limit_bytes = self._gauge("outbox_limit_bytes", "The outbox's bound")
+        self.outbox_messages = self._gauge("outbox_messages", "Messages not yet acknowledged")
+        self.outbox_oldest_age_s = self._gauge("outbox_oldest_age_seconds", "How long the oldest message has waited")
+        self.outbox_lost = self._gauge("outbox_lost_messages", "Messages lost since the start, by cause", "cause")
+        self.outbox_damaged_bytes = self._gauge("outbox_damaged_bytes", "Torn or damaged octets found since the start")
+        self.disk_errors = self._gauge("disk_errors", "Refused writes of the outbox since the start")
+        self.applied_version = self._gauge("applied_version", "Version of the parameters in force")
+        self.config_refused = self._counter("config_refused", "Desired configurations refused")
+        self.commands = self._counter("commands", "Commands taken", "command", "result")
+        self.clock_synced = self._gauge("clock_synced", "1 while the clock is kept by NTP")
+        self.clock_steps = self._counter("clock_steps", "Steps of the wall clock")
+        self.connected = self._gauge("connected", "1 while the broker session stands")
+        self.task_failures = self._counter("task_failures", "Tasks that failed and were begun again", "task")
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"wattline_device_{name}", text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"wattline_device_{name}", text, labels, registry=self.registry)

@@ -1,0 +1,188 @@
+"""The outbox onto the wire: live messages first, the backlog beside them, each removed at its PUBACK only."""
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from broker.errors import ContractError, WattlineError
+from broker.messages import Readings, Source
+from broker.session import ConnectionLostError, Publication, RefusedError, Session
+from broker.topics import DELIVERY, Kind, Topics
+from device.clock import DeviceClock
+from device.metrics import DeviceMetrics
+from device.outbox import Outbox
+from device.outbox_record import Record
+
+log = structlog.get_logger()
+
+LIVE_MAX: Final = 256
+BACKLOG_READ: Final = 64
+POISON_CODES: Final = frozenset({0x95, 0x99})
+"""PUBACK codes that no repetition heals (MQTT 5 3.4.2.1): packet too large, payload format invalid."""
+REFUSED_PAUSE_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class PublisherOptions:
+    """`in_flight` bounds what is sent and not yet acknowledged; older readings than `backfill_after_s` are backfill."""
+
+    in_flight: int
+    backfill_after_s: float
+
+
+class Publisher:
+    """Sends what the outbox holds, in two lanes.
+
+    What is appended while connected goes out at once; what waited (an outage, an earlier boot) drains beside it with
+    half of the window at most while live messages wait. The live lane holds LIVE_MAX messages; when it is full, its
+    oldest become backlog, which is read from disk. A message whose connection went is backlog, too. Nothing is sent
+    while `ready()` says no, as it does until a new meter is registered.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        outbox: Outbox,
+        topics: Topics,
+        device: str,
+        clock: DeviceClock,
+        metrics: DeviceMetrics,
+        options: PublisherOptions,
+    ) -> None:
+        self._session = session
+        self._outbox = outbox
+        self._topics = {kind: topics.of(kind, device) for kind in (Kind.READINGS, Kind.FRAMES, Kind.EVENTS)}
+        self._clock = clock
+        self._metrics = metrics
+        self._options = options
+        self._live: OrderedDict[int, Record] = OrderedDict()
+        self._backlog: deque[Record] = deque()
+        self._after = 0
+        self._in_flight: dict[int, bool] = {}
+        self._wake = asyncio.Event()
+        self._open = False
+        self._pause_until = 0.0
+        self.on_poison: Callable[[Record, int], None] = lambda _record, _code: None
+        self.ready: Callable[[], bool] = lambda: True
+
+    def offer(self, record: Record) -> None:
+        """Take a message that was just appended; without a connection it waits in the outbox."""
+        if not self._open:
+            return
+        self._live[record.index] = record
+        if len(self._live) > LIVE_MAX:
+            self._live.popitem(last=False)
+        self._wake.set()
+
+    def nudge(self) -> None:
+        """Look again, for example because `ready` changed."""
+        self._wake.set()
+
+    @property
+    def idle(self) -> bool:
+        """Whether all messages are acknowledged."""
+        return self._outbox.waiting == 0
+
+    async def pump(self) -> None:
+        """Send until the connection is lost; what was not acknowledged then stays for the next call."""
+        self._open = True
+        self._after = 0
+        self._backlog.clear()
+        try:
+            while self._session.connected:
+                self._fill()
+                self._wake.clear()
+                try:
+                    async with asyncio.timeout(1.0):
+                        await self._wake.wait()
+                except TimeoutError:
+                    continue
+        finally:
+            self._open = False
+            self._live.clear()
+            self._backlog.clear()
+
+    def _fill(self) -> None:
+        if asyncio.get_running_loop().time() < self._pause_until or not self.ready():
+            return
+        window = self._options.in_flight
+        while len(self._in_flight) < window and self._session.connected:
+            if self._live:
+                self._send(self._live.popitem(last=False)[1], live=True)
+            elif sum(self._in_flight.values()) < max(1, window // 2) or not self._live_in_flight:
+                record = self._next_backlog()
+                if record is None:
+                    return
+                self._send(record, live=False)
+            else:
+                return
+
+    @property
+    def _live_in_flight(self) -> bool:
+        return len(self._in_flight) > sum(self._in_flight.values())
+
+    def _next_backlog(self) -> Record | None:
+        while True:
+            if not self._backlog:
+                if self._outbox.waiting <= len(self._in_flight) + len(self._live):
+                    return None
+                found = self._outbox.read_after(self._after, BACKLOG_READ)
+                if not found:
+                    # from the start again at the next turn, for those that fell out of a lane
+                    self._after = 0
+                    return None
+                self._after = found[-1].index
+                self._backlog.extend(found)
+            record = self._backlog.popleft()
+            if record.index not in self._in_flight and record.index not in self._live:
+                return record
+
+    def _send(self, record: Record, *, live: bool) -> None:
+        delivery = DELIVERY[record.kind]
+        payload = record.payload if live else self._marked(record)
+        future = self._session.send(
+            Publication(self._topics[record.kind], payload, qos=delivery.qos, retain=delivery.retain)
+        )
+        self._in_flight[record.index] = not live
+        self._metrics.published.labels(record.kind, "live" if live else "backlog").inc()
+        future.add_done_callback(lambda done: self._done(record, done))
+
+    def _done(self, record: Record, future: asyncio.Future[None]) -> None:
+        self._in_flight.pop(record.index, None)
+        self._wake.set()
+        if future.cancelled():
+            return
+        error = future.exception()
+        if error is None:
+            self._outbox.acknowledge(record.index)
+            self._metrics.pubacks.labels(record.kind).inc()
+        elif isinstance(error, RefusedError) and error.code in POISON_CODES:
+            self._metrics.publish_failures.labels("poison").inc()
+            self.on_poison(record, error.code)
+            self._outbox.acknowledge(record.index)
+        elif isinstance(error, RefusedError):
+            self._metrics.publish_failures.labels("refused").inc()
+            self._pause_until = asyncio.get_running_loop().time() + REFUSED_PAUSE_S
+            log.error("publish_refused", kind=record.kind, index=record.index, error=str(error))
+        else:
+            self._metrics.publish_failures.labels("lost").inc()
+            if not isinstance(error, ConnectionLostError | WattlineError):
+                log.error("publish_failed", kind=record.kind, index=record.index, error=repr(error))
+
+    def _marked(self, record: Record) -> bytes:
+        """The payload, with source backfill where live readings waited too long."""
+        waited_s = self._clock.now().timestamp() - record.appended_ms / 1000
+        if record.kind is not Kind.READINGS or waited_s < self._options.backfill_after_s:
+            return record.payload
+        try:
+            message = Readings.parse(record.payload)
+        except ContractError as error:
+            log.error("outbox_payload_unreadable", index=record.index, error=str(error))
+            return record.payload
+        if message.source is not Source.LIVE:
+            return record.payload
+        return message.model_copy(update={"source": Source.BACKFILL}).payload()

@@ -1,0 +1,97 @@
+"""The meters that this device sees, by port, as its registration names them."""
+
+from collections.abc import Callable
+from typing import Final
+
+from broker.messages import MeterSeen
+from meters.identify import Identity, SubMeter
+
+FACTS_AFTER_S: Final = 10.0
+"""Facts and addresses grow over several telegrams; they alone are registered no more often than this."""
+
+
+class MeterRegistry:
+    """Meters by port; `changed` is called when what is registered no longer fits."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self.changed: Callable[[], None] = lambda: None
+        self._monotonic = monotonic
+        self._ports: dict[str, tuple[MeterSeen, ...]] = {}
+        self._told_s = float("-inf")
+        self._more_facts = False
+
+    @property
+    def meters(self) -> tuple[MeterSeen, ...]:
+        """All meters, 256 at most as a registration holds."""
+        return tuple(meter for meters in self._ports.values() for meter in meters)[:256]
+
+    def see(self, port: str, meters: tuple[MeterSeen, ...]) -> None:
+        """What stands at a port now."""
+        before = self._ports.get(port, ())
+        if before == meters:
+            return
+        self._ports[port] = meters
+        if [_who(meter) for meter in before] != [_who(meter) for meter in meters]:
+            self._tell()
+        else:
+            self._more_facts = True
+            self.upkeep()
+
+    def upkeep(self) -> None:
+        """Tell of grown facts once it is time; call it about once a second."""
+        if self._more_facts and self._monotonic() - self._told_s >= FACTS_AFTER_S:
+            self._tell()
+
+    def _tell(self) -> None:
+        self._told_s = self._monotonic()
+        self._more_facts = False
+        self.changed()
+
+
+def seen(port: str, key: str, identity: Identity, behind: tuple[SubMeter, ...]) -> tuple[MeterSeen, ...]:
+    """A meter and those behind it, as a registration names them."""
+    main = MeterSeen(
+        key=key,
+        port=port[:256],
+        protocol=str(identity.protocol),
+        manufacturer=identity.manufacturer[:256] or None,
+        product=identity.product[:256] or None,
+        serial=identity.serial[:256] or None,
+        firmware=identity.firmware[:256] or None,
+        facts={name[:256]: text[:4096] for name, text in identity.facts.items()},
+        addresses=tuple(address[:256] for address in identity.addresses[:1024]),
+    )
+    subs = tuple(
+        MeterSeen(
+            key=sub_meter_key(key, sub.key, sub.serial or f"0-{sub.channel}"),
+            port=port[:256],
+            protocol=str(identity.protocol),
+            serial=sub.serial[:256] or None,
+            parent=key,
+            facts={"channel": str(sub.channel), "device_type": sub.device_type[:4096]},
+            addresses=tuple(address[:256] for address in sub.addresses[:1024]),
+        )
+        for sub in behind
+        if sub.serial or sub.key
+    )
+    return (main, *subs)
+
+
+def sub_meter_key(parent: str, key: str, serial: str) -> str:
+    """The key of a meter behind another: its own where it has one, else bound to its parent."""
+    if key:
+        return key
+    plain = "".join(letter for letter in serial if "!" <= letter <= "~")
+    return f"{parent[: 95 - min(32, len(plain))]}/{plain[:32]}"
+
+
+def _who(meter: MeterSeen) -> tuple[str | None, ...]:
+    return (
+        meter.key,
+        meter.protocol,
+        meter.manufacturer,
+        meter.product,
+        meter.serial,
+        meter.firmware,
+        meter.parent,
+    )

@@ -1,0 +1,61 @@
+"""The agent's settings, read once from WATTLINE_DEVICE_*; what an engineer tunes remotely is in broker.messages."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
+
+from broker.messages import Name
+from broker.settings import ServiceSettings
+
+
+class DetectionSettings(BaseModel):
+    """How long the agent listens on an unknown port; nested fields are written DETECTION__QUICK_S."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    quick_s: float = Field(default=2.5, gt=0, le=60)
+    """The first short pass, for each line setting."""
+    thorough_s: float = Field(default=12.0, gt=0, le=120)
+    """The later passes; DSMR 4 meters push every 10 s only."""
+    first_pause_s: float = Field(default=2.0, ge=0, le=600)
+    """The pause after a pass without result; it doubles up to `longest_pause_s`."""
+    longest_pause_s: float = Field(default=60.0, ge=0, le=3600)
+    silence_s: float = Field(default=30.0, gt=0, le=3600)
+    """A known port that yields no good frame this long, and for three of its periods, is detected anew."""
+
+
+class DeviceSettings(ServiceSettings):
+    """What the agent must be told: the broker, and where the defaults don't fit, its ports and folder."""
+
+    model_config = SettingsConfigDict(env_prefix="WATTLINE_DEVICE_")
+
+    device_id: Name | None = None
+    """Default: bound to the hardware, from its serial number or machine id."""
+    data_folder: Path = Path("/var/lib/wattline")
+    """Outbox, held frames, specs, last good parameters, known ports."""
+    ports: Annotated[tuple[str, ...], NoDecode] = ()
+    """Serial ports, comma separated; none looks for USB and UART ports and keeps looking."""
+    detection: DetectionSettings = DetectionSettings()
+    in_flight: int = Field(default=50, ge=2, le=1000)
+    """Messages sent and not yet acknowledged; a backlog gets half of them while live messages wait."""
+    sync_s: float = Field(default=1.0, ge=0.02, le=1.0)
+    """The outbox is synced to disk at least this often."""
+    sync_records: int = Field(default=64, ge=1, le=10_000)
+    """... and after this many messages."""
+    backfill_after_s: float = Field(default=60.0, ge=1, le=86400)
+    """Readings that waited longer are sent with source backfill."""
+    held_limit_mib: int = Field(default=8, ge=1, le=1024)
+    """For each port: raw frames kept on disk until a spec is known."""
+    bad_frames_per_minute: int = Field(default=10, ge=1, le=1000)
+    """For each port: bad or undecodable frames published each minute, the others are counted."""
+    stop_s: float = Field(default=5.0, gt=0, le=60)
+    """How long stopping may take to hand over what waits; the rest stays in the outbox."""
+
+    @field_validator("ports", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value

@@ -1,0 +1,103 @@
+"""Desired configurations published by hand: a valid one becomes a new version under its author's name."""
+
+import json
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from broker.errors import ContractError
+from broker.messages import Desired, MeterConfig, Parameters
+from gateway.database import Connection
+from gateway.desired import MAX_VERSION, SYSTEM, DeviceState, add_layer, store_desired
+from gateway.events import record_event
+from gateway.layers import Layer, device_scope
+from gateway.shelf import Shelf
+
+HAND = "hand"
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """What a message by hand comes to: the device's new layer, and the configuration to store."""
+
+    layer: Layer
+    desired: Desired
+    changes: dict[str, Any]
+    ignored: tuple[str, ...]
+    """Names under `parameters` that no parameter has."""
+
+
+def consider(state: DeviceState, payload: bytes, shelf: Shelf) -> Adoption:
+    """Judge a message by hand. Pure; raises ContractError that names the field where it can't be adopted.
+
+    What the message leaves out stays as it is. Where that makes the whole differ from the message itself, the version
+    is one higher than the message's, so that the device takes the completed one.
+    """
+    given = Desired.parse(payload)
+    current = state.desired.version if state.desired else 0
+    if given.version <= current:
+        raise ContractError(
+            f"{given.version} is not above {current}, which holds", field="version", fix=f"at least {current + 1}"
+        )
+    if given.version > MAX_VERSION:
+        raise ContractError(f"{given.version} leaves no room to rise", field="version", fix=f"at most {MAX_VERSION}")
+    before = state.parameters()
+    changes = _changes(before, given.parameters)
+    pins = _pins(state, given.meters, shelf)
+    layer = state.own.patched(changes)
+    layer = layer.model_copy(update={"meters": {**layer.meters, **pins}})
+    after = replace(state, own=layer)
+    draft = Desired(
+        version=given.version,
+        author=HAND if given.author == SYSTEM else given.author,
+        at=datetime.now(UTC),
+        parameters=after.parameters(),
+        meters=after.assigned(shelf) if state.meters else given.meters,
+    )
+    if draft.digest() != given.digest():
+        draft = draft.model_copy(update={"version": given.version + 1})
+    return Adoption(layer, draft, changes, _unknown_names(payload))
+
+
+async def adopt(connection: Connection, state: DeviceState, adoption: Adoption) -> Desired:
+    """Store an adoption with its layer and its event, inside the caller's transaction."""
+    author = adoption.desired.author
+    if adoption.layer != state.own:
+        scope = device_scope(state.name)
+        await add_layer(connection, scope, adoption.layer, author=author, reason="published by hand")
+    desired = await store_desired(connection, state.id, adoption.desired)
+    detail = {"version": desired.version, "author": author, "changes": adoption.changes}
+    if adoption.ignored:
+        detail["ignored"] = list(adoption.ignored)
+    await record_event(connection, "desired_adopted", device=state.name, detail=detail)
+    return desired
+
+
+def _changes(before: Parameters, given: Parameters) -> dict[str, Any]:
+    stated = given.model_dump(mode="json", include=set(given.model_fields_set))
+    now = before.model_dump(mode="json")
+    return {name: value for name, value in stated.items() if value != now[name]}
+
+
+def _pins(state: DeviceState, given: dict[str, MeterConfig], shelf: Shelf) -> dict[str, MeterConfig]:
+    now = state.assigned(shelf)
+    pins = {}
+    for key, config in given.items():
+        if state.meters and key not in now:
+            raise ContractError(
+                f"{key} is no meter of {state.name}", field="meters", fix=f"known are: {', '.join(now) or 'none'}"
+            )
+        if config.spec is None or config == now.get(key):
+            continue
+        if config.spec not in shelf.specs:
+            raise ContractError(
+                f"{config.spec} is no published spec", field=f"meters.{key}.spec", fix="see /api/v1/specs"
+            )
+        pins[key] = config
+    return pins if state.meters else {}
+
+
+def _unknown_names(payload: bytes) -> tuple[str, ...]:
+    parameters = json.loads(payload).get("parameters")
+    names = parameters if isinstance(parameters, dict) else {}
+    return tuple(str(name)[:64] for name in names if name not in Parameters.model_fields)[:16]

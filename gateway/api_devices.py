@@ -1,0 +1,127 @@
+"""Routes about devices and specs."""
+
+import json
+
+from gateway.api_models import (
+    DeviceDetail,
+    DevicePage,
+    DevicesQuery,
+    DeviceSummary,
+    MetersQuery,
+    MeterSummary,
+    PageQuery,
+    SpecDetail,
+    SpecPage,
+    SpecSummary,
+    encode_cursor,
+)
+from gateway.api_route import Answer, Call, Route
+from gateway.problem import not_found, wrong
+from gateway.sql import load
+from gateway.views import device_summary, drift, report_view
+from store.pool import Pool
+
+CURSOR_FIX = "take `next` of the page before, or leave it out"
+
+
+class DeviceRoutes:
+    """Lists and details of devices."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def routes(self) -> list[Route]:
+        """The routes served here."""
+        fields = {"device": "The device's id."}
+        return [
+            Route("GET", "/devices", "listDevices", "Devices by name.", self.page, DevicePage, DevicesQuery),
+            Route(
+                "GET",
+                "/devices/{device}",
+                "getDevice",
+                "A device: registration, meters, desired and reported configuration, and where they differ.",
+                self.detail,
+                DeviceDetail,
+                path_fields=fields,
+            ),
+        ]
+
+    async def page(self, call: Call) -> Answer:
+        """GET /devices."""
+        query: DevicesQuery = call.query
+        after = text_cursor(query)
+        rows = await self._pool.fetch(load("list_devices"), after, query.online, query.limit + 1)
+        items = tuple(device_summary(row) for row in rows[: query.limit])
+        more = len(rows) > query.limit
+        return Answer(DevicePage(items=items, next=encode_cursor(items[-1].device) if more else None))
+
+    async def detail(self, call: Call) -> Answer:
+        """GET /devices/{device}."""
+        row = await self._pool.fetchrow(load("device_detail"), call.path["device"])
+        if row is None:
+            raise not_found("device", call.path["device"])
+        meters = await self._pool.fetch(load("list_meters"), "", call.path["device"], True, 1000)
+        desired = json.loads(row["desired"]) if row["desired"] else None
+        report = report_view(row)
+        summary = device_summary(row)
+        return Answer(
+            DeviceDetail(
+                **{name: getattr(summary, name) for name in DeviceSummary.model_fields},
+                registration=json.loads(row["registration"]) if row["registration"] else None,
+                meter_list=tuple(MeterSummary(**dict(meter)) for meter in meters),
+                desired=desired,
+                reported=report,
+                drift=drift(desired, report),
+            )
+        )
+
+
+class SpecRoutes:
+    """Lists and details of published specs."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def routes(self) -> list[Route]:
+        """The routes served here."""
+        fields = {"name": "The spec's name.", "version": "Its version, from 1."}
+        path = "/specs/{name}/{version}"
+        return [
+            Route("GET", "/specs", "listSpecs", "Published specs.", self.page, SpecPage, PageQuery),
+            Route("GET", path, "getSpec", "A published spec.", self.detail, SpecDetail, path_fields=fields),
+        ]
+
+    async def page(self, call: Call) -> Answer:
+        """GET /specs."""
+        query: PageQuery = call.query
+        name, version = "", 0
+        if query.cursor is not None:
+            match query.cursor:
+                case [str() as name, int() as version] if 0 <= version < 2**31:
+                    pass
+                case _:
+                    raise wrong("cursor", "this is no cursor of this list", CURSOR_FIX)
+        rows = await self._pool.fetch(load("list_specs"), name, version, query.limit + 1)
+        items = tuple(SpecSummary(**dict(row)) for row in rows[: query.limit])
+        more = len(rows) > query.limit
+        return Answer(SpecPage(items=items, next=encode_cursor(items[-1].spec, items[-1].version) if more else None))
+
+    async def detail(self, call: Call) -> Answer:
+        """GET /specs/{name}/{version}."""
+        name, version = call.path["name"], call.path["version"]
+        row = None
+        if version.isdecimal() and version.isascii() and len(version) < 10:
+            row = await self._pool.fetchrow(load("spec_detail"), name, int(version))
+        if row is None:
+            raise not_found("spec", f"{name}@{version}")
+        return Answer(SpecDetail(**{**dict(row), "document": json.loads(row["document"])}))
+
+
+def text_cursor(query: PageQuery | MetersQuery) -> str:
+    """The name after which a page begins. Raises ApiError for a cursor of another list."""
+    if query.cursor is None:
+        return ""
+    match query.cursor:
+        case [str() as name] if "\0" not in name:
+            return name
+    raise wrong("cursor", "this is no cursor of this list", CURSOR_FIX)

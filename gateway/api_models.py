@@ -1,0 +1,292 @@
+"""What the HTTP API answers, and the queries that it takes; the OpenAPI document is made from these."""
+
+import base64
+import binascii
+import json
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+
+from broker.messages import At, Parameters
+
+PAGE = 100
+MAX_PAGE = 1000
+MAX_READINGS = 10_000
+MAX_WAIT_S = 60
+
+
+def encode_cursor(*key: Any) -> str:
+    """Where the next page begins, as text that callers hand back unread."""
+    return base64.urlsafe_b64encode(json.dumps(key, default=str).encode()).decode().rstrip("=")
+
+
+def _decode_cursor(text: object) -> object:
+    try:
+        key = json.loads(base64.urlsafe_b64decode(str(text) + "=" * (-len(str(text)) % 4)))
+    except (binascii.Error, ValueError) as error:
+        raise ValueError("this is no cursor; take `next` of the page before, or leave it out") from error
+    if not isinstance(key, list):
+        raise ValueError("this is no cursor; take `next` of the page before, or leave it out")  # noqa: TRY004
+    return key
+
+
+def _split(value: object) -> object:
+    parts = [value] if isinstance(value, str) else value
+    return [code for part in parts for code in str(part).split(",")] if isinstance(parts, list) else parts
+
+
+def _plus(value: object) -> object:
+    # a `+` that a caller forgot to escape arrives as a blank; no time zone has one there
+    return re.sub(r" (?=\d\d:?\d\d$)", "+", value) if isinstance(value, str) and "T" in value else value
+
+
+Cursor = Annotated[list[Any], BeforeValidator(_decode_cursor, json_schema_input_type=str)]
+Instant = Annotated[AwareDatetime, BeforeValidator(_plus)]
+ObisList = Annotated[
+    tuple[Annotated[str, Field(pattern=r"^\d{1,3}-\d{1,3}:\d{1,3}\.\d{1,3}\.\d{1,3}(\*\d{1,3})?$")], ...],
+    BeforeValidator(_split, json_schema_input_type=str),
+]
+
+
+class ApiModel(BaseModel):
+    """What all documents of the API share."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class PageQuery(ApiModel):
+    """Which page of a list."""
+
+    limit: int = Field(default=PAGE, ge=1, le=MAX_PAGE, description="Most items in the answer.")
+    cursor: Cursor | None = Field(default=None, description="`next` of the page before.")
+
+
+class DevicesQuery(PageQuery):
+    """Which devices."""
+
+    online: bool | None = Field(default=None, description="Only those that are online, or that are not.")
+
+
+class MetersQuery(PageQuery):
+    """Which meters."""
+
+    device: str | None = Field(default=None, description="Only meters of this device.")
+    removed: bool = Field(default=False, description="Also meters that have been removed.")
+
+
+class ReadingsQuery(ApiModel):
+    """Which readings of a meter: `from` <= time < `to`, RFC 3339 with an offset."""
+
+    obis: ObisList | None = Field(default=None, description="OBIS codes, with commas between; all without it.")
+    start: Instant | None = Field(default=None, alias="from", description="24 hours before `to` without it.")
+    end: Instant | None = Field(default=None, alias="to", description="Now without it.")
+    limit: int = Field(default=1000, ge=1, le=MAX_READINGS, description="Most readings in the answer.")
+    cursor: Cursor | None = Field(default=None, description="`next` of the page before.")
+
+
+class ChangeQuery(ApiModel):
+    """Who changes parameters, why, and how long to wait for the device's report."""
+
+    author: str = Field(default="api", min_length=1, max_length=64, pattern=r"^[^\x00-\x1f]*$")
+    reason: str | None = Field(default=None, max_length=1000, pattern=r"^[^\x00]*$")
+    wait_s: float = Field(default=0, ge=0, le=MAX_WAIT_S, description="Wait so long for the report.")
+
+
+class Fault(ApiModel):
+    """One thing wrong with a request."""
+
+    field: str
+    reason: str
+    fix: str = ""
+
+
+class ProblemDocument(ApiModel):
+    """An error as RFC 9457 has it; `field` and `errors` name what is wrong with the request."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    field: str | None = None
+    errors: tuple[Fault, ...] = ()
+
+
+class DeviceSummary(ApiModel):
+    """A device and how its configuration stands; `in_step` is null where nothing is desired."""
+
+    device: str
+    online: bool | None
+    first_seen_at: At
+    last_seen_at: At | None
+    registered_at: At | None
+    software: str | None
+    meters: int
+    desired_version: int | None
+    reported_version: int | None
+    reported_state: Literal["applied", "refused"] | None
+    in_step: bool | None
+
+
+class MeterSummary(ApiModel):
+    """A meter: what it is, where it is, and the spec that reads it."""
+
+    meter: str
+    device: str | None
+    parent: str | None
+    manufacturer: str | None
+    product: str | None
+    serial: str | None
+    firmware: str | None
+    protocol: str | None
+    port: str | None
+    spec: str | None
+    installed_at: At | None
+    removed_at: At | None
+
+
+class ReportView(ApiModel):
+    """What a device last reported."""
+
+    version: int
+    state: Literal["applied", "refused"]
+    reasons: list[dict[str, Any]]
+    effective: dict[str, Any]
+    specs: dict[str, str]
+    at: At
+    received_at: At
+
+
+class Drift(ApiModel):
+    """Where a device's effective configuration differs from the desired one."""
+
+    field: str
+    desired: Any
+    reported: Any
+
+
+class DeviceDetail(DeviceSummary):
+    """All that is known of a device."""
+
+    registration: dict[str, Any] | None
+    meter_list: tuple[MeterSummary, ...]
+    desired: dict[str, Any] | None
+    reported: ReportView | None
+    drift: tuple[Drift, ...]
+
+
+class DevicePage(ApiModel):
+    """Devices by name."""
+
+    items: tuple[DeviceSummary, ...]
+    next: str | None
+
+
+class MeterPage(ApiModel):
+    """Meters by key."""
+
+    items: tuple[MeterSummary, ...]
+    next: str | None
+
+
+class SeriesView(ApiModel):
+    """One measured quantity of a meter."""
+
+    obis: str
+    unit: str
+    kind: str
+
+
+class MeterDetail(MeterSummary):
+    """All that is known of a meter."""
+
+    facts: dict[str, str]
+    addresses: tuple[str, ...]
+    series: tuple[SeriesView, ...]
+
+
+class ReadingView(ApiModel):
+    """One value in its canonical unit; `clock` says how far to trust `at`."""
+
+    at: At
+    obis: str
+    value: float
+    unit: str
+    source: str
+    clock: str
+
+
+class LatestReadings(ApiModel):
+    """The newest reading of each series of a meter."""
+
+    meter: str
+    items: tuple[ReadingView, ...]
+
+
+class ReadingPage(ApiModel):
+    """Readings in the order of time."""
+
+    meter: str
+    start: At = Field(alias="from")
+    end: At = Field(alias="to")
+    items: tuple[ReadingView, ...]
+    next: str | None
+
+
+class LayerView(ApiModel):
+    """What one scope sets of its own."""
+
+    scope: str
+    version: int
+    parameters: dict[str, Any]
+    author: str | None
+    reason: str | None
+    created_at: At | None
+
+
+class DeviceParameters(ApiModel):
+    """A device's parameters: what holds, from which layers, and what the device made of it."""
+
+    device: str
+    version: int | None = Field(description="Version of the desired configuration.")
+    effective: Parameters
+    layers: tuple[LayerView, ...] = Field(description="The lowest first; a later one overrides.")
+    reported: ReportView | None
+    in_step: bool | None
+    drift: tuple[Drift, ...]
+
+
+class FleetParameters(ApiModel):
+    """The fleet's parameters; after a change also which devices it changed, and which have not reported it yet."""
+
+    effective: Parameters
+    layers: tuple[LayerView, ...]
+    changed: tuple[str, ...] = ()
+    pending: tuple[str, ...] = ()
+
+
+class SpecSummary(ApiModel):
+    """A published spec."""
+
+    spec: str
+    version: int
+    generic: bool
+    sha256: str
+    author: str
+    published_at: At
+    protocol: str | None
+    manufacturer: str | None
+    product: str | None
+
+
+class SpecPage(ApiModel):
+    """Published specs by name and version."""
+
+    items: tuple[SpecSummary, ...]
+    next: str | None
+
+
+class SpecDetail(SpecSummary):
+    """A published spec with its document."""
+
+    document: dict[str, Any]

@@ -1,0 +1,80 @@
+"""One route of the API as data, and the adapter that turns requests into calls and results into responses."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+
+from gateway.api_models import ApiModel
+from gateway.layers import KNOWN, read_changes
+from gateway.problem import invalid
+
+PREFIX = "/api/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request whose parts are valid."""
+
+    path: dict[str, str]
+    query: Any = None
+    """An instance of the route's query model."""
+    changes: dict[str, Any] = field(default_factory=dict)
+    """The body's parameters by name, None where one is given back."""
+    if_match: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a handler found."""
+
+    document: BaseModel
+    etag: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method of one path, all that the adapter and the OpenAPI document need."""
+
+    method: str
+    path: str
+    name: str
+    summary: str
+    handler: Callable[[Call], Awaitable[Answer]]
+    response: type[BaseModel]
+    query: type[ApiModel] | None = None
+    body: type[Any] | None = None
+    path_fields: dict[str, str] = field(default_factory=dict)
+    """Description of each field of the path."""
+    etag: bool = False
+
+    async def __call__(self, request: web.Request) -> web.Response:
+        """Serve one request. Raises ApiError."""
+        query = _validated(self.query or NoQuery, request)
+        changes: dict[str, Any] = {}
+        if self.body is not None:
+            payload = await request.read()
+            try:
+                changes = read_changes(self.body, payload)
+            except ValidationError as error:
+                raise invalid(error, KNOWN) from error
+        call = Call(dict(request.match_info), query, changes, request.headers.get("If-Match"))
+        answer = await self.handler(call)
+        headers = {"Cache-Control": "no-store"} | ({"ETag": answer.etag} if answer.etag else {})
+        return web.Response(
+            text=answer.document.model_dump_json(by_alias=True), content_type="application/json", headers=headers
+        )
+
+
+class NoQuery(ApiModel):
+    """Routes without a query refuse one."""
+
+
+def _validated(model: type[ApiModel], request: web.Request) -> ApiModel:
+    values = {name: request.query.getall(name) for name in request.query}
+    try:
+        return model.model_validate({name: given[0] if len(given) == 1 else given for name, given in values.items()})
+    except ValidationError as error:
+        raise invalid(error, [field.alias or name for name, field in model.model_fields.items()]) from error

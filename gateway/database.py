@@ -1,0 +1,45 @@
+"""How the gateway's tasks live with a database that goes away: what heals is tried again, the rest is raised."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias, TypeVar
+
+import asyncpg
+import structlog
+
+from broker.backoff import Backoff
+from gateway.metrics import Metrics
+from store.pool import is_transient
+
+log = structlog.get_logger()
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+T = TypeVar("T")
+REFUSES_DATA = ("22", "23", "54")
+"""SQLSTATE classes by which PostgreSQL refuses what a message carries: data exception, integrity, limit exceeded."""
+NOT_MIGRATED = "42P01"
+"""SQLSTATE undefined_table: `wattline migrate` has not run yet."""
+
+
+async def until_stored(work: Callable[[], Awaitable[T]], task: str, metrics: Metrics) -> T:
+    """Do it, and again with backoff for as long as only the database stands in the way. Raises what cannot heal."""
+    backoff = Backoff(cap_s=10.0)
+    while True:
+        try:
+            return await work()
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            if not heals(error):
+                raise
+            metrics.retries.labels(task).inc()
+            fix = "run wattline migrate" if getattr(error, "sqlstate", "") == NOT_MIGRATED else "waiting for it"
+            log.warning("database_unavailable", task=task, reason=str(error) or type(error).__name__, fix=fix)
+        await asyncio.sleep(backoff.next_s())
+
+
+def heals(error: BaseException) -> bool:
+    """Whether waiting can help."""
+    return is_transient(error) or getattr(error, "sqlstate", "") == NOT_MIGRATED
+
+
+def refuses_data(error: asyncpg.PostgresError) -> bool:
+    """Whether the database refuses what it was given, and would refuse it for ever."""
+    return (error.sqlstate or "")[:2] in REFUSES_DATA

@@ -1,0 +1,155 @@
+"""Desired configurations in the store: built from layers and meters, with a version that rises only on a change."""
+
+import json
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from broker.messages import Desired, MeterConfig, Parameters
+from gateway.database import Connection
+from gateway.layers import FLEET, Layer, compose
+from gateway.meters import KnownMeter, assign, from_row
+from gateway.shelf import Shelf
+from gateway.sql import load
+from store.pool import Pool
+
+MAX_VERSION = 2**52
+"""Higher versions would leave no room to rise (the contract ends at 2**53)."""
+SYSTEM = "system"
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceState:
+    """All that the desired configuration of one device is made from, and what it is now."""
+
+    id: int
+    name: str
+    fleet: Layer
+    own: Layer
+    own_version: int
+    meters: tuple[KnownMeter, ...]
+    desired: Desired | None
+    floor: int
+    """The highest version that the device is known to have applied, 0 if none."""
+
+    def next_version(self) -> int:
+        """The version that a change gets."""
+        return max(self.desired.version if self.desired else 0, self.floor) + 1
+
+    def parameters(self) -> Parameters:
+        """The parameters that hold now."""
+        return compose((self.fleet, self.own))
+
+    def assigned(self, shelf: Shelf) -> dict[str, MeterConfig]:
+        """The spec of each meter."""
+        return assign(shelf.candidates(), self.meters, self.own.meters)
+
+
+@asynccontextmanager
+async def configuring(pool: Pool) -> AsyncIterator[Connection]:
+    """A transaction that alone may write configuration; it waits for others to end."""
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(load("take_config_lock"))
+        yield connection
+
+
+async def load_states(connection: Connection, device_ids: Sequence[int] | None) -> list[DeviceState]:
+    """The states of some devices, or with None of all that are registered."""
+    ids = None if device_ids is None else list(device_ids)
+    meters: dict[int, list[KnownMeter]] = defaultdict(list)
+    for row in await connection.fetch(load("meters_of_devices"), ids):
+        meters[row["device_id"]].append(from_row(row, json.loads(row["facts"])))
+    fleet = await latest_layer(connection, FLEET)
+    rows = await connection.fetch(load("device_states"), ids)
+    return [_state(row, fleet, tuple(meters[row["id"]])) for row in rows]
+
+
+async def latest_layer(connection: Connection, scope: str) -> Layer:
+    """What a scope says now; an empty layer where it never said anything."""
+    row = await connection.fetchrow(load("latest_layer"), scope)
+    return read_layer(row["document"] if row else None)
+
+
+def read_layer(document: str | None) -> Layer:
+    """A stored document as a layer; what a newer Wattline may have added is passed over."""
+    return Layer() if document is None else Layer.model_validate_json(document, extra="ignore")
+
+
+async def add_layer(connection: Connection, scope: str, layer: Layer, *, author: str, reason: str | None) -> int:
+    """Enter a new version of a scope's layer; returns the version."""
+    version: int = await connection.fetchval(load("add_layer"), scope, json.dumps(layer.document()), author, reason)
+    return version
+
+
+async def rebuild(
+    connection: Connection, device_ids: Sequence[int] | None, shelf: Shelf, *, author: str = SYSTEM
+) -> list[str]:
+    """Bring desired configurations up to date; returns the names of the devices whose content changed."""
+    changed = []
+    candidates = shelf.candidates()
+    for state in await load_states(connection, device_ids):
+        meters = assign(candidates, state.meters, state.own.meters)
+        parameters = state.parameters()
+        now = state.desired
+        overtaken = now is not None and state.floor > now.version
+        if now is not None and not overtaken and (now.parameters, now.meters) == (parameters, meters):
+            continue
+        await store_desired(
+            connection,
+            state.id,
+            Desired(
+                version=state.next_version(), author=author, at=datetime.now(UTC), parameters=parameters, meters=meters
+            ),
+        )
+        changed.append(state.name)
+    return changed
+
+
+async def store_desired(connection: Connection, device_id: int, desired: Desired) -> Desired:
+    """Make this the desired configuration of a device and remember it; returns it sealed with its hash."""
+    sealed = desired.sealed()
+    await connection.execute(
+        load("set_desired"),
+        device_id,
+        sealed.version,
+        sealed.hash,
+        sealed.payload().decode(),
+        sealed.author,
+        sealed.at or datetime.now(UTC),
+    )
+    specs = {key: meter.spec for key, meter in sealed.meters.items() if meter.spec is not None}
+    await connection.execute(load("set_meter_specs"), list(specs), list(specs.values()))
+    return sealed
+
+
+def _state(row: Any, fleet: Layer, meters: tuple[KnownMeter, ...]) -> DeviceState:
+    reported: int = row["reported_version"] or 0
+    return DeviceState(
+        id=row["id"],
+        name=row["name"],
+        fleet=fleet,
+        own=read_layer(row["layer"]),
+        own_version=row["layer_version"] or 0,
+        meters=meters,
+        desired=Desired.model_validate_json(row["desired"], extra="ignore") if row["desired"] else None,
+        floor=reported if row["reported_state"] == "applied" and reported <= MAX_VERSION else 0,
+    )
+
+
+async def change_layer(
+    connection: Connection,
+    scope: str,
+    layer: Layer,
+    *,
+    author: str,
+    reason: str | None,
+    device_id: int | None,
+    shelf: Shelf,
+) -> list[str]:
+    """Give a scope a new layer and rebuild what it touches; returns the names of the devices that it changed."""
+    if layer != await latest_layer(connection, scope):
+        await add_layer(connection, scope, layer, author=author, reason=reason)
+    return await rebuild(connection, None if device_id is None else [device_id], shelf, author=author)

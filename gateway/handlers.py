@@ -1,0 +1,162 @@
+"""What each message to the config service does to the store; nothing here acknowledges or waits for the broker."""
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import structlog
+
+from broker.messages import Desired, Registration, Reply, Reported, SpecMessage
+from broker.topics import Address
+from gateway.adoption import adopt, consider
+from gateway.database import Connection
+from gateway.desired import configuring, load_states, rebuild
+from gateway.events import record_event
+from gateway.metrics import Metrics
+from gateway.publisher import Publisher
+from gateway.registration import register
+from gateway.signals import Signals
+from gateway.sql import load
+from store.pool import Pool
+
+if TYPE_CHECKING:
+    from gateway.reconciler import Retained
+
+log = structlog.get_logger()
+
+
+class Handlers:
+    """One method a kind of message; each commits before it returns, and doing it again changes nothing.
+
+    They raise ContractError for a message that must go to quarantine, and asyncpg's errors.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        publisher: Publisher,
+        retained: "Retained",
+        signals: Signals,
+        metrics: Metrics,
+    ) -> None:
+        self._pool = pool
+        self._publisher = publisher
+        self._retained = retained
+        self._signals = signals
+        self._metrics = metrics
+
+    async def registration(self, address: Address, payload: bytes) -> str:
+        """Enter a registration; the device's configuration follows where it changes anything."""
+        registration = Registration.parse(payload)
+        async with configuring(self._pool) as connection:
+            outcome = await register(connection, address.device, registration, datetime.now(UTC))
+            changed = await rebuild(connection, sorted(outcome.touched), self._publisher.shelf)
+        log.info(
+            "registration_stored",
+            device=address.device,
+            meters=len(registration.meters),
+            first=outcome.first,
+            installed=outcome.installed,
+            removed=outcome.removed,
+            config_changed=bool(changed),
+        )
+        self._publisher.mark(*changed)
+        return "stored"
+
+    async def reported(self, address: Address, payload: bytes) -> str:
+        """Enter what a device reports; one that is ahead of the store (restored from a backup) is overtaken."""
+        if not payload:
+            return "ignored"
+        report = Reported.parse(payload)
+        async with configuring(self._pool) as connection:
+            device_id: int = await connection.fetchval(load("ensure_device"), address.device)
+            await self._store_report(connection, device_id, report)
+            states = await load_states(connection, [device_id])
+            ahead = any(state.desired is not None and state.floor > state.desired.version for state in states)
+            changed = await rebuild(connection, [device_id], self._publisher.shelf) if ahead else []
+        self._publisher.mark(*changed)
+        self._signals.notify(address.device)
+        log.info("report_stored", device=address.device, version=report.version, state=report.state)
+        return "stored"
+
+    async def desired(self, address: Address, payload: bytes) -> str:
+        """Compare what stands at the broker with the store: ours, lost, or published by hand."""
+        device = address.device
+        async with self._pool.acquire() as connection:
+            known = await connection.fetchval("SELECT id FROM device WHERE name = $1", device)
+        if known is None:
+            if payload:
+                self._retained.unknown(device)
+            return "unknown_device"
+        if not payload:
+            return await self._restore_empty(device)
+        given = Desired.parse(payload)
+        echo = self._publisher.is_echo(device, given.version, given.digest())
+        async with configuring(self._pool) as connection:
+            state = (await load_states(connection, [known]))[0]
+            if state.desired is not None and given.digest() == state.desired.digest():
+                self._retained.saw(device)
+                return "in_step"
+            if echo:
+                return "echo"
+            desired = await adopt(connection, state, consider(state, payload, self._publisher.shelf))
+        self._metrics.adopted.inc()
+        self._retained.saw(device)
+        self._publisher.mark(device)
+        log.info("desired_adopted", device=device, version=desired.version, author=desired.author)
+        return "adopted"
+
+    async def spec(self, address: Address, payload: bytes) -> str:
+        """Compare a spec at the broker with the store; ours is put back where it differs or is gone."""
+        ref = f"{address.spec}@{address.version}"
+        published = self._publisher.shelf.specs.get(ref)
+        if published is None:
+            if payload:
+                SpecMessage.parse(payload)
+            return "unknown_spec"
+        if payload == published.message().payload():
+            self._publisher.spec_seen(ref)
+            return "in_step"
+        needed = {row["ref"] for row in await self._pool.fetch(load("desired_spec_refs"))}
+        if ref not in needed:
+            return "not_needed"
+        self._metrics.restored.labels("spec").inc()
+        log.warning("spec_restored", spec=ref, reason="removed" if not payload else "changed at the broker")
+        self._publisher.need_specs(ref, again=True)
+        if payload:
+            SpecMessage.parse(payload)
+        return "restored"
+
+    async def replies(self, address: Address, payload: bytes) -> str:
+        """Note a device's answer to a command as an event."""
+        reply = Reply.parse(payload)
+        detail = {"command": reply.command, "ok": reply.ok, "error": reply.error, "result": reply.result}
+        async with self._pool.acquire() as connection:
+            await record_event(connection, "command_reply", device=address.device, detail=detail)
+        return "stored"
+
+    async def _restore_empty(self, device: str) -> str:
+        async with self._pool.acquire() as connection, connection.transaction():
+            if not await connection.fetch(load("desired_of"), [device]):
+                return "in_step"
+            await record_event(connection, "desired_removed", device=device, severity="warning")
+        self._metrics.restored.labels("removed").inc()
+        log.warning("desired_restored", device=device, reason="the retained message was removed")
+        self._publisher.mark(device)
+        return "restored"
+
+    @staticmethod
+    async def _store_report(connection: Connection, device_id: int, report: Reported) -> None:
+        document = json.loads(report.payload())
+        await connection.execute(
+            load("set_reported"),
+            device_id,
+            report.version,
+            report.state,
+            json.dumps(document.get("reasons", [])),
+            json.dumps(document["effective"]),
+            json.dumps(document.get("specs", {})),
+            report.boot,
+            report.at,
+            datetime.now(UTC),
+        )

@@ -1,0 +1,50 @@
+"""What the gateway counts; every failure has a number here."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+
+class Metrics:
+    """The gateway's metrics on a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.messages = Counter(
+            "wattline_gateway_messages", "Messages dealt with, by kind and result.", ["kind", "result"],
+            registry=self.registry,
+        )  # fmt: skip
+        self.published = Counter(
+            "wattline_gateway_published", "Retained messages published, by kind.", ["kind"], registry=self.registry
+        )
+        self.publish_failures = Counter(
+            "wattline_gateway_publish_failures", "Publications that failed and wait for another attempt.", ["reason"],
+            registry=self.registry,
+        )  # fmt: skip
+        self.quarantined = Counter(
+            "wattline_gateway_quarantined", "Payloads put into quarantine, by kind.", ["kind"], registry=self.registry
+        )
+        self.retries = Counter(
+            "wattline_gateway_database_retries", "Attempts that the database could not serve.", ["task"],
+            registry=self.registry,
+        )  # fmt: skip
+        self.spec_conflicts = Counter(
+            "wattline_gateway_spec_conflicts", "Shipped specs that differ from the published one of the same version.",
+            registry=self.registry,
+        )  # fmt: skip
+        self.adopted = Counter(
+            "wattline_gateway_desired_adopted", "Desired configurations taken over from messages published by hand.",
+            registry=self.registry,
+        )  # fmt: skip
+        self.restored = Counter(
+            "wattline_gateway_desired_restored", "Retained messages put right, by what was wrong.", ["reason"],
+            registry=self.registry,
+        )  # fmt: skip
+        self.waiting = Gauge(
+            "wattline_gateway_publications_waiting", "Devices whose desired configuration waits to be published.",
+            registry=self.registry,
+        )  # fmt: skip
+        self.connected = Gauge("wattline_gateway_broker_connected", "1 while the broker is connected.",
+                               registry=self.registry)  # fmt: skip
+        self.requests = Histogram(
+            "wattline_gateway_http_request_seconds", "Duration of API requests.", ["method", "route", "status"],
+            registry=self.registry,
+        )  # fmt: skip

@@ -1,0 +1,72 @@
+"""Errors of the HTTP API as problem+json (RFC 9457), each naming the field and the fix."""
+
+from collections.abc import Sequence
+
+from aiohttp import web
+from pydantic import ValidationError
+
+from broker.errors import WattlineError
+from gateway.api_models import Fault, ProblemDocument
+from gateway.layers import Problem, problems
+
+TITLES = {
+    400: "The body is no JSON",
+    401: "A token is needed",
+    404: "Not found",
+    405: "Method not allowed",
+    412: "Changed meanwhile",
+    413: "The body is too large",
+    422: "The request is not valid",
+    500: "The gateway failed",
+    503: "The database is away",
+}
+
+
+class ApiError(WattlineError):
+    """A request that gets an error; `faults` name the fields."""
+
+    def __init__(self, status: int, detail: str, faults: Sequence[Problem] = ()) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.faults = tuple(faults)
+
+    def response(self, headers: dict[str, str] | None = None) -> web.Response:
+        """The answer that tells of it."""
+        document = ProblemDocument(
+            type=f"urn:wattline:problem:{self.status}",
+            title=TITLES.get(self.status, "Refused"),
+            status=self.status,
+            detail=self.detail,
+            field=self.faults[0].field if self.faults else None,
+            errors=tuple(Fault(field=fault.field, reason=fault.reason, fix=fault.fix) for fault in self.faults),
+        )
+        return web.Response(
+            status=self.status,
+            text=document.model_dump_json(exclude_none=True),
+            content_type="application/problem+json",
+            headers=headers,
+        )
+
+
+def not_found(kind: str, name: str) -> ApiError:
+    """There is no such device, meter or spec."""
+    fault = Problem(kind, f"no {kind} {name[:100]!r}", f"GET /api/v1/{kind}s lists them")
+    return ApiError(404, f"there is no {kind} {name[:100]!r}", [fault])
+
+
+def invalid(error: ValidationError, known: Sequence[str]) -> ApiError:
+    """What a model with these `known` fields refused: 400 where it is no JSON at all, else 422."""
+    faults = problems(error, known)
+    status = 400 if error.errors(include_url=False)[0]["type"] == "json_invalid" else 422
+    return ApiError(status, _sentence(faults[0]), faults)
+
+
+def wrong(field: str, reason: str, fix: str) -> ApiError:
+    """One field that breaks a rule which no model knows."""
+    fault = Problem(field, reason, fix)
+    return ApiError(422, _sentence(fault), [fault])
+
+
+def _sentence(fault: Problem) -> str:
+    return f"{fault.field}: {fault.reason}" + (f"; {fault.fix}" if fault.fix else "")

@@ -1,0 +1,1 @@
+SELECT d.name FROM desired t JOIN device d ON d.id = t.device_id

@@ -1,0 +1,12 @@
+SELECT d.id, d.name, t.document::text AS desired, t.version AS desired_version, r.version AS reported_version,
+       r.state AS reported_state, l.document::text AS layer, l.version AS layer_version
+FROM device d
+LEFT JOIN desired t ON t.device_id = d.id
+LEFT JOIN reported r ON r.device_id = d.id
+LEFT JOIN LATERAL (
+    SELECT document, version FROM parameter_document
+    WHERE scope = 'device:' || d.name
+    ORDER BY version DESC LIMIT 1
+) l ON true
+WHERE CASE WHEN $1::int[] IS NULL THEN d.registered_at IS NOT NULL OR t.device_id IS NOT NULL ELSE d.id = ANY($1::int[]) END
+ORDER BY d.id

@@ -1,0 +1,4 @@
+WITH added AS (
+    INSERT INTO device (name) VALUES ($1) ON CONFLICT (name) DO NOTHING RETURNING id
+)
+SELECT id FROM added UNION ALL SELECT id FROM device WHERE name = $1 LIMIT 1

@@ -1,0 +1,1 @@
+SELECT id, registration::text AS registration FROM device WHERE name = $1

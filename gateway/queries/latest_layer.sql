@@ -1,0 +1,2 @@
+SELECT version, document::text AS document, author, reason, created_at FROM parameter_document
+WHERE scope = $1 ORDER BY version DESC LIMIT 1

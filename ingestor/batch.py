@@ -1,0 +1,111 @@
+"""What is stored in one transaction, and the deliveries that are acknowledged after it."""
+
+import time
+from dataclasses import dataclass, field
+
+from broker.messages import EventMessage, Frames, Readings
+from broker.session import Inbound
+from broker.topics import Address, Kind
+from ingestor.records import DeviceEvent, DeviceStatus, Stored
+from ingestor.rows import READING_BYTES, ledger_row
+from store.codes import KIND_CODES
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A delivery with its receive time; `doubtful` if it may be the repeat of one that was stored but not acked."""
+
+    delivery: Inbound
+    received_us: int
+    doubtful: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A readable message whose names are not in memory yet."""
+
+    received: Received
+    address: Address
+    message: Readings | Frames | EventMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Salvaged:
+    """What the ledger enters for a message in quarantine: it carried nothing that is stored, but was not lost."""
+
+    address: Address
+    received_us: int
+    boot: str
+    seq: int
+
+
+@dataclass(slots=True)
+class Batch:
+    """Messages to be stored together.
+
+    `fresh` and `repeats` are readings as rows.READING packs them, `ledger` as rows.ledger_row does. Rows in `repeats`
+    are likely in the table already: the same meter just sent another sample of that time.
+    """
+
+    received: list[Received] = field(default_factory=list)
+    payload_bytes: int = 0
+    opened_at_s: float = field(default_factory=time.monotonic)
+    fresh: bytearray = field(default_factory=bytearray)
+    repeats: bytearray = field(default_factory=bytearray)
+    ledger: bytearray = field(default_factory=bytearray)
+    ledger_rows: int = 0
+    newest_us: int | None = None
+    waiting: list[Waiting] = field(default_factory=list)
+    stored: dict[object, Stored] = field(default_factory=dict)
+    events: dict[tuple[int, str, int], DeviceEvent] = field(default_factory=dict)
+    statuses: dict[str, tuple[Received, DeviceStatus]] = field(default_factory=dict)
+    seen: dict[int, int] = field(default_factory=dict)
+    salvaged: list[Salvaged] = field(default_factory=list)
+    kinds: dict[str, int] = field(default_factory=dict)
+    """Messages by kind, for the metrics."""
+
+    def count(self, kind: str) -> None:
+        """Note one more message of a kind."""
+        self.kinds[kind] = self.kinds.get(kind, 0) + 1
+
+    def add_rows(self, fresh: bytearray, repeats: bytearray, newest_us: int) -> None:
+        """Take packed readings, the newest of which is of this time."""
+        self.fresh += fresh
+        self.repeats += repeats
+        if self.newest_us is None or newest_us > self.newest_us:
+            self.newest_us = newest_us
+
+    def add_ledger(
+        self,
+        received: Received,
+        kind: Kind,
+        message: Readings | Frames | EventMessage,
+        device_id: int,
+        meter_id: int | None,
+        rows: int,
+        newest_us: int | None,
+    ) -> None:
+        """Enter a message into the ledger; `rows` is what it carried, stored or not."""
+        spec = message.spec if isinstance(message, Readings) else None
+        self.ledger += ledger_row(
+            received.received_us,
+            newest_us,
+            message.seq,
+            device_id,
+            meter_id,
+            rows,
+            KIND_CODES[kind],
+            message.boot,
+            spec,
+        )
+        self.ledger_rows += 1
+        self.seen[device_id] = received.received_us
+
+    def add_stored(self, stored: Stored) -> None:
+        """Take a row for quarantine; one delivery that came twice into this batch is one row."""
+        self.stored[stored.delivery if stored.doubtful else len(self.stored)] = stored
+
+    @property
+    def rows(self) -> int:
+        """Readings in it."""
+        return (len(self.fresh) + len(self.repeats)) // READING_BYTES

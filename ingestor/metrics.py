@@ -1,0 +1,46 @@
+"""The ingestor's metrics, in a registry of their own."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+
+class Metrics:
+    """What /metrics shows; counters count since the process started."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.messages = self._counter("messages", "Messages stored or quarantined, and acknowledged", "kind")
+        self.rows = self._counter("rows", "Readings that were new to the table")
+        self.repeated = self._counter("rows_repeated", "Readings that the table had already")
+        self.quarantined = self._counter("quarantined", "Payloads and values in quarantine", "reason")
+        self.frames = self._counter("frames", "Raw frames from devices", "reason")
+        self.batches = self._counter("batches", "Batches committed")
+        self.staged = self._counter("batches_staged", "Batches that went through staging because of repeats")
+        self.split = self._counter("batches_split", "Batches cut in two to find what the database refuses")
+        self.retries = self._counter("retries", "Batches tried again after a database failure", "error")
+        self.errors = self._counter("message_errors", "Messages on which the ingestor's own code failed")
+        rows = (1, 10, 100, 500, 1000, 2000, 5000, 10000, 20000, 50000)
+        self.batch_rows = Histogram(
+            "wattline_ingestor_batch_rows", "Readings in a batch", buckets=rows, registry=self.registry
+        )
+        self.commit_s = Histogram(
+            "wattline_ingestor_commit_seconds", "From a closed batch to its commit", registry=self.registry
+        )
+        self.lag_s = Histogram(
+            "wattline_ingestor_lag_seconds",
+            "Age of each batch's newest reading at commit",
+            buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 5, 15, 60, 300, 3600, 86400),
+            registry=self.registry,
+        )
+        self.last_lag_s = self._gauge("last_lag_seconds", "Age of the newest reading of the last batch at commit")
+        self.queue = self._gauge("queue_messages", "Messages received and not yet acknowledged")
+        self.cached_meters = self._gauge("cached_meters", "Meters whose ids are in memory")
+        self.cached_devices = self._gauge("cached_devices", "Devices whose ids are in memory")
+        self.connected = self._gauge("broker_connected", "1 while the broker session is up")
+        self.connections = self._gauge("broker_connections", "Connections to the broker since the start")
+        self.broker_dropped = self._gauge("broker_dropped", "Messages the broker dropped since its start, as it says")
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"wattline_ingestor_{name}", text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(f"wattline_ingestor_{name}", text, registry=self.registry)

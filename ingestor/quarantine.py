@@ -1,0 +1,58 @@
+"""Payloads and values that can't be taken, as rows of quarantine with a reason that a person can act on."""
+
+from broker.errors import ContractError
+from broker.messages import MAX_PAYLOAD_BYTES, Readings
+from ingestor.batch import Received
+from ingestor.records import MAX_KEPT_BYTES, Stored, clean, delivery_id
+from ingestor.sift import Refused
+
+UNKNOWN_TOPIC = "unknown_topic"
+TOO_LARGE = "too_large"
+INVALID_JSON = "invalid_json"
+INVALID_MESSAGE = "invalid_message"
+IMPLAUSIBLE_TIME = "implausible_time"
+DEVICE_LIMIT = "device_limit"
+METER_LIMIT = "meter_limit"
+SERIES_LIMIT = "series_limit"
+REFUSED_BY_DATABASE = "refused_by_database"
+INTERNAL_ERROR = "internal_error"
+
+
+def reason_of(error: Exception, payload: bytes) -> str:
+    """The reason to give for a payload whose parsing failed with this error."""
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        return TOO_LARGE
+    if isinstance(error, ContractError) and error.reason.startswith("Invalid JSON"):
+        return INVALID_JSON
+    return INVALID_MESSAGE
+
+
+def whole(client_id: str, received: Received, reason: str, detail: str, device: str | None = None) -> Stored:
+    """A payload as it came, up to MAX_KEPT_BYTES of it."""
+    return _row(client_id, received, reason, detail, device, received.delivery.payload)
+
+
+def part(client_id: str, received: Received, message: Readings, reason: str, refused: Refused, device: str) -> Stored:
+    """Some samples of a message whose other samples are stored, as a readings message of their own."""
+    rest = message.model_copy(update={"samples": tuple(refused.samples)})
+    return _row(client_id, received, reason, "; ".join(refused.details), device, rest.payload())
+
+
+def _row(client_id: str, received: Received, reason: str, detail: str, device: str | None, data: bytes) -> Stored:
+    delivery = received.delivery
+    if len(data) > MAX_KEPT_BYTES:
+        detail = f"{detail}; the first {MAX_KEPT_BYTES} of {len(data)} bytes are kept"
+    # A broker that gives a message again gives it the same packet identifier (MQTT 5 4.4), but for retained ones,
+    # which come with each subscription.
+    origin = ("retained",) if delivery.retain else (client_id, delivery.mid)
+    return Stored(
+        received_us=received.received_us,
+        topic=clean(delivery.topic),
+        kind="payload",
+        reason=reason,
+        data=data[:MAX_KEPT_BYTES],
+        delivery=delivery_id(*origin, delivery.topic, reason, data),
+        detail=clean(detail),
+        device=device,
+        doubtful=delivery.retain or (received.doubtful and delivery.qos > 0),
+    )

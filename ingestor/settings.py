@@ -1,0 +1,42 @@
+"""What the ingestor can be told, by environment variables named WATTLINE_INGESTOR_..."""
+
+from datetime import UTC, datetime
+
+from pydantic import AwareDatetime, Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from broker.settings import ServiceSettings
+from broker.topics import NAME
+
+
+class IngestorSettings(ServiceSettings):
+    """Settings of one ingestor; each has a default but the database."""
+
+    model_config = SettingsConfigDict(env_prefix="WATTLINE_INGESTOR_", frozen=True)
+
+    database_dsn: SecretStr = Field(description="postgresql://user:password@host:port/name of the migrated database")
+    client_id: str = Field(
+        "wattline-ingestor", pattern=rf"^{NAME.pattern}$", description="fixed: the broker keeps what it misses under it"
+    )
+    share_group: str | None = Field(
+        None, pattern=rf"^{NAME.pattern}$", description="several ingestors of one group share the load"
+    )
+    session_expiry_s: int = Field(
+        7 * 86400, ge=60, le=2**32 - 2, description="how long the broker keeps messages for an absent ingestor"
+    )
+    receive_maximum: int = Field(
+        3000, ge=3, le=65535, description="messages that the broker sends ahead of our acks: bounds memory and batches"
+    )
+    batch_rows: int = Field(20_000, ge=1, le=1_000_000, description="rows that close a batch")
+    batch_mib: int = Field(16, ge=1, le=1024, description="payload that closes a batch, in MiB")
+    batch_wait_s: float = Field(0.1, ge=0.0, le=60, description="how long a batch that is not full waits for more")
+    database_timeout_s: float = Field(60, ge=1, le=3600, description="a batch that takes longer is tried again")
+    earliest_at: AwareDatetime = Field(
+        datetime(2000, 1, 1, tzinfo=UTC), description="readings before it go to quarantine"
+    )
+    max_future_s: float = Field(86400, ge=0, description="readings further ahead of their receipt go to quarantine")
+    max_devices: int = Field(100_000, ge=1, description="devices that are taken; further ones go to quarantine")
+    meters_per_device: int = Field(256, ge=1, description="meters of one device; further ones go to quarantine")
+    series_per_meter: int = Field(512, ge=1, description="OBIS codes of one meter; further ones go to quarantine")
+    cached_meters: int = Field(20_000, ge=1, description="meters whose ids are kept in memory (about 3 KiB each)")
+    stop_deadline_s: float = Field(10, ge=0, description="how long to flush on SIGTERM; the rest comes again")

@@ -1,0 +1,78 @@
+"""The careful way through a readings message: implausible times, odd codes, units, series that are not known yet."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from broker.errors import ContractError
+from broker.messages import Readings, Sample
+from ingestor.names import Meter, Names, Point, point
+from ingestor.rows import instant, micros
+
+_REASONS_NAMED = 5
+
+
+@dataclass(slots=True)
+class Refused:
+    """Samples of one message that can't be stored, all for the same reason; `details` names the first few."""
+
+    samples: list[Sample] = field(default_factory=list)
+    details: list[str] = field(default_factory=list)
+
+    def add(self, sample: Sample, detail: str) -> None:
+        """Take one more sample."""
+        self.samples.append(sample)
+        if len(self.details) < _REASONS_NAMED:
+            self.details.append(detail)
+
+
+@dataclass(slots=True)
+class Sifted:
+    """A message's values as (time, series, value), what is refused by reason, and whether a series is missing."""
+
+    rows: list[tuple[int, int, float]] = field(default_factory=list)
+    refused: dict[str, Refused] = field(default_factory=dict)
+    missing: bool = False
+
+
+def points_of(message: Readings) -> set[Point]:
+    """The series that a message speaks of; codes that name none are left out."""
+    return {what for code, what in _codes(message) if what is not None}
+
+
+def sift(message: Readings, meter: Meter, names: Names, earliest_us: int, latest_us: int) -> Sifted:
+    """Part the storable values of a message from the rest. A series that is missing goes to `series_limit`."""
+    result = Sifted()
+    bounds = f"[{instant(earliest_us).isoformat()}, {instant(latest_us).isoformat()}]"
+    units = message.units or {}
+    for number, sample in enumerate(message.samples):
+        at_us = micros(sample.at)
+        if not earliest_us <= at_us <= latest_us:
+            detail = f"samples.{number}.at: {sample.at.isoformat()} is a reading time outside {bounds}"
+            result.refused.setdefault("implausible_time", Refused()).add(sample, detail)
+            continue
+        bad: dict[str, dict[str, float]] = {}
+        for code, value in sample.values.items():
+            try:
+                series_id = names.series_id(meter, code, units.get(code))
+            except ContractError as error:
+                bad.setdefault("invalid_message", {})[code] = value
+                result.refused.setdefault("invalid_message", Refused()).details.append(str(error))
+                continue
+            if series_id is None:
+                result.missing = True
+                bad.setdefault("series_limit", {})[code] = value
+            else:
+                result.rows.append((at_us, series_id, value))
+        for reason, values in bad.items():
+            detail = f"samples.{number}.values: {', '.join(list(values)[:_REASONS_NAMED])}"
+            result.refused.setdefault(reason, Refused()).add(sample.model_copy(update={"values": values}), detail)
+    return result
+
+
+def _codes(message: Readings) -> Iterator[tuple[str, Point | None]]:
+    units = message.units or {}
+    for code in {code for sample in message.samples for code in sample.values}:
+        try:
+            yield code, point(code, units.get(code))
+        except ContractError:
+            yield code, None

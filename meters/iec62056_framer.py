@@ -1,0 +1,26 @@
+"""A framer over the scanner of the two text protocols."""
+
+from broker.errors import FrameError
+from meters.iec62056_scan import Accept, Located, TextScanner
+from meters.telegram import Frame, Wire
+
+
+class TextFramer:
+    """A framer over TextScanner, for the protocols that share it."""
+
+    def __init__(self, protocol: Wire, accept: Accept) -> None:
+        self.protocol = protocol
+        self.skipped = 0
+        self._scanner = TextScanner(accept)
+
+    def feed(self, data: bytes) -> list[Frame | FrameError]:
+        """Take any slice of the line; return what it completed, in order."""
+        return self._events(self._scanner.feed(data))
+
+    def finish(self) -> list[Frame | FrameError]:
+        """End of input or long silence."""
+        return self._events(self._scanner.finish())
+
+    def _events(self, found: list[Located]) -> list[Frame | FrameError]:
+        self.skipped = self._scanner.skipped
+        return [each.event for each in found]

@@ -1,0 +1,41 @@
+"""The marks by which telegrams of the two text protocols are found in a stream, and the limits of the search."""
+
+import re
+
+MAX_TELEGRAM_BYTES = 64 * 1024
+MAX_HEADER_BYTES = 256
+BARE_LOOKAHEAD = 32
+# Small slices keep the work for each false start in garbage small.
+SLICE_BYTES = 1024
+STX, ETX, ACK = 0x02, 0x03, 0x06
+
+IDLE = re.compile(rb"[/\x02\xaf\x82]")
+FLAG = re.compile(rb"/[A-Za-z]{3}")
+FLAG_PART = re.compile(rb"/[A-Za-z]{0,2}\Z")
+LINES = re.compile(rb"[\n)]!|/|[\x00-\x09\x0b\x0c\x0e-\x1f\x7f]")
+BLOCK = re.compile(rb"[\x03\x04]|/|[\x00-\x02\x05-\x09\x0b\x0c\x0e-\x1f\x7f\xff]")
+END = re.compile(rb"!([0-9A-Fa-f]{0,4})(\r?\n|(?=/))")
+END_PART = re.compile(rb"![0-9A-Fa-f]{0,4}\r?\Z")
+TAIL = re.compile(rb"[\n)](!)([0-9A-Fa-f]{0,4})\r?\Z")
+BLOCK_TAIL = re.compile(rb"[\n)]!\r?\n?\Z")
+INNER = re.compile(rb"/[A-Za-z]{3}[^()!\r\n]{1,256}(\r?\n)?")
+BETWEEN = re.compile(rb"(?:\x06?[0-9A-Z]{0,3}\r?\n|\x06)*")
+BARE = re.compile(
+    rb"[\r\n ]*([0-9]{1,3}-[0-9]{1,3}:[0-9][0-9.*&]*"
+    rb"|[A-Z](?:\.[0-9A-Z]+)*(?:[*&][0-9]+)?"
+    rb"|[0-9]+(?:\.[0-9A-F]+)+(?:[*&][0-9]+)?)\("
+)
+BARE_PART = re.compile(rb"[\r\n ]*[0-9A-Z.*&:-]*\Z")
+BARE_START = re.compile(rb"[A-Z](?:\.[0-9A-Z]+)*|0\.0(?:\.0)?|0\.9\.[124]")
+
+DETAILS = {
+    "truncated": "the telegram ends before its end mark",
+    "too_long": f"no end within {MAX_TELEGRAM_BYTES} bytes",
+    "bad_character": "a control character stands in the text",
+    "bad_end": "no line end or CRC follows the end mark",
+    "parity": "a byte has odd parity in a frame of even parity",
+    "crc_mismatch": "the CRC does not fit",
+    "crc_missing": "DSMR 4 and later must have a CRC",
+    "bcc_mismatch": "the block check character does not fit",
+    "malformed": "the unchecked telegram is more than data sets",
+}

@@ -1,0 +1,88 @@
+"""The connection pool that services share, and which database errors time can heal."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import TypeAlias
+
+import asyncpg
+import structlog
+
+from broker.backoff import Backoff
+from broker.errors import PermanentError
+
+log = structlog.get_logger()
+
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+CONNECT_TIMEOUT_S = 10.0
+COMMAND_TIMEOUT_S = 60.0
+_TRANSIENT_CLASSES = ("08", "40", "53", "57P")
+"""SQLSTATE: connection, transaction rollback, resources, operator intervention."""
+_HOPELESS = (
+    asyncpg.InvalidPasswordError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.ClientConfigurationError,
+)
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same statement may succeed later: lost connections, deadlocks, a server that is out of resources."""
+    if isinstance(error, asyncpg.PostgresError):
+        return str(error.sqlstate or "").startswith(_TRANSIENT_CLASSES)
+    # asyncpg says InterfaceError for a connection that is gone, but also, as ValueError, for wrong arguments
+    interface = isinstance(error, asyncpg.InterfaceError) and not isinstance(error, ValueError)
+    return interface or isinstance(error, OSError | TimeoutError)
+
+
+@contextlib.asynccontextmanager
+async def open_pool(dsn: str, *, min_size: int, max_size: int, application_name: str) -> AsyncIterator[Pool]:
+    """A pool that is connected; waits for the database with backoff for as long as it takes.
+
+    Statements end after 60 s, sessions speak UTC, jsonb travels as text. The pool replaces lost connections by itself;
+    each use may raise an error of which `is_transient` holds. Raises PermanentError for a wrong DSN, login or database.
+    """
+    backoff = Backoff(cap_s=10.0)
+    while True:
+        try:
+            pool = await _connect(dsn, min_size, max_size, application_name)
+            break
+        except _HOPELESS as error:
+            raise PermanentError(f"the database refuses {application_name}: {error}") from error
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            if isinstance(error, asyncpg.PostgresError) and not is_transient(error):
+                raise PermanentError(f"the database refuses {application_name}: {error}") from error
+            log.warning("database_unreachable", reason=str(error) or "no answer in time")
+        await asyncio.sleep(backoff.next_s())
+    log.info("database_connected", application_name=application_name)
+    try:
+        yield pool
+    finally:
+        await _close(pool)
+
+
+async def _connect(dsn: str, min_size: int, max_size: int, application_name: str) -> Pool:
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=min_size,
+        max_size=max_size,
+        timeout=CONNECT_TIMEOUT_S,
+        command_timeout=COMMAND_TIMEOUT_S,
+        server_settings={
+            "application_name": application_name,
+            "timezone": "UTC",
+            "client_min_messages": "warning",
+            "statement_timeout": f"{COMMAND_TIMEOUT_S:.0f}s",
+            "idle_in_transaction_session_timeout": f"{COMMAND_TIMEOUT_S:.0f}s",
+            # short statements over many chunks: compiling them costs more than it saves
+            "jit": "off",
+        },
+    )
+
+
+async def _close(pool: Pool) -> None:
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            await pool.close()
+    except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        pool.terminate()

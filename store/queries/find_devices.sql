@@ -1,0 +1,1 @@
+SELECT id, name FROM device WHERE name = ANY ($1::text[])

@@ -1,0 +1,56 @@
+"""What `make` and `.ci/run` pass on, without running what they start."""
+
+import os
+import subprocess
+from pathlib import Path
+
+_TOP = Path(__file__).resolve().parents[2]
+
+
+def _make(*words: str, **environment: str) -> str:
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "WATTLINE"))
+    }
+    done = subprocess.run(
+        ["make", "-o", ".venv/.ready", "-o", "lint", "PYTHON=echo", *words],
+        cwd=_TOP, env={**inherited, **environment}, capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    return done.stdout
+
+
+def test_demo_gets_only_the_options_that_are_set() -> None:
+    """FOR, REPORT and UNKNOWN become options; what is not set is not passed."""
+    assert _make("demo").split() == ["-m", "deploy.demo"]
+    assert _make("demo", "FOR=60", "REPORT=r.json").split() == [
+        "-m",
+        "deploy.demo",
+        "--for",
+        "60",
+        "--report",
+        "r.json",
+    ]
+    assert _make("demo", "UNKNOWN=2").split() == ["-m", "deploy.demo", "--unknown", "2"]
+
+
+def test_clone_without_captures_leaves_them_out_and_says_so(tmp_path: Path) -> None:
+    """One line says it, and pytest is told to deselect them."""
+    said = _make("test", WATTLINE_CAPTURES=str(tmp_path / "none"))
+    assert sum("are left out" in line for line in said.splitlines()) == 1
+    assert "-m not captures" in said
+
+
+def test_captures_are_run_where_they_are(tmp_path: Path) -> None:
+    """With the folder there, nothing is deselected."""
+    said = _make("test", WATTLINE_CAPTURES=str(tmp_path))
+    assert "left out" not in said
+    assert "not captures" not in said
+
+
+def test_ci_demands_the_captures(tmp_path: Path) -> None:
+    """CI fails without the folder, with a sentence on what to do, before anything is run."""
+    environment = {**os.environ, "WATTLINE_CAPTURES": str(tmp_path / "none")}
+    done = subprocess.run(
+        [_TOP / ".ci" / "run"], env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode != 0
+    assert "CI demands the telegrams of real meters" in done.stderr
