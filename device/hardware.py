@@ -28,7 +28,9 @@ def device_id(serial_file: Path = SERIAL_FILE, machine_id_file: Path = MACHINE_I
     if machine:
         # the machine id itself must not leave the machine: machine-id(5)
         return "machine-" + hashlib.sha256(b"wattline:" + machine.encode()).hexdigest()[:16]
-    raise PermanentError(f"no {serial_file} and no {machine_id_file} to name this device by; set WATTLINE_DEVICE_DEVICE_ID")
+    raise PermanentError(
+        f"no {serial_file} and no {machine_id_file} to name this device by; set WATTLINE_DEVICE_DEVICE_ID"
+    )
 
 
 def hardware() -> Hardware:

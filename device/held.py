@@ -48,6 +48,7 @@ class HeldFrames:
         self.damaged_bytes = 0
         self.count = 0
         self._size = 0
+        self._unsynced = False
         for _ in self.read():
             self.count += 1
         if self.count:
@@ -70,15 +71,18 @@ class HeldFrames:
             return False
         self._size += len(data)
         self.count += 1
+        self._unsynced = True
         return True
 
-    def sync(self) -> None:
-        """Wait until the disk has them; blocks. Raises OSError."""
-        descriptor = os.open(self._file, os.O_RDONLY)
+    def take_unsynced(self) -> list[int]:
+        """Descriptors whose contents the disk may not have yet, for `outbox_segments.sync`."""
+        if not self._unsynced:
+            return []
+        self._unsynced = False
         try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+            return [os.open(self._file, os.O_RDONLY | os.O_CLOEXEC)]
+        except OSError:
+            return []
 
     def read(self) -> Iterator[Held]:
         """All held frames, oldest first."""
@@ -108,9 +112,7 @@ class HeldFrames:
 
 def _encode(held: Held) -> bytes:
     key = held.meter.encode()
-    fixed = _FIXED.pack(
-        held.at.timestamp(), _CLOCKS.index(held.clock), _WIRES.index(held.frame.protocol), len(key)
-    )
+    fixed = _FIXED.pack(held.at.timestamp(), _CLOCKS.index(held.clock), _WIRES.index(held.frame.protocol), len(key))
     body = fixed + key + held.frame.data
     return _HEADER.pack(len(body), zlib.crc32(body)) + body
 

@@ -18,7 +18,9 @@ class DeviceMetrics:
         self.values_refused = self._counter("values_refused", "Values left out of a decoded telegram", "protocol")
         self.samples = self._counter("samples", "Samples taken into bundles", "source")
         self.samples_skipped = self._counter("samples_skipped", "Samples left out by reading_interval_s or as repeats")
-        self.frames_suppressed = self._counter("frames_suppressed", "Raw frames counted, not published", "port", "reason")
+        self.frames_suppressed = self._counter(
+            "frames_suppressed", "Raw frames counted, not published", "port", "reason"
+        )
         self.held_frames = self._gauge("held_frames", "Raw frames that wait for a spec", "port")
         self.published = self._counter("published", "Messages handed to the connection", "kind", "lane")
         self.pubacks = self._counter("pubacks", "Messages that the broker acknowledged", "kind")

@@ -20,9 +20,7 @@ class Acks:
             return 0
         low = bisect_left(self._ends, first)
         high = bisect_right(self._starts, end)
-        known = sum(
-            max(0, min(end, self._ends[n]) - max(first, self._starts[n])) for n in range(low, high)
-        )
+        known = sum(max(0, min(end, self._ends[n]) - max(first, self._starts[n])) for n in range(low, high))
         if low < high:
             start, stop = min(first, self._starts[low]), max(end, self._ends[high - 1])
         else:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from broker.messages import MeterSeen
+from meters.engine_sub_meters import sub_meter_key
 from meters.identify import Identity, SubMeter
 
 FACTS_AFTER_S: Final = 10.0
@@ -63,7 +64,7 @@ def seen(port: str, key: str, identity: Identity, behind: tuple[SubMeter, ...]) 
     )
     subs = tuple(
         MeterSeen(
-            key=sub_meter_key(key, sub.key, sub.serial or f"0-{sub.channel}"),
+            key=key_behind(key, sub_meter_key(sub.serial), sub.serial if sub.serial.strip("0") else f"0-{sub.channel}"),
             port=port[:256],
             protocol=str(identity.protocol),
             serial=sub.serial[:256] or None,
@@ -72,12 +73,11 @@ def seen(port: str, key: str, identity: Identity, behind: tuple[SubMeter, ...]) 
             addresses=tuple(address[:256] for address in sub.addresses[:1024]),
         )
         for sub in behind
-        if sub.serial or sub.key
     )
     return (main, *subs)
 
 
-def sub_meter_key(parent: str, key: str, serial: str) -> str:
+def key_behind(parent: str, key: str, serial: str) -> str:
     """The key of a meter behind another: its own where it has one, else bound to its parent."""
     if key:
         return key

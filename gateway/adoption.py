@@ -1,6 +1,7 @@
 """Desired configurations published by hand: a valid one becomes a new version under its author's name."""
 
 import json
+import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +11,7 @@ from broker.messages import Desired, MeterConfig, Parameters
 from gateway.database import Connection
 from gateway.desired import MAX_VERSION, SYSTEM, DeviceState, add_layer, store_desired
 from gateway.events import record_event
-from gateway.layers import Layer, device_scope
+from gateway.layers import OBIS_LISTS, OBIS_PATTERN, Layer, device_scope
 from gateway.shelf import Shelf
 
 HAND = "hand"
@@ -41,6 +42,7 @@ def consider(state: DeviceState, payload: bytes, shelf: Shelf) -> Adoption:
         )
     if given.version > MAX_VERSION:
         raise ContractError(f"{given.version} leaves no room to rise", field="version", fix=f"at most {MAX_VERSION}")
+    _check_patterns(given.parameters)
     before = state.parameters()
     changes = _changes(before, given.parameters)
     pins = _pins(state, given.meters, shelf)
@@ -71,6 +73,15 @@ async def adopt(connection: Connection, state: DeviceState, adoption: Adoption) 
         detail["ignored"] = list(adoption.ignored)
     await record_event(connection, "desired_adopted", device=state.name, detail=detail)
     return desired
+
+
+def _check_patterns(parameters: Parameters) -> None:
+    for name in OBIS_LISTS:
+        for number, pattern in enumerate(getattr(parameters, name)):
+            if not re.fullmatch(OBIS_PATTERN, pattern):
+                raise ContractError(
+                    f"{pattern[:64]!r} fits no OBIS code", field=f"parameters.{name}.{number}", fix="digits, * . : - &"
+                )
 
 
 def _changes(before: Parameters, given: Parameters) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import asyncpg
 import structlog
 
 from broker.backoff import Backoff
+from broker.errors import PermanentError
 from gateway.metrics import Metrics
 from store.pool import is_transient
 
@@ -21,14 +22,19 @@ NOT_MIGRATED = "42P01"
 
 
 async def until_stored(work: Callable[[], Awaitable[T]], task: str, metrics: Metrics) -> T:
-    """Do it, and again with backoff for as long as only the database stands in the way. Raises what cannot heal."""
+    """Do it, and again with backoff for as long as only the database stands in the way.
+
+    Raises asyncpg.PostgresError where it refuses the data (see refuses_data), PermanentError for what cannot heal.
+    """
     backoff = Backoff(cap_s=10.0)
     while True:
         try:
             return await work()
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-            if not heals(error):
+            if isinstance(error, asyncpg.PostgresError) and refuses_data(error):
                 raise
+            if not heals(error):
+                raise PermanentError(f"the database refuses {task}: {error}") from error
             metrics.retries.labels(task).inc()
             fix = "run wattline migrate" if getattr(error, "sqlstate", "") == NOT_MIGRATED else "waiting for it"
             log.warning("database_unavailable", task=task, reason=str(error) or type(error).__name__, fix=fix)

@@ -10,7 +10,7 @@ import structlog
 from broker.errors import ContractError
 from broker.session import Inbound, Session
 from broker.topics import Address, Kind, Topics
-from gateway.database import refuses_data, until_stored
+from gateway.database import until_stored
 from gateway.events import quarantine, record_event
 from gateway.handlers import Handlers
 from gateway.metrics import Metrics
@@ -87,8 +87,6 @@ class Inbox:
             await self._refuse(message, address, error)
             return
         except asyncpg.PostgresError as error:
-            if not refuses_data(error):
-                raise
             await self._refuse(message, address, ContractError(str(error), field="payload"))
             return
         self._metrics.messages.labels(str(address.kind), result).inc()

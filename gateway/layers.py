@@ -4,12 +4,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import Field, TypeAdapter, ValidationError, create_model
+from pydantic import Field, StringConstraints, TypeAdapter, ValidationError, create_model
 
 from broker.messages import Message, MeterConfig, MeterKey, Parameters
 
 FLEET = "fleet"
 KNOWN = tuple(Parameters.model_fields)
+OBIS_LISTS = ("obis_include", "obis_exclude")
+OBIS_PATTERN = r"^[0-9*:.&-]{1,64}$"
+"""What can fit an OBIS code; devices refuse any other pattern."""
+ObisPattern = Annotated[str, StringConstraints(pattern=OBIS_PATTERN)]
 
 
 def device_scope(device: str) -> str:
@@ -24,7 +28,8 @@ class ParameterSet(Message):
 def _fields(*, nullable: bool) -> dict[str, Any]:
     fields = {}
     for name, field in Parameters.model_fields.items():
-        kind: Any = Annotated[(field.annotation, *field.metadata, name)]
+        annotation: Any = tuple[ObisPattern, ...] if name in OBIS_LISTS else field.annotation
+        kind: Any = Annotated[(annotation, *field.metadata, name)]
         fields[name] = (kind | None if nullable else kind, Field(default=None, description=field.description))
     return fields
 
@@ -117,6 +122,8 @@ def _problem(entry: Any, known: Sequence[str]) -> Problem:
 
 def _allowed(field: str) -> str:
     name = field.partition(".")[0]
+    if name in OBIS_LISTS:
+        return 'a list of patterns such as "1-0:1.8.*": digits, * . : - &'
     if name not in Parameters.model_fields:
         return ""
     schema = Parameters.model_json_schema()["properties"][name]

@@ -50,7 +50,9 @@ def drift(desired: dict[str, Any] | None, report: ReportView | None) -> tuple[Dr
     ]
     for meter, config in desired.get("meters", {}).items():
         if config.get("spec") != report.specs.get(meter):
-            found.append(Drift(field=f"meters.{meter}.spec", desired=config.get("spec"), reported=report.specs.get(meter)))
+            found.append(
+                Drift(field=f"meters.{meter}.spec", desired=config.get("spec"), reported=report.specs.get(meter))
+            )
     return tuple(found)
 
 

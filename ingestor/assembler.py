@@ -9,7 +9,7 @@ from ingestor import quarantine
 from ingestor.batch import Batch, Received, Salvaged, Waiting
 from ingestor.metrics import Metrics
 from ingestor.names import Names, Wanted
-from ingestor.records import DeviceStatus, clean, salvage
+from ingestor.records import DeviceStatus, Stored, clean, salvage
 from ingestor.rows import ledger_row
 from ingestor.settings import IngestorSettings
 from ingestor.sift import points_of
@@ -121,7 +121,7 @@ class Assembler:
         return address
 
     def _read(self, batch: Batch, received: Received, address: Address) -> None:
-        """Parse a payload of ours; the gateway's kinds, and an empty status, which ends a retained one, do not concern us."""
+        """Parse a payload; the gateway's kinds and an empty status, which only ends a retained one, are no concern."""
         payload = received.delivery.payload
         model = _MODELS.get(address.kind)
         if model is not None:
@@ -166,6 +166,6 @@ class Assembler:
         if found is not None:
             batch.salvaged.append(Salvaged(address, received.received_us, *found))
 
-    def _beyond_devices(self, received: Received, device: str) -> quarantine.Stored:
+    def _beyond_devices(self, received: Received, device: str) -> Stored:
         detail = f"device {device} is beyond the limit of devices"
         return quarantine.whole(self._client_id, received, quarantine.DEVICE_LIMIT, detail)

@@ -1,6 +1,6 @@
 """Devices, meters and series by name: ids in memory, bounded, found or added in bulk when missing."""
 
-from collections.abc import Set
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TypeAlias
@@ -170,7 +170,7 @@ class Names:
             self.meters[keys[row["meter_id"]]].points[row["obis"], row["unit"]] = row["id"]
 
 
-def _shrink(entries: dict[str, int] | dict[str, Meter], most: int, needed: Set[str]) -> None:
+def _shrink(entries: dict[str, int] | dict[str, Meter], most: int, needed: AbstractSet[str]) -> None:
     """Drop the entries longest in memory, but none that is needed now."""
     if len(entries) > most:
         for key in [key for key in entries if key not in needed][: len(entries) - most]:

@@ -1,9 +1,11 @@
 """Rows in PostgreSQL's binary COPY format, and times as PostgreSQL counts them."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from struct import Struct
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_EPOCH_UNIX_US = int(_EPOCH.timestamp()) * 1_000_000
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 READING_COLUMNS = ("time", "value", "series_id", "source")
@@ -29,6 +31,11 @@ def micros(at: datetime) -> int:
     """An aware datetime as microseconds since 2000-01-01 UTC, as PostgreSQL keeps timestamptz."""
     since = at - _EPOCH
     return (since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def micros_now() -> int:
+    """The present, as `micros()` counts it."""
+    return time.time_ns() // 1000 - _EPOCH_UNIX_US
 
 
 def instant(at_us: int) -> datetime:

@@ -1,6 +1,5 @@
 """Spec-driven decoding: the records of a telegram into readings by OBIS code in canonical units. Pure functions."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -17,6 +16,7 @@ from meters.telegram import ProfileRow, Record, Telegram, Wire
 
 MAX_MAGNITUDE: Final = Decimal(10) ** 15
 """No meter counts further; beyond it a value is no reading."""
+_MAX_EXPONENT: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +65,12 @@ def decode(spec: Spec, telegram: Telegram) -> Decoded:
         raise FrameError("checksum_missing", f"{spec.ref} demands one", data=telegram.frame)
     plan = plan_of(spec)
     at = telegram_time(spec.time, telegram)
-    records = mend(spec.quirks, telegram.records, telegram.facts) if spec.quirks else telegram.records
     reading = _Reading(plan, at)
-    reading.take(records)
+    records = reading.sound(telegram.records)
+    reading.take(mend(spec.quirks, records, telegram.facts) if spec.quirks else records)
     samples = reading.samples(profile=False)
     if spec.sub_meters and telegram.protocol is Wire.P1:
-        behind = sub_meter_readings(telegram, plan.zone)
+        behind = sub_meter_readings(telegram, records, plan.zone)
         samples += [MeterSample(b.serial, b.key, b.at, b.values, b.units) for b in behind.readings]
         reading.refused += [Refusal(*refusal) for refusal in behind.refused]
     for row in telegram.profile:
@@ -105,9 +105,13 @@ def _interval(plan: Plan, row: ProfileRow, refused: list[Refusal]) -> list[Meter
         refused.append(Refusal(row.records[0].address if row.records else "profile", "interval without a time"))
         return []
     reading = _Reading(plan, end)
-    reading.take(row.records)
+    reading.take(reading.sound(row.records))
     refused += reading.refused
     return reading.samples(profile=True)
+
+
+def _is_sound(value: Decimal) -> bool:
+    return value.is_finite() and -_MAX_EXPONENT <= value.adjusted() <= _MAX_EXPONENT
 
 
 @dataclass(slots=True)
@@ -127,9 +131,17 @@ class _Reading:
         self.refused: list[Refusal] = []
         self.missing: list[str] = []
 
-    def take(self, records: Iterable[Record]) -> None:
+    def sound(self, records: tuple[Record, ...]) -> tuple[Record, ...]:
+        """The records less the numbers that nobody can calculate with: NaN, infinities, absurd exponents."""
+        good = tuple(r for r in records if not isinstance(r.value, Decimal) or _is_sound(r.value))
+        if len(good) < len(records):
+            for record in records:
+                if isinstance(record.value, Decimal) and not _is_sound(record.value):
+                    self._refuse(record, "no plausible number")
+        return good
+
+    def take(self, records: tuple[Record, ...]) -> None:
         """Points first, then what the OBIS catalogue knows beside them."""
-        records = tuple(records)
         if self.plan.points:
             by_address = {(record.address, record.index): record for record in reversed(records)}
             first = {address: record for (address, index), record in by_address.items() if index == 0}
@@ -196,7 +208,7 @@ class _Reading:
         return -value if point.negate else value
 
     def _emit(self, conversion: Conversion, value: Decimal, record: Record, *, rising: bool, own: bool = True) -> None:
-        if not value.is_finite() or abs(value) > MAX_MAGNITUDE:
+        if abs(value) > MAX_MAGNITUDE:
             return self._refuse(record, "no plausible number")
         if value < 0 and rising:
             return self._refuse(record, f"{value} {conversion.unit} in a register that only rises")

@@ -38,10 +38,13 @@ class Behind:
     refused: list[tuple[str, str]] = field(default_factory=list)
 
 
-def sub_meter_readings(telegram: Telegram, zone: str | None) -> Behind:
-    """The readings of the meters behind this one; a channel without value, unit or set clock gives none."""
+def sub_meter_readings(telegram: Telegram, records: tuple[Record, ...], zone: str | None) -> Behind:
+    """The readings of the meters behind this one; a channel without value, unit or set clock gives none.
+
+    `records` are those of the telegram whose numbers are sound.
+    """
     behind = Behind()
-    values = _values(telegram)
+    values = _values(records)
     if not values:
         return behind
     names = {sub.channel: sub.serial for sub in sub_meters(telegram)}
@@ -64,10 +67,10 @@ def sub_meter_readings(telegram: Telegram, zone: str | None) -> Behind:
     return behind
 
 
-def _values(telegram: Telegram) -> list[tuple[int, Record]]:
+def _values(records: tuple[Record, ...]) -> list[tuple[int, Record]]:
     """The first record with a value code of each channel."""
     found: dict[int, Record] = {}
-    for record in telegram.records:
+    for record in records:
         prefix, _, code = record.address.partition(":")
         if code in _VALUE_CODES and prefix[:2] == "0-" and prefix[2:].isdigit() and 1 <= int(prefix[2:]) <= 9:
             found.setdefault(int(prefix[2:]), record)

@@ -9,10 +9,13 @@ BARE_LOOKAHEAD = 32
 SLICE_BYTES = 1024
 STX, ETX, ACK = 0x02, 0x03, 0x06
 
+MAY_START = b"/\x02\xaf\x82\x1b"
+"""The first bytes of frames of all protocols, with and without parity bit: none is lost to a check that failed."""
 IDLE = re.compile(rb"[/\x02\xaf\x82]")
 FLAG = re.compile(rb"/[A-Za-z]{3}")
 FLAG_PART = re.compile(rb"/[A-Za-z]{0,2}\Z")
 LINES = re.compile(rb"[\n)]!|/|[\x00-\x09\x0b\x0c\x0e-\x1f\x7f]")
+LINES_PARITY = re.compile(rb"[\n)]!|/|[\x00-\x09\x0b\x0c\x0e-\x1f\x7f\xff]")
 BLOCK = re.compile(rb"[\x03\x04]|/|[\x00-\x02\x05-\x09\x0b\x0c\x0e-\x1f\x7f\xff]")
 END = re.compile(rb"!([0-9A-Fa-f]{0,4})(\r?\n|(?=/))")
 END_PART = re.compile(rb"![0-9A-Fa-f]{0,4}\r?\Z")

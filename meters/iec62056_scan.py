@@ -23,7 +23,9 @@ from meters.iec62056_marks import (
     IDLE,
     INNER,
     LINES,
+    LINES_PARITY,
     MAX_HEADER_BYTES,
+    MAY_START,
     MAX_TELEGRAM_BYTES,
     SLICE_BYTES,
     STX,
@@ -36,6 +38,7 @@ from meters.iec62056_text import (
     crc_required,
     fitting_suffix,
     inner_header,
+    plausible_block,
     plausible_body,
     plausible_header,
     protocol_of,
@@ -187,6 +190,10 @@ class TextScanner:
 
     def _header(self) -> bool:
         end = self._text.find(b"\n", self._scan, MAX_HEADER_BYTES)
+        odd = self._text.find(b"\xff", self._scan, end if end >= 0 else MAX_HEADER_BYTES) if self._parity else -1
+        if odd >= 0:
+            self._fail("parity", odd)
+            return True
         if end >= 0:
             self._state = _State.LINES
             self._body = self._scan = end
@@ -199,7 +206,7 @@ class TextScanner:
         return True
 
     def _lines(self) -> bool:
-        match = LINES.search(self._text, self._scan, MAX_TELEGRAM_BYTES)
+        match = (LINES_PARITY if self._parity else LINES).search(self._text, self._scan, MAX_TELEGRAM_BYTES)
         if match is None:
             self._scan = max(self._scan, min(len(self._text), MAX_TELEGRAM_BYTES) - 1)
             return self._too_long()
@@ -236,6 +243,8 @@ class TextScanner:
     def _control(self, at: int) -> bool:
         between = bytes(self._text[self._body + 1 : at])
         if not self._bare and BETWEEN.fullmatch(between):
+            if self._cut_header():
+                return True
             if self._text[at] == STX and self._accept.blocks:
                 self._state = _State.BLOCK
                 self._body = at
@@ -250,8 +259,15 @@ class TextScanner:
         if self._bare and self._text[at] == ETX:
             self._finish_bare(at)
             return True
-        self._fail("bad_character", at)
+        self._fail("parity" if self._text[at] == 0xFF else "bad_character", at)
         return True
+
+    def _cut_header(self) -> bool:
+        """Give up what stands before the last header in a first line that holds another one."""
+        start = inner_header(bytes(self._text[: self._body]))
+        if start is not None:
+            self._fail("truncated", start)
+        return start is not None
 
     def _exclamation(self, at: int) -> bool:
         self._scan = at - 1
@@ -271,9 +287,7 @@ class TextScanner:
 
     def _end_telegram(self, mark: int, end: int, stated: bytes) -> None:
         covered = bytes(self._text[: mark + 1])
-        if self._parity and 0xFF in covered:
-            self._fail("parity", end)
-        elif stated:
+        if stated:
             self._end_checked(covered, end, int(stated, 16))
         elif crc_required(covered):
             self._fail("crc_missing", end)
@@ -291,9 +305,7 @@ class TextScanner:
         self._emit(end, Wire.P1)
 
     def _end_unchecked(self, covered: bytes, end: int) -> None:
-        start = inner_header(covered[: self._body])
-        if start is not None:
-            self._fail("truncated", start)
+        if self._cut_header():
             return
         body = covered[self._body : -1]
         if plausible_header(covered[: self._body + 1]) and plausible_body(body):
@@ -327,10 +339,13 @@ class TextScanner:
         if len(self._text) < at + 2:
             return False
         stated = self._text[at + 1]
-        if block_check(self._text[self._body + 1 : at + 1]) == stated & 0x7F and not (self._parity and stated == 0xFF):
+        body = bytes(self._text[self._body + 1 : at + 1])
+        if block_check(body) != stated & 0x7F or (self._parity and stated == 0xFF):
+            self._fail("bcc_mismatch", at + 1 if stated in MAY_START else at + 2)
+        elif plausible_block(body):
             self._emit(at + 2, Wire.IEC62056_21)
         else:
-            self._fail("bcc_mismatch", at + 1 if stated in b"/\x02" else at + 2)
+            self._fail("malformed", at + 2)
         return True
 
     def _finish_block(self) -> None:
@@ -346,6 +361,8 @@ class TextScanner:
         if self._bare:
             self._finish_bare(len(self._raw))
         elif BETWEEN.fullmatch(self._text, self._body + 1) and self._accept.identification_only:
+            if self._cut_header():
+                return
             if plausible_header(bytes(self._text[: self._body + 1])):
                 self._emit(len(self._raw), Wire.IEC62056_21)
             else:

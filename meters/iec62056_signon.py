@@ -72,9 +72,7 @@ class SignOn:
     """
 
     def __init__(self, address: str = "", max_baud: int = 9600) -> None:
-        if len(address) > MAX_ADDRESS or not all(
-            (letter.isascii() and letter.isalnum()) or letter == " " for letter in address
-        ):
+        if _ADDRESS.fullmatch(address) is None:
             raise FrameError("bad_address", f"{address[:40]!r} is no device address (IEC 62056-21 6.3.1)")
         self._request = f"/?{address}!\r\n".encode()
         self._max_baud = max_baud
@@ -141,7 +139,7 @@ class SignOn:
         return actions + (self._read(rest) if rest else [])
 
     def _change_over(self, quick: bool, letter: str) -> list[Action]:
-        """Modes by the baud character: 0 to 6 is C, A to F is B, all else A. A third letter in lower case is quick."""
+        """Modes by the baud character: 0 to 6 is C, A to F is B, all else A; a third letter in lower case is quick."""
         if letter in _MODE_B:
             return [SetBaud(_MODE_B[letter])]
         if letter not in _MODE_C:

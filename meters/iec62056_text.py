@@ -100,6 +100,13 @@ def plausible_body(body: bytes) -> bool:
     return PAIR.search(text) is not None and is_well_formed(text)
 
 
+def plausible_block(body: bytes) -> bool:
+    """Tell whether a block holds text with a data set or error message: seven check bits alone pass much noise."""
+    if not body.isascii() and any(byte >= 0x80 and byte not in _LATIN_SIGNS for byte in body):
+        return False
+    return b"(" in body or body.startswith(b"ER")
+
+
 def protocol_of(text: bytes, *, checked: bool) -> Wire:
     """Tell P1 from mode D by content: a CRC, a version object, or codes with A-B and without `*F` mean P1."""
     if checked or _VERSION.search(text):

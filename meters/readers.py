@@ -62,7 +62,7 @@ class AnyFramer:
             return []
         frames = [found for found in text if isinstance(found.event, Frame)]
         if frames and self._sml.inside and self._sml.start < frames[-1].end:
-            sml += self._sml.finish()
+            sml += self._sml.abandon(frames[-1].end)
         if sml and frames:
             sml = [_apart(found, frames) for found in sml]
         self._held += text

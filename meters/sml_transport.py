@@ -3,6 +3,7 @@
 import binascii
 
 from broker.errors import FrameError
+from meters.iec62056_marks import MAY_START
 from meters.iec62056_scan import Located
 from meters.telegram import Frame, Wire
 
@@ -78,14 +79,23 @@ class SmlScanner:
         """Take any slice; return what it completed, in order."""
         for start in range(0, len(data), _SLICE_BYTES):
             self._buffer += data[start : start + _SLICE_BYTES]
-            while self._buffer and (self._within() if self._inside else self._outside()):
-                pass
+            self._run()
         return self._take()
 
     def finish(self) -> list[Located]:
         """End of input or long silence: an unfinished file is torn."""
         self._abandon(len(self._buffer))
         return self._take()
+
+    def abandon(self, place: int) -> list[Located]:
+        """Give up an unfinished file before `place` in the stream, where another protocol's telegram ends."""
+        self._abandon(min(place - self._base, len(self._buffer)))
+        self._run()
+        return self._take()
+
+    def _run(self) -> None:
+        while self._buffer and (self._within() if self._inside else self._outside()):
+            pass
 
     def _take(self) -> list[Located]:
         found, self._found = self._found, []
@@ -136,7 +146,7 @@ class SmlScanner:
         if not crc_fits(file[:-2], file[-2] << 8 | file[-1]):
             start = _fitting_suffix(file)
             if start is None:
-                self._fail("crc_mismatch", "the CRC of the file does not fit", end)
+                self._fail("crc_mismatch", "the CRC of the file does not fit", _lost_end(file))
                 return
             # A tail lost behind an escape sequence makes the next start look like escaped data.
             self._fail("truncated", "a new file starts inside", start)
@@ -161,12 +171,20 @@ class SmlScanner:
         self._inside = False
 
 
-def _start_part(buffer: bytearray) -> int:
+def _start_part(buffer: bytes | bytearray) -> int:
     """How many of the last bytes may be the beginning of a start sequence."""
     for count in range(min(len(START) - 1, len(buffer)), 0, -1):
         if buffer.endswith(START[:count]):
             return count
     return 0
+
+
+def _lost_end(file: bytes) -> int:
+    """Where a file with a wrong CRC ends: where the CRC was lost, a next frame begins in the octets read as such."""
+    for place in range(len(file) - 3, len(file)):
+        if file[place] in MAY_START:
+            return place
+    return len(file)
 
 
 def _fitting_suffix(file: bytes) -> int | None:

@@ -21,3 +21,6 @@ GRANT SELECT ON named_reading, latest_reading, meter_overview, device_overview, 
 
 REVOKE EXECUTE ON FUNCTION message_gap_between FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION message_gap_between TO wattline_ingestor, wattline_gateway, wattline_grafana;
+
+-- Services look here whether the database fits them.
+GRANT SELECT ON schema_migration, installation TO wattline_ingestor, wattline_gateway, wattline_grafana;

@@ -36,6 +36,7 @@ class Loop:
     stops: list[asyncio.Event]
 
     def address(self, user: str) -> BrokerAddress:
+        """The test's broker and topic root for one user."""
         return BrokerAddress(
             host=self.broker.host,
             port=self.broker.port,

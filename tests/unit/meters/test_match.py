@@ -3,7 +3,7 @@
 import re
 import time
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meters.catalogue import catalogue
@@ -16,7 +16,9 @@ from meters.telegram import Wire
 
 def spec(name: str, match: str, *, version: int = 1, generic: bool = False) -> Spec:
     flag = "true" if generic else "false"
-    text = f"{{name: {name}, version: {version}, generic: {flag}, product: {{name: x}}, source: [test], standard: true, "
+    text = (
+        f"{{name: {name}, version: {version}, generic: {flag}, product: {{name: x}}, source: [test], standard: true, "
+    )
     # JSON would be read for a text that begins with a brace: a newline first keeps it YAML.
     return load_spec(f"---\n{text}match: {match}}}", origin=name)
 
@@ -25,6 +27,7 @@ def identity(*addresses: str, **facts: str) -> Identity:
     return Identity("", Wire.SML, facts.get("manufacturer", ""), facts=facts, addresses=addresses)
 
 
+@settings(deadline=None)
 @given(st.text("ab*?", max_size=8), st.text("ab", max_size=10))
 def test_wildcards_mean_what_they_say(pattern: str, text: str) -> None:
     """`*` is any run and `?` any one character, for every pattern."""

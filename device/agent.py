@@ -1,0 +1,177 @@
+"""The agent's tasks and how they end: ports in, outbox on disk, connection out."""
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from broker.backoff import Backoff
+from broker.errors import TransientError, WattlineError
+from broker.service import Health
+from broker.session import Session
+from device.context import Context
+from device.control import Control
+from device.inbox import Inbox
+from device.outbox import Outbox
+from device.outbox_segments import sync
+from device.ports import Ports
+from device.publisher import Publisher
+
+log = structlog.get_logger()
+
+UPKEEP_S: Final = 1.0
+FAREWELL_S: Final = 2.0
+
+
+@dataclass(slots=True)
+class Agent:
+    """The tasks of one device over its parts; `run` ends when `stop` is set and what can be handed over is."""
+
+    context: Context
+    session: Session
+    outbox: Outbox
+    publisher: Publisher
+    control: Control
+    inbox: Inbox
+    ports: Ports
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until `stop`, then stop reading, send what waits under a deadline, and say goodbye."""
+        self._wire()
+        async with asyncio.TaskGroup() as group:
+            intake = group.create_task(self.ports.run(), name="device.ports")
+            others = [
+                group.create_task(self.inbox.run(), name="device.inbox"),
+                group.create_task(self._connection(), name="device.connection"),
+                group.create_task(self._bundles(), name="device.bundles"),
+                group.create_task(self._upkeep(), name="device.upkeep"),
+                group.create_task(self._sync(), name="device.sync"),
+            ]
+            await stop.wait()
+            intake.cancel()
+            await asyncio.wait({intake})
+            self.context.bundles.flush(self.context.monotonic(), 0)
+            await self._drain()
+            with contextlib.suppress(TimeoutError, WattlineError):
+                async with asyncio.timeout(FAREWELL_S):
+                    await self.control.farewell()
+            for task in others:
+                task.cancel()
+
+    def health(self, health: Health) -> None:
+        """Add the checks of /healthz. A broker that is away is no illness: the outbox is there for it."""
+
+        def outbox() -> tuple[bool, str]:
+            if self.outbox.disk_error:
+                return False, f"disk: {self.outbox.disk_error}; messages wait in memory"
+            return True, f"{self.outbox.waiting} waiting, {self.outbox.size_bytes} bytes"
+
+        def ports() -> tuple[bool, str]:
+            states = ", ".join(f"{port.path} {port.state}" for port in self.ports.all)
+            return True, states or "no serial port found yet"
+
+        health.add("outbox", outbox)
+        health.add("ports", ports)
+        health.add("broker", lambda: (True, "connected" if self.session.connected else self._offline()))
+
+    def _offline(self) -> str:
+        return f"not connected: {self.session.last_error or 'connecting'}"
+
+    def _wire(self) -> None:
+        context = self.context
+        self.publisher.ready = lambda: self.control.registered
+        self.control.on_sent = self.publisher.nudge
+        context.apply_limit = self.outbox.set_limit
+        context.on_spec_used = lambda: self.control.report(None, context.specs_in_use)
+        context.registry.changed = lambda: self.control.registration_changed(self.ports.names, context.registry.meters)
+        self.publisher.on_poison = lambda record, code: context.outgoing.event(
+            "message_refused_by_broker", "error", kind=str(record.kind), bytes=len(record.payload), code=code
+        )
+        self.inbox.obey()
+
+    async def _connection(self) -> None:
+        backoff = Backoff(first_s=0.5, cap_s=10.0)
+        while True:
+            await self.session.wait_connected()
+            self.context.metrics.connected.set(1)
+            try:
+                await self.control.greet()
+                backoff.succeeded()
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self.publisher.pump(), name="device.pump")
+                    group.create_task(self.control.run(), name="device.control")
+            except* (TransientError, TimeoutError) as lost:
+                log.warning("connection_interrupted", reason=str(lost.exceptions[0]))
+            except* WattlineError as refused:
+                log.error("broker_refuses_us", reason=str(refused.exceptions[0]))
+                self.context.metrics.publish_failures.labels("refused").inc()
+            self.context.metrics.connected.set(0)
+            await asyncio.sleep(backoff.next_s())
+
+    async def _bundles(self) -> None:
+        while True:
+            context = self.context
+            interval_s = context.config.parameters.publish_interval_s
+            now_s = context.monotonic()
+            context.bundles.flush(now_s, interval_s)
+            due_s = context.bundles.next_due_s(interval_s)
+            rest_s = interval_s if due_s is None else due_s - now_s
+            await asyncio.sleep(max(0.02, min(rest_s, 0.2)))
+
+    async def _sync(self) -> None:
+        settings = self.context.settings
+        waited_s, appended = 0.0, self.outbox.counts.appended
+        step_s = min(0.05, settings.sync_s)
+        while True:
+            await asyncio.sleep(step_s)
+            waited_s += step_s
+            if waited_s >= settings.sync_s or self.outbox.counts.appended - appended >= settings.sync_records:
+                waited_s, appended = 0.0, self.outbox.counts.appended
+                await self._sync_now()
+
+    async def _sync_now(self) -> None:
+        descriptors = self.outbox.take_unsynced() + self.ports.take_unsynced()
+        if descriptors:
+            try:
+                await asyncio.to_thread(sync, descriptors)
+            except OSError as error:
+                self.outbox.sync_failed(error)
+        self.outbox.save_acks()
+
+    async def _upkeep(self) -> None:
+        context = self.context
+        while True:
+            try:
+                step_s = context.clock.stepped_s()
+                if step_s:
+                    context.metrics.clock_steps.inc()
+                    context.outgoing.event("clock_stepped", "warning", by_s=round(step_s, 3))
+                for notice in self.outbox.take_notices():
+                    context.outgoing.event(notice.event, notice.severity, **notice.detail)
+                context.registry.upkeep()
+                self.ports.upkeep()
+                self._measure()
+            except Exception:
+                log.exception("upkeep_failed")
+                context.metrics.task_failures.labels("upkeep").inc()
+            await asyncio.sleep(UPKEEP_S)
+
+    def _measure(self) -> None:
+        metrics, outbox = self.context.metrics, self.outbox
+        metrics.outbox_bytes.set(outbox.size_bytes)
+        metrics.outbox_limit_bytes.set(outbox.limit_bytes)
+        metrics.outbox_messages.set(outbox.waiting)
+        metrics.outbox_oldest_age_s.set(outbox.oldest_age_s())
+        for cause in ("dropped", "thinned", "damaged"):
+            metrics.outbox_lost.labels(cause).set(getattr(outbox.counts, cause))
+        metrics.outbox_damaged_bytes.set(outbox.damaged_bytes)
+        metrics.disk_errors.set(outbox.counts.disk_errors)
+        metrics.clock_synced.set(self.context.clock.trust() == "synced")
+
+    async def _drain(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.context.settings.stop_s):
+                while not self.publisher.idle and self.session.connected:
+                    await asyncio.sleep(0.05)

@@ -1,0 +1,42 @@
+"""What the tasks of one agent share."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from device.bundles import Bundles
+from device.clock import DeviceClock
+from device.metrics import DeviceMetrics
+from device.outgoing import Outgoing
+from device.parameters import Configuration
+from device.port_memory import PortMemory
+from device.registry import MeterRegistry
+from device.settings import DeviceSettings
+from device.specs import SpecStore
+
+
+@dataclass(slots=True)
+class Context:
+    """The collaborators of a port's tasks, handed over as one; `revision` rises with each change of configuration."""
+
+    device: str
+    settings: DeviceSettings
+    clock: DeviceClock
+    metrics: DeviceMetrics
+    config: Configuration
+    specs: SpecStore
+    outgoing: Outgoing
+    bundles: Bundles
+    registry: MeterRegistry
+    memory: PortMemory
+    monotonic: Callable[[], float] = time.monotonic
+    revision: int = 0
+    specs_in_use: dict[str, str] = field(default_factory=dict)
+    on_spec_used: Callable[[], None] = lambda: None
+    apply_limit: Callable[[int], None] = lambda _bytes: None
+
+    def use_spec(self, meter: str, ref: str) -> None:
+        """Note by which spec a meter's readings are made; a change is reported."""
+        if self.specs_in_use.get(meter) != ref:
+            self.specs_in_use[meter] = ref
+            self.on_spec_used()

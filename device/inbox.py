@@ -1,0 +1,114 @@
+"""What arrives from the broker: desired configuration, specs and commands."""
+
+import structlog
+
+from broker.errors import ContractError
+from broker.messages import Reply
+from broker.session import Inbound, Session
+from broker.service import configure_logging
+from broker.topics import DELIVERY, Address, Kind, Topics
+from device.context import Context
+from device.control import Control, answer
+
+log = structlog.get_logger()
+
+
+class Inbox:
+    """Takes messages one by one and acknowledges each once it is dealt with; a bad one is told and acknowledged."""
+
+    def __init__(self, session: Session, topics: Topics, context: Context, control: Control) -> None:
+        self._session = session
+        self._topics = topics
+        self._context = context
+        self._control = control
+        self._subscribed: set[str] = set()
+
+    async def run(self) -> None:
+        """Take messages until cancelled."""
+        await self._subscribe_specs()
+        async for inbound in self._session.messages():
+            try:
+                await self._take(inbound)
+            except ContractError as error:
+                log.warning("message_refused", topic=inbound.topic, error=str(error))
+            inbound.ack()
+
+    async def _take(self, inbound: Inbound) -> None:
+        address = self._topics.parse(inbound.topic)
+        if address.kind is Kind.DESIRED:
+            if inbound.payload:
+                await self._desired(inbound.payload)
+        elif address.kind is Kind.SPEC:
+            if inbound.payload:
+                self._spec(address, inbound.payload)
+        elif address.kind is Kind.COMMAND:
+            self._command(address, inbound)
+
+    async def _desired(self, payload: bytes) -> None:
+        context = self._context
+        verdict = context.config.consider(payload)
+        if not verdict.applied:
+            context.metrics.config_refused.inc()
+            reasons = [f"{reason.field}: {reason.reason}" for reason in verdict.reasons]
+            context.outgoing.event("config_refused", "warning", version=verdict.version, reasons=reasons)
+        elif verdict.changed:
+            self.obey()
+            context.outgoing.event("config_applied", version=verdict.version)
+        self._control.report(verdict, context.specs_in_use)
+        await self._subscribe_specs()
+
+    def obey(self) -> None:
+        """Let the configuration in force take effect everywhere at once."""
+        context = self._context
+        parameters = context.config.parameters
+        context.revision += 1
+        context.apply_limit(parameters.outbox_limit_mib * 1024 * 1024)
+        if context.config.version:
+            configure_logging(parameters.log_level, context.settings.log_format)
+        context.metrics.applied_version.set(context.config.version)
+        context.specs.keep_only(context.config.spec_refs())
+        gone = [meter for meter in context.specs_in_use if self._no_spec(meter)]
+        for meter in gone:
+            del context.specs_in_use[meter]
+
+    def _no_spec(self, meter: str) -> bool:
+        config = self._context.config.meter(meter)
+        return config is None or config.spec is None
+
+    async def _subscribe_specs(self) -> None:
+        wanted = set()
+        for ref in self._context.config.spec_refs():
+            name, _, version = ref.partition("@")
+            topic = self._topics.spec(name, int(version))
+            if self._context.specs.get(ref) is None:
+                wanted.add(topic)
+        new = wanted - self._subscribed
+        if new:
+            self._subscribed |= new
+            await self._session.subscribe(*((topic, DELIVERY[Kind.SPEC].qos) for topic in sorted(new)))
+
+    def _spec(self, address: Address, payload: bytes) -> None:
+        context = self._context
+        try:
+            ref = context.specs.take(address.spec, address.version, payload)
+        except ContractError as error:
+            context.outgoing.event(
+                "spec_refused", "error", spec=f"{address.spec}@{address.version}", field=error.field, error=str(error)
+            )
+            return
+        context.revision += 1
+        log.info("spec_taken", spec=ref)
+
+    def _command(self, address: Address, inbound: Inbound) -> None:
+        if inbound.retain:
+            # the contract never retains a command: one that is would be repeated at every connect
+            log.warning("retained_command_ignored", command=address.command)
+            self._context.metrics.commands.labels("retained", "ignored").inc()
+            return
+        try:
+            reply = answer(address.command, inbound.payload, self._context.clock.now())
+        except ContractError as error:
+            reply = Reply(command=address.command, ok=False, error=str(error)[:4096])
+        known = "ping" if reply.ok else "unknown"
+        self._context.metrics.commands.labels(known, "ok" if reply.ok else "error").inc()
+        self._control.reply(reply, inbound.correlation)

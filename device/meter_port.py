@@ -1,0 +1,182 @@
+"""What stands at one port: which meter it is, whether its spec is known, and what becomes of each frame until then."""
+
+import asyncio
+from datetime import datetime
+from pathlib import PurePath
+from typing import Final
+
+from broker.errors import FrameError
+from broker.messages import FrameReason
+from device.bundles import FramesOf
+from device.context import Context
+from device.held import Held, HeldFrames
+from device.reading import Reader
+from device.registry import seen
+from device.stamping import Received
+from device.suppression import Suppression
+from meters.identify import Identifier, Identity, sub_meters
+from meters.readers import parse
+from meters.spec import Spec
+from meters.telegram import Frame, Telegram
+
+NAMELESS_AFTER_S: Final = 15.0
+NAMELESS_AFTER_TELEGRAMS: Final = 3
+"""A meter that does not name itself so long gets a key bound to its port."""
+SETTLE_SLICE: Final = 20
+
+
+class MeterPort:
+    """Takes the frames and failures of one port; survives swaps of the meter and of its protocol."""
+
+    def __init__(self, port: str, context: Context) -> None:
+        self.port = port
+        self.key = ""
+        self._context = context
+        self._identifier = Identifier()
+        self._reader = Reader(port, context)
+        self._held = HeldFrames(
+            context.settings.data_folder / "held", port, context.settings.held_limit_mib * 1024 * 1024
+        )
+        self._suppression = Suppression(context.settings.bad_frames_per_minute, context.monotonic)
+        self._protocol = ""
+        self._nameless_since: float | None = None
+        self._nameless = 0
+        self._last_key = ""
+        context.metrics.held_frames.labels(port).set(self._held.count)
+
+    @property
+    def spec(self) -> Spec | None:
+        """The spec in force for the meter at this port."""
+        config = self._context.config.meter(self.key) if self.key else None
+        return self._context.specs.get(config.spec) if config is not None and config.spec is not None else None
+
+    def take(self, frame: Frame, at: datetime) -> bool:
+        """Take a good frame; whether its telegram could be read."""
+        self._protocol = str(frame.protocol)
+        try:
+            telegram = parse(frame)
+        except FrameError as error:
+            self.fail(error, at, reason=FrameReason.UNDECODABLE, data=frame.data)
+            return False
+        self._context.metrics.frames.labels(self._protocol, "good").inc()
+        self._identify(telegram)
+        received = Received(at, self._context.clock.trust())
+        self._dispatch(Held(at, received.clock, self.key, frame), telegram)
+        return True
+
+    def fail(
+        self, error: FrameError, at: datetime, *, reason: FrameReason = FrameReason.BAD_FRAME, data: bytes = b""
+    ) -> None:
+        """Take a bad or undecodable frame: the first few of each minute are published, all are counted."""
+        context = self._context
+        context.metrics.frames.labels(self._protocol or "unknown", error.reason).inc()
+        octets = error.data or data
+        if not octets:
+            return
+        if not self._suppression.admit(error.reason):
+            context.metrics.frames_suppressed.labels(self.port, reason).inc()
+            return
+        hints = {"detail": error.detail, **self._suppressed_hint()}
+        context.outgoing.frames(
+            reason,
+            self.port,
+            self._protocol or "unknown",
+            [(at, octets, error.reason)],
+            meter=self.key,
+            hints={name: text for name, text in hints.items() if text},
+        )
+
+    def upkeep(self) -> None:
+        """Tell of suppressed frames once their minute is over; call it about once a second."""
+        if self._suppression.overdue:
+            counted = self._suppression.take_counted()
+            self._context.outgoing.event("frames_suppressed", "warning", meter=self.key, port=self.port, **counted)
+
+    def take_unsynced(self) -> list[int]:
+        """Descriptors of held frames to be synced."""
+        return self._held.take_unsynced()
+
+    async def settle(self) -> None:
+        """Decode or publish held frames once it is known what to do with them; the file is emptied last."""
+        if not self._held.count or not self.key or self._fate() == "hold":
+            return
+        kept: list[Held] = []
+        done = 0
+        for n, held in enumerate(list(self._held.read())):
+            if held.meter not in ("", self.key):
+                kept.append(held)
+                continue
+            self._release(held)
+            done += 1
+            if n % SETTLE_SLICE == SETTLE_SLICE - 1:
+                await asyncio.sleep(0)
+        # what came of them must be in the outbox before they go
+        self._context.bundles.flush(self._context.monotonic(), 0)
+        try:
+            self._held.replace(kept)
+        except OSError as error:
+            self._context.outgoing.event("held_frames_not_deleted", "error", port=self.port, error=str(error))
+        self._context.metrics.held_frames.labels(self.port).set(self._held.count)
+        if done:
+            self._context.outgoing.event("held_frames_released", meter=self.key, port=self.port, frames=done)
+
+    def _release(self, held: Held) -> None:
+        try:
+            self._dispatch(Held(held.at, held.clock, self.key, held.frame), parse(held.frame), released=True)
+        except FrameError as error:
+            self.fail(error, held.at, reason=FrameReason.UNDECODABLE, data=held.frame.data)
+
+    def _fate(self) -> str:
+        """`decode`, `raw` (the config service knows no spec), or `hold` (it has not spoken, or the spec is on its way)."""
+        config = self._context.config.meter(self.key) if self.key else None
+        if config is None:
+            return "hold"
+        if config.spec is None:
+            return "raw"
+        return "decode" if self.spec is not None else "hold"
+
+    def _dispatch(self, held: Held, telegram: Telegram, *, released: bool = False) -> None:
+        received = Received(held.at, held.clock)
+        spec = self.spec
+        fate = self._fate()
+        if fate == "decode" and spec is not None:
+            try:
+                self._reader.read(self.key, spec, telegram, received, held=released)
+            except FrameError as error:
+                self.fail(error, held.at, reason=FrameReason.UNDECODABLE, data=held.frame.data)
+        elif fate == "hold" and self._held.add(held):
+            self._context.metrics.held_frames.labels(self.port).set(self._held.count)
+        elif self._reader.wants_raw(self.key or self.port, received):
+            of = FramesOf(FrameReason.NO_SPEC, self.port, str(held.frame.protocol), self.key)
+            self._context.bundles.add_frame(of, held.at, held.frame.data, self._context.monotonic())
+        else:
+            self._context.metrics.frames_suppressed.labels(self.port, FrameReason.NO_SPEC).inc()
+
+    def _identify(self, telegram: Telegram) -> None:
+        identity = self._identifier.add(telegram)
+        key = identity.key or self._bound_key(identity)
+        if identity.key:
+            self._nameless_since, self._nameless = None, 0
+        if key and self._last_key and key != self._last_key:
+            self._context.outgoing.event(
+                "meter_changed", "warning", meter=key, old=self._last_key, new=key, port=self.port
+            )
+        if key:
+            self._last_key = key
+        self.key = key
+        if key:
+            self._context.registry.see(self.port, seen(self.port, key, identity, sub_meters(telegram)))
+
+    def _bound_key(self, identity: Identity) -> str:
+        now_s = self._context.monotonic()
+        if self._nameless_since is None:
+            self._nameless_since = now_s
+        self._nameless += 1
+        if self._nameless < NAMELESS_AFTER_TELEGRAMS or now_s - self._nameless_since < NAMELESS_AFTER_S:
+            return ""
+        name = "".join(c for c in PurePath(self.port).name if "!" <= c <= "~")
+        return f"{identity.manufacturer or 'UNK'}:{self._context.device}/{name}"[:96]
+
+    def _suppressed_hint(self) -> dict[str, str]:
+        counted = self._suppression.take_counted()
+        return {"suppressed": ", ".join(f"{n} {reason}" for reason, n in sorted(counted.items()))} if counted else {}

@@ -1,0 +1,222 @@
+"""One serial port for ever: opened, its meter found, listened to or polled, opened again when it vanishes."""
+
+import asyncio
+from math import floor
+from typing import Final
+
+import structlog
+
+from broker.backoff import Backoff
+from broker.errors import FrameError
+from device.context import Context
+from device.detection import SIGN_ON, Ask, Known, Listen, PassedWithout, Step, Window, steps
+from device.line import Line, LineGoneError
+from device.meter_port import MeterPort
+from device.readout import read_out
+from meters.iec62056_signon import SignOn
+from meters.readers import AnyFramer
+from meters.telegram import Frame, Wire
+
+log = structlog.get_logger()
+
+STATES: Final = ("missing", "detecting", "listening", "polling")
+READ_S: Final = 1.0
+FLUSH_AFTER_S: Final = 2.0
+"""Silence after which a frame that only silence ends is taken."""
+POLL_FAILURES: Final = 3
+QUICK_ANSWER_S: Final = 2.0
+LONGEST_PERIOD_S: Final = 900.0
+
+
+class Port:
+    """The task of one port. A line that yields nothing for several of its periods is detected anew."""
+
+    def __init__(self, path: str, context: Context) -> None:
+        self.path = path
+        self.state = "missing"
+        self.meter = MeterPort(path, context)
+        self._context = context
+        self._was_open = False
+        self._skipped = 0
+        self._set_state("missing")
+
+    async def run(self) -> None:
+        """Serve the port until cancelled."""
+        backoff = Backoff(first_s=0.5, cap_s=5.0, stable_s=10.0)
+        opens = self._context.metrics.port_opens
+        while True:
+            known = self._context.memory.get(self.path)
+            try:
+                line = await Line.open(self.path, known.settings if known and not known.poll else SIGN_ON)
+            except LineGoneError as error:
+                opens.labels(self.path, "refused").inc()
+                self._lost(str(error))
+                await asyncio.sleep(0.1 + backoff.next_s())
+                continue
+            opens.labels(self.path, "opened").inc()
+            backoff.succeeded()
+            self._was_open = True
+            log.info("port_opened", port=self.path)
+            try:
+                await self._serve(line)
+            except LineGoneError as error:
+                self._lost(str(error))
+            finally:
+                await line.close()
+            await asyncio.sleep(0.1 + backoff.next_s())
+
+    def _lost(self, why: str) -> None:
+        self._set_state("missing")
+        if self._was_open:
+            self._was_open = False
+            self._context.outgoing.event("port_lost", "warning", meter=self.meter.key, port=self.path, error=why)
+
+    def _set_state(self, state: str) -> None:
+        self.state = state
+        for name in STATES:
+            self._context.metrics.port_state.labels(self.path, name).set(name == state)
+
+    async def _serve(self, line: Line) -> None:
+        while True:
+            self._set_state("detecting")
+            known, window = await self._detect(line)
+            self._context.memory.put(self.path, known)
+            log.info("port_detected", port=self.path, protocol=known.protocol, line=str(known.settings))
+            if known.poll:
+                self._set_state("polling")
+                await self._poll(line)
+            else:
+                self._set_state("listening")
+                await self._listen(line, window.framer if window else AnyFramer(bare=False))
+            self._context.outgoing.event(
+                "port_silent", "warning", meter=self.meter.key, port=self.path, protocol=str(known.protocol)
+            )
+
+    async def _detect(self, line: Line) -> tuple[Known, Window | None]:
+        heard: dict[str, int] = {}
+        for step in steps(self._context.settings.detection, self._context.memory.get(self.path)):
+            if isinstance(step, PassedWithout):
+                self._tell_unidentified(step, heard)
+                heard = {}
+                await self._rest(line, step.pause_s)
+                continue
+            found = await self._try(line, step, heard)
+            if found is not None:
+                return found
+        raise AssertionError("the steps of detection never end")
+
+    async def _try(self, line: Line, step: Step, heard: dict[str, int]) -> tuple[Known, Window | None] | None:
+        if isinstance(step, Ask):
+            signon = SignOn()
+            result = await read_out(line, signon, answer_s=None if step.patient else QUICK_ANSWER_S)
+            if isinstance(result, FrameError):
+                if result.data:
+                    self.meter.fail(result, self._context.clock.now())
+                return None
+            known = Known(SIGN_ON, Wire.IEC62056_21, poll=True)
+            return (known, None) if self.meter.take(result, self._context.clock.now()) else None
+        if isinstance(step, Listen):
+            window = await self._hear(line, step)
+            heard[str(step.settings)] = window.heard_bytes
+            frame = next((item for item in window.outcomes if isinstance(item, Frame)), None)
+            read = [self._hand_on(item) for item in window.outcomes]
+            if frame is not None and any(read):
+                self._skipped = 0
+                return Known(step.settings, frame.protocol), window
+        return None
+
+    async def _hear(self, line: Line, step: Listen) -> Window:
+        line.configure(step.settings)
+        window = Window()
+        monotonic = self._context.monotonic
+        started_s = monotonic()
+        while (rest_s := window.remaining_s(started_s, step.for_s, monotonic())) > 0:
+            data = await line.read(min(rest_s, READ_S))
+            self._context.metrics.received_bytes.labels(self.path).inc(len(data))
+            if data and window.feed(data, monotonic()) is not None:
+                return window
+        window.close()
+        return window
+
+    def _hand_on(self, item: Frame | FrameError) -> bool:
+        now = self._context.clock.now()
+        if isinstance(item, Frame):
+            return self.meter.take(item, now)
+        self.meter.fail(item, now)
+        return False
+
+    def _tell_unidentified(self, step: PassedWithout, heard: dict[str, int]) -> None:
+        self._context.metrics.detection_passes.labels(self.path).inc()
+        # the first passes tell what there is to tell; then once in a while
+        if step.number & (step.number - 1) == 0:
+            self._context.outgoing.event(
+                "port_unidentified",
+                "warning",
+                port=self.path,
+                passes=step.number,
+                **{f"heard_bytes {line}": count for line, count in heard.items()},
+            )
+
+    async def _rest(self, line: Line, pause_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + pause_s
+        while (rest_s := end_s - loop.time()) > 0:
+            await line.read(min(rest_s, READ_S))
+
+    async def _listen(self, line: Line, framer: AnyFramer) -> None:
+        monotonic, metrics = self._context.monotonic, self._context.metrics
+        good_s = byte_s = monotonic()
+        period_s = 0.0
+        while monotonic() - good_s < max(self._context.settings.detection.silence_s, 3 * period_s):
+            data = await line.read(READ_S)
+            now_s = monotonic()
+            found = []
+            if data:
+                metrics.received_bytes.labels(self.path).inc(len(data))
+                byte_s = now_s
+                found = framer.feed(data)
+            elif byte_s and now_s - byte_s > FLUSH_AFTER_S:
+                found = framer.finish()
+                byte_s = now_s
+            for item in found:
+                if self._hand_on(item):
+                    period_s, good_s = min(LONGEST_PERIOD_S, now_s - good_s), now_s
+            self._count_skipped(framer)
+            await self.meter.settle()
+
+    def _count_skipped(self, framer: AnyFramer) -> None:
+        new = framer.skipped - self._skipped
+        if new > 0:
+            self._context.metrics.skipped_bytes.labels(self.path).inc(new)
+            self._skipped = framer.skipped
+
+    async def _poll(self, line: Line) -> None:
+        failures = 0
+        while failures < POLL_FAILURES:
+            await self._wait_for_turn(line)
+            result = await read_out(line, self._sign_on())
+            if isinstance(result, Frame):
+                failures = 0
+                self.meter.take(result, self._context.clock.now())
+            else:
+                failures += 1
+                self.meter.fail(result, self._context.clock.now())
+                log.warning("readout_failed", port=self.path, reason=result.reason, detail=result.detail)
+            await self.meter.settle()
+
+    def _sign_on(self) -> SignOn:
+        spec = self.meter.spec
+        return SignOn(spec.link.address, spec.link.max_baud) if spec is not None else SignOn()
+
+    async def _wait_for_turn(self, line: Line) -> None:
+        """Until the next whole multiple of the reading interval; a shorter interval is obeyed at once."""
+        began_at = self._context.clock.now().timestamp()
+        while True:
+            interval_s = self._context.config.parameters.reading_interval_s
+            turn_at = (floor(began_at / interval_s) + 1) * interval_s
+            rest_s = turn_at - self._context.clock.now().timestamp()
+            if not 0 < rest_s <= interval_s:
+                # due, or the clock was stepped back
+                return
+            await line.read(min(rest_s, READ_S))
+            await self.meter.settle()

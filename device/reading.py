@@ -1,0 +1,130 @@
+"""Telegrams of one port into readings: decoded by the spec, stamped, sampled, filtered, gathered."""
+
+from collections.abc import Iterator
+
+from broker.errors import FrameError
+from broker.messages import FrameReason, Sample, Source
+from device.bundles import FramesOf, ReadingsOf
+from device.context import Context
+from device.registry import key_behind
+from device.sampler import IntervalSampler, ObisFilter, RepeatFilter
+from device.stamping import Received, Stamp, stamp, standing
+from meters.engine import Decoded, MeterSample, decode
+from meters.spec import Spec
+from meters.telegram import Telegram
+
+REFUSED_TOLD_MAX = 100
+
+
+class Reader:
+    """Makes readings of one port's telegrams by the parameters in force; what is refused is told once as an event."""
+
+    def __init__(self, port: str, context: Context) -> None:
+        self._port = port
+        self._context = context
+        self._interval = IntervalSampler()
+        self._repeats = RepeatFilter()
+        self._clock_off: set[str] = set()
+        self._failing: set[str] = set()
+        self._told: set[tuple[str, str]] = set()
+        self._revision = -1
+        self._filter = ObisFilter(("*",), ())
+
+    def read(self, key: str, spec: Spec, telegram: Telegram, received: Received, *, held: bool = False) -> None:
+        """Take one telegram. Raises FrameError where it gives no readings by this spec."""
+        self._obey()
+        context = self._context
+        try:
+            decoded = decode(spec, telegram)
+        except FrameError as error:
+            context.metrics.decode_failures.labels(error.reason).inc()
+            if key not in self._failing:
+                self._failing.add(key)
+                context.outgoing.event(
+                    "decode_failing", "error", meter=key, spec=spec.ref, reason=error.reason, detail=error.detail
+                )
+            raise
+        if key in self._failing:
+            self._failing.discard(key)
+            context.outgoing.event("decode_recovered", meter=key, spec=spec.ref)
+        context.use_spec(key, spec.ref)
+        self._tell_refused(key, spec, decoded)
+        if not held:
+            self._tell_clock(key, spec, decoded, received)
+        for meter, sample, at in self._taken(key, spec, decoded, received):
+            self._gather(meter, spec, sample, at, received, held=held)
+        if context.config.parameters.raw_frames and self._interval.take(
+            f"raw {key}", received.at, context.config.parameters.reading_interval_s
+        ):
+            of = FramesOf(FrameReason.REQUESTED, self._port, str(telegram.protocol), key)
+            context.bundles.add_frame(of, received.at, telegram.frame, context.monotonic())
+
+    def wants_raw(self, key: str, received: Received) -> bool:
+        """Whether a frame without a spec is the one of its reading interval; the others are counted."""
+        self._obey()
+        return self._interval.take(f"no spec {key}", received.at, self._context.config.parameters.reading_interval_s)
+
+    def _obey(self) -> None:
+        if self._revision != self._context.revision:
+            self._revision = self._context.revision
+            parameters = self._context.config.parameters
+            self._filter = ObisFilter(parameters.obis_include, parameters.obis_exclude)
+            self._interval.clear()
+
+    def _taken(
+        self, key: str, spec: Spec, decoded: Decoded, received: Received
+    ) -> Iterator[tuple[str, MeterSample, Stamp]]:
+        interval_s = self._context.config.parameters.reading_interval_s
+        for sample in decoded.samples:
+            meter = key_behind(key, sample.key, sample.sub_meter) if sample.sub_meter else key
+            at = stamp(spec, decoded, sample, received)
+            new = not at.own or self._repeats.is_new(meter, at.at, sample.values)
+            # what has a stamp of its own comes rarely; only a sub-meter's stream is thinned like a meter's
+            timed = at.own and not sample.sub_meter
+            if new and (timed or self._interval.take(meter, at.at, interval_s)):
+                yield meter, sample, at
+            else:
+                self._context.metrics.samples_skipped.inc()
+
+    def _gather(
+        self, meter: str, spec: Spec, sample: MeterSample, at: Stamp, received: Received, *, held: bool
+    ) -> None:
+        values = {code: float(value) for code, value in self._filter.select(sample.values).items()}
+        if not values:
+            return
+        context = self._context
+        source = Source.LIVE
+        if sample.profile:
+            source = Source.PROFILE
+        elif held and (context.clock.now() - received.at).total_seconds() >= context.settings.backfill_after_s:
+            source = Source.BACKFILL
+        context.metrics.samples.labels(source).inc()
+        of = ReadingsOf(meter, spec.ref, at.clock, source)
+        context.bundles.add_sample(of, Sample(at=at.at, values=values), sample.units, context.monotonic())
+
+    def _tell_clock(self, key: str, spec: Spec, decoded: Decoded, received: Received) -> None:
+        clock = standing(spec, decoded, received)
+        if clock.off_s is None:
+            return
+        if clock.trusted:
+            self._clock_off.discard(key)
+        elif key not in self._clock_off:
+            self._clock_off.add(key)
+            self._context.outgoing.event(
+                "meter_clock_off",
+                "warning",
+                meter=key,
+                off_s=round(clock.off_s, 1),
+                allowed_s=spec.time.skew_s,
+                device_clock=str(received.clock),
+            )
+
+    def _tell_refused(self, key: str, spec: Spec, decoded: Decoded) -> None:
+        for refusal in decoded.refused:
+            self._context.metrics.values_refused.labels(str(spec.match.protocol)).inc()
+            mark = (key, refusal.address)
+            if mark not in self._told and len(self._told) < REFUSED_TOLD_MAX:
+                self._told.add(mark)
+                self._context.outgoing.event(
+                    "value_refused", "warning", meter=key, spec=spec.ref, address=refusal.address, reason=refusal.reason
+                )

@@ -1,0 +1,36 @@
+"""One IEC 62056-21 sign-on over an open line: what meters.iec62056_signon decides, done in real time."""
+
+import asyncio
+
+from broker.errors import FrameError
+from device.line import Line, LineSettings
+from meters.iec62056_signon import Done, Failed, Send, SetBaud, SignOn
+from meters.telegram import Frame
+
+
+async def read_out(line: Line, signon: SignOn, *, answer_s: float | None = None) -> Frame | FrameError:
+    """Sign on and read; with `answer_s` a meter that says nothing that long is given up. Raises LineGoneError."""
+    actions = signon.start()
+    heard = False
+    first = True
+    while True:
+        for action in actions:
+            match action:
+                case Send(data, after_s):
+                    await asyncio.sleep(after_s)
+                    line.write(data)
+                case SetBaud(baud, after_s):
+                    await asyncio.sleep(after_s)
+                    # what comes while a meter changes over is its reply: only the first change discards
+                    line.configure(LineSettings(baud, 7, "E"), discard=first)
+                    first = False
+                case Done(frame):
+                    return frame
+                case Failed(error):
+                    return error
+        wait_s = signon.deadline_s if heard or answer_s is None else min(answer_s, signon.deadline_s)
+        data = await line.read(wait_s)
+        if not data and not heard and answer_s is not None:
+            return FrameError("no_answer", f"silence for {answer_s} s after the request")
+        heard = heard or bool(data)
+        actions = signon.feed(data) if data else signon.timeout()

@@ -1,0 +1,151 @@
+"""The agent as a service: its parts opened outermost first, its tasks run until stop."""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import structlog
+
+from broker.errors import PermanentError
+from broker.service import Health, serve_health
+from broker.session import Session, SessionOptions
+from broker.topics import DELIVERY, Kind, Topics
+from device.agent import Agent
+from device.bundles import Bundles, FramesOf, ReadingsOf
+from device.clock import DeviceClock
+from device.context import Context
+from device.control import Control, will
+from device.hardware import device_id
+from device.inbox import Inbox
+from device.metrics import DeviceMetrics
+from device.outbox import Outbox
+from device.outbox_segments import sync
+from device.outgoing import Outgoing
+from device.parameters import Configuration
+from device.port_memory import PortMemory
+from device.ports import Ports
+from device.publisher import Publisher, PublisherOptions
+from device.registry import MeterRegistry
+from device.settings import DeviceSettings
+from device.specs import SpecStore
+
+log = structlog.get_logger()
+
+
+async def run(settings: DeviceSettings, stop: asyncio.Event) -> None:
+    """Run the agent until `stop` is set. Raises PermanentError where a person must act."""
+    device = settings.device_id or device_id()
+    structlog.contextvars.bind_contextvars(device=device)
+    _prepare(settings.data_folder)
+    metrics, health = DeviceMetrics(), Health()
+    config = Configuration(settings.data_folder / "desired.json")
+    config.load()
+    boot = secrets.token_hex(8)
+    log.info("agent_starts", boot=boot, data_folder=str(settings.data_folder), version_in_force=config.version)
+    async with (
+        _outbox(settings, config) as outbox,
+        serve_health(health, metrics.registry, settings.http_host, settings.http_port),
+    ):
+        await _connected(settings, device, boot, outbox, config, metrics, health, stop)
+    log.info("agent_stopped", waiting=outbox.waiting)
+
+
+async def _connected(
+    settings: DeviceSettings,
+    device: str,
+    boot: str,
+    outbox: Outbox,
+    config: Configuration,
+    metrics: DeviceMetrics,
+    health: Health,
+    stop: asyncio.Event,
+) -> None:
+    topics = Topics(settings.broker.root)
+    clock = DeviceClock()
+    since = clock.now()
+    options = SessionOptions(
+        client_id=device,
+        in_flight=settings.in_flight,
+        will=will(topics, device, boot, since),
+        refusal_is_fatal=False,
+        subscriptions=(
+            (topics.of(Kind.DESIRED, device), DELIVERY[Kind.DESIRED].qos),
+            (topics.commands_of(device), DELIVERY[Kind.COMMAND].qos),
+        ),
+    )
+    async with Session(settings.broker, options) as session:
+        publisher = Publisher(
+            session,
+            outbox,
+            topics,
+            device,
+            clock,
+            metrics,
+            PublisherOptions(settings.in_flight, settings.backfill_after_s),
+        )
+        outgoing = Outgoing(outbox, clock, boot, publisher.offer)
+        context = _context(settings, device, clock, metrics, config, outgoing)
+        control = Control(session, topics, device, boot, clock, config, since)
+        inbox = Inbox(session, topics, context, control)
+        agent = Agent(context, session, outbox, publisher, control, inbox, Ports(context))
+        agent.health(health)
+        await agent.run(stop)
+
+
+def _context(
+    settings: DeviceSettings,
+    device: str,
+    clock: DeviceClock,
+    metrics: DeviceMetrics,
+    config: Configuration,
+    outgoing: Outgoing,
+) -> Context:
+    def send_readings(of: ReadingsOf, samples: list, units: dict[str, str]) -> None:  # type: ignore[type-arg]
+        outgoing.readings(of.meter, of.spec, of.clock, of.source, samples, units)
+
+    def send_frames(of: FramesOf, frames: list) -> None:  # type: ignore[type-arg]
+        outgoing.frames(of.reason, of.port, of.protocol, frames, meter=of.meter)
+
+    memory = PortMemory(settings.data_folder / "ports.json")
+    memory.load()
+    loop = asyncio.get_running_loop()
+    return Context(
+        device=device,
+        settings=settings,
+        clock=clock,
+        metrics=metrics,
+        config=config,
+        specs=SpecStore(settings.data_folder / "specs"),
+        outgoing=outgoing,
+        bundles=Bundles(send_readings, send_frames),
+        registry=MeterRegistry(loop.time),
+        memory=memory,
+        monotonic=loop.time,
+    )
+
+
+@contextlib.asynccontextmanager
+async def _outbox(settings: DeviceSettings, config: Configuration) -> AsyncIterator[Outbox]:
+    """The outbox, synced to disk at the end."""
+    limit = config.parameters.outbox_limit_mib * 1024 * 1024
+    outbox = Outbox(settings.data_folder / "outbox", limit_bytes=limit)
+    await asyncio.to_thread(outbox.open)
+    try:
+        yield outbox
+    finally:
+        try:
+            sync(outbox.take_unsynced())
+        except OSError as error:
+            outbox.sync_failed(error)
+        outbox.save_acks()
+
+
+def _prepare(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PermanentError(
+            f"data folder {folder}: {error.strerror}; set WATTLINE_DEVICE_DATA_FOLDER to a folder that can be written"
+        ) from error

@@ -1,0 +1,62 @@
+"""Which time a reading gets: the meter's own where it can be trusted, else the device's. Pure functions."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from broker.messages import Clock
+from meters.engine import Decoded, MeterSample
+from meters.spec import Spec
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """When the device took a telegram, and how far its clock can be trusted."""
+
+    at: datetime
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """The time of a sample; `own` where it is the value's own and not the telegram's."""
+
+    at: datetime
+    clock: Clock
+    own: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What became of a telegram's own time: `off_s` is how far it lies from the device's, None where it has none."""
+
+    trusted: bool
+    off_s: float | None
+
+
+def standing(spec: Spec, decoded: Decoded, received: Received) -> Standing:
+    """Whether the meter's clock is within the spec's allowed skew of the device's."""
+    if decoded.at is None:
+        return Standing(trusted=False, off_s=None)
+    off_s = (decoded.at - received.at).total_seconds()
+    return Standing(trusted=abs(off_s) <= spec.time.skew_s, off_s=off_s)
+
+
+def stamp(spec: Spec, decoded: Decoded, sample: MeterSample, received: Received) -> Stamp:
+    """The time of one sample.
+
+    Intervals of a load profile keep the meter's stamps, and are called unsynced where its clock is off. Values with a
+    stamp of their own (gas, peaks) keep it unless the meter's clock is off or the stamp lies ahead.
+    """
+    clock = standing(spec, decoded, received)
+    if sample.at is None:
+        return Stamp(received.at, received.clock)
+    if sample.profile:
+        return Stamp(
+            sample.at, Clock.UNSYNCED if clock.off_s is not None and not clock.trusted else Clock.METER, own=True
+        )
+    if sample.at == decoded.at:
+        return Stamp(sample.at, Clock.METER) if clock.trusted else Stamp(received.at, received.clock)
+    ahead = sample.at > received.at + timedelta(seconds=spec.time.skew_s)
+    if ahead or (clock.off_s is not None and not clock.trusted):
+        return Stamp(received.at, received.clock)
+    return Stamp(sample.at, Clock.METER, own=True)

@@ -1,0 +1,100 @@
+"""The config service's HTTP API from the command line's side: requests, and its errors in plain words."""
+
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+from yarl import URL
+
+from broker.errors import PermanentError, TransientError
+
+TIMEOUT_S = 15.0
+FLEET_PATH = "parameters"
+
+
+class ServiceUnreachableError(TransientError):
+    """The API does not answer; says where, and what to check."""
+
+
+class RequestRefusedError(PermanentError):
+    """The API refused; `lines` say each field, what is wrong and what is wanted."""
+
+    def __init__(self, status: int, detail: str, lines: tuple[str, ...]) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.lines = lines
+
+
+class ConfigClient:
+    """Gets and sets parameters over the API of one gateway; enter it with `async with`."""
+
+    def __init__(self, url: str, token: str | None) -> None:
+        self._base = URL(url) / "api" / "v1"
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._http: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._http = aiohttp.ClientSession(headers=self._headers)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._http is not None:
+            await self._http.close()
+
+    async def parameters(self, device: str | None) -> dict[str, Any]:
+        """The parameters of a device, or with None of the fleet."""
+        return await self._call("GET", self._path(device))
+
+    async def change(
+        self, device: str | None, changes: dict[str, Any], *, author: str, reason: str | None, wait_s: float
+    ) -> dict[str, Any]:
+        """Set parameters; answers what holds then, after waiting for the report for up to `wait_s`."""
+        query = {"author": author, "wait_s": f"{wait_s:g}"} | ({"reason": reason} if reason else {})
+        return await self._call("PATCH", self._path(device).with_query(query), changes, TIMEOUT_S + wait_s)
+
+    def _path(self, device: str | None) -> URL:
+        return self._base / FLEET_PATH if device is None else self._base / "devices" / device / FLEET_PATH
+
+    async def _call(
+        self, method: str, url: URL, body: dict[str, Any] | None = None, timeout_s: float = TIMEOUT_S
+    ) -> dict[str, Any]:
+        if self._http is None:
+            raise PermanentError("the client is not entered; use async with")
+        timeout = aiohttp.ClientTimeout(total=timeout_s)
+        try:
+            async with self._http.request(method, url, json=body, timeout=timeout) as response:
+                document = await _document(response)
+                status = response.status
+        except (aiohttp.ClientConnectionError, TimeoutError) as error:
+            reason = str(error) or "no answer in time"
+            raise ServiceUnreachableError(
+                f"no gateway answers at {url.origin()}: {reason}; is it running, and is --url right?"
+            ) from error
+        except aiohttp.ClientError as error:
+            raise ServiceUnreachableError(f"{url.origin()} answers, but no gateway does: {error}") from error
+        if status == 200 and document is not None:
+            return document
+        raise _refusal(status, document, url)
+
+
+async def _document(response: aiohttp.ClientResponse) -> dict[str, Any] | None:
+    try:
+        document = await response.json(content_type=None)
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _refusal(status: int, document: dict[str, Any] | None, url: URL) -> Exception:
+    if status == 401:
+        return RequestRefusedError(status, "the gateway asks for its token: give --token or set WATTLINE_TOKEN", ())
+    if document is None or "detail" not in document:
+        return ServiceUnreachableError(f"{url.origin()} answers {status}, but not as a gateway does; is --url right?")
+    lines = tuple(
+        f"{fault['field']}: {fault['reason']}" + (f"; {fault['fix']}" if fault.get("fix") else "")
+        for fault in document.get("errors", ())
+    )
+    return RequestRefusedError(status, str(document["detail"]), lines)

@@ -1,0 +1,176 @@
+"""The gateway's life: database, broker session, HTTP API, and the tasks between them."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any, TypeVar
+
+import structlog
+
+from broker.service import Health, health_routes, serve_http
+from broker.session import Session, SessionOptions
+from broker.topics import DELIVERY, Topics
+from gateway.api import application, routes
+from gateway.database import until_stored
+from gateway.desired import configuring, rebuild
+from gateway.handlers import Handlers
+from gateway.inbox import KINDS, Inbox
+from gateway.metrics import Metrics
+from gateway.publisher import Publisher
+from gateway.reconciler import Reconciler, Retained
+from gateway.settings import GatewaySettings
+from gateway.shelf import Shelf, load_shelf, publish_catalogue
+from gateway.signals import Signals
+from meters.catalogue import catalogue
+from store.pool import Pool, open_pool
+
+log = structlog.get_logger()
+T = TypeVar("T")
+PROBE_S = 5.0
+PROBE_TIMEOUT_S = 5.0
+
+
+class DatabaseProbe:
+    """Asks the database every 5 s whether it is there, for /healthz."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._problem = ""
+        self._asked_at = time.monotonic()
+
+    async def run(self) -> None:
+        """Probe for ever."""
+        while True:
+            try:
+                async with asyncio.timeout(PROBE_TIMEOUT_S):
+                    await self._pool.fetchval("SELECT 1")
+                self._problem = ""
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is what /healthz must say
+                self._problem = str(error) or type(error).__name__
+            self._asked_at = time.monotonic()
+            await asyncio.sleep(PROBE_S)
+
+    def check(self) -> tuple[bool, str]:
+        """For Health."""
+        return not self._problem, self._problem or f"answered {time.monotonic() - self._asked_at:.0f} s ago"
+
+
+async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
+    """Serve until `stop`; then finish what is in hand, publish what is marked, and leave. Raises PermanentError."""
+    metrics, signals, retained = Metrics(), Signals(), Retained()
+    topics = Topics(settings.broker.root)
+    options = SessionOptions(
+        client_id=settings.client_id,
+        clean_start=False,
+        session_expiry_s=settings.session_expiry_s,
+        receive_maximum=settings.receive_maximum,
+        subscriptions=tuple((topics.every(kind), DELIVERY[kind].qos) for kind in KINDS),
+    )
+    async with contextlib.AsyncExitStack() as stack:
+        pool = await _or_stopped(stack, settings, stop)
+        if pool is None:
+            return
+        stocked = await _until(stop, until_stored(lambda: _stock(pool, metrics), "gateway.catalogue", metrics))
+        if stocked is None:
+            return
+        reconcilers: list[Reconciler] = []
+        session = Session(
+            settings.broker,
+            options,
+            on_connect=lambda present: reconcilers[0].connected(session_present=present),
+        )
+        publisher = Publisher(session, pool, topics, metrics)
+        publisher.shelf, rebuilt = stocked
+        publisher.mark(*rebuilt)
+        reconciler = Reconciler(session, pool, publisher, retained, metrics, settings.reconcile_quiet_s)
+        reconcilers.append(reconciler)
+        inbox = Inbox(session, pool, topics, Handlers(pool, publisher, retained, signals, metrics), publisher, metrics)
+        probe = DatabaseProbe(pool)
+        await stack.enter_async_context(session)
+        await stack.enter_async_context(_http(settings, pool, publisher, signals, metrics, session, probe))
+        async with asyncio.TaskGroup() as group:
+            ending = [
+                group.create_task(publisher.run(), name="gateway.publish"),
+                group.create_task(reconciler.run(inbox), name="gateway.reconcile"),
+                group.create_task(probe.run(), name="gateway.probe"),
+            ]
+            taking = group.create_task(inbox.run(stop), name="gateway.inbox")
+            await _drain(stop, settings, publisher, inbox, taking)
+            for task in ending:
+                task.cancel()
+
+
+async def _or_stopped(stack: contextlib.AsyncExitStack, settings: GatewaySettings, stop: asyncio.Event) -> "Pool | None":
+    """The pool, or None where `stop` came while the database was away."""
+    opening = open_pool(
+        settings.database_dsn.get_secret_value(),
+        min_size=1,
+        max_size=settings.database_connections,
+        application_name="wattline-gateway",
+    )
+    return await _until(stop, stack.enter_async_context(opening))
+
+
+async def _stock(pool: Pool, metrics: Metrics) -> tuple[Shelf, list[str]]:
+    """Enter the shipped specs; returns all published ones, and the devices that a new one serves better."""
+    async with configuring(pool) as connection:
+        added = await publish_catalogue(connection, catalogue(), metrics)
+        shelf = await load_shelf(connection)
+        changed = await rebuild(connection, None, shelf)
+    log.info(
+        "specs_published", shipped=len(catalogue()), added=added, known=len(shelf.specs), devices_changed=len(changed)
+    )
+    return shelf, changed
+
+
+@contextlib.asynccontextmanager
+async def _http(
+    settings: GatewaySettings,
+    pool: Pool,
+    publisher: Publisher,
+    signals: Signals,
+    metrics: Metrics,
+    session: Session,
+    probe: DatabaseProbe,
+) -> AsyncIterator[None]:
+    health = Health()
+    health.add("broker", lambda: (session.connected, session.last_error or "connected"))
+    health.add("database", probe.check)
+    token = settings.api_token.get_secret_value() if settings.api_token else None
+    host, how = settings.listen_host()
+    if token is None:
+        log.warning("api_without_token", listens=how, host=host, fix="set WATTLINE_GATEWAY_API_TOKEN to serve others")
+    app = application(routes(pool, publisher, signals), metrics, token, health_routes(health, metrics.registry))
+    async with serve_http(app, host, settings.http_port):
+        yield
+
+
+async def _drain(
+    stop: asyncio.Event, settings: GatewaySettings, publisher: Publisher, inbox: Inbox, taking: asyncio.Task[None]
+) -> None:
+    """Wait for `stop`, then let the message in hand and the publications that are marked end, under the deadline.
+
+    What is not done by then is done at the next start: unacknowledged messages come again, and the reconciler
+    publishes what the broker lacks.
+    """
+    await stop.wait()
+    log.info("stopping", drain_s=settings.drain_s)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(settings.drain_s):
+            while inbox.busy:
+                await asyncio.sleep(0.01)
+            taking.cancel()
+            await publisher.drained()
+    taking.cancel()
+
+
+async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """The result of some work, or None where `stop` came first."""
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(work, name="gateway.start")
+        stopping = group.create_task(stop.wait(), name="gateway.stop")
+        await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        task.cancel()
+    return None if task.cancelled() else task.result()

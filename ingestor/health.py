@@ -1,0 +1,128 @@
+"""What /healthz looks at, and the chores beside the pipeline: gauges, summaries, device.last_seen_at."""
+
+import asyncio
+import time
+from datetime import UTC, datetime
+
+import asyncpg
+import structlog
+
+from broker.service import Health
+from broker.session import Session
+from ingestor.metrics import Metrics
+from ingestor.names import Names
+from ingestor.pipeline import Pipeline
+from ingestor.rows import instant
+from store.pool import Pool, is_transient
+from store.queries import load
+
+log = structlog.get_logger()
+
+EVERY_S = 5.0
+PROBE_AFTER_S = 15.0
+STUCK_S = 60.0
+LAST_SEEN_S = 30.0
+SUMMARY_S = 60.0
+
+
+class Watch:
+    """Watches one pipeline; `keep()` is its task."""
+
+    def __init__(self, session: Session, pipeline: Pipeline, names: Names, metrics: Metrics) -> None:
+        self._session = session
+        self._pipeline = pipeline
+        self._names = names
+        self._metrics = metrics
+        self._answered_s: float | None = None
+        self._failure = "not connected yet"
+        self._summary_s = self._flushed_s = time.monotonic()
+        self._summed: dict[str, float] = {}
+
+    def add_to(self, health: Health) -> None:
+        """Add the checks."""
+        health.add("broker", self._broker)
+        health.add("database", self._database)
+        health.add("writing", self._writing)
+
+    async def keep(self, pool: Pool) -> None:
+        """Do the chores, for ever."""
+        while True:
+            self.measure()
+            now_s = time.monotonic()
+            if now_s - max(self._answered_s or 0.0, self._pipeline.last_commit_s or 0.0) > PROBE_AFTER_S:
+                await self._probe(pool)
+            if now_s - self._flushed_s > LAST_SEEN_S:
+                await self.flush_last_seen(pool)
+            if now_s - self._summary_s > SUMMARY_S:
+                self._summarise(now_s)
+            await asyncio.sleep(EVERY_S)
+
+    def measure(self) -> None:
+        """Bring the gauges up to date."""
+        self._metrics.queue.set(self._session.waiting + self._pipeline.held)
+        self._metrics.cached_meters.set(len(self._names.meters))
+        self._metrics.cached_devices.set(len(self._names.devices))
+        self._metrics.connected.set(self._session.connected)
+        self._metrics.connections.set(self._session.connections)
+
+    async def flush_last_seen(self, pool: Pool) -> None:
+        """Write when each device was last heard; what fails is written the next time."""
+        self._flushed_s = time.monotonic()
+        seen, self._pipeline.seen = self._pipeline.seen, {}
+        if not seen:
+            return
+        ids = sorted(seen)
+        try:
+            await pool.execute(load("update_last_seen"), ids, [instant(seen[number]) for number in ids])
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            log.warning("last_seen_not_written", reason=str(error), devices=len(ids))
+            self._pipeline.seen = seen | self._pipeline.seen
+
+    async def _probe(self, pool: Pool) -> None:
+        try:
+            await pool.fetchval("SELECT 1", timeout=EVERY_S)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            self._failure = str(error) or "no answer in time"
+            log.warning("database_probe_failed", reason=self._failure, transient=is_transient(error))
+        else:
+            self._answered_s, self._failure = time.monotonic(), ""
+
+    def _summarise(self, now_s: float) -> None:
+        totals = {
+            name: sum(sample.value for metric in counter.collect() for sample in metric.samples if _counts(sample.name))
+            for name, counter in (
+                ("messages", self._metrics.messages),
+                ("rows", self._metrics.rows),
+                ("repeated", self._metrics.repeated),
+                ("quarantined", self._metrics.quarantined),
+                ("batches", self._metrics.batches),
+                ("retries", self._metrics.retries),
+            )
+        }
+        since = {name: int(total - self._summed.get(name, 0.0)) for name, total in totals.items()}
+        log.info("ingested", seconds=round(now_s - self._summary_s), **since)
+        self._summed, self._summary_s = totals, now_s
+
+    def _broker(self) -> tuple[bool, str]:
+        connected = self._session.connected
+        return connected, "connected" if connected else self._session.last_error or "connecting"
+
+    def _database(self) -> tuple[bool, str]:
+        if self._pipeline.failure:
+            return False, self._pipeline.failure
+        good_s = max(self._answered_s or 0.0, self._pipeline.last_commit_s or 0.0)
+        if good_s and (not self._failure or (self._pipeline.last_commit_s or 0.0) >= (self._answered_s or 0.0)):
+            at = datetime.fromtimestamp(time.time() - (time.monotonic() - good_s), UTC)
+            return True, f"answered at {at.isoformat(timespec='seconds')}"
+        return False, self._failure
+
+    def _writing(self) -> tuple[bool, str]:
+        since_s = self._pipeline.writing_since_s
+        if since_s is None:
+            return True, f"{self._pipeline.held} messages in the open batch"
+        busy_s = time.monotonic() - since_s
+        return busy_s < STUCK_S, f"a batch is being written for {busy_s:.1f} s"
+
+
+def _counts(sample_name: str) -> bool:
+    return sample_name.endswith("_total")

@@ -1,0 +1,224 @@
+"""From the broker to the table: one batch fills while another is written; acks follow the commit, in order."""
+
+import asyncio
+import time
+
+import asyncpg
+import structlog
+
+from broker.backoff import Backoff
+from broker.session import Session
+from ingestor.assembler import Assembler
+from ingestor.batch import Batch, Received
+from ingestor.failures import Remedy, remedy_for
+from ingestor.metrics import Metrics
+from ingestor.names import Names
+from ingestor.rows import micros_now
+from ingestor.settings import IngestorSettings
+from ingestor.writer import Writer, Written
+from store.pool import Pool
+
+log = structlog.get_logger()
+
+TAKE = 250
+"""Messages parsed at a stretch before other tasks get their turn: 5 ms or so."""
+BROKER_DROPPED = "$SYS/broker/publish/messages/dropped"
+
+
+class Pipeline:
+    """Intake and writing, joined by one open batch.
+
+    While a batch is written the next one fills. When that is full too, intake stops; the broker then sends up to
+    receive_maximum messages in all and keeps the rest: nothing is dropped here. A batch is full with batch_rows,
+    batch_mib or a third of receive_maximum, so that two of them never use up what the broker may send.
+    """
+
+    def __init__(
+        self, settings: IngestorSettings, session: Session, assembler: Assembler, names: Names, metrics: Metrics
+    ) -> None:
+        self._settings = settings
+        self._session = session
+        self._assembler = assembler
+        self._names = names
+        self._metrics = metrics
+        self._writer = Writer(names)
+        self._most_messages = max(1, settings.receive_maximum // 3)
+        self._most_bytes = settings.batch_mib * 1024 * 1024
+        self._open = Batch()
+        self._some = asyncio.Event()
+        self._full = asyncio.Event()
+        self._room = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._draining = False
+        self._connections = 0
+        self._since_connect = 0
+        self.seen: dict[int, int] = {}
+        self.writing_since_s: float | None = None
+        self.last_commit_s: float | None = None
+        self.failure = ""
+
+    @property
+    def held(self) -> int:
+        """Messages in the open batch."""
+        return len(self._open.received)
+
+    async def intake(self) -> None:
+        """Take messages into the open batch, for ever."""
+        while True:
+            while self._full.is_set():
+                self._room.clear()
+                await self._room.wait()
+            messages = await self._session.receive(TAKE)
+            if self._connections != self._session.connections:
+                self._connections, self._since_connect = self._session.connections, 0
+            now_us, batch = micros_now(), self._open
+            for message in messages:
+                if message.topic == BROKER_DROPPED:
+                    self._metrics.broker_dropped.set(_number(message.payload))
+                    continue
+                # what was in flight when a connection broke comes again first, even before we have subscribed
+                doubtful = not self._session.connected or self._since_connect < self._settings.receive_maximum
+                self._since_connect += 1
+                self._assembler.add(batch, Received(message, now_us, doubtful))
+            if batch.received:
+                self._some.set()
+                self._idle.clear()
+            if self._is_full(batch):
+                self._full.set()
+            # receive() does not wait while messages are there
+            await asyncio.sleep(0)
+
+    async def write(self, pool: Pool) -> None:
+        """Write batches and acknowledge their messages, for ever."""
+        while True:
+            await self._some.wait()
+            await self._fill()
+            batch, self._open = self._open, Batch()
+            self._some.clear()
+            self._full.clear()
+            self._room.set()
+            self.writing_since_s = time.monotonic()
+            await self._store(pool, batch)
+            self.writing_since_s = None
+            if not self._open.received:
+                self._idle.set()
+
+    async def drain(self) -> None:
+        """After intake has ended: wait until all that was taken is stored and acknowledged."""
+        self._draining = True
+        self._full.set()
+        await self._idle.wait()
+
+    async def _fill(self) -> None:
+        """Let a batch that is not full wait for more."""
+        left_s = self._open.opened_at_s + self._settings.batch_wait_s - time.monotonic()
+        if left_s > 0 and not self._draining:
+            try:
+                async with asyncio.timeout(left_s):
+                    await self._full.wait()
+            except TimeoutError:
+                return
+
+    def _is_full(self, batch: Batch) -> bool:
+        return (
+            batch.rows >= self._settings.batch_rows
+            or len(batch.received) >= self._most_messages
+            or batch.payload_bytes >= self._most_bytes
+        )
+
+    async def _store(self, pool: Pool, batch: Batch) -> None:
+        """Store a batch whatever it takes: parts of it one by one where the database refuses something."""
+        parts = [batch]
+        while parts:
+            part = parts.pop(0)
+            started_s = time.monotonic()
+            refusal = await self._store_part(pool, part)
+            if refusal is None:
+                for received in part.received:
+                    received.delivery.ack()
+                continue
+            log.warning("batch_refused", messages=len(part.received), reason=str(refusal), after_s=_since(started_s))
+            self._metrics.split.inc()
+            if len(part.received) == 1:
+                parts.insert(0, self._assembler.refused(part.received[0], str(refusal)))
+            else:
+                half = len(part.received) // 2
+                halves = part.received[:half], part.received[half:]
+                parts[:0] = [self._assembler.rebuild(received) for received in halves]
+
+    async def _store_part(self, pool: Pool, batch: Batch) -> Exception | None:
+        """Write until it is committed, through outages; returns the error if one of its messages is to blame."""
+        backoff = Backoff(first_s=0.2, cap_s=10.0)
+        staged = pieces = False
+        while True:
+            try:
+                async with asyncio.timeout(self._settings.database_timeout_s):
+                    written = await self._write_once(pool, batch, staged=staged, pieces=pieces)
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError, OverflowError) as error:
+                remedy = remedy_for(error)
+                if remedy is Remedy.SPLIT or (remedy is Remedy.STAGE and staged):
+                    return error
+                staged = True
+                if remedy is Remedy.STAGE:
+                    continue
+                pieces = pieces or remedy is Remedy.PIECES
+                # after an outage ids in memory may be those of another database
+                self._names.clear()
+                batch = self._assembler.rebuild(batch.received)
+                await self._failed(error, len(batch.received), backoff)
+            else:
+                self._committed(batch, written, staged=staged)
+                return None
+
+    async def _write_once(self, pool: Pool, batch: Batch, *, staged: bool, pieces: bool) -> Written:
+        async with pool.acquire(timeout=self._settings.database_timeout_s) as connection:
+            if wanted := self._assembler.wanted(batch):
+                await self._names.resolve(connection, wanted)
+            self._assembler.complete(batch)
+            if pieces:
+                return await self._writer.write_in_pieces(connection, batch)
+            return await self._writer.write(connection, batch, staged=staged)
+
+    async def _failed(self, error: Exception, messages: int, backoff: Backoff) -> None:
+        self.failure = str(error) or "no answer in time"
+        self._metrics.retries.labels(type(error).__name__).inc()
+        delay_s = backoff.next_s()
+        log.warning("batch_not_written", reason=self.failure, messages=messages, retry_in_s=round(delay_s, 2))
+        await asyncio.sleep(delay_s)
+
+    def _committed(self, batch: Batch, written: Written, *, staged: bool) -> None:
+        metrics, now_s = self._metrics, time.monotonic()
+        self.failure, self.last_commit_s = "", now_s
+        self.seen.update(batch.seen)
+        for kind, count in batch.kinds.items():
+            metrics.messages.labels(kind).inc(count)
+        for stored in batch.stored.values():
+            (metrics.quarantined if stored.kind == "payload" else metrics.frames).labels(stored.reason).inc()
+        metrics.rows.inc(written.rows)
+        metrics.repeated.inc(written.repeated)
+        metrics.batches.inc()
+        metrics.staged.inc(staged)
+        metrics.batch_rows.observe(batch.rows)
+        commit_s = now_s - (self.writing_since_s or now_s)
+        metrics.commit_s.observe(commit_s)
+        lag_s = None
+        if batch.newest_us is not None:
+            lag_s = (micros_now() - batch.newest_us) / 1e6
+            metrics.lag_s.observe(lag_s)
+            metrics.last_lag_s.set(lag_s)
+        log.debug("batch_written", rows=written.rows, messages=len(batch.received), commit_s=commit_s, lag_s=lag_s)
+        for stored in batch.stored.values():
+            if stored.kind == "payload":
+                log.warning("quarantined", reason=stored.reason, topic=stored.topic, detail=stored.detail)
+
+
+def _since(started_s: float) -> float:
+    return round(time.monotonic() - started_s, 3)
+
+
+def _number(payload: bytes) -> float:
+    try:
+        return float(payload)
+    except ValueError:
+        return float("nan")

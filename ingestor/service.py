@@ -1,0 +1,114 @@
+"""The ingestor as a service: what it opens, the tasks it runs, how it stops."""
+
+import asyncio
+from functools import partial
+
+import asyncpg
+import structlog
+
+from broker.backoff import Backoff
+from broker.errors import PermanentError
+from broker.service import Health, serve_health
+from broker.session import Session, SessionOptions
+from broker.topics import DELIVERY, Kind, Topics, shared
+from ingestor.assembler import Assembler
+from ingestor.health import Watch
+from ingestor.metrics import Metrics
+from ingestor.names import Limits, Names
+from ingestor.pipeline import BROKER_DROPPED, Pipeline
+from ingestor.settings import IngestorSettings
+from store.migrate import shipped
+from store.pool import Pool, open_pool
+
+log = structlog.get_logger()
+
+FLUSH_S = 3.0
+
+
+def subscriptions(topics: Topics, share_group: str | None) -> tuple[tuple[str, int], ...]:
+    """The filters of one ingestor.
+
+    One filter of all below the root: MQTT has no exclusion, filters that overlap give a message twice, and a topic that
+    the contract does not know must be seen to go to quarantine. What the gateway reads is acknowledged and left alone.
+    In a group the status is also taken by each member for itself: shared between two, an offline could overtake
+    the online that followed it.
+    """
+    dropped = (BROKER_DROPPED, 0)
+    if share_group is None:
+        return ((topics.everything(), 1), dropped)
+    status = (topics.every(Kind.STATUS), DELIVERY[Kind.STATUS].qos)
+    return ((shared(share_group, topics.everything()), 1), status, dropped)
+
+
+async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
+    """Ingest until `stop` is set, then store and acknowledge what was taken, within stop_deadline_s.
+
+    The subscription is made before the database answers, so that the broker keeps what comes meanwhile.
+    Raises PermanentError where a person must act: credentials, rights, a database that was not migrated.
+    """
+    topics = Topics(settings.broker.root)
+    metrics, health = Metrics(), Health()
+    names = Names(
+        Limits(settings.max_devices, settings.meters_per_device, settings.series_per_meter, settings.cached_meters)
+    )
+    options = SessionOptions(
+        settings.client_id,
+        clean_start=False,
+        session_expiry_s=settings.session_expiry_s,
+        receive_maximum=settings.receive_maximum,
+        subscriptions=subscriptions(topics, settings.share_group),
+    )
+    session = Session(settings.broker, options)
+    assembler = Assembler(settings, topics, names, metrics)
+    pipeline = Pipeline(settings, session, assembler, names, metrics)
+    watch = Watch(session, pipeline, names, metrics)
+    watch.add_to(health)
+    async with serve_health(health, metrics.registry, settings.http_host, settings.http_port), session:
+        log.info("ingestor_started", client_id=settings.client_id, share_group=settings.share_group, root=topics.root)
+        async with asyncio.TaskGroup() as group:
+            intake = group.create_task(pipeline.intake(), name="ingestor.intake")
+            write = group.create_task(_with_database(settings, pipeline, watch), name="ingestor.database")
+            await stop.wait()
+            log.info("ingestor_stopping", open_batch=pipeline.held)
+            intake.cancel()
+            await _drain(pipeline, settings.stop_deadline_s)
+            write.cancel()
+    log.info("ingestor_stopped")
+
+
+async def _with_database(settings: IngestorSettings, pipeline: Pipeline, watch: Watch) -> None:
+    opened = partial(open_pool, min_size=1, max_size=3, application_name=settings.client_id)
+    async with opened(settings.database_dsn.get_secret_value()) as pool:
+        await _require_schema(pool)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(pipeline.write(pool), name="ingestor.write")
+                group.create_task(watch.keep(pool), name="ingestor.watch")
+        finally:
+            async with asyncio.timeout(FLUSH_S):
+                await watch.flush_last_seen(pool)
+
+
+async def _require_schema(pool: Pool) -> None:
+    """See that the database was migrated for this version. Raises PermanentError."""
+    newest, backoff = shipped()[-1].name, Backoff(cap_s=10.0)
+    while True:
+        try:
+            found = await pool.fetchval("SELECT true FROM schema_migration WHERE name = $1", newest)
+        except (asyncpg.UndefinedTableError, asyncpg.InsufficientPrivilegeError):
+            found = False
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            log.warning("database_unreachable", reason=str(error) or "no answer in time")
+            await asyncio.sleep(backoff.next_s())
+            continue
+        if not found:
+            raise PermanentError(f"the database lacks migration {newest}: run `wattline migrate` first")
+        return
+
+
+async def _drain(pipeline: Pipeline, deadline_s: float) -> None:
+    try:
+        async with asyncio.timeout(deadline_s):
+            await pipeline.drain()
+    except TimeoutError:
+        log.warning("stopped_before_all_was_stored", deadline_s=deadline_s, note="the broker gives the rest again")

@@ -1,0 +1,153 @@
+"""All framers on one line: whose frame it is, no byte twice, the same frames in any slices, linear time."""
+
+import random
+import time
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from broker.errors import FrameError
+from meters.encode import SmlValue, encode_iec62056, encode_p1, encode_sml
+from meters.readers import AnyFramer, make_framer, parse
+from meters.sml_transport import START
+from meters.telegram import Frame, Wire
+
+P1 = encode_p1(r"/ISK5\2M550T-1012", ["1-3:0.2.8(50)", "1-0:1.8.1(003432.827*kWh)", "1-0:1.7.0(00.378*kW)"])
+P1_OLD = encode_p1(
+    r"/ISk5\2MT382-1000", ["0-0:96.1.1(4B38)", "1-0:1.8.1(12345.678*kWh)", "0-0:96.14.0(0002)"], crc=False
+)
+SML = encode_sml(bytes.fromhex("0a01445a47000282225e"), [SmlValue("1-0:1.8.0", Decimal("5.7"), "Wh")])
+BLOCK = encode_iec62056(["0.0.0(12345678)", "1.8.0(000285.4*kWh)"])
+MODE_C = encode_iec62056(["0.0.0(12345678)", "1.8.0(000285.4*kWh)"], identification="LGZ4ZMF120AB")
+MODE_D = encode_iec62056(["1-0:1.8.0*255(00032549.5*kWh)"], identification="ESY5Q3DA1004 V3.04", block=False)
+ALL = {
+    P1: Wire.P1,
+    P1_OLD: Wire.P1,
+    SML: Wire.SML,
+    BLOCK: Wire.IEC62056_21,
+    MODE_C: Wire.IEC62056_21,
+    MODE_D: Wire.IEC62056_21,
+}
+
+
+def events(*pieces: bytes) -> list[Frame | FrameError]:
+    """What a new framer makes of the pieces and the silence after."""
+    framer = AnyFramer()
+    found = [event for piece in pieces for event in framer.feed(piece)]
+    return found + framer.finish()
+
+
+def shown(found: list[Frame | FrameError]) -> list[tuple[object, bytes]]:
+    """Events as plain values."""
+    return [(event.protocol if isinstance(event, Frame) else event.reason, event.data) for event in found]
+
+
+@pytest.mark.parametrize(("data", "wire"), list(ALL.items()))
+def test_each_protocol_is_known_by_its_bytes(data: bytes, wire: Wire) -> None:
+    """A frame alone is found as its protocol, and parsing it again gives the same telegram."""
+    (frame,) = events(data)
+    assert isinstance(frame, Frame)
+    assert (frame.protocol, frame.data) == (wire, data)
+    telegram = parse(frame)
+    assert telegram == parse(Frame(telegram.protocol, telegram.frame))
+
+
+@pytest.mark.parametrize("wire", list(Wire))
+def test_a_framer_for_each_wire(wire: Wire) -> None:
+    """The framer of a known wire reads its own frames."""
+    framer = make_framer(wire)
+    assert framer.protocol is wire
+    data = {Wire.P1: P1, Wire.SML: SML, Wire.IEC62056_21: MODE_C}[wire]
+    (frame,) = framer.feed(data)
+    assert isinstance(frame, Frame)
+    assert parse(frame).protocol is wire
+
+
+def test_all_protocols_on_one_line() -> None:
+    """Frames of all protocols one after another are found in order, each byte once."""
+    framer = AnyFramer()
+    found = framer.feed(b"".join(ALL)) + framer.finish()
+    assert shown(found) == [(wire, data) for data, wire in ALL.items()]
+    assert framer.skipped == 0
+
+
+def test_a_text_frame_ends_an_unfinished_sml_file() -> None:
+    """A torn SML file does not hide a telegram of another protocol after it, and gives its bytes once."""
+    torn = SML[:60]
+    assert shown(events(torn + P1 + SML)) == [("truncated", torn), (Wire.P1, P1), (Wire.SML, SML)]
+
+
+def test_text_inside_an_sml_file_is_the_files() -> None:
+    """A value of an SML file that looks like the beginning of a telegram is no failure of its own."""
+    values = [SmlValue("1-0:96.1.0", b"/ABC5\r\n1-0:1.8.0(1*kWh)\r\n\x02(3)")]
+    file = encode_sml(b"\x31\x32", values)
+    assert shown(events(*[file[i : i + 1] for i in range(len(file))])) == [(Wire.SML, file)]
+    assert shown(events(file)) == [(Wire.SML, file)]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.sampled_from(list(ALL)), st.binary(max_size=30), st.sampled_from([START, b"/ISK5", b"\x02", b"\x1b" * 3])
+        )
+    ),
+    st.lists(st.integers(1, 120), max_size=60),
+)
+def test_slices_change_nothing(parts: list[bytes], cuts: list[int]) -> None:
+    """Any mixture of frames, noise and false starts gives the same in any slices; bytes are conserved."""
+    stream = b"".join(parts)
+    pieces = []
+    start = 0
+    for cut in cuts:
+        pieces.append(stream[start : start + cut])
+        start += cut
+    pieces.append(stream[start:])
+    whole, sliced = AnyFramer(), AnyFramer()
+    expected = whole.feed(stream) + whole.finish()
+    found = [event for piece in pieces for event in sliced.feed(piece)] + sliced.finish()
+    assert shown(found) == shown(expected)
+    assert whole.skipped == sliced.skipped
+    assert whole.skipped + sum(len(event.data) for event in expected) == len(stream)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.binary(max_size=30), st.sampled_from([P1, SML, MODE_D, MODE_C])), max_size=6))
+def test_garbage_between_frames_loses_none(parts: list[tuple[bytes, bytes]]) -> None:
+    """Whatever stands between frames on lines of their own, every good frame is found."""
+    found = events(b"".join(noise + b"\r\n" + good for noise, good in parts))
+    frames = [event.data for event in found if isinstance(event, Frame)]
+    wanted = [good for _, good in parts]
+    assert [frame for frame in frames if frame in wanted] == wanted
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"/", b"/abc", b"/abc\r\n", b"\n/abc5", b"\x02", b"\x02a", b"\xaf", b"\xaf\x82", b"\x1b", START,
+        b"!\r\n", b"\r\n", b"(", b"1.8.0(",
+        b"\x1b\x1b\x1b\x1b\x1a\x00\x00\x00", b"/abc\n/", b"\x02/abc", b"\x00",
+    ],
+)  # fmt: skip
+def test_time_is_linear_on_garbage(garbage: bytes) -> None:
+    """A quarter of a megabyte of any false start is read in seconds and leaves no large buffer."""
+    framer = AnyFramer()
+    start = time.process_time()
+    data = garbage * (256 * 1024 // len(garbage))
+    for at in range(0, len(data), 512):
+        framer.feed(data[at : at + 512])
+    assert time.process_time() - start < 5
+    assert max(framer._text.pending, framer._sml.pending) <= 70_000
+    framer.finish()
+    assert [event.data for event in framer.feed(P1 + SML) if isinstance(event, Frame)] == [P1, SML]
+
+
+def test_random_bytes_give_no_frames() -> None:
+    """A megabyte of noise gives no frame, and stays countable."""
+    framer = AnyFramer()
+    data = random.Random(7).randbytes(1_000_000)  # noqa: S311 - no secret
+    found = framer.feed(data) + framer.finish()
+    assert not [event for event in found if isinstance(event, Frame)]
+    assert framer.skipped + sum(len(event.data) for event in found) == len(data)
