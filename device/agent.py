@@ -105,7 +105,7 @@ class Agent:
             except* (TransientError, TimeoutError) as lost:
                 log.warning("connection_interrupted", reason=str(lost.exceptions[0]))
             except* WattlineError as refused:
-                log.error("broker_refuses_us", reason=str(refused.exceptions[0]))
+                log.warning("broker_refuses_us", reason=str(refused.exceptions[0]))
                 self.context.metrics.publish_failures.labels("refused").inc()
             self.context.metrics.connected.set(0)
             await asyncio.sleep(backoff.next_s())

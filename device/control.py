@@ -114,11 +114,12 @@ class Control:
             await self._publish(Kind.STATUS, self._status(online=False, since=self._clock.now()).payload())
 
     async def _send_due(self) -> None:
-        for kind, payload in (
-            (Kind.STATUS, lambda: self._status(online=True, since=self._since).payload()),
-            (Kind.REGISTRATION, lambda: self._registration().payload()),
-            (Kind.REPORTED, lambda: self._reported().payload()),
-        ):
+        documents: dict[Kind, Callable[[], bytes]] = {
+            Kind.STATUS: lambda: self._status(online=True, since=self._since).payload(),
+            Kind.REGISTRATION: lambda: self._registration().payload(),
+            Kind.REPORTED: lambda: self._reported().payload(),
+        }
+        for kind, payload in documents.items():
             while kind in self._due:
                 # taken off first: what changes while it travels is sent again
                 self._due.discard(kind)

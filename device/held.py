@@ -67,7 +67,7 @@ class HeldFrames:
                     file.truncate(self._size)
                 file.write(data)
         except OSError as error:
-            log.error("held_frame_refused", path=str(self._file), error=str(error))
+            log.warning("held_frame_refused", path=str(self._file), error=str(error))
             return False
         self._size += len(data)
         self.count += 1
@@ -91,7 +91,7 @@ class HeldFrames:
         except FileNotFoundError:
             return
         except OSError as error:
-            log.error("held_frames_unreadable", path=str(self._file), error=str(error))
+            log.warning("held_frames_unreadable", path=str(self._file), error=str(error))
             return
         place = 0
         while (found := _decode(data, place)) is not None:

@@ -5,7 +5,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import structlog
 
@@ -30,7 +30,7 @@ class Notice:
     """Something an operator should know of the outbox, to be sent as an event."""
 
     event: str
-    severity: str
+    severity: Literal["info", "warning", "error"]
     detail: dict[str, Any]
 
 
@@ -80,7 +80,7 @@ class Outbox:
         except FileNotFoundError:
             pass
         except ContractError as error:
-            log.error("outbox_acks_unreadable", error=str(error))
+            log.warning("outbox_acks_unreadable", error=str(error))
             self._notice("outbox_damaged", "warning", acks=str(error))
         except OSError as error:
             self._failed(error)
@@ -294,11 +294,11 @@ class Outbox:
         self._retry_at = time.monotonic() + RETRY_DISK_S
         text = error.strerror or str(error)
         if text != self.disk_error:
-            log.error("outbox_disk_error", error=text)
+            log.warning("outbox_disk_error", error=text)
             self._notice("outbox_disk_error", "error", error=text)
         self.disk_error = text
 
-    def _notice(self, event: str, severity: str, **detail: Any) -> None:
+    def _notice(self, event: str, severity: Literal["info", "warning", "error"], **detail: Any) -> None:
         last = self._notices[-1] if self._notices else None
         if last is not None and last.event == event and "messages" in detail:
             self._notices.pop()

@@ -134,7 +134,7 @@ class SegmentLog:
         try:
             data = segment.path.read_bytes()
         except OSError as error:
-            log.error("outbox_segment_unreadable", path=str(segment.path), error=str(error))
+            log.warning("outbox_segment_unreadable", path=str(segment.path), error=str(error))
             self._set_aside(segment.path)
             return []
         records = []
@@ -155,7 +155,7 @@ class SegmentLog:
         try:
             segment.path.unlink(missing_ok=True)
         except OSError as error:
-            log.error("outbox_segment_not_deleted", path=str(segment.path), error=str(error))
+            log.warning("outbox_segment_not_deleted", path=str(segment.path), error=str(error))
 
     def thin(self, segment: Segment) -> set[int]:
         """Rewrite a closed segment with every second readings message of each meter; returns the indices left out.
@@ -202,14 +202,14 @@ class SegmentLog:
                 segment.size = items[-1].offset
                 log.warning("outbox_tail_cut", path=str(segment.path), bytes=items[-1].length)
         except OSError as error:
-            log.error("outbox_segment_unreadable", path=str(segment.path), error=str(error))
+            log.warning("outbox_segment_unreadable", path=str(segment.path), error=str(error))
             self._set_aside(segment.path)
             return []
         return [item for item in items if isinstance(item, Record)]
 
     def _note(self, damage: Damage, data: bytes, segment: Segment) -> None:
         self.damages.damaged_bytes += damage.length
-        log.error("outbox_damaged", path=str(segment.path), offset=damage.offset, bytes=damage.length)
+        log.warning("outbox_damaged", path=str(segment.path), offset=damage.offset, bytes=damage.length)
         if self.damages.damaged_bytes <= DAMAGED_LIMIT_BYTES:
             with contextlib.suppress(OSError):
                 aside = self.folder / "damaged" / f"{segment.path.name}.{damage.offset}"
@@ -217,7 +217,7 @@ class SegmentLog:
 
     def _set_aside(self, path: Path) -> None:
         self.damages.files += 1
-        log.error("outbox_file_set_aside", path=str(path))
+        log.warning("outbox_file_set_aside", path=str(path))
         with contextlib.suppress(OSError):
             (self.folder / "damaged").mkdir(exist_ok=True)
             path.rename(self.folder / "damaged" / path.name)

@@ -42,7 +42,7 @@ class Configuration:
         except FileNotFoundError:
             return
         except (OSError, ContractError) as error:
-            log.error("desired_unreadable", path=str(self._file), error=str(error))
+            log.warning("desired_unreadable", path=str(self._file), error=str(error))
 
     @property
     def version(self) -> int:
@@ -87,7 +87,7 @@ class Configuration:
             write_atomically(self._file, desired.payload())
         except OSError as error:
             # in force all the same: the retained message brings it again after a restart
-            log.error("desired_not_saved", path=str(self._file), error=str(error))
+            log.warning("desired_not_saved", path=str(self._file), error=str(error))
 
 
 class _RefusedError(Exception):

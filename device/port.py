@@ -2,7 +2,7 @@
 
 import asyncio
 from math import floor
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -149,13 +149,8 @@ class Port:
         self._context.metrics.detection_passes.labels(self.path).inc()
         # the first passes tell what there is to tell; then once in a while
         if step.number & (step.number - 1) == 0:
-            self._context.outgoing.event(
-                "port_unidentified",
-                "warning",
-                port=self.path,
-                passes=step.number,
-                **{f"heard_bytes {line}": count for line, count in heard.items()},
-            )
+            detail: dict[str, Any] = {f"heard_bytes {line}": count for line, count in heard.items()}
+            self._context.outgoing.event("port_unidentified", "warning", port=self.path, passes=step.number, **detail)
 
     async def _rest(self, line: Line, pause_s: float) -> None:
         loop = asyncio.get_running_loop()

@@ -50,4 +50,4 @@ class PortMemory:
         try:
             write_atomically(self._file, json.dumps(document, indent=1).encode())
         except OSError as error:
-            log.error("port_memory_not_saved", path=str(self._file), error=str(error))
+            log.warning("port_memory_not_saved", path=str(self._file), error=str(error))

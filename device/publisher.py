@@ -167,11 +167,11 @@ class Publisher:
         elif isinstance(error, RefusedError):
             self._metrics.publish_failures.labels("refused").inc()
             self._pause_until = asyncio.get_running_loop().time() + REFUSED_PAUSE_S
-            log.error("publish_refused", kind=record.kind, index=record.index, error=str(error))
+            log.warning("publish_refused", kind=record.kind, index=record.index, error=str(error))
         else:
             self._metrics.publish_failures.labels("lost").inc()
             if not isinstance(error, ConnectionLostError | WattlineError):
-                log.error("publish_failed", kind=record.kind, index=record.index, error=repr(error))
+                log.warning("publish_failed", kind=record.kind, index=record.index, error=repr(error))
 
     def _marked(self, record: Record) -> bytes:
         """The payload, with source backfill where live readings waited too long."""
@@ -181,7 +181,7 @@ class Publisher:
         try:
             message = Readings.parse(record.payload)
         except ContractError as error:
-            log.error("outbox_payload_unreadable", index=record.index, error=str(error))
+            log.warning("outbox_payload_unreadable", index=record.index, error=str(error))
             return record.payload
         if message.source is not Source.LIVE:
             return record.payload

@@ -31,10 +31,9 @@ class IntervalSampler:
             last_slot, last_second = known
             if slot == last_slot and 0 <= second - last_second >= interval_s * (1 - EARLY):
                 slot += 1
-            elif slot == last_slot or 0 <= second - last_second < interval_s * EARLY:
+            elif slot == last_slot or abs(second - last_second) < interval_s * EARLY:
                 return False
-            elif slot < last_slot and last_second - second < interval_s:
-                return False
+            # an older slot is a clock that was stepped back, or held frames
         self._taken[key] = (slot, second)
         return True
 

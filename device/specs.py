@@ -1,4 +1,4 @@
-"""The specs that this device's meters need: from retained topics, digest checked, kept on disk for a boot without broker."""
+"""The specs that this device needs: from retained topics, digest checked, on disk for a boot without broker."""
 
 import hashlib
 import json
@@ -64,7 +64,7 @@ class SpecStore:
         except FileNotFoundError:
             return None
         except (OSError, ContractError, ValueError) as error:
-            log.error("spec_unreadable", spec=ref, error=str(error))
+            log.warning("spec_unreadable", spec=ref, error=str(error))
             return None
 
     def _write(self, ref: str, payload: bytes) -> None:
@@ -74,7 +74,7 @@ class SpecStore:
             for path in kept[KEPT_MAX:]:
                 path.unlink(missing_ok=True)
         except OSError as error:
-            log.error("spec_not_saved", spec=ref, error=str(error))
+            log.warning("spec_not_saved", spec=ref, error=str(error))
 
 
 def _verified(message: SpecMessage, name: str, version: int) -> Spec:

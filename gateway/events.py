@@ -3,6 +3,7 @@
 import hashlib
 import json
 import uuid
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from gateway.database import Connection
@@ -22,8 +23,7 @@ async def record_event(
     detail: dict[str, Any] | None = None,
 ) -> None:
     """Enter an event of the gateway's own; a device or meter that has no row stands in the detail only."""
-    text = json.dumps(detail or {}, default=str).replace("\\u0000", "")
-    await connection.execute(load("record_event"), device, meter, event, severity, text)
+    await connection.execute(load("record_event"), device, meter, event, severity, json.dumps(_cleaned(detail or {})))
 
 
 async def quarantine(
@@ -46,3 +46,12 @@ async def quarantine(
 def clean(text: str) -> str:
     """Text that PostgreSQL takes: no NUL, no lone surrogates."""
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+
+
+def _cleaned(value: Any) -> Any:
+    """JSON-able data with every text in it such as jsonb takes."""
+    if isinstance(value, Mapping):
+        return {clean(str(name)): _cleaned(one) for name, one in value.items()}
+    if isinstance(value, str):
+        return clean(value)
+    return [_cleaned(one) for one in value] if isinstance(value, list | tuple) else value

@@ -23,7 +23,7 @@ class Metrics:
             "wattline_ingestor_batch_rows", "Readings in a batch", buckets=rows, registry=self.registry
         )
         self.commit_s = Histogram(
-            "wattline_ingestor_commit_seconds", "From a closed batch to its commit", registry=self.registry
+            "wattline_ingestor_commit_seconds", "What it takes to write a batch and commit", registry=self.registry
         )
         self.lag_s = Histogram(
             "wattline_ingestor_lag_seconds",

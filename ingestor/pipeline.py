@@ -1,4 +1,4 @@
-"""From the broker to the table: one batch fills while another is written; acks follow the commit, in order."""
+"""From the broker to the table: one batch fills while others are written; acks follow the commits, in order."""
 
 import asyncio
 import time
@@ -26,11 +26,12 @@ BROKER_DROPPED = "$SYS/broker/publish/messages/dropped"
 
 
 class Pipeline:
-    """Intake and writing, joined by one open batch.
+    """Intake and writers, joined by one open batch.
 
-    While a batch is written the next one fills. When that is full too, intake stops; the broker then sends up to
+    While batches are written the next one fills. When that is full too, intake stops; the broker then sends up to
     receive_maximum messages in all and keeps the rest: nothing is dropped here. A batch is full with batch_rows,
-    batch_mib or a third of receive_maximum, so that two of them never use up what the broker may send.
+    batch_mib, or its share of receive_maximum, so that all batches together leave the broker something to send.
+    Batches may commit in any order, for rows know no order; those with a status wait for the ones before them.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class Pipeline:
         self._names = names
         self._metrics = metrics
         self._writer = Writer(names)
-        self._most_messages = max(1, settings.receive_maximum // 3)
+        self._most_messages = max(1, settings.receive_maximum // (settings.writers + 2))
         self._most_bytes = settings.batch_mib * 1024 * 1024
         self._open = Batch()
         self._some = asyncio.Event()
@@ -50,11 +51,15 @@ class Pipeline:
         self._room = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._taking = asyncio.Lock()
+        self._naming = asyncio.Lock()
+        self._last = asyncio.Event()
+        self._last.set()
+        self._started_s: dict[int, float] = {}
         self._draining = False
         self._connections = 0
         self._since_connect = 0
         self.seen: dict[int, int] = {}
-        self.writing_since_s: float | None = None
         self.last_commit_s: float | None = None
         self.failure = ""
 
@@ -89,19 +94,34 @@ class Pipeline:
             # receive() does not wait while messages are there
             await asyncio.sleep(0)
 
+    @property
+    def writing_since_s(self) -> float | None:
+        """When the oldest batch that is being written was closed, on the monotonic clock."""
+        return min(self._started_s.values(), default=None)
+
     async def write(self, pool: Pool) -> None:
-        """Write batches and acknowledge their messages, for ever."""
+        """Write batches and acknowledge their messages, for ever; `writers` tasks do this side by side."""
         while True:
-            await self._some.wait()
-            await self._fill()
-            batch, self._open = self._open, Batch()
-            self._some.clear()
-            self._full.clear()
-            self._room.set()
-            self.writing_since_s = time.monotonic()
+            async with self._taking:
+                await self._some.wait()
+                await self._fill()
+                batch, self._open = self._open, Batch()
+                before, self._last = self._last, asyncio.Event()
+                done = self._last
+                self._some.clear()
+                self._full.clear()
+                self._room.set()
+                self._started_s[id(batch)] = time.monotonic()
+            if batch.statuses:
+                await before.wait()
             await self._store(pool, batch)
-            self.writing_since_s = None
-            if not self._open.received:
+            # MQTT 5 4.6: acks go in the order of the messages
+            await before.wait()
+            for received in batch.received:
+                received.delivery.ack()
+            done.set()
+            del self._started_s[id(batch)]
+            if not self._open.received and not self._started_s:
                 self._idle.set()
 
     async def drain(self) -> None:
@@ -135,8 +155,6 @@ class Pipeline:
             started_s = time.monotonic()
             refusal = await self._store_part(pool, part)
             if refusal is None:
-                for received in part.received:
-                    received.delivery.ack()
                 continue
             log.warning("batch_refused", messages=len(part.received), reason=str(refusal), after_s=_since(started_s))
             self._metrics.split.inc()
@@ -153,6 +171,7 @@ class Pipeline:
         staged = pieces = False
         while True:
             try:
+                started_s = time.monotonic()
                 async with asyncio.timeout(self._settings.database_timeout_s):
                     written = await self._write_once(pool, batch, staged=staged, pieces=pieces)
             except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError, OverflowError) as error:
@@ -168,14 +187,15 @@ class Pipeline:
                 batch = self._assembler.rebuild(batch.received)
                 await self._failed(error, len(batch.received), backoff)
             else:
-                self._committed(batch, written, staged=staged)
+                self._committed(batch, written, time.monotonic() - started_s, staged=staged)
                 return None
 
     async def _write_once(self, pool: Pool, batch: Batch, *, staged: bool, pieces: bool) -> Written:
         async with pool.acquire(timeout=self._settings.database_timeout_s) as connection:
-            if wanted := self._assembler.wanted(batch):
-                await self._names.resolve(connection, wanted)
-            self._assembler.complete(batch)
+            async with self._naming:
+                if wanted := self._assembler.wanted(batch):
+                    await self._names.resolve(connection, wanted)
+                self._assembler.complete(batch)
             if pieces:
                 return await self._writer.write_in_pieces(connection, batch)
             return await self._writer.write(connection, batch, staged=staged)
@@ -187,9 +207,9 @@ class Pipeline:
         log.warning("batch_not_written", reason=self.failure, messages=messages, retry_in_s=round(delay_s, 2))
         await asyncio.sleep(delay_s)
 
-    def _committed(self, batch: Batch, written: Written, *, staged: bool) -> None:
-        metrics, now_s = self._metrics, time.monotonic()
-        self.failure, self.last_commit_s = "", now_s
+    def _committed(self, batch: Batch, written: Written, commit_s: float, *, staged: bool) -> None:
+        metrics = self._metrics
+        self.failure, self.last_commit_s = "", time.monotonic()
         self.seen.update(batch.seen)
         for kind, count in batch.kinds.items():
             metrics.messages.labels(kind).inc(count)
@@ -200,7 +220,6 @@ class Pipeline:
         metrics.batches.inc()
         metrics.staged.inc(staged)
         metrics.batch_rows.observe(batch.rows)
-        commit_s = now_s - (self.writing_since_s or now_s)
         metrics.commit_s.observe(commit_s)
         lag_s = None
         if batch.newest_us is not None:

@@ -77,12 +77,13 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
 
 
 async def _with_database(settings: IngestorSettings, pipeline: Pipeline, watch: Watch) -> None:
-    opened = partial(open_pool, min_size=1, max_size=3, application_name=settings.client_id)
+    opened = partial(open_pool, min_size=1, max_size=settings.writers + 1, application_name=settings.client_id)
     async with opened(settings.database_dsn.get_secret_value()) as pool:
         await _require_schema(pool)
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(pipeline.write(pool), name="ingestor.write")
+                for number in range(settings.writers):
+                    group.create_task(pipeline.write(pool), name=f"ingestor.write.{number}")
                 group.create_task(watch.keep(pool), name="ingestor.watch")
         finally:
             async with asyncio.timeout(FLUSH_S):

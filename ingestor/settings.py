@@ -30,6 +30,7 @@ class IngestorSettings(ServiceSettings):
     batch_rows: int = Field(20_000, ge=1, le=1_000_000, description="rows that close a batch")
     batch_mib: int = Field(16, ge=1, le=1024, description="payload that closes a batch, in MiB")
     batch_wait_s: float = Field(0.1, ge=0.0, le=60, description="how long a batch that is not full waits for more")
+    writers: int = Field(2, ge=1, le=8, description="batches that are written at the same time")
     database_timeout_s: float = Field(60, ge=1, le=3600, description="a batch that takes longer is tried again")
     earliest_at: AwareDatetime = Field(
         datetime(2000, 1, 1, tzinfo=UTC), description="readings before it go to quarantine"
@@ -38,5 +39,5 @@ class IngestorSettings(ServiceSettings):
     max_devices: int = Field(100_000, ge=1, description="devices that are taken; further ones go to quarantine")
     meters_per_device: int = Field(256, ge=1, description="meters of one device; further ones go to quarantine")
     series_per_meter: int = Field(512, ge=1, description="OBIS codes of one meter; further ones go to quarantine")
-    cached_meters: int = Field(20_000, ge=1, description="meters whose ids are kept in memory (about 3 KiB each)")
+    cached_meters: int = Field(20_000, ge=1, description="meters whose ids are kept in memory (about 5 KiB each)")
     stop_deadline_s: float = Field(10, ge=0, description="how long to flush on SIGTERM; the rest comes again")

@@ -14,6 +14,9 @@ MAY_START = b"/\x02\xaf\x82\x1b"
 IDLE = re.compile(rb"[/\x02\xaf\x82]")
 FLAG = re.compile(rb"/[A-Za-z]{3}")
 FLAG_PART = re.compile(rb"/[A-Za-z]{0,2}\Z")
+# A header may hold any byte, but not the escape that begins an SML file.
+NO_HEADER = re.compile(rb"\x1b")
+NO_HEADER_PARITY = re.compile(rb"[\x1b\xff]")
 LINES = re.compile(rb"[\n)]!|/|[\x00-\x09\x0b\x0c\x0e-\x1f\x7f]")
 LINES_PARITY = re.compile(rb"[\n)]!|/|[\x00-\x09\x0b\x0c\x0e-\x1f\x7f\xff]")
 BLOCK = re.compile(rb"[\x03\x04]|/|[\x00-\x02\x05-\x09\x0b\x0c\x0e-\x1f\x7f\xff]")
@@ -21,7 +24,7 @@ END = re.compile(rb"!([0-9A-Fa-f]{0,4})(\r?\n|(?=/))")
 END_PART = re.compile(rb"![0-9A-Fa-f]{0,4}\r?\Z")
 TAIL = re.compile(rb"[\n)](!)([0-9A-Fa-f]{0,4})\r?\Z")
 BLOCK_TAIL = re.compile(rb"[\n)]!\r?\n?\Z")
-INNER = re.compile(rb"/[A-Za-z]{3}[^()!\r\n]{1,256}(\r?\n)?")
+INNER = re.compile(rb"/[A-Za-z]{3}[\x02 \x22-\x27*-~\x80-\xff]{1,256}(\r?\n)?")
 BETWEEN = re.compile(rb"(?:\x06?[0-9A-Z]{0,3}\r?\n|\x06)*")
 BARE = re.compile(
     rb"[\r\n ]*([0-9]{1,3}-[0-9]{1,3}:[0-9][0-9.*&]*"

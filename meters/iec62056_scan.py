@@ -25,8 +25,10 @@ from meters.iec62056_marks import (
     LINES,
     LINES_PARITY,
     MAX_HEADER_BYTES,
-    MAY_START,
     MAX_TELEGRAM_BYTES,
+    MAY_START,
+    NO_HEADER,
+    NO_HEADER_PARITY,
     SLICE_BYTES,
     STX,
     TAIL,
@@ -190,9 +192,11 @@ class TextScanner:
 
     def _header(self) -> bool:
         end = self._text.find(b"\n", self._scan, MAX_HEADER_BYTES)
-        odd = self._text.find(b"\xff", self._scan, end if end >= 0 else MAX_HEADER_BYTES) if self._parity else -1
-        if odd >= 0:
-            self._fail("parity", odd)
+        odd = (NO_HEADER_PARITY if self._parity else NO_HEADER).search(
+            self._text, self._scan, end if end >= 0 else MAX_HEADER_BYTES
+        )
+        if odd:
+            self._fail("bad_character" if odd.group() == b"\x1b" else "parity", odd.start())
             return True
         if end >= 0:
             self._state = _State.LINES

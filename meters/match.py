@@ -37,10 +37,20 @@ class Match:
 
 
 def rank(specs: Iterable[Spec], identity: Identity) -> list[Match]:
-    """All specs that fit, best first: products before generic specs, then by score, then the newer version."""
+    """All specs that fit, best first: products before generic specs, then by score, then by name.
+
+    A newer version supersedes the older ones of its name, whatever their scores: it counts for all of them.
+    """
     known = _Known(identity)
     found = [match for spec in specs if (match := _try(spec, known)) is not None]
-    return sorted(found, key=lambda m: (m.spec.generic, -m.score, m.spec.name, -m.spec.version))
+    newest: dict[str, Match] = {}
+    for match in sorted(found, key=lambda m: m.spec.version):
+        newest[match.spec.name] = match
+    return sorted(found, key=lambda m: (_order(newest[m.spec.name]), -m.spec.version))
+
+
+def _order(match: Match) -> tuple[bool, int, str]:
+    return match.spec.generic, -match.score, match.spec.name
 
 
 def best(specs: Iterable[Spec], identity: Identity) -> Match | None:

@@ -90,6 +90,15 @@ def test_the_newer_version_of_a_spec_wins() -> None:
     assert [match.spec.version for match in rank(specs, identity())] == [10, 2, 1]
 
 
+def test_a_newer_version_supersedes_a_narrower_old_one() -> None:
+    """Whoever widens a match in a new version gets the new version, also where the old one scores more."""
+    old = spec("one", "{protocol: sml, manufacturer: ACM, product: 'E350*'}")
+    new = spec("one", "{protocol: sml, manufacturer: ACM}", version=2)
+    other = spec("other", "{protocol: sml}")
+    known = identity(manufacturer="ACM", product="E350")
+    assert [match.spec.ref for match in rank([old, other, new], known)] == ["one@2", "one@1", "other@1"]
+
+
 def test_a_spec_of_another_protocol_never_fits() -> None:
     """Protocol decides before anything else."""
     assert best([spec("one", "{protocol: p1}")], identity()) is None

@@ -1,0 +1,48 @@
+"""`wattline simulate`: one simulated meter on a pty until Ctrl-C."""
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import Any
+
+import click
+
+from device.simulator import SimulatedIecMeter, SimulatedMeter, SimulatedP1Meter, SimulatedSmlMeter
+
+METERS: dict[str, tuple[type[SimulatedMeter], str]] = {
+    "p1": (SimulatedP1Meter, "E0044007133156018"),
+    "sml": (SimulatedSmlMeter, "0067362659"),
+    "iec62056-21": (SimulatedIecMeter, "12345678"),
+}
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--protocol", type=click.Choice(list(METERS)), default="p1", show_default=True, help="What it speaks.")
+@click.option("--link", type=click.Path(path_type=Path), help="A name for the port: a symbolic link to the pty.")
+@click.option("--serial", help="Its serial number; default: one of its type.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The household behind it.")
+@click.option("--interval", "interval_s", type=click.FloatRange(0.1, 3600), help="Seconds between telegrams.")
+@click.option(
+    "--speed", type=click.FloatRange(0.01, 10_000), default=1.0, show_default=True, help="Its time runs faster."
+)
+@click.option("--pv", "pv_peak_w", type=click.IntRange(0, 30_000), default=0, help="Photovoltaics: peak power in W.")
+def main(protocol: str, link: Path | None, serial: str | None, interval_s: float | None, **options: Any) -> None:
+    """Run a simulated meter; the first line printed is the port that a reader opens."""
+    kind, usual = METERS[protocol]
+    if interval_s is not None:
+        options["interval_s"] = interval_s
+    asyncio.run(_run(kind(serial=serial or usual, link=link, **options)))
+
+
+async def _run(meter: SimulatedMeter) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with meter:
+        click.echo(meter.port)
+        await stop.wait()
+        click.echo(f"{meter.telegrams_sent} telegrams sent", err=True)
+
+
+if __name__ == "__main__":
+    main()

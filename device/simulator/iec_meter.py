@@ -1,0 +1,116 @@
+"""A simulated IEC 62056-21 meter of mode C: silent until it is asked, then it changes over to a faster rate."""
+
+import asyncio
+import re
+from datetime import datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from device.simulator.meter import Fault, SimulatedMeter
+from meters.encode.iec62056 import encode_iec62056, with_parity
+
+IDENTIFICATION: Final = "LGZ4ZMF100AC.M23"
+BAUDS: Final = {"0": 300, "1": 600, "2": 1200, "3": 2400, "4": 4800, "5": 9600, "6": 19200}
+REACTION_S: Final = 0.2
+ACK_WAIT_S: Final = 1.8
+NAK_WAIT_S: Final = 1.5
+CHANGE_OVER_S: Final = 0.3
+_REQUEST: Final = re.compile(rb"/\?([0-9A-Za-z ]{0,32})!\r\n")
+_ACK: Final = re.compile(rb"\x06[0-9:]([0-9A-I])[0-9]\r\n")
+_ZONE: Final = ZoneInfo("Europe/Berlin")
+
+
+class SimulatedIecMeter(SimulatedMeter):
+    """Answers `/?!` at 300 baud and reads out at the rate of its identification's baud character (6.3.2).
+
+    Its characters carry an even parity bit, which a pty, always 8N, gives to the reader as it is. A request with an
+    address is answered where that is its serial. Without acknowledgement it reads out at 300 baud.
+    """
+
+    baud = 300
+
+    def __init__(self, *, identification: str = IDENTIFICATION, **options: Any) -> None:
+        super().__init__(**options)
+        self.identification = identification
+
+    @property
+    def fast_baud(self) -> int:
+        """The rate that it proposes."""
+        return BAUDS[self.identification[3]]
+
+    def _encode(self) -> bytes:
+        registers = self.registers
+        local = datetime.fromtimestamp(registers.second, _ZONE)
+        wh, out_wh = registers.import_wh, registers.export_wh
+        volts = registers.household.voltages_dv(registers.second - 1)
+        amps = [round(abs(w) * 1000 / dv) for w, dv in zip(registers.phases_w, volts, strict=True)]
+        lines = [
+            "F.F(00000000)",
+            f"0.0.0({self.serial})",
+            f"0.9.1({local:%H%M%S})",
+            f"0.9.2({local:%y%m%d})",
+            f"1.8.0({_kwh(wh)}*kWh)",
+            f"1.8.1({_kwh(wh * 3 // 5)}*kWh)",
+            f"1.8.2({_kwh(wh - wh * 3 // 5)}*kWh)",
+            f"2.8.0({_kwh(out_wh)}*kWh)",
+            f"16.7.0({'-' if registers.power_w < 0 else ''}{abs(registers.power_w) / 1000:07.3f}*kW)",
+            *(f"{code}.7.0({dv / 10:.1f}*V)" for code, dv in zip((32, 52, 72), volts, strict=True)),
+            *(f"{code}.7.0({ma / 100:06.2f}*A)" for code, ma in zip((31, 51, 71), amps, strict=True)),
+        ]
+        return encode_iec62056(lines, parity=True)
+
+    async def _run(self) -> None:
+        heard = b""
+        while True:
+            heard = (heard + await self._hear(300, None))[-64:]
+            request = _REQUEST.search(heard)
+            if request is None:
+                continue
+            heard = b""
+            address = request[1].decode().strip()
+            if address and address.lstrip("0") != self.serial.lstrip("0"):
+                continue
+            if self._faults and self._faults[0] is Fault.SILENCE:
+                self._faults.popleft()
+                continue
+            await self._answer()
+
+    async def _answer(self) -> None:
+        await asyncio.sleep(REACTION_S)
+        self.line.send(with_parity(f"/{self.identification}\r\n".encode()), 300)
+        baud = await self._agreed_baud()
+        await asyncio.sleep(REACTION_S)
+        data = self._spoilt(self.telegram())
+        for _ in range(3):
+            await self._until_reader_at(baud)
+            self.line.send(data, baud)
+            self.telegrams_sent += 1
+            if b"\x15" not in await self._hear(baud, NAK_WAIT_S):
+                return
+
+    async def _agreed_baud(self) -> int:
+        heard = b""
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + ACK_WAIT_S
+        while (rest_s := end_s - loop.time()) > 0:
+            heard = (heard + await self._hear(300, rest_s))[-64:]
+            ack = _ACK.search(heard)
+            if ack is not None:
+                return self.fast_baud if ack[1].decode() == self.identification[3] else 300
+        return 300
+
+    async def _until_reader_at(self, baud: int) -> None:
+        """Give the reader the change-over time of 6.3.2; one that is late hears noise."""
+        for _ in range(10):
+            if self.line.baud == baud:
+                return
+            await asyncio.sleep(CHANGE_OVER_S / 10)
+
+    async def _hear(self, baud: int, timeout_s: float | None) -> bytes:
+        data = await self.line.hear(timeout_s)
+        # a request at another rate is noise to the meter
+        return bytes(octet & 0x7F for octet in data) if self.line.baud == baud else b""
+
+
+def _kwh(wh: int) -> str:
+    return f"{wh // 1000:06d}.{wh % 1000:03d}"

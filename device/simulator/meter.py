@@ -1,0 +1,176 @@
+"""What all simulated meters share: a pty, a household behind them, time that may run faster, and faults on demand."""
+
+import asyncio
+import contextlib
+import random
+import time
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable
+from enum import StrEnum
+from math import floor
+from pathlib import Path
+from typing import Self
+
+from device.simulator.household import Household, Registers
+from device.simulator.pty_line import PtyLine
+
+
+class Fault(StrEnum):
+    """What can go wrong with one telegram."""
+
+    GARBAGE = "garbage"
+    """Random bytes before the telegram."""
+    TORN = "torn"
+    """Only its first half."""
+    WRONG_CRC = "wrong_crc"
+    """One digit changed, the check left as it was."""
+    SILENCE = "silence"
+    """Nothing at all."""
+
+
+class SimulatedMeter(ABC):
+    """A meter on a pty; enter it with `async with`, then `port` is what an agent opens.
+
+    The household is the same for the same seed. `speed` runs the meter's time faster than the clock on the wall,
+    `started_at` sets it to another time (seconds since 1970). `link` gives the port a name that lasts over `unplug`
+    and `plug`.
+    """
+
+    baud: int
+
+    def __init__(
+        self,
+        *,
+        serial: str,
+        seed: int = 1,
+        interval_s: float = 1.0,
+        pv_peak_w: int = 0,
+        speed: float = 1.0,
+        started_at: float | None = None,
+        link: Path | None = None,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self.serial = serial
+        self.interval_s = interval_s
+        self.telegrams_sent = 0
+        self._seed = seed
+        self._speed = speed
+        self._wall = wall
+        self._began = wall()
+        self._started_at = started_at if started_at is not None else self._began
+        self._link = link
+        self._faults: deque[Fault] = deque()
+        self._noise = random.Random(seed)  # noqa: S311 - noise needs no cryptography
+        self._line: PtyLine | None = None
+        self._task: asyncio.Task[None] | None = None
+        self.registers = Registers(Household(seed, pv_peak_w), self._second())
+
+    async def __aenter__(self) -> Self:
+        self.plug()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.unplug()
+
+    @property
+    def port(self) -> str:
+        """The path of the serial port."""
+        return self.line.port
+
+    @property
+    def line(self) -> PtyLine:
+        """The pty. Raises RuntimeError while unplugged."""
+        if self._line is None:
+            raise RuntimeError("the meter is unplugged; use async with, or plug()")
+        return self._line
+
+    def plug(self) -> None:
+        """Plug the meter in (again); without a link its port may have another name then."""
+        self._line = PtyLine(self._link, seed=self._seed)
+        self._task = asyncio.get_running_loop().create_task(self._run(), name=f"simulator.{self.serial}")
+
+    async def unplug(self) -> None:
+        """Pull the plug: the port vanishes."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+        if self._line is not None:
+            self._line.close()
+            self._line = None
+
+    def inject(self, fault: Fault | str, times: int = 1) -> None:
+        """Let the next telegrams go wrong, in the order of the calls."""
+        self._faults.extend([Fault(fault)] * times)
+
+    def swap(self, serial: str, seed: int | None = None) -> None:
+        """Put another meter of the same type in its place, with registers of its own."""
+        self.serial = serial
+        if seed is not None:
+            self._seed = seed
+            self.registers = Registers(Household(seed, self.registers.household.pv_peak_w), self._second())
+
+    def telegram(self) -> bytes:
+        """The telegram of this very second."""
+        self.registers.advance(self._second())
+        return self._encode()
+
+    @abstractmethod
+    def _encode(self) -> bytes:
+        """The registers as a telegram."""
+
+    @abstractmethod
+    async def _run(self) -> None:
+        """Speak until cancelled."""
+
+    def _second(self) -> int:
+        return int(self._started_at + (self._wall() - self._began) * self._speed)
+
+    def _spoilt(self, data: bytes) -> bytes:
+        """The telegram with the next injected fault, if there is one."""
+        if not self._faults:
+            return data
+        match self._faults.popleft():
+            case Fault.GARBAGE:
+                return self._noise.randbytes(40 + self._noise.randrange(200)) + data
+            case Fault.TORN:
+                return data[: len(data) // 2]
+            case Fault.WRONG_CRC:
+                return self._changed(data)
+            case Fault.SILENCE:
+                return b""
+
+    @staticmethod
+    def _changed(data: bytes) -> bytes:
+        """One octet changed in the second half, where values stand, far from the check at the end."""
+        place = len(data) * 2 // 3
+        while not chr(data[place] & 0x7F).isdigit():
+            place -= 1
+        changed = bytearray(data)
+        # two bits, so that the parity of a seven-bit character still fits
+        changed[place] ^= 0x03
+        return bytes(changed)
+
+
+class PushingMeter(SimulatedMeter):
+    """A meter that sends by itself, aligned to its own clock."""
+
+    async def _run(self) -> None:
+        step_s = self.interval_s
+        due = self._wall()
+        if step_s >= 1 and self._speed == 1:
+            # just after a second's end, so that jitter never moves a telegram into the next second
+            due = floor(due) + 1.02
+            await asyncio.sleep(due - self._wall())
+        while True:
+            data = self._spoilt(self.telegram())
+            if data:
+                self.line.send(data, self.baud)
+                self.telegrams_sent += 1
+            due += step_s
+            now = self._wall()
+            if due < now:
+                due = now + step_s
+            await asyncio.sleep(due - now)
