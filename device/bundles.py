@@ -53,8 +53,10 @@ SendFrames = Callable[[FramesOf, list[tuple[datetime, bytes, str]]], None]
 
 
 class Bundles:
-    """Gathers by meter; a bundle goes when it is as old as the publish interval, or full (SAMPLES_MAX, or frames of
-    FRAMES_MAX_BYTES), so memory is bounded by the number of meters."""
+    """Gathers by meter; a bundle goes when it is as old as the publish interval, or full.
+
+    Full is SAMPLES_MAX samples or frames of FRAMES_MAX_BYTES, so memory is bounded by the number of meters.
+    """
 
     def __init__(self, send_readings: SendReadings, send_frames: SendFrames) -> None:
         self._send_readings = send_readings

@@ -4,8 +4,8 @@ import structlog
 
 from broker.errors import ContractError
 from broker.messages import Reply
-from broker.session import Inbound, Session
 from broker.service import configure_logging
+from broker.session import Inbound, Session
 from broker.topics import DELIVERY, Address, Kind, Topics
 from device.context import Context
 from device.control import Control, answer

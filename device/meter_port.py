@@ -127,7 +127,7 @@ class MeterPort:
             self.fail(error, held.at, reason=FrameReason.UNDECODABLE, data=held.frame.data)
 
     def _fate(self) -> str:
-        """`decode`, `raw` (the config service knows no spec), or `hold` (it has not spoken, or the spec is on its way)."""
+        """`decode`, `raw` (the platform has no spec), or `hold` (it has not spoken, or the spec is on its way)."""
         config = self._context.config.meter(self.key) if self.key else None
         if config is None:
             return "hold"

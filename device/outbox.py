@@ -1,9 +1,10 @@
 """The outbox: every message on disk before it is sent, bounded by a stated policy, and it always starts."""
 
 import time
+from bisect import bisect_right
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -59,6 +60,7 @@ class Outbox:
         self.limit_bytes = limit_bytes
         self.counts = Counts()
         self.disk_error = ""
+        self.in_use: Callable[[int, int], bool] = lambda _first, _end: False
         self._folder = folder
         self._wall = wall
         self._acks = Acks()
@@ -71,6 +73,7 @@ class Outbox:
         self._near_full = False
         self._retry_at = 0.0
         self._next = 1
+        self._waiting = 0
 
     def open(self) -> None:
         """Take up what an earlier run left; whatever is damaged is cut off or moved aside, and counted."""
@@ -85,10 +88,13 @@ class Outbox:
         except OSError as error:
             self._failed(error)
         self._next = max(self._next, self._acks.end)
-        if self._log.segments:
-            self._gone(1, self._log.segments[0].first, count=False)
-        else:
-            self._gone(1, self._next, count=False)
+        self._acks.add(1, self._log.segments[0].first if self._log.segments else self._next)
+        for segment in list(self._log.segments):
+            end = self._log.end_of(segment, self._next)
+            if segment.thinned:
+                segment.left = sum(record.index not in self._acks for record in self._log.load(segment))
+                self._finish_thinned(segment, end)
+            self._waiting += segment.left if segment.thinned else self._acks.missing(segment.first, end)
         damages = self._log.damages
         if damages.torn_bytes or damages.files:
             self._notice("outbox_damaged", "warning", torn_bytes=damages.torn_bytes, files_set_aside=damages.files)
@@ -97,7 +103,7 @@ class Outbox:
     @property
     def waiting(self) -> int:
         """Messages not yet acknowledged."""
-        return self._acks.missing(1, self._next)
+        return self._waiting
 
     @property
     def size_bytes(self) -> int:
@@ -124,6 +130,7 @@ class Outbox:
         stream = stream_of(meter) if meter else 0
         record = Record(self._next, int(self._wall() * 1000), stream, kind, payload)
         self._next += 1
+        self._waiting += 1
         self.counts.appended += 1
         if self._memory and not self._write_memory():
             self._remember(record)
@@ -138,8 +145,13 @@ class Outbox:
 
     def acknowledge(self, index: int) -> None:
         """The broker has this message; its segment is deleted once all of it is done."""
-        self.counts.acknowledged += self._acks.add(index, index + 1)
-        self._acks_changed = True
+        if not self._gone(index, index + 1):
+            return
+        self.counts.acknowledged += 1
+        segment = self._segment_of(index)
+        if segment is not None and segment.thinned:
+            segment.left -= 1
+            self._finish_thinned(segment, self._log.end_of(segment, self._end_on_disk()))
         record = self._memory.pop(index, None)
         if record is not None:
             self._memory_bytes -= len(record.payload)
@@ -198,6 +210,13 @@ class Outbox:
             return self._loaded[2]
         records = self._log.load(segment)
         self._loaded = (segment, segment.size, records)
+        if segment.thinned:
+            left = sum(record.index not in self._acks for record in records)
+            self.counts.damaged += segment.left - left
+            self._waiting -= segment.left - left
+            segment.left = left
+            self._finish_thinned(segment, end)
+            return records
         present = Acks()
         for record in records:
             present.add(record.index, record.index + 1)
@@ -210,11 +229,21 @@ class Outbox:
     def _end_on_disk(self) -> int:
         return next(iter(self._memory), self._next)
 
-    def _gone(self, first: int, end: int, *, count: bool = True) -> int:
+    def _gone(self, first: int, end: int) -> int:
+        """Done with these waiting messages; how many of them were still waiting."""
         new = self._acks.add(first, end)
-        if new:
+        self._waiting -= new
+        self._acks_changed = self._acks_changed or new > 0
+        return new
+
+    def _finish_thinned(self, segment: Segment, end: int) -> None:
+        """Close the gaps of a thinned segment that is done: it is one interval from then on."""
+        if segment.left <= 0 and self._acks.add(segment.first, end):
             self._acks_changed = True
-        return new if count else 0
+
+    def _segment_of(self, index: int) -> Segment | None:
+        place = bisect_right(self._log.segments, index, key=lambda segment: segment.first) - 1
+        return self._log.segments[place] if place >= 0 else None
 
     def _delete_finished(self) -> None:
         for segment in self._log.closed:
@@ -229,7 +258,7 @@ class Outbox:
     def _make_room(self, wanted: int) -> None:
         size = self._log.size
         while size + wanted > self.limit_bytes and self._log.closed:
-            oldest = next((segment for segment in self._log.closed if not segment.thinned), None)
+            oldest = next((segment for segment in self._log.closed if self._may_thin(segment)), None)
             if oldest is None or not self._thin(oldest):
                 self._drop(self._log.closed[0])
             size = self._log.size
@@ -240,6 +269,10 @@ class Outbox:
         elif share < NEAR_FULL_OVER:
             self._near_full = False
 
+    def _may_thin(self, segment: Segment) -> bool:
+        # a message on its way must not be left out: its acknowledgement would count for one that stays
+        return not segment.thinned and not self.in_use(segment.first, self._log.end_of(segment, self._end_on_disk()))
+
     def _thin(self, segment: Segment) -> bool:
         try:
             left_out = self._log.thin(segment)
@@ -247,14 +280,23 @@ class Outbox:
             self._failed(error)
             return False
         self._loaded = None
-        lost = sum(self._gone(index, index + 1) for index in left_out)
+        end = self._log.end_of(segment, self._end_on_disk())
+        before = self._acks.missing(segment.first, end)
+        lost = sum(index not in self._acks for index in left_out)
+        segment.left = before - lost
+        self._waiting -= lost
         self.counts.thinned += lost
+        self._finish_thinned(segment, end)
         if lost:
             self._notice("outbox_thinned", "warning", messages=lost, from_index=segment.first)
         return True
 
     def _drop(self, segment: Segment) -> None:
-        lost = self._gone(segment.first, self._log.end_of(segment, self._end_on_disk()))
+        end = self._log.end_of(segment, self._end_on_disk())
+        lost = segment.left if segment.thinned else self._acks.missing(segment.first, end)
+        self._waiting -= lost
+        self._acks.add(segment.first, end)
+        self._acks_changed = True
         self._forget(segment)
         if lost:
             self.counts.dropped += lost

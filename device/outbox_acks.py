@@ -1,4 +1,4 @@
-"""Which indices of the outbox are dealt with, as intervals: live messages are acknowledged ahead of an older backlog."""
+"""Which indices of the outbox are dealt with, as intervals: live messages are done ahead of an older backlog."""
 
 import json
 from bisect import bisect_left, bisect_right

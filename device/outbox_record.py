@@ -1,4 +1,4 @@
-"""How one message lies in the outbox: a header with length and CRC-32, a fixed part, and the payload. Pure functions."""
+"""How a message lies in the outbox: a header with length and CRC-32, a fixed part, the payload. Pure functions."""
 
 import struct
 import zlib

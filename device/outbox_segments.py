@@ -22,12 +22,16 @@ DAMAGED_LIMIT_BYTES: Final = 8 * 1024 * 1024
 
 @dataclass(slots=True)
 class Segment:
-    """One file: its records' indices begin at `first` and end before the next segment's `first`."""
+    """One file: its records' indices begin at `first` and end before the next segment's `first`.
+
+    A thinned one has gaps between its indices, so `left` counts its messages that are not yet acknowledged.
+    """
 
     path: Path
     first: int
     size: int
     thinned: bool = False
+    left: int = 0
 
 
 @dataclass(slots=True)
@@ -224,7 +228,7 @@ class SegmentLog:
 
 
 def sync(descriptors: list[int]) -> None:
-    """Wait until the disk has the contents, then close them; blocks, so call it in a thread. Raises the first OSError."""
+    """Wait until the disk has the contents, then close them; blocks: call it in a thread. Raises the first OSError."""
     failed: OSError | None = None
     for descriptor in descriptors:
         try:

@@ -66,6 +66,7 @@ class Publisher:
         self._wake = asyncio.Event()
         self._open = False
         self._pause_until = 0.0
+        outbox.in_use = self._in_use
         self.on_poison: Callable[[Record, int], None] = lambda _record, _code: None
         self.ready: Callable[[], bool] = lambda: True
 
@@ -105,6 +106,11 @@ class Publisher:
             self._open = False
             self._live.clear()
             self._backlog.clear()
+
+    def _in_use(self, first: int, end: int) -> bool:
+        """Whether one of these messages is on its way or about to be."""
+        lanes = (self._in_flight, self._live, [record.index for record in self._backlog])
+        return any(first <= index < end for lane in lanes for index in lane)
 
     def _fill(self) -> None:
         if asyncio.get_running_loop().time() < self._pause_until or not self.ready():

@@ -69,7 +69,6 @@ class Reader:
             self._revision = self._context.revision
             parameters = self._context.config.parameters
             self._filter = ObisFilter(parameters.obis_include, parameters.obis_exclude)
-            self._interval.clear()
 
     def _taken(
         self, key: str, spec: Spec, decoded: Decoded, received: Received

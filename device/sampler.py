@@ -3,6 +3,7 @@
 import re
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -16,34 +17,39 @@ REMEMBERED: Final = 1024
 PATTERN: Final = re.compile(r"[0-9*:.&-]{1,64}")
 
 
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    second: float
+    slot: int
+    interval_s: float
+
+    def slot_by(self, interval_s: float) -> int:
+        return self.slot if interval_s == self.interval_s else floor(self.second / interval_s)
+
+
 class IntervalSampler:
     """Takes at most one sample of each key in each interval of the wall clock: the first one in it."""
 
     def __init__(self) -> None:
-        self._taken: dict[str, tuple[int, float]] = {}
+        self._taken: dict[str, _Taken] = {}
+        self._seen: dict[str, float] = {}
 
     def take(self, key: str, at: datetime, interval_s: float) -> bool:
         """Whether this sample is the one of its interval."""
         second = at.timestamp()
         slot = floor(second / interval_s)
         known = self._taken.get(key)
-        if known is not None:
-            last_slot, last_second = known
-            if slot == last_slot and 0 <= second - last_second >= interval_s * (1 - EARLY):
-                slot += 1
-            elif slot == last_slot or abs(second - last_second) < interval_s * EARLY:
+        since_seen_s = second - self._seen.get(key, second)
+        self._seen[key] = second
+        if known is not None and slot == known.slot_by(interval_s):
+            # a meter that pushes about once an interval jitters over its ends: an early push counts for the next one
+            if since_seen_s < interval_s / 2 or second - known.second < interval_s * (1 - EARLY):
                 return False
-            # an older slot is a clock that was stepped back, or held frames
-        self._taken[key] = (slot, second)
+            slot += 1
+        elif known is not None and abs(second - known.second) < interval_s * EARLY:
+            return False
+        self._taken[key] = _Taken(second, slot, interval_s)
         return True
-
-    def forget(self, key: str) -> None:
-        """Begin anew for a key, for example after another interval was set."""
-        self._taken.pop(key, None)
-
-    def clear(self) -> None:
-        """Begin anew for all keys."""
-        self._taken.clear()
 
 
 class RepeatFilter:

@@ -25,12 +25,20 @@ class ParameterSet(Message):
     """Parameters that a layer sets; what it leaves out, the layers below say."""
 
 
+def _without_default(schema: dict[str, Any]) -> None:
+    # what is left out is not null: it is not said
+    schema.pop("default", None)
+
+
 def _fields(*, nullable: bool) -> dict[str, Any]:
     fields = {}
     for name, field in Parameters.model_fields.items():
         annotation: Any = tuple[ObisPattern, ...] if name in OBIS_LISTS else field.annotation
         kind: Any = Annotated[(annotation, *field.metadata, name)]
-        fields[name] = (kind | None if nullable else kind, Field(default=None, description=field.description))
+        fields[name] = (
+            kind | None if nullable else kind,
+            Field(default=None, description=field.description, json_schema_extra=_without_default),
+        )
     return fields
 
 

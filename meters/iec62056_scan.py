@@ -254,11 +254,8 @@ class TextScanner:
                 self._body = at
                 self._scan = at + 1
                 return True
-            if self._text[at] == ACK:
+            if self._text[at] in (ACK, ETX):
                 self._scan = at + 1
-                return True
-            if self._text[at] == ETX and self._accept.identification_only and not between:
-                self._emit(at + 1, Wire.IEC62056_21)
                 return True
         if self._bare and self._text[at] == ETX:
             self._finish_bare(at)
@@ -344,7 +341,7 @@ class TextScanner:
             return False
         stated = self._text[at + 1]
         body = bytes(self._text[self._body + 1 : at + 1])
-        if block_check(body) != stated & 0x7F or (self._parity and stated == 0xFF):
+        if block_check(body) != stated:
             self._fail("bcc_mismatch", at + 1 if stated in MAY_START else at + 2)
         elif plausible_block(body):
             self._emit(at + 2, Wire.IEC62056_21)

@@ -28,6 +28,7 @@ _INNER_HEADER = re.compile(rb"/(?=[A-Za-z]{3})")
 _CODE = re.compile(rb"(?:^|(?<=\)))[^()\r\n]+(?=\()", re.MULTILINE)
 _P1_CODE = re.compile(rb"[0-9]{1,3}-[0-9]{1,3}:[0-9.]+")
 _HEADER = re.compile(rb"/[A-Za-z]{3}[\x02 -~\x80-\xff]*\r?\n?")
+_BLOCK_START = re.compile(rb"[\r\n ]*(?:ER|[^()\r\n]*[.A-Z:][^()\r\n]*\(|[A-Z]?\()")
 _LATIN_SIGNS = b"\xb0\xb2\xb3"
 _SUFFIX_TRIES = 4
 
@@ -42,8 +43,8 @@ def crc16(data: bytes | bytearray) -> int:
 
 
 def block_check(data: bytes | bytearray) -> int:
-    """The longitudinal parity of ISO 1155 over what follows STX up to and with ETX or EOT; seven bits."""
-    return reduce(xor, data, 0) & 0x7F
+    """The longitudinal parity of ISO 1155 over what follows STX up to and with ETX or EOT."""
+    return reduce(xor, data, 0)
 
 
 def unparity(data: bytes) -> bytes:
@@ -101,10 +102,10 @@ def plausible_body(body: bytes) -> bool:
 
 
 def plausible_block(body: bytes) -> bool:
-    """Tell whether a block holds text with a data set or error message: seven check bits alone pass much noise."""
+    """Tell whether a block begins with a data set or an error message: seven check bits alone pass much noise."""
     if not body.isascii() and any(byte >= 0x80 and byte not in _LATIN_SIGNS for byte in body):
         return False
-    return b"(" in body or body.startswith(b"ER")
+    return _BLOCK_START.match(body) is not None
 
 
 def protocol_of(text: bytes, *, checked: bool) -> Wire:

@@ -147,7 +147,9 @@ async def test_a_bad_message_by_hand_is_replaced_within_a_second(
         good = await newer(seen, 1)
         times = seen.times("d1")
         await send(engineer, broker.topics, Kind.DESIRED, "d1", payload)
-        await until(lambda: seen.times("d1") == times + 2 and seen.desired("d1") == good, "the last good one is back", 1.0)
+        await until(
+            lambda: seen.times("d1") == times + 2 and seen.desired("d1") == good, "the last good one is back", 1.0
+        )
     told = await events(database, "desired_refused")
     assert [event["detail"]["field"] for event in told] == [field]
     kept = await rows(database, "SELECT data FROM frame")

@@ -2,13 +2,16 @@
 
 import asyncio
 import json
-import urllib.request
 from datetime import UTC, datetime
 
+import pytest
+
+from broker.errors import PermanentError
 from broker.messages import Clock, Source
 from broker.topics import Kind
+from deploy.local.postgres import PostgresServer
 from store.codes import KIND_CODES, SOURCE_CODES
-from tests.faults.ingesting import device, ingesting, settings, table, until_equal
+from tests.faults.ingesting import DEADLINE_S, device, ingesting, settings, table, until_equal
 from tests.servers import Broker, Database
 
 
@@ -39,3 +42,105 @@ async def test_readings_arrive_with_their_names(broker: Broker, database: Databa
         assert await asked.rows(ledger) == [(1, 1, "b3f1", 1, 2, 1, "test@1", at)]
         assert await asked.value("SELECT bool_and(stored_at >= received_at) FROM message")
         assert await asked.value("SELECT spec FROM meter") == "test@1"
+
+
+async def test_a_repeat_changes_nothing(broker: Broker, database: Database) -> None:
+    """The same message twice, and the same instants again with other values, leave the first readings as they are."""
+    async with (
+        table(database) as asked,
+        ingesting(settings(broker, database.dsn("wattline_ingestor"))) as ingestor,
+        device(broker) as pi,
+    ):
+        first = pi.payload()
+        await pi.send_all([first, first])
+        await until_equal(lambda: asked.value("SELECT count(*) FROM message"), 2)
+        await pi.send(first.replace(b": 1.0", b": 99.0").replace(b'"seq": 1', b'"seq": 2'))
+        await until_equal(lambda: asked.value("SELECT count(*) FROM message"), 3)
+        assert await asked.rows("SELECT value FROM reading") == [(1.0,)] * 3
+        assert await asked.rows("SELECT messages, lost, repeated, late FROM message_gap") == [(2, 0, 1, 0)]
+        assert await ingestor.metric("wattline_ingestor_rows_repeated_total") == 6
+
+
+async def test_spellings_of_a_code_are_one_series(broker: Broker, database: Database) -> None:
+    """`*255` and leading zeros do not make another series; a value without a catalogued unit takes the message's."""
+    async with (
+        table(database) as asked,
+        ingesting(settings(broker, database.dsn("wattline_ingestor"))),
+        device(broker) as pi,
+    ):
+        for number, code in enumerate(("1-0:1.8.0", "1-0:1.8.0*255", "01-00:1.8.0")):
+            await pi.send(pi.payload(samples=[{"at": f"2026-11-23T10:00:0{number}Z", "values": {code: 1.0}}]))
+        await until_equal(asked.readings, 3)
+        assert await asked.rows("SELECT obis, unit FROM series") == [("1-0:1.8.0", "kWh")]
+        wrong = pi.payload(
+            samples=[{"at": "2026-11-23T10:00:09Z", "values": {"1-0:1.8.0": 1.0}}], units={"1-0:1.8.0": "Wh"}
+        )
+        await pi.send(wrong)
+        await until_equal(asked.quarantined, {"invalid_message": 1})
+        assert await asked.readings() == 3
+
+
+async def test_frames_events_and_status(broker: Broker, database: Database) -> None:
+    """Raw frames, events and the status are stored once each, whatever text they hold, and share the ledger's count."""
+    async with (
+        table(database) as asked,
+        ingesting(settings(broker, database.dsn("wattline_ingestor"))),
+        device(broker) as pi,
+    ):
+        frames = {
+            "boot": "b3f1", "seq": 1, "reason": "no_spec", "port": "/dev/ttyUSB0", "protocol": "sml",
+            "hints": {"server_id": "0a01\u0000"},
+            "frames": [{"at": "2026-11-23T10:00:00Z", "data": "GxsbGw=="}, {"at": "2026-11-23T10:00:01Z", "data": "AAE="}],
+        }  # fmt: skip
+        event = {
+            "boot": "b3f1", "seq": 2, "at": "1970-01-01T00:00:10Z", "event": "clock_stepped", "severity": "warning",
+            "meter": "TST:1", "detail": {"text": "a\u0000b", "by": 0.5, "list": [1, None, "\\u0000"]},
+        }  # fmt: skip
+        status = {"online": True, "boot": "b3f1", "software": "wattline 0.1.0", "since": "2026-11-23T10:00:00Z"}
+        for _ in range(2):
+            await pi.send(json.dumps(frames).encode(), Kind.FRAMES)
+            await pi.send(json.dumps(event).encode(), Kind.EVENTS)
+        await pi.send(json.dumps(status).encode(), Kind.STATUS, retain=True)
+        await pi.send(json.dumps(status | {"online": False}).encode(), Kind.STATUS, retain=True)
+        await until_equal(lambda: asked.value("SELECT online FROM device"), False)
+        assert await asked.rows("SELECT kind, reason, port, data FROM frame ORDER BY at") == [
+            ("frame", "no_spec", "/dev/ttyUSB0", b"\x1b\x1b\x1b\x1b"), ("frame", "no_spec", "/dev/ttyUSB0", b"\0\1"),
+        ]  # fmt: skip
+        [(name, severity, meter, detail)] = await asked.rows("SELECT event, severity, meter, detail FROM event_log")
+        assert (name, severity, meter) == ("clock_stepped", "warning", "TST:1")
+        assert json.loads(detail) == {"text": "a\\0b", "by": 0.5, "list": [1, None, "\\u0000"]}
+        assert await asked.rows("SELECT boot, software FROM device") == [("b3f1", "wattline 0.1.0")]
+        assert await asked.rows("SELECT messages, lost, repeated FROM message_gap") == [(2, 0, 2)]
+
+
+async def test_codes_in_sql_are_the_codes_in_python(database: Database) -> None:
+    """The tables that name reading.source and message.kind say what the ingestor writes."""
+    async with table(database) as asked:
+        assert {
+            (Source(source), Clock(clock)): number
+            for number, source, clock in await asked.rows("SELECT id, source, clock FROM reading_source")
+        } == SOURCE_CODES
+        assert {
+            Kind(kind): number for number, kind in await asked.rows("SELECT id, kind FROM message_kind")
+        } == KIND_CODES
+
+
+async def test_the_broker_is_the_buffer(broker: Broker, database: Database) -> None:
+    """With a tiny receive maximum and a stopped ingestor messages wait in the broker; all arrive in the end."""
+    of = settings(broker, database.dsn("wattline_ingestor"), receive_maximum=3, batch_rows=1)
+    async with table(database) as asked, device(broker) as pi:
+        async with ingesting(of):
+            await pi.readings(20)
+            await until_equal(asked.readings, 60)
+        await pi.readings(30)
+        async with ingesting(of):
+            await until_equal(asked.readings, 150)
+        assert await asked.rows("SELECT messages, lost, repeated FROM message_gap") == [(50, 0, 0)]
+
+
+async def test_a_database_that_was_not_migrated(broker: Broker, own_postgres: PostgresServer) -> None:
+    """The ingestor ends with a message that says what to do."""
+    with pytest.raises(ExceptionGroup) as caught:
+        async with ingesting(settings(broker, own_postgres.dsn("wattline")), connected=False):
+            await asyncio.sleep(DEADLINE_S)
+    assert caught.group_contains(PermanentError, match="wattline migrate")

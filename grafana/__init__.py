@@ -1,0 +1,1 @@
+"""What operators see: dashboards, the data source, and their provisioning."""

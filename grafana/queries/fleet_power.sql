@@ -1,0 +1,4 @@
+SELECT sum(power_kw) AS "Power now"
+FROM (
+{meter_now}
+) now

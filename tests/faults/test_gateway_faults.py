@@ -1,0 +1,210 @@
+"""The gateway when its database, its broker or it itself goes away: nothing lost, nothing doubled."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import aiohttp
+from pydantic import SecretStr
+
+from broker.mosquitto import GATEWAY
+from broker.topics import Kind
+from gateway.settings import GatewaySettings
+from tests.faults.proxy import TcpProxy
+from tests.integration.gateway_rig import (
+    DEADLINE_S,
+    entered,
+    events,
+    gateway,
+    gateway_settings,
+    healthy,
+    p1_meter,
+    registration,
+    rows,
+    send,
+    until,
+    watching,
+)
+from tests.servers import Broker, Database
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@contextlib.asynccontextmanager
+async def database_proxy(database: Database) -> AsyncIterator[tuple[TcpProxy, SecretStr]]:
+    """A proxy before the database, and the gateway's address through it."""
+    parts = urlsplit(database.dsn("wattline_gateway"))
+    assert parts.hostname is not None
+    assert parts.port is not None
+    async with TcpProxy(parts.hostname, parts.port) as proxy:
+        user = parts.netloc.rpartition("@")[0]
+        yield proxy, SecretStr(urlunsplit(parts._replace(netloc=f"{user}@{proxy.host}:{proxy.port}")))
+
+
+async def test_a_database_that_is_away_at_start_is_waited_for(broker: Broker, database: Database) -> None:
+    """The gateway neither ends nor serves until the database is there; then it does its work."""
+    await broker.add_device("d1")
+    async with watching(broker) as seen, database_proxy(database) as (proxy, dsn):
+        await proxy.cut()
+        settings = gateway_settings(broker, database, database_dsn=dsn)
+        async with gateway(settings, ready=False) as running, entered(broker, "d1") as device:
+            assert not await healthy(running)
+            await proxy.restore()
+            await until(lambda: healthy(running), "the gateway is healthy")
+            await send(device, broker.topics, Kind.REGISTRATION, "d1", registration(p1_meter()))
+            await until(lambda: seen.desired("d1"), "desired is retained")
+
+
+async def test_a_gateway_that_waits_for_its_database_stops_at_once(broker: Broker, database: Database) -> None:
+    """SIGTERM does not wait for a database that may never come."""
+    async with database_proxy(database) as (proxy, dsn):
+        await proxy.cut()
+        async with gateway(gateway_settings(broker, database, database_dsn=dsn), ready=False) as running:
+            running.stop.set()
+            await asyncio.wait_for(running.task, 5)
+
+
+async def test_nothing_is_lost_while_the_database_is_away(broker: Broker, database: Database) -> None:
+    """Registrations of the outage are answered after it, each once; the API says 503 meanwhile and /healthz fails."""
+    names = [f"d{number}" for number in range(20)]
+    await broker.add_devices(*names)
+    async with watching(broker) as seen, database_proxy(database) as (proxy, dsn):
+        settings = gateway_settings(broker, database, database_dsn=dsn, receive_maximum=5)
+        async with gateway(settings) as running:
+            await proxy.cut()
+            for name in names:
+                async with entered(broker, name) as device:
+                    meter = p1_meter(f"ZZZ:{name}")
+                    await send(device, broker.topics, Kind.REGISTRATION, name, registration(meter))
+            async with running.http.get(f"{running.url}/api/v1/devices") as response:
+                assert response.status == 503
+                assert response.content_type == "application/problem+json"
+            assert not any(seen.desired(name) for name in names)
+            await proxy.restore()
+            await until(lambda: all(seen.desired(name) for name in names), "every device is answered", 40)
+    assert len(await rows(database, "SELECT FROM desired_history")) == len(names)
+    assert len(await events(database, "device_registered")) == len(names)
+    assert not await rows(database, "SELECT FROM frame")
+
+
+async def test_registrations_of_its_absence_are_answered_at_its_return(broker: Broker, database: Database) -> None:
+    """The broker keeps what comes while the gateway is away, under its fixed client id."""
+    await broker.add_device("d1")
+    settings = gateway_settings(broker, database)
+    async with watching(broker) as seen, entered(broker, "d1") as device:
+        async with gateway(settings):
+            pass
+        await send(device, broker.topics, Kind.REGISTRATION, "d1", registration(p1_meter()))
+        async with gateway(settings):
+            await until(lambda: seen.desired("d1"), "desired is retained")
+
+
+async def test_a_broker_that_lost_everything_gets_it_back(own_broker: Broker, database: Database) -> None:
+    """A broker killed with its persistence gone has every desired config and spec again soon after its return."""
+    names = [f"d{number}" for number in range(5)]
+    await own_broker.add_devices(*names)
+    settings = gateway_settings(own_broker, database)
+    async with gateway(settings) as running:
+        for name in names:
+            async with entered(own_broker, name) as device:
+                await send(device, own_broker.topics, Kind.REGISTRATION, name, registration(p1_meter(f"ZZZ:{name}")))
+        async with watching(own_broker) as seen:
+            await until(lambda: all(seen.desired(name) for name in names) and seen.specs(), "all is retained")
+            specs = seen.specs()
+        await own_broker.server.kill()
+        (own_broker.server.folder / "mosquitto.db").unlink(missing_ok=True)
+        await until(lambda: _unhealthy(running), "the gateway notices")
+        async with running.http.patch(
+            f"{running.url}/api/v1/devices/d0/parameters", json={"raw_frames": True}
+        ) as response:
+            assert response.status == 200
+        await own_broker.server.start()
+        async with watching(own_broker) as seen:
+            await until(lambda: all(seen.desired(name) for name in names), "every desired config is back", 60)
+            await until(lambda: seen.specs() == specs, "the specs are back")
+            changed = seen.desired("d0")
+            assert changed is not None
+            assert (changed.version, changed.parameters.raw_frames) == (2, True)
+    assert len(await rows(database, "SELECT FROM desired_history")) == len(names) + 1
+
+
+async def _unhealthy(running: object) -> bool:
+    return not await healthy(running)  # type: ignore[arg-type]
+
+
+async def test_killed_gateways_lose_and_double_nothing(broker: Broker, database: Database) -> None:
+    """Registrations go on while the process is killed with -9 and started again; each is entered and answered once."""
+    names = [f"d{number}" for number in range(60)]
+    await broker.add_devices(*names)
+    settings = gateway_settings(broker, database, receive_maximum=10)
+    async with watching(broker) as seen:
+        process = await _start(broker, settings)
+        await _answers(settings)
+        for number, name in enumerate(names):
+            async with entered(broker, name) as device:
+                await send(device, broker.topics, Kind.REGISTRATION, name, registration(p1_meter(f"ZZZ:{name}")))
+            if number in (20, 40):
+                process.kill()
+                await process.wait()
+                process = await _start(broker, settings)
+        await until(lambda: all(seen.desired(name) for name in names), "every device is answered", 60)
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), DEADLINE_S) == 0
+    assert len(await rows(database, "SELECT FROM device WHERE registration IS NOT NULL")) == len(names)
+    assert len(await rows(database, "SELECT FROM meter")) == len(names)
+    assert len(await rows(database, "SELECT FROM desired_history")) == len(names)
+    assert len(await events(database, "device_registered")) == len(names)
+
+
+async def test_wrong_credentials_end_the_process_with_a_sentence(broker: Broker, database: Database) -> None:
+    """A refused login is for a person to put right: status 1 and one line, no traceback."""
+    settings = gateway_settings(broker, database)
+    process = await _start(broker, settings, WATTLINE_GATEWAY_BROKER__PASSWORD="wrong")
+    _, told = await asyncio.wait_for(process.communicate(), DEADLINE_S)
+    assert process.returncode == 1
+    assert told.decode().splitlines()[-1].startswith("wattline gateway: the broker refuses")
+    assert "Traceback" not in told.decode()
+
+
+async def _start(broker: Broker, settings: GatewaySettings, **environment: str) -> asyncio.subprocess.Process:
+    """The gateway as a process of its own, with the same settings from the environment."""
+    values = {
+        "BROKER__HOST": broker.host,
+        "BROKER__PORT": str(broker.port),
+        "BROKER__USERNAME": GATEWAY,
+        "BROKER__PASSWORD": broker.password(GATEWAY),
+        "BROKER__ROOT": broker.topics.root,
+        "DATABASE_DSN": settings.database_dsn.get_secret_value(),
+        "CLIENT_ID": settings.client_id,
+        "HTTP_PORT": str(settings.http_port),
+        "RECEIVE_MAXIMUM": str(settings.receive_maximum),
+        "RECONCILE_QUIET_S": "0.3",
+        "LOG_FORMAT": "json",
+    }
+    given = {f"WATTLINE_GATEWAY_{name}": value for name, value in values.items()}
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "gateway",
+        cwd=ROOT,
+        env={**os.environ, **given, **environment},
+        stderr=asyncio.subprocess.PIPE if environment else None,
+    )
+
+
+async def _answers(settings: GatewaySettings) -> None:
+    async def answers() -> bool:
+        with contextlib.suppress(aiohttp.ClientError):
+            async with (
+                aiohttp.ClientSession() as http,
+                http.get(f"http://127.0.0.1:{settings.http_port}/healthz") as got,
+            ):
+                return got.status == 200
+        return False
+
+    await until(answers, "the process is healthy")

@@ -1,0 +1,210 @@
+"""Ingestors, databases and brokers that die under load: published = stored + quarantined, and nothing twice."""
+
+import asyncio
+from pathlib import Path
+
+from tests.faults.ingesting import Device, Process, Table, device, ingesting, settings, table, until_equal
+from tests.servers import Broker, Database
+
+MESSAGES = 3000
+VALUES = 3
+
+
+async def load_until(pi: Device, stop: asyncio.Event) -> None:
+    """Publish waves of good messages until told to stop, at least one."""
+    while True:
+        await pi.readings(100, VALUES)
+        if stop.is_set():
+            return
+
+
+async def all_is_stored(asked: Table, pi: Device) -> None:
+    """Wait until each published value is in the table, and see that it is there once and that the ledger agrees."""
+    await until_equal(asked.entered, pi.seq)
+    await until_equal(asked.readings, pi.published_values)
+    assert (
+        await asked.value("SELECT count(*) FROM (SELECT DISTINCT time, series_id FROM reading) r")
+        == pi.published_values
+    )
+    assert await asked.lost() == 0
+
+
+async def test_ingestor_killed_in_mid_batch(broker: Broker, database: Database, tmp_path: Path) -> None:
+    """Killed -9 five times under load and started again, the ingestor loses nothing and doubles nothing."""
+    ingestor = Process(broker, database.dsn("wattline_ingestor"), tmp_path / "log")
+    await ingestor.start()
+    try:
+        async with table(database) as asked, device(broker) as pi, asyncio.TaskGroup() as group:
+            stop = asyncio.Event()
+            load = group.create_task(load_until(pi, stop), name="test.load")
+            for _ in range(5):
+                before = await asked.readings()
+                await until_equal(lambda before=before: more_than(asked, before), wanted=True)
+                await ingestor.kill()
+                await ingestor.start()
+            stop.set()
+            await load
+            await all_is_stored(asked, pi)
+    finally:
+        await ingestor.kill()
+
+
+async def more_than(asked: Table, before: int) -> bool:
+    """Whether rows were stored since."""
+    return await asked.readings() > before
+
+
+async def test_killed_between_commit_and_ack(broker: Broker, database: Database, tmp_path: Path) -> None:
+    """What was committed but not acknowledged comes again, changes nothing, and shows as a repeat in the ledger."""
+    ingestor = Process(broker, database.dsn("wattline_ingestor"), tmp_path / "log", BATCH_WAIT_S="0.01", WRITERS="2")
+    await ingestor.start()
+    try:
+        async with table(database) as asked, device(broker) as pi, asyncio.TaskGroup() as group:
+            stop = asyncio.Event()
+            load = group.create_task(load_until(pi, stop), name="test.load")
+            # a kill at any moment may hit the gap; a few of them do
+            for _ in range(20):
+                await ingestor.kill()
+                await ingestor.start()
+                if await asked.value("SELECT coalesce(sum(repeated), 0) FROM message_gap"):
+                    break
+            stop.set()
+            await load
+            await all_is_stored(asked, pi)
+    finally:
+        await ingestor.kill()
+
+
+async def test_poison_survives_a_kill_once(broker: Broker, database: Database, tmp_path: Path) -> None:
+    """Poison among good messages goes to quarantine, each piece once, though the ingestor is killed all the while."""
+    ingestor = Process(broker, database.dsn("wattline_ingestor"), tmp_path / "log")
+    await ingestor.start()
+    try:
+        async with table(database) as asked, device(broker) as pi:
+            poisoned = 0
+            for turn in range(4):
+                wave = []
+                for number in range(300):
+                    wave.append(pi.payload(VALUES))
+                    if number % 10 == 0:
+                        wave.append(b"{not json")
+                        poisoned += 1
+                pi.published_values += 300 * VALUES
+                publishing = asyncio.ensure_future(pi.send_all(wave))
+                before = await asked.readings()
+                await until_equal(lambda before=before: more_than(asked, before), wanted=True)
+                if turn < 3:
+                    await ingestor.kill()
+                    await ingestor.start()
+                await publishing
+            await all_is_stored(asked, pi)
+            await until_equal(asked.quarantined, {"invalid_json": poisoned})
+    finally:
+        await ingestor.kill()
+
+
+async def test_stopping_drains(broker: Broker, database: Database, tmp_path: Path) -> None:
+    """SIGTERM under load stores and acknowledges what was taken and ends with status 0: nothing comes twice."""
+    ingestor = Process(broker, database.dsn("wattline_ingestor"), tmp_path / "log")
+    await ingestor.start()
+    try:
+        async with table(database) as asked, device(broker) as pi, asyncio.TaskGroup() as group:
+            stop = asyncio.Event()
+            load = group.create_task(load_until(pi, stop), name="test.load")
+            await until_equal(lambda: more_than(asked, 0), wanted=True)
+            assert await ingestor.stop() == 0
+            await ingestor.start()
+            stop.set()
+            await load
+            await all_is_stored(asked, pi)
+            assert await asked.value("SELECT device.last_seen_at IS NOT NULL FROM device")
+    finally:
+        await ingestor.kill()
+
+
+async def test_database_killed_under_load(broker: Broker, own_database: Database) -> None:
+    """A database killed -9 and recovered under load costs nothing: the broker held what could not be stored."""
+    of = settings(broker, own_database.dsn("wattline_ingestor"))
+    async with ingesting(of) as ingestor, device(broker) as pi, asyncio.TaskGroup() as group:
+        stop = asyncio.Event()
+        load = group.create_task(load_until(pi, stop), name="test.load")
+        for _ in range(2):
+            async with table(own_database) as asked:
+                before = await asked.readings()
+                await until_equal(lambda before=before, asked=asked: more_than(asked, before), wanted=True)
+            await own_database.server.kill()
+            await until_equal(lambda: database_is(ingestor, well=False), wanted=True)
+            await own_database.server.start()
+            await until_equal(lambda: database_is(ingestor, well=True), wanted=True)
+        stop.set()
+        await load
+        async with table(own_database) as asked:
+            await all_is_stored(asked, pi)
+        assert await ingestor.metric("wattline_ingestor_batches_total") > 0
+
+
+async def database_is(ingestor: object, *, well: bool) -> bool:
+    """Whether /healthz says this of the database."""
+    _, document = await ingestor.health()  # type: ignore[attr-defined]
+    return bool(document["checks"]["database"]["ok"]) is well
+
+
+async def test_database_down_at_start(broker: Broker, own_database: Database) -> None:
+    """An ingestor that starts before its database subscribes, waits, and stores what came meanwhile."""
+    await own_database.server.stop()
+    of = settings(broker, own_database.dsn("wattline_ingestor"))
+    async with ingesting(of) as ingestor, device(broker) as pi:
+        await pi.readings(50)
+        status, document = await ingestor.health()
+        assert status == 503
+        assert not document["checks"]["database"]["ok"]
+        await own_database.server.start()
+        async with table(own_database) as asked:
+            await all_is_stored(asked, pi)
+
+
+async def test_broker_down_at_start_and_restarted(own_broker: Broker, database: Database) -> None:
+    """An ingestor that starts before its broker connects when it comes, and again after the broker's restart."""
+    await own_broker.server.stop()
+    of = settings(own_broker, database.dsn("wattline_ingestor"))
+    async with table(database) as asked, ingesting(of, connected=False) as ingestor:
+        await until_equal(lambda: broker_is(ingestor, well=False), wanted=True)
+        await own_broker.server.start()
+        await until_equal(ingestor.takes_messages, wanted=True)
+        async with device(own_broker) as pi, asyncio.TaskGroup() as group:
+            stop = asyncio.Event()
+            load = group.create_task(load_until(pi, stop), name="test.load")
+            await until_equal(lambda: more_than(asked, 0), wanted=True)
+            await own_broker.server.restart()
+            stop.set()
+            await load
+            await all_is_stored(asked, pi)
+
+
+async def broker_is(ingestor: object, *, well: bool) -> bool:
+    """Whether /healthz says this of the broker."""
+    _, document = await ingestor.health()  # type: ignore[attr-defined]
+    return bool(document) and bool(document["checks"]["broker"]["ok"]) is well
+
+
+async def test_two_ingestors_share_and_one_dies(broker: Broker, database: Database, tmp_path: Path) -> None:
+    """Of two ingestors of a group one is killed -9 and started again: both took part, nothing is lost or doubled."""
+    dsn = database.dsn("wattline_ingestor")
+    first = Process(broker, dsn, tmp_path / "first", SHARE_GROUP="ingestors")
+    second = Process(broker, dsn, tmp_path / "second", SHARE_GROUP="ingestors", LOG_LEVEL="debug")
+    await asyncio.gather(first.start(), second.start())
+    try:
+        async with table(database) as asked, device(broker) as pi, asyncio.TaskGroup() as group:
+            stop = asyncio.Event()
+            load = group.create_task(load_until(pi, stop), name="test.load")
+            await until_equal(lambda: more_than(asked, 300), wanted=True)
+            await first.kill()
+            before = await asked.readings()
+            await until_equal(lambda: more_than(asked, before + 300), wanted=True)
+            await first.start()
+            stop.set()
+            await load
+            await all_is_stored(asked, pi)
+            assert "batch_written" in second.log
+    finally:
+        await asyncio.gather(first.kill(), second.kill())
