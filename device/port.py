@@ -25,6 +25,8 @@ FLUSH_AFTER_S: Final = 2.0
 """Silence after which a frame that only silence ends is taken."""
 POLL_FAILURES: Final = 3
 QUICK_ANSWER_S: Final = 2.0
+TELLING: Final = frozenset({"crc_mismatch", "bcc_mismatch"})
+"""Failures that noise hardly ever gives: a whole frame stood there."""
 LONGEST_PERIOD_S: Final = 900.0
 
 
@@ -119,10 +121,20 @@ class Port:
             window = await self._hear(line, step)
             heard[str(step.settings)] = window.heard_bytes
             frame = next((item for item in window.outcomes if isinstance(item, Frame)), None)
-            read = [self._hand_on(item) for item in window.outcomes]
+            found = window.outcomes if frame is not None else [self._telling(item) for item in window.outcomes]
+            read = [self._hand_on(item) for item in found if item is not None]
             if frame is not None and any(read):
                 self._skipped = 0
                 return Known(step.settings, frame.protocol), window
+        return None
+
+    def _telling(self, item: Frame | FrameError) -> FrameError | None:
+        """A failure of a window without a good frame, if it is more than noise at a wrong line setting."""
+        if not isinstance(item, FrameError):
+            return None
+        if item.reason in TELLING:
+            return item
+        self._context.metrics.frames.labels("unknown", item.reason).inc()
         return None
 
     async def _hear(self, line: Line, step: Listen) -> Window:

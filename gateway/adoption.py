@@ -67,7 +67,8 @@ async def adopt(connection: Connection, state: DeviceState, adoption: Adoption) 
     if adoption.layer != state.own:
         scope = device_scope(state.name)
         await add_layer(connection, scope, adoption.layer, author=author, reason="published by hand")
-    desired = await store_desired(connection, state.id, adoption.desired)
+    desired = adoption.desired
+    await store_desired(connection, [(state.id, desired)])
     detail = {"version": desired.version, "author": author, "changes": adoption.changes}
     if adoption.ignored:
         detail["ignored"] = list(adoption.ignored)

@@ -1,5 +1,6 @@
 """Desired configurations in the store: built from layers and meters, with a version that rises only on a change."""
 
+import asyncio
 import json
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
@@ -19,6 +20,8 @@ from store.pool import Pool
 MAX_VERSION = 2**52
 """Higher versions would leave no room to rise (the contract ends at 2**53)."""
 SYSTEM = "system"
+PORTION = 500
+"""Devices whose configuration is made at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +59,9 @@ async def configuring(pool: Pool) -> AsyncIterator[Connection]:
         yield connection
 
 
-async def load_states(connection: Connection, device_ids: Sequence[int] | None) -> list[DeviceState]:
-    """The states of some devices, or with None of all that are registered."""
-    ids = None if device_ids is None else list(device_ids)
+async def load_states(connection: Connection, device_ids: Sequence[int]) -> list[DeviceState]:
+    """The states of some devices."""
+    ids = list(device_ids)
     meters: dict[int, list[KnownMeter]] = defaultdict(list)
     for row in await connection.fetch(load("meters_of_devices"), ids):
         meters[row["device_id"]].append(from_row(row, json.loads(row["facts"])))
@@ -87,42 +90,48 @@ async def add_layer(connection: Connection, scope: str, layer: Layer, *, author:
 async def rebuild(
     connection: Connection, device_ids: Sequence[int] | None, shelf: Shelf, *, author: str = SYSTEM
 ) -> list[str]:
-    """Bring desired configurations up to date; returns the names of the devices whose content changed."""
-    changed = []
+    """Bring desired configurations up to date; returns the names of the devices whose content changed.
+
+    With None, of all registered devices, in portions that bound memory.
+    """
+    if device_ids is None:
+        device_ids = [row["id"] for row in await connection.fetch(load("configured_devices"))]
     candidates = shelf.candidates()
-    for state in await load_states(connection, device_ids):
-        meters = assign(candidates, state.meters, state.own.meters)
-        parameters = state.parameters()
-        now = state.desired
-        overtaken = now is not None and state.floor > now.version
-        if now is not None and not overtaken and (now.parameters, now.meters) == (parameters, meters):
-            continue
-        await store_desired(
-            connection,
-            state.id,
-            Desired(
-                version=state.next_version(), author=author, at=datetime.now(UTC), parameters=parameters, meters=meters
-            ),
-        )
-        changed.append(state.name)
+    changed: list[str] = []
+    for start in range(0, len(device_ids), PORTION):
+        fresh = []
+        for state in await load_states(connection, device_ids[start : start + PORTION]):
+            desired = _renewed(state, assign(candidates, state.meters, state.own.meters), author)
+            if desired is not None:
+                fresh.append((state.id, desired))
+                changed.append(state.name)
+            # matching takes its time: others of this process must get theirs
+            await asyncio.sleep(0)
+        await store_desired(connection, fresh)
     return changed
 
 
-async def store_desired(connection: Connection, device_id: int, desired: Desired) -> Desired:
-    """Make this the desired configuration of a device and remember it; returns it sealed with its hash."""
-    sealed = desired.sealed()
-    await connection.execute(
-        load("set_desired"),
-        device_id,
-        sealed.version,
-        sealed.hash,
-        sealed.payload().decode(),
-        sealed.author,
-        sealed.at or datetime.now(UTC),
+def _renewed(state: DeviceState, meters: dict[str, MeterConfig], author: str) -> Desired | None:
+    """The next version, or None where the content is what it was and the device is not ahead."""
+    now, parameters = state.desired, state.parameters()
+    if now is not None and state.floor <= now.version and (now.parameters, now.meters) == (parameters, meters):
+        return None
+    return Desired(
+        version=state.next_version(), author=author, at=datetime.now(UTC), parameters=parameters, meters=meters
     )
-    specs = {key: meter.spec for key, meter in sealed.meters.items() if meter.spec is not None}
+
+
+async def store_desired(connection: Connection, fresh: Sequence[tuple[int, Desired]]) -> None:
+    """Make these the desired configurations of devices, sealed with their hash, and remember them."""
+    rows = []
+    specs: dict[str, str] = {}
+    for device_id, desired in fresh:
+        sealed = desired.sealed()
+        at = sealed.at or datetime.now(UTC)
+        rows.append((device_id, sealed.version, sealed.hash, sealed.payload().decode(), sealed.author, at))
+        specs |= {key: meter.spec for key, meter in sealed.meters.items() if meter.spec is not None}
+    await connection.executemany(load("set_desired"), rows)
     await connection.execute(load("set_meter_specs"), list(specs), list(specs.values()))
-    return sealed
 
 
 def _state(row: Any, fleet: Layer, meters: tuple[KnownMeter, ...]) -> DeviceState:

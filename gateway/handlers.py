@@ -68,6 +68,8 @@ class Handlers:
         if not payload:
             return "ignored"
         report = Reported.parse(payload)
+        if await self._is_known(address.device, report):
+            return "repeated"
         async with configuring(self._pool) as connection:
             device_id: int = await connection.fetchval(load("ensure_device"), address.device)
             await self._store_report(connection, device_id, report)
@@ -82,8 +84,7 @@ class Handlers:
     async def desired(self, address: Address, payload: bytes) -> str:
         """Compare what stands at the broker with the store: ours, lost, or published by hand."""
         device = address.device
-        async with self._pool.acquire() as connection:
-            known = await connection.fetchval("SELECT id FROM device WHERE name = $1", device)
+        known = await self._pool.fetchrow(load("desired_known"), device)
         if known is None:
             if payload:
                 self._retained.unknown(device)
@@ -92,8 +93,11 @@ class Handlers:
             return await self._restore_empty(device)
         given = Desired.parse(payload)
         echo = self._publisher.is_echo(device, given.version, given.digest())
+        if (given.version, given.digest()) == (known["version"], known["hash"]):
+            self._retained.saw(device)
+            return "in_step"
         async with configuring(self._pool) as connection:
-            state = (await load_states(connection, [known]))[0]
+            state = (await load_states(connection, [known["id"]]))[0]
             if state.desired is not None and given.digest() == state.desired.digest():
                 self._retained.saw(device)
                 return "in_step"
@@ -144,6 +148,13 @@ class Handlers:
         log.warning("desired_restored", device=device, reason="the retained message was removed")
         self._publisher.mark(device)
         return "restored"
+
+    async def _is_known(self, device: str, report: Reported) -> bool:
+        specs = json.dumps(json.loads(report.payload()).get("specs", {}))
+        stored = await self._pool.fetchval(
+            load("report_known"), device, report.version, report.state, report.boot, report.at, specs
+        )
+        return stored is not None
 
     @staticmethod
     async def _store_report(connection: Connection, device_id: int, report: Reported) -> None:

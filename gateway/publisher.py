@@ -104,9 +104,10 @@ class Publisher:
     async def _pass(self) -> bool:
         """One round over a batch; False where some of it must be tried again."""
         names = sorted(self._devices)[:BATCH]
+        # before the store is read: what is marked while it answers is published once more
+        self._devices.difference_update(names)
         rows = await until_stored(lambda: self._pool.fetch(load("desired_of"), names), "gateway.publish", self._metrics)
         desired = {row["name"]: Desired.model_validate_json(row["document"], extra="ignore") for row in rows}
-        self._devices.difference_update(names)
         self._metrics.waiting.set(len(self._devices))
         self.need_specs(*{meter.spec for one in desired.values() for meter in one.meters.values() if meter.spec})
         specs, self._specs = self._specs, {}

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 TICK_S = 0.1
 MAX_UNKNOWN = 10_000
+AT_LATEST_S = 60.0
+"""After so long a moment without messages is enough, where a busy fleet leaves no longer pause."""
 
 
 class Retained:
@@ -81,14 +83,18 @@ class Reconciler:
             await asyncio.sleep(TICK_S)
             self._metrics.connected.set(self._session.connected)
             now = time.monotonic()
-            quiet_since = max(inbox.last_message_at, self._connected_at or 0.0)
-            quiet = self._session.waiting == 0 and not inbox.busy and now - quiet_since >= self._quiet_s
-            if self._connected_at is not None and self._session.connected and quiet:
+            if self._connected_at is not None and self._session.connected and self._is_quiet(inbox, now):
                 self._connected_at = None
                 await until_stored(self.compare, "gateway.reconcile", self._metrics)
             ripe = [name for name, since in self._retained.unknown_since.items() if now - since > 2 * self._quiet_s]
             for device in ripe:
                 await until_stored(partial(self._settle, device), "gateway.reconcile", self._metrics)
+
+    def _is_quiet(self, inbox: "Inbox", now: float) -> bool:
+        if self._session.waiting or inbox.busy or self._connected_at is None:
+            return False
+        quiet_s = now - max(inbox.last_message_at, self._connected_at)
+        return quiet_s >= self._quiet_s or now - self._connected_at >= AT_LATEST_S
 
     async def compare(self) -> int:
         """Mark what the broker lacks; returns how many devices."""

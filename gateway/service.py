@@ -101,7 +101,9 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
                 task.cancel()
 
 
-async def _or_stopped(stack: contextlib.AsyncExitStack, settings: GatewaySettings, stop: asyncio.Event) -> "Pool | None":
+async def _or_stopped(
+    stack: contextlib.AsyncExitStack, settings: GatewaySettings, stop: asyncio.Event
+) -> "Pool | None":
     """The pool, or None where `stop` came while the database was away."""
     opening = open_pool(
         settings.database_dsn.get_secret_value(),

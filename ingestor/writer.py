@@ -9,7 +9,7 @@ from ingestor.records import clean_json
 from ingestor.rows import HEADER, LEDGER_COLUMNS, READING_BYTES, READING_COLUMNS, TRAILER, by_time, instant
 from store.queries import load
 
-PIECE_ROWS = 250
+PIECE_ROWS = 100
 """Rows in one transaction where a whole batch needs more locks than the server has: at worst each makes a chunk."""
 
 

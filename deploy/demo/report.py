@@ -48,6 +48,7 @@ class Report(BaseModel):
     messages_repeated: int
     ledger_lost: int
     frames_quarantined: int
+    quarantine_reasons: dict[str, int]
     latency_p50_s: float | None
     latency_p99_s: float | None
     parameter_change: ParameterChange | None
@@ -73,16 +74,21 @@ FROM reading r JOIN series s ON s.id = r.series_id JOIN meter m ON m.id = s.mete
 GROUP BY 1, 2, 3
 """
 METERS = """
-SELECT d.name AS device, m.protocol, m.manufacturer, m.product, m.spec
+SELECT d.name AS device, m.protocol, m.manufacturer, m.spec,
+       coalesce(m.product, s.document -> 'product' ->> 'name') AS product
 FROM meter m JOIN device d ON d.id = m.device_id
+LEFT JOIN spec s ON s.name || '@' || s.version = m.spec
 WHERE m.parent_id IS NULL AND m.spec IS NOT NULL
 ORDER BY d.name, m.key
 """
 LATENCY = """
 SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM stored_at - newest_at))::float8 AS p50,
        percentile_cont(0.99) WITHIN GROUP (ORDER BY extract(epoch FROM stored_at - newest_at))::float8 AS p99
-FROM message WHERE newest_at IS NOT NULL
+FROM message JOIN meter ON meter.id = message.meter_id
+WHERE newest_at IS NOT NULL AND meter.parent_id IS NULL
 """
+"""A gas meter on a P1 port states its value minutes after the fact, so sub-meters say nothing about the pipeline."""
+QUARANTINE = "SELECT reason, count(*) AS times FROM frame GROUP BY 1 ORDER BY 1"
 LEDGER_LOST = """
 SELECT coalesce(sum(missing), 0)::bigint FROM (
     SELECT max(seq) - count(DISTINCT seq) AS missing FROM message GROUP BY device_id, boot
@@ -105,8 +111,9 @@ async def make_report(
 ) -> Report:
     """Hold the witness's readings against the store's, one by one."""
     rows = await connection.fetch(STORED)
+    reasons = {row["reason"]: row["times"] for row in await connection.fetch(QUARANTINE)}
     stored = {(row["key"], row["time"], row["obis"]): row["times"] for row in rows}
-    latency = await connection.fetchrow(LATENCY)
+    p50, p99 = await connection.fetchrow(LATENCY) or (None, None)
     return Report(
         devices_registered=await connection.fetchval("SELECT count(*) FROM device WHERE registered_at IS NOT NULL"),
         meters_identified=[MeterIdentified(**dict(row)) for row in await connection.fetch(METERS)],
@@ -117,9 +124,10 @@ async def make_report(
         readings_repeated=sum(stored.values()) - len(stored),
         messages_repeated=witness.repeated_messages,
         ledger_lost=await connection.fetchval(LEDGER_LOST),
-        frames_quarantined=await connection.fetchval("SELECT count(*) FROM frame"),
-        latency_p50_s=_rounded(latency["p50"]),
-        latency_p99_s=_rounded(latency["p99"]),
+        frames_quarantined=sum(reasons.values()),
+        quarantine_reasons=reasons,
+        latency_p50_s=_rounded(p50),
+        latency_p99_s=_rounded(p99),
         parameter_change=change,
         versions=versions,
     )

@@ -17,6 +17,7 @@ from deploy.demo.view import View
 from deploy.demo.witness import Witness, watch
 
 FIRST_INTERVAL_S = 1.0
+PUBLISH_INTERVAL_S = 0.2
 CHANGED_INTERVAL_S = 3.0
 CHANGED_DEVICE = "pi-south"
 CHANGE_AFTER_S = 15.0
@@ -44,7 +45,7 @@ async def run_demo(stop: asyncio.Event, for_s: float | None) -> Report:
         platform = await exits.enter_async_context(start_platform(lambda line: view.say(f"· {line}")))
         connection = await exits.enter_async_context(_connect(platform.stack.postgres.dsn()))
         watching = await exits.enter_async_context(_witness(platform, run.witness))
-        fleet_parameters = {"reading_interval_s": FIRST_INTERVAL_S, "publish_interval_s": FIRST_INTERVAL_S}
+        fleet_parameters = {"reading_interval_s": FIRST_INTERVAL_S, "publish_interval_s": PUBLISH_INTERVAL_S}
         await platform.api.patch("/parameters", fleet_parameters)
         view = exits.enter_context(View(_addresses(platform)))
         run.powered_at = time.monotonic()

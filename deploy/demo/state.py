@@ -1,12 +1,14 @@
 """What the demo knows while it runs: read from the database and the witness, shown on the terminal."""
 
 import time
+from collections import deque
 from dataclasses import dataclass, field
 
 import asyncpg
 
 from deploy.demo.witness import Witness
 
+RATE_WINDOW_S = 10.0
 OVERVIEW = """
 SELECT d.name AS device, d.online, d.registered_at IS NOT NULL AS registered, m.key, m.protocol, m.manufacturer,
        m.product, m.spec, m.parent_id IS NOT NULL AS sub_meter
@@ -17,7 +19,7 @@ ORDER BY d.name, m.key
 
 @dataclass(slots=True)
 class State:
-    """One look at the fleet; `rate` is stored readings a second since the look before."""
+    """One look at the fleet; `rate` is stored readings a second over the last ten seconds."""
 
     rows: list[asyncpg.Record] = field(default_factory=list)
     stored: int = 0
@@ -26,13 +28,17 @@ class State:
     looked_at: float = 0.0
     first_reading_s: float | None = None
     note: str = ""
+    _past: deque[tuple[float, int]] = field(default_factory=deque)
 
     async def look(self, connection: asyncpg.Connection, powered_at: float) -> None:
         """Look again; `powered_at` is when the Pis were plugged in (monotonic seconds)."""
         now = time.monotonic()
         stored = int(await connection.fetchval("SELECT count(*) FROM reading"))
-        if self.looked_at:
-            self.rate = (stored - self.stored) / max(now - self.looked_at, 0.001)
+        self._past.append((now, stored))
+        while now - self._past[0][0] > RATE_WINDOW_S:
+            self._past.popleft()
+        since, before = self._past[0]
+        self.rate = (stored - before) / max(now - since, 0.001)
         if stored and self.first_reading_s is None:
             self.first_reading_s = round(now - powered_at, 2)
         self.stored, self.looked_at = stored, now

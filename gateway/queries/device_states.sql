@@ -8,5 +8,5 @@ LEFT JOIN LATERAL (
     WHERE scope = 'device:' || d.name
     ORDER BY version DESC LIMIT 1
 ) l ON true
-WHERE CASE WHEN $1::int[] IS NULL THEN d.registered_at IS NOT NULL OR t.device_id IS NOT NULL ELSE d.id = ANY($1::int[]) END
+WHERE d.id = ANY($1::int[])
 ORDER BY d.id

@@ -235,6 +235,10 @@ class Table:
     def __init__(self, connection: Any) -> None:
         self._connection = connection
 
+    async def execute(self, sql: str) -> None:
+        """Run statements."""
+        await self._connection.execute(sql)
+
     async def value(self, sql: str, *arguments: Any) -> Any:
         """The first value of the answer."""
         return await self._connection.fetchval(sql, *arguments)

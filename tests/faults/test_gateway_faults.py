@@ -18,6 +18,8 @@ from gateway.settings import GatewaySettings
 from tests.faults.proxy import TcpProxy
 from tests.integration.gateway_rig import (
     DEADLINE_S,
+    Gateway,
+    address,
     entered,
     events,
     gateway,
@@ -117,7 +119,7 @@ async def test_a_broker_that_lost_everything_gets_it_back(own_broker: Broker, da
             await until(lambda: all(seen.desired(name) for name in names) and seen.specs(), "all is retained")
             specs = seen.specs()
         await own_broker.server.kill()
-        (own_broker.server.folder / "mosquitto.db").unlink(missing_ok=True)
+        own_broker.server.remove_data()
         await until(lambda: _unhealthy(running), "the gateway notices")
         async with running.http.patch(
             f"{running.url}/api/v1/devices/d0/parameters", json={"raw_frames": True}
@@ -133,8 +135,31 @@ async def test_a_broker_that_lost_everything_gets_it_back(own_broker: Broker, da
     assert len(await rows(database, "SELECT FROM desired_history")) == len(names) + 1
 
 
-async def _unhealthy(running: object) -> bool:
-    return not await healthy(running)  # type: ignore[arg-type]
+async def test_a_broker_that_is_away_at_start_is_waited_for(broker: Broker, database: Database) -> None:
+    """The API serves what the store knows, /healthz says what is missing, and work begins when the broker comes."""
+    await broker.add_device("d1")
+    async with TcpProxy(broker.host, broker.port) as proxy, watching(broker) as seen:
+        await proxy.cut()
+        settings = gateway_settings(broker, database, broker=address(broker, GATEWAY, proxy.port))
+        async with gateway(settings, ready=False) as running:
+            await until(lambda: _serves(running), "the API serves")
+            assert not await healthy(running)
+            async with entered(broker, "d1") as device:
+                await send(device, broker.topics, Kind.REGISTRATION, "d1", registration(p1_meter()))
+                await proxy.restore()
+                await until(lambda: healthy(running), "the gateway is healthy", 40)
+                await send(device, broker.topics, Kind.REGISTRATION, "d1", registration(p1_meter()))
+            await until(lambda: seen.desired("d1"), "desired is retained")
+
+
+async def _serves(running: Gateway) -> bool:
+    with contextlib.suppress(aiohttp.ClientError):
+        return bool((await running.get("/devices"))["items"] == [])
+    return False
+
+
+async def _unhealthy(running: Gateway) -> bool:
+    return not await healthy(running)
 
 
 async def test_killed_gateways_lose_and_double_nothing(broker: Broker, database: Database) -> None:

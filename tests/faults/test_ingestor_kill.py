@@ -1,12 +1,12 @@
 """Ingestors, databases and brokers that die under load: published = stored + quarantined, and nothing twice."""
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 
-from tests.faults.ingesting import Device, Process, Table, device, ingesting, settings, table, until_equal
+from tests.faults.ingesting import Device, Process, Running, Table, device, ingesting, settings, table, until_equal
 from tests.servers import Broker, Database
 
-MESSAGES = 3000
 VALUES = 3
 
 
@@ -143,9 +143,9 @@ async def test_database_killed_under_load(broker: Broker, own_database: Database
         assert await ingestor.metric("wattline_ingestor_batches_total") > 0
 
 
-async def database_is(ingestor: object, *, well: bool) -> bool:
+async def database_is(ingestor: Running, *, well: bool) -> bool:
     """Whether /healthz says this of the database."""
-    _, document = await ingestor.health()  # type: ignore[attr-defined]
+    _, document = await ingestor.health()
     return bool(document["checks"]["database"]["ok"]) is well
 
 
@@ -181,9 +181,9 @@ async def test_broker_down_at_start_and_restarted(own_broker: Broker, database: 
             await all_is_stored(asked, pi)
 
 
-async def broker_is(ingestor: object, *, well: bool) -> bool:
+async def broker_is(ingestor: Running, *, well: bool) -> bool:
     """Whether /healthz says this of the broker."""
-    _, document = await ingestor.health()  # type: ignore[attr-defined]
+    _, document = await ingestor.health()
     return bool(document) and bool(document["checks"]["broker"]["ok"]) is well
 
 
@@ -208,3 +208,26 @@ async def test_two_ingestors_share_and_one_dies(broker: Broker, database: Databa
             assert "batch_written" in second.log
     finally:
         await asyncio.gather(first.kill(), second.kill())
+
+
+async def test_a_message_over_more_days_than_the_server_can_lock(broker: Broker, own_database: Database) -> None:
+    """A load profile of years, a chunk a day, is stored though one transaction can't hold so many locks."""
+    async with table(own_database) as asked:
+        await asked.value("ALTER SYSTEM SET max_locks_per_transaction = 10")
+        await asked.value("ALTER SYSTEM SET max_connections = 25")
+        await asked.value("ALTER SYSTEM SET max_worker_processes = 8")
+        await asked.value("ALTER SYSTEM SET timescaledb.max_background_workers = 2")
+    await own_database.server.restart()
+    of = settings(broker, own_database.dsn("wattline_ingestor"))
+    async with table(own_database) as asked, ingesting(of) as ingestor, device(broker) as pi:
+        days = [pi.start_at - timedelta(days=number) for number in range(800)]
+        samples = [{"at": at.isoformat(), "values": {"1-0:1.8.0": 1.5}} for at in days]
+        await pi.send(pi.payload(samples=samples, source="profile"))
+        entered = "SELECT messages, rows, repeated FROM message_gap"
+        await until_equal(lambda: asked.rows(entered), [(1, len(days), 0)])
+        assert await ingestor.metric('wattline_ingestor_retries_total{error="OutOfMemoryError"}') == 1
+        await asked.value("ALTER SYSTEM RESET ALL")
+    # counting them takes as many locks
+    await own_database.server.restart()
+    async with table(own_database) as asked:
+        assert await asked.readings() == len(days)

@@ -80,7 +80,7 @@ class Desk:
     async def _collect(self) -> None:
         async for inbound in self._sessions[0].messages():
             address = self.broker.topics.parse(inbound.topic)
-            if inbound.payload and not (inbound.retain and address.kind is Kind.DESIRED):
+            if inbound.payload and address.kind not in (Kind.DESIRED, Kind.COMMAND):
                 self.log.append((address.kind, json.loads(inbound.payload)))
             if address.kind is Kind.REGISTRATION and self.answers:
                 await self.answer(Registration.parse(inbound.payload))

@@ -62,7 +62,7 @@ def address(broker: Broker, user: str, port: int | None = None) -> BrokerAddress
     )
 
 
-def gateway_settings(broker: Broker, database: Database, **changes: Any) -> GatewaySettings:
+def gateway_settings(broker: Broker, database: Database, /, **changes: Any) -> GatewaySettings:
     values: dict[str, Any] = {
         "broker": address(broker, "gateway"),
         "database_dsn": SecretStr(database.dsn("wattline_gateway")),
@@ -84,15 +84,18 @@ class Gateway:
 
     @property
     def url(self) -> str:
+        """Where its HTTP server listens."""
         return f"http://127.0.0.1:{self.settings.http_port}"
 
     async def get(self, path: str, **params: Any) -> Any:
+        """GET a path of the API that must answer 200."""
         async with self.http.get(f"{self.url}/api/v1{path}", params=params) as response:
             document = await response.json()
             assert response.status == 200, document
             return document
 
     async def metric(self, name: str, **labels: str) -> float:
+        """A sample of /metrics, 0 where there is none."""
         async with self.http.get(f"{self.url}/metrics") as response:
             text = await response.text()
         wanted = name + ("{" + ",".join(f'{key}="{value}"' for key, value in labels.items()) + "}" if labels else "")
@@ -134,12 +137,14 @@ class Watcher:
     count: dict[str, int] = field(default_factory=dict)
 
     async def run(self) -> None:
+        """Take messages for ever."""
         async for message in self.session.messages():
             self.newest[message.topic] = message.payload
             self.count[message.topic] = self.count.get(message.topic, 0) + 1
             message.ack()
 
     def desired(self, device: str) -> Desired | None:
+        """What is retained for a device, None where nothing valid is."""
         payload = self.newest.get(self.topics.of(Kind.DESIRED, device))
         try:
             return Desired.model_validate_json(payload) if payload else None
@@ -151,6 +156,7 @@ class Watcher:
         return self.count.get(self.topics.of(Kind.DESIRED, device), 0)
 
     def specs(self) -> set[str]:
+        """The specs that are retained, as name@version."""
         prefix = f"{self.topics.root}/specs/"
         return {
             topic.removeprefix(prefix).replace("/", "@")

@@ -36,7 +36,7 @@ async def seed(database: Database) -> None:
     async with connection(database) as opened:
         await opened.execute("INSERT INTO device (name, online) SELECT 'd' || n, n = 1 FROM generate_series(1, 5) n")
         await opened.execute(
-            "INSERT INTO meter (key, device_id, protocol, facts) SELECT $1, id, 'p1', '{}' FROM device WHERE name = 'd1'",
+            "INSERT INTO meter (key, device_id, protocol) SELECT $1, id, 'p1' FROM device WHERE name = 'd1'",
             KEY,
         )
         await opened.execute(

@@ -41,7 +41,7 @@ async def newer(seen: Watcher, version: int) -> Desired:
 
 
 async def test_a_whole_message_by_hand_is_adopted_under_its_author(broker: Broker, database: Database) -> None:
-    """A valid message keeps its version, stands in the store as the device's own layer, and a later registration keeps it."""
+    """A valid message keeps its version and becomes the device's own layer, which outlives the next registration."""
     await broker.add_device("d1")
     async with (
         watching(broker) as seen,
@@ -70,7 +70,7 @@ async def test_a_whole_message_by_hand_is_adopted_under_its_author(broker: Broke
 
 
 async def test_a_short_message_by_hand_is_completed(broker: Broker, database: Database) -> None:
-    """What the message leaves out stays: the completed configuration has the next version, so that the device takes it."""
+    """What the message leaves out stays: the completed one has the next version, so that the device takes it."""
     await broker.add_device("d1")
     async with (
         watching(broker) as seen,

@@ -148,7 +148,7 @@ async def test_every_query_runs_on_an_empty_database(database: Database) -> None
 
 
 async def test_fleet_numbers(seeded: Database) -> None:
-    """Power counts meters heard lately; energy counts sound registers and says how many are not; the rest counts rows."""
+    """Power counts meters heard lately; energy counts sound registers and tells how many are not."""
     assert await run(seeded, panel("Devices")) == [{"Online": 2, "Registered": 2}]
     (power,) = await run(seeded, panel("Power now"))
     assert math.isclose(power["Power now"], 0.5 + 1.0 - 0.25)
@@ -207,4 +207,4 @@ async def test_grafana_sees_neither_bytes_nor_parameters(database: Database) -> 
     """The role of the data source can't read tables."""
     for table in ("frame", "parameter_document", "desired", "reading"):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await run(database, f"SELECT FROM {table}")  # noqa: S608 - names from this list
+            await run(database, f"SELECT FROM {table}")

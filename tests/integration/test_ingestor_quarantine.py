@@ -1,92 +1,74 @@
 """Bad input among good messages: quarantined with its bytes and a reason, the rest of the batch stored."""
 
 import json
+import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from broker.session import Publication
 from broker.topics import Kind, Topics
-from tests.faults.ingesting import Device, device, ingesting, settings, table, until_equal
+from tests.faults.ingesting import device, ingesting, settings, table, until_equal
 from tests.servers import Broker, Database
 
-DIGITS = b"9" * 1_000_000
+REGISTER = b'"1-0:1.8.0": '
+OTHER = b', "1-0:9.8.0": '
 
 
-def poison(pi: Device, name: str) -> bytes:
-    """One bad readings payload."""
-    good = pi.payload()
-    pi.seq -= 1
-    match name:
-        case "no_json":
-            return b"{not json"
-        case "no_utf8":
-            return b'{"boot":"\xff\xfe"}'
-        case "empty":
-            return b""
-        case "array":
-            return b"[1,2,3]"
-        case "nested":
-            return b"[" * 100_000
-        case "wrong_type":
-            return good.replace(b'"test@1"', b"17")
-        case "missing":
-            return good.replace(b'"meter"', b'"metre"')
-        case "nan":
-            return good.replace(b'"1-0:1.8.0": ', b'"1-0:1.8.0": NaN, "1-0:9.8.0": ')
-        case "infinite":
-            return good.replace(b'"1-0:1.8.0": ', b'"1-0:1.8.0": -Infinity, "1-0:9.8.0": ')
-        case "too_big_a_float":
-            return good.replace(b'"1-0:1.8.0": ', b'"1-0:1.8.0": 1e999, "1-0:9.8.0": ')
-        case "many_digits":
-            return good.replace(b'"1-0:1.8.0": ', b'"1-0:1.8.0": ' + DIGITS[:200_000] + b', "1-0:9.8.0": ')
-        case "million_digits":
-            return good.replace(b'"1-0:1.8.0": ', b'"1-0:1.8.0": ' + DIGITS + b', "1-0:9.8.0": ')
-        case "large":
-            return good + b" " * 300 * 1024
-        case "nul":
-            return good.replace(b'"test@1"', b'"te\\u0000st@1"')
-        case "code":
-            return (
-                good.replace(b"1-0:1.8.0", b"1-0:999.8.0")
-                .replace(b'"1-0:2.8.0"', b'"1-0:2.888.0"')
-                .replace(b'"1-0:16.7.0"', b'"1-0:16.777.0"')
-            )
-        case _:
-            return good.replace(b"2026-11-23T", f"{name}-11-23T".encode())
+def _instead(old: bytes, new: bytes) -> Callable[[bytes], bytes]:
+    return lambda good: good.replace(old, new)
 
 
-CASES = {
-    "no_json": ("invalid_json", "payload"),
-    "no_utf8": ("invalid_json", "payload"),
-    "empty": ("invalid_json", "payload"),
-    "array": ("invalid_message", "payload"),
-    "nested": ("invalid_json", "payload"),
-    "wrong_type": ("invalid_message", "spec"),
-    "missing": ("invalid_message", "meter"),
-    "nan": ("invalid_message", "samples.0.values.1-0:1.8.0"),
-    "infinite": ("invalid_message", "samples.0.values.1-0:1.8.0"),
-    "too_big_a_float": ("invalid_message", "samples.0.values.1-0:1.8.0"),
-    "many_digits": ("invalid_message", "samples.0.values.1-0:1.8.0"),
-    "million_digits": ("too_large", "payload"),
-    "large": ("too_large", "payload"),
-    "nul": ("invalid_message", "spec"),
-    "code": ("invalid_message", "obis"),
-    "1970": ("implausible_time", "samples.0.at"),
-    "2099": ("implausible_time", "samples.0.at"),
-    "9999": ("implausible_time", "samples.0.at"),
-    "0001": ("implausible_time", "samples.0.at"),
+def _value(text: bytes) -> Callable[[bytes], bytes]:
+    """The first value is this text; the one that was there moves to another code."""
+    return _instead(REGISTER, REGISTER + text + OTHER)
+
+
+def _code(group: bytes) -> Callable[[bytes], bytes]:
+    """All codes get a group that is none."""
+    return lambda good: re.sub(rb"1-0:\d+\.", b"1-0:" + group + b".", good)
+
+
+def _year(year: bytes) -> Callable[[bytes], bytes]:
+    return _instead(b"2026-11-23T", year + b"-11-23T")
+
+
+CASES: dict[str, tuple[Callable[[bytes], bytes], str, str]] = {
+    "no JSON": (lambda _: b"{not json", "invalid_json", "payload"),
+    "no UTF-8": (lambda _: b'{"boot":"\xff\xfe"}', "invalid_json", "payload"),
+    "empty": (lambda _: b"", "invalid_json", "payload"),
+    "cut": (lambda good: good[:-5], "invalid_json", "payload"),
+    "nested": (lambda _: b"[" * 100_000, "invalid_json", "payload"),
+    "array": (lambda _: b"[1,2,3]", "invalid_message", "payload"),
+    "wrong type": (_instead(b'"test@1"', b"17"), "invalid_message", "spec"),
+    "missing field": (_instead(b'"meter"', b'"metre"'), "invalid_message", "meter"),
+    "NUL": (_instead(b'"test@1"', b'"te\\u0000st@1"'), "invalid_message", "spec"),
+    "no such code": (_code(b"999"), "invalid_message", "obis"),
+    "text for a value": (_value(b'"12"'), "invalid_message", "samples.0.values.1-0:1.8.0"),
+    "not a number": (_value(b"NaN"), "invalid_message", "samples.0.values.1-0:1.8.0"),
+    "infinite": (_value(b"-Infinity"), "invalid_message", "samples.0.values.1-0:1.8.0"),
+    "too big for a double": (_value(b"1e999"), "invalid_message", "samples.0.values.1-0:1.8.0"),
+    "400 digits": (_value(b"9" * 400), "invalid_message", "samples.0.values.1-0:1.8.0"),
+    "200 000 digits": (_value(b"9" * 200_000), "invalid_json", "number out of range"),
+    "a million digits": (_value(b"9" * 1_000_000), "too_large", "payload"),
+    "300 KiB": (lambda good: good + b" " * 300 * 1024, "too_large", "payload"),
+    "1970": (_year(b"1970"), "implausible_time", "samples.0.at"),
+    "2099": (_year(b"2099"), "implausible_time", "samples.0.at"),
+    "year 1": (_year(b"0001"), "implausible_time", "samples.0.at"),
+    "year 9999": (_year(b"9999"), "implausible_time", "samples.0.at"),
 }
+"""What is done to a good payload; the reason, and what the detail must name."""
 
 
 async def test_each_poison_is_kept_with_its_reason(broker: Broker, database: Database) -> None:
-    """Every kind of bad payload lands in quarantine with the field to blame and its bytes; its neighbours are stored."""
+    """Every kind of bad payload is in quarantine with its bytes and the field to blame; its neighbours are stored."""
     of = settings(broker, database.dsn("wattline_ingestor"), batch_wait_s=0.3)
     async with table(database) as asked, ingesting(of) as ingestor, device(broker) as pi:
         sent = {}
         for name in CASES:
             await pi.readings(2)
-            sent[name] = poison(pi, name)
+            sent[name] = CASES[name][0](pi.payload())
             await pi.send_all([sent[name]])
         await pi.readings(2)
         await until_equal(lambda: asked.value("SELECT count(*) FROM frame"), len(CASES))
@@ -97,12 +79,14 @@ async def test_each_poison_is_kept_with_its_reason(broker: Broker, database: Dat
                 "SELECT data, reason, detail FROM frame JOIN device ON device.id = device_id WHERE kind = 'payload'"
             )
         }
-        for name, (reason, field) in CASES.items():
+        for name, (_, reason, field) in CASES.items():
             assert sent[name] in kept, name
             assert kept[sent[name]][0] == reason, name
             assert field in kept[sent[name]][1], (name, kept[sent[name]][1])
         assert await ingestor.metric('wattline_ingestor_quarantined_total{reason="implausible_time"}') == 4
-        assert await asked.lost() == 0
+        # what can't be read at all has no number: the ledger misses it, and quarantine has it
+        unread = sum(b'"seq"' not in payload[:4096] for payload in sent.values())
+        assert await asked.lost() == unread
 
 
 async def test_a_message_with_one_implausible_sample(broker: Broker, database: Database) -> None:
@@ -180,18 +164,3 @@ async def test_what_only_the_database_refuses(broker: Broker, database: Database
         await until_equal(asked.quarantined, {"refused_by_database": 1})
         await until_equal(asked.readings, 15 + 60 + 3 * len(again))
         assert await asked.value("SELECT data FROM frame") == bad
-
-
-async def test_a_message_over_more_days_than_the_server_can_lock(broker: Broker, database: Database) -> None:
-    """A load profile of years, a chunk a day, is stored though one transaction can't hold so many locks."""
-    async with (
-        table(database) as asked,
-        ingesting(settings(broker, database.dsn("wattline_ingestor"))),
-        device(broker) as pi,
-    ):
-        start = datetime(2016, 1, 1, tzinfo=UTC)
-        samples = [
-            {"at": (start + timedelta(days=number)).isoformat(), "values": {"1-0:1.8.0": 1.5}} for number in range(300)
-        ]
-        await pi.send(pi.payload(samples=samples, source="profile"))
-        await until_equal(asked.readings, 300)

@@ -81,7 +81,7 @@ async def test_spellings_of_a_code_are_one_series(broker: Broker, database: Data
 
 
 async def test_frames_events_and_status(broker: Broker, database: Database) -> None:
-    """Raw frames, events and the status are stored once each, whatever text they hold, and share the ledger's count."""
+    """Raw frames and events are stored once each, whatever text they hold; the status is the last one."""
     async with (
         table(database) as asked,
         ingesting(settings(broker, database.dsn("wattline_ingestor"))),

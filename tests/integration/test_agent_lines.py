@@ -1,0 +1,204 @@
+"""The agent on bad lines: noise, torn and wrong telegrams, parity bits, ports that vanish, meters that are swapped."""
+
+import asyncio
+import os
+import random
+import tty
+from pathlib import Path
+
+import pytest
+
+from broker.messages import FrameReason
+from broker.topics import Kind
+from device.simulator import Fault, SimulatedIecMeter, SimulatedP1Meter, SimulatedSmlMeter
+from device.simulator.meter import SimulatedMeter
+from meters.encode.iec62056 import with_parity
+from meters.encode.p1 import encode_p1
+from tests.integration.agent_rig import Desk, agent, settings, until
+from tests.servers import Broker
+
+P1 = "ISK:E0044007133156018"
+
+
+async def test_noise_torn_and_wrong_telegrams_give_no_reading_and_lose_no_good_one(
+    broker: Broker, tmp_path: Path
+) -> None:
+    """Every good telegram becomes a sample, every bad one a frame with its reason, nothing else."""
+    await broker.add_device("pi-1")
+    async with (
+        Desk(broker, "pi-1") as desk,
+        SimulatedP1Meter(serial="E0044007133156018", gas_serial="") as meter,
+        agent(settings(desk, tmp_path, meter.port)),
+    ):
+        await until(lambda: desk.samples(P1))
+        before = meter.telegrams_sent
+        for fault in (Fault.GARBAGE, Fault.TORN, Fault.WRONG_CRC, Fault.SILENCE, Fault.GARBAGE):
+            meter.inject(fault)
+        await until(lambda: meter.telegrams_sent >= before + 6)
+        bad = await until(
+            lambda: [f for f in desk.frames if f.reason is FrameReason.BAD_FRAME and len(desk.frames) > 1]
+        )
+        reasons = {frame.error for message in bad for frame in message.frames}
+        assert "crc_mismatch" in reasons
+        assert all(message.port == meter.port for message in bad)
+        count = len(desk.samples(P1))
+        await until(lambda: len(desk.samples(P1)) > count)
+        times = [sample.at for _, sample in desk.samples(P1)]
+        assert len(set(times)) == len(times)
+        # all since the first but the torn one, the wrong one and the silent one
+        spread = round((times[-1] - times[0]).total_seconds()) + 1
+        assert spread - len(times) == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "serial", "key"),
+    [
+        (SimulatedP1Meter, "E0044007133156019", "ISK:E0044007133156019"),
+        (SimulatedIecMeter, "87654321", "LGZ:87654321"),
+    ],
+)
+async def test_another_meter_at_the_same_port_is_noticed(
+    broker: Broker, tmp_path: Path, kind: type[SimulatedMeter], serial: str, key: str
+) -> None:
+    """Unplugged and another plugged in, also of another protocol: told as a swap, registered, given its spec, read."""
+    await broker.add_device("pi-1")
+    link = tmp_path / "ttyUSB0"
+    async with Desk(broker, "pi-1") as desk:
+        first = SimulatedP1Meter(serial="E0044007133156018", link=link)
+        first.plug()
+        async with agent(settings(desk, tmp_path / "data", str(link))):
+            await until(lambda: desk.samples(P1))
+            await first.unplug()
+            await until(lambda: desk.events("port_lost"))
+            async with kind(serial=serial, link=link, seed=9):
+                await until(lambda: desk.samples(key), 40)
+                [changed] = desk.events("meter_changed")
+                assert (changed.detail["old"], changed.detail["new"]) == (P1, key)
+                assert desk.of(Kind.REGISTRATION)[-1]["meters"][0]["key"] == key
+
+
+async def test_a_serial_that_changes_on_a_live_line_is_another_meter(broker: Broker, tmp_path: Path) -> None:
+    """Without any gap on the line the old meter's readings end and the new one's begin under its own key."""
+    await broker.add_device("pi-1")
+    async with (
+        Desk(broker, "pi-1") as desk,
+        SimulatedSmlMeter(serial="0067362659", interval_s=1) as meter,
+        agent(settings(desk, tmp_path, meter.port)),
+    ):
+        await until(lambda: desk.samples("ISK:1ISK0067362659"))
+        meter.swap("0067362660", seed=5)
+        await until(lambda: desk.samples("ISK:1ISK0067362660"))
+        assert len(desk.events("meter_changed")) == 1
+
+
+async def test_a_port_that_returns_goes_on_by_itself(broker: Broker, tmp_path: Path) -> None:
+    """An adapter pulled and plugged in again: its loss is told, and the same meter is read on without detection."""
+    await broker.add_device("pi-1")
+    link = tmp_path / "ttyUSB0"
+    async with Desk(broker, "pi-1") as desk, SimulatedP1Meter(serial="E0044007133156018", link=link) as meter:
+        async with agent(settings(desk, tmp_path / "data", str(link))):
+            await until(lambda: desk.samples(P1))
+            await meter.unplug()
+            await until(lambda: desk.events("port_lost"))
+            count = len(desk.samples(P1))
+            meter.plug()
+            await until(lambda: len(desk.samples(P1)) > count + 1)
+            assert not desk.events("meter_changed")
+
+
+async def test_a_port_that_is_not_there_yet_is_waited_for(broker: Broker, tmp_path: Path) -> None:
+    """A port named in the settings may appear long after the agent's start."""
+    await broker.add_device("pi-1")
+    link = tmp_path / "ttyUSB0"
+    async with Desk(broker, "pi-1") as desk, agent(settings(desk, tmp_path / "data", str(link))):
+        await until(lambda: desk.of(Kind.REGISTRATION))
+        async with SimulatedP1Meter(serial="E0044007133156018", link=link):
+            await until(lambda: desk.samples(P1))
+
+
+async def test_a_mode_c_meter_that_fails_some_readouts_is_read_on(broker: Broker, tmp_path: Path) -> None:
+    """Torn and wrong readouts and silence cost their turn only; nothing of them becomes a reading."""
+    await broker.add_device("pi-1")
+    async with (
+        Desk(broker, "pi-1") as desk,
+        SimulatedIecMeter(serial="12345678", identification="ISk5MT174-0001") as meter,
+        agent(settings(desk, tmp_path, meter.port)),
+    ):
+        await until(lambda: desk.samples("ISK:12345678"))
+        meter.inject(Fault.WRONG_CRC)
+        meter.inject(Fault.GARBAGE)
+        count = len(desk.samples())
+        await until(lambda: len(desk.samples()) >= count + 3, 30)
+        imports = [sample.values["1-0:1.8.0"] for _, sample in desk.samples()]
+        assert imports == sorted(imports)
+        assert imports[-1] - imports[0] < 0.2
+
+
+async def test_a_p1_meter_at_9600_7e1_is_found_with_its_parity_bits(broker: Broker, tmp_path: Path) -> None:
+    """A DSMR 3 telegram without a CRC, each character with its parity bit, as a pty hands them over."""
+    await broker.add_device("pi-1")
+    lines = ["0-0:96.1.1(4530303034303037313333313536303138)", "1-0:1.8.1(00001.000*kWh)", "1-0:1.7.0(0000.50*kW)"]
+    telegram = with_parity(encode_p1("ISk5\\2MT382-1000", lines, crc=False))
+    async with Desk(broker, "pi-1") as desk, Feeder() as line, agent(settings(desk, tmp_path, line.port)):
+        line.data = telegram
+        await until(lambda: line.repeat() and desk.samples(), 30)
+        assert desk.samples()[0][1].values == {"1-0:1.8.1": 1.0, "1-0:1.7.0": 0.5}
+
+
+async def test_a_stream_cut_into_random_slices_gives_every_telegram_once(broker: Broker, tmp_path: Path) -> None:
+    """However the bytes of a line are sliced, each telegram becomes one sample."""
+    await broker.add_device("pi-1")
+    source = SimulatedSmlMeter(serial="0067362659")
+    noise = random.Random(7)
+    async with Desk(broker, "pi-1") as desk, Feeder() as line, agent(settings(desk, tmp_path, line.port)):
+        line.data = source.telegram()
+        await until(lambda: line.repeat() and desk.samples(), 20)
+        count = len(desk.samples())
+        stream = source.telegram() + source.telegram()
+        while stream:
+            size = noise.randrange(1, 40)
+            line.write(stream[:size])
+            stream = stream[size:]
+        await until(lambda: desk.samples()[count:])
+    assert not desk.frames
+
+
+async def test_a_silent_port_is_told_and_tried_again(broker: Broker, tmp_path: Path) -> None:
+    """A port that says nothing is named in an event with what was heard by which setting, and tried on."""
+    await broker.add_device("pi-1")
+    async with Desk(broker, "pi-1") as desk, Feeder() as line:
+        options = settings(desk, tmp_path, line.port)
+        quick = options.detection.model_copy(update={"quick_s": 0.1, "thorough_s": 0.1})
+        async with agent(options.model_copy(update={"detection": quick})):
+            [event] = await until(lambda: desk.events("port_unidentified"), 40)
+            assert event.detail["port"] == line.port
+            assert event.detail["heard_bytes 115200 8N1"] == 0
+
+
+class Feeder:
+    """A bare pty to write bytes to; `repeat` sends `data` about once a second."""
+
+    async def __aenter__(self) -> "Feeder":
+        self._master, self._slave = os.openpty()
+        tty.setraw(self._slave)
+        os.set_blocking(self._master, False)
+        self.port = os.ttyname(self._slave)
+        self.data = b""
+        self._last_s = 0.0
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        os.close(self._slave)
+        os.close(self._master)
+
+    def write(self, data: bytes) -> None:
+        """Put bytes on the line."""
+        os.write(self._master, data)
+
+    def repeat(self) -> bool:
+        """Send the telegram if a second has passed."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._last_s >= 1:
+            self._last_s = now_s
+            self.write(self.data)
+        return True

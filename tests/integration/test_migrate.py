@@ -1,0 +1,100 @@
+"""Migrating real databases: once, again, twice at a time, and what is refused."""
+
+import asyncio
+
+import asyncpg
+import pytest
+from click.testing import CliRunner
+
+from broker.errors import PermanentError
+from deploy.local.postgres import PostgresServer
+from store.cli import migrate as migrate_command
+from store.migrate import Migration, MigrationError, migrate, shipped
+from tests.faults.ingesting import table
+from tests.servers import Database
+
+NAMES = [migration.name for migration in shipped()]
+
+
+async def test_migrating_twice_changes_nothing(own_postgres: PostgresServer) -> None:
+    """The first run applies every file in order, the second none; edition and versions are on record."""
+    dsn = own_postgres.dsn("wattline")
+    assert await migrate(dsn) == NAMES
+    assert await migrate(dsn) == []
+    async with table(Database(own_postgres, "wattline")) as asked:
+        facts = dict(await asked.rows("SELECT name, value FROM installation"))
+        assert facts["timescaledb_edition"] in ("apache", "timescale")
+        assert facts["postgresql_version"].startswith("17.")
+        hypertables = "SELECT hypertable_name::text FROM timescaledb_information.hypertables ORDER BY 1"
+        assert await asked.rows(hypertables) == [("event",), ("frame",), ("message",), ("reading",)]
+
+
+async def test_two_at_once_both_succeed(own_postgres: PostgresServer) -> None:
+    """Started together on one database one waits for the other; on two databases they share the roles."""
+    await own_postgres.create_database("second")
+    first, second = own_postgres.dsn("wattline"), own_postgres.dsn("second")
+    results = await asyncio.gather(migrate(first), migrate(first), migrate(second), migrate(second))
+    assert sorted(results) == [[], [], NAMES, NAMES]
+
+
+async def test_an_edited_file_is_refused(database: Database) -> None:
+    """A file that was changed after it was applied stops everything, by name."""
+    edited = (*shipped()[:-1], Migration(NAMES[-1], shipped()[-1].sql + "-- more"))
+    with pytest.raises(MigrationError, match=f"{NAMES[-1]} was edited") as caught:
+        await migrate(database.dsn(), edited)
+    assert caught.value.migration == NAMES[-1]
+
+
+async def test_a_failed_file_leaves_nothing(database: Database) -> None:
+    """What a failing file did before its error is undone, and the files before it stay."""
+    good = Migration("9001_good", "CREATE TABLE good ();")
+    bad = Migration("9002_bad", "CREATE TABLE half (); SELECT create_hypertable('half', by_range('nothing'));")
+    with pytest.raises(MigrationError, match="9002_bad failed and was undone"):
+        await migrate(database.dsn(), (*shipped(), good, bad))
+    async with table(database) as asked:
+        assert await asked.value("SELECT to_regclass('good') IS NOT NULL AND to_regclass('half') IS NULL")
+        assert await asked.value("SELECT max(name) FROM schema_migration") == "9001_good"
+
+
+async def test_a_newer_database_is_refused(database: Database) -> None:
+    """An older program does not touch a database of a newer one."""
+    with pytest.raises(MigrationError, match="install the newer Wattline"):
+        await migrate(database.dsn(), shipped()[:-1])
+
+
+async def test_a_role_without_rights_is_told(own_postgres: PostgresServer) -> None:
+    """Who may not create extension or roles learns so, and as whom to come back."""
+    connection = await asyncpg.connect(own_postgres.dsn("postgres"))
+    await connection.execute("CREATE ROLE nobody LOGIN")
+    await connection.close()
+    with pytest.raises(MigrationError, match="the role nobody may not do this"):
+        await migrate(own_postgres.dsn("wattline", "nobody"))
+
+
+async def test_command_line(own_postgres: PostgresServer) -> None:
+    """`wattline migrate` prints what it applied, then that there is nothing to do; without a server it says so."""
+    runner, dsn = CliRunner(), own_postgres.dsn("wattline")
+    first = await asyncio.to_thread(runner.invoke, migrate_command, ["--dsn", dsn])
+    assert first.exit_code == 0
+    assert [line for line in first.output.splitlines() if line.startswith("applied ")] == [
+        f"applied {n}" for n in NAMES
+    ]
+    again = await asyncio.to_thread(runner.invoke, migrate_command, [], env={"WATTLINE_STORE_DSN": dsn})
+    assert "nothing to do" in again.output
+    missing = await asyncio.to_thread(runner.invoke, migrate_command, ["--dsn", own_postgres.dsn("nowhere")])
+    assert missing.exit_code == 1
+    assert "createdb" in str(missing.exception) + missing.output
+    await own_postgres.stop()
+    down = await asyncio.to_thread(runner.invoke, migrate_command, ["--dsn", dsn])
+    assert down.exit_code == 1
+    assert "can't be reached" in str(down.exception) + down.output
+
+
+async def test_no_preloaded_timescaledb(own_postgres: PostgresServer) -> None:
+    """A server that does not load TimescaleDB is named as the reason."""
+    connection = await asyncpg.connect(own_postgres.dsn("postgres"))
+    await connection.execute("ALTER SYSTEM SET shared_preload_libraries = ''")
+    await connection.close()
+    await own_postgres.restart()
+    with pytest.raises(PermanentError, match="shared_preload_libraries"):
+        await migrate(own_postgres.dsn("wattline"))

@@ -1,0 +1,90 @@
+"""Which messages by hand are adopted, as what, and which are refused by which field."""
+
+import json
+from typing import Any
+
+import pytest
+
+from broker.errors import ContractError
+from broker.messages import Desired, MeterConfig
+from gateway.adoption import consider
+from gateway.desired import DeviceState
+from gateway.layers import Layer
+from gateway.meters import KnownMeter
+from gateway.shelf import Published, Shelf
+from meters.catalogue import catalogue
+from meters.spec import digest, spec_document
+
+SHELF = Shelf({one.ref: Published(one.name, one.version, digest(one), spec_document(one), one) for one in catalogue()})
+GENERIC = next(ref for ref in SHELF.specs if ref.startswith("generic-p1@"))
+OTHER = next(ref for ref in SHELF.specs if not ref.startswith("generic"))
+METER = KnownMeter(key="LGZ:1", protocol="p1", port="/dev/ttyUSB0")
+
+
+def state(own: Layer | None = None, fleet: Layer | None = None) -> DeviceState:
+    draft = DeviceState(1, "d1", fleet or Layer(), own or Layer(), 1, (METER,), None, 0)
+    desired = Desired(version=5, parameters=draft.parameters(), meters=draft.assigned(SHELF)).sealed()
+    return DeviceState(1, "d1", fleet or Layer(), own or Layer(), 1, (METER,), desired, 0)
+
+
+def message(**fields: Any) -> bytes:
+    return json.dumps({"version": 6, **fields}).encode()
+
+
+def test_a_whole_message_keeps_its_version() -> None:
+    """Nothing left out, nothing to complete."""
+    now = state()
+    assert now.desired is not None
+    document = json.loads(now.desired.payload())
+    document["parameters"]["raw_frames"] = True
+    adoption = consider(now, message(parameters=document["parameters"], meters=document["meters"], author="eva"), SHELF)
+    assert adoption.desired.version == 6
+    assert adoption.desired.author == "eva"
+    assert adoption.layer.parameters == {"raw_frames": True}
+
+
+def test_what_is_left_out_stays_and_the_version_rises_once_more() -> None:
+    """The device has taken version 6 as it stood: the completed content needs another."""
+    now = state(own=Layer(parameters={"log_level": "debug"}), fleet=Layer(parameters={"reading_interval_s": 60.0}))
+    adoption = consider(now, message(parameters={"raw_frames": True}), SHELF)
+    assert adoption.desired.version == 7
+    assert adoption.desired.author == "hand"
+    assert adoption.desired.parameters.log_level == "debug"
+    assert adoption.desired.parameters.reading_interval_s == 60
+    assert adoption.desired.meters == {"LGZ:1": MeterConfig(spec=GENERIC)}
+    assert adoption.layer.parameters == {"log_level": "debug", "raw_frames": True}
+
+
+def test_only_the_difference_becomes_the_devices_own() -> None:
+    """A value that holds already stays where it comes from, so that the fleet can still change it."""
+    now = state(fleet=Layer(parameters={"reading_interval_s": 60.0}))
+    adoption = consider(now, message(parameters={"reading_interval_s": 60, "log_level": "error"}), SHELF)
+    assert adoption.layer.parameters == {"log_level": "error"}
+
+
+def test_another_published_spec_is_pinned() -> None:
+    """The spec that holds anyway is no pin; another one is."""
+    assert consider(state(), message(meters={"LGZ:1": {"spec": GENERIC}}), SHELF).layer.meters == {}
+    adoption = consider(state(), message(meters={"LGZ:1": {"spec": OTHER}}), SHELF)
+    assert adoption.layer.meters == {"LGZ:1": MeterConfig(spec=OTHER)}
+    assert adoption.desired.meters["LGZ:1"].spec == OTHER
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"version": 5}, "version"),
+        ({"version": 2**53}, "version"),
+        ({"version": 0}, "version"),
+        ({"parameters": {"reading_interval_s": 0}}, "parameters.reading_interval_s"),
+        ({"parameters": {"obis_include": ["kWh"]}}, "parameters.obis_include.0"),
+        ({"meters": {"LGZ:2": {"spec": GENERIC}}}, "meters"),
+        ({"meters": {"LGZ:1": {"spec": "nobody@1"}}}, "meters.LGZ:1.spec"),
+        ({"hash": "0"}, "payload"),
+    ],
+)
+def test_what_can_not_be_adopted_is_refused_by_field(fields: dict[str, Any], field: str) -> None:
+    """A stale, invalid or unresolvable message names what is wrong with it."""
+    with pytest.raises(ContractError) as refused:
+        consider(state(), message(**fields), SHELF)
+    assert refused.value.field == field
