@@ -25,6 +25,9 @@ MID_TELEGRAM_S: Final = 0.5
 PROLONG_MAX: Final = 1.0
 """... by this share of the window at most."""
 KEPT_MAX: Final = 64
+QUICK_ANSWER_S: Final = 2.0
+THOROUGH_ANSWER_S: Final = 4.5
+"""A request and an identification at 300 baud take up to 2 s, the meter's reaction 1.5 s more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +49,9 @@ class Listen:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Try an IEC 62056-21 sign-on; `patient` repeats it where the meter does not answer."""
+    """Try an IEC 62056-21 sign-on; `answer_s` is how long to wait for an answer, None repeats the request twice."""
 
-    patient: bool
+    answer_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +68,16 @@ Step = Listen | Ask | PassedWithout
 def steps(settings: DetectionSettings, known: Known | None) -> Iterator[Step]:
     """What to try, for ever: what was known first, a short pass, then thorough ones with growing pauses."""
     if known is not None:
-        yield Ask(patient=True) if known.poll else Listen(known.settings, settings.thorough_s)
+        yield Ask() if known.poll else Listen(known.settings, settings.thorough_s)
     for line in QUICK:
         yield Listen(line, settings.quick_s)
-    yield Ask(patient=False)
+    yield Ask(QUICK_ANSWER_S)
     yield Listen(QUICK_LATER, settings.quick_s)
     number, pause_s = 1, settings.first_pause_s
     while True:
         for line in THOROUGH:
             yield Listen(line, settings.thorough_s)
-        yield Ask(patient=True)
+        yield Ask(THOROUGH_ANSWER_S)
         yield PassedWithout(number, pause_s)
         number, pause_s = number + 1, min(settings.longest_pause_s, max(0.5, pause_s * 2))
 

@@ -24,7 +24,6 @@ READ_S: Final = 1.0
 FLUSH_AFTER_S: Final = 2.0
 """Silence after which a frame that only silence ends is taken."""
 POLL_FAILURES: Final = 3
-QUICK_ANSWER_S: Final = 2.0
 TELLING: Final = frozenset({"crc_mismatch", "bcc_mismatch"})
 """Failures that noise hardly ever gives: a whole frame stood there."""
 LONGEST_PERIOD_S: Final = 900.0
@@ -110,7 +109,7 @@ class Port:
     async def _try(self, line: Line, step: Step, heard: dict[str, int]) -> tuple[Known, Window | None] | None:
         if isinstance(step, Ask):
             signon = SignOn()
-            result = await read_out(line, signon, answer_s=None if step.patient else QUICK_ANSWER_S)
+            result = await read_out(line, signon, answer_s=step.answer_s)
             if isinstance(result, FrameError):
                 if result.data:
                     self.meter.fail(result, self._context.clock.now())
@@ -176,6 +175,8 @@ class Port:
         period_s = 0.0
         while monotonic() - good_s < max(self._context.settings.detection.silence_s, 3 * period_s):
             data = await line.read(READ_S)
+            # held frames first, so that readings come in the order of their times
+            await self.meter.settle()
             now_s = monotonic()
             found = []
             if data:
@@ -189,7 +190,6 @@ class Port:
                 if self._hand_on(item):
                     period_s, good_s = min(LONGEST_PERIOD_S, now_s - good_s), now_s
             self._count_skipped(framer)
-            await self.meter.settle()
 
     def _count_skipped(self, framer: AnyFramer) -> None:
         new = framer.skipped - self._skipped

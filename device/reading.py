@@ -1,6 +1,7 @@
 """Telegrams of one port into readings: decoded by the spec, stamped, sampled, filtered, gathered."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from broker.errors import FrameError
 from broker.messages import FrameReason, Sample, Source
@@ -74,13 +75,17 @@ class Reader:
         self, key: str, spec: Spec, decoded: Decoded, received: Received
     ) -> Iterator[tuple[str, MeterSample, Stamp]]:
         interval_s = self._context.config.parameters.reading_interval_s
+        due: dict[tuple[str, datetime], bool] = {}
         for sample in decoded.samples:
             meter = key_behind(key, sample.key, sample.sub_meter) if sample.sub_meter else key
             at = stamp(spec, decoded, sample, received)
             new = not at.own or self._repeats.is_new(meter, at.at, sample.values)
             # what has a stamp of its own comes rarely; only a sub-meter's stream is thinned like a meter's
             timed = at.own and not sample.sub_meter
-            if new and (timed or self._interval.take(meter, at.at, interval_s)):
+            # one telegram may hold several samples of a meter at one time: they share one turn
+            if new and not timed and (meter, at.at) not in due:
+                due[meter, at.at] = self._interval.take(meter, at.at, interval_s)
+            if new and (timed or due[meter, at.at]):
                 yield meter, sample, at
             else:
                 self._context.metrics.samples_skipped.inc()

@@ -68,7 +68,7 @@ class DeviceRoutes:
             DeviceDetail(
                 **{name: getattr(summary, name) for name in DeviceSummary.model_fields},
                 registration=json.loads(row["registration"]) if row["registration"] else None,
-                meter_list=tuple(MeterSummary(**dict(meter)) for meter in meters),
+                meters=tuple(MeterSummary(**dict(meter)) for meter in meters),
                 desired=desired,
                 reported=report,
                 drift=drift(desired, report),

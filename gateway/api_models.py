@@ -121,7 +121,7 @@ class DeviceSummary(ApiModel):
     last_seen_at: At | None
     registered_at: At | None
     software: str | None
-    meters: int
+    meter_count: int = Field(description="Meters now in place.")
     desired_version: int | None
     reported_version: int | None
     reported_state: Literal["applied", "refused"] | None
@@ -169,7 +169,7 @@ class DeviceDetail(DeviceSummary):
     """All that is known of a device."""
 
     registration: dict[str, Any] | None
-    meter_list: tuple[MeterSummary, ...]
+    meters: tuple[MeterSummary, ...]
     desired: dict[str, Any] | None
     reported: ReportView | None
     drift: tuple[Drift, ...]

@@ -32,6 +32,7 @@ class SimulatedIecMeter(SimulatedMeter):
     def __init__(self, *, identification: str = IDENTIFICATION, **options: Any) -> None:
         super().__init__(**options)
         self.identification = identification
+        self._waiting = b""
 
     @property
     def fast_baud(self) -> int:
@@ -62,9 +63,9 @@ class SimulatedIecMeter(SimulatedMeter):
     async def _run(self) -> None:
         heard = b""
         while True:
-            heard = (heard + await self._hear(300, None))[-64:]
             request = _REQUEST.search(heard)
             if request is None:
+                heard = (heard + await self._hear(300, None))[-64:]
                 continue
             heard = b""
             address = request[1].decode().strip()
@@ -74,6 +75,7 @@ class SimulatedIecMeter(SimulatedMeter):
                 self._faults.popleft()
                 continue
             await self._answer()
+            heard, self._waiting = self._waiting, b""
 
     async def _answer(self) -> None:
         await asyncio.sleep(REACTION_S)
@@ -85,8 +87,12 @@ class SimulatedIecMeter(SimulatedMeter):
             await self._until_reader_at(baud)
             self.line.send(data, baud)
             self.telegrams_sent += 1
-            if b"\x15" not in await self._hear(baud, NAK_WAIT_S):
+            answer = await self.line.hear(NAK_WAIT_S)
+            if self.line.baud != baud or b"\x15" not in answer:
+                # the next request may follow at once
+                self._waiting = bytes(octet & 0x7F for octet in answer)
                 return
+            data = self.telegram()
 
     async def _agreed_baud(self) -> int:
         heard = b""

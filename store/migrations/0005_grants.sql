@@ -9,10 +9,10 @@ GRANT INSERT (key, device_id, spec, installed_at) ON meter TO wattline_ingestor;
 GRANT INSERT (meter_id, obis, unit, kind) ON series TO wattline_ingestor;
 GRANT INSERT ON reading, message, frame, event TO wattline_ingestor;
 
--- The gateway writes control tables, reads everything and notes events of its own.
+-- The gateway writes control tables, reads everything, notes events of its own and quarantines payloads of its kinds.
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO wattline_gateway;
 GRANT INSERT, UPDATE ON device, meter TO wattline_gateway;
-GRANT INSERT ON spec, parameter_document, desired_history, event TO wattline_gateway;
+GRANT INSERT ON spec, parameter_document, desired_history, event, frame TO wattline_gateway;
 GRANT INSERT, UPDATE, DELETE ON desired, reported TO wattline_gateway;
 
 -- Grafana reads views, never the bytes in quarantine nor anybody's parameters.

@@ -4,7 +4,11 @@ import asyncio
 from datetime import timedelta
 from pathlib import Path
 
+import aiohttp
+
+from deploy.local.process import free_port
 from tests.faults.ingesting import Device, Process, Running, Table, device, ingesting, settings, table, until_equal
+from tests.faults.proxy import TcpProxy
 from tests.servers import Broker, Database
 
 VALUES = 3
@@ -30,14 +34,14 @@ async def all_is_stored(asked: Table, pi: Device) -> None:
 
 
 async def test_ingestor_killed_in_mid_batch(broker: Broker, database: Database, tmp_path: Path) -> None:
-    """Killed -9 five times under load and started again, the ingestor loses nothing and doubles nothing."""
+    """Killed -9 three times under load and started again, the ingestor loses nothing and doubles nothing."""
     ingestor = Process(broker, database.dsn("wattline_ingestor"), tmp_path / "log")
     await ingestor.start()
     try:
         async with table(database) as asked, device(broker) as pi, asyncio.TaskGroup() as group:
             stop = asyncio.Event()
             load = group.create_task(load_until(pi, stop), name="test.load")
-            for _ in range(5):
+            for _ in range(3):
                 before = await asked.readings()
                 await until_equal(lambda before=before: more_than(asked, before), wanted=True)
                 await ingestor.kill()
@@ -55,24 +59,35 @@ async def more_than(asked: Table, before: int) -> bool:
 
 
 async def test_killed_between_commit_and_ack(broker: Broker, database: Database, tmp_path: Path) -> None:
-    """What was committed but not acknowledged comes again, changes nothing, and shows as a repeat in the ledger."""
-    ingestor = Process(broker, database.dsn("wattline_ingestor"), tmp_path / "log", BATCH_WAIT_S="0.01", WRITERS="2")
-    await ingestor.start()
-    try:
-        async with table(database) as asked, device(broker) as pi, asyncio.TaskGroup() as group:
-            stop = asyncio.Event()
-            load = group.create_task(load_until(pi, stop), name="test.load")
-            # a kill at any moment may hit the gap; a few of them do
-            for _ in range(20):
-                await ingestor.kill()
-                await ingestor.start()
-                if await asked.value("SELECT coalesce(sum(repeated), 0) FROM message_gap"):
-                    break
-            stop.set()
-            await load
+    """What was committed, its acks never reaching the broker, comes again and changes nothing but the ledger."""
+    count = 200
+    async with TcpProxy(broker.host, broker.port) as proxy, table(database) as asked, device(broker) as pi:
+        reach = {"BROKER__PORT": str(proxy.port), "HTTP_PORT": str(free_port())}
+        ingestor = Process(broker, database.dsn("wattline_ingestor"), tmp_path / "log", BATCH_WAIT_S="2", **reach)
+        await ingestor.start()
+        try:
+            await pi.readings(count, VALUES)
+            await pi.send_all([b"{not json"])
+            async with aiohttp.ClientSession() as http:
+                running = Running(http, f"http://127.0.0.1:{reach['HTTP_PORT']}")
+                await until_equal(lambda: open_batch(running), f"{count + 1} messages in the open batch")
+            proxy.stall()
+            await until_equal(asked.readings, pi.published_values)
+            await ingestor.kill()
+            await proxy.cut()
+            await proxy.restore()
+            await ingestor.start()
+            await until_equal(lambda: asked.value("SELECT sum(repeated) FROM message_gap"), count)
             await all_is_stored(asked, pi)
-    finally:
-        await ingestor.kill()
+            assert await asked.quarantined() == {"invalid_json": 1}
+        finally:
+            await ingestor.kill()
+
+
+async def open_batch(running: Running) -> str:
+    """What /healthz says of the open batch."""
+    _, document = await running.health()
+    return str(document["checks"]["writing"]["detail"])
 
 
 async def test_poison_survives_a_kill_once(broker: Broker, database: Database, tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ async def test_a_registration_is_answered_with_desired_config_and_its_spec(broke
         assert spec.startswith("generic-p1@")
         assert seen.specs() == {spec}
         detail = await running.get("/devices/d1")
-        assert [meter["spec"] for meter in detail["meter_list"]] == [spec]
+        assert [meter["spec"] for meter in detail["meters"]] == [spec]
         assert detail["in_step"] is False
     assert len(await rows(database, "SELECT FROM spec")) == len(catalogue())
     assert len(await events(database, "device_registered")) == 1

@@ -90,7 +90,7 @@ async def test_frames_events_and_status(broker: Broker, database: Database) -> N
         frames = {
             "boot": "b3f1", "seq": 1, "reason": "no_spec", "port": "/dev/ttyUSB0", "protocol": "sml",
             "hints": {"server_id": "0a01\u0000"},
-            "frames": [{"at": "2026-11-23T10:00:00Z", "data": "GxsbGw=="}, {"at": "2026-11-23T10:00:01Z", "data": "AAE="}],
+            "frames": [{"at": f"2026-11-23T10:00:0{n}Z", "data": data} for n, data in enumerate(("GxsbGw==", "AAE="))],
         }  # fmt: skip
         event = {
             "boot": "b3f1", "seq": 2, "at": "1970-01-01T00:00:10Z", "event": "clock_stepped", "severity": "warning",

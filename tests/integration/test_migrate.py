@@ -93,7 +93,7 @@ async def test_command_line(own_postgres: PostgresServer) -> None:
 async def test_no_preloaded_timescaledb(own_postgres: PostgresServer) -> None:
     """A server that does not load TimescaleDB is named as the reason."""
     connection = await asyncpg.connect(own_postgres.dsn("postgres"))
-    await connection.execute("ALTER SYSTEM SET shared_preload_libraries = ''")
+    await connection.execute("ALTER SYSTEM SET shared_preload_libraries = 'auto_explain'")
     await connection.close()
     await own_postgres.restart()
     with pytest.raises(PermanentError, match="shared_preload_libraries"):

@@ -29,7 +29,7 @@ def test_a_short_pass_comes_first_then_thorough_ones_with_growing_pauses() -> No
     assert found[:4] == [
         Listen(LineSettings(115200), 2.5),
         Listen(LineSettings(9600), 2.5),
-        Ask(patient=False),
+        Ask(2.0),
         Listen(LineSettings(9600, 7, "E"), 2.5),
     ]
     assert found[4:9] == [Listen(line, 12.0) for line in THOROUGH]
@@ -41,7 +41,7 @@ def test_a_short_pass_comes_first_then_thorough_ones_with_growing_pauses() -> No
     ("known", "first"),
     [
         (Known(LineSettings(9600), Wire.SML), Listen(LineSettings(9600), 12.0)),
-        (Known(SIGN_ON, Wire.IEC62056_21, poll=True), Ask(patient=True)),
+        (Known(SIGN_ON, Wire.IEC62056_21, poll=True), Ask()),
     ],
 )
 def test_what_worked_last_is_tried_first(known: Known, first: object) -> None:

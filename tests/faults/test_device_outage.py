@@ -1,0 +1,167 @@
+"""The agent when the broker is away: at its start, later, for long, and in the middle of publishing."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from broker.messages import Clock, Sample, Source
+from broker.session import Session, SessionOptions
+from broker.topics import Kind
+from device.clock import DeviceClock
+from device.metrics import DeviceMetrics
+from device.outbox import Outbox
+from device.outgoing import Outgoing
+from device.publisher import Publisher, PublisherOptions
+from device.simulator import SimulatedP1Meter
+from tests.faults.proxy import TcpProxy
+from tests.integration.agent_rig import Desk, agent, settings, until
+from tests.servers import Broker
+
+P1 = "ISK:E0044007133156018"
+
+
+@dataclass
+class Sender:
+    """The agent's way out alone: outbox, publisher and session over a proxy."""
+
+    outbox: Outbox
+    outgoing: Outgoing
+    publisher: Publisher
+    session: Session
+    proxy: TcpProxy
+
+    def send(self, count: int) -> None:
+        """Append readings, one a message."""
+        at = datetime.now(UTC)
+        for n in range(count):
+            samples = [Sample(at=at, values={"1-0:1.8.0": float(n)})]
+            self.outgoing.readings("LGZ:1", "lgz-e350@1", Clock.SYNCED, Source.LIVE, samples, {})
+
+
+@contextlib.asynccontextmanager
+async def sender(
+    desk: Desk, folder: Path, *, boot: str = "aaaa", backfill_after_s: float = 0.5
+) -> AsyncIterator[Sender]:
+    """A sender whose connection starts cut."""
+    outbox = Outbox(folder, limit_bytes=64 * 1024 * 1024)
+    outbox.open()
+    async with TcpProxy(desk.broker.host, desk.broker.port) as proxy:
+        await proxy.cut()
+        address = desk.address(desk.device).model_copy(update={"port": proxy.port})
+        options = SessionOptions(client_id=desk.device, in_flight=20, refusal_is_fatal=False)
+        async with Session(address, options) as session:
+            publisher = Publisher(
+                session,
+                outbox,
+                desk.broker.topics,
+                desk.device,
+                DeviceClock(),
+                DeviceMetrics(),
+                PublisherOptions(in_flight=20, backfill_after_s=backfill_after_s),
+            )
+
+            async def pump() -> None:
+                while True:
+                    await session.wait_connected()
+                    await publisher.pump()
+
+            task = asyncio.create_task(pump())
+            yield Sender(outbox, Outgoing(outbox, DeviceClock(), boot, publisher.offer), publisher, session, proxy)
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+    outbox.save_acks()
+
+
+async def test_after_an_outage_live_messages_go_first_and_nothing_is_lost_or_repeated(
+    broker: Broker, tmp_path: Path
+) -> None:
+    """3000 messages of an outage arrive once each, marked backfill, while new ones overtake them."""
+    await broker.add_device("pi-1")
+    async with Desk(broker, "pi-1") as desk, sender(desk, tmp_path) as out:
+        out.send(3000)
+        await asyncio.sleep(0.6)
+        out.proxy.delay_s = 0.005
+        await out.proxy.restore()
+        await until(lambda: desk.readings, 40)
+        out.send(5)
+        await until(lambda: any(n > 3000 for n in desk.ledger()["aaaa"]), 40)
+        overtaken = 3005 - len(desk.ledger()["aaaa"])
+        assert overtaken > 1000, "the live messages waited for the backlog"
+        out.proxy.delay_s = 0
+        await until(lambda: out.publisher.idle, 60)
+        await until(lambda: len(desk.ledger()["aaaa"]) >= 3005)
+        assert sorted(desk.ledger()["aaaa"]) == list(range(1, 3006))
+        sources = {reading.seq: reading.source for reading in desk.readings}
+        assert {sources[n] for n in range(1, 3001)} == {Source.BACKFILL}
+        assert {sources[n] for n in range(3001, 3006)} == {Source.LIVE}
+        backlog = [n for n in desk.ledger()["aaaa"] if n <= 3000]
+        assert backlog == sorted(backlog)
+
+
+async def test_a_connection_that_breaks_again_and_again_costs_repeats_only(broker: Broker, tmp_path: Path) -> None:
+    """Cut in mid-flight five times: every message arrives, repeats are the same message."""
+    await broker.add_device("pi-1")
+    async with Desk(broker, "pi-1") as desk, sender(desk, tmp_path) as out:
+        out.send(1200)
+        for _ in range(5):
+            await out.proxy.restore()
+            seen = len(desk.of(Kind.READINGS))
+            await until(lambda seen=seen: len(desk.of(Kind.READINGS)) > seen or out.publisher.idle, 40)
+            await out.proxy.cut()
+            out.send(20)
+        await out.proxy.restore()
+        await until(lambda: out.publisher.idle, 60)
+        await until(lambda: set(desk.ledger()["aaaa"]) == set(range(1, 1301)))
+        by_seq: dict[int, tuple[Sample, ...]] = {}
+        for reading in desk.readings:
+            assert by_seq.setdefault(reading.seq, reading.samples) == reading.samples
+
+
+async def test_what_an_earlier_boot_left_keeps_its_boot_and_numbers(broker: Broker, tmp_path: Path) -> None:
+    """A backlog over a restart is told apart in the ledger; each boot's numbers have no gap."""
+    await broker.add_device("pi-1")
+    async with Desk(broker, "pi-1") as desk:
+        async with sender(desk, tmp_path, boot="aaaa") as first:
+            first.send(300)
+        async with sender(desk, tmp_path, boot="bbbb") as second:
+            second.send(10)
+            await second.proxy.restore()
+            await until(lambda: second.publisher.idle, 30)
+        await until(lambda: sum(len(numbers) for numbers in desk.ledger().values()) >= 310)
+        assert {boot: sorted(numbers) for boot, numbers in desk.ledger().items()} == {
+            "aaaa": list(range(1, 301)),
+            "bbbb": list(range(1, 11)),
+        }
+
+
+async def test_an_agent_whose_broker_is_down_at_its_start_and_later_loses_no_second(
+    broker: Broker, tmp_path: Path
+) -> None:
+    """First start without a broker, then an outage in the middle: the meter's seconds have no gap, nor the ledger."""
+    await broker.add_device("pi-1")
+    async with (
+        Desk(broker, "pi-1") as desk,
+        SimulatedP1Meter(serial="E0044007133156018", gas_serial="") as meter,
+        TcpProxy(broker.host, broker.port) as proxy,
+    ):
+        await proxy.cut()
+        async with agent(settings(desk, tmp_path, meter.port, port=proxy.port)):
+            await until(lambda: meter.telegrams_sent >= 3)
+            await proxy.restore()
+            await until(lambda: desk.samples(P1), 30)
+            await proxy.cut()
+            began = meter.telegrams_sent
+            await until(lambda: meter.telegrams_sent >= began + 4)
+            await proxy.restore()
+            cut_over = time.time()
+            await until(lambda: any(s.at.timestamp() > cut_over for _, s in desk.samples(P1)), 30)
+        await until(lambda: not any(desk.lost().values()))
+        times = sorted({round(sample.at.timestamp()) for _, sample in desk.samples(P1)})
+        assert times == list(range(times[0], times[-1] + 1)), "a second is missing"
+        wills = [document["online"] for document in desk.of(Kind.STATUS)]
+        assert False in wills, "the last will tells of the outage"
