@@ -32,7 +32,6 @@ class DeviceState:
     name: str
     fleet: Layer
     own: Layer
-    own_version: int
     meters: tuple[KnownMeter, ...]
     desired: Desired | None
     floor: int
@@ -141,7 +140,6 @@ def _state(row: Any, fleet: Layer, meters: tuple[KnownMeter, ...]) -> DeviceStat
         name=row["name"],
         fleet=fleet,
         own=read_layer(row["layer"]),
-        own_version=row["layer_version"] or 0,
         meters=meters,
         desired=Desired.model_validate_json(row["desired"], extra="ignore") if row["desired"] else None,
         floor=reported if row["reported_state"] == "applied" and reported <= MAX_VERSION else 0,

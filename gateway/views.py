@@ -3,10 +3,7 @@
 import json
 from typing import Any
 
-from broker.messages import Parameters
 from gateway.api_models import DeviceSummary, Drift, ReportView
-from gateway.desired import DeviceState
-from gateway.layers import compose
 
 
 def device_summary(row: Any) -> DeviceSummary:
@@ -54,8 +51,3 @@ def drift(desired: dict[str, Any] | None, report: ReportView | None) -> tuple[Dr
                 Drift(field=f"meters.{meter}.spec", desired=config.get("spec"), reported=report.specs.get(meter))
             )
     return tuple(found)
-
-
-def effective(state: DeviceState) -> Parameters:
-    """What holds on a device by the layers."""
-    return compose((state.fleet, state.own))

@@ -18,12 +18,13 @@ from deploy.demo.runner import run_demo
 @click.command()
 @click.option("--for", "for_s", type=click.FloatRange(min=5), help="Seconds to run; without it until Ctrl-C.")
 @click.option("--report", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="JSON report to write.")
-def main(for_s: float | None, report: Path | None) -> None:
+@click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), hidden=True, help="SVG for README.")
+def main(for_s: float | None, report: Path | None, picture: Path | None) -> None:
     """Run the whole of Wattline on this machine with three simulated Pis."""
     configure_logging("warning")
     logging.getLogger("asyncio").setLevel(logging.ERROR)
     try:
-        result = asyncio.run(_main(for_s))
+        result = asyncio.run(_main(for_s, picture))
     except WattlineError as error:
         sys.exit(f"wattline demo: {error}")
     except ExceptionGroup as group:
@@ -39,12 +40,12 @@ def main(for_s: float | None, report: Path | None) -> None:
         sys.exit("wattline demo: not every published reading is stored exactly once")
 
 
-async def _main(for_s: float | None) -> Report:
+async def _main(for_s: float | None, picture: Path | None) -> Report:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    return await run_demo(stop, for_s)
+    return await run_demo(stop, for_s, picture)
 
 
 if __name__ == "__main__":

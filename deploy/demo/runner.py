@@ -5,6 +5,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import asyncpg
 
@@ -37,7 +38,7 @@ class Run:
     powered_at: float = 0.0
 
 
-async def run_demo(stop: asyncio.Event, for_s: float | None) -> Report:
+async def run_demo(stop: asyncio.Event, for_s: float | None, picture: Path | None = None) -> Report:
     """Run the whole demo and report. Raises PermanentError if a part can't be started or ends by itself."""
     run = Run(stop, for_s)
     view = View([])
@@ -51,6 +52,8 @@ async def run_demo(stop: asyncio.Event, for_s: float | None) -> Report:
         run.powered_at = time.monotonic()
         async with start_fleet(platform) as pis:
             await _follow(run, platform, connection, pis, view)
+        if picture is not None:
+            view.picture(picture, run.state, run.witness)
         view.say("· the Pis are unplugged; draining")
         await _drain(run, connection)
         watching.cancel()

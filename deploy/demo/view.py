@@ -1,7 +1,11 @@
 """How the demo looks: a live table on a terminal, lines elsewhere."""
 
+import io
+import re
+from pathlib import Path
 from typing import Self
 
+from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
@@ -37,6 +41,14 @@ class View:
     def say(self, text: str) -> None:
         """Print a line that stays."""
         self._console.print(text, highlight=False, soft_wrap=True)
+
+    @staticmethod
+    def picture(path: Path, state: State, witness: Witness) -> None:
+        """Write what a terminal shows as SVG, without the fonts that rich would load from afar."""
+        console = Console(record=True, file=io.StringIO(), width=150)
+        console.print(_table(state, witness), Text(_summary(state, witness)))
+        plain = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+        console.save_svg(str(path), title="make demo", code_format=plain, unique_id="demo")
 
     def show(self, state: State, witness: Witness) -> None:
         """Show the state: at each call on a terminal, every few seconds elsewhere."""

@@ -1,10 +1,10 @@
 SELECT d.id, d.name, t.document::text AS desired, t.version AS desired_version, r.version AS reported_version,
-       r.state AS reported_state, l.document::text AS layer, l.version AS layer_version
+       r.state AS reported_state, l.document::text AS layer
 FROM device d
 LEFT JOIN desired t ON t.device_id = d.id
 LEFT JOIN reported r ON r.device_id = d.id
 LEFT JOIN LATERAL (
-    SELECT document, version FROM parameter_document
+    SELECT document FROM parameter_document
     WHERE scope = 'device:' || d.name
     ORDER BY version DESC LIMIT 1
 ) l ON true

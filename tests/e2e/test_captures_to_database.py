@@ -10,8 +10,10 @@ import aiohttp
 import asyncpg
 import pytest
 
+from device.simulator import SimulatedIecMeter
 from meters.catalogue import catalogue
 from meters.decode_cli import decode_stream
+from meters.encode.iec62056 import encode_iec62056
 from meters.identify import Identifier
 from meters.readers import AnyFramer, parse
 from meters.telegram import Frame
@@ -157,3 +159,36 @@ async def _fast(url: str) -> None:
                     assert answer.ok, await answer.text()
                     return
             await asyncio.sleep(0.1)
+
+
+class CapturedMeter(SimulatedIecMeter):
+    """A mode C meter with the identification and the data lines of a real one."""
+
+    def __init__(self, identification: str, lines: list[str]) -> None:
+        super().__init__(serial="0", identification=identification)
+        self._lines = lines
+
+    def _encode(self) -> bytes:
+        return encode_iec62056(self._lines, parity=True)
+
+
+async def test_mode_c_captures_reach_the_database(
+    captures: Path, broker: Broker, database: Database, tmp_path: Path
+) -> None:
+    """The data of real mode C meters is read by sign-on with change of baud rate, and stored."""
+    folder = captures / "iec62056-21"
+    hager = (folder / "hager_ehz161wa").read_bytes().decode().splitlines()
+    metcom = (folder / "metcom_table1.txt").read_bytes().decode().splitlines()
+    metcom_id = (folder / "metcom_identification.bin").read_bytes().strip(b"\r\n\x03/").decode()
+    meters = (
+        CapturedMeter(hager[0].removeprefix("/"), [line for line in hager[1:] if "(" in line]),
+        CapturedMeter(metcom_id, [line for line in metcom if "(" in line]),
+    )
+    async with whole_loop(broker, database, tmp_path) as loop, meters[0] as first, meters[1] as second:
+        await _fast(loop.api_url)
+        await loop.start_agent("pi-c", (str(first.port), str(second.port)))
+        value = """SELECT r.value FROM reading r JOIN series s ON s.id = r.series_id JOIN meter m ON m.id = s.meter_id
+                   WHERE m.spec LIKE $1 || '@%' AND s.obis = $2 LIMIT 1"""
+        assert await loop.eventually(value, "hager-ehz161", "1-0:52.7.0") == 228.38
+        assert await loop.eventually(value, "hager-ehz161", "1-0:41.7.0") == 0.026
+        assert await loop.eventually(value, "metcom-mcs301", "1-0:1.8.0") == 1281.6601

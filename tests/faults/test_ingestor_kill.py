@@ -58,12 +58,12 @@ async def more_than(asked: Table, before: int) -> bool:
     return await asked.readings() > before
 
 
-async def test_killed_between_commit_and_ack(broker: Broker, database: Database, tmp_path: Path) -> None:
+async def test_killed_between_commit_and_ack(own_broker: Broker, database: Database, tmp_path: Path) -> None:
     """What was committed, its acks never reaching the broker, comes again and changes nothing but the ledger."""
     count = 200
-    async with TcpProxy(broker.host, broker.port) as proxy, table(database) as asked, device(broker) as pi:
+    async with TcpProxy(own_broker.host, own_broker.port) as proxy, table(database) as asked, device(own_broker) as pi:
         reach = {"BROKER__PORT": str(proxy.port), "HTTP_PORT": str(free_port())}
-        ingestor = Process(broker, database.dsn("wattline_ingestor"), tmp_path / "log", BATCH_WAIT_S="2", **reach)
+        ingestor = Process(own_broker, database.dsn("wattline_ingestor"), tmp_path / "log", BATCH_WAIT_S="2", **reach)
         await ingestor.start()
         try:
             await pi.readings(count, VALUES)

@@ -22,9 +22,9 @@ METER = KnownMeter(key="LGZ:1", protocol="p1", port="/dev/ttyUSB0")
 
 
 def state(own: Layer | None = None, fleet: Layer | None = None) -> DeviceState:
-    draft = DeviceState(1, "d1", fleet or Layer(), own or Layer(), 1, (METER,), None, 0)
+    draft = DeviceState(1, "d1", fleet or Layer(), own or Layer(), (METER,), None, 0)
     desired = Desired(version=5, parameters=draft.parameters(), meters=draft.assigned(SHELF)).sealed()
-    return DeviceState(1, "d1", fleet or Layer(), own or Layer(), 1, (METER,), desired, 0)
+    return DeviceState(1, "d1", fleet or Layer(), own or Layer(), (METER,), desired, 0)
 
 
 def message(**fields: Any) -> bytes:

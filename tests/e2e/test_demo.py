@@ -1,0 +1,81 @@
+"""`make demo`'s program, run as a user runs it."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.timeout(240)
+
+
+async def demo(*arguments: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "deploy.demo", *arguments),
+        cwd=ROOT,
+        env={**os.environ, "TERM": "dumb"},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def test_the_demo_stores_every_published_reading_once(tmp_path: Path) -> None:
+    """Three Pis with four meters register, every reading is stored once, a parameter is changed and obeyed."""
+    path = tmp_path / "r.json"
+    process = await demo("--for", "25", "--report", str(path))
+    _, err = await asyncio.wait_for(process.communicate(), 200)
+    assert process.returncode == 0, err.decode()[-3000:]
+    report = json.loads(path.read_text())
+    assert report["devices_registered"] == 3
+    identified = {(meter["device"], meter["protocol"]) for meter in report["meters_identified"]}
+    assert identified == {
+        ("pi-north", "p1"),
+        ("pi-south", "sml"),
+        ("pi-west", "iec62056-21"),
+        ("pi-west", "sml"),
+    }
+    assert all(meter["manufacturer"] and meter["product"] for meter in report["meters_identified"])
+    assert not any(meter["spec"].startswith("generic") for meter in report["meters_identified"])
+    assert report["readings_published"] == report["readings_stored"] > 200
+    assert (report["readings_lost"], report["readings_repeated"], report["ledger_lost"]) == (0, 0, 0)
+    assert 0 < report["first_reading_s"] < 15
+    assert 0 < report["latency_p50_s"] <= report["latency_p99_s"]
+    change = report["parameter_change"]
+    assert (change["parameter"], change["from"], change["to"]) == ("reading_interval_s", 1.0, 3.0)
+    assert change["reported_after_s"] < 5
+    assert change["effect_seen"] is True
+    assert report["versions"]["timescaledb_edition"] in {"apache", "community"}
+
+
+async def test_ctrl_c_ends_the_demo_with_its_report(tmp_path: Path) -> None:
+    """SIGINT drains, reports and exits; no process of the demo is left."""
+    path = tmp_path / "r.json"
+    process = await demo("--report", str(path))
+    assert process.stderr is not None
+    lines = []
+    async with asyncio.timeout(120):
+        while not any("stored" in line and "stored 0 " not in line for line in lines[-1:]):
+            line = await process.stderr.readline()
+            assert line, "".join(lines)
+            lines.append(line.decode())
+    process.send_signal(signal.SIGINT)
+    await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0
+    assert json.loads(path.read_text())["readings_lost"] == 0
+    folder = next(line.split()[1] for line in lines if line.strip().startswith("logs"))
+    assert left_over(str(Path(folder).parent)) == []
+
+
+def left_over(folder: str) -> list[str]:
+    """Command lines of processes that still name a folder."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found.append(entry.read_bytes().decode(errors="replace"))
+    return [line for line in found if folder in line]
