@@ -130,9 +130,8 @@ class Publisher:
 
     async def _publish(self, device: str, desired: Desired) -> bool:
         sealed = desired.sealed()
-        echoes, echo = self._echoes.setdefault(device, deque(maxlen=ECHOES)), (sealed.version, sealed.hash or "")
-        if not echoes or echoes[-1] != echo:
-            echoes.append(echo)
+        # one for each publication, also of the same version: each comes back; those that never do go with the next
+        self._echoes.setdefault(device, deque(maxlen=ECHOES)).append((sealed.version, sealed.hash or ""))
         if await self._send(Kind.DESIRED, self._publication(device, sealed.payload())):
             log.info("desired_published", device=device, version=sealed.version, author=sealed.author)
             return True

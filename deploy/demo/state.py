@@ -11,8 +11,9 @@ from deploy.demo.witness import Witness
 RATE_WINDOW_S = 10.0
 OVERVIEW = """
 SELECT d.name AS device, d.online, d.registered_at IS NOT NULL AS registered, m.key, m.protocol, m.manufacturer,
-       m.product, m.spec, m.parent_id IS NOT NULL AS sub_meter
+       coalesce(m.product, s.document -> 'product' ->> 'name') AS product, m.spec
 FROM device d LEFT JOIN meter m ON m.device_id = d.id AND m.removed_at IS NULL
+LEFT JOIN spec s ON s.name || '@' || s.version = m.spec
 ORDER BY d.name, m.key
 """
 

@@ -14,7 +14,7 @@ from rich.text import Text
 from deploy.demo.state import State
 from deploy.demo.witness import Witness
 
-SHOWN = ("1-0:16.7.0", "1-0:1.7.0", "1-0:1.8.0", "1-0:1.8.1", "1-0:2.8.0", "0-1:24.2.1")
+SHOWN = ("1-0:16.7.0", "1-0:1.7.0", "1-0:1.8.0", "1-0:1.8.1", "0-1:24.2.1")
 LINES_EVERY_S = 5.0
 
 
@@ -63,7 +63,7 @@ def _table(state: State, witness: Witness) -> Table:
     table = Table("device", "state", "meter", "protocol", "product", "spec", "last values", title="Wattline")
     for row in state.rows:
         values = witness.last.get(row["key"], {}) if row["key"] else {}
-        last = "  ".join(f"{code} {values[code]:g}" for code in SHOWN if code in values)
+        last = "  ".join(f"{code} {values[code]:,.3f}" for code in SHOWN if code in values)
         product = " ".join(part for part in (row["manufacturer"], row["product"]) if part)
         table.add_row(
             row["device"],

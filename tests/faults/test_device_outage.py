@@ -70,10 +70,12 @@ async def sender(
                     await publisher.pump()
 
             task = asyncio.create_task(pump())
-            yield Sender(outbox, Outgoing(outbox, DeviceClock(), boot, publisher.offer), publisher, session, proxy)
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            try:
+                yield Sender(outbox, Outgoing(outbox, DeviceClock(), boot, publisher.offer), publisher, session, proxy)
+            finally:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
     outbox.save_acks()
 
 

@@ -28,6 +28,14 @@ def test_each_echo_is_expected_once_and_in_order(publisher: Publisher) -> None:
     assert not publisher.is_echo("d1", 3, "c")
 
 
+def test_a_version_published_twice_comes_back_twice(publisher: Publisher) -> None:
+    """A configuration that was marked again is no stranger's when its second echo comes."""
+    publisher._echoes["d1"] = deque([(1, "a"), (1, "a"), (2, "b")])
+    assert publisher.is_echo("d1", 1, "a")
+    assert publisher.is_echo("d1", 1, "a")
+    assert not publisher.is_echo("d1", 1, "a")
+
+
 def test_the_same_version_with_other_content_is_no_echo(publisher: Publisher) -> None:
     """Version and hash must both be ours, and the device's."""
     assert not publisher.is_echo("d1", 2, "x")
