@@ -91,19 +91,25 @@ _POWER = {
 }
 _PLAIN = {11: ("current", "A"), 12: ("voltage", "V"), 13: ("power factor", ""), 14: ("frequency", "Hz")}
 _PHASES = ("", " L1", " L2", " L3")
-_REGISTERS = {8: "", 9: " since billing", 10: " since reset"}
+_REGISTERS = {8: "", 9: " since billing", 10: " since reset", 17: " 7", 18: " 8", 19: " 9", 20: " 10"}
 _DEMANDS = {
     0: ("billing average ", Kind.INTERVAL),
+    1: ("cumulative minimum ", Kind.REGISTER),
     2: ("cumulative maximum ", Kind.REGISTER),
     3: ("minimum ", Kind.INTERVAL),
     4: ("running average ", Kind.INSTANTANEOUS),
     5: ("last average ", Kind.INTERVAL),
     6: ("maximum ", Kind.MAXIMUM),
     7: ("", Kind.INSTANTANEOUS),
+    11: ("cumulative minimum 2 ", Kind.REGISTER),
+    12: ("cumulative maximum 2 ", Kind.REGISTER),
     13: ("minimum 2 ", Kind.INTERVAL),
     14: ("running average 2 ", Kind.INSTANTANEOUS),
     15: ("last average 2 ", Kind.INTERVAL),
     16: ("maximum 2 ", Kind.MAXIMUM),
+    21: ("cumulative minimum 3 ", Kind.REGISTER),
+    22: ("cumulative maximum 3 ", Kind.REGISTER),
+    23: ("minimum 3 ", Kind.INTERVAL),
     24: ("running average 3 ", Kind.INSTANTANEOUS),
     25: ("last average 3 ", Kind.INTERVAL),
     26: ("maximum 3 ", Kind.MAXIMUM),

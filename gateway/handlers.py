@@ -20,6 +20,8 @@ from gateway.sql import load
 from store.pool import Pool
 
 if TYPE_CHECKING:
+    from asyncpg import Record
+
     from gateway.reconciler import Retained
 
 log = structlog.get_logger()
@@ -81,8 +83,12 @@ class Handlers:
         log.info("report_stored", device=address.device, version=report.version, state=report.state)
         return "stored"
 
-    async def desired(self, address: Address, payload: bytes) -> str:
-        """Compare what stands at the broker with the store: ours, lost, or published by hand."""
+    async def desired(self, address: Address, payload: bytes, *, retained: bool = False) -> str:
+        """Compare what stands at the broker with the store: ours, lost, or published by hand.
+
+        `retained` says that the message stood there before we came: an earlier version of ours then only means that a
+        change was made while the broker was away.
+        """
         device = address.device
         known = await self._pool.fetchrow(load("desired_known"), device)
         if known is None:
@@ -91,9 +97,14 @@ class Handlers:
             return "unknown_device"
         if not payload:
             return await self._restore_empty(device)
+        return await self._compare(device, known, payload, retained=retained)
+
+    async def _compare(self, device: str, known: "Record", payload: bytes, *, retained: bool) -> str:
+        """Ours, in step or on its way, or another's, which is adopted. Raises ContractError where it can't be."""
         given = Desired.parse(payload)
-        echo = self._publisher.is_echo(device, given.version, given.digest())
-        if (given.version, given.digest()) == (known["version"], known["hash"]):
+        mark = (given.version, given.digest())
+        echo = self._publisher.is_echo(device, *mark)
+        if mark == (known["version"], known["hash"]):
             self._retained.saw(device)
             return "in_step"
         async with configuring(self._pool) as connection:
@@ -103,6 +114,9 @@ class Handlers:
                 return "in_step"
             if echo:
                 return "echo"
+            if retained and await connection.fetchval(load("was_desired"), known["id"], *mark):
+                self._publisher.mark(device)
+                return "behind"
             desired = await adopt(connection, state, consider(state, payload, self._publisher.shelf))
         self._metrics.adopted.inc()
         self._retained.saw(device)

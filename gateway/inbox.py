@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -45,6 +46,7 @@ class Inbox:
         self._session = session
         self._pool = pool
         self._topics = topics
+        self._handlers = handlers
         self._publisher = publisher
         self._metrics = metrics
         self._handle: dict[Kind, Callable[[Address, bytes], Awaitable[str]]] = {
@@ -79,10 +81,11 @@ class Inbox:
         except (ContractError, KeyError) as error:
             await self._refuse(message, None, ContractError(str(error), field="topic"))
             return
+        work: Callable[[], Awaitable[str]] = partial(handle, address, message.payload)
+        if address.kind is Kind.DESIRED:
+            work = partial(self._handlers.desired, address, message.payload, retained=message.retain)
         try:
-            result = await until_stored(
-                lambda: handle(address, message.payload), f"gateway.{address.kind}", self._metrics
-            )
+            result = await until_stored(work, f"gateway.{address.kind}", self._metrics)
         except ContractError as error:
             await self._refuse(message, address, error)
             return

@@ -2,9 +2,19 @@
 
 import re
 from dataclasses import replace
+from decimal import Decimal
 
 from broker.errors import FrameError
-from meters.iec62056_dataset import Groups, data_sets, iec_stamp, is_iec_stamp, measured, normal_address, record
+from meters.iec62056_dataset import (
+    Groups,
+    completed,
+    data_sets,
+    iec_stamp,
+    is_iec_stamp,
+    measured,
+    normal_address,
+    record,
+)
 from meters.iec62056_framer import TextFramer
 from meters.iec62056_profile import profile_rows
 from meters.iec62056_scan import Accept
@@ -48,7 +58,9 @@ def parse_iec62056(frame: Frame) -> Telegram:
         if name.startswith("P.") and len(groups) > 4:
             blocks.append(groups)
         else:
-            _records(records, places, normal_address(name, reduced=reduced), groups)
+            address = normal_address(name, reduced=reduced)
+            _records(records, places, completed(address) if reduced else address, groups)
+    records = _with_units(records)
     profile = tuple(row for block in blocks for row in profile_rows(block))
     facts = (identification_facts(header) if header else {}) | _facts(records)
     if header and "serial" not in facts and "product" not in facts:
@@ -87,6 +99,17 @@ def _records(records: list[Record], places: dict[str, int], address: str, groups
             index = places.get(address, 0)
             places[address] = index + 1
             records.append(record(address, part, None, index))
+
+
+def _with_units(records: list[Record]) -> list[Record]:
+    """Values of billing periods without unit have that of the running register in the same readout (VDEW 2.1)."""
+    units = {entry.address: entry.unit for entry in records if entry.unit is not None and "*" not in entry.address}
+    return [
+        replace(entry, unit=units.get(entry.address.partition("*")[0]))
+        if entry.unit is None and isinstance(entry.value, Decimal) and "*" in entry.address
+        else entry
+        for entry in records
+    ]
 
 
 def _facts(records: list[Record]) -> dict[str, str]:

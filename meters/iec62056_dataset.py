@@ -7,12 +7,14 @@ from decimal import Decimal
 from functools import lru_cache
 
 from broker.errors import ContractError
-from broker.obis import Obis, spell
+from broker.obis import Obis, lookup, spell
 from meters.telegram import MeterTime, Record
 
 PAIR = re.compile(r"([^()]*)\(([^()]*)\)")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,32}(?:\.[0-9]{1,32})?|[+-]?\.[0-9]{1,32}")
 _REDUCED = re.compile(r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?:[*&][0-9]{1,3})?")
+_SHORT = re.compile(r"((?:[0-9]{1,3}-[0-9]{1,3}:)?[0-9]{1,3}\.[0-9]{1,3})([*&][0-9]{1,3})?")
+_FOLDED = re.compile(r"[0-9A-Fa-f]{16,}(?:\r?\n[0-9A-Fa-f]{16,})+")
 _P1_STAMP = re.compile(r"[0-9]{12}[SWsw]")
 _IEC_STAMP = re.compile(r"[0-9]{10}|[0-9]{12,13}")
 _TEXT_DETAIL = {96: (1, 5, 13, 50, 51, 90, 98, 99), 97: (97,)}
@@ -40,13 +42,16 @@ def data_sets(text: str) -> Iterator[DataSet]:
 
 
 def is_well_formed(text: str) -> bool:
-    """Tell whether the text is nothing but data sets and white space: what an unchecked telegram must be."""
+    """Tell whether the text is nothing but data sets and white space: what an unchecked telegram must be.
+
+    Only long messages in hex (0-0:96.13.0 of DSMR 2.2) may go on over lines.
+    """
     rest, _, last = text.rpartition(")")
     if last.strip():
         return False
     covered = sum(len(head) + len(value) + 2 for head, value in PAIR.findall(text))
     return covered == len(rest) + (1 if rest or text.strip() else 0) and not any(
-        "\n" in value or "\n" in head.strip() for head, value in PAIR.findall(text)
+        ("\n" in value and not _FOLDED.fullmatch(value)) or "\n" in head.strip() for head, value in PAIR.findall(text)
     )
 
 
@@ -61,6 +66,19 @@ def normal_address(name: str, *, reduced: bool) -> str:
         return str(Obis.parse(name))
     except ContractError:
         return name
+
+
+@lru_cache(maxsize=4096)
+def completed(address: str) -> str:
+    """The code with an E of 0 where it has none (`32.7` is 1-0:32.7.0) and measures electricity; else as it stands."""
+    match = _SHORT.fullmatch(address)
+    if match is None:
+        return address
+    try:
+        code = Obis.parse(f"{match.group(1)}.0{match.group(2) or ''}")
+    except ContractError:
+        return address
+    return str(code) if code.a == 1 and lookup(code) is not None else address
 
 
 @lru_cache(maxsize=4096)

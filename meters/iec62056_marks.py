@@ -24,6 +24,8 @@ END = re.compile(rb"!([0-9A-Fa-f]{0,4})(\r?\n|(?=/))")
 END_PART = re.compile(rb"![0-9A-Fa-f]{0,4}\r?\Z")
 TAIL = re.compile(rb"[\n)](!)([0-9A-Fa-f]{0,4})\r?\Z")
 BLOCK_TAIL = re.compile(rb"[\n)]!\r?\n?\Z")
+# What torn telegrams have and noise hardly ever: the end of an address before its value.
+DATA_SET = re.compile(rb"\.[0-9A-F]{1,3}(?:[*&][0-9]{1,3})?\(")
 INNER = re.compile(rb"/[A-Za-z]{3}[\x02 \x22-\x27*-~\x80-\xff]{1,256}(\r?\n)?")
 BETWEEN = re.compile(rb"(?:\x06?[0-9A-Z]{0,3}\r?\n|[\x03\x06])*")
 BARE = re.compile(

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from broker.obis import spell
-from meters.iec62056_dataset import Groups, iec_stamp, normal_address, number
+from meters.iec62056_dataset import Groups, completed, iec_stamp, normal_address, number
 from meters.telegram import MeterTime, ProfileRow, Record
 
 MAX_CHANNELS = 64
@@ -28,18 +28,13 @@ def profile_rows(groups: Groups) -> Iterator[ProfileRow]:
     count = int(channels)
     heads = groups[_FIXED_GROUPS : _FIXED_GROUPS + 2 * count]
     values = groups[_FIXED_GROUPS + 2 * count :]
-    names = [normal_address(_completed(code), reduced=True) for code in heads[::2]]
+    names = [completed(normal_address(code, reduced=True)) for code in heads[::2]]
     units = heads[1::2]
     for row, first in enumerate(range(0, len(values) - count + 1, count)):
         at = _later(start, timedelta(minutes=row * int(period_min)))
         cells = zip(names, units, values[first : first + count], strict=False)
         records = tuple(_cell(code, unit, text, at) for code, unit, text in cells)
         yield ProfileRow(at, records, groups[1] if row == 0 else "")
-
-
-def _completed(code: str) -> str:
-    """A channel named `1.5` is `1.5.0`."""
-    return f"{code}.0" if "-" not in code and code.count(".") == 1 and code.replace(".", "").isdigit() else code
 
 
 def _cell(code: str, unit: str, text: str, at: MeterTime) -> Record:

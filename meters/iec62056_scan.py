@@ -14,6 +14,7 @@ from meters.iec62056_marks import (
     BETWEEN,
     BLOCK,
     BLOCK_TAIL,
+    DATA_SET,
     DETAILS,
     END,
     END_PART,
@@ -35,7 +36,7 @@ from meters.iec62056_marks import (
 )
 from meters.iec62056_text import (
     PARITY,
-    block_check,
+    block_check_fits,
     crc_fits,
     crc_required,
     fitting_suffix,
@@ -280,8 +281,6 @@ class TextScanner:
             return True
         if self._bare:
             self._end_bare(at, match)
-        elif match.group(2) == b"\n" and self._text[self._body - 1] == 0x0D:
-            self._fail("bad_end", match.end())
         else:
             self._end_telegram(at, match.end(), match.group(1))
         return True
@@ -341,7 +340,7 @@ class TextScanner:
             return False
         stated = self._text[at + 1]
         body = bytes(self._text[self._body + 1 : at + 1])
-        if block_check(body) != stated:
+        if not block_check_fits(body, stated):
             self._fail("bcc_mismatch", at + 1 if stated in MAY_START else at + 2)
         elif plausible_block(body):
             self._emit(at + 2, Wire.IEC62056_21)
@@ -410,7 +409,7 @@ class TextScanner:
         header = (
             bytes(self._text[: self._body + 1]) if bytes(self._raw[:1]) in (b"/", b"\xaf") and self._body > 0 else b""
         )
-        if plausible_header(header) or b"(" in bytes(self._text[:end]):
+        if plausible_header(header) or DATA_SET.search(self._text, 0, end):
             error = FrameError(reason, DETAILS[reason], offset=end, data=data)
             self._found.append(Located(self._base, self._base + end, error))
             self._drop(end)

@@ -152,6 +152,32 @@ async def test_a_broker_that_is_away_at_start_is_waited_for(broker: Broker, data
             await until(lambda: seen.desired("d1"), "desired is retained")
 
 
+async def test_changes_made_while_the_broker_is_away_reach_it_later(broker: Broker, database: Database) -> None:
+    """What then stands retained is the gateway's own older version: no stranger's, nothing for quarantine."""
+    await broker.add_device("d1")
+    async with TcpProxy(broker.host, broker.port) as proxy, watching(broker) as seen:
+        settings = gateway_settings(broker, database, broker=address(broker, GATEWAY, proxy.port))
+        async with gateway(settings) as running, entered(broker, "d1") as device:
+            await send(device, broker.topics, Kind.REGISTRATION, "d1", registration(p1_meter()))
+            await until(lambda: seen.desired("d1"), "desired is retained")
+            await proxy.cut()
+            for interval in (20, 30, 40):
+                path = f"{running.url}/api/v1/devices/d1/parameters"
+                async with running.http.patch(path, json={"reading_interval_s": interval}) as done:
+                    assert done.status == 200
+            await proxy.restore()
+            last = await until(lambda: (d := seen.desired("d1")) and d.version == 4 and d, "version 4 is retained", 40)
+            assert last.parameters.reading_interval_s == 40
+            name = "wattline_gateway_messages_total"
+
+            async def back() -> bool:
+                return await running.metric(name, kind="config/desired", result="in_step") > 0
+
+            await until(back, "its own publication has come back")
+    assert not await rows(database, "SELECT FROM event WHERE event LIKE 'desired%'")
+    assert not await rows(database, "SELECT FROM frame")
+
+
 async def _serves(running: Gateway) -> bool:
     with contextlib.suppress(aiohttp.ClientError):
         return bool((await running.get("/devices"))["items"] == [])

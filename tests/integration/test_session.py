@@ -46,23 +46,24 @@ async def take(session: Session, count: int) -> list[Inbound]:
     return taken
 
 
-async def test_messages_arrive_whole_and_in_order(own_broker: Broker) -> None:
-    """Many messages, small and large, arrive in the order of the calls, with their properties."""
+@pytest.mark.parametrize("plain", [True, False])
+async def test_messages_arrive_whole_and_in_order(own_broker: Broker, plain: bool) -> None:
+    """Many messages, small and large, arrive in the order of the calls, with their properties where they have some."""
+    properties = {} if plain else {"response_topic": "r/t", "correlation": b"c1", "expiry_s": 60}
     payloads = [bytes([index % 256]) * (1 + index * 37 % 5000) for index in range(2000)]
     options = reader("rx", receive_maximum=100)
     async with (
         entered(own_broker, "monitor", options) as rx,
         entered(own_broker, "gateway", SessionOptions("tx")) as tx,
     ):
-        sent = [
-            tx.send(Publication(TOPIC, payload, response_topic="r/t", correlation=b"c1", expiry_s=60))
-            for payload in payloads
-        ]
+        sent = [tx.send(Publication(TOPIC, payload, **properties)) for payload in payloads]
         seen = []
         while len(seen) < len(payloads):
             for message in await take(rx, 1):
                 seen.append(message.payload)
-                assert (message.response_topic, message.correlation) == ("r/t", b"c1")
+                assert message.topic == TOPIC
+                assert message.response_topic == properties.get("response_topic")
+                assert message.correlation == properties.get("correlation")
                 message.ack()
         await asyncio.gather(*sent)
     assert seen == payloads
