@@ -19,6 +19,7 @@ _P1_STAMP = re.compile(r"[0-9]{12}[SWsw]")
 _IEC_STAMP = re.compile(r"[0-9]{10}|[0-9]{12,13}")
 _TEXT_DETAIL = {96: (1, 5, 13, 50, 51, 90, 98, 99), 97: (97,)}
 _TEXT_GROUPS = (0, 42)
+_THERMAL_GROUPS = (6, 9)
 _CENTRAL_EUROPE = {False: timedelta(hours=1), True: timedelta(hours=2)}
 
 Groups = list[str]
@@ -70,7 +71,10 @@ def normal_address(name: str, *, reduced: bool) -> str:
 
 @lru_cache(maxsize=4096)
 def completed(address: str) -> str:
-    """The code with an E of 0 where it has none (`32.7` is 1-0:32.7.0) and measures electricity; else as it stands."""
+    """The code with an E of 0 where it has none (`32.7` is 1-0:32.7.0) and measures electricity; else as it stands.
+
+    Heat meters have codes of their own in 6.x and 9.x.
+    """
     match = _SHORT.fullmatch(address)
     if match is None:
         return address
@@ -78,7 +82,8 @@ def completed(address: str) -> str:
         code = Obis.parse(f"{match.group(1)}.0{match.group(2) or ''}")
     except ContractError:
         return address
-    return str(code) if code.a == 1 and lookup(code) is not None else address
+    thermal = "-" not in address and code.c in _THERMAL_GROUPS
+    return address if thermal or code.a != 1 or lookup(code) is None else str(code)
 
 
 @lru_cache(maxsize=4096)
