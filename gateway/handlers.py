@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from broker.errors import ContractError
 from broker.messages import Desired, Registration, Reply, Reported, SpecMessage
+from broker.mosquitto import ROLES
 from broker.topics import Address
 from gateway.adoption import adopt, consider
 from gateway.database import Connection
@@ -49,6 +51,10 @@ class Handlers:
 
     async def registration(self, address: Address, payload: bytes) -> str:
         """Enter a registration; the device's configuration follows where it changes anything."""
+        if address.device in ROLES:
+            raise ContractError(
+                f"{address.device!r} is a role's user name", field="device", fix="name the device otherwise"
+            )
         registration = Registration.parse(payload)
         async with configuring(self._pool) as connection:
             outcome = await register(connection, address.device, registration, datetime.now(UTC))

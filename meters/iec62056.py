@@ -23,11 +23,14 @@ from meters.p1 import identification_facts, identification_serial, plain_id
 from meters.telegram import Frame, MeterTime, Record, Telegram, Wire
 
 _ERROR = re.compile(r"\s*\(?(ER(?:ROR)?[^()]{0,40})\)?\s*")
-_SERIALS = ("C.1.0", "C.1", "1-0:0.0.0", "0.0", "0-0:96.1.255", "1-0:96.1.0", "9.20", "9.21")
+_SERIALS = (
+    *("C.1.0", "C.1", "0-0:C.1.0", "0-0:C.1.0*255", "1-1:C.1.0", "1-0:0.0.0", "1-1:0.0.0", "0.0"),
+    *("0-0:96.1.255", "1-0:96.1.0", "9.20", "9.21"),
+)
 _FIRMWARES = ("1-0:0.2.0", "C.90.1")
 _THERMAL = re.compile(r"6\.(?:8|26|6|31|33)(?:\*[0-9]+)?")
-_CLOCK_TIMES = ("1-0:0.9.1", "0.9.1", "9.1")
-_CLOCK_DATES = ("1-0:0.9.2", "0.9.2", "9.2")
+_CLOCK_TIMES = ("1-0:0.9.1", "1-1:0.9.1", "0.9.1", "9.1")
+_CLOCK_DATES = ("1-0:0.9.2", "1-1:0.9.2", "0.9.2", "9.2")
 _SPELLED_CONTROLS = (("<CR>", "\r"), ("<LF>", "\n"), ("<STX>", "\x02"), ("<ETX>", "\x03"))
 
 

@@ -70,10 +70,10 @@ def normal_address(name: str, *, reduced: bool) -> str:
 
 
 @lru_cache(maxsize=4096)
-def completed(address: str) -> str:
+def completed(address: str, *, electricity: bool = False) -> str:
     """The code with an E of 0 where it has none (`32.7` is 1-0:32.7.0) and measures electricity; else as it stands.
 
-    Heat meters have codes of their own in 6.x and 9.x.
+    Heat meters have codes of their own in 6.x and 9.x: these stay, unless `electricity` tells that it is none.
     """
     match = _SHORT.fullmatch(address)
     if match is None:
@@ -82,7 +82,7 @@ def completed(address: str) -> str:
         code = Obis.parse(f"{match.group(1)}.0{match.group(2) or ''}")
     except ContractError:
         return address
-    thermal = "-" not in address and code.c in _THERMAL_GROUPS
+    thermal = not electricity and "-" not in address and code.c in _THERMAL_GROUPS
     return address if thermal or code.a != 1 or lookup(code) is None else str(code)
 
 

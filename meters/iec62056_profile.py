@@ -28,7 +28,7 @@ def profile_rows(groups: Groups) -> Iterator[ProfileRow]:
     count = int(channels)
     heads = groups[_FIXED_GROUPS : _FIXED_GROUPS + 2 * count]
     values = groups[_FIXED_GROUPS + 2 * count :]
-    names = [completed(normal_address(code, reduced=True)) for code in heads[::2]]
+    names = [completed(normal_address(code, reduced=True), electricity=True) for code in heads[::2]]
     units = heads[1::2]
     for row, first in enumerate(range(0, len(values) - count + 1, count)):
         at = _later(start, timedelta(minutes=row * int(period_min)))

@@ -84,7 +84,7 @@ async def process(desk: Desk, folder: Path, serial_port: str, broker_port: int) 
 
 
 async def test_a_killed_agent_loses_nothing_that_was_synced(broker: Broker, tmp_path: Path) -> None:
-    """kill -9 during an outage: all that was in the outbox arrives after the restart, of both boots, without a gap."""
+    """Killed with -9 in an outage: all that was in the outbox arrives after the restart, of both boots, without a gap."""
     await broker.add_device("pi-1")
     async with (
         Desk(broker, "pi-1") as desk,

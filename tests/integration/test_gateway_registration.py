@@ -190,3 +190,21 @@ async def test_a_shipped_spec_that_differs_from_the_published_one_is_refused(
         assert await running.metric("wattline_gateway_spec_conflicts_total") == 1
     assert (await rows(database, "SELECT sha256 FROM spec WHERE name = $1", spec.name))[0]["sha256"] == "other"
     assert (await events(database, "spec_conflict"))[0]["detail"]["spec"] == spec.ref
+
+
+async def test_a_role_can_be_no_device(broker: Broker, database: Database) -> None:
+    """The access list lets the user `engineer` write as a device of that name: such a device is refused."""
+    await broker.add_device("d1")
+    async with (
+        watching(broker) as seen,
+        gateway(gateway_settings(broker, database)),
+        entered(broker, "engineer") as engineer,
+        entered(broker, "d1") as device,
+    ):
+        await send(engineer, broker.topics, Kind.REGISTRATION, "engineer", registration(p1_meter()))
+        await send(device, broker.topics, Kind.REGISTRATION, "d1", registration(p1_meter()))
+        await until(lambda: seen.desired("d1"), "the real device is answered")
+    assert [row["name"] for row in await rows(database, "SELECT name FROM device WHERE registered_at IS NOT NULL")] == [
+        "d1"
+    ]
+    assert "role" in (await rows(database, "SELECT detail FROM frame"))[0]["detail"]
