@@ -236,8 +236,10 @@ class _Connection:
             )
 
         try:
-            # paho resolves names and connects blockingly, so not on the loop's thread
-            await asyncio.wait_for(self._loop.run_in_executor(None, connect), CONNECT_TIMEOUT_S + 5)
+            # paho resolves names and connects blockingly, so not on the loop's thread; asyncio.timeout and not
+            # wait_for, which in Python 3.11 swallows a cancellation that comes as the connect fails
+            async with asyncio.timeout(CONNECT_TIMEOUT_S + 5):
+                await self._loop.run_in_executor(None, connect)
         except (OSError, TimeoutError) as error:
             raise ConnectionLostError(f"no connection to {self._address.host}:{self._address.port}: {error}") from error
         self._sock = cast("socket.socket", self.client.socket())

@@ -95,19 +95,21 @@ class Agent:
         backoff = Backoff(first_s=0.5, cap_s=10.0)
         while True:
             await self.session.wait_connected()
-            self.context.metrics.connected.set(1)
+            # a connection may be lost and another one up before anybody looks: each wants its own greeting
+            number = self.session.connections
             try:
                 await self.control.greet()
                 backoff.succeeded()
                 async with asyncio.TaskGroup() as group:
-                    group.create_task(self.publisher.pump(), name="device.pump")
-                    group.create_task(self.control.run(), name="device.control")
+                    group.create_task(self.publisher.pump(number), name="device.pump")
+                    group.create_task(self.control.run(number), name="device.control")
             except* (TransientError, TimeoutError) as lost:
                 log.warning("connection_interrupted", reason=str(lost.exceptions[0]))
             except* WattlineError as refused:
                 log.warning("broker_refuses_us", reason=str(refused.exceptions[0]))
                 self.context.metrics.publish_failures.labels("refused").inc()
-            self.context.metrics.connected.set(0)
+            else:
+                continue
             await asyncio.sleep(backoff.next_s())
 
     async def _bundles(self) -> None:
@@ -168,6 +170,7 @@ class Agent:
             metrics.outbox_lost.labels(cause).set(getattr(outbox.counts, cause))
         metrics.outbox_damaged_bytes.set(outbox.damaged_bytes)
         metrics.disk_errors.set(outbox.counts.disk_errors)
+        metrics.connected.set(self.session.connected)
         metrics.clock_synced.set(self.context.clock.trust() == "synced")
 
     async def _drain(self) -> None:

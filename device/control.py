@@ -99,9 +99,9 @@ class Control:
         self._due.update(_OWN)
         await self._send_due()
 
-    async def run(self) -> None:
-        """Send what changes, for as long as the connection lasts; failures are repeated at the next connect."""
-        while self._session.connected:
+    async def run(self, connection: int) -> None:
+        """Send what changes while this connection (its number in the session) lasts; the next begins with `greet`."""
+        while self._session.connected and self._session.connections == connection:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
                     await self._changed.wait()

@@ -88,13 +88,13 @@ class Publisher:
         """Whether all messages are acknowledged."""
         return self._outbox.waiting == 0
 
-    async def pump(self) -> None:
-        """Send until the connection is lost; what was not acknowledged then stays for the next call."""
+    async def pump(self, connection: int) -> None:
+        """Send until this connection (its number in the session) is lost; what was not acknowledged then stays."""
         self._open = True
         self._after = 0
         self._backlog.clear()
         try:
-            while self._session.connected:
+            while self._session.connected and self._session.connections == connection:
                 self._fill()
                 self._wake.clear()
                 try:

@@ -15,7 +15,7 @@ class GatewaySettings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="WATTLINE_GATEWAY_")
 
-    database_dsn: SecretStr
+    database_dsn: SecretStr = Field(min_length=1)
     """PostgreSQL as role wattline_gateway, as postgresql://user:password@host:port/name."""
     database_connections: int = Field(default=8, ge=2, le=100)
     client_id: str = Field(default="wattline-gateway", min_length=1, max_length=128)

@@ -106,12 +106,15 @@ def number(text: str) -> Decimal | None:
 
 
 def measured(text: str) -> tuple[Decimal | str | None, str | None]:
-    """Split `value*unit`; the value is text where it is no number, None where it is empty."""
+    """Split `value*unit`; the value is text where it is no number, None where it is empty.
+
+    Some meters write the decimal point as a comma (`000007,4*kW`); before a unit it can be nothing else.
+    """
     value, star, unit = text.partition("*")
     stripped = value.strip()
     if not stripped:
         return None, spell(unit) if star else None
-    found = number(stripped)
+    found = number(stripped.replace(",", ".", 1) if star and unit.strip() else stripped)
     if found is None:
         return text, None
     return found, (spell(unit) if star and unit.strip() else None)

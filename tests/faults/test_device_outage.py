@@ -67,7 +67,7 @@ async def sender(
             async def pump() -> None:
                 while True:
                     await session.wait_connected()
-                    await publisher.pump()
+                    await publisher.pump(session.connections)
 
             task = asyncio.create_task(pump())
             try:
@@ -130,6 +130,7 @@ async def test_what_an_earlier_boot_left_keeps_its_boot_and_numbers(broker: Brok
     async with Desk(broker, "pi-1") as desk:
         async with sender(desk, tmp_path, boot="aaaa") as first:
             first.send(300)
+            await until(lambda: first.session.last_error)
         async with sender(desk, tmp_path, boot="bbbb") as second:
             second.send(10)
             await second.proxy.restore()

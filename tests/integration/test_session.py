@@ -187,3 +187,12 @@ async def test_a_publish_the_acl_forbids_is_refused(own_broker: Broker) -> None:
     async with entered(own_broker, "monitor", SessionOptions("mon")) as session:
         with pytest.raises(RefusedError, match=r"[Nn]ot authorized"):
             await session.publish(Publication(TOPIC, b"x"))
+
+
+async def test_leaving_never_hangs_while_the_broker_is_away(own_broker: Broker) -> None:
+    """A session is left at once at any moment of its attempts to connect."""
+    await own_broker.server.stop()
+    for moment in range(60):
+        async with asyncio.timeout(DEADLINE_S):
+            async with Session(address(own_broker, "gateway"), SessionOptions("tx")):
+                await asyncio.sleep(moment * 0.0002)

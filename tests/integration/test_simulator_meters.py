@@ -16,6 +16,7 @@ from device.simulator.meter import SimulatedMeter
 from meters.iec62056_signon import SignOn
 from meters.readers import AnyFramer, parse
 from meters.telegram import Frame, Telegram
+from tests.integration.agent_rig import until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -32,6 +33,12 @@ async def hear(meter: SimulatedMeter, baud: int, count: int, timeout_s: float = 
     finally:
         await line.close()
     return found
+
+
+async def read_until_gone(line: Line) -> None:
+    """Read for ever."""
+    while True:
+        await line.read(5)
 
 
 def value(telegram: Telegram, address: str) -> float:
@@ -82,15 +89,19 @@ async def test_a_reader_at_the_wrong_rate_hears_noise() -> None:
 async def test_faults_come_in_the_order_in_which_they_were_injected() -> None:
     """A wrong CRC, then a torn telegram, then noise before a good one; the next is good again."""
     async with SimulatedSmlMeter(serial="67362659", interval_s=0.2) as meter:
+        hearing = asyncio.create_task(hear(meter, 9600, 6))
+        began = meter.telegrams_sent
+        await until(lambda: meter.line.baud == 9600 and meter.telegrams_sent > began + 1)
         meter.inject(Fault.WRONG_CRC)
         meter.inject(Fault.TORN)
         meter.inject("garbage")
-        found = await hear(meter, 9600, 4)
+        found = await hearing
     frames = [item for item in found if isinstance(item, Frame)]
     errors = [item.reason for item in found if isinstance(item, FrameError)]
     assert "crc_mismatch" in errors
     assert len(errors) >= 2
-    assert parse(frames[0]).facts["manufacturer"] == "ISK"
+    assert isinstance(found[-1], Frame)
+    assert all(parse(frame).facts["manufacturer"] == "ISK" for frame in frames)
 
 
 @pytest.mark.parametrize(("identification", "baud"), [("LGZ4ZMF100AC.M23", 4800), ("ISk5MT174-0001", 9600)])
@@ -130,8 +141,7 @@ async def test_an_unplugged_meter_takes_its_port_with_it(tmp_path: Path) -> None
         assert await line.read(5)
         await meter.unplug()
         with pytest.raises(LineGoneError):
-            while True:
-                await line.read(5)
+            await read_until_gone(line)
         await line.close()
         with pytest.raises(LineGoneError):
             await Line.open(str(link), LineSettings(115200))

@@ -126,6 +126,13 @@ def test_terminal_logs_are_read_as_their_control_characters() -> None:
     """`<CR><LF>`, `<STX>` and `<ETX>` spelled out are what they name."""
     spelled = PROFILE.replace(b"\r\n", b"<CR><LF>").replace(b"\x02", b"<STX>").replace(b"\x03", b"<ETX>")
     assert unwrap(spelled) == PROFILE
+
+
+def test_logs_of_cat_v_are_read() -> None:
+    """`^M` at line ends, `^B` and `^C` are the characters they stand for; bytes that are no text stay as they are."""
+    spelled = PROFILE.replace(b"\r\n", b"^M\n").replace(b"\x02", b"^B").replace(b"\x03", b"^C")
+    assert unwrap(spelled) == PROFILE
+    assert unwrap(HOLLEY + b"^M\n") == HOLLEY + b"^M\n"
     assert lines(spelled) == lines(PROFILE)
 
 

@@ -308,3 +308,94 @@ def test_a_changed_byte_gives_no_wrong_block(place: int, byte: int) -> None:
     data[place] = byte
     for event in events(bytes(data)):
         assert isinstance(event, FrameError) or parse_iec62056(event).records == one(BLOCK).records
+
+
+def test_values_of_billing_periods_have_the_unit_of_the_running_register() -> None:
+    """Meters after VDEW 2.1 leave the unit out in `1.8.0*18`; a register that is not there gives none."""
+    telegram = one(
+        encode_iec62056(
+            [
+                "1-1:1.6.1(27.19*kW)(1702090945)",
+                "1-1:1.6.1*18(28.74)(1701121445)",
+                "1-1:1.8.0(00051206*kWh)",
+                "1-1:1.8.0*18(00049555)",
+                "1-1:2.8.0*18(00000055)",
+            ],
+            identification="LGZ4\\2ZMD3104407.B32",
+        )
+    )
+    units = {record.address: record.unit for record in telegram.records}
+    assert units == {
+        "1-1:1.6.1": "kW",
+        "1-1:1.6.1*18": "kW",
+        "1-1:1.8.0": "kWh",
+        "1-1:1.8.0*18": "kWh",
+        "1-1:2.8.0*18": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("written", "address"),
+    [
+        ("32.7(233*V)", "1-0:32.7.0"),
+        ("16.7(001.66*kW)", "1-0:16.7.0"),
+        ("1.8&02(0001.2*kWh)", "1-0:1.8.0*2"),
+        ("1-1:1.29(0.04088*kWh)", "1-1:1.29.0"),
+        ("0.0(12345678)", "0.0"),
+        ("9.4(088*C)", "9.4"),
+        ("82.8(0000)", "82.8"),
+    ],
+)
+def test_codes_without_e_are_completed_where_they_measure_electricity(written: str, address: str) -> None:
+    """C.D alone is C.D.0; ids, events and the codes of heat meters stay as they stand."""
+    assert one(encode_iec62056([written], identification=NAME)).records[0].address == address
+
+
+def test_codes_of_heat_meters_are_never_completed() -> None:
+    """6.8 of a heat meter is its energy and not reactive power."""
+    telegram = one(encode_iec62056(["6.8(0029.055*MWh)", "6.26(01589.28*m3)"], identification="LUGCUH50"))
+    assert [record.address for record in telegram.records] == ["6.8", "6.26"]
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\n\n"])
+def test_a_block_whose_line_ends_a_capture_changed(line_end: bytes) -> None:
+    """The check holds over the CRs that were on the wire; a changed digit is refused all the same."""
+    changed = MODE_C.replace(b"\r\n", line_end)
+    assert one(changed).records == one(MODE_C).records
+    assert reasons(changed.replace(b"285.4", b"285.5")) == ["bcc_mismatch"]
+
+
+def test_an_end_mark_with_another_line_end() -> None:
+    """`!` and LF alone end a telegram whose other lines end in CR LF."""
+    assert one(MODE_D[:-2] + b"\n").records == one(MODE_D).records
+
+
+def test_the_clock_and_serial_of_channel_1() -> None:
+    """1-1:0.9.1 and 1-1:0.9.2 are the clock, 1-1:0.0.0 the serial, where a meter gives its A-B as 1-1."""
+    lines = ["1-1:0.0.0(50871031)", "1-1:0.9.1(155420)", "1-1:0.9.2(170214)", "1-1:1.8.0(1*kWh)"]
+    telegram = one(encode_iec62056(lines))
+    assert telegram.time is not None
+    assert telegram.time.local == datetime(2017, 2, 14, 15, 54, 20)  # noqa: DTZ001 - wall clock
+    assert telegram.facts["serial"] == "50871031"
+
+
+def test_noise_with_a_parenthesis_is_no_torn_telegram() -> None:
+    """Only what holds the end of an address before a value counts as a failure; the rest is skipped bytes."""
+    noise = b"\x02\x91k(\xff\x02x(y\x01"
+    framer = Iec62056Framer()
+    assert framer.feed(noise) + framer.finish() == []
+    assert framer.skipped == len(noise)
+
+
+@pytest.mark.parametrize(
+    ("group", "value", "unit"),
+    [
+        ("000007,4*kW", Decimal("7.4"), "kW"),
+        ("1,2,3*kW", "1,2,3*kW", None),
+        ("000007,4", "000007,4", None),
+    ],
+)
+def test_a_decimal_comma_before_a_unit(group: str, value: Decimal | str, unit: str | None) -> None:
+    """A comma is a decimal point where a unit follows; other texts stay texts."""
+    record = one(encode_iec62056([f"1.6.0({group})"])).records[0]
+    assert (record.value, record.unit) == (value, unit)

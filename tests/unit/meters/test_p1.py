@@ -240,3 +240,12 @@ def test_a_changed_byte_gives_no_wrong_frame(place: int, byte: int) -> None:
     data[place] = byte
     frames = [event for event in events(bytes(data)) if isinstance(event, Frame)]
     assert not frames or bytes(data) == GOOD
+
+
+def test_a_long_message_over_lines() -> None:
+    """DSMR 2.2 breaks 0-0:96.13.0 in hex over lines; an unchecked telegram may not break anything else."""
+    lines = [*OLD, "0-0:96.13.0(" + "\r\n".join(["303132333435363738393A3B3C3D3E3F"] * 3) + ")"]
+    telegram = one(encode_p1("/KMP5 ZABF000000000000", lines, crc=False))
+    assert telegram.records[-1].address == "0-0:96.13.0"
+    torn = encode_p1("/KMP5 ZABF000000000000", [*OLD, "1-0:1.8.2(0001\r\n2.345*kWh)"], crc=False)
+    assert reasons(torn) == ["malformed"]
