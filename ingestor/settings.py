@@ -14,7 +14,9 @@ class IngestorSettings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="WATTLINE_INGESTOR_", frozen=True)
 
-    database_dsn: SecretStr = Field(min_length=1, description="postgresql://user:password@host:port/name of the migrated database")
+    database_dsn: SecretStr = Field(
+        min_length=1, description="postgresql://user:password@host:port/name of the migrated database"
+    )
     client_id: str = Field(
         "wattline-ingestor", pattern=rf"^{NAME.pattern}$", description="fixed: the broker keeps what it misses under it"
     )
