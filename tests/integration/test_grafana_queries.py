@@ -11,11 +11,18 @@ import pytest
 from grafana.fleet import dashboard
 from tests.servers import Database
 
-NOW = datetime.now(UTC).replace(microsecond=0)
-ZONE = f"Etc/GMT{NOW.hour - 12:+d}"
-"""Where it is about noon now, so that today has a morning at whatever hour the test runs (POSIX: +2 is west)."""
-MIDNIGHT = NOW.replace(hour=0, minute=0, second=0) + timedelta(hours=NOW.hour - 12)
+NOW = MIDNIGHT = datetime.now(UTC)
+ZONE = "UTC"
 METERS = ("LGZ:sound", "KFM:tariffs", "ISK:reset", "EBZ:zero", "EMH:silent", "O'Neill:1")
+
+
+@pytest.fixture(autouse=True)
+def _noon() -> None:
+    """Work where it is about noon now, so that today has a morning at whatever hour this runs (POSIX: +2 is west)."""
+    global NOW, MIDNIGHT, ZONE  # noqa: PLW0603 - the moment of this test, not of the import minutes before
+    NOW = datetime.now(UTC).replace(microsecond=0)
+    ZONE = f"Etc/GMT{NOW.hour - 12:+d}"
+    MIDNIGHT = NOW.replace(hour=0, minute=0, second=0) + timedelta(hours=NOW.hour - 12)
 
 
 def expanded(sql: str, *, timescale: bool, devices: list[str], meters: list[str], hours: int = 6) -> str:
@@ -119,8 +126,9 @@ async def seeded(database: Database) -> Database:
         await seed(opened)
         await opened.execute(
             "INSERT INTO frame (received_at, topic, kind, reason, data, delivery) "
-            "VALUES (now(), 't', 'payload', 'contract', 'x', gen_random_uuid()), "
-            "(now() - INTERVAL '7 hours', 't', 'frame', 'no_spec', 'y', gen_random_uuid())"
+            "VALUES ($1, 't', 'payload', 'contract', 'x', gen_random_uuid()), "
+            "($1 - INTERVAL '7 hours', 't', 'frame', 'no_spec', 'y', gen_random_uuid())",
+            NOW - timedelta(minutes=1),
         )
     finally:
         await opened.close()

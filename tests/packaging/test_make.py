@@ -19,7 +19,7 @@ def _make(*words: str, **environment: str) -> str:
 
 
 def test_demo_gets_only_the_options_that_are_set() -> None:
-    """FOR, REPORT and UNKNOWN become options; what is not set is not passed."""
+    """FOR and REPORT become options; what is not set is not passed."""
     assert _make("demo").split() == ["-m", "deploy.demo"]
     assert _make("demo", "FOR=60", "REPORT=r.json").split() == [
         "-m",
@@ -29,7 +29,6 @@ def test_demo_gets_only_the_options_that_are_set() -> None:
         "--report",
         "r.json",
     ]
-    assert _make("demo", "UNKNOWN=2").split() == ["-m", "deploy.demo", "--unknown", "2"]
 
 
 def test_clone_without_captures_leaves_them_out_and_says_so(tmp_path: Path) -> None:
