@@ -39,6 +39,24 @@ def configure_logging(level: str = "info", log_format: LogFormat = "auto") -> No
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
+    logging.basicConfig(
+        level=logging.DEBUG if level == "debug" else logging.WARNING, handlers=[_Libraries()], force=True
+    )
+
+
+class _Libraries(logging.Handler):
+    """Turns what libraries log into events of our own form, one line each; a traceback only at debug level."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        structlog.get_logger().log(
+            record.levelno,
+            "library_message",
+            logger=record.name,
+            message=record.getMessage().splitlines()[0][:500],
+            **({"error": f"{type(error).__name__}: {error}"} if error is not None else {}),
+            **({"exc_info": error} if error is not None and logging.root.level <= logging.DEBUG else {}),
+        )
 
 
 class Health:

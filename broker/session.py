@@ -370,7 +370,11 @@ class _Connection:
         if self.connected.done():
             return
         if reason.is_failure:
-            text = f"the broker refuses {self._options.client_id!r}: {reason}"
+            user = self._address.username
+            text = (
+                f"the broker refuses user {user!r} (client {self._options.client_id!r}): {reason};"
+                " check BROKER__USERNAME and BROKER__PASSWORD or BROKER__PASSWORD_FILE"
+            )
             error = RefusedError(text, reason.value) if reason.value in REFUSED_FOR_GOOD else TransientError(text)
             self.connected.set_exception(error)
             return
@@ -519,11 +523,19 @@ class Session:
                     return
 
     async def subscribe(self, *filters: tuple[str, int]) -> None:
-        """Add subscriptions that outlive reconnects; waits for SUBACK if connected."""
+        """Add subscriptions that outlive reconnects; waits for SUBACK if connected.
+
+        A broker that does not answer in time is left, and all is subscribed on the next connection.
+        """
         self._subscriptions.update(dict(filters))
-        if self._connection is not None and self._up.is_set():
-            with contextlib.suppress(ConnectionLostError):
-                await self._connection.subscribe(filters)
+        connection = self._connection
+        if connection is not None and self._up.is_set():
+            try:
+                await connection.subscribe(filters)
+            except ConnectionLostError:
+                return
+            except TimeoutError:
+                connection.close("no SUBACK in time")
 
     async def _or_ended(self, wait: Any) -> None:
         task = self._task
@@ -562,8 +574,11 @@ class Session:
     async def _connect(self, connection: _Connection) -> None:
         session_present = await connection.open(first=self.connections == 0)
         self._connection = connection
-        if self._subscriptions:
-            await connection.subscribe(tuple(self._subscriptions.items()))
+        standing: dict[str, int] = {}
+        # again for those that are added while the broker answers
+        while new := tuple(item for item in self._subscriptions.items() if item not in standing.items()):
+            await connection.subscribe(new)
+            standing.update(new)
         self.connections += 1
         self.last_error = ""
         self._up.set()

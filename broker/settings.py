@@ -18,11 +18,16 @@ class BrokerAddress(BaseModel):
     host: str = "127.0.0.1"
     port: int = Field(default=1883, ge=1, le=65535)
     username: str | None = None
+    """Default: `ingestor`, `gateway`, or the device's id."""
     password: SecretStr | None = None
     password_file: Path | None = None
     tls_ca: Path | None = None
     """A CA certificate file; with it the connection is TLS."""
     root: str = DEFAULT_ROOT
+
+    def as_user(self, name: str) -> "BrokerAddress":
+        """The same address for a user: the one set, or `name` where none is."""
+        return self if self.username is not None else self.model_copy(update={"username": name})
 
     def secret(self) -> str | None:
         """The password, read from its file where one is named. Raises PermanentError if the file can't be read."""
@@ -54,5 +59,6 @@ def describe(error: ValidationError, prefix: str) -> str:
     lines = []
     for problem in error.errors(include_url=False, include_input=True):
         name = prefix + "__".join(str(part) for part in problem["loc"]).upper()
-        lines.append(f"{name}: {problem['msg']} (got {problem.get('input')!r:.80})")
+        given = "" if problem["type"] == "missing" else f" (got {problem.get('input')!r:.80})"
+        lines.append(f"{name}: {problem['msg']}{given}")
     return "\n".join(lines)

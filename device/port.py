@@ -35,6 +35,7 @@ class Port:
     def __init__(self, path: str, context: Context) -> None:
         self.path = path
         self.state = "missing"
+        self._told_missing = False
         self.meter = MeterPort(path, context)
         self._context = context
         self._was_open = False
@@ -70,7 +71,12 @@ class Port:
         self._set_state("missing")
         if self._was_open:
             self._was_open = False
+            log.warning("port_lost", port=self.path, reason=why)
             self._context.outgoing.event("port_lost", "warning", meter=self.meter.key, port=self.path, error=why)
+        elif not self._told_missing:
+            self._told_missing = True
+            log.warning("port_missing", port=self.path, reason=why, note="it is tried again and again")
+            self._context.outgoing.event("port_missing", "warning", port=self.path, error=why)
 
     def _set_state(self, state: str) -> None:
         self.state = state

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import fcntl
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import structlog
@@ -40,10 +41,23 @@ async def run(settings: DeviceSettings, stop: asyncio.Event) -> None:
     structlog.contextvars.bind_contextvars(device=device)
     _prepare(settings.data_folder)
     metrics, health = DeviceMetrics(), Health()
-    config = Configuration(settings.data_folder / "desired.json")
-    config.load()
     boot = secrets.token_hex(8)
-    log.info("agent_starts", boot=boot, data_folder=str(settings.data_folder), version_in_force=config.version)
+    with _sole_use(settings.data_folder):
+        config = Configuration(settings.data_folder / "desired.json")
+        config.load()
+        log.info("agent_starts", boot=boot, data_folder=str(settings.data_folder), version_in_force=config.version)
+        await _kept(settings, device, boot, config, metrics, health, stop)
+
+
+async def _kept(
+    settings: DeviceSettings,
+    device: str,
+    boot: str,
+    config: Configuration,
+    metrics: DeviceMetrics,
+    health: Health,
+    stop: asyncio.Event,
+) -> None:
     async with (
         _outbox(settings, config) as outbox,
         serve_health(health, metrics.registry, settings.http_host, settings.http_port),
@@ -75,7 +89,7 @@ async def _connected(
             (topics.commands_of(device), DELIVERY[Kind.COMMAND].qos),
         ),
     )
-    async with Session(settings.broker, options) as session:
+    async with Session(settings.broker.as_user(device), options) as session:
         publisher = Publisher(
             session,
             outbox,
@@ -140,6 +154,25 @@ async def _outbox(settings: DeviceSettings, config: Configuration) -> AsyncItera
         except OSError as error:
             outbox.sync_failed(error)
         outbox.save_acks()
+
+
+@contextlib.contextmanager
+def _sole_use(folder: Path) -> Iterator[None]:
+    """Hold the data folder's lock, which ends with the process: two agents on one outbox would lose readings.
+
+    Raises PermanentError where another agent holds it. A disk that can't lock is no reason not to start.
+    """
+    with contextlib.ExitStack() as exits:
+        try:
+            lock = exits.enter_context((folder / "lock").open("ab"))
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise PermanentError(
+                f"another agent uses the data folder {folder}; stop it, or set WATTLINE_DEVICE_DATA_FOLDER"
+            ) from error
+        except OSError as error:
+            log.warning("data_folder_not_locked", folder=str(folder), reason=str(error))
+        yield
 
 
 def _prepare(folder: Path) -> None:

@@ -89,6 +89,10 @@ class Inbox:
         except ContractError as error:
             await self._refuse(message, address, error)
             return
+        except (ValueError, ArithmeticError, RecursionError) as error:
+            # what no model foresaw, such as a time before the year 1: it would come again for ever
+            await self._refuse(message, address, ContractError(str(error), field="payload"))
+            return
         except asyncpg.PostgresError as error:
             await self._refuse(message, address, ContractError(str(error), field="payload"))
             return

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from broker.service import Health, health_routes, serve_http
+from broker.service import Health, health_routes, serve_health, serve_http
 from broker.session import Session, SessionOptions
 from broker.topics import DELIVERY, Topics
 from gateway.api import application, routes
@@ -68,15 +68,16 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
         subscriptions=tuple((topics.every(kind), DELIVERY[kind].qos) for kind in KINDS),
     )
     async with contextlib.AsyncExitStack() as stack:
-        pool = await _or_stopped(stack, settings, stop)
-        if pool is None:
-            return
-        stocked = await _until(stop, until_stored(lambda: _stock(pool, metrics), "gateway.catalogue", metrics))
-        if stocked is None:
-            return
+        async with _waiting(settings, metrics):
+            pool = await _or_stopped(stack, settings, stop)
+            if pool is None:
+                return
+            stocked = await _until(stop, until_stored(lambda: _stock(pool, metrics), "gateway.catalogue", metrics))
+            if stocked is None:
+                return
         reconcilers: list[Reconciler] = []
         session = Session(
-            settings.broker,
+            settings.broker.as_user("gateway"),
             options,
             on_connect=lambda present: reconcilers[0].connected(session_present=present),
         )
@@ -124,6 +125,16 @@ async def _stock(pool: Pool, metrics: Metrics) -> tuple[Shelf, list[str]]:
         "specs_published", shipped=len(catalogue()), added=added, known=len(shelf.specs), devices_changed=len(changed)
     )
     return shelf, changed
+
+
+@contextlib.asynccontextmanager
+async def _waiting(settings: GatewaySettings, metrics: Metrics) -> AsyncIterator[None]:
+    """Say on /healthz that the database is waited for; the API takes the port over once it is there."""
+    health = Health()
+    health.add("database", lambda: (False, "not connected yet"))
+    host, _ = settings.listen_host()
+    async with serve_health(health, metrics.registry, host, settings.http_port):
+        yield
 
 
 @contextlib.asynccontextmanager

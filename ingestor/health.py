@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from datetime import UTC, datetime
 
 import asyncpg
 import structlog
@@ -19,7 +18,9 @@ from store.queries import load
 log = structlog.get_logger()
 
 EVERY_S = 5.0
-PROBE_AFTER_S = 15.0
+PROBE_AFTER_S = 5.0
+SILENT_S = 30.0
+"""An answer of the database that is older proves nothing any more."""
 STUCK_S = 60.0
 LAST_SEEN_S = 30.0
 SUMMARY_S = 60.0
@@ -34,6 +35,7 @@ class Watch:
         self._names = names
         self._metrics = metrics
         self._answered_s: float | None = None
+        self._failed_s = 0.0
         self._failure = "not connected yet"
         self._summary_s = self._flushed_s = time.monotonic()
         self._summed: dict[str, float] = {}
@@ -80,9 +82,10 @@ class Watch:
 
     async def _probe(self, pool: Pool) -> None:
         try:
-            await pool.fetchval("SELECT 1", timeout=EVERY_S)
+            async with asyncio.timeout(EVERY_S):
+                await pool.fetchval("SELECT 1")
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-            self._failure = str(error) or "no answer in time"
+            self._failure, self._failed_s = str(error) or "no answer in time", time.monotonic()
             log.warning("database_probe_failed", reason=self._failure, transient=is_transient(error))
         else:
             self._answered_s, self._failure = time.monotonic(), ""
@@ -111,10 +114,10 @@ class Watch:
         if self._pipeline.failure:
             return False, self._pipeline.failure
         good_s = max(self._answered_s or 0.0, self._pipeline.last_commit_s or 0.0)
-        if good_s and (not self._failure or (self._pipeline.last_commit_s or 0.0) >= (self._answered_s or 0.0)):
-            at = datetime.fromtimestamp(time.time() - (time.monotonic() - good_s), UTC)
-            return True, f"answered at {at.isoformat(timespec='seconds')}"
-        return False, self._failure
+        if not good_s or self._failed_s > good_s:
+            return False, self._failure
+        ago_s = time.monotonic() - good_s
+        return ago_s < SILENT_S, f"answered {ago_s:.0f} s ago"
 
     def _writing(self) -> tuple[bool, str]:
         since_s = self._pipeline.writing_since_s

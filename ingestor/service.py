@@ -58,7 +58,7 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
         receive_maximum=settings.receive_maximum,
         subscriptions=subscriptions(topics, settings.share_group),
     )
-    session = Session(settings.broker, options)
+    session = Session(settings.broker.as_user("ingestor"), options)
     assembler = Assembler(settings, topics, names, metrics)
     pipeline = Pipeline(settings, session, assembler, names, metrics)
     watch = Watch(session, pipeline, names, metrics)
@@ -67,16 +67,19 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
         log.info("ingestor_started", client_id=settings.client_id, share_group=settings.share_group, root=topics.root)
         async with asyncio.TaskGroup() as group:
             intake = group.create_task(pipeline.intake(), name="ingestor.intake")
-            write = group.create_task(_with_database(settings, pipeline, watch), name="ingestor.database")
+            late = asyncio.Event()
+            write = group.create_task(_with_database(settings, pipeline, watch, late), name="ingestor.database")
             await stop.wait()
             log.info("ingestor_stopping", open_batch=pipeline.held)
             intake.cancel()
-            await _drain(pipeline, settings.stop_deadline_s)
+            if not await _drain(pipeline, settings.stop_deadline_s):
+                late.set()
+                await asyncio.sleep(0)
             write.cancel()
     log.info("ingestor_stopped")
 
 
-async def _with_database(settings: IngestorSettings, pipeline: Pipeline, watch: Watch) -> None:
+async def _with_database(settings: IngestorSettings, pipeline: Pipeline, watch: Watch, late: asyncio.Event) -> None:
     opened = partial(open_pool, min_size=1, max_size=settings.writers + 1, application_name=settings.client_id)
     async with opened(settings.database_dsn.get_secret_value()) as pool:
         await _require_schema(pool)
@@ -85,9 +88,23 @@ async def _with_database(settings: IngestorSettings, pipeline: Pipeline, watch: 
                 for number in range(settings.writers):
                     group.create_task(pipeline.write(pool), name=f"ingestor.write.{number}")
                 group.create_task(watch.keep(pool), name="ingestor.watch")
+                group.create_task(_terminate_when(late, pool), name="ingestor.terminate")
         finally:
-            async with asyncio.timeout(FLUSH_S):
-                await watch.flush_last_seen(pool)
+            await _flush(pool, watch)
+
+
+async def _flush(pool: Pool, watch: Watch) -> None:
+    async with asyncio.TaskGroup() as group:
+        flushing = group.create_task(watch.flush_last_seen(pool), name="ingestor.flush")
+        _, late = await asyncio.wait({flushing}, timeout=FLUSH_S)
+        if late:
+            # a statement that is cancelled waits for the server, too
+            pool.terminate()
+
+
+async def _terminate_when(late: asyncio.Event, pool: Pool) -> None:
+    await late.wait()
+    pool.terminate()
 
 
 async def _require_schema(pool: Pool) -> None:
@@ -107,9 +124,11 @@ async def _require_schema(pool: Pool) -> None:
         return
 
 
-async def _drain(pipeline: Pipeline, deadline_s: float) -> None:
+async def _drain(pipeline: Pipeline, deadline_s: float) -> bool:
     try:
         async with asyncio.timeout(deadline_s):
             await pipeline.drain()
     except TimeoutError:
         log.warning("stopped_before_all_was_stored", deadline_s=deadline_s, note="the broker gives the rest again")
+        return False
+    return True

@@ -203,3 +203,15 @@ class Feeder:
             self._last_s = now_s
             self.write(self.data)
         return True
+
+
+async def test_a_port_that_was_never_there_is_named_once(broker: Broker, tmp_path: Path) -> None:
+    """A port of the settings that does not exist (a typo) is told as an event, once, and used when it appears."""
+    await broker.add_device("pi-1")
+    link = tmp_path / "ttyUSB0"
+    async with Desk(broker, "pi-1") as desk, agent(settings(desk, tmp_path / "data", str(link))):
+        await until(lambda: desk.events("port_missing"))
+        async with SimulatedP1Meter(serial="E0044007133156018", link=link):
+            await until(lambda: desk.samples(P1), 40)
+        [missing] = desk.events("port_missing")
+        assert missing.detail["port"] == str(link)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from pydantic import SecretStr
 
+from broker import session as session_module
 from broker.session import ConnectionLostError, Inbound, Publication, RefusedError, Session, SessionOptions
 from broker.settings import BrokerAddress
 from broker.topics import Topics
@@ -164,7 +165,7 @@ async def test_wrong_password_ends_the_session_with_a_clear_error(own_broker: Br
     """A refused login is an error that names the client, raised by whoever waits."""
     wrong = address(own_broker, "gateway").model_copy(update={"password": SecretStr("wrong")})
     async with Session(wrong, SessionOptions("tx")) as session:
-        with pytest.raises(RefusedError, match="refuses 'tx'"):
+        with pytest.raises(RefusedError, match="refuses user 'gateway'.*BROKER__PASSWORD"):
             async with asyncio.timeout(DEADLINE_S):
                 await session.wait_connected()
 
@@ -196,3 +197,44 @@ async def test_leaving_never_hangs_while_the_broker_is_away(own_broker: Broker) 
         async with asyncio.timeout(DEADLINE_S):
             async with Session(address(own_broker, "gateway"), SessionOptions("tx")):
                 await asyncio.sleep(moment * 0.0002)
+
+
+async def test_a_filter_added_while_the_session_subscribes_is_subscribed_too(own_broker: Broker) -> None:
+    """Subscribing between CONNECT and SUBACK takes effect on the connection that is being made."""
+    async with TcpProxy(own_broker.host, own_broker.port, delay_s=0.3) as proxy:
+        first, second = TOPICS.command("d1", "first"), TOPICS.command("d1", "second")
+        options = SessionOptions("rx", subscriptions=((first, 1),))
+        async with (
+            Session(address(own_broker, "monitor", proxy.port), options) as rx,
+            entered(own_broker, "gateway", SessionOptions("tx")) as tx,
+            asyncio.timeout(DEADLINE_S),
+        ):
+            while rx._connection is None:  # noqa: SLF001 - nobody else sees this moment
+                await asyncio.sleep(0.01)
+            assert not rx.connected
+            await rx.subscribe((second, 1))
+            await rx.wait_connected()
+            await tx.publish(Publication(second, b"x"))
+            [message] = await take(rx, 1)
+            assert message.topic == second
+
+
+async def test_a_broker_that_does_not_answer_a_subscription_is_connected_to_again(
+    own_broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a SUBACK in time the connection is given up; the subscription stands on the next one."""
+    monkeypatch.setattr(session_module, "CONNECT_TIMEOUT_S", 1.0)
+    async with TcpProxy(own_broker.host, own_broker.port) as proxy:
+        async with (
+            Session(address(own_broker, "monitor", proxy.port), SessionOptions("rx")) as rx,
+            entered(own_broker, "gateway", SessionOptions("tx")) as tx,
+            asyncio.timeout(DEADLINE_S),
+        ):
+            await rx.wait_connected()
+            proxy.stall()
+            await rx.subscribe((TOPIC, 1))
+            await proxy.cut()
+            await proxy.restore()
+            await rx.wait_connected()
+            await tx.publish(Publication(TOPIC, b"x"))
+            assert (await take(rx, 1))[0].payload == b"x"
