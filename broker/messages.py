@@ -28,7 +28,10 @@ MAX_PAYLOAD_BYTES = 256 * 1024
 
 
 def _utc(value: datetime) -> datetime:
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("lies outside the years 1 to 9999 in UTC") from error
 
 
 def _stamp(value: datetime) -> str:

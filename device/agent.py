@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
@@ -36,6 +36,7 @@ class Agent:
     control: Control
     inbox: Inbox
     ports: Ports
+    _syncing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop`, then stop reading, send what waits under a deadline, and say goodbye."""
@@ -84,6 +85,7 @@ class Agent:
         self.publisher.ready = lambda: self.control.registered
         self.control.on_sent = self.publisher.nudge
         context.apply_limit = self.outbox.set_limit
+        context.make_durable = self._sync_now
         context.on_spec_used = lambda: self.control.report(None, context.specs_in_use)
         context.registry.changed = lambda: self.control.registration_changed(self.ports.names, context.registry.meters)
         self.publisher.on_poison = lambda record, code: context.outgoing.event(
@@ -133,14 +135,18 @@ class Agent:
                 waited_s, appended = 0.0, self.outbox.counts.appended
                 await self._sync_now()
 
-    async def _sync_now(self) -> None:
-        descriptors = self.outbox.take_unsynced() + self.ports.take_unsynced()
-        if descriptors:
+    async def _sync_now(self) -> bool:
+        # one after another: who comes second must not return while the first still waits for the disk
+        async with self._syncing:
+            descriptors = self.outbox.take_unsynced() + self.ports.take_unsynced()
             try:
-                await asyncio.to_thread(sync, descriptors)
+                if descriptors:
+                    await asyncio.to_thread(sync, descriptors)
             except OSError as error:
                 self.outbox.sync_failed(error)
-        self.outbox.save_acks()
+                return False
+            self.outbox.save_acks()
+            return not self.outbox.disk_error
 
     async def _upkeep(self) -> None:
         context = self.context

@@ -1,7 +1,7 @@
 """What the tasks of one agent share."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from device.bundles import Bundles
@@ -15,9 +15,16 @@ from device.settings import DeviceSettings
 from device.specs import SpecStore
 
 
+async def _nothing_to_do() -> bool:
+    return True
+
+
 @dataclass(slots=True)
 class Context:
-    """The collaborators of a port's tasks, handed over as one; `revision` rises with each change of configuration."""
+    """The collaborators of a port's tasks, handed over as one; `revision` rises with each change of configuration.
+
+    `make_durable` waits until the disk has what was put into the outbox; False while the disk refuses.
+    """
 
     device: str
     settings: DeviceSettings
@@ -34,6 +41,7 @@ class Context:
     specs_in_use: dict[str, str] = field(default_factory=dict)
     on_spec_used: Callable[[], None] = lambda: None
     apply_limit: Callable[[int], None] = lambda _bytes: None
+    make_durable: Callable[[], Awaitable[bool]] = _nothing_to_do
 
     def use_spec(self, meter: str, ref: str) -> None:
         """Note by which spec a meter's readings are made; a change is reported."""

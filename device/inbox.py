@@ -29,7 +29,8 @@ class Inbox:
         async for inbound in self._session.messages():
             try:
                 await self._take(inbound)
-            except ContractError as error:
+            except (ContractError, ValueError, ArithmeticError, RecursionError) as error:
+                # also what no model foresaw, such as a time before the year 1: retained, it would come at each start
                 log.warning("message_refused", topic=inbound.topic, error=str(error))
             inbound.ack()
 

@@ -1,6 +1,7 @@
 """What stands at one port: which meter it is, whether its spec is known, and what becomes of each frame until then."""
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime
 from pathlib import PurePath
 from typing import Final
@@ -47,7 +48,10 @@ class MeterPort:
     @property
     def spec(self) -> Spec | None:
         """The spec in force for the meter at this port."""
-        config = self._context.config.meter(self.key) if self.key else None
+        return self._spec_of(self.key)
+
+    def _spec_of(self, key: str) -> Spec | None:
+        config = self._context.config.meter(key) if key else None
         return self._context.specs.get(config.spec) if config is not None and config.spec is not None else None
 
     def take(self, frame: Frame, at: datetime) -> bool:
@@ -61,11 +65,17 @@ class MeterPort:
         self._context.metrics.frames.labels(self._protocol, "good").inc()
         self._identify(telegram)
         received = Received(at, self._context.clock.trust())
-        self._dispatch(Held(at, received.clock, self.key, frame), telegram)
+        self._dispatch(Held(at, received.clock, self.key, frame), telegram, self._fate(self.key))
         return True
 
     def fail(
-        self, error: FrameError, at: datetime, *, reason: FrameReason = FrameReason.BAD_FRAME, data: bytes = b""
+        self,
+        error: FrameError,
+        at: datetime,
+        *,
+        reason: FrameReason = FrameReason.BAD_FRAME,
+        data: bytes = b"",
+        key: str | None = None,
     ) -> None:
         """Take a bad or undecodable frame: the first few of each minute are published, all are counted."""
         context = self._context
@@ -82,7 +92,7 @@ class MeterPort:
             self.port,
             self._protocol or "unknown",
             [(at, octets, error.reason)],
-            meter=self.key,
+            meter=self.key if key is None else key,
             hints={name: text for name, text in hints.items() if text},
         )
 
@@ -97,57 +107,77 @@ class MeterPort:
         return self._held.take_unsynced()
 
     async def settle(self) -> None:
-        """Decode or publish held frames once it is known what to do with them; the file is emptied last."""
-        if not self._held.count or not self.key or self._fate() == "hold":
+        """Decode or publish held frames once it is known what to do with them; the file is emptied last.
+
+        Those of a meter that stood here before go with them: raw, unless it is known how to decode them.
+        """
+        if not self._held.count or not self.key or self._fate(self.key) == "hold":
+            return
+        # without a disk their readings would have no place to wait
+        if not await self._context.make_durable():
             return
         kept: list[Held] = []
         done = 0
         for n, held in enumerate(list(self._held.read())):
-            if held.meter not in ("", self.key):
+            # asked for each of them: the configuration may change in the pauses
+            fate = self._fate_of_held(held.meter or self.key)
+            if fate == "hold":
                 kept.append(held)
                 continue
-            self._release(held)
+            self._release(held, fate)
             done += 1
             if n % SETTLE_SLICE == SETTLE_SLICE - 1:
                 await asyncio.sleep(0)
-        # what came of them must be in the outbox before they go
-        self._context.bundles.flush(self._context.monotonic(), 0)
-        try:
-            self._held.replace(kept)
-        except OSError as error:
-            self._context.outgoing.event("held_frames_not_deleted", "error", port=self.port, error=str(error))
-        self._context.metrics.held_frames.labels(self.port).set(self._held.count)
         if done:
-            self._context.outgoing.event("held_frames_released", meter=self.key, port=self.port, frames=done)
+            await self._forget_released(kept, done)
 
-    def _release(self, held: Held) -> None:
+    async def _forget_released(self, kept: list[Held], done: int) -> None:
+        # what came of them must be in the outbox, and on the disk, before they go
+        self._context.bundles.flush(self._context.monotonic(), 0)
+        failure = "" if await self._context.make_durable() else "the outbox can't be written"
         try:
-            self._dispatch(Held(held.at, held.clock, self.key, held.frame), parse(held.frame), released=True)
-        except FrameError as error:
-            self.fail(error, held.at, reason=FrameReason.UNDECODABLE, data=held.frame.data)
+            if not failure:
+                self._held.replace(kept)
+        except OSError as error:
+            failure = str(error)
+        if failure:
+            self._context.outgoing.event("held_frames_not_deleted", "error", port=self.port, error=failure)
+        self._context.metrics.held_frames.labels(self.port).set(self._held.count)
+        self._context.outgoing.event("held_frames_released", meter=self.key, port=self.port, frames=done)
 
-    def _fate(self) -> str:
+    def _release(self, held: Held, fate: str) -> None:
+        held = replace(held, meter=held.meter or self.key)
+        try:
+            self._dispatch(held, parse(held.frame), fate, released=True)
+        except FrameError as error:
+            self.fail(error, held.at, reason=FrameReason.UNDECODABLE, data=held.frame.data, key=held.meter)
+
+    def _fate(self, key: str) -> str:
         """`decode`, `raw` (the platform has no spec), or `hold` (it has not spoken, or the spec is on its way)."""
-        config = self._context.config.meter(self.key) if self.key else None
+        config = self._context.config.meter(key) if key else None
         if config is None:
             return "hold"
         if config.spec is None:
             return "raw"
-        return "decode" if self.spec is not None else "hold"
+        return "decode" if self._spec_of(key) is not None else "hold"
 
-    def _dispatch(self, held: Held, telegram: Telegram, *, released: bool = False) -> None:
+    def _fate_of_held(self, key: str) -> str:
+        """The same, but nothing is heard any more of a meter that is gone: its frames are left to the platform."""
+        gone = key != self.key and self._context.config.meter(key) is None
+        return "raw" if gone else self._fate(key)
+
+    def _dispatch(self, held: Held, telegram: Telegram, fate: str, *, released: bool = False) -> None:
         received = Received(held.at, held.clock)
-        spec = self.spec
-        fate = self._fate()
+        spec = self._spec_of(held.meter)
         if fate == "decode" and spec is not None:
             try:
-                self._reader.read(self.key, spec, telegram, received, held=released)
+                self._reader.read(held.meter, spec, telegram, received, held=released)
             except FrameError as error:
-                self.fail(error, held.at, reason=FrameReason.UNDECODABLE, data=held.frame.data)
+                self.fail(error, held.at, reason=FrameReason.UNDECODABLE, data=held.frame.data, key=held.meter)
         elif fate == "hold" and self._held.add(held):
             self._context.metrics.held_frames.labels(self.port).set(self._held.count)
-        elif self._reader.wants_raw(self.key or self.port, received):
-            of = FramesOf(FrameReason.NO_SPEC, self.port, str(held.frame.protocol), self.key)
+        elif self._reader.wants_raw(held.meter or self.port, received):
+            of = FramesOf(FrameReason.NO_SPEC, self.port, str(held.frame.protocol), held.meter)
             self._context.bundles.add_frame(of, held.at, held.frame.data, self._context.monotonic())
         else:
             self._context.metrics.frames_suppressed.labels(self.port, FrameReason.NO_SPEC).inc()

@@ -129,13 +129,16 @@ class Outbox:
         """Take one message; it is on disk after the next sync, or in memory where the disk refuses."""
         stream = stream_of(meter) if meter else 0
         record = Record(self._next, int(self._wall() * 1000), stream, kind, payload)
+        in_memory = bool(self._memory) and not self._write_memory()
+        if not in_memory:
+            # before the index is given: where no segment is open, the last one would seem to hold this message
+            self._make_room(len(encode(record)))
         self._next += 1
         self._waiting += 1
         self.counts.appended += 1
-        if self._memory and not self._write_memory():
+        if in_memory:
             self._remember(record)
             return record
-        self._make_room(len(encode(record)))
         try:
             self._log.append(record)
         except OSError as error:
@@ -148,13 +151,18 @@ class Outbox:
         if not self._gone(index, index + 1):
             return
         self.counts.acknowledged += 1
+        record = self._memory.pop(index, None)
+        if record is not None:
+            self._memory_bytes -= len(record.payload)
+            return
         segment = self._segment_of(index)
         if segment is not None and segment.thinned:
             segment.left -= 1
             self._finish_thinned(segment, self._log.end_of(segment, self._end_on_disk()))
-        record = self._memory.pop(index, None)
-        if record is not None:
-            self._memory_bytes -= len(record.payload)
+
+    def holds(self, index: int) -> bool:
+        """Whether a message that was given this index still waits."""
+        return index not in self._acks
 
     def read_after(self, index: int, most: int) -> list[Record]:
         """The first unacknowledged messages beyond an index, in order."""
@@ -183,16 +191,20 @@ class Outbox:
     def save_acks(self) -> None:
         """Write down what is acknowledged, delete segments that are done; call it about once a second.
 
-        What is not written down is repeated after a restart, never lost.
+        What is not written down is repeated after a restart, never lost. After an error of the disk it is written
+        in any case, and waited for: that shows whether the disk works again.
         """
-        if not self._acks_changed:
+        if not self._acks_changed and not self.disk_error:
             return
         self._delete_finished()
         try:
-            write_atomically(self._folder / ACKS_FILE, self._acks.to_json(), durable=False)
+            write_atomically(self._folder / ACKS_FILE, self._acks.to_json(), durable=bool(self.disk_error))
             self._acks_changed = False
         except OSError as error:
             self._failed(error)
+        else:
+            if not self._memory:
+                self._recovered()
 
     def sync_failed(self, error: OSError) -> None:
         """Note that the disk refused a sync; the segment is left and another begun."""
@@ -327,9 +339,13 @@ class Outbox:
                 return False
             del self._memory[index]
             self._memory_bytes -= len(record.payload)
-        self.disk_error = ""
-        self._notice("outbox_disk_recovered", "info")
+        self._recovered()
         return True
+
+    def _recovered(self) -> None:
+        if self.disk_error:
+            self.disk_error = ""
+            self._notice("outbox_disk_recovered", "info")
 
     def _failed(self, error: OSError) -> None:
         self.counts.disk_errors += 1

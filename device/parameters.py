@@ -41,7 +41,7 @@ class Configuration:
             self._desired = Desired.parse(self._file.read_bytes())
         except FileNotFoundError:
             return
-        except (OSError, ContractError) as error:
+        except (OSError, ContractError, ValueError, ArithmeticError) as error:
             log.warning("desired_unreadable", path=str(self._file), error=str(error))
 
     @property
@@ -109,6 +109,10 @@ def _read(payload: bytes) -> Desired:
             Reason(field=(".".join(map(str, p["loc"])) or "payload")[:256], reason=p["msg"][:1024]) for p in problems
         )
         raise _RefusedError(_version(payload), reasons) from error
+    except (ValueError, ArithmeticError, RecursionError) as error:
+        # a time that is none in UTC
+        reason = Reason(field="payload", reason=str(error)[:1024])
+        raise _RefusedError(_version(payload), (reason,)) from error
     reasons = tuple(
         Reason(field=f"parameters.{name}.{n}", reason=f"{pattern!r} fits no OBIS code; digits, * . : - & are allowed")
         for name in ("obis_include", "obis_exclude")

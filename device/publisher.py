@@ -144,7 +144,9 @@ class Publisher:
                 self._after = found[-1].index
                 self._backlog.extend(found)
             record = self._backlog.popleft()
-            if record.index not in self._in_flight and record.index not in self._live:
+            # read while it was under way live, it may be acknowledged by now
+            under_way = record.index in self._in_flight or record.index in self._live
+            if not under_way and self._outbox.holds(record.index):
                 return record
 
     def _send(self, record: Record, *, live: bool) -> None:

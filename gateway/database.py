@@ -30,7 +30,7 @@ async def until_stored(work: Callable[[], Awaitable[T]], task: str, metrics: Met
     while True:
         try:
             return await work()
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
             if isinstance(error, asyncpg.PostgresError) and refuses_data(error):
                 raise
             if not heals(error):
@@ -43,7 +43,9 @@ async def until_stored(work: Callable[[], Awaitable[T]], task: str, metrics: Met
 
 def heals(error: BaseException) -> bool:
     """Whether waiting can help."""
-    return is_transient(error) or getattr(error, "sqlstate", "") == NOT_MIGRATED
+    # asyncpg's internal error: a connection that goes as a statement begins
+    gone = isinstance(error, asyncpg.InternalClientError)
+    return gone or is_transient(error) or getattr(error, "sqlstate", "") == NOT_MIGRATED
 
 
 def refuses_data(error: asyncpg.PostgresError) -> bool:

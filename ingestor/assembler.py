@@ -112,6 +112,8 @@ class Assembler:
                 )
                 batch.ledger_rows += 1
         batch.salvaged.clear()
+        named = batch.statuses.keys() | {stored.device for stored in batch.stored.values() if stored.device}
+        batch.device_ids = {name: self._names.devices[name] for name in named if name in self._names.devices}
 
     def _take_apart(self, topic: str) -> Address:
         address = self._topics.parse(topic)

@@ -61,6 +61,8 @@ class Batch:
     statuses: dict[str, tuple[Received, DeviceStatus]] = field(default_factory=dict)
     seen: dict[int, int] = field(default_factory=dict)
     salvaged: list[Salvaged] = field(default_factory=list)
+    device_ids: dict[str, int] = field(default_factory=dict)
+    """The ids of the devices that `stored` and `statuses` name, taken once these are complete."""
     kinds: dict[str, int] = field(default_factory=dict)
     """Messages by kind, for the metrics."""
 

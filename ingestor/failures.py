@@ -13,6 +13,10 @@ _SETUP_CLASSES = ("28", "3D", "42")
 """SQLSTATE: authorization, no such database, no such table or right: a person must act."""
 
 
+DATABASE_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+"""What asyncpg raises where the database fails; the third where a connection goes as a statement begins."""
+
+
 class Remedy(Enum):
     """How to go on after a failed batch."""
 

@@ -3,11 +3,11 @@
 import asyncio
 import time
 
-import asyncpg
 import structlog
 
 from broker.service import Health
 from broker.session import Session
+from ingestor.failures import DATABASE_ERRORS
 from ingestor.metrics import Metrics
 from ingestor.names import Names
 from ingestor.pipeline import Pipeline
@@ -76,7 +76,7 @@ class Watch:
         ids = sorted(seen)
         try:
             await pool.execute(load("update_last_seen"), ids, [instant(seen[number]) for number in ids])
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except DATABASE_ERRORS as error:
             log.warning("last_seen_not_written", reason=str(error), devices=len(ids))
             self._pipeline.seen = seen | self._pipeline.seen
 
@@ -84,7 +84,7 @@ class Watch:
         try:
             async with asyncio.timeout(EVERY_S):
                 await pool.fetchval("SELECT 1")
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except DATABASE_ERRORS as error:
             self._failure, self._failed_s = str(error) or "no answer in time", time.monotonic()
             log.warning("database_probe_failed", reason=self._failure, transient=is_transient(error))
         else:

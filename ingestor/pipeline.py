@@ -2,15 +2,15 @@
 
 import asyncio
 import time
+from dataclasses import replace
 
-import asyncpg
 import structlog
 
 from broker.backoff import Backoff
 from broker.session import Session
 from ingestor.assembler import Assembler
 from ingestor.batch import Batch, Received
-from ingestor.failures import Remedy, remedy_for
+from ingestor.failures import DATABASE_ERRORS, Remedy, remedy_for
 from ingestor.metrics import Metrics
 from ingestor.names import Names
 from ingestor.rows import micros_now
@@ -42,7 +42,7 @@ class Pipeline:
         self._assembler = assembler
         self._names = names
         self._metrics = metrics
-        self._writer = Writer(names)
+        self._writer = Writer()
         self._most_messages = max(1, settings.receive_maximum // (settings.writers + 2))
         self._most_bytes = settings.batch_mib * 1024 * 1024
         self._open = Batch()
@@ -174,7 +174,7 @@ class Pipeline:
                 started_s = time.monotonic()
                 async with asyncio.timeout(self._settings.database_timeout_s):
                     written = await self._write_once(pool, batch, staged=staged, pieces=pieces)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError, OverflowError) as error:
+            except (*DATABASE_ERRORS, ValueError, OverflowError) as error:
                 remedy = remedy_for(error)
                 if remedy is Remedy.SPLIT or (remedy is Remedy.STAGE and staged):
                     return error
@@ -182,9 +182,11 @@ class Pipeline:
                 if remedy is Remedy.STAGE:
                     continue
                 pieces = pieces or remedy is Remedy.PIECES
-                # after an outage ids in memory may be those of another database
-                self._names.clear()
-                batch = self._assembler.rebuild(batch.received)
+                # after an outage ids in memory may be those of another database; not while another batch looks them up
+                async with self._naming:
+                    self._names.clear()
+                # the commit may have succeeded and only its answer been lost: each may be in already
+                batch = self._assembler.rebuild([replace(received, doubtful=True) for received in batch.received])
                 await self._failed(error, len(batch.received), backoff)
             else:
                 self._committed(batch, written, time.monotonic() - started_s, staged=staged)

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from ingestor.batch import Batch
-from ingestor.names import Connection, Names
+from ingestor.names import Connection
 from ingestor.records import clean_json
 from ingestor.rows import HEADER, LEDGER_COLUMNS, READING_BYTES, READING_COLUMNS, TRAILER, by_time, instant
 from store.queries import load
@@ -23,9 +23,6 @@ class Written:
 
 class Writer:
     """Writes batches whose names are resolved."""
-
-    def __init__(self, names: Names) -> None:
-        self._names = names
 
     async def write(self, connection: Connection, batch: Batch, *, staged: bool) -> Written:
         """Store the batch and commit.
@@ -64,7 +61,8 @@ class Writer:
         return Written(rows, batch.rows - rows)
 
     async def _write_records(self, connection: Connection, batch: Batch) -> None:
-        devices = self._names.devices
+        # not from memory, which another writer may have cleared since
+        devices = batch.device_ids
         if batch.statuses:
             states = sorted((devices[name], state) for name, (_, state) in batch.statuses.items())
             await connection.execute(

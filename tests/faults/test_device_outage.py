@@ -105,6 +105,27 @@ async def test_after_an_outage_live_messages_go_first_and_nothing_is_lost_or_rep
         assert backlog == sorted(backlog)
 
 
+async def test_live_messages_at_the_end_of_a_backlog_are_sent_once(broker: Broker, tmp_path: Path) -> None:
+    """What the backlog's reader finds while it is under way live is not sent again once it is acknowledged."""
+    await broker.add_device("pi-1")
+    async with Desk(broker, "pi-1") as desk, sender(desk, tmp_path) as out:
+        out.send(300)
+        out.proxy.delay_s = 0.02
+        await out.proxy.restore()
+        sent = 300
+        while (oldest := out.outbox.read_after(0, 1)) and oldest[0].index <= 300:
+            out.send(1)
+            sent += 1
+            await asyncio.sleep(0.01)
+        for _ in range(2):
+            await until(lambda: out.publisher.idle)
+            # what was wrongly sent beside the one that made it idle arrives before a message of later
+            out.send(1)
+            sent += 1
+            await until(lambda wanted=sent: wanted in desk.ledger()["aaaa"])
+        assert sorted(desk.ledger()["aaaa"]) == list(range(1, sent + 1))
+
+
 async def test_a_connection_that_breaks_again_and_again_costs_repeats_only(broker: Broker, tmp_path: Path) -> None:
     """Cut in mid-flight five times: every message arrives, repeats are the same message."""
     await broker.add_device("pi-1")

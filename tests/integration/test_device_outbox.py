@@ -207,3 +207,48 @@ def test_memory_is_bounded_while_the_disk_refuses(tmp_path: Path, monkeypatch: p
     assert everything(outbox) == payloads[-10:]
     assert outbox.counts.dropped == 15
     assert "outbox_dropped" in [notice.event for notice in outbox.take_notices()]
+
+
+def test_the_first_message_of_a_new_run_is_no_part_of_a_segment_that_is_thinned_for_it(tmp_path: Path) -> None:
+    """A full outbox that starts again thins its last segment for the next message, and still counts what waits."""
+    first = opened(tmp_path, limit_bytes=MIB)
+    while not first.counts.dropped:
+        fill(first, 50, size=300)
+    again = opened(tmp_path, limit_bytes=MIB)
+    for _ in range(200):
+        fill(again, 1, size=60_000)
+        assert again.waiting == len(everything(again))
+    assert again.counts.damaged == 0
+
+
+def test_an_acknowledgement_from_memory_ends_no_segment_on_disk(
+    tmp_path: Path, small_files: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the disk refuses, live messages acknowledged out of memory leave what waits on disk waiting."""
+    monkeypatch.setattr(outbox_module, "RETRY_DISK_S", 3600.0)
+    outbox = opened(tmp_path)
+    payloads = fill(outbox, 12, size=1000)
+    assert outbox.counts.disk_errors == 1
+    on_disk = max(record.index for record in opened(tmp_path).read_after(0, 100))
+    assert on_disk < 12
+    outbox.set_limit(4500)
+    assert outbox.counts.thinned
+    kept = [payload for payload in everything(outbox) if payload in payloads[:on_disk]]
+    for index in range(on_disk + 1, 13):
+        outbox.acknowledge(index)
+    assert everything(outbox) == kept
+    assert outbox.waiting == len(kept)
+    del small_files
+
+
+def test_a_sync_that_failed_once_is_not_told_for_ever(tmp_path: Path) -> None:
+    """After the disk refused a sync, the error ends as soon as the disk is seen to work again, and that is told."""
+    outbox = opened(tmp_path)
+    fill(outbox, 3)
+    outbox.sync_failed(OSError(5, "Input/output error"))
+    assert outbox.disk_error
+    fill(outbox, 3)
+    sync(outbox.take_unsynced())
+    outbox.save_acks()
+    assert outbox.disk_error == ""
+    assert [notice.event for notice in outbox.take_notices()] == ["outbox_disk_error", "outbox_disk_recovered"]

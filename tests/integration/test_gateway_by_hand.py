@@ -241,3 +241,26 @@ async def test_a_device_ahead_of_the_store_is_overtaken(broker: Broker, database
         await send(device, broker.topics, Kind.REPORTED, "d1", report(13))
         await asyncio.sleep(0)
     assert (await rows(database, "SELECT max(version) AS v FROM desired_history"))[0]["v"] == 13
+
+
+async def test_a_time_before_the_year_1_is_refused_as_any_other_bad_payload(broker: Broker, database: Database) -> None:
+    """A time that can't be told in UTC goes to quarantine, and the messages behind it are taken."""
+    await broker.add_device("d1")
+    async with (
+        watching(broker) as seen,
+        gateway(gateway_settings(broker, database)),
+        entered(broker, "d1") as device,
+        entered(broker, "engineer") as engineer,
+    ):
+        good = registration(p1_meter())
+        bad = json.dumps({**json.loads(good), "at": "0001-01-01T00:00:00+14:00"}).encode()
+        await send(device, broker.topics, Kind.REGISTRATION, "d1", bad)
+        await send(device, broker.topics, Kind.REGISTRATION, "d1", good)
+        first = await newer(seen, 1)
+        by_hand = edited(first, version=2, at="0001-01-01T00:00:00+14:00")
+        await send(engineer, broker.topics, Kind.DESIRED, "d1", by_hand)
+        await until(lambda: seen.desired("d1") == first, "the stored one is put back")
+        refused = await until(lambda: events(database, "desired_refused"), "the refusal is told")
+        assert refused[0]["detail"]["field"] == "payload"
+        found = await rows(database, "SELECT topic FROM quarantine ORDER BY id")
+        assert [row["topic"].rsplit("/", 1)[1] for row in found] == ["registration", "desired"]

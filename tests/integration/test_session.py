@@ -165,7 +165,7 @@ async def test_wrong_password_ends_the_session_with_a_clear_error(own_broker: Br
     """A refused login is an error that names the client, raised by whoever waits."""
     wrong = address(own_broker, "gateway").model_copy(update={"password": SecretStr("wrong")})
     async with Session(wrong, SessionOptions("tx")) as session:
-        with pytest.raises(RefusedError, match="refuses user 'gateway'.*BROKER__PASSWORD"):
+        with pytest.raises(RefusedError, match=r"refuses user 'gateway'.*BROKER__PASSWORD"):
             async with asyncio.timeout(DEADLINE_S):
                 await session.wait_connected()
 
@@ -209,7 +209,7 @@ async def test_a_filter_added_while_the_session_subscribes_is_subscribed_too(own
             entered(own_broker, "gateway", SessionOptions("tx")) as tx,
             asyncio.timeout(DEADLINE_S),
         ):
-            while rx._connection is None:  # noqa: SLF001 - nobody else sees this moment
+            while rx._connection is None:
                 await asyncio.sleep(0.01)
             assert not rx.connected
             await rx.subscribe((second, 1))

@@ -91,6 +91,7 @@ def test_unknown_fields_are_refused_on_sending() -> None:
         (readings(spec="no-version"), "spec"),
         (readings(samples=[]), "samples"),
         (readings(samples=[{"at": "2026-11-23T10:00:00", "values": {"1-0:1.8.0": 1}}]), "samples.0.at"),
+        (readings(samples=[{"at": "0001-01-01T00:00:00+14:00", "values": {"1-0:1.8.0": 1}}]), "samples.0.at"),
         (readings(samples=[{"at": 1700000000, "values": {"1-0:1.8.0": 1}}]), "samples.0.at"),
         (readings(samples=[{"at": "2026-11-23T10:00:00Z", "values": {"1-0:1.8.0": "1"}}]), "samples.0.values"),
         (readings(samples=[{"at": "2026-11-23T10:00:00Z", "values": {"1-0:1.8.0": True}}]), "samples.0.values"),

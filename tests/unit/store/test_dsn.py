@@ -1,0 +1,81 @@
+"""Addresses of databases: what is refused before anything is opened, and what is not."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from broker.errors import PermanentError
+from store.cli import migrate
+from store.pool import check_dsn, open_pool
+
+ROOT = Path(__file__).parents[3]
+WRONG = [
+    ("postgresql://postgres@127.0.0.1:99999/x", "port 99999"),
+    ("postgresql://postgres@127.0.0.1:0/x", "port 0"),
+    ("postgresql://postgres@127.0.0.1:abc/x", "port abc"),
+    ("postgresql://a:5432,b:70000/x", "port 70000"),
+    ("postgresql:///x?host=/run&port=70000", "port 70000"),
+    ("postgresql://[::1]:99999/x", "port 99999"),
+    ("postgresql://[::1/x", "IPv6"),
+    ("nonsense", "postgresql://"),
+    ("postgresql:x", "postgresql://"),
+    ("mysql://host/x", "postgresql://"),
+    ("postgresql://host", "no database"),
+    ("postgresql://host/", "no database"),
+    ("postgresql://u:se#cret@host:5432/x", "%23"),
+]
+
+
+@pytest.mark.parametrize(("dsn", "text"), WRONG)
+async def test_a_wrong_dsn_is_refused_at_once(dsn: str, text: str) -> None:
+    """The pool does not wait for a database that can't be; the message has the fault and the form, no password."""
+    with pytest.raises(PermanentError, match=text) as refused:
+        async with asyncio.timeout(2), open_pool(dsn, min_size=1, max_size=1, application_name="test"):
+            pass
+    assert "postgresql://user:password@host:port/name" in str(refused.value)
+    assert "cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "postgresql://u:p@host:5432/x",
+        "postgres://host/x",
+        "postgresql://u@[::1]:5432/x",
+        "postgresql://a:1,b:2/x",
+        "postgresql:///x?host=/run/postgresql&port=5433",
+        "postgresql://host?dbname=x",
+        "postgresql://u:p%23@host/x",
+    ],
+)
+def test_a_dsn_may_have_all_forms_of_libpq(dsn: str) -> None:
+    """Several hosts, IPv6, sockets and parts behind the question mark are taken."""
+    check_dsn(dsn)
+
+
+@pytest.mark.parametrize(("dsn", "text"), WRONG)
+def test_migrate_says_it_in_a_sentence(dsn: str, text: str) -> None:
+    """`wattline migrate` ends with status 1 and what is wrong."""
+    ended = CliRunner().invoke(migrate, ["--dsn", dsn])
+    assert isinstance(ended.exception, SystemExit)
+    assert ended.exit_code == 1
+    assert text in ended.output
+
+
+@pytest.mark.parametrize("name", ["ingestor", "gateway"])
+def test_services_end_with_a_sentence(name: str) -> None:
+    """A service with such a DSN ends with status 1 and one line, out of whatever task it found it in."""
+    settings = {"DATABASE_DSN": "postgresql://postgres@127.0.0.1:99999/x", "HTTP_PORT": "0", "BROKER__PORT": "1"}
+    environment = {f"WATTLINE_{name.upper()}_{key}": value for key, value in settings.items()}
+    command = [sys.executable, "-m", name]
+    ended = subprocess.run(
+        command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert ended.returncode == 1
+    assert f"wattline {name}: the database's DSN has the port 99999" in ended.stderr
+    assert "Traceback" not in ended.stderr
