@@ -1,12 +1,15 @@
 """`wattline broker`: write Mosquitto's configuration and let users in."""
 
+import contextlib
 import os
 import secrets
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
-from broker.errors import ContractError
+from broker.errors import ContractError, PermanentError
 from broker.mosquitto import (
     ACL_FILE,
     CONFIG_FILE,
@@ -17,7 +20,23 @@ from broker.mosquitto import (
     render_acl,
     render_config,
 )
+from broker.mosquitto_files import DEFAULT_OWNER, Owner, find_owner, prepare_folder, read_file, replace_file
 from broker.topics import DEFAULT_ROOT, Topics
+
+
+def _owner(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Owner | None:
+    try:
+        return find_owner(value)
+    except PermanentError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+_owner_option = click.option(
+    "--owner",
+    callback=_owner,
+    help=f"Account that Mosquitto runs as and the files are given to; by default {DEFAULT_OWNER}, "
+    "where root runs this and the account exists.",
+)
 
 
 @click.group()
@@ -35,8 +54,16 @@ def broker() -> None:
 @click.option("--certificate", type=click.Path(path_type=Path), help="TLS certificate, with --key and --authority.")
 @click.option("--key", type=click.Path(path_type=Path), help="TLS private key.")
 @click.option("--authority", type=click.Path(path_type=Path), help="TLS certificate authority.")
+@_owner_option
 def write_config(
-    folder: Path, host: str, port: int, root: str, certificate: Path | None, key: Path | None, authority: Path | None
+    folder: Path,
+    host: str,
+    port: int,
+    root: str,
+    certificate: Path | None,
+    key: Path | None,
+    authority: Path | None,
+    owner: Owner | None,
 ) -> None:
     """Write mosquitto.conf and the ACL into FOLDER; existing passwords are kept."""
     tls = None
@@ -48,12 +75,17 @@ def write_config(
         topics = Topics(root)
     except ContractError as error:
         raise click.BadParameter(str(error), param_hint="--root") from error
-    folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / CONFIG_FILE, render_config(port, folder.absolute(), host=host, tls=tls))
-    _write(folder / ACL_FILE, render_acl(topics))
-    if not (folder / PASSWORD_FILE).exists():
-        _write(folder / PASSWORD_FILE, "")
-    click.echo(f"written to {folder}; next: wattline broker add-user --folder {folder} USER")
+    folder = folder.absolute()
+    with _writing(folder):
+        own = prepare_folder(folder, owner)
+        replace_file(folder / CONFIG_FILE, render_config(port, folder, host=host, tls=tls), owner)
+        replace_file(folder / ACL_FILE, render_acl(topics), owner)
+        passwords = folder / PASSWORD_FILE
+        replace_file(passwords, read_file(passwords), owner)
+    if not own:
+        click.echo(f"{folder} holds other files too, so its owner and mode stay: Mosquitto must be able to write there")
+    _tell_owner(folder, owner)
+    click.echo(_next_steps(folder, owner))
 
 
 @broker.command("add-user")
@@ -61,34 +93,77 @@ def write_config(
 @click.option(
     "--password-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="File with the password."
 )
+@_owner_option
 @click.argument("user")
-def add_user(folder: Path, password_file: Path | None, user: str) -> None:
+def add_user(folder: Path, password_file: Path | None, owner: Owner | None, user: str) -> None:
     """Let USER in: a device by its id, or one of the roles ingestor, gateway, engineer, monitor.
 
     Without --password-file a random password is made and printed once. Mosquitto reads it on SIGHUP.
     """
-    given = password_file.read_text().strip() if password_file is not None else None
-    password = given or secrets.token_urlsafe(24)
+    given = None if password_file is None else _password(password_file)
+    password = secrets.token_urlsafe(24) if given is None else given
     try:
         entry = password_entry(user, password)
     except ContractError as error:
         raise click.BadParameter(str(error), param_hint="USER") from error
     path = folder / PASSWORD_FILE
-    lines = path.read_text().splitlines() if path.exists() else []
-    kept = [line for line in lines if not line.startswith(f"{user}:")]
-    _write(path, "\n".join([*kept, entry]) + "\n")
+    with _writing(folder):
+        fresh = not path.exists()
+        if owner is not None:
+            prepare_folder(folder, owner)
+        lines = read_file(path).splitlines()
+        kept = [line for line in lines if not line.startswith(f"{user}:")]
+        replace_file(path, "\n".join([*kept, entry]) + "\n", owner)
+    if fresh:
+        _tell_owner(folder, owner)
     click.echo(f"{'role' if user in ROLES else 'device'} {user} may log in after Mosquitto's reload (SIGHUP)", err=True)
     if given is None:
         click.echo(password)
 
 
-def _write(path: Path, text: str) -> None:
-    """Replace a file as a whole, readable by its owner and group only."""
-    growing = path.with_name(f"{path.name}.new")
-    growing.touch(mode=0o640)
-    growing.write_text(text)
-    growing.chmod(0o640)
-    if path.exists():
-        stat = path.stat()
-        os.chown(growing, stat.st_uid, stat.st_gid)
-    growing.replace(path)
+def _password(path: Path) -> str:
+    try:
+        password = path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.BadParameter(f"can't read {path}: {error}", param_hint="--password-file") from error
+    if not password:
+        reason = f"{path} is empty: put the password into it, or leave the option out to have one made"
+        raise click.BadParameter(reason, param_hint="--password-file")
+    return password
+
+
+@contextlib.contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        place = error.filename or folder
+        reason = f"can't write {place}: {error.strerror}; name a folder that this account may write, or use sudo"
+        raise click.BadParameter(reason, param_hint="--folder") from error
+
+
+def _tell_owner(folder: Path, owner: Owner | None) -> None:
+    """Say what is left to do where the files could not be given to Mosquitto's account."""
+    if owner is None:
+        why = f"there is no account {DEFAULT_OWNER} here" if os.geteuid() == 0 else "only root may give files away"
+        words = f"chown -R ACCOUNT: {shlex.quote(str(folder))}"
+        click.echo(f"the files keep their owner ({why}): if Mosquitto runs as another ACCOUNT, {words}", err=True)
+
+
+def _next_steps(folder: Path, owner: Owner | None) -> str:
+    place = shlex.quote(str(folder))
+    config = shlex.quote(str(folder / CONFIG_FILE))
+    named = f" --owner {owner.name}" if owner is not None and owner.name != DEFAULT_OWNER else ""
+    return "\n".join(
+        [
+            f"written to {folder}; next, users (each prints its password once):",
+            *(f"  wattline broker add-user --folder {place}{named} {user}" for user in (*ROLES, "DEVICE-ID")),
+            "then start Mosquitto:",
+            f"  mosquitto -c {config}",
+            "or, where systemd runs it (Debian), put this into `systemctl edit mosquitto` and restart it; no include",
+            "in /etc/mosquitto/conf.d, as that would set options twice, which Mosquitto refuses:",
+            "  [Service]",
+            "  ExecStart=",
+            f"  ExecStart=/usr/sbin/mosquitto -c {config}",
+        ]
+    )

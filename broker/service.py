@@ -12,6 +12,7 @@ import structlog
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from broker.errors import PermanentError
 from broker.settings import ServiceSettings, describe
@@ -127,6 +128,8 @@ def load(settings: type[S]) -> S:
     except ValidationError as error:
         prefix = settings.model_config.get("env_prefix", "")
         sys.exit(f"Wrong settings:\n{describe(error, prefix)}")
+    except SettingsError as error:
+        sys.exit(f"Wrong settings: {error}; nested ones are written BROKER__HOST")
 
 
 def run_service(name: str, settings: S, run: Callable[[S, asyncio.Event], Awaitable[None]]) -> None:

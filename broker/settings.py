@@ -16,14 +16,19 @@ class BrokerAddress(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     host: str = "127.0.0.1"
+    """Where the broker listens: a name or an address."""
     port: int = Field(default=1883, ge=1, le=65535)
+    """1883 without TLS, 8883 with it, as a rule."""
     username: str | None = None
     """Default: `ingestor`, `gateway`, or the device's id."""
     password: SecretStr | None = None
+    """As `wattline broker add-user` printed it; a file shows it to fewer eyes."""
     password_file: Path | None = None
+    """A file that holds the password, in place of it."""
     tls_ca: Path | None = None
     """A CA certificate file; with it the connection is TLS."""
     root: str = DEFAULT_ROOT
+    """What every topic begins with; the same for the whole platform."""
 
     def as_user(self, name: str) -> "BrokerAddress":
         """The same address for a user: the one set, or `name` where none is."""
@@ -48,8 +53,11 @@ class ServiceSettings(BaseSettings):
 
     broker: BrokerAddress = BrokerAddress()
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least important messages that are logged."""
     log_format: Literal["auto", "json", "console"] = "auto"
+    """`auto` is console on a terminal, else JSON lines."""
     http_host: str = "127.0.0.1"
+    """The address on which http_port is opened."""
     http_port: int = Field(default=0, ge=0, le=65535)
     """Port of /healthz and /metrics; 0 takes a free one, which the log names."""
 

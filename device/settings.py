@@ -22,6 +22,7 @@ class DetectionSettings(BaseModel):
     first_pause_s: float = Field(default=2.0, ge=0, le=600)
     """The pause after a pass without result; it doubles up to `longest_pause_s`."""
     longest_pause_s: float = Field(default=60.0, ge=0, le=3600)
+    """The longest of these pauses."""
     silence_s: float = Field(default=30.0, gt=0, le=3600)
     """A known port that yields no good frame this long, and for three of its periods, is detected anew."""
 

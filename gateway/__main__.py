@@ -3,13 +3,14 @@
 import click
 
 from broker.service import load, run_service
+from broker.settings_help import settings_help
 from gateway.service import run
 from gateway.settings import GatewaySettings
 
 
-@click.command()
+@click.command(epilog=settings_help(GatewaySettings), context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Run the config service and its HTTP API; settings come from WATTLINE_GATEWAY_... in the environment."""
+    """Run the config service and its HTTP API, until SIGTERM or SIGINT."""
     run_service("gateway", load(GatewaySettings), run)
 
 

@@ -10,6 +10,7 @@ import click
 from yarl import URL
 
 from broker.messages import Parameters
+from broker.options import FiniteRange
 from gateway.config_client import ConfigClient, RequestRefusedError, ServiceUnreachableError
 from gateway.layers import KNOWN
 
@@ -18,9 +19,13 @@ WAIT_S = 30.0
 
 
 def _url(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
-    url = URL(value)
-    if url.scheme not in ("http", "https") or not url.host:
-        raise click.BadParameter(f"{value!r} is no address; write http://host:port")
+    try:
+        url = URL(value)
+        good = url.scheme in ("http", "https") and bool(url.host) and url.port is not None and 1 <= url.port <= 65535
+    except ValueError:
+        good = False
+    if not good:
+        raise click.BadParameter(f"{value!r} is no address; write http://host:port with a port from 1 to 65535")
     return value
 
 
@@ -51,7 +56,7 @@ def get(client: ConfigClient, device: str | None, parameter: str | None, fleet: 
     """Show the parameters of DEVICE, or one PARAMETER of it; with --fleet only PARAMETER is given."""
     if fleet and device is not None:
         if parameter is not None:
-            raise click.UsageError("--fleet stands in place of DEVICE: give one PARAMETER at most")
+            raise click.UsageError("give DEVICE or --fleet, not both")
         device, parameter = None, device
     if not fleet and device is None:
         raise click.UsageError("name a DEVICE, or say --fleet")
@@ -72,7 +77,7 @@ def get(client: ConfigClient, device: str | None, parameter: str | None, fleet: 
 @click.option("--fleet", is_flag=True, help="Change the whole fleet instead of one device.")
 @click.option("--reason", help="Why, for the history.")
 @click.option("--author", default=_user, help="Who, for the history; by default your login.")
-@click.option("--wait", "wait_s", type=click.FloatRange(0, 60), is_flag=False, flag_value=WAIT_S, default=0.0,
+@click.option("--wait", "wait_s", type=FiniteRange(0, 60), is_flag=False, flag_value=WAIT_S, default=0.0,
               help="Wait for the device's report, for so many seconds (30 where none are given).")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="JSON in place of a sentence.")
 @click.pass_obj
@@ -86,6 +91,8 @@ def set_(
     as_json: bool,
 ) -> None:
     """Set parameters; `PARAMETER=null` gives one back to the layers below, lists are JSON or have commas."""
+    if fleet and "=" not in words[0] and words[0] not in KNOWN:
+        raise click.UsageError("give DEVICE or --fleet, not both")
     device, pairs = (None, words) if fleet else (words[0], words[1:])
     if device is not None and "=" in device:
         raise click.UsageError("name a DEVICE first, or say --fleet")

@@ -73,6 +73,8 @@ class ConfigClient:
             raise ServiceUnreachableError(
                 f"no gateway answers at {url.origin()}: {reason}; is it running, and is --url right?"
             ) from error
+        except UnicodeError as error:
+            raise ServiceUnreachableError(f"{url.host} can't be a host's name: {error}; is --url right?") from error
         except aiohttp.ClientError as error:
             raise ServiceUnreachableError(f"{url.origin()} answers, but no gateway does: {error}") from error
         if status == 200 and document is not None:

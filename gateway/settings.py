@@ -18,9 +18,11 @@ class GatewaySettings(ServiceSettings):
     database_dsn: SecretStr = Field(min_length=1)
     """PostgreSQL as role wattline_gateway, as postgresql://user:password@host:port/name."""
     database_connections: int = Field(default=8, ge=2, le=100)
+    """Connections that the pool opens at most."""
     client_id: str = Field(default="wattline-gateway", min_length=1, max_length=128)
     """Fixed, so that the broker keeps what arrives while the gateway is away. Two gateways must not share one."""
     session_expiry_s: int = Field(default=7 * 86400, ge=60, le=2**32 - 2)
+    """How long the broker keeps messages for an absent gateway."""
     receive_maximum: int = Field(default=200, ge=1, le=65535)
     """Messages that the broker sends ahead of our commits; the rest waits there."""
     http_port: int = Field(default=8080, ge=0, le=65535)

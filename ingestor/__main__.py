@@ -3,28 +3,14 @@
 import click
 
 from broker.service import load, run_service
-from broker.settings import BrokerAddress
+from broker.settings_help import settings_help
 from ingestor.service import run
 from ingestor.settings import IngestorSettings
 
-_PREFIX = "WATTLINE_INGESTOR_"
 
-
-def _listing() -> str:
-    """All settings as their environment variables, with defaults and meanings."""
-    lines = []
-    for name, field in IngestorSettings.model_fields.items():
-        if name == "broker":
-            lines += [f"  {_PREFIX}BROKER__{inner.upper()}" for inner in BrokerAddress.model_fields]
-            continue
-        default = "required" if field.is_required() else f"default {field.default}"
-        lines.append(f"  {_PREFIX}{name.upper()} ({default})" + (f": {field.description}" if field.description else ""))
-    return "\n".join(lines)
-
-
-@click.command(epilog="\b\nSettings, read from the environment:\n" + _listing())
+@click.command(epilog=settings_help(IngestorSettings), context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Store what devices publish, from the broker into TimescaleDB."""
+    """Store what devices publish, from the broker into TimescaleDB, until SIGTERM or SIGINT."""
     run_service("ingestor", load(IngestorSettings), run)
 
 

@@ -12,6 +12,7 @@ import asyncpg
 import structlog
 
 from broker.errors import PermanentError
+from store.pool import check_dsn
 from store.queries import load
 
 log = structlog.get_logger()
@@ -85,8 +86,10 @@ async def migrate(dsn: str, migrations: tuple[Migration, ...] | None = None) -> 
     """Bring a database up to date; returns the names of the migrations applied now, none if it already was.
 
     Safe to run any number of times and from several places at once: the second waits for the first. Each file is one
-    transaction, so a failed one leaves nothing behind. Raises MigrationError with what a person can do about it.
+    transaction, so a failed one leaves nothing behind. Raises MigrationError, or PermanentError for a
+    wrong DSN, with what a person can do about it.
     """
+    check_dsn(dsn)
     wanted = shipped() if migrations is None else migrations
     connection = await _connect(dsn)
     try:
@@ -182,13 +185,9 @@ async def _apply(connection: Connection, migrations: tuple[Migration, ...]) -> l
 
 
 def _place(dsn: str) -> str:
-    """Host, port and database for people, without the password."""
+    """Hosts, ports and database for people, without the password."""
     parts = urlsplit(dsn)
-    return f"{parts.hostname or 'the local socket'}:{_port(parts.port)}{parts.path}"
-
-
-def _port(port: int | None) -> int:
-    return 5432 if port is None else port
+    return f"{parts.netloc.rpartition('@')[2] or 'the local socket'}{parts.path}"
 
 
 def _user(dsn: str) -> str:

@@ -10,17 +10,21 @@ from pathlib import Path
 import click
 
 from broker.errors import WattlineError
+from broker.options import FiniteRange
 from broker.service import configure_logging
 from deploy.demo.report import Report
 from deploy.demo.runner import run_demo
 
 
 @click.command()
-@click.option("--for", "for_s", type=click.FloatRange(min=5), help="Seconds to run; without it until Ctrl-C.")
+@click.option("--for", "for_s", type=FiniteRange(min=5), help="Seconds to run; without it until Ctrl-C.")
 @click.option("--report", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="JSON report to write.")
 @click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), hidden=True, help="SVG for README.")
 def main(for_s: float | None, report: Path | None, picture: Path | None) -> None:
     """Run the whole of Wattline on this machine with three simulated Pis."""
+    for option, path in (("--report", report), ("--picture", picture)):
+        if path is not None:
+            _require_writable(option, path)
     configure_logging("warning")
     logging.getLogger("asyncio").setLevel(logging.ERROR)
     try:
@@ -33,11 +37,26 @@ def main(for_s: float | None, report: Path | None, picture: Path | None) -> None
             raise
         sys.exit(f"wattline demo: {matched.exceptions[0]}")
     text = json.dumps(result.document(), indent=2) + "\n"
-    if report is not None:
-        report.write_text(text)
     click.echo(text, nl=False)
+    if report is not None:
+        try:
+            report.write_text(text)
+        except OSError as error:
+            sys.exit(f"wattline demo: can't write the report to {report}: {error.strerror}")
     if not result.exactly_once:
         sys.exit("wattline demo: not every published reading is stored exactly once")
+
+
+def _require_writable(option: str, path: Path) -> None:
+    """Find out before the run, not after it, that a file can't be written; leaves no file behind."""
+    try:
+        fresh = not path.exists()
+        with path.open("ab"):
+            if fresh:
+                path.unlink()
+    except OSError as error:
+        reason = f"can't write {path}: {error.strerror}; name a file in a folder of yours"
+        raise click.BadParameter(reason, param_hint=option) from error
 
 
 async def _main(for_s: float | None, picture: Path | None) -> Report:

@@ -3,29 +3,45 @@
 import asyncio
 import signal
 import sys
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import click
+from pydantic import ValidationError
 
 from broker.errors import WattlineError
+from broker.settings import describe
 from deploy.local.settings import LocalSettings
 from deploy.local.stack import LocalStack
 from deploy.local.toolchain import look, provide
 
+_ENVIRONMENT = """\b
+Environment (all optional):
+  WATTLINE_LOCAL_MOSQUITTO     the Mosquitto program to use
+  WATTLINE_LOCAL_POSTGRES_BIN  the folder with postgres and initdb
+  WATTLINE_LOCAL_SYSTEM=0      pass over what is installed on this machine
+  WATTLINE_LOCAL_MIRROR        the Debian mirror to provide from
+  WATTLINE_LOCAL_CACHE         where the provided programs are kept
+  WATTLINE_LOCAL_RUNS          where data folders of runs are made
+"""
 
-@click.group()
+
+class _Commands(click.Group):
+    """A group whose commands end with one line for what a person can mend."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except WattlineError as error:
+            raise click.ClickException(str(error)) from error
+        except ValidationError as error:
+            raise click.ClickException(f"wrong settings:\n{describe(error, 'WATTLINE_LOCAL_')}") from error
+
+
+@click.group(cls=_Commands, epilog=_ENVIRONMENT, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    r"""Real Mosquitto and PostgreSQL 17 with TimescaleDB on this machine.
-
-    \b
-    Environment (all optional):
-      WATTLINE_LOCAL_MOSQUITTO     the Mosquitto program to use
-      WATTLINE_LOCAL_POSTGRES_BIN  the folder with postgres and initdb
-      WATTLINE_LOCAL_SYSTEM=0      pass over what is installed on this machine
-      WATTLINE_LOCAL_MIRROR        the Debian mirror to provide from
-      WATTLINE_LOCAL_CACHE         where the provided programs are kept
-      WATTLINE_LOCAL_RUNS          where data folders of runs are made
-    """
+    """Real Mosquitto and PostgreSQL 17 with TimescaleDB on this machine."""
 
 
 @main.command("provide")
@@ -54,15 +70,32 @@ def check_command() -> None:
 @click.option("--fast", is_flag=True, help="Trade safety in a power cut for speed.")
 def run_command(folder: Path | None, *, fast: bool) -> None:
     """Run both servers until Ctrl-C."""
-    asyncio.run(_run(folder, durable=not fast))
+    if folder is not None:
+        _require_folder("--folder", folder)
+    settings = LocalSettings()
+    _require_folder("WATTLINE_LOCAL_RUNS", settings.runs)
+    asyncio.run(_run(folder, settings, durable=not fast))
 
 
-async def _run(folder: Path | None, *, durable: bool) -> None:
+def _require_folder(name: str, folder: Path) -> None:
+    """Make a folder where it is missing, and see that it can be written."""
+    try:
+        # whoever makes the folder of runs says who may pass through it
+        folder.mkdir(parents=True, exist_ok=True, mode=0o711)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        reason = f"can't write the folder {folder}: {error.strerror}; name one of your own"
+        raise click.BadParameter(reason, param_hint=name) from error
+
+
+async def _run(folder: Path | None, settings: LocalSettings, *, durable: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
-    async with LocalStack.start(folder, keep=folder is not None, durable=durable, progress=_say) as stack:
+    starting = LocalStack.start(folder, keep=folder is not None, durable=durable, progress=_say, settings=settings)
+    async with starting as stack:
         versions = await stack.versions()
         click.echo(f"folder      {stack.folder}")
         click.echo(f"mosquitto   {stack.mosquitto.host}:{stack.mosquitto.port} ({versions['mosquitto']})")
@@ -82,7 +115,4 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except WattlineError as error:
-        sys.exit(f"error: {error}")
+    main()

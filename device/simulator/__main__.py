@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from broker.errors import PermanentError
+from broker.options import FiniteRange
 from device.simulator import SimulatedIecMeter, SimulatedMeter, SimulatedP1Meter, SimulatedSmlMeter
 
 METERS: dict[str, tuple[type[SimulatedMeter], str]] = {
@@ -21,17 +23,18 @@ METERS: dict[str, tuple[type[SimulatedMeter], str]] = {
 @click.option("--link", type=click.Path(path_type=Path), help="A name for the port: a symbolic link to the pty.")
 @click.option("--serial", help="Its serial number; default: one of its type.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The household behind it.")
-@click.option("--interval", "interval_s", type=click.FloatRange(0.1, 3600), help="Seconds between telegrams.")
-@click.option(
-    "--speed", type=click.FloatRange(0.01, 10_000), default=1.0, show_default=True, help="Its time runs faster."
-)
+@click.option("--interval", "interval_s", type=FiniteRange(0.1, 3600), help="Seconds between telegrams.")
+@click.option("--speed", type=FiniteRange(0.01, 10_000), default=1.0, show_default=True, help="Its time runs faster.")
 @click.option("--pv", "pv_peak_w", type=click.IntRange(0, 30_000), default=0, help="Photovoltaics: peak power in W.")
 def main(protocol: str, link: Path | None, serial: str | None, interval_s: float | None, **options: Any) -> None:
     """Run a simulated meter; the first line printed is the port that a reader opens."""
     kind, usual = METERS[protocol]
     if interval_s is not None:
         options["interval_s"] = interval_s
-    asyncio.run(_run(kind(serial=serial or usual, link=link, **options)))
+    try:
+        asyncio.run(_run(kind(serial=serial or usual, link=link, **options)))
+    except PermanentError as error:
+        raise click.ClickException(str(error)) from error
 
 
 async def _run(meter: SimulatedMeter) -> None:

@@ -9,6 +9,8 @@ import tty
 from pathlib import Path
 from typing import Final
 
+from broker.errors import PermanentError
+
 _BAUDS: Final = {
     getattr(termios, f"B{baud}"): baud for baud in (300, 600, 1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
 }
@@ -19,11 +21,14 @@ class PtyLine:
     """A pty whose slave is the serial port; the slave is kept open, so that readers may come and go.
 
     Bytes that nobody takes are lost when the kernel's buffer is full, as on a wire. `link` is a stable name for the
-    port, a symbolic link to the slave.
+    port, a symbolic link to the slave; only a symbolic link is ever replaced by it. Raises PermanentError where the
+    link can't be made.
     """
 
     def __init__(self, link: Path | None = None, *, seed: int = 0) -> None:
         self._link = link
+        if link is not None:
+            _clear(link)
         self._noise = random.Random(seed)  # noqa: S311 - noise needs no cryptography
         self._master, self._slave = os.openpty()
         tty.setraw(self._slave)
@@ -32,9 +37,7 @@ class PtyLine:
         self._arrived = asyncio.Event()
         self.slave_path = os.ttyname(self._slave)
         if link is not None:
-            with contextlib.suppress(FileNotFoundError):
-                link.unlink()
-            link.symlink_to(self.slave_path)
+            self._name(link)
         asyncio.get_running_loop().add_reader(self._master, self._readable)
 
     @property
@@ -72,8 +75,18 @@ class PtyLine:
         os.close(self._slave)
         os.close(self._master)
         if self._link is not None:
-            with contextlib.suppress(FileNotFoundError):
-                self._link.unlink()
+            # another simulated meter may have taken the name meanwhile
+            with contextlib.suppress(OSError):
+                if str(self._link.readlink()) == self.slave_path:
+                    self._link.unlink()
+
+    def _name(self, link: Path) -> None:
+        try:
+            link.symlink_to(self.slave_path)
+        except OSError as error:
+            os.close(self._slave)
+            os.close(self._master)
+            raise _no_link(link, error) from error
 
     def _readable(self) -> None:
         try:
@@ -82,3 +95,21 @@ class PtyLine:
             return
         del self._heard[:-READ_BYTES]
         self._arrived.set()
+
+
+def _clear(link: Path) -> None:
+    """Remove an older link of this name, and nothing else."""
+    try:
+        if link.is_symlink():
+            link.unlink()
+            return
+        taken = link.exists()
+    except OSError as error:
+        raise _no_link(link, error) from error
+    if taken:
+        what = "a folder" if link.is_dir() else "no symbolic link"
+        raise PermanentError(f"{link} exists and is {what}, so it is left alone: give --link a name that is free")
+
+
+def _no_link(link: Path, error: OSError) -> PermanentError:
+    return PermanentError(f"can't make the link {link}: {error.strerror}; give --link a name in a folder of yours")
