@@ -1,0 +1,117 @@
+"""What the API answers about specs, and the queries that it takes."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from broker.messages import At
+from gateway.api_models import ApiModel, Fault, PageQuery
+
+State = Literal["draft", "published", "deprecated"]
+
+
+class SpecsQuery(PageQuery):
+    """Which specs."""
+
+    state: State | None = Field(default=None, description="Only those in this state.")
+    generic: bool | None = Field(default=None, description="Only the last resorts of their protocol, or all but these.")
+
+
+class SpecQuery(ApiModel):
+    """In which form."""
+
+    format: Literal["json", "yaml"] | None = Field(
+        default=None, description="yaml gives the author's text; without it, what the Accept header asks for."
+    )
+
+
+class LifeQuery(ApiModel):
+    """Who changes a spec's state, and why."""
+
+    author: str = Field(default="api", min_length=1, max_length=64, pattern=r"^[^\x00-\x1f]*$")
+    reason: str | None = Field(default=None, max_length=1000, pattern=r"^[^\x00]*$")
+
+
+class SaveQuery(LifeQuery):
+    """Who stores a spec and why, and whether it is published at once."""
+
+    publish: bool = Field(default=False, description="Publish it; otherwise it is kept as a draft.")
+
+
+class SpecSummary(ApiModel):
+    """A spec: in which state it is, what it is for, and how many meters it reads now."""
+
+    spec: str
+    version: int
+    state: State
+    generic: bool
+    meters: int
+    sha256: str
+    author: str
+    reason: str | None
+    published_at: At | None
+    deprecated_at: At | None
+    protocol: str | None
+    manufacturer: str | None
+    product: str | None
+
+
+class SpecPage(ApiModel):
+    """Specs by name and version."""
+
+    items: tuple[SpecSummary, ...]
+    next: str | None
+
+
+class SpecDetail(SpecSummary):
+    """A spec with its document."""
+
+    deprecated_by: str | None
+    deprecated_why: str | None
+    document: dict[str, Any]
+
+
+class GoldenDifference(ApiModel):
+    """A golden telegram that gives something else than the spec states; `code` is null where it is no reading."""
+
+    field: str
+    golden: str
+    code: str | None
+    expected: str
+    got: str
+
+
+class TieView(ApiModel):
+    """A spec of another name that fits the telegram of a golden with the same score."""
+
+    golden: str
+    spec: str
+    score: int
+
+
+class SpecReport(ApiModel):
+    """What speaks against publishing a document; `errors` holds all of it, the other lists its parts."""
+
+    valid: bool
+    spec: str | None = Field(description="Its name, where it can be read.")
+    version: int | None
+    sha256: str | None
+    goldens_checked: int
+    goldens_unchecked: tuple[str, ...] = Field(description="Goldens whose bytes are a capture that is not at hand.")
+    errors: tuple[Fault, ...]
+    differences: tuple[GoldenDifference, ...]
+    ties: tuple[TieView, ...]
+
+
+class SpecChange(ApiModel):
+    """What a change of a spec's state did; `changed` is false where it was so already."""
+
+    spec: str
+    version: int
+    state: State
+    sha256: str
+    changed: bool
+    meters: int = Field(description="Meters that it reads now.")
+    devices_changed: int = Field(default=0, description="Devices that got a new desired configuration by it.")
+    devices: tuple[str, ...] = Field(default=(), description="The first hundred of them.")
+    report: SpecReport | None = None

@@ -1,0 +1,93 @@
+"""What `wattline spec` shows a person."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+NARROWEST = 120
+"""Columns where no terminal says how many there are."""
+
+
+def console() -> Console:
+    """The terminal's width, and enough room in a pipe."""
+    found = Console()
+    return found if found.is_terminal else Console(width=NARROWEST)
+
+
+def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
+    """A plain table."""
+    made = Table(box=None, pad_edge=False)
+    for column in columns:
+        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    return made
+
+
+def shown(value: Any) -> str:
+    """A value in a cell; texts come from documents and lines, so nothing in them reaches the terminal as a command."""
+    text = "" if value is None else str(value)
+    return escape("".join(letter if letter.isprintable() else "�" for letter in text))
+
+
+def print_specs(specs: list[dict[str, Any]]) -> None:
+    """A line for each spec."""
+    made = table("spec", "state", "generic", "meters", "protocol", "manufacturer", "product", right=("meters",))
+    for one in specs:
+        generic = "generic" if one["generic"] else ""
+        row = (f"{one['spec']}@{one['version']}", one["state"], generic, one["meters"])
+        made.add_row(*(shown(value) for value in (*row, one["protocol"], one["manufacturer"], one["product"])))
+    console().print(made)
+
+
+def print_spec(one: dict[str, Any]) -> None:
+    """What is known of one spec."""
+    made = Table(box=None, pad_edge=False, show_header=False)
+    made.add_column(no_wrap=True)
+    made.add_column(overflow="fold")
+    made.add_row("spec", shown(f"{one['spec']}@{one['version']}"))
+    names = ("state", "generic", "meters", "protocol", "manufacturer", "product", "author", "reason", "published_at",
+             "deprecated_at", "deprecated_by", "deprecated_why", "sha256")  # fmt: skip
+    for name in names:
+        if one[name] not in (None, "", False):
+            made.add_row(name, shown(one[name]))
+    document = one["document"]
+    made.add_row("source", shown("; ".join(document["source"])))
+    made.add_row("goldens", shown("; ".join(golden["name"] for golden in document.get("goldens", ()))))
+    console().print(made)
+
+
+def print_report(report: dict[str, Any]) -> None:
+    """Whether a document may be published, and if not, why."""
+    name = f"{report['spec']}@{report['version']}" if report["spec"] else "the document"
+    out = console()
+    for golden in report["goldens_unchecked"]:
+        out.print(shown(f"golden {golden!r} not checked: its capture is not at hand"))
+    if report["valid"]:
+        out.print(shown(f"{name}: good, {report['goldens_checked']} goldens checked"), highlight=False)
+        return
+    shown_apart = {one["field"] for one in report["differences"]}
+    for fault in report["errors"]:
+        if fault["field"] not in shown_apart:
+            fix = f"; {fault['fix']}" if fault["fix"] else ""
+            out.print(shown(f"{fault['field']}: {fault['reason']}{fix}"), highlight=False)
+    if report["differences"]:
+        made = table("golden", "field", "expected", "got")
+        for one in report["differences"]:
+            made.add_row(*(shown(one[column]) for column in ("golden", "field", "expected", "got")))
+        out.print(made)
+    out.print(shown(f"{name}: {len(report['errors'])} things speak against publishing it"), highlight=False)
+
+
+def print_change(change: dict[str, Any]) -> None:
+    """What a change of state did."""
+    name = f"{change['spec']}@{change['version']}"
+    already = "" if change["changed"] else ", as before"
+    out = console()
+    out.print(
+        shown(f"{name}: {change['state']}{already}; {change['devices_changed']} devices changed, "
+              f"reads {change['meters']} meters"), highlight=False
+    )  # fmt: skip
+    report = change["report"]
+    if change["state"] == "draft" and report is not None and not report["valid"]:
+        print_report(report)
