@@ -10,9 +10,11 @@ from gateway.problem import wrong
 from gateway.publisher import Publisher
 from gateway.spec_life import Changed, SpecLife
 from gateway.spec_models import (
+    CompareQuery,
     LifeQuery,
     SaveQuery,
     SpecChange,
+    SpecComparison,
     SpecDetail,
     SpecPage,
     SpecQuery,
@@ -20,7 +22,7 @@ from gateway.spec_models import (
     SpecsQuery,
     SpecSummary,
 )
-from gateway.spec_report import report
+from gateway.spec_report import comparison_view, report
 from gateway.spec_text import as_yaml
 from gateway.sql import load
 from meters.spec import Spec
@@ -44,6 +46,7 @@ class SpecRoutes:
         judged = "Judge a document without storing it: each wrong field, each golden that differs, each tie."
         saved = "Store a spec as a draft, or publish it for ever; meters that it fits get it at once."
         ended = "Give a spec to no meter anew; those that have it keep it until a successor."
+        compared = "Run it and the version before it over frames of real meters, and list what differs."
         return [
             Route("GET", "/specs", "listSpecs", "Specs and drafts.", self.page, SpecPage, SpecsQuery),
             Route("GET", ONE, "getSpec", "A spec, as JSON or YAML.", self.detail, SpecDetail, SpecQuery,
@@ -54,6 +57,8 @@ class SpecRoutes:
             Route("POST", ONE + ":publish", "publishSpec", "Publish a draft for ever.", self.publish, SpecChange,
                   LifeQuery, path_fields=FIELDS),
             Route("POST", ONE + ":deprecate", "deprecateSpec", ended, self.deprecate, SpecChange, LifeQuery,
+                  path_fields=FIELDS),
+            Route("POST", ONE + ":compare", "compareSpec", compared, self.compare, SpecComparison, CompareQuery,
                   path_fields=FIELDS),
         ]  # fmt: skip
 
@@ -100,6 +105,12 @@ class SpecRoutes:
         """POST /specs/{name}/{version}:deprecate."""
         return await self._changed(await self._life.deprecate(call.path["name"], call.path["version"], call.query))
 
+    async def compare(self, call: Call) -> Answer:
+        """POST /specs/{name}/{version}:compare."""
+        query: CompareQuery = call.query
+        found = await self._life.compare(call.path["name"], call.path["version"], query.against)
+        return Answer(comparison_view(found))
+
     async def _changed(self, changed: Changed) -> Answer:
         row: Any = await self._life.row(changed.name, str(changed.version))
         return Answer(
@@ -113,5 +124,6 @@ class SpecRoutes:
                 devices_changed=len(changed.devices),
                 devices=changed.devices[:MAX_NAMED],
                 report=report(changed.verdict) if changed.verdict else None,
+                comparison=comparison_view(changed.comparison) if changed.comparison else None,
             )
         )

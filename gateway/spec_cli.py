@@ -14,7 +14,7 @@ from gateway.config_client import RequestRefusedError, ServiceUnreachableError
 from gateway.spec_check import examine
 from gateway.spec_client import SpecClient
 from gateway.spec_report import report
-from gateway.spec_tables import print_change, print_report, print_spec, print_specs
+from gateway.spec_tables import print_change, print_comparison, print_report, print_spec, print_specs
 from meters.catalogue import catalogue
 from meters.spec_text import MAX_DOCUMENT_BYTES
 
@@ -131,6 +131,22 @@ def publish(client: SpecClient, ref: tuple[str, int], author: str, reason: str |
 def deprecate(client: SpecClient, ref: tuple[str, int], author: str, reason: str | None, as_json: bool) -> None:
     """Give NAME@VERSION to no meter anew; those that have it keep it until a successor."""
     told(ask(client, lambda api: api.move(*ref, "deprecate", author=author, reason=reason)), as_json=as_json)
+
+
+@spec.command("compare")
+@click.argument("ref", type=Ref())
+@click.option(
+    "--against", type=click.IntRange(1), help="The other version; without it, the newest one before."
+)
+@as_json_option
+@click.pass_obj
+def compare(client: SpecClient, ref: tuple[str, int], against: int | None, as_json: bool) -> None:
+    """Run NAME@VERSION and the version before it over frames of real meters, and list where the readings differ."""
+    found = ask(client, lambda api: api.compare(*ref, against))
+    if as_json:
+        click.echo(json.dumps(found))
+    else:
+        print_comparison(found)
 
 
 def told(document: dict[str, Any], *, as_json: bool) -> None:

@@ -47,6 +47,12 @@ class SpecClient(ConfigClient):
         url = (self._base / "specs" / name / f"{version}:{action}").with_query(_who(author, reason))
         return await self._call("POST", url, None, PUBLISH_TIMEOUT_S)
 
+    async def compare(self, name: str, version: int, against: int | None) -> dict[str, Any]:
+        """A version and an older one over the frames that are kept."""
+        query = {} if against is None else {"against": str(against)}
+        url = (self._base / "specs" / name / f"{version}:compare").with_query(query)
+        return await self._call("POST", url, None, PUBLISH_TIMEOUT_S)
+
     def _one(self, name: str, version: int) -> URL:
         return self._base / "specs" / name / str(version)
 

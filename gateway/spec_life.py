@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import structlog
 
+from broker.errors import ContractError
 from gateway.database import Connection
 from gateway.desired import configuring, rebuild
 from gateway.events import record_event
@@ -17,9 +18,10 @@ from gateway.problem import ApiError, not_found
 from gateway.publisher import Publisher
 from gateway.shelf import Shelf, refreshed
 from gateway.spec_check import Verdict, examine
+from gateway.spec_compare import MAX_FRAMES, Comparison, KeptFrame, compare
 from gateway.spec_models import LifeQuery
 from gateway.sql import load
-from meters.spec import Spec, spec_document
+from meters.spec import Spec, spec_document, spec_from
 from store.pool import Pool
 
 log = structlog.get_logger()
@@ -35,6 +37,7 @@ class Changed:
     changed: bool
     devices: tuple[str, ...] = ()
     verdict: Verdict | None = None
+    comparison: Comparison | None = None
 
 
 class SpecLife:
@@ -77,6 +80,8 @@ class SpecLife:
         spec = verdict.spec
         if spec is None:
             raise ApiError(422, "the document is no spec", verdict.faults())
+        before = _before(shelf, spec) if verdict.publishable and spec.ref not in shelf.specs else None
+        comparison = await self._run(before, spec) if before else None
         async with self._changing() as change:
             known = await _published(change.connection, spec)
             if not known:
@@ -88,9 +93,11 @@ class SpecLife:
             devices = await change.settle(spec.match.protocol)
             if not known:
                 detail = {**_detail(spec.ref, who), "sha256": spec.digest, "devices_changed": len(devices)}
+                if comparison is not None:
+                    detail |= {"compared_frames": comparison.frames, "different_frames": comparison.different}
                 await record_event(change.connection, "spec_published", detail=detail)
         log.info("spec_published", spec=spec.ref, author=who.author, changed=not known, devices_changed=len(devices))
-        return Changed(spec.name, spec.version, not known, devices, verdict)
+        return Changed(spec.name, spec.version, not known, devices, verdict, comparison)
 
     async def publish_draft(self, name: str, version: str, who: LifeQuery) -> Changed:
         """Publish the draft of this name and version; one that is published stays so. Raises ApiError."""
@@ -112,6 +119,26 @@ class SpecLife:
                 await record_event(change.connection, "spec_deprecated", detail=_detail(ref, who))
         log.info("spec_deprecated", spec=ref, author=who.author, changed=entered is not None)
         return Changed(name, row["version"], changed=entered is not None)
+
+    async def compare(self, name: str, version: str, against: int | None) -> Comparison:
+        """Run a draft or published version and an older one over kept frames. Raises ApiError 404, 422."""
+        row = await self.row(name, version)
+        new = _readable(row, "version")
+        if against is not None:
+            return await self._run(_readable(await self.row(name, str(against)), "against"), new)
+        async with self._pool.acquire() as connection:
+            old = _before(await refreshed(connection, self._publisher.shelf), new)
+        if old is None:
+            fault = Problem("version", f"no version of {name} before {new.version} is published", "say `against`")
+            raise ApiError(422, f"there is nothing to compare {new.ref} with", [fault])
+        return await self._run(old, new)
+
+    async def _run(self, old: Spec, new: Spec) -> Comparison:
+        """In a thread: a thousand telegrams twice take a second or two."""
+        rows = await self._pool.fetch(load("frames_of_spec"), new.name, str(new.match.protocol), MAX_FRAMES)
+        frames = [KeptFrame(row["id"], row["meter"], row["at"] or row["received_at"], row["data"]) for row in rows]
+        async with self._examining:
+            return await asyncio.to_thread(compare, old, new, frames)
 
     async def row(self, name: str, version: str) -> Any:
         """The stored spec or draft, a row of spec_detail.sql. Raises ApiError 404."""
@@ -163,6 +190,20 @@ class _Change:
             rows = await self.connection.fetch(load("devices_of_protocol"), protocol)
             self.devices = tuple(await rebuild(self.connection, [row["id"] for row in rows], self.shelf))
         return self.devices
+
+
+def _before(shelf: Shelf, spec: Spec) -> Spec | None:
+    """The newest published version before this one that can be read."""
+    older = (one.spec for one in shelf.specs.values() if one.name == spec.name and one.version < spec.version)
+    return max((one for one in older if one is not None), key=lambda one: one.version, default=None)
+
+
+def _readable(row: Any, field: str) -> Spec:
+    try:
+        return spec_from(json.loads(row["document"]), origin=f"{row['spec']}@{row['version']}")
+    except ContractError as error:
+        fault = Problem(field, f"{error.field}: {error.reason}", "this version of Wattline can't read it")
+        raise ApiError(422, f"{row['spec']}@{row['version']} can't be read", [fault]) from error
 
 
 async def _published(connection: Connection, spec: Spec) -> bool:

@@ -103,6 +103,50 @@ class SpecReport(ApiModel):
     ties: tuple[TieView, ...]
 
 
+class CompareQuery(ApiModel):
+    """With which version."""
+
+    against: int | None = Field(
+        default=None, ge=1, le=10**9 - 1, description="The newest published version before this one without it."
+    )
+
+
+class CodeDifference(ApiModel):
+    """How often a reading differs; `code` is `telegram` where one version refuses all of it, `at` for its clock."""
+
+    code: str
+    frames: int
+    meters: int
+
+
+class FrameDifference(ApiModel):
+    """One reading of one frame by both versions; null where a version gives none."""
+
+    frame: int
+    meter: str
+    at: At
+    what: str
+    old: str | None
+    new: str | None
+
+
+class SpecComparison(ApiModel):
+    """What an older and a newer version make of the newest frames that are kept of the meters of this spec."""
+
+    old: str
+    new: str
+    frames: int = Field(description="Frames compared, the newest thousand at most.")
+    meters: int
+    since: At | None = Field(description="When the oldest of them was received.")
+    unreadable: int = Field(description="Frames without a whole telegram, whatever the spec.")
+    same: int
+    different: int
+    only_old: int = Field(description="Frames that the new version refuses and the old one reads.")
+    only_new: int = Field(description="Frames that the old version refuses and the new one reads.")
+    codes: tuple[CodeDifference, ...]
+    differences: tuple[FrameDifference, ...] = Field(description="The first two hundred, newest frames first.")
+
+
 class SpecChange(ApiModel):
     """What a change of a spec's state did; `changed` is false where it was so already."""
 
@@ -115,3 +159,6 @@ class SpecChange(ApiModel):
     devices_changed: int = Field(default=0, description="Devices that got a new desired configuration by it.")
     devices: tuple[str, ...] = Field(default=(), description="The first hundred of them.")
     report: SpecReport | None = None
+    comparison: SpecComparison | None = Field(
+        default=None, description="With the version before it, over kept frames; where it was just published."
+    )

@@ -1,8 +1,16 @@
-"""A verdict on a spec as the API and the command line tell it."""
+"""A verdict on a spec, and a comparison of two, as the API and the command line tell them."""
 
 from gateway.api_models import Fault
 from gateway.spec_check import Verdict
-from gateway.spec_models import GoldenDifference, SpecReport, TieView
+from gateway.spec_compare import Comparison
+from gateway.spec_models import (
+    CodeDifference,
+    FrameDifference,
+    GoldenDifference,
+    SpecComparison,
+    SpecReport,
+    TieView,
+)
 
 
 def report(verdict: Verdict) -> SpecReport:
@@ -21,4 +29,28 @@ def report(verdict: Verdict) -> SpecReport:
             for one in verdict.goldens
         ),
         ties=tuple(TieView(golden=one.golden, spec=one.spec, score=one.score) for one in verdict.ties),
+    )
+
+
+def comparison_view(found: Comparison) -> SpecComparison:
+    """A comparison as the API tells it, the readings that differ most often first."""
+    codes = sorted(found.tallies.items(), key=lambda one: (-one[1].frames, one[0]))
+    return SpecComparison(
+        old=found.old,
+        new=found.new,
+        frames=found.frames,
+        meters=len(found.meters),
+        since=found.since,
+        unreadable=found.unreadable,
+        same=found.same,
+        different=found.different,
+        only_old=found.only_old,
+        only_new=found.only_new,
+        codes=tuple(
+            CodeDifference(code=code, frames=tally.frames, meters=len(tally.meters)) for code, tally in codes[:200]
+        ),
+        differences=tuple(
+            FrameDifference(frame=one.frame, meter=one.meter, at=one.at, what=one.what, old=one.old, new=one.new)
+            for one in found.listed
+        ),
     )

@@ -88,6 +88,30 @@ def print_change(change: dict[str, Any]) -> None:
         shown(f"{name}: {change['state']}{already}; {change['devices_changed']} devices changed, "
               f"reads {change['meters']} meters"), highlight=False
     )  # fmt: skip
+    if change["comparison"] is not None:
+        print_comparison(change["comparison"])
     report = change["report"]
     if change["state"] == "draft" and report is not None and not report["valid"]:
         print_report(report)
+
+
+def print_comparison(found: dict[str, Any]) -> None:
+    """Where two versions of a spec differ over the frames that are kept."""
+    out = console()
+    since = f" since {found['since']}" if found["since"] else ""
+    what = f"{found['new']} and {found['old']} over {found['frames']} frames of {found['meters']} meters{since}"
+    counts = f"{found['same']} the same, {found['different']} different, {found['unreadable']} unreadable"
+    out.print(shown(f"{what}: {counts}"), highlight=False)
+    for count, words in ((found["only_old"], "no longer read"), (found["only_new"], "read for the first time")):
+        if count:
+            out.print(shown(f"{count} frames {words}"), highlight=False)
+    if found["codes"]:
+        made = table("reading", "frames", "meters", right=("frames", "meters"))
+        for one in found["codes"]:
+            made.add_row(shown(one["code"]), shown(one["frames"]), shown(one["meters"]))
+        out.print(made)
+        made = table("frame", "meter", "at", "reading", found["old"], found["new"], right=("frame",))
+        for one in found["differences"]:
+            sides = ("no reading" if one[side] is None else one[side] for side in ("old", "new"))
+            made.add_row(*(shown(value) for value in (one["frame"], one["meter"], one["at"], one["what"], *sides)))
+        out.print(made)

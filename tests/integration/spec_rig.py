@@ -3,7 +3,8 @@
 from typing import Any
 
 from meters.encode.p1 import encode_p1
-from tests.integration.gateway_rig import Gateway
+from tests.integration.gateway_rig import Gateway, connection
+from tests.servers import Database
 
 KEY = "KFM:E0026000123456789"
 HEADER = "ZZZ5\\UNHEARD-OF"
@@ -50,3 +51,17 @@ async def published(running: Gateway, text: str, **query: str) -> dict[str, Any]
     status, document = await post(running, "/specs", text, publish="true", **query)
     assert status == 200, document
     return document
+
+
+async def keep_frames(database: Database, meter: str, frames: list[bytes], reason: str = "requested") -> None:
+    """Enter raw frames of a meter as the ingestor does, the last one newest."""
+    async with connection(database) as opened:
+        await opened.execute(
+            "INSERT INTO frame (received_at, at, device_id, meter_id, topic, kind, reason, port, protocol, data, "
+            "delivery) SELECT s.at, s.at, m.device_id, m.id, 't', 'frame', $3, coalesce(m.port, ''), m.protocol, "
+            "f.data, gen_random_uuid() FROM meter m, unnest($2::bytea[]) WITH ORDINALITY AS f (data, n), "
+            "LATERAL (SELECT now() - (cardinality($2::bytea[]) - n) * INTERVAL '1 second' AS at) s WHERE m.key = $1",
+            meter,
+            frames,
+            reason,
+        )
