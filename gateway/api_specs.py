@@ -8,21 +8,25 @@ from gateway.api_models import encode_cursor
 from gateway.api_route import Answer, Call, Route
 from gateway.problem import wrong
 from gateway.publisher import Publisher
+from gateway.spec_drafts import SpecDrafts
 from gateway.spec_life import Changed, SpecLife
 from gateway.spec_models import (
     CompareQuery,
+    DraftRequest,
     LifeQuery,
     SaveQuery,
     SpecChange,
     SpecComparison,
     SpecDetail,
+    SpecDraft,
     SpecPage,
     SpecQuery,
     SpecReport,
     SpecsQuery,
     SpecSummary,
+    UnknownPage,
 )
-from gateway.spec_report import comparison_view, report
+from gateway.spec_report import comparison_view, report, unknown_view
 from gateway.spec_text import as_yaml
 from gateway.sql import load
 from meters.spec import Spec
@@ -40,6 +44,7 @@ class SpecRoutes:
     def __init__(self, pool: Pool, publisher: Publisher) -> None:
         self._pool = pool
         self._life = SpecLife(pool, publisher)
+        self._drafts = SpecDrafts(pool)
 
     def routes(self) -> list[Route]:
         """The routes served here."""
@@ -47,6 +52,7 @@ class SpecRoutes:
         saved = "Store a spec as a draft, or publish it for ever; meters that it fits get it at once."
         ended = "Give a spec to no meter anew; those that have it keep it until a successor."
         compared = "Run it and the version before it over frames of real meters, and list what differs."
+        drafted = "Propose a spec from the frames of an unknown product; nothing is stored."
         return [
             Route("GET", "/specs", "listSpecs", "Specs and drafts.", self.page, SpecPage, SpecsQuery),
             Route("GET", ONE, "getSpec", "A spec, as JSON or YAML.", self.detail, SpecDetail, SpecQuery,
@@ -60,6 +66,9 @@ class SpecRoutes:
                   path_fields=FIELDS),
             Route("POST", ONE + ":compare", "compareSpec", compared, self.compare, SpecComparison, CompareQuery,
                   path_fields=FIELDS),
+            Route("POST", "/specs:draft", "draftSpec", drafted, self.draft, SpecDraft, None, DraftRequest,
+                  media=("application/json",)),
+            Route("GET", "/unknown", "listUnknown", "Meters that no product's spec reads.", self.unknown, UnknownPage),
         ]  # fmt: skip
 
     async def page(self, call: Call) -> Answer:
@@ -110,6 +119,24 @@ class SpecRoutes:
         query: CompareQuery = call.query
         found = await self._life.compare(call.path["name"], call.path["version"], query.against)
         return Answer(comparison_view(found))
+
+    async def unknown(self, call: Call) -> Answer:  # noqa: ARG002
+        """GET /unknown."""
+        return Answer(UnknownPage(items=tuple(unknown_view(one) for one in await self._drafts.unknown())))
+
+    async def draft(self, call: Call) -> Answer:
+        """POST /specs:draft."""
+        made, frames = await self._drafts.draft(call.body)
+        return Answer(
+            SpecDraft(
+                text=made.text,
+                protocol=str(made.protocol),
+                frames=frames,
+                telegrams=made.telegrams,
+                codes=made.codes,
+                goldens=made.goldens,
+            )
+        )
 
     async def _changed(self, changed: Changed) -> Answer:
         row: Any = await self._life.row(changed.name, str(changed.version))

@@ -14,7 +14,14 @@ from gateway.config_client import RequestRefusedError, ServiceUnreachableError
 from gateway.spec_check import examine
 from gateway.spec_client import SpecClient
 from gateway.spec_report import report
-from gateway.spec_tables import print_change, print_comparison, print_report, print_spec, print_specs
+from gateway.spec_tables import (
+    print_change,
+    print_comparison,
+    print_report,
+    print_spec,
+    print_specs,
+    print_unknown,
+)
 from meters.catalogue import catalogue
 from meters.spec_text import MAX_DOCUMENT_BYTES
 
@@ -135,9 +142,7 @@ def deprecate(client: SpecClient, ref: tuple[str, int], author: str, reason: str
 
 @spec.command("compare")
 @click.argument("ref", type=Ref())
-@click.option(
-    "--against", type=click.IntRange(1), help="The other version; without it, the newest one before."
-)
+@click.option("--against", type=click.IntRange(1), help="The other version; without it, the newest one before.")
 @as_json_option
 @click.pass_obj
 def compare(client: SpecClient, ref: tuple[str, int], against: int | None, as_json: bool) -> None:
@@ -147,6 +152,42 @@ def compare(client: SpecClient, ref: tuple[str, int], against: int | None, as_js
         click.echo(json.dumps(found))
     else:
         print_comparison(found)
+
+
+@spec.command("unknown")
+@as_json_option
+@click.pass_obj
+def unknown(client: SpecClient, as_json: bool) -> None:
+    """Show meters that no product's spec reads, in groups that one spec could read."""
+    found = ask(client, lambda api: api.unknown())
+    if as_json:
+        click.echo(json.dumps(found))
+    else:
+        print_unknown(found)
+
+
+@spec.command("draft")
+@click.option("--from-frames", "selector", metavar="[METER|GROUP]", is_flag=False, flag_value="", required=True,
+              help="The kept frames of a meter by key, or of a group; alone, of the only unknown group.")  # fmt: skip
+@click.option("--name", help="Name it at once.")
+@as_json_option
+@click.pass_obj
+def draft(client: SpecClient, selector: str, name: str | None, as_json: bool) -> None:
+    """Propose a spec from raw frames, as YAML to edit, name, and add."""
+
+    async def drafted(api: SpecClient) -> dict[str, Any]:
+        groups = [] if ":" in selector else [one["group"] for one in await api.unknown()]
+        if selector in groups or (not selector and len(groups) == 1):
+            return await api.draft(group=selector or groups[0])
+        if not selector:
+            raise click.ClickException(
+                f"{len(groups)} groups are unknown: name one, or a meter; wattline spec unknown lists them"
+            )
+        return await api.draft(meter=selector)
+
+    found = ask(client, drafted)
+    text = found["text"] if name is None else str(found["text"]).replace("name: ''", f"name: {name}", 1)
+    click.echo(json.dumps({**found, "text": text}) if as_json else text, nl=as_json)
 
 
 def told(document: dict[str, Any], *, as_json: bool) -> None:

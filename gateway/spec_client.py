@@ -53,6 +53,15 @@ class SpecClient(ConfigClient):
         url = (self._base / "specs" / name / f"{version}:compare").with_query(query)
         return await self._call("POST", url, None, PUBLISH_TIMEOUT_S)
 
+    async def unknown(self) -> list[dict[str, Any]]:
+        """The groups of unknown meters."""
+        found: list[dict[str, Any]] = (await self._call("GET", self._base / "unknown"))["items"]
+        return found
+
+    async def draft(self, **request: str) -> dict[str, Any]:
+        """A proposal from the frames of a `meter` or a `group`."""
+        return await self._call("POST", self._base / "specs:draft", request, PUBLISH_TIMEOUT_S)
+
     def _one(self, name: str, version: int) -> URL:
         return self._base / "specs" / name / str(version)
 

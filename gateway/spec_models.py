@@ -1,11 +1,12 @@
 """What the API answers about specs, and the queries that it takes."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, StringConstraints, model_validator
 
 from broker.messages import At
 from gateway.api_models import ApiModel, Fault, PageQuery
+from meters.telegram import Wire
 
 State = Literal["draft", "published", "deprecated"]
 
@@ -162,3 +163,55 @@ class SpecChange(ApiModel):
     comparison: SpecComparison | None = Field(
         default=None, description="With the version before it, over kept frames; where it was just published."
     )
+
+
+class UnknownGroup(ApiModel):
+    """Meters that no product's spec reads, and that one spec could: `family` is the product, or what they send."""
+
+    group: str = Field(description="Its name for POST /specs:draft; the same for as long as its facts are.")
+    protocol: str
+    manufacturer: str
+    family: str
+    specs: tuple[str, ...] = Field(description="Generic specs that read some of them meanwhile.")
+    devices: int
+    meters: int
+    frames: int = Field(description="Raw frames that are kept of them.")
+    since: At | None
+    last_frame_at: At | None
+    examples: tuple[str, ...] = Field(description="Keys of some of the meters.")
+
+
+class UnknownPage(ApiModel):
+    """All groups, those of most meters first."""
+
+    items: tuple[UnknownGroup, ...]
+
+
+class DraftRequest(ApiModel):
+    """What to make a draft from: the kept frames of a meter or of a group, or the frames given."""
+
+    meter: str | None = Field(default=None, max_length=96)
+    group: str | None = Field(default=None, max_length=64)
+    frames: (
+        Annotated[tuple[Annotated[str, StringConstraints(max_length=200_000)], ...], Field(max_length=200)] | None
+    ) = Field(default=None, description="Each as hex or base64.")
+    protocol: Wire | None = Field(default=None, description="Whichever they are of, without it.")
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if sum(part is not None for part in (self.meter, self.group, self.frames)) != 1:
+            raise ValueError("give exactly one of meter, group and frames")
+        if self.frames == ():
+            raise ValueError("frames: give at least one")
+        return self
+
+
+class SpecDraft(ApiModel):
+    """A proposal as YAML without a name; what is guessed says so in a comment."""
+
+    text: str
+    protocol: str
+    frames: int
+    telegrams: int
+    codes: int
+    goldens: int

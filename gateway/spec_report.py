@@ -1,4 +1,4 @@
-"""A verdict on a spec, and a comparison of two, as the API and the command line tell them."""
+"""A verdict on a spec, a comparison of two, and a group of unknown meters as the API and the command line tell them."""
 
 from gateway.api_models import Fault
 from gateway.spec_check import Verdict
@@ -10,7 +10,9 @@ from gateway.spec_models import (
     SpecComparison,
     SpecReport,
     TieView,
+    UnknownGroup,
 )
+from gateway.spec_unknown import MAX_NAMED, Unknown
 
 
 def report(verdict: Verdict) -> SpecReport:
@@ -53,4 +55,21 @@ def comparison_view(found: Comparison) -> SpecComparison:
             FrameDifference(frame=one.frame, meter=one.meter, at=one.at, what=one.what, old=one.old, new=one.new)
             for one in found.listed
         ),
+    )
+
+
+def unknown_view(one: Unknown) -> UnknownGroup:
+    """A group of unknown meters as the API tells it."""
+    return UnknownGroup(
+        group=one.group,
+        protocol=one.protocol,
+        manufacturer=one.manufacturer,
+        family=one.family,
+        specs=tuple(sorted(one.specs)),
+        devices=len(one.devices),
+        meters=len(one.meters),
+        frames=one.frames,
+        since=one.since,
+        last_frame_at=one.last_frame_at,
+        examples=tuple(one.meters[:MAX_NAMED]),
     )

@@ -95,6 +95,17 @@ def print_change(change: dict[str, Any]) -> None:
         print_report(report)
 
 
+def print_unknown(groups: list[dict[str, Any]]) -> None:
+    """A line for each group of unknown meters."""
+    columns = ("group", "protocol", "manufacturer", "family", "devices", "meters", "frames", "since")
+    made = table(*columns, "example", right=("devices", "meters", "frames"))
+    for one in groups:
+        # to the minute, so that the key at the end of the line stays whole
+        row = {**one, "since": (one["since"] or "")[:16].replace("T", " ")}
+        made.add_row(*(shown(row[column]) for column in columns), shown(one["examples"][0]))
+    console().print(made if groups else "no unknown products: every meter is read by a spec of its own")
+
+
 def print_comparison(found: dict[str, Any]) -> None:
     """Where two versions of a spec differ over the frames that are kept."""
     out = console()
