@@ -105,6 +105,12 @@ def _pins(state: DeviceState, given: dict[str, MeterConfig], shelf: Shelf) -> di
             raise ContractError(
                 f"{config.spec} is no published spec", field=f"meters.{key}.spec", fix="see /api/v1/specs"
             )
+        if config.spec in shelf.deprecated:
+            raise ContractError(
+                f"{config.spec} is deprecated",
+                field=f"meters.{key}.spec",
+                fix="name one that is published, see /api/v1/specs",
+            )
         pins[key] = config
     return pins if state.meters else {}
 

@@ -10,10 +10,11 @@ import structlog
 from aiohttp import web
 
 from broker.messages import MAX_PAYLOAD_BYTES
-from gateway.api_devices import DeviceRoutes, SpecRoutes
+from gateway.api_devices import DeviceRoutes
 from gateway.api_meters import MeterRoutes
 from gateway.api_parameters import ParameterRoutes
 from gateway.api_route import PREFIX, Route
+from gateway.api_specs import SpecRoutes
 from gateway.database import heals, refuses_data
 from gateway.layers import Problem
 from gateway.metrics import Metrics
@@ -39,7 +40,7 @@ def routes(pool: Pool, publisher: Publisher, signals: Signals) -> list[Route]:
         *DeviceRoutes(pool).routes(),
         *MeterRoutes(pool).routes(),
         *ParameterRoutes(pool, publisher, signals).routes(),
-        *SpecRoutes(pool).routes(),
+        *SpecRoutes(pool, publisher).routes(),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Routes about devices and specs."""
+"""Routes about devices."""
 
 import json
 
@@ -10,9 +10,6 @@ from gateway.api_models import (
     MetersQuery,
     MeterSummary,
     PageQuery,
-    SpecDetail,
-    SpecPage,
-    SpecSummary,
     encode_cursor,
 )
 from gateway.api_route import Answer, Call, Route
@@ -74,47 +71,6 @@ class DeviceRoutes:
                 drift=drift(desired, report),
             )
         )
-
-
-class SpecRoutes:
-    """Lists and details of published specs."""
-
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
-
-    def routes(self) -> list[Route]:
-        """The routes served here."""
-        fields = {"name": "The spec's name.", "version": "Its version, from 1."}
-        path = "/specs/{name}/{version}"
-        return [
-            Route("GET", "/specs", "listSpecs", "Published specs.", self.page, SpecPage, PageQuery),
-            Route("GET", path, "getSpec", "A published spec.", self.detail, SpecDetail, path_fields=fields),
-        ]
-
-    async def page(self, call: Call) -> Answer:
-        """GET /specs."""
-        query: PageQuery = call.query
-        name, version = "", 0
-        if query.cursor is not None:
-            match query.cursor:
-                case [str() as name, int() as version] if 0 <= version < 2**31:
-                    pass
-                case _:
-                    raise wrong("cursor", "this is no cursor of this list", CURSOR_FIX)
-        rows = await self._pool.fetch(load("list_specs"), name, version, query.limit + 1)
-        items = tuple(SpecSummary(**dict(row)) for row in rows[: query.limit])
-        more = len(rows) > query.limit
-        return Answer(SpecPage(items=items, next=encode_cursor(items[-1].spec, items[-1].version) if more else None))
-
-    async def detail(self, call: Call) -> Answer:
-        """GET /specs/{name}/{version}."""
-        name, version = call.path["name"], call.path["version"]
-        row = None
-        if version.isdecimal() and version.isascii() and len(version) < 10:
-            row = await self._pool.fetchrow(load("spec_detail"), name, int(version))
-        if row is None:
-            raise not_found("spec", f"{name}@{version}")
-        return Answer(SpecDetail(**{**dict(row), "document": json.loads(row["document"])}))
 
 
 def text_cursor(query: PageQuery | MetersQuery) -> str:

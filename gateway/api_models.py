@@ -263,30 +263,3 @@ class FleetParameters(ApiModel):
     layers: tuple[LayerView, ...]
     changed: tuple[str, ...] = ()
     pending: tuple[str, ...] = ()
-
-
-class SpecSummary(ApiModel):
-    """A published spec."""
-
-    spec: str
-    version: int
-    generic: bool
-    sha256: str
-    author: str
-    published_at: At
-    protocol: str | None
-    manufacturer: str | None
-    product: str | None
-
-
-class SpecPage(ApiModel):
-    """Published specs by name and version."""
-
-    items: tuple[SpecSummary, ...]
-    next: str | None
-
-
-class SpecDetail(SpecSummary):
-    """A published spec with its document."""
-
-    document: dict[str, Any]

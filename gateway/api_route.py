@@ -24,13 +24,17 @@ class Call:
     changes: dict[str, Any] = field(default_factory=dict)
     """The body's parameters by name, None where one is given back."""
     if_match: str | None = None
+    body: bytes = b""
+    """The body as it came, of a route with `media`."""
+    accept: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a handler found."""
 
-    document: BaseModel
+    document: BaseModel | str
+    """A text is sent as YAML."""
     etag: str | None = None
 
 
@@ -49,20 +53,31 @@ class Route:
     path_fields: dict[str, str] = field(default_factory=dict)
     """Description of each field of the path."""
     etag: bool = False
+    media: tuple[str, ...] = ()
+    """Media types of a body that the handler reads itself; `body` then only describes it."""
 
     async def __call__(self, request: web.Request) -> web.Response:
         """Serve one request. Raises ApiError."""
         query = _validated(self.query or NoQuery, request)
         changes: dict[str, Any] = {}
-        if self.body is not None:
-            payload = await request.read()
+        payload = await request.read() if self.body is not None else b""
+        if self.body is not None and not self.media:
             try:
                 changes = read_changes(self.body, payload)
             except ValidationError as error:
                 raise invalid(error, KNOWN) from error
-        call = Call(dict(request.match_info), query, changes, request.headers.get("If-Match"))
+        call = Call(
+            dict(request.match_info),
+            query,
+            changes,
+            request.headers.get("If-Match"),
+            payload,
+            request.headers.get("Accept", ""),
+        )
         answer = await self.handler(call)
         headers = {"Cache-Control": "no-store"} | ({"ETag": answer.etag} if answer.etag else {})
+        if isinstance(answer.document, str):
+            return web.Response(text=answer.document, content_type="application/yaml", headers=headers)
         return web.Response(
             text=answer.document.model_dump_json(by_alias=True), content_type="application/json", headers=headers
         )

@@ -59,13 +59,13 @@ class ConfigClient:
         return self._base / FLEET_PATH if device is None else self._base / "devices" / device / FLEET_PATH
 
     async def _call(
-        self, method: str, url: URL, body: dict[str, Any] | None = None, timeout_s: float = TIMEOUT_S
+        self, method: str, url: URL, body: dict[str, Any] | bytes | None = None, timeout_s: float = TIMEOUT_S
     ) -> dict[str, Any]:
         if self._http is None:
             raise PermanentError("the client is not entered; use async with")
         timeout = aiohttp.ClientTimeout(total=timeout_s)
         try:
-            async with self._http.request(method, url, json=body, timeout=timeout) as response:
+            async with self._http.request(method, url, timeout=timeout, **_content(body)) as response:
                 document = await _document(response)
                 status = response.status
         except (aiohttp.ClientConnectionError, TimeoutError) as error:
@@ -82,7 +82,16 @@ class ConfigClient:
         raise _refusal(status, document, url)
 
 
+def _content(body: dict[str, Any] | bytes | None) -> dict[str, Any]:
+    """A document goes as JSON; bytes as they are, YAML or JSON."""
+    if isinstance(body, bytes):
+        return {"data": body, "headers": {"Content-Type": "application/yaml"}}
+    return {"json": body}
+
+
 async def _document(response: aiohttp.ClientResponse) -> dict[str, Any] | None:
+    if response.content_type == "application/yaml":
+        return {"text": await response.text()}
     try:
         document = await response.json(content_type=None)
     except ValueError:

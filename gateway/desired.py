@@ -47,7 +47,7 @@ class DeviceState:
 
     def assigned(self, shelf: Shelf) -> dict[str, MeterConfig]:
         """The spec of each meter."""
-        return assign(shelf.candidates(), self.meters, self.own.meters)
+        return assign(shelf.candidates(), self.meters, self.own.meters, shelf.kept(self.desired))
 
 
 @asynccontextmanager
@@ -100,7 +100,8 @@ async def rebuild(
     for start in range(0, len(device_ids), PORTION):
         fresh = []
         for state in await load_states(connection, device_ids[start : start + PORTION]):
-            desired = _renewed(state, assign(candidates, state.meters, state.own.meters), author)
+            meters = assign(candidates, state.meters, state.own.meters, shelf.kept(state.desired))
+            desired = _renewed(state, meters, author)
             if desired is not None:
                 fresh.append((state.id, desired))
                 changed.append(state.name)

@@ -122,10 +122,15 @@ def _telling(meter: KnownMeter) -> dict[str, str]:
 
 
 def assign(
-    specs: Iterable[Spec], meters: Iterable[KnownMeter], pins: Mapping[str, MeterConfig]
+    specs: Iterable[Spec],
+    meters: Iterable[KnownMeter],
+    pins: Mapping[str, MeterConfig],
+    kept: Mapping[str, Spec] | None = None,
 ) -> dict[str, MeterConfig]:
     """The spec of each meter: its pin, else the best match, else none.
 
+    A deprecated spec that a meter has (`kept`, by key) is in the running for this meter alone, so that the meter keeps
+    it until a newer version or a better match is published.
     Meters behind another one (P1 channels) are read by the spec of the meter that carries them and get no entry, nor
     do meters that no registration has described yet.
     """
@@ -137,6 +142,7 @@ def assign(
             chosen[meter.key] = pin
         elif meter.parent is None and meter.protocol:
             identity = meter.identity()
-            match = best(candidates, identity) if identity else None
+            own = (kept[meter.key],) if kept and meter.key in kept else ()
+            match = best((*candidates, *own), identity) if identity else None
             chosen[meter.key] = MeterConfig(spec=match.spec.ref if match else None)
     return chosen

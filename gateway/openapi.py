@@ -67,7 +67,8 @@ def _operation(route: Route, refs: Any) -> dict[str, Any]:
     }
     if route.body is not None:
         schema = refs[(route.body, "validation")]
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+        content = {media: {"schema": schema} for media in route.media or ("application/json",)}
+        operation["requestBody"] = {"required": True, "content": content}
     return operation
 
 
@@ -98,7 +99,7 @@ def _query_parameters(route: Route) -> list[dict[str, Any]]:
 
 
 def _headers(route: Route) -> list[dict[str, Any]]:
-    if route.body is None:
+    if route.body is None or not route.etag:
         return []
     text = "The ETag of what was read: 412 where it has changed since."
     return [{"name": "If-Match", "in": "header", "description": text, "schema": {"type": "string"}}]

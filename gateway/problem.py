@@ -14,6 +14,7 @@ TITLES = {
     401: "A token is needed",
     404: "Not found",
     405: "Method not allowed",
+    409: "In conflict with what is there",
     412: "Changed meanwhile",
     413: "The body is too large",
     422: "The request is not valid",

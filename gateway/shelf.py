@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from broker.errors import ContractError
-from broker.messages import SpecMessage
+from broker.messages import Desired, SpecMessage
 from gateway.database import Connection
 from gateway.events import record_event
 from gateway.metrics import Metrics
@@ -35,24 +35,38 @@ class Published:
 
 @dataclass(frozen=True)
 class Shelf:
-    """A snapshot of all published specs by `name@version`."""
+    """A snapshot of all published specs by `name@version`; those in `deprecated` are given to no meter anew."""
 
     specs: dict[str, Published]
+    deprecated: frozenset[str] = frozenset()
 
     def candidates(self) -> tuple[Spec, ...]:
-        """What a meter without a pin may be given: the newest readable version of each spec."""
+        """What a meter without a pin may be given: the newest readable version of each spec that is not deprecated."""
         newest: dict[str, Spec] = {}
-        for published in self.specs.values():
-            spec = published.spec
+        for ref, published in self.specs.items():
+            spec = None if ref in self.deprecated else published.spec
             if spec is not None and (spec.name not in newest or newest[spec.name].version < spec.version):
                 newest[spec.name] = spec
         return tuple(newest.values())
 
+    def kept(self, desired: Desired | None) -> dict[str, Spec]:
+        """The deprecated specs in use, by meter: each stays in the running for its meter until another beats it."""
+        kept = {}
+        for key, config in (desired.meters if desired and self.deprecated else {}).items():
+            if config.spec in self.deprecated and (spec := self.specs[config.spec].spec) is not None:
+                kept[key] = spec
+        return kept
+
 
 async def load_shelf(connection: Connection) -> Shelf:
     """Read all published specs; one that this version of Wattline can't read is kept but matches nothing."""
-    specs = {}
-    for row in await connection.fetch(load("all_specs")):
+    return await refreshed(connection, Shelf({}))
+
+
+async def refreshed(connection: Connection, shelf: Shelf) -> Shelf:
+    """The shelf with what was published or deprecated since it was read; specs that it has are not read again."""
+    specs = dict(shelf.specs)
+    for row in await connection.fetch(load("all_specs"), list(specs)):
         ref = f"{row['name']}@{row['version']}"
         document = json.loads(row["document"])
         try:
@@ -61,7 +75,8 @@ async def load_shelf(connection: Connection) -> Shelf:
             log.warning("spec_unreadable", spec=ref, field=error.field, reason=error.reason)
             spec = None
         specs[ref] = Published(row["name"], row["version"], row["sha256"], document, spec)
-    return Shelf(specs)
+    deprecated = frozenset(row["ref"] for row in await connection.fetch(load("deprecated_specs")))
+    return Shelf(specs, deprecated)
 
 
 async def publish_catalogue(connection: Connection, catalogue: Iterable[Spec], metrics: Metrics) -> int:

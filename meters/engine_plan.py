@@ -4,6 +4,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
+from threading import Lock
 from typing import Final
 
 from broker.errors import ContractError
@@ -88,16 +89,19 @@ def convert(code: str, unit: str | None) -> Conversion:
 
 
 _plans: OrderedDict[tuple[str, str], Plan] = OrderedDict()
+_plans_lock = Lock()
 
 
 def plan_of(spec: Spec) -> Plan:
     """The plan of a spec, remembered by reference and digest, so that a changed document never meets an old plan."""
     key = (spec.ref, spec.digest)
-    plan = _plans.get(key)
-    if plan is None:
-        plan = _plans[key] = Plan(spec)
-        if len(_plans) > MAX_PLANS:
-            _plans.popitem(last=False)
-    else:
-        _plans.move_to_end(key)
+    # the gateway decodes in threads beside its event loop
+    with _plans_lock:
+        plan = _plans.get(key)
+        if plan is None:
+            plan = _plans[key] = Plan(spec)
+            if len(_plans) > MAX_PLANS:
+                _plans.popitem(last=False)
+        else:
+            _plans.move_to_end(key)
     return plan

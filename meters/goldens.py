@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -11,7 +11,7 @@ from pathlib import Path
 from broker.errors import FrameError
 from meters.capture_text import unwrap
 from meters.engine import Decoded, decode
-from meters.identify import Identifier
+from meters.identify import Identifier, Identity
 from meters.match import best
 from meters.readers import make_framer, parse
 from meters.spec import Golden, Spec
@@ -36,7 +36,19 @@ def check(spec: Spec, *, captures: Path | None = None) -> list[Difference]:
 
     Goldens of captured files are read below `captures`, and left out where that folder is not given or not there.
     """
-    return [difference for golden in spec.goldens for difference in _check(spec, golden, captures)]
+    return [difference for golden in spec.goldens for difference in check_golden(spec, golden, captures)]
+
+
+def identity_of(items: Iterable[Frame | FrameError]) -> Identity | None:
+    """What the frames of one port tell of their meter; None where none of them can be read."""
+    identifier, identity = Identifier(), None
+    for item in items:
+        if isinstance(item, Frame):
+            try:
+                identity = identifier.add(parse(item))
+            except FrameError:
+                continue
+    return identity
 
 
 def frame_bytes(golden: Golden, captures: Path | None) -> bytes | None:
@@ -53,7 +65,8 @@ def frame_bytes(golden: Golden, captures: Path | None) -> bytes | None:
     return unwrap((captures / (frame.capture or "")).read_bytes())
 
 
-def _check(spec: Spec, golden: Golden, captures: Path | None) -> Iterator[Difference]:
+def check_golden(spec: Spec, golden: Golden, captures: Path | None) -> Iterator[Difference]:
+    """The differences of one golden."""
     try:
         data = frame_bytes(golden, captures)
     except (binascii.Error, ValueError, OSError) as error:
@@ -88,13 +101,7 @@ def _decode(spec: Spec, item: Frame | FrameError) -> Decoded:
 
 def _match(spec: Spec, golden: Golden, items: list[Frame | FrameError]) -> Iterator[Difference]:
     """A spec that its own telegrams do not lead to would never be chosen."""
-    identifier, identity = Identifier(), None
-    for item in items[: golden.telegram]:
-        if isinstance(item, Frame):
-            try:
-                identity = identifier.add(parse(item))
-            except FrameError:
-                continue
+    identity = identity_of(items[: golden.telegram])
     if identity is not None and best([spec], identity) is None:
         facts = ", ".join(f"{name}={value}" for name, value in sorted(identity.facts.items()))
         yield Difference(golden.name, "match", "facts that the spec's match fits", facts[:200] or "no facts")

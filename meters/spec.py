@@ -129,10 +129,26 @@ def spec_from(document: dict[str, Any], *, origin: str) -> Spec:
     try:
         return Spec.model_validate(document)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"])[:200] or "spec"
-        reason = first["msg"].removeprefix("Value error, ")
-        raise ContractError(f"{reason} [{origin}]", field=field, fix=_fix(first["type"], field)) from error
+        first = _refusals(error)[0]
+        raise ContractError(f"{first.reason} [{origin}]", field=first.field, fix=first.fix) from error
+
+
+def refusals(document: dict[str, Any]) -> list[ContractError]:
+    """All that keeps a mapping from being a spec, each naming the field and the fix; empty where nothing does."""
+    try:
+        Spec.model_validate(document)
+    except ValidationError as error:
+        return _refusals(error)
+    return []
+
+
+def _refusals(error: ValidationError) -> list[ContractError]:
+    found = []
+    for entry in error.errors(include_url=False, include_input=False):
+        field = ".".join(str(part) for part in entry["loc"])[:200] or "spec"
+        reason = entry["msg"].removeprefix("Value error, ")
+        found.append(ContractError(reason, field=field, fix=_fix(entry["type"], field)))
+    return found
 
 
 def spec_document(spec: Spec) -> dict[str, Any]:

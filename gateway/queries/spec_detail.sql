@@ -1,5 +1,16 @@
-SELECT name AS spec, version, generic, sha256, author, published_at, document #>> '{match,protocol}' AS protocol,
-       document #>> '{product,manufacturer}' AS manufacturer, document #>> '{product,name}' AS product,
-       document::text AS document
-FROM spec
-WHERE name = $1 AND version = $2
+WITH held AS (
+    SELECT s.name, s.version, s.generic, s.sha256, s.author, s.reason, s.published_at, s.document, s.source,
+           x.author AS deprecated_by, x.reason AS deprecated_why, x.deprecated_at,
+           CASE WHEN x.name IS NULL THEN 'published' ELSE 'deprecated' END AS state
+    FROM spec s LEFT JOIN spec_deprecation x USING (name, version)
+    WHERE s.name = $1 AND s.version = $2
+    UNION ALL
+    SELECT name, version, generic, sha256, author, reason, NULL, document, source, NULL, NULL, NULL, 'draft'
+    FROM spec_draft WHERE name = $1 AND version = $2
+)
+SELECT h.name AS spec, h.version, h.state, h.generic, h.sha256, h.author, h.reason, h.published_at, h.deprecated_at,
+       h.deprecated_by, h.deprecated_why, h.document #>> '{match,protocol}' AS protocol,
+       h.document #>> '{product,manufacturer}' AS manufacturer, h.document #>> '{product,name}' AS product,
+       h.document::text AS document, h.source,
+       (SELECT count(*) FROM meter_spec m WHERE m.spec = h.name || '@' || h.version) AS meters
+FROM held h

@@ -1,0 +1,156 @@
+"""Routes about specs: what there is, whether a document may be published, and the changes of a spec's state."""
+
+import json
+from typing import Any
+
+from gateway.api_devices import CURSOR_FIX
+from gateway.api_models import encode_cursor
+from gateway.api_route import Answer, Call, Route
+from gateway.problem import wrong
+from gateway.publisher import Publisher
+from gateway.spec_drafts import SpecDrafts
+from gateway.spec_life import Changed, SpecLife
+from gateway.spec_models import (
+    CompareQuery,
+    DraftRequest,
+    LifeQuery,
+    SaveQuery,
+    SpecChange,
+    SpecComparison,
+    SpecDetail,
+    SpecDraft,
+    SpecPage,
+    SpecQuery,
+    SpecReport,
+    SpecsQuery,
+    SpecSummary,
+    UnknownPage,
+)
+from gateway.spec_report import comparison_view, report, unknown_view
+from gateway.spec_text import as_yaml
+from gateway.sql import load
+from meters.spec import Spec
+from store.pool import Pool
+
+MEDIA = ("application/json", "application/yaml")
+MAX_NAMED = 100
+FIELDS = {"name": "The spec's name.", "version": "Its version, from 1."}
+ONE = "/specs/{name}/{version}"
+
+
+class SpecRoutes:
+    """Specs and their life."""
+
+    def __init__(self, pool: Pool, publisher: Publisher) -> None:
+        self._pool = pool
+        self._life = SpecLife(pool, publisher)
+        self._drafts = SpecDrafts(pool)
+
+    def routes(self) -> list[Route]:
+        """The routes served here."""
+        judged = "Judge a document without storing it: each wrong field, each golden that differs, each tie."
+        saved = "Store a spec as a draft, or publish it for ever; meters that it fits get it at once."
+        ended = "Give a spec to no meter anew; those that have it keep it until a successor."
+        compared = "Run it and the version before it over frames of real meters, and list what differs."
+        drafted = "Propose a spec from the frames of an unknown product; nothing is stored."
+        return [
+            Route("GET", "/specs", "listSpecs", "Specs and drafts.", self.page, SpecPage, SpecsQuery),
+            Route("GET", ONE, "getSpec", "A spec, as JSON or YAML.", self.detail, SpecDetail, SpecQuery,
+                  path_fields=FIELDS),
+            Route("POST", "/specs:validate", "validateSpec", judged, self.validate, SpecReport, None, Spec,
+                  media=MEDIA),
+            Route("POST", "/specs", "saveSpec", saved, self.save, SpecChange, SaveQuery, Spec, media=MEDIA),
+            Route("POST", ONE + ":publish", "publishSpec", "Publish a draft for ever.", self.publish, SpecChange,
+                  LifeQuery, path_fields=FIELDS),
+            Route("POST", ONE + ":deprecate", "deprecateSpec", ended, self.deprecate, SpecChange, LifeQuery,
+                  path_fields=FIELDS),
+            Route("POST", ONE + ":compare", "compareSpec", compared, self.compare, SpecComparison, CompareQuery,
+                  path_fields=FIELDS),
+            Route("POST", "/specs:draft", "draftSpec", drafted, self.draft, SpecDraft, None, DraftRequest,
+                  media=("application/json",)),
+            Route("GET", "/unknown", "listUnknown", "Meters that no product's spec reads.", self.unknown, UnknownPage),
+        ]  # fmt: skip
+
+    async def page(self, call: Call) -> Answer:
+        """GET /specs."""
+        query: SpecsQuery = call.query
+        name, version = "", 0
+        if query.cursor is not None:
+            match query.cursor:
+                case [str() as name, int() as version] if 0 <= version < 2**31:
+                    pass
+                case _:
+                    raise wrong("cursor", "this is no cursor of this list", CURSOR_FIX)
+        rows = await self._pool.fetch(load("list_specs"), name, version, query.state, query.generic, query.limit + 1)
+        items = tuple(SpecSummary(**dict(row)) for row in rows[: query.limit])
+        more = len(rows) > query.limit
+        return Answer(SpecPage(items=items, next=encode_cursor(items[-1].spec, items[-1].version) if more else None))
+
+    async def detail(self, call: Call) -> Answer:
+        """GET /specs/{name}/{version}."""
+        query: SpecQuery = call.query
+        row = await self._life.row(call.path["name"], call.path["version"])
+        document = json.loads(row["document"])
+        if (query.format or ("yaml" if "yaml" in call.accept else "json")) == "yaml":
+            return Answer(as_yaml(row["source"], document))
+        values = {name: value for name, value in row.items() if name != "source"}
+        return Answer(SpecDetail(**{**values, "document": document}))
+
+    async def validate(self, call: Call) -> Answer:
+        """POST /specs:validate."""
+        return Answer(report(await self._life.validate(call.body)))
+
+    async def save(self, call: Call) -> Answer:
+        """POST /specs."""
+        query: SaveQuery = call.query
+        change = self._life.publish if query.publish else self._life.save
+        return await self._changed(await change(call.body, query))
+
+    async def publish(self, call: Call) -> Answer:
+        """POST /specs/{name}/{version}:publish."""
+        return await self._changed(await self._life.publish_draft(call.path["name"], call.path["version"], call.query))
+
+    async def deprecate(self, call: Call) -> Answer:
+        """POST /specs/{name}/{version}:deprecate."""
+        return await self._changed(await self._life.deprecate(call.path["name"], call.path["version"], call.query))
+
+    async def compare(self, call: Call) -> Answer:
+        """POST /specs/{name}/{version}:compare."""
+        query: CompareQuery = call.query
+        found = await self._life.compare(call.path["name"], call.path["version"], query.against)
+        return Answer(comparison_view(found))
+
+    async def unknown(self, call: Call) -> Answer:  # noqa: ARG002
+        """GET /unknown."""
+        return Answer(UnknownPage(items=tuple(unknown_view(one) for one in await self._drafts.unknown())))
+
+    async def draft(self, call: Call) -> Answer:
+        """POST /specs:draft."""
+        made, frames = await self._drafts.draft(call.body)
+        return Answer(
+            SpecDraft(
+                text=made.text,
+                protocol=str(made.protocol),
+                frames=frames,
+                telegrams=made.telegrams,
+                codes=made.codes,
+                goldens=made.goldens,
+            )
+        )
+
+    async def _changed(self, changed: Changed) -> Answer:
+        row: Any = await self._life.row(changed.name, str(changed.version))
+        return Answer(
+            SpecChange(
+                spec=changed.name,
+                version=changed.version,
+                state=row["state"],
+                sha256=row["sha256"],
+                changed=changed.changed,
+                meters=row["meters"],
+                devices_changed=len(changed.devices),
+                devices=changed.devices[:MAX_NAMED],
+                report=report(changed.verdict) if changed.verdict else None,
+                comparison=comparison_view(changed.comparison) if changed.comparison else None,
+            )
+        )

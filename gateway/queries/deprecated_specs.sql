@@ -1,0 +1,1 @@
+SELECT name || '@' || version AS ref FROM spec_deprecation

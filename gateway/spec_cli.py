@@ -1,0 +1,224 @@
+"""The commands `wattline spec ...`: what specs there are, and the life of one."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+
+from gateway.config_cli import DEFAULT_URL, _url, _user
+from gateway.config_client import RequestRefusedError, ServiceUnreachableError
+from gateway.spec_check import examine
+from gateway.spec_client import SpecClient
+from gateway.spec_report import report
+from gateway.spec_tables import (
+    print_change,
+    print_comparison,
+    print_report,
+    print_spec,
+    print_specs,
+    print_unknown,
+)
+from meters.catalogue import catalogue
+from meters.spec_text import MAX_DOCUMENT_BYTES
+
+T = TypeVar("T")
+STATES: Final = ("draft", "published", "deprecated")
+as_json_option = click.option("--json", "as_json", is_flag=True, help="JSON in place of a table.")
+author_option = click.option("--author", default=_user, help="Who, for the history; by default your login.")
+reason_option = click.option("--reason", help="Why, for the history.")
+
+
+class Ref(click.ParamType[tuple[str, int]]):
+    """`name@version` on the command line."""
+
+    name = "name@version"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
+        """Take it apart."""
+        name, at, version = str(value).partition("@")
+        if not (name and at and version.isdecimal() and version.isascii() and "/" not in name):
+            self.fail(f"{value!r} is no spec; write name@version, for example lgz-e350@1", param, ctx)
+        return name, int(version)
+
+
+@click.group()
+@click.option("--url", envvar="WATTLINE_URL", default=DEFAULT_URL, show_default=True, show_envvar=True, callback=_url,
+              help="Where the gateway serves its API.")  # fmt: skip
+@click.option("--token", envvar="WATTLINE_TOKEN", show_envvar=True, help="The API's bearer token.")
+@click.pass_context
+def spec(ctx: click.Context, url: str, token: str | None) -> None:
+    """List, show, validate, add, publish and deprecate specs."""
+    ctx.obj = SpecClient(url, token)
+
+
+@spec.command("list")
+@click.option("--state", type=click.Choice(STATES), help="Only those in this state.")
+@as_json_option
+@click.pass_obj
+def list_(client: SpecClient, state: str | None, as_json: bool) -> None:
+    """Show all specs, their state, and how many meters each reads."""
+    found = ask(client, lambda api: api.specs(**({"state": state} if state else {})))
+    if as_json:
+        click.echo(json.dumps(found))
+    else:
+        print_specs(found)
+
+
+@spec.command("show")
+@click.argument("ref", type=Ref())
+@click.option("--yaml", "as_yaml", is_flag=True, help="Its text, to edit as the next version.")
+@as_json_option
+@click.pass_obj
+def show(client: SpecClient, ref: tuple[str, int], as_yaml: bool, as_json: bool) -> None:
+    """Show one spec."""
+    if as_yaml:
+        click.echo(ask(client, lambda api: api.spec_yaml(*ref)), nl=False)
+        return
+    document = ask(client, lambda api: api.spec(*ref))
+    if as_json:
+        click.echo(json.dumps(document))
+    else:
+        print_spec(document)
+
+
+@spec.command("validate")
+@click.argument("file")
+@click.option("--offline", is_flag=True, help="Against the shipped catalogue, without a gateway.")
+@as_json_option
+@click.pass_obj
+def validate(client: SpecClient, file: str, offline: bool, as_json: bool) -> None:
+    """Judge a spec in FILE (- is stdin): each wrong field, each golden that differs, each tie. Status 1 if any."""
+    text = read(file)
+    if offline:
+        found = report(examine(text, catalogue(), origin=file)).model_dump(mode="json")
+    else:
+        found = ask(client, lambda api: api.validate(text))
+    if as_json:
+        click.echo(json.dumps(found))
+    else:
+        print_report(found)
+    if not found["valid"]:
+        raise SystemExit(1)
+
+
+@spec.command("add")
+@click.argument("file")
+@click.option("--publish", is_flag=True, help="Publish it at once.")
+@author_option
+@reason_option
+@as_json_option
+@click.pass_obj
+def add(client: SpecClient, file: str, publish: bool, author: str, reason: str | None, as_json: bool) -> None:
+    """Store the spec in FILE (- is stdin) as a draft; with --publish, publish it."""
+    text = read(file)
+    told(ask(client, lambda api: api.save(text, publish=publish, author=author, reason=reason)), as_json=as_json)
+
+
+@spec.command("publish")
+@click.argument("ref", type=Ref())
+@author_option
+@reason_option
+@as_json_option
+@click.pass_obj
+def publish(client: SpecClient, ref: tuple[str, int], author: str, reason: str | None, as_json: bool) -> None:
+    """Publish the draft NAME@VERSION for ever; the meters that it fits get it at once."""
+    told(ask(client, lambda api: api.move(*ref, "publish", author=author, reason=reason)), as_json=as_json)
+
+
+@spec.command("deprecate")
+@click.argument("ref", type=Ref())
+@author_option
+@reason_option
+@as_json_option
+@click.pass_obj
+def deprecate(client: SpecClient, ref: tuple[str, int], author: str, reason: str | None, as_json: bool) -> None:
+    """Give NAME@VERSION to no meter anew; those that have it keep it until a successor."""
+    told(ask(client, lambda api: api.move(*ref, "deprecate", author=author, reason=reason)), as_json=as_json)
+
+
+@spec.command("compare")
+@click.argument("ref", type=Ref())
+@click.option("--against", type=click.IntRange(1), help="The other version; without it, the newest one before.")
+@as_json_option
+@click.pass_obj
+def compare(client: SpecClient, ref: tuple[str, int], against: int | None, as_json: bool) -> None:
+    """Run NAME@VERSION and the version before it over frames of real meters, and list where the readings differ."""
+    found = ask(client, lambda api: api.compare(*ref, against))
+    if as_json:
+        click.echo(json.dumps(found))
+    else:
+        print_comparison(found)
+
+
+@spec.command("unknown")
+@as_json_option
+@click.pass_obj
+def unknown(client: SpecClient, as_json: bool) -> None:
+    """Show meters that no product's spec reads, in groups that one spec could read."""
+    found = ask(client, lambda api: api.unknown())
+    if as_json:
+        click.echo(json.dumps(found))
+    else:
+        print_unknown(found)
+
+
+@spec.command("draft")
+@click.option("--from-frames", "selector", metavar="[METER|GROUP]", is_flag=False, flag_value="", required=True,
+              help="The kept frames of a meter by key, or of a group; alone, of the only unknown group.")  # fmt: skip
+@click.option("--name", help="Name it at once.")
+@as_json_option
+@click.pass_obj
+def draft(client: SpecClient, selector: str, name: str | None, as_json: bool) -> None:
+    """Propose a spec from raw frames, as YAML to edit, name, and add."""
+
+    async def drafted(api: SpecClient) -> dict[str, Any]:
+        groups = [] if ":" in selector else [one["group"] for one in await api.unknown()]
+        if selector in groups or (not selector and len(groups) == 1):
+            return await api.draft(group=selector or groups[0])
+        if not selector:
+            raise click.ClickException(
+                f"{len(groups)} groups are unknown: name one, or a meter; wattline spec unknown lists them"
+            )
+        return await api.draft(meter=selector)
+
+    found = ask(client, drafted)
+    text = found["text"] if name is None else str(found["text"]).replace("name: ''", f"name: {name}", 1)
+    click.echo(json.dumps({**found, "text": text}) if as_json else text, nl=as_json)
+
+
+def told(document: dict[str, Any], *, as_json: bool) -> None:
+    """What a change did, for a program or a person."""
+    if as_json:
+        click.echo(json.dumps(document))
+    else:
+        print_change(document)
+
+
+def read(file: str) -> bytes:
+    """A spec's text; one byte more than it may have is enough for the refusal."""
+    try:
+        if file == "-":
+            return sys.stdin.buffer.read(MAX_DOCUMENT_BYTES + 1)
+        with Path(file).open("rb") as opened:
+            return opened.read(MAX_DOCUMENT_BYTES + 1)
+    except OSError as error:
+        raise click.ClickException(f"{file}: {error.strerror or error}") from error
+
+
+def ask(client: SpecClient, call: Callable[[SpecClient], Awaitable[T]]) -> T:
+    """Do it at the gateway; its refusals and its absence become sentences."""
+
+    async def asking() -> T:
+        async with client as api:
+            return await call(api)
+
+    try:
+        return asyncio.run(asking())
+    except RequestRefusedError as error:
+        raise click.ClickException("\n".join([error.detail, *error.lines])) from error
+    except ServiceUnreachableError as error:
+        raise click.ClickException(str(error)) from error

@@ -1,0 +1,70 @@
+"""Specs over the HTTP API, from the command line's side."""
+
+from typing import Any, Final
+
+from yarl import URL
+
+from gateway.config_client import ConfigClient
+
+PUBLISH_TIMEOUT_S: Final = 120.0
+"""Publishing matches the whole fleet anew."""
+
+
+class SpecClient(ConfigClient):
+    """Reads specs and changes their state at one gateway; enter it with `async with`."""
+
+    async def specs(self, **query: str) -> list[dict[str, Any]]:
+        """All specs and drafts, over all pages."""
+        found: list[dict[str, Any]] = []
+        cursor: dict[str, str] = {}
+        while True:
+            page = await self._call("GET", (self._base / "specs").with_query({**query, **cursor, "limit": "1000"}))
+            found += page["items"]
+            if page["next"] is None:
+                return found
+            cursor = {"cursor": page["next"]}
+
+    async def spec(self, name: str, version: int) -> dict[str, Any]:
+        """A spec with its document."""
+        return await self._call("GET", self._one(name, version))
+
+    async def spec_yaml(self, name: str, version: int) -> str:
+        """A spec as the text that its author wrote."""
+        text: str = (await self._call("GET", self._one(name, version).with_query(format="yaml")))["text"]
+        return text
+
+    async def validate(self, text: bytes) -> dict[str, Any]:
+        """What speaks against publishing a document."""
+        return await self._call("POST", self._base / "specs:validate", text, PUBLISH_TIMEOUT_S)
+
+    async def save(self, text: bytes, *, publish: bool, author: str, reason: str | None) -> dict[str, Any]:
+        """Store a document as a draft, or publish it."""
+        query = _who(author, reason) | ({"publish": "true"} if publish else {})
+        return await self._call("POST", (self._base / "specs").with_query(query), text, PUBLISH_TIMEOUT_S)
+
+    async def move(self, name: str, version: int, action: str, *, author: str, reason: str | None) -> dict[str, Any]:
+        """Publish a draft, or deprecate a published spec: `action` is `publish` or `deprecate`."""
+        url = (self._base / "specs" / name / f"{version}:{action}").with_query(_who(author, reason))
+        return await self._call("POST", url, None, PUBLISH_TIMEOUT_S)
+
+    async def compare(self, name: str, version: int, against: int | None) -> dict[str, Any]:
+        """A version and an older one over the frames that are kept."""
+        query = {} if against is None else {"against": str(against)}
+        url = (self._base / "specs" / name / f"{version}:compare").with_query(query)
+        return await self._call("POST", url, None, PUBLISH_TIMEOUT_S)
+
+    async def unknown(self) -> list[dict[str, Any]]:
+        """The groups of unknown meters."""
+        found: list[dict[str, Any]] = (await self._call("GET", self._base / "unknown"))["items"]
+        return found
+
+    async def draft(self, **request: str) -> dict[str, Any]:
+        """A proposal from the frames of a `meter` or a `group`."""
+        return await self._call("POST", self._base / "specs:draft", request, PUBLISH_TIMEOUT_S)
+
+    def _one(self, name: str, version: int) -> URL:
+        return self._base / "specs" / name / str(version)
+
+
+def _who(author: str, reason: str | None) -> dict[str, str]:
+    return {"author": author} | ({"reason": reason} if reason else {})

@@ -1,0 +1,128 @@
+"""What `wattline spec` shows a person."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+NARROWEST = 120
+"""Columns where no terminal says how many there are."""
+
+
+def console() -> Console:
+    """The terminal's width, and enough room in a pipe."""
+    found = Console()
+    return found if found.is_terminal else Console(width=NARROWEST)
+
+
+def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
+    """A plain table."""
+    made = Table(box=None, pad_edge=False)
+    for column in columns:
+        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    return made
+
+
+def shown(value: Any) -> str:
+    """A value in a cell; texts come from documents and lines, so nothing in them reaches the terminal as a command."""
+    text = "" if value is None else str(value)
+    return escape("".join(letter if letter.isprintable() else "�" for letter in text))
+
+
+def print_specs(specs: list[dict[str, Any]]) -> None:
+    """A line for each spec."""
+    made = table("spec", "state", "generic", "meters", "protocol", "manufacturer", "product", right=("meters",))
+    for one in specs:
+        generic = "generic" if one["generic"] else ""
+        row = (f"{one['spec']}@{one['version']}", one["state"], generic, one["meters"])
+        made.add_row(*(shown(value) for value in (*row, one["protocol"], one["manufacturer"], one["product"])))
+    console().print(made)
+
+
+def print_spec(one: dict[str, Any]) -> None:
+    """What is known of one spec."""
+    made = Table(box=None, pad_edge=False, show_header=False)
+    made.add_column(no_wrap=True)
+    made.add_column(overflow="fold")
+    made.add_row("spec", shown(f"{one['spec']}@{one['version']}"))
+    names = ("state", "generic", "meters", "protocol", "manufacturer", "product", "author", "reason", "published_at",
+             "deprecated_at", "deprecated_by", "deprecated_why", "sha256")  # fmt: skip
+    for name in names:
+        if one[name] not in (None, "", False):
+            made.add_row(name, shown(one[name]))
+    document = one["document"]
+    made.add_row("source", shown("; ".join(document["source"])))
+    made.add_row("goldens", shown("; ".join(golden["name"] for golden in document.get("goldens", ()))))
+    console().print(made)
+
+
+def print_report(report: dict[str, Any]) -> None:
+    """Whether a document may be published, and if not, why."""
+    name = f"{report['spec']}@{report['version']}" if report["spec"] else "the document"
+    out = console()
+    for golden in report["goldens_unchecked"]:
+        out.print(shown(f"golden {golden!r} not checked: its capture is not at hand"))
+    if report["valid"]:
+        out.print(shown(f"{name}: good, {report['goldens_checked']} goldens checked"), highlight=False)
+        return
+    shown_apart = {one["field"] for one in report["differences"]}
+    for fault in report["errors"]:
+        if fault["field"] not in shown_apart:
+            fix = f"; {fault['fix']}" if fault["fix"] else ""
+            out.print(shown(f"{fault['field']}: {fault['reason']}{fix}"), highlight=False)
+    if report["differences"]:
+        made = table("golden", "field", "expected", "got")
+        for one in report["differences"]:
+            made.add_row(*(shown(one[column]) for column in ("golden", "field", "expected", "got")))
+        out.print(made)
+    out.print(shown(f"{name}: {len(report['errors'])} things speak against publishing it"), highlight=False)
+
+
+def print_change(change: dict[str, Any]) -> None:
+    """What a change of state did."""
+    name = f"{change['spec']}@{change['version']}"
+    already = "" if change["changed"] else ", as before"
+    out = console()
+    out.print(
+        shown(f"{name}: {change['state']}{already}; {change['devices_changed']} devices changed, "
+              f"reads {change['meters']} meters"), highlight=False
+    )  # fmt: skip
+    if change["comparison"] is not None:
+        print_comparison(change["comparison"])
+    report = change["report"]
+    if change["state"] == "draft" and report is not None and not report["valid"]:
+        print_report(report)
+
+
+def print_unknown(groups: list[dict[str, Any]]) -> None:
+    """A line for each group of unknown meters."""
+    columns = ("group", "protocol", "manufacturer", "family", "devices", "meters", "frames", "since")
+    made = table(*columns, "example", right=("devices", "meters", "frames"))
+    for one in groups:
+        # to the minute, so that the key at the end of the line stays whole
+        row = {**one, "since": (one["since"] or "")[:16].replace("T", " ")}
+        made.add_row(*(shown(row[column]) for column in columns), shown(one["examples"][0]))
+    console().print(made if groups else "no unknown products: every meter is read by a spec of its own")
+
+
+def print_comparison(found: dict[str, Any]) -> None:
+    """Where two versions of a spec differ over the frames that are kept."""
+    out = console()
+    since = f" since {found['since']}" if found["since"] else ""
+    what = f"{found['new']} and {found['old']} over {found['frames']} frames of {found['meters']} meters{since}"
+    counts = f"{found['same']} the same, {found['different']} different, {found['unreadable']} unreadable"
+    out.print(shown(f"{what}: {counts}"), highlight=False)
+    for count, words in ((found["only_old"], "no longer read"), (found["only_new"], "read for the first time")):
+        if count:
+            out.print(shown(f"{count} frames {words}"), highlight=False)
+    if found["codes"]:
+        made = table("reading", "frames", "meters", right=("frames", "meters"))
+        for one in found["codes"]:
+            made.add_row(shown(one["code"]), shown(one["frames"]), shown(one["meters"]))
+        out.print(made)
+        made = table("frame", "meter", "at", "reading", found["old"], found["new"], right=("frame",))
+        for one in found["differences"]:
+            sides = ("no reading" if one[side] is None else one[side] for side in ("old", "new"))
+            made.add_row(*(shown(value) for value in (one["frame"], one["meter"], one["at"], one["what"], *sides)))
+        out.print(made)

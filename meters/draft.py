@@ -1,0 +1,189 @@
+"""A spec proposed from the raw frames of an unknown product: YAML for an engineer to name, check and publish."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from broker.errors import ContractError
+from broker.obis import Kind
+from meters.catalogue import catalogue
+from meters.draft_goldens import golden_lines
+from meters.draft_seen import Heard, RawFrame, Seen, hear, shared_facts, survey
+from meters.goldens import check_golden
+from meters.spec import Spec, load_spec
+from meters.spec_text import MAX_DOCUMENT_BYTES
+from meters.telegram import Wire
+
+UNNAMED: Final = "draft"
+"""The name under which a draft proves itself; the text that is given out has none."""
+MAX_POINTS: Final = 150
+MAX_ALL: Final = 16
+_GUESSED: Final = "guessed: "
+_MEDIA: Final = {6: "heat", 7: "gas", 8: "water", 9: "water"}
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A proposal: its text without a name, and what it was made from."""
+
+    text: str
+    protocol: Wire
+    telegrams: int
+    codes: int
+    goldens: int
+
+
+def propose(frames: Iterable[RawFrame], protocol: Wire | None = None) -> Draft:
+    """A spec that reads these frames; what is guessed says so in a comment.
+
+    Raises ContractError where the frames hold no telegram.
+    """
+    heard = hear(frames, protocol)
+    wire = heard[0].telegram.protocol
+    seen = survey(heard)
+    generic = next(spec for spec in catalogue() if spec.generic and spec.match.protocol is wire)
+    head = [*_head(heard, seen), *_how(heard, generic), *_points(seen, len(heard))]
+    bare = load_spec(_named("\n".join(head)), origin=UNNAMED)
+    proofs = [lines for lines in golden_lines(heard, generic, bare) if not _fails(head, lines)]
+    while len("\n".join([*head, *(line for lines in proofs for line in lines)]).encode()) > MAX_DOCUMENT_BYTES - 1024:
+        proofs.pop()
+    goldens = ["goldens:", *(line for lines in proofs for line in lines)] if proofs else [
+        "# goldens: none of the frames gives a reading yet; mend the points, then add a telegram with its readings",
+    ]  # fmt: skip
+    text = "\n".join([*head, *goldens]) + "\n"
+    return Draft(text, wire, len(heard), len(bare.points), len(proofs))
+
+
+def _fails(head: list[str], lines: list[str]) -> bool:
+    """Whether a golden would not hold, so that it must not be proposed."""
+    try:
+        spec = load_spec(_named("\n".join([*head, "goldens:", *lines])), origin=UNNAMED)
+    except ContractError:
+        return True
+    return any(True for golden in spec.goldens for _ in check_golden(spec, golden, None))
+
+
+def _named(text: str) -> str:
+    return text.replace("name: ''", f"name: {UNNAMED}", 1)
+
+
+def plain(text: str, most: int = 100) -> str:
+    """Text from a line as it may stand in a comment or a value: printable, one line."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)[:most]
+
+
+def quoted(text: str, most: int = 100) -> str:
+    """The same as a YAML scalar."""
+    return "'" + plain(text, most).replace("'", "''") + "'"
+
+
+def _head(heard: list[Heard], seen: dict[str, Seen]) -> Iterator[str]:
+    facts = shared_facts(heard)
+    maker = facts.get("manufacturer", "")
+    product = facts.get("product") or facts.get("identification", "").strip("*?")
+    wire = heard[0].telegram.protocol
+    medium = next((name for a, name in _MEDIA.items() if any(s.code and s.code.a == a for s in seen.values())), None)
+    yield f"# A draft made from {len(heard)} telegrams. Name it, check what is marked as guessed, and publish it."
+    yield "name: ''  # name it: maker and model in lower case, for example acme-one"
+    yield "version: 1"
+    yield "product:"
+    if re.fullmatch("[A-Z]{3}", maker):
+        yield f"  manufacturer: {maker}"
+    yield f"  name: {quoted(product or f'{maker} {wire} meter'.strip())}  # {_GUESSED}what the type plate says"
+    if medium:
+        yield f"  medium: {medium}  # {_GUESSED}by its codes"
+    yield "match:"
+    yield f"  protocol: {wire}"
+    yield from _conditions(facts, heard, seen)
+    yield "source:"
+    yield f"  - {quoted(f'raw frames: {heard[0].origin}', 300)}"
+
+
+def _conditions(facts: dict[str, str], heard: list[Heard], seen: dict[str, Seen]) -> Iterator[str]:
+    """Facts that all telegrams share; where the wire names no model, the registers stand for it."""
+    told = False
+    for name in ("manufacturer", "identification", "product"):
+        value = facts.get(name)
+        if value and (name != "product" or "identification" not in facts):
+            told |= name != "manufacturer"
+            pattern = value if name == "identification" else value.replace("*", "?")
+            if pattern.count("*") <= 8 and plain(pattern, 128) == pattern:
+                yield f"  {name}: {quoted(pattern, 128)}  # {_GUESSED}narrow enough for this product, and no narrower"
+    if told:
+        return
+    steady = [one for one in seen.values() if one.telegrams == len(heard) and _is_register(one)]
+    if steady:
+        yield f"  # {_GUESSED}no model on the wire, so registers tell; none that only an unlocked meter sends"
+        yield f"  all: {json.dumps([one.address for one in steady[:MAX_ALL]])}"
+
+
+def _is_register(one: Seen) -> bool:
+    quantity = one.quantity
+    return quantity is not None and quantity.kind is Kind.REGISTER and one.low is not None
+
+
+def _how(heard: list[Heard], generic: Spec) -> Iterator[str]:
+    """Link, check and clock: what the protocol's generic spec has, as long as nobody knows better."""
+    link = generic.link
+    yield "link:"
+    yield f"  mode: {link.mode}"
+    yield f"  serial: {json.dumps(list(link.serial))}  # {_GUESSED}the usual ones of the protocol"
+    if link.interval_s is not None:
+        yield f"  interval_s: {link.interval_s}  # {_GUESSED}how often it sends, or is to be asked"
+    if generic.match.protocol is Wire.P1 and all(one.frame.rpartition(b"!")[2].strip() for one in heard):
+        yield "decode:"
+        yield "  checksum: required"
+    yield "time:"
+    if generic.time.source[0] == "device":
+        yield "  source: device"
+    else:
+        yield f"  zone: {generic.time.zone}  # {_GUESSED}where the meter hangs"
+    yield "# digits: 6  # whole digits of its registers in kWh, for the rollover: see the display"
+    yield "standard: true"
+
+
+def _points(seen: dict[str, Seen], telegrams: int) -> Iterator[str]:
+    read = [one for one in seen.values() if one.low is not None and _own(one)]
+    if read:
+        yield "points:"
+    for one in read[:MAX_POINTS]:
+        yield from _point(one, telegrams)
+    rest = [one for one in seen.values() if one not in read[:MAX_POINTS]]
+    if rest:
+        yield "# Seen beside these; `standard` reads what the OBIS catalogue knows of it:"
+    for one in rest[:MAX_POINTS]:
+        number = "" if one.low is None else f"number, {_span(one)}"
+        yield f"#   {plain(one.address, 40)}: {number or 'text ' + quoted(one.text, 40)}"
+
+
+def _own(one: Seen) -> bool:
+    """A code of this meter now: no billing period, no channel of a meter behind it, no identification."""
+    code = one.code
+    if code is None or code.f != 255 or (code.a == 0 and 1 <= code.b <= 9):
+        return False
+    return one.quantity is not None or bool(one.units)
+
+
+def _point(one: Seen, telegrams: int) -> Iterator[str]:
+    quantity = one.quantity
+    known = f"{quantity.name}, {quantity.kind}" if quantity else "not in the OBIS catalogue"
+    yield f"  - obis: {one.code}  # {known}; {_span(one)}"
+    if one.code is not None and one.address != str(one.code):
+        yield f"    from: {quoted(one.address, 40)}"
+    if one.units:
+        yield f"    unit: {json.dumps(one.units[:8], ensure_ascii=False)}"
+    elif quantity is not None and quantity.unit:
+        yield f"    unit: {quantity.unit}  # {_GUESSED}the wire names none; compare with the display"
+    if quantity is None:
+        yield f"    kind: {one.guessed_kind}  # {_GUESSED}by its unit, and whether it ever fell"
+    if not (_is_register(one) and one.telegrams == telegrams):
+        yield "    optional: true"
+
+
+def _span(one: Seen) -> str:
+    unit = plain(" ".join(one.units), 40)
+    span = f"{one.low}" if one.low == one.high else f"{one.low} to {one.high}"
+    scaler = f"; scaler {', '.join(str(scaler) for scaler in one.scalers[:4])}" if one.scalers else ""
+    return f"{span[:60]} {unit}".rstrip() + scaler + f"; in {one.telegrams} telegrams"

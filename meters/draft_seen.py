@@ -1,0 +1,152 @@
+"""What a set of raw frames shows of an unknown product: facts that all share, and each address with what it carries."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Final
+
+from broker.errors import ContractError, FrameError
+from broker.obis import Kind, Obis, Quantity, lookup
+from meters.readers import AnyFramer, make_framer, parse
+from meters.telegram import Frame, Record, Telegram, Wire
+
+_DIGITS: Final = re.compile(r"\d{5,}")
+_ENERGY: Final = ("Wh", "varh", "VAh", "J", "m³", "l")
+MAX_ADDRESSES: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class RawFrame:
+    """Bytes as they came from a line, and where they are from in words."""
+
+    data: bytes
+    origin: str = "pasted"
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A telegram with the bytes of its frame alone."""
+
+    telegram: Telegram
+    frame: bytes
+    origin: str
+
+
+@dataclass(slots=True)
+class Seen:
+    """One address over all telegrams; `telegrams` of them have it, `falls` says that its number ever fell."""
+
+    address: str
+    telegrams: int = 0
+    units: list[str] = field(default_factory=list)
+    scalers: list[int] = field(default_factory=list)
+    low: Decimal | None = None
+    high: Decimal | None = None
+    falls: bool = False
+    text: str = ""
+
+    @property
+    def code(self) -> Obis | None:
+        """The address as an OBIS code; None for a vendor's own."""
+        try:
+            return Obis.parse(self.address)
+        except ContractError:
+            return None
+
+    @property
+    def quantity(self) -> Quantity | None:
+        """What the OBIS catalogue says that it measures."""
+        return lookup(self.code) if self.code else None
+
+    @property
+    def guessed_kind(self) -> Kind:
+        """What an address behaves like that no rule names: an energy that never fell is a register."""
+        rises = not self.falls and any(unit.endswith(_ENERGY) for unit in self.units)
+        return Kind.REGISTER if rises else Kind.INSTANTANEOUS
+
+    def take(self, record: Record) -> None:
+        """Note one value."""
+        if record.unit is not None and record.unit not in self.units:
+            self.units.append(record.unit)
+        if record.scaler is not None and record.scaler not in self.scalers:
+            self.scalers.append(record.scaler)
+        if isinstance(record.value, Decimal) and record.value.is_finite():
+            self.falls |= self.high is not None and record.value < self.high
+            self.low = record.value if self.low is None else min(self.low, record.value)
+            self.high = record.value if self.high is None else max(self.high, record.value)
+        elif record.value is not None and not self.text:
+            self.text = record.value.hex() if isinstance(record.value, bytes) else str(record.value)
+
+
+def hear(frames: Iterable[RawFrame], protocol: Wire | None) -> list[Heard]:
+    """The telegrams in the frames, in their order; of several protocols, the one that most are of.
+
+    Raises ContractError where there is none.
+    """
+    heard = []
+    for raw in frames:
+        framer = AnyFramer() if protocol is None else make_framer(protocol)
+        for item in (*framer.feed(raw.data), *framer.finish()):
+            if isinstance(item, Frame):
+                try:
+                    heard.append(Heard(parse(item), item.data, raw.origin))
+                except FrameError:
+                    continue
+    if not heard:
+        raise ContractError("none holds a whole telegram of a protocol that Wattline reads", field="frames",
+                            fix="wattline decode says what is wrong with them")  # fmt: skip
+    most = Counter(one.telegram.protocol for one in heard).most_common(1)[0][0]
+    return [one for one in heard if one.telegram.protocol is most]
+
+
+def survey(heard: Iterable[Heard]) -> dict[str, Seen]:
+    """Each address in the order of the wire, bounded by MAX_ADDRESSES; load profiles are left out."""
+    seen: dict[str, Seen] = {}
+    for one in heard:
+        met = set()
+        for record in one.telegram.records:
+            if record.address not in seen and len(seen) >= MAX_ADDRESSES:
+                continue
+            entry = seen.setdefault(record.address, Seen(record.address))
+            if record.address not in met:
+                met.add(record.address)
+                entry.telegrams += 1
+                entry.take(record)
+    return seen
+
+
+def shared_facts(heard: Iterable[Heard]) -> dict[str, str]:
+    """Facts that never differ where a telegram tells them, less those that tell one meter from another."""
+    values: dict[str, set[str]] = {}
+    serials = set()
+    for one in heard:
+        for name, value in one.telegram.facts.items():
+            values.setdefault(name, set()).add(value)
+        serials |= {value for name, value in one.telegram.facts.items() if name == "serial"}
+    shared = {name: next(iter(found)) for name, found in values.items() if len(found) == 1}
+    if "identification" in values:
+        pattern = common_pattern([family_text(text, serials) for text in values["identification"]])
+        shared.pop("identification", None)
+        if pattern:
+            shared["identification"] = pattern
+    return {name: value for name, value in shared.items() if name not in ("serial", "server_id")}
+
+
+def family_text(text: str, serials: Iterable[str]) -> str:
+    """An identification as a pattern of its product: a serial and long runs of digits become `*`."""
+    plain = text.replace("*", "?")
+    for serial in serials:
+        if len(serial) >= 4:
+            plain = plain.replace(serial, "*")
+    return re.sub(r"\*+", "*", _DIGITS.sub("*", plain))
+
+
+def common_pattern(texts: list[str]) -> str:
+    """The pattern that all fit: the text where they are one, else what they begin with; '' where that says nothing."""
+    if len(set(texts)) == 1:
+        return texts[0] if texts[0].strip("*?") else ""
+    first, last = min(texts), max(texts)
+    length = next((n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+    return f"{first[:length]}*".replace("**", "*") if length >= 4 else ""

@@ -1,0 +1,117 @@
+"""Specs proposed from raw frames."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from broker.errors import ContractError
+from meters.capture_text import unwrap
+from meters.draft import propose
+from meters.draft_seen import RawFrame, common_pattern, family_text
+from meters.encode.iec62056 import encode_iec62056
+from meters.encode.p1 import encode_p1
+from meters.goldens import check
+from meters.spec import Spec, load_spec
+from meters.telegram import Wire
+
+
+def named(text: str) -> Spec:
+    return load_spec(text.replace("name: ''", "name: acme-one", 1), origin="test")
+
+
+def p1(serial: str, kwh: str, *more: str) -> RawFrame:
+    lines = [f"0-0:96.1.1({serial})", f"1-0:1.8.0({kwh}*kWh)", "1-0:1.7.0(00.482*kW)", *more]
+    return RawFrame(encode_p1(f"ACM5ONE{serial}", lines), f"frame of {serial}")
+
+
+def test_a_draft_is_good_once_it_is_named() -> None:
+    """Without a name it is refused by that field alone; with one it reads the frames and its goldens hold."""
+    text = propose([p1("4530303132333435", "001000.000"), p1("4530303132333435", "001001.000")]).text
+    with pytest.raises(ContractError) as caught:
+        load_spec(text, origin="test")
+    assert caught.value.field == "name"
+    spec = named(text)
+    assert check(spec) == []
+    assert len(spec.goldens) == 2
+    assert {point.obis for point in spec.points} == {"1-0:1.8.0", "1-0:1.7.0"}
+
+
+def test_facts_of_one_meter_are_not_the_products() -> None:
+    """Serials become wildcards, so that the draft of a group fits each of its meters."""
+    spec = named(propose([p1("4530303132333435", "001000.000"), p1("4530303132333999", "5")]).text)
+    assert spec.match.identification == ("ACM5ONE*",)
+    assert spec.match.serial is None
+    assert spec.product.manufacturer == "ACM"
+
+
+def test_what_is_guessed_says_so() -> None:
+    """A register whose unit the wire does not name gets one with a mark, and is proved by the draft itself."""
+    draft = propose(
+        [RawFrame(encode_iec62056(["0.0.0(12345678)", "1.8.0(012345.678)"], identification="XYZ5MODEL"), "a readout")]
+    )
+    (line,) = [line for line in draft.text.splitlines() if line.strip().startswith("unit:")]
+    assert "unit: kWh  # guessed" in line
+    assert "these are this draft's own readings" in draft.text
+    spec = named(draft.text)
+    assert str(spec.goldens[0].values["1-0:1.8.0"]) == "12345.678"
+
+
+def test_a_code_without_a_rule_is_a_register_only_if_it_never_fell() -> None:
+    """Energy by its unit that rises is taken for a register; one that falls is not."""
+    rising = propose([p1("1", "5", f"1-0:90.1.0({n}*kWh)") for n in (1, 2, 3)])
+    falling = propose([p1("1", "5", f"1-0:90.1.0({n}*kWh)") for n in (3, 2, 1)])
+    kinds = [
+        next(str(point.kind) for point in named(one.text).points if point.obis == "1-0:90.1.0")
+        for one in (rising, falling)
+    ]
+    assert kinds == ["register", "instantaneous"]
+
+
+def test_without_a_telegram_there_is_no_draft() -> None:
+    """Noise, and frames of another protocol than asked for, are refused with what to do."""
+    for protocol in (None, Wire.SML):
+        with pytest.raises(ContractError) as caught:
+            propose([RawFrame(b"noise"), *([p1("1", "5")] if protocol else [])], protocol)
+        assert caught.value.field == "frames"
+
+
+def test_patterns_of_a_family() -> None:
+    """What all identifications begin with, unless that is too short to tell anything."""
+    assert family_text("ISk5MT174-12345678", ["12345678"]) == "ISk5MT174-*"
+    assert common_pattern(["LGZ4ZMD120.1", "LGZ4ZMD120.2"]) == "LGZ4ZMD120.*"
+    assert common_pattern(["ABC", "XYZ"]) == ""
+    assert common_pattern(["*"]) == ""
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(st.characters(min_codepoint=1, max_codepoint=255), max_size=60), st.text(max_size=20))
+def test_whatever_stands_on_the_line_cannot_break_the_document(text: str, origin: str) -> None:
+    """Quotes, stars, colons and control characters of a wire stay inside the values and comments that hold them."""
+    plain = "".join(letter for letter in text if letter not in "\r\n!/\x02\x03")
+    frame = encode_p1("ACM5" + plain, [f"0-0:96.13.0({plain.replace('(', '').replace(')', '')})", "1-0:1.8.0(1*kWh)"])
+    try:
+        draft = propose([RawFrame(frame, origin)], Wire.P1)
+    except ContractError as error:
+        assert error.field == "frames"  # noqa: PT017  (only this refusal is right)
+        return
+    assert check(named(draft.text)) == []
+
+
+@pytest.mark.captures
+def test_every_capture_of_a_meter_gives_a_sound_draft(captures: Path) -> None:
+    """Whatever real meter speaks, the draft is a spec whose goldens hold, as soon as any reading comes out."""
+    drafts = 0
+    for file in sorted(captures.glob("*/*")):
+        if not file.is_file() or file.suffix in (".md", ".json"):
+            continue
+        try:
+            draft = propose([RawFrame(unwrap(file.read_bytes()), f"capture {file.name}")])
+        except ContractError:
+            continue
+        drafts += 1
+        spec = named(draft.text)
+        assert check(spec) == [], file.name
+        assert spec.goldens or "identification" in file.name, file.name
+    assert drafts > 40
