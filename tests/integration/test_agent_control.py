@@ -58,7 +58,7 @@ async def test_parameters_are_obeyed_at_once_and_reported(broker: Broker, tmp_pa
         (b'{"version": 50, "parameters": {"reading_interval_s": 0}}', "parameters.reading_interval_s"),
         (b"no json", "payload"),
         (b'{"version": 1, "parameters": {"reading_interval_s": 5}}', "version"),
-        (b'{"version": 50, "at": "0001-01-01T00:00:00+14:00"}', "payload"),
+        (b'{"version": 50, "at": "0001-01-01T00:00:00+14:00"}', "at"),
     ],
 )
 async def test_a_bad_configuration_is_refused_by_name_and_readings_go_on(

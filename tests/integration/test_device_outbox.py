@@ -1,5 +1,6 @@
 """The outbox on a real disk: order, acknowledgement, restarts, damage, its bound, and a disk that refuses."""
 
+import contextlib
 import os
 import resource
 import signal
@@ -167,9 +168,12 @@ def test_a_lower_limit_is_obeyed_at_once(tmp_path: Path) -> None:
     assert outbox.size_bytes <= MIB
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def small_files() -> Iterator[int]:
-    """No file may grow beyond this many octets: writes fail, as on a full disk."""
+    """No file may grow beyond this many octets: writes fail, as on a full disk.
+
+    No fixture: pytest itself writes between a fixture and its test, maybe to a log file that is larger.
+    """
     limit = 6000
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -181,18 +185,16 @@ def small_files() -> Iterator[int]:
         signal.signal(signal.SIGXFSZ, handler)
 
 
-def test_a_disk_that_refuses_is_waited_for_in_memory(
-    tmp_path: Path, small_files: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_disk_that_refuses_is_waited_for_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Writes that fail half-way leave no torn record; messages wait in memory in order and are written later."""
     monkeypatch.setattr(outbox_module, "RETRY_DISK_S", 0.0)
-    outbox = opened(tmp_path)
-    payloads = fill(outbox, 60, size=1000)
-    assert outbox.counts.disk_errors > 0
-    assert everything(outbox) == payloads
-    sync(outbox.take_unsynced())
-    assert "outbox_disk_error" in [notice.event for notice in outbox.take_notices()]
-    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.getrlimit(resource.RLIMIT_FSIZE)[1],) * 2)
+    with small_files():
+        outbox = opened(tmp_path)
+        payloads = fill(outbox, 60, size=1000)
+        assert outbox.counts.disk_errors > 0
+        assert everything(outbox) == payloads
+        sync(outbox.take_unsynced())
+        assert "outbox_disk_error" in [notice.event for notice in outbox.take_notices()]
     outbox.take_unsynced()
     assert outbox.disk_error == ""
     assert everything(opened(tmp_path)) == payloads
@@ -222,23 +224,23 @@ def test_the_first_message_of_a_new_run_is_no_part_of_a_segment_that_is_thinned_
 
 
 def test_an_acknowledgement_from_memory_ends_no_segment_on_disk(
-    tmp_path: Path, small_files: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While the disk refuses, live messages acknowledged out of memory leave what waits on disk waiting."""
     monkeypatch.setattr(outbox_module, "RETRY_DISK_S", 3600.0)
-    outbox = opened(tmp_path)
-    payloads = fill(outbox, 12, size=1000)
-    assert outbox.counts.disk_errors == 1
-    on_disk = max(record.index for record in opened(tmp_path).read_after(0, 100))
-    assert on_disk < 12
-    outbox.set_limit(4500)
-    assert outbox.counts.thinned
-    kept = [payload for payload in everything(outbox) if payload in payloads[:on_disk]]
-    for index in range(on_disk + 1, 13):
-        outbox.acknowledge(index)
-    assert everything(outbox) == kept
-    assert outbox.waiting == len(kept)
-    del small_files
+    with small_files():
+        outbox = opened(tmp_path)
+        payloads = fill(outbox, 12, size=1000)
+        assert outbox.counts.disk_errors == 1
+        on_disk = max(record.index for record in opened(tmp_path).read_after(0, 100))
+        assert on_disk < 12
+        outbox.set_limit(4500)
+        assert outbox.counts.thinned
+        kept = [payload for payload in everything(outbox) if payload in payloads[:on_disk]]
+        for index in range(on_disk + 1, 13):
+            outbox.acknowledge(index)
+        assert everything(outbox) == kept
+        assert outbox.waiting == len(kept)
 
 
 def test_a_sync_that_failed_once_is_not_told_for_ever(tmp_path: Path) -> None:

@@ -261,6 +261,6 @@ async def test_a_time_before_the_year_1_is_refused_as_any_other_bad_payload(brok
         await send(engineer, broker.topics, Kind.DESIRED, "d1", by_hand)
         await until(lambda: seen.desired("d1") == first, "the stored one is put back")
         refused = await until(lambda: events(database, "desired_refused"), "the refusal is told")
-        assert refused[0]["detail"]["field"] == "payload"
+        assert refused[0]["detail"]["field"] == "at"
         found = await rows(database, "SELECT topic FROM quarantine ORDER BY id")
         assert [row["topic"].rsplit("/", 1)[1] for row in found] == ["registration", "desired"]
