@@ -10,6 +10,7 @@ import structlog
 from aiohttp import web
 
 from broker.messages import MAX_PAYLOAD_BYTES
+from gateway.api_decode import DecodeRoutes
 from gateway.api_devices import DeviceRoutes
 from gateway.api_meters import MeterRoutes
 from gateway.api_parameters import ParameterRoutes
@@ -41,6 +42,7 @@ def routes(pool: Pool, publisher: Publisher, signals: Signals) -> list[Route]:
         *MeterRoutes(pool).routes(),
         *ParameterRoutes(pool, publisher, signals).routes(),
         *SpecRoutes(pool, publisher).routes(),
+        *DecodeRoutes(publisher).routes(),
     ]
 
 

@@ -27,6 +27,7 @@ class Call:
     body: bytes = b""
     """The body as it came, of a route with `media`."""
     accept: str = ""
+    content_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ class Route:
             request.headers.get("If-Match"),
             payload,
             request.headers.get("Accept", ""),
+            request.content_type,
         )
         answer = await self.handler(call)
         headers = {"Cache-Control": "no-store"} | ({"ETag": answer.etag} if answer.etag else {})

@@ -18,6 +18,7 @@ TITLES = {
     412: "Changed meanwhile",
     413: "The body is too large",
     422: "The request is not valid",
+    429: "Too many at once",
     500: "The gateway failed",
     503: "The database is away",
 }

@@ -1,149 +1,55 @@
-"""`wattline decode`: captured bytes of a serial line into what each telegram says, for a person or a program."""
+"""`wattline decode`: captured or pasted bytes of a serial line into what each telegram says, or why it fails."""
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from datetime import datetime
-from decimal import Decimal
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final
 
 import click
 
-from broker.errors import FrameError
-from meters.capture_text import unwrap
+from broker.errors import ContractError
+from meters.capture_text import Undressed, from_hex, undress
 from meters.catalogue import catalogue
+from meters.decode_lines import Decoding, Found, Protocol, Summary, decode_stream
 from meters.decode_table import print_summary, print_telegram
-from meters.engine import Decoded, MeterSample
-from meters.engine import decode as readings_of
-from meters.identify import Identifier, Identity
-from meters.match import best
-from meters.readers import AnyFramer, make_framer, parse
-from meters.spec import Spec
-from meters.telegram import Frame, Wire
+from meters.explain import explain_nothing
+from meters.explain_show import print_explained
+from meters.explain_types import json_number
+from meters.spec import Spec, load_spec
+from meters.spec_text import MAX_DOCUMENT_BYTES
+from meters.telegram import Wire
 
-CHUNK_BYTES: Final = 64 * 1024
+__all__ = ["decode", "decode_stream", "json_number", "pasted"]
+
 MAX_FILE_BYTES: Final = 256 * 1024 * 1024
-Protocol = Literal["auto"] | Wire
+MAX_EXPLAINED_FAILURES: Final = 20
+"""Of the failures of a file so many are explained where --explain does not ask for all."""
 
 
-@dataclass
-class Summary:
-    """What a run saw, over all of its files."""
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a run was asked for."""
 
-    telegrams: int = 0
-    decoded: int = 0
-    undecoded: int = 0
-    bytes_skipped: int = 0
-
-    def count(self, line: dict[str, Any]) -> None:
-        """Count one telegram's line."""
-        self.telegrams += 1
-        self.decoded += line["error"] is None
-        self.undecoded += line["error"] is not None
+    protocol: Protocol
+    own: Spec | None
+    as_json: bool
+    explain: bool
 
 
-@dataclass
-class Decoding:
-    """One port's bytes being decoded: facts accumulate over its telegrams; `bytes_skipped` is final at the end."""
+def pasted(text: str) -> Undressed:
+    """The bytes of a text that a person pasted: hex in any dress, base64, or the telegram itself as text.
 
-    specs: tuple[Spec, ...]
-    protocol: Protocol = "auto"
-    bytes_skipped: int = 0
-    _identifier: Identifier = field(default_factory=Identifier)
-    _telegrams: int = 0
-
-    def lines(self, data: bytes) -> Iterator[tuple[dict[str, Any], Decoded | None]]:
-        """A line for each telegram, good or bad, in the order of the bytes, with its readings where it has any."""
-        framer = AnyFramer() if self.protocol == "auto" else make_framer(self.protocol)
-        line = unwrap(data)
-        for start in range(0, len(line), CHUNK_BYTES):
-            yield from map(self._line, framer.feed(line[start : start + CHUNK_BYTES]))
-        yield from map(self._line, framer.finish())
-        self.bytes_skipped = framer.skipped
-
-    def _line(self, item: Frame | FrameError) -> tuple[dict[str, Any], Decoded | None]:
-        self._telegrams += 1
-        line: dict[str, Any] = {
-            "telegram": self._telegrams,
-            "protocol": None if self.protocol == "auto" else str(self.protocol),
-            "identification": None,
-            "spec": None,
-            "at": None,
-            "values": {},
-            "meters": {},
-            "error": None,
-        }
-        if isinstance(item, FrameError):
-            return line | {"protocol": line["protocol"] or _protocol_of(item), "error": str(item)}, None
-        line["protocol"] = str(item.protocol)
-        try:
-            telegram = parse(item)
-            identity = self._identifier.add(telegram)
-            line["identification"] = _identification(identity)
-            match = best(self.specs, identity)
-            if match is None:
-                return line | {"error": f"no_spec: none of {len(self.specs)} specs fits"}, None
-            line["spec"] = match.spec.ref
-            decoded = readings_of(match.spec, telegram)
-        except FrameError as error:
-            return line | {"error": str(error)}, None
-        return line | _readings(decoded), decoded
-
-
-def decode_stream(data: bytes, protocol: Protocol, specs: Iterable[Spec]) -> Iterator[dict[str, Any]]:
-    """Each telegram of one port's bytes as a dict of `wattline decode --json`, and last the summary's."""
-    summary, decoding = Summary(), Decoding(tuple(specs), protocol)
-    for line, _ in decoding.lines(data):
-        summary.count(line)
-        yield line
-    summary.bytes_skipped = decoding.bytes_skipped
-    yield {"summary": vars(summary)}
-
-
-def _protocol_of(error: FrameError) -> str | None:
-    """The protocol of a bad frame where its start or its check tells; text protocols look alike."""
-    if error.data.startswith(b"\x1b\x1b\x1b\x1b"):
-        return str(Wire.SML)
-    return {"crc_mismatch": str(Wire.P1), "bcc_mismatch": str(Wire.IEC62056_21)}.get(error.reason)
-
-
-def _identification(identity: Identity) -> str | None:
-    facts = identity.facts
-    return facts.get("identification") or identity.key or facts.get("server_id") or None
-
-
-def _readings(decoded: Decoded) -> dict[str, Any]:
-    live = [sample for sample in decoded.samples if not sample.profile]
-    rows = [sample for sample in decoded.samples if sample.profile]
-    own = [sample for sample in live if not sample.sub_meter]
-    found: dict[str, Any] = {"at": _stamp(decoded.at), "values": {}, "meters": {}}
-    for sample in own:
-        # The telegram's own time comes first: a maximum of an earlier day never hides a value of now.
-        for code, number in _numbers(sample).items():
-            found["values"].setdefault(code, number)
-    for sample in live:
-        if sample.sub_meter:
-            found["meters"].setdefault(sample.sub_meter, {}).update(_numbers(sample))
-    if rows:
-        found["profile"] = [{"at": _stamp(row.at), "values": _numbers(row)} for row in rows]
-        if not own:
-            found |= {name: found["profile"][-1][name] for name in ("at", "values")}
-    return found
-
-
-def _numbers(sample: MeterSample) -> dict[str, int | float]:
-    return {code: json_number(value) for code, value in sample.values.items()}
-
-
-def json_number(value: Decimal) -> int | float:
-    """The shortest JSON number of a reading: 12345.678, and 0 rather than 0.000."""
-    return int(value) if value == value.to_integral_value() else float(value)
-
-
-def _stamp(at: datetime | None) -> str | None:
-    return at.isoformat().replace("+00:00", "Z") if at else None
+    A telegram's text loses its CRs in most clipboards: the readers put them back where its check then holds.
+    Raises ContractError where it is none of them.
+    """
+    try:
+        return from_hex(text)
+    except ContractError:
+        if "(" not in text:
+            raise
+    return undress(text.encode("latin-1", "replace"))
 
 
 def _read(name: str) -> bytes:
@@ -163,8 +69,85 @@ def _read(name: str) -> bytes:
     return data
 
 
+def _own_spec(name: str | None) -> Spec | None:
+    """The spec of --spec. Raises ClickException that names the field and the fix."""
+    if name is None:
+        return None
+    try:
+        with Path(name).open("rb") as file:
+            return load_spec(file.read(MAX_DOCUMENT_BYTES + 1), origin=name)
+    except OSError as error:
+        raise click.ClickException(f"{name}: {error.strerror or error}") from error
+    except ContractError as error:
+        raise click.ClickException(f"{name}: {error}") from error
+
+
+def _hex(text: str) -> Undressed:
+    """What --hex was given. Raises ClickException that names the character that does not belong."""
+    try:
+        if text == "-":
+            raw = _read("-")
+            binary = any((byte < 0x20 and byte not in b"\t\r\n") or byte >= 0x7F for byte in raw)
+            return Undressed(raw, "raw bytes") if binary else pasted(raw.decode("ascii"))
+        return pasted(text)
+    except ContractError as error:
+        raise click.ClickException(f"--hex: {error.reason}; {error.fix}") from error
+
+
+class _Run:
+    """One run over its files: what it saw, and whether something was missing."""
+
+    def __init__(self, options: Options, *, several: bool) -> None:
+        self.options = options
+        self.several = several
+        self.summary = Summary()
+
+    def take(self, name: str, line: Undressed, *, size: int, bare: bool, whole: bool) -> None:
+        """Decode and show one file's bytes; `whole` shows how a telegram was understood, also a good one."""
+        before = self.summary.decoded
+        seen = self.summary.telegrams
+        options = self.options
+        shown = "all" if options.explain or (whole and not options.as_json) else "failures"
+        decoding = Decoding(
+            catalogue(), options.protocol, options.own, bare,
+            "nothing" if options.as_json and not options.explain else "all" if shown == "all" else "failures",
+            explain_at_most=10**9 if options.explain else MAX_EXPLAINED_FAILURES,
+        )  # fmt: skip
+        if not options.as_json and line.dress != "raw bytes":
+            click.echo(f"read as {line.dress}: {len(line.data)} bytes")
+        for found in decoding.on_the_wire(line.data):
+            self.summary.count(found.line)
+            self._show(name, found)
+        self.summary.bytes_skipped += decoding.bytes_skipped
+        if self.summary.telegrams == seen and not options.as_json:
+            print_explained(explain_nothing(line.data), walk=False)
+        if self.summary.decoded == before:
+            click.echo(f"{name}: no telegram could be decoded in {size} bytes ({options.protocol})", err=True)
+
+    def _show(self, name: str, found: Found) -> None:
+        line = {"file": name, **found.line} if self.several else found.line
+        explain = self.options.explain
+        if self.options.as_json:
+            if explain and found.explained is not None:
+                line = {**line, "explain": found.explained.document(walk=True)}
+            click.echo(json.dumps(line, ensure_ascii=False))
+            return
+        print_telegram(line, found.decoded)
+        if found.explained is not None:
+            print_explained(found.explained, walk=explain)
+
+
+def _inputs(files: tuple[str, ...]) -> Iterator[tuple[str, bytes | click.ClickException]]:
+    for name in files:
+        try:
+            yield name, _read(name)
+        except click.ClickException as error:
+            yield name, error
+
+
 @click.command("decode")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("files", nargs=-1, metavar="[FILE]...")
+@click.option("--hex", "text", metavar="TEXT", help="Decode this instead of files: hex in any dress; - is stdin.")
 @click.option(
     "--protocol",
     type=click.Choice(["auto", *(str(wire) for wire in Wire)]),
@@ -172,33 +155,32 @@ def _read(name: str) -> bytes:
     show_default=True,
     help="The protocol on the line; auto takes whichever yields valid telegrams.",
 )
+@click.option("--spec", "spec", metavar="SPEC.yaml", help="Decode by this spec, whatever else fits.")
+@click.option("--explain", is_flag=True, help="Show the walk: each record with its bytes, and what became of it.")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object on a line for each telegram, and last a summary.")
-def decode(files: tuple[str, ...], protocol: str, as_json: bool) -> None:
-    """Decode captured bytes of meters: raw, terminal logs with <CR><LF> spelled out, or hex dumps; - is stdin."""
+def decode(
+    files: tuple[str, ...], text: str | None, protocol: str, spec: str | None, explain: bool, as_json: bool
+) -> None:
+    """Decode what meters sent: raw bytes, terminal logs, hex dumps of any kind, base64; - is stdin.
+
+    Says which meter it is, which specs fit, the readings, and, where a telegram fails, which byte and which check.
+    """
+    if (text is None) == (not files):
+        raise click.UsageError("give either files (- is stdin) or --hex TEXT (- is stdin)")
     wire: Protocol = "auto" if protocol == "auto" else Wire(protocol)
-    summary, failed = Summary(), False
-    for name in files:
-        try:
-            data = _read(name)
-        except click.ClickException as error:
-            error.show()
+    run, failed = _Run(Options(wire, _own_spec(spec), as_json, explain), several=len(files) > 1), False
+    if text is not None:
+        line = _hex(text)
+        run.take("--hex", line, size=len(line.data), bare=False, whole=True)
+    for name, data in _inputs(files):
+        if isinstance(data, bytes):
+            run.take(name, undress(data), size=len(data), bare=True, whole=False)
+        else:
+            data.show()
             failed = True
-            continue
-        before = summary.decoded
-        decoding = Decoding(catalogue(), wire)
-        for line, decoded in decoding.lines(data):
-            summary.count(line)
-            shown = line if len(files) == 1 else {"file": name, **line}
-            if as_json:
-                click.echo(json.dumps(shown, ensure_ascii=False))
-            else:
-                print_telegram(shown, decoded)
-        summary.bytes_skipped += decoding.bytes_skipped
-        if summary.decoded == before:
-            click.echo(f"{name}: no telegram could be decoded in {len(data)} bytes ({protocol})", err=True)
     if as_json:
-        click.echo(json.dumps({"summary": vars(summary)}))
+        click.echo(json.dumps({"summary": vars(run.summary)}))
     else:
-        print_summary(vars(summary))
-    if failed or not summary.decoded:
+        print_summary(vars(run.summary))
+    if failed or not run.summary.decoded:
         raise SystemExit(1)

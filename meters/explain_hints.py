@@ -1,0 +1,91 @@
+"""Likely causes of bytes that are no telegram: text-mode transfers, noise of another baud rate."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from meters.explain_around import is_text
+from meters.explain_types import Hint
+from meters.iec62056_text import PARITY
+from meters.readers import AnyFramer
+from meters.sml_transport import ESCAPE, START
+from meters.telegram import Frame
+
+MAX_TRIED_BYTES: Final = 64 * 1024
+"""Transformations are tried on no more than the first so many bytes."""
+_MOST_COMMON_SHARE: Final = 0.9
+_LEAST: Final = 8
+_PARITY_SHARE: Final = 0.9
+_MIRROR: Final = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+
+
+def _from_utf8(data: bytes) -> bytes:
+    return data.decode("utf-8").encode("latin-1")
+
+
+def _from_windows(data: bytes) -> bytes:
+    return data.decode("utf-8").encode("cp1252")
+
+
+_TRANSFORMS: Final[tuple[tuple[str, str, Callable[[bytes], bytes]], ...]] = (
+    ("utf8_reencoded", "binary was saved as text in UTF-8: bytes above 127 became two; undone, it reads", _from_utf8),
+    ("utf8_reencoded", "binary was saved as Windows text in UTF-8; undone, it reads", _from_windows),
+    ("lf_to_crlf", "a transfer in text mode put CR before each 0a; undone, it reads",
+     lambda data: data.replace(b"\r\n", b"\n")),
+    ("inverted", "all bits are inverted: the line needs an inverter (P1), or the optical head its other polarity",
+     lambda data: bytes(byte ^ 0xFF for byte in data)),
+    ("bit_order", "the bits of each byte stand in reverse order; turned round, it reads",
+     lambda data: data.translate(_MIRROR)),
+)  # fmt: skip
+
+
+def transfer_hints(data: bytes) -> Iterator[Hint]:
+    """What was done to all bytes of an input in which no frame is sound, and which are once it is undone."""
+    data = data[:MAX_TRIED_BYTES]
+    if _reads(data):
+        return
+    for cause, text, transform in _TRANSFORMS:
+        try:
+            changed = transform(data)
+        except UnicodeError:
+            continue
+        if changed != data and _reads(changed):
+            yield Hint(cause, text)
+            return
+    if b"\xef\xbf\xbd" in data:
+        yield Hint("utf8_replaced", "ef bf bd is the mark of bytes lost when binary was saved as text: dump it as hex",
+                   data.find(b"\xef\xbf\xbd"))  # fmt: skip
+
+
+def _reads(data: bytes) -> bool:
+    framer = AnyFramer(bare=False)
+    return any(isinstance(event, Frame) for event in [*framer.feed(data), *framer.finish()])
+
+
+def shape_hints(data: bytes) -> Iterator[Hint]:
+    """What bytes without any telegram look like as a whole."""
+    if len(data) < _LEAST:
+        yield Hint("too_short", f"{len(data)} bytes are less than any telegram: capture some seconds of the line")
+        return
+    octet, count = Counter(data).most_common(1)[0]
+    if count >= _MOST_COMMON_SHARE * len(data):
+        yield Hint("idle_line", f"nearly all bytes are {octet:02x}: an idle or broken line, not a meter")
+        return
+    if START in data or ESCAPE in data:
+        return
+    if is_text(data):
+        return
+    plain = data.translate(PARITY)
+    fits = sum(byte != 0xFF for byte in plain)
+    high = sum(byte >= 0x80 for byte in data)
+    if fits >= _PARITY_SHARE * len(data) and high > len(data) // 5 and is_text(bytes(b & 0x7F for b in data)):
+        at = plain.find(0xFF)
+        extra = "" if at < 0 else f"; byte {data[at]:02x} has odd parity and was damaged"
+        yield Hint("parity_bits", f"nearly all bytes have even parity: 7E1 read as 8N1{extra}", at if at >= 0 else None)
+        return
+    if high * 4 > len(data) or data.count(0) * 4 > len(data):
+        text = (
+            "no start of P1, SML or IEC 62056-21 and many odd bytes: most likely another baud rate or parity"
+            " (try 115200 8N1, 9600 8N1, 9600 7E1, 300 7E1), or another protocol (M-Bus, Modbus, DLMS)"
+        )
+        yield Hint("wrong_baud", text)
