@@ -16,8 +16,8 @@ $(READY): requirements/dev.txt pyproject.toml deploy/local/bootstrap.sh
 	@sh deploy/local/bootstrap.sh
 	@touch $@
 
-demo: $(READY) ## the whole loop with simulated meters; FOR=seconds REPORT=file
-	@$(PYTHON) -m deploy.demo $(if $(FOR),--for "$(FOR)") $(if $(REPORT),--report "$(REPORT)")
+demo: $(READY) ## the whole loop with simulated meters; FOR=seconds REPORT=file UNKNOWN=1 (a meter that no catalogue has)
+	@$(PYTHON) -m deploy.demo $(if $(FOR),--for "$(FOR)") $(if $(REPORT),--report "$(REPORT)") $(if $(UNKNOWN),--unknown)
 
 test: lint ## all checks and tests; without ../shared/captures those of real meters are left out
 	@$(PYTHON) -m deploy.local provide

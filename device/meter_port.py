@@ -13,6 +13,7 @@ from device.context import Context
 from device.held import Held, HeldFrames
 from device.reading import Reader
 from device.registry import seen
+from device.specimens import Specimens
 from device.stamping import Received
 from device.suppression import Suppression
 from meters.identify import Identifier, Identity, sub_meters
@@ -39,6 +40,7 @@ class MeterPort:
             context.settings.data_folder / "held", port, context.settings.held_limit_mib * 1024 * 1024
         )
         self._suppression = Suppression(context.settings.bad_frames_per_minute, context.monotonic)
+        self._specimens = Specimens(context.monotonic)
         self._protocol = ""
         self._nameless_since: float | None = None
         self._nameless = 0
@@ -173,14 +175,29 @@ class MeterPort:
             try:
                 self._reader.read(held.meter, spec, telegram, received, held=released)
             except FrameError as error:
-                self.fail(error, held.at, reason=FrameReason.UNDECODABLE, data=held.frame.data, key=held.meter)
+                if spec.generic:
+                    # an unknown product: its frames are its history, which a spec of its own will read
+                    self._keep_raw(held, received)
+                else:
+                    self.fail(error, held.at, reason=FrameReason.UNDECODABLE, data=held.frame.data, key=held.meter)
+            else:
+                asked = released or self._context.config.parameters.raw_frames
+                if spec.generic and not asked and self._specimens.due(held.meter):
+                    self._publish_raw(held)
         elif fate == "hold" and self._held.add(held):
             self._context.metrics.held_frames.labels(self.port).set(self._held.count)
-        elif self._reader.wants_raw(held.meter or self.port, received):
-            of = FramesOf(FrameReason.NO_SPEC, self.port, str(held.frame.protocol), held.meter)
-            self._context.bundles.add_frame(of, held.at, held.frame.data, self._context.monotonic())
+        else:
+            self._keep_raw(held, received)
+
+    def _keep_raw(self, held: Held, received: Received) -> None:
+        if self._reader.wants_raw(held.meter or self.port, received):
+            self._publish_raw(held)
         else:
             self._context.metrics.frames_suppressed.labels(self.port, FrameReason.NO_SPEC).inc()
+
+    def _publish_raw(self, held: Held) -> None:
+        of = FramesOf(FrameReason.NO_SPEC, self.port, str(held.frame.protocol), held.meter)
+        self._context.bundles.add_frame(of, held.at, held.frame.data, self._context.monotonic())
 
     def _identify(self, telegram: Telegram) -> None:
         identity = self._identifier.add(telegram)

@@ -21,6 +21,7 @@ UNNAMED: Final = "draft"
 MAX_POINTS: Final = 150
 MAX_ALL: Final = 16
 _GUESSED: Final = "guessed: "
+_MODE_D_SERIAL: Final = ("9600 7E1", "2400 7E1")
 _MEDIA: Final = {6: "heat", 7: "gas", 8: "water", 9: "water"}
 
 
@@ -127,10 +128,12 @@ def _is_register(one: Seen) -> bool:
 def _how(heard: list[Heard], generic: Spec) -> Iterator[str]:
     """Link, check and clock: what the protocol's generic spec has, as long as nobody knows better."""
     link = generic.link
+    pushes = link.mode == "push" or all(_is_mode_d(one.frame) for one in heard)
+    usual = link.serial if pushes == (link.mode == "push") else _MODE_D_SERIAL
     yield "link:"
-    yield f"  mode: {link.mode}"
-    yield f"  serial: {json.dumps(list(link.serial))}  # {_GUESSED}the usual ones of the protocol"
-    if link.interval_s is not None:
+    yield f"  mode: {'push' if pushes else link.mode}"
+    yield f"  serial: {json.dumps(list(usual))}  # {_GUESSED}the usual ones of the protocol"
+    if link.interval_s is not None and usual is link.serial:
         yield f"  interval_s: {link.interval_s}  # {_GUESSED}how often it sends, or is to be asked"
     if generic.match.protocol is Wire.P1 and all(one.frame.rpartition(b"!")[2].strip() for one in heard):
         yield "decode:"
@@ -142,6 +145,12 @@ def _how(heard: list[Heard], generic: Spec) -> Iterator[str]:
         yield f"  zone: {generic.time.zone}  # {_GUESSED}where the meter hangs"
     yield "# digits: 6  # whole digits of its registers in kWh, for the rollover: see the display"
     yield "standard: true"
+
+
+def _is_mode_d(frame: bytes) -> bool:
+    """Whether a readout came unasked: mode D has an identification and no STX (IEC 62056-21 6.4.5)."""
+    octets = bytes(octet & 0x7F for octet in frame)
+    return octets.startswith(b"/") and b"\x02" not in octets
 
 
 def _points(seen: dict[str, Seen], telegrams: int) -> Iterator[str]:

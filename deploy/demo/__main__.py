@@ -19,16 +19,17 @@ from deploy.demo.runner import run_demo
 @click.command()
 @click.option("--for", "for_s", type=FiniteRange(min=5), help="Seconds to run; without it until Ctrl-C.")
 @click.option("--report", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="JSON report to write.")
+@click.option("--unknown", is_flag=True, help="A fourth Pi, whose meter is in no catalogue.")
 @click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), hidden=True, help="SVG for README.")
-def main(for_s: float | None, report: Path | None, picture: Path | None) -> None:
-    """Run the whole of Wattline on this machine with three simulated Pis."""
+def main(for_s: float | None, report: Path | None, unknown: bool, picture: Path | None) -> None:
+    """Run the whole of Wattline on this machine with simulated Pis."""
     for option, path in (("--report", report), ("--picture", picture)):
         if path is not None:
             _require_writable(option, path)
     configure_logging("warning")
     logging.getLogger("asyncio").setLevel(logging.ERROR)
     try:
-        result = asyncio.run(_main(for_s, picture))
+        result = asyncio.run(_main(for_s, picture, unknown=unknown))
     except WattlineError as error:
         sys.exit(f"wattline demo: {error}")
     except ExceptionGroup as group:
@@ -45,6 +46,8 @@ def main(for_s: float | None, report: Path | None, picture: Path | None) -> None
             sys.exit(f"wattline demo: can't write the report to {report}: {error.strerror}")
     if not result.exactly_once:
         sys.exit("wattline demo: not every published reading is stored exactly once")
+    if result.unknown is not None and not result.unknown.history_complete:
+        sys.exit("wattline demo: not every kept frame of the unknown meter became readings")
 
 
 def _require_writable(option: str, path: Path) -> None:
@@ -59,12 +62,12 @@ def _require_writable(option: str, path: Path) -> None:
         raise click.BadParameter(reason, param_hint=option) from error
 
 
-async def _main(for_s: float | None, picture: Path | None) -> Report:
+async def _main(for_s: float | None, picture: Path | None, *, unknown: bool) -> Report:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    return await run_demo(stop, for_s, picture)
+    return await run_demo(stop, for_s, picture, unknown=unknown)
 
 
 if __name__ == "__main__":

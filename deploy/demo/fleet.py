@@ -1,4 +1,4 @@
-"""The demo's fleet: three simulated Pis, each an agent process with its simulated meters on real ptys."""
+"""The demo's fleet: simulated Pis, each an agent process with its simulated meters on real ptys."""
 
 import contextlib
 import secrets
@@ -9,7 +9,8 @@ from typing import Any
 
 from deploy.demo.platform import Platform
 from deploy.demo.processes import Service, running
-from device.simulator import SimulatedIecMeter, SimulatedP1Meter, SimulatedSmlMeter
+from deploy.demo.unknown import DEVICE as UNKNOWN_DEVICE
+from device.simulator import SimulatedD0Meter, SimulatedIecMeter, SimulatedP1Meter, SimulatedSmlMeter
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +22,9 @@ class Pi:
     agent: Service
 
 
-def _meters() -> dict[str, tuple[Any, ...]]:
-    """One meter of each protocol, and a second one at the last Pi."""
-    return {
+def _meters(*, unknown: bool) -> dict[str, tuple[Any, ...]]:
+    """One meter of each protocol, a second one at the third Pi, and on request a fourth Pi with one nobody knows."""
+    wired: dict[str, tuple[Any, ...]] = {
         "pi-north": (SimulatedP1Meter(serial="E0044007133156018", seed=1, interval_s=1.0),),
         "pi-south": (SimulatedSmlMeter(serial="0067362659", seed=2, interval_s=1.0),),
         "pi-west": (
@@ -31,13 +32,16 @@ def _meters() -> dict[str, tuple[Any, ...]]:
             SimulatedSmlMeter(serial="0067369001", seed=4, interval_s=2.0),
         ),
     }
+    if unknown:
+        wired[UNKNOWN_DEVICE] = (SimulatedD0Meter(serial="40028157", seed=5, interval_s=1.0),)
+    return wired
 
 
 @contextlib.asynccontextmanager
-async def start_fleet(platform: Platform) -> AsyncIterator[list[Pi]]:
+async def start_fleet(platform: Platform, *, unknown: bool = False) -> AsyncIterator[list[Pi]]:
     """Plug the Pis in; leaving stops the agents first, which flush their outboxes, and then the meters."""
     async with contextlib.AsyncExitStack() as exits:
-        wired = _meters()
+        wired = _meters(unknown=unknown)
         await platform.stack.mosquitto.add_users({name: secrets.token_urlsafe(24) for name in wired})
         pis = []
         for name, meters in wired.items():

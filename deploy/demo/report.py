@@ -5,6 +5,7 @@ from typing import Any
 import asyncpg
 from pydantic import BaseModel, ConfigDict
 
+from deploy.demo.unknown import Unknown
 from deploy.demo.witness import Witness
 
 
@@ -52,6 +53,7 @@ class Report(BaseModel):
     latency_p50_s: float | None
     latency_p99_s: float | None
     parameter_change: ParameterChange | None
+    unknown: Unknown | None = None
     versions: dict[str, str]
 
     @property
@@ -65,14 +67,19 @@ class Report(BaseModel):
         document = self.model_dump(mode="json")
         if document["parameter_change"] is not None:
             document["parameter_change"]["from"] = document["parameter_change"].pop("from_")
+        if document["unknown"] is None:
+            del document["unknown"]
         return document
 
 
 STORED = """
 SELECT m.key, r.time, s.obis, count(*) AS times
 FROM reading r JOIN series s ON s.id = r.series_id JOIN meter m ON m.id = s.meter_id
+JOIN reading_source o ON o.id = r.source
+WHERE o.source <> 'redecoded'
 GROUP BY 1, 2, 3
 """
+"""Readings that devices published; what the platform decoded from kept frames is counted apart."""
 METERS = """
 SELECT d.name AS device, m.protocol, m.manufacturer, m.spec,
        coalesce(m.product, s.document -> 'product' ->> 'name') AS product
@@ -97,8 +104,8 @@ SELECT coalesce(sum(missing), 0)::bigint FROM (
 
 
 async def count_stored(connection: asyncpg.Connection) -> int:
-    """How many readings the store holds."""
-    return int(await connection.fetchval("SELECT count(*) FROM reading"))
+    """How many published readings the store holds."""
+    return sum(row["times"] for row in await connection.fetch(STORED))
 
 
 async def make_report(
@@ -107,6 +114,7 @@ async def make_report(
     *,
     first_reading_s: float | None,
     change: ParameterChange | None,
+    unknown: Unknown | None,
     versions: dict[str, str],
 ) -> Report:
     """Hold the witness's readings against the store's, one by one."""
@@ -129,6 +137,7 @@ async def make_report(
         latency_p50_s=_rounded(p50),
         latency_p99_s=_rounded(p99),
         parameter_change=change,
+        unknown=unknown,
         versions=versions,
     )
 

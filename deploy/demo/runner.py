@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 
@@ -14,6 +15,7 @@ from deploy.demo.fleet import Pi, start_fleet
 from deploy.demo.platform import Platform, start_platform
 from deploy.demo.report import ParameterChange, Report, count_stored, make_report
 from deploy.demo.state import State
+from deploy.demo.unknown import Engineer, make_unknown, wait_for_history
 from deploy.demo.view import View
 from deploy.demo.witness import Witness, watch
 
@@ -32,15 +34,21 @@ class Run:
 
     stop: asyncio.Event
     for_s: float | None
+    unknown: bool = False
     witness: Witness = field(default_factory=Witness)
     state: State = field(default_factory=State)
     change: ParameterChange | None = None
     powered_at: float = 0.0
 
 
-async def run_demo(stop: asyncio.Event, for_s: float | None, picture: Path | None = None) -> Report:
-    """Run the whole demo and report. Raises PermanentError if a part can't be started or ends by itself."""
-    run = Run(stop, for_s)
+async def run_demo(
+    stop: asyncio.Event, for_s: float | None, picture: Path | None = None, *, unknown: bool = False
+) -> Report:
+    """Run the whole demo and report; `unknown` adds a Pi whose meter no catalogue has.
+
+    Raises PermanentError if a part can't be started or ends by itself.
+    """
+    run = Run(stop, for_s, unknown)
     view = View([])
     async with contextlib.AsyncExitStack() as exits:
         platform = await exits.enter_async_context(start_platform(lambda line: view.say(f"· {line}")))
@@ -50,7 +58,7 @@ async def run_demo(stop: asyncio.Event, for_s: float | None, picture: Path | Non
         await platform.api.patch("/parameters", fleet_parameters)
         view = exits.enter_context(View(_addresses(platform)))
         run.powered_at = time.monotonic()
-        async with start_fleet(platform) as pis:
+        async with start_fleet(platform, unknown=unknown) as pis:
             await _follow(run, platform, connection, pis, view)
         if picture is not None:
             view.picture(picture, run.state, run.witness)
@@ -62,6 +70,7 @@ async def run_demo(stop: asyncio.Event, for_s: float | None, picture: Path | Non
             run.witness,
             first_reading_s=run.state.first_reading_s,
             change=run.change,
+            unknown=await make_unknown(connection, run.witness) if unknown else None,
             versions=await platform.stack.versions(),
         )
 
@@ -88,8 +97,12 @@ async def _witness(platform: Platform, witness: Witness) -> AsyncIterator[asynci
 
 async def _follow(run: Run, platform: Platform, connection: asyncpg.Connection, pis: list[Pi], view: View) -> None:
     changing: asyncio.Task[ParameterChange] | None = None
-    async with _connect(platform.stack.postgres.dsn()) as second, asyncio.TaskGroup() as tasks:
-        while not _over(run, changing):
+    meeting: asyncio.Task[None] | None = None
+    dsn = platform.stack.postgres.dsn()
+    async with _connect(dsn) as second, _connect(dsn) as third, asyncio.TaskGroup() as tasks:
+        if run.unknown:
+            meeting = tasks.create_task(Engineer(platform, view.say).meet(third), name="demo.unknown")
+        while not _over(run, changing, meeting):
             platform.check()
             for pi in pis:
                 pi.agent.check()
@@ -105,16 +118,18 @@ async def _follow(run: Run, platform: Platform, connection: asyncpg.Connection, 
             view.show(run.state, run.witness)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(run.stop.wait(), LOOK_S)
-        if changing is not None and not changing.done():
-            changing.cancel()
+        for task in (changing, meeting):
+            if task is not None:
+                task.cancel()
 
 
-def _over(run: Run, changing: asyncio.Task[ParameterChange] | None) -> bool:
+def _over(run: Run, *tasks: asyncio.Task[Any] | None) -> bool:
+    """Whether to end: when told, or when the time is up and what was begun is done."""
     if run.stop.is_set():
         return True
     if run.for_s is None or time.monotonic() - run.powered_at < run.for_s:
         return False
-    return changing is None or changing.done()
+    return all(task is None or task.done() for task in tasks)
 
 
 def _time_to_change(run: Run) -> bool:
@@ -131,12 +146,13 @@ def _said(change: ParameterChange) -> str:
 
 
 async def _drain(run: Run, connection: asyncpg.Connection) -> None:
-    """Wait until all that was published is stored, or the deadline."""
-    deadline = time.monotonic() + DRAIN_S
-    while await count_stored(connection) < len(run.witness.published):
-        if time.monotonic() > deadline:
-            return
-        await asyncio.sleep(0.2)
+    """Wait until all that was published is stored and all history filled, or the deadline."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_S):
+            while await count_stored(connection) < len(run.witness.published):
+                await asyncio.sleep(0.2)
+            if run.unknown:
+                await wait_for_history(connection, run.witness)
 
 
 def _addresses(platform: Platform) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from broker.errors import ContractError
-from broker.messages import Readings
+from broker.messages import Frames, Readings
 from broker.session import Inbound, Session, SessionOptions
 from broker.settings import BrokerAddress
 from broker.topics import Kind, Topics
@@ -23,6 +23,8 @@ class Witness:
     messages: Counter[tuple[str, str, int]] = field(default_factory=Counter)
     last: dict[str, dict[str, float]] = field(default_factory=dict)
     devices: dict[str, str] = field(default_factory=dict)
+    frames: dict[str, set[tuple[datetime, bytes]]] = field(default_factory=dict)
+    """Raw frames by meter."""
     refused: int = 0
 
     @property
@@ -31,9 +33,15 @@ class Witness:
         return sum(count - 1 for count in self.messages.values())
 
     def take(self, message: Inbound, topics: Topics) -> None:
-        """Count one readings message."""
+        """Count one message of readings or raw frames."""
         try:
-            device = topics.parse(message.topic).device
+            address = topics.parse(message.topic)
+            if address.kind is Kind.FRAMES:
+                frames = Frames.parse(message.payload)
+                kept = self.frames.setdefault(frames.meter or "", set())
+                kept.update((frame.at, frame.data) for frame in frames.frames)
+                return
+            device = address.device
             readings = Readings.parse(message.payload)
         except ContractError:
             self.refused += 1
@@ -46,7 +54,7 @@ class Witness:
 
 
 async def watch(address: BrokerAddress, witness: Witness, ready: asyncio.Event) -> None:
-    """Follow the readings topics until cancelled; `ready` is set once the subscription stands.
+    """Follow the topics of readings and raw frames until cancelled; `ready` is set once the subscription stands.
 
     The session persists over reconnects, so that the witness misses nothing either.
     """
@@ -55,7 +63,7 @@ async def watch(address: BrokerAddress, witness: Witness, ready: asyncio.Event) 
         client_id="demo-witness",
         clean_start=False,
         session_expiry_s=3600,
-        subscriptions=((topics.every(Kind.READINGS), 1),),
+        subscriptions=((topics.every(Kind.READINGS), 1), (topics.every(Kind.FRAMES), 1)),
     )
     async with Session(address, options) as session:
         await session.wait_connected()

@@ -1,5 +1,6 @@
 """Simulated meters on ptys that speak as real ones do, with a load that looks like a household."""
 
+from device.simulator.d0_meter import SimulatedD0Meter
 from device.simulator.household import Household, Registers
 from device.simulator.iec_meter import SimulatedIecMeter
 from device.simulator.meter import Fault, SimulatedMeter
@@ -10,6 +11,7 @@ __all__ = [
     "Fault",
     "Household",
     "Registers",
+    "SimulatedD0Meter",
     "SimulatedIecMeter",
     "SimulatedMeter",
     "SimulatedP1Meter",

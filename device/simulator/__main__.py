@@ -9,17 +9,24 @@ import click
 
 from broker.errors import PermanentError
 from broker.options import FiniteRange
-from device.simulator import SimulatedIecMeter, SimulatedMeter, SimulatedP1Meter, SimulatedSmlMeter
+from device.simulator import SimulatedD0Meter, SimulatedIecMeter, SimulatedMeter, SimulatedP1Meter, SimulatedSmlMeter
 
 METERS: dict[str, tuple[type[SimulatedMeter], str]] = {
     "p1": (SimulatedP1Meter, "E0044007133156018"),
     "sml": (SimulatedSmlMeter, "0067362659"),
     "iec62056-21": (SimulatedIecMeter, "12345678"),
+    "unknown": (SimulatedD0Meter, "40028157"),
 }
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--protocol", type=click.Choice(list(METERS)), default="p1", show_default=True, help="What it speaks.")
+@click.option(
+    "--protocol",
+    type=click.Choice(list(METERS)),
+    default="p1",
+    show_default=True,
+    help="What it speaks; unknown: a product in no catalogue.",
+)
 @click.option("--link", type=click.Path(path_type=Path), help="A name for the port: a symbolic link to the pty.")
 @click.option("--serial", help="Its serial number; default: one of its type.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The household behind it.")

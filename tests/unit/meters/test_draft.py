@@ -115,3 +115,11 @@ def test_every_capture_of_a_meter_gives_a_sound_draft(captures: Path) -> None:
         assert check(spec) == [], file.name
         assert spec.goldens or "identification" in file.name, file.name
     assert drafts > 40
+
+
+@pytest.mark.parametrize(("block", "mode"), [(False, "push"), (True, "poll")])
+def test_a_readout_that_came_unasked_is_drafted_as_a_push(block: bool, mode: str) -> None:
+    """Mode D has no STX (IEC 62056-21 6.4.5); a data block between STX and ETX was asked for."""
+    lines = ["0.0.0(12345678)", "1.8.0(012345.678*kWh)"]
+    frame = encode_iec62056(lines, identification="XYZ5MODEL", block=block, parity=True)
+    assert named(propose([RawFrame(frame)]).text).link.mode == mode
