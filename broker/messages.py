@@ -308,11 +308,14 @@ class Reply(Message):
 
 
 class SpecMessage(Message):
-    """One immutable spec document; `document` is the spec as meters.spec reads it."""
+    """One immutable spec document; `document` is the spec as meters.spec reads it.
+
+    `sha256` is the document's digest; a message by hand may leave it out, the config service then fills it in.
+    """
 
     spec: Name
     version: Annotated[int, Field(ge=1, le=10**9)]
-    sha256: Short
+    sha256: Short | None = None
     document: dict[str, Any]
 
 

@@ -91,7 +91,10 @@ def render_acl(topics: Topics) -> str:
             *(("readwrite", topics.every(kind)) for kind in (Kind.DESIRED, Kind.SPEC)),
             ("write", topics.every(Kind.COMMAND)),
         ],
-        ENGINEER: [("read", topics.everything()), ("write", topics.every(Kind.DESIRED))],
+        ENGINEER: [
+            ("read", topics.everything()),
+            *(("write", topics.every(kind)) for kind in (Kind.DESIRED, Kind.SPEC)),
+        ],
         MONITOR: [("read", topics.everything()), ("read", "$SYS/#")],
     }
     lines: list[str] = []

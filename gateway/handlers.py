@@ -18,6 +18,7 @@ from gateway.metrics import Metrics
 from gateway.publisher import Publisher
 from gateway.registration import register
 from gateway.signals import Signals
+from gateway.spec_by_hand import SpecsByHand
 from gateway.sql import load
 from store.pool import Pool
 
@@ -42,12 +43,14 @@ class Handlers:
         retained: "Retained",
         signals: Signals,
         metrics: Metrics,
+        by_hand: SpecsByHand,
     ) -> None:
         self._pool = pool
         self._publisher = publisher
         self._retained = retained
         self._signals = signals
         self._metrics = metrics
+        self._by_hand = by_hand
 
     async def registration(self, address: Address, payload: bytes) -> str:
         """Enter a registration; the device's configuration follows where it changes anything."""
@@ -131,24 +134,27 @@ class Handlers:
         return "adopted"
 
     async def spec(self, address: Address, payload: bytes) -> str:
-        """Compare a spec at the broker with the store; ours is put back where it differs or is gone."""
+        """Compare a spec at the broker with the store: ours is put back, a new one by hand is published.
+
+        Raises ContractError for another content under a published version, and for a new one that is refused.
+        """
         ref = f"{address.spec}@{address.version}"
         published = self._publisher.shelf.specs.get(ref)
         if published is None:
-            if payload:
-                SpecMessage.parse(payload)
-            return "unknown_spec"
+            return await self._by_hand.take(address, payload) if payload else "unknown_spec"
         if payload == published.message().payload():
             self._publisher.spec_seen(ref)
             return "in_step"
         needed = {row["ref"] for row in await self._pool.fetch(load("desired_spec_refs"))}
-        if ref not in needed:
+        if not payload and ref not in needed:
             return "not_needed"
         self._metrics.restored.labels("spec").inc()
         log.warning("spec_restored", spec=ref, reason="removed" if not payload else "changed at the broker")
         self._publisher.need_specs(ref, again=True)
-        if payload:
-            SpecMessage.parse(payload)
+        if payload and SpecMessage.parse(payload) != published.message():
+            raise ContractError(
+                f"{ref} is published and never changes", field="version", fix="publish the change as a new version"
+            )
         return "restored"
 
     async def replies(self, address: Address, payload: bytes) -> str:

@@ -65,6 +65,14 @@ class Publisher:
             self._specs[ref] = Publication(topic, published.message().payload(), delivery.qos, delivery.retain)
             self._woken()
 
+    def clear_spec(self, name: str, version: int) -> None:
+        """Take a spec off the broker that the store does not have."""
+        delivery = DELIVERY[Kind.SPEC]
+        self._specs[f"{name}@{version}"] = Publication(
+            self._topics.spec(name, version), b"", delivery.qos, delivery.retain
+        )
+        self._woken()
+
     def spec_seen(self, ref: str) -> None:
         """Note that the broker holds a spec as the store does."""
         self._at_broker.add(ref)
@@ -114,10 +122,10 @@ class Publisher:
         removals, self._removals = self._removals, set()
         sent = [await self._send(Kind.SPEC, publication) for publication in specs.values()]
         for ref, success in zip(specs, sent, strict=True):
-            if success:
+            if not success:
+                self._specs.setdefault(ref, specs[ref])
+            elif specs[ref].payload:
                 self._at_broker.add(ref)
-            else:
-                self._specs[ref] = specs[ref]
         if not all(sent):
             self._devices.update(desired)
             self._removals |= removals

@@ -22,6 +22,8 @@ from gateway.reconciler import Reconciler, Retained
 from gateway.settings import GatewaySettings
 from gateway.shelf import Shelf, load_shelf, publish_catalogue
 from gateway.signals import Signals
+from gateway.spec_by_hand import SpecsByHand
+from gateway.spec_life import SpecLife
 from meters.catalogue import catalogue
 from store.pool import Pool, open_pool
 
@@ -86,7 +88,9 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
         publisher.mark(*rebuilt)
         reconciler = Reconciler(session, pool, publisher, retained, metrics, settings.reconcile_quiet_s)
         reconcilers.append(reconciler)
-        inbox = Inbox(session, pool, topics, Handlers(pool, publisher, retained, signals, metrics), publisher, metrics)
+        by_hand = SpecsByHand(SpecLife(pool, publisher), publisher)
+        handlers = Handlers(pool, publisher, retained, signals, metrics, by_hand)
+        inbox = Inbox(session, pool, topics, handlers, publisher, metrics)
         probe = DatabaseProbe(pool)
         await stack.enter_async_context(session)
         await stack.enter_async_context(_http(settings, pool, publisher, signals, metrics, session, probe))

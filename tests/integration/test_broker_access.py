@@ -158,10 +158,15 @@ async def test_shared_subscription_of_ingestors(broker: Broker) -> None:
 
 @pytest.mark.parametrize(
     ("role", "may_write"),
-    [("ingestor", set()), ("monitor", set()), ("engineer", {"desired"}), ("gateway", {"desired", "command", "spec"})],
+    [
+        ("ingestor", set()),
+        ("monitor", set()),
+        ("engineer", {"desired", "spec"}),
+        ("gateway", {"desired", "command", "spec"}),
+    ],
 )
 async def test_roles_write_what_their_work_needs(broker: Broker, role: str, may_write: set[str]) -> None:
-    """Only the gateway writes commands and specs; engineers write desired configurations; the others nothing."""
+    """Only the gateway writes commands; engineers write desired configurations and specs; the others nothing."""
     topics = broker.topics
     tried = {
         "desired": topics.of(Kind.DESIRED, "pi-1"),

@@ -1,0 +1,60 @@
+"""Specs that an engineer publishes retained on their own topic: judged and published as the API would."""
+
+import json
+
+from broker.errors import ContractError
+from broker.messages import SpecMessage
+from broker.topics import Address
+from gateway.problem import ApiError
+from gateway.publisher import Publisher
+from gateway.spec_life import SpecLife
+from gateway.spec_models import LifeQuery
+
+HAND = LifeQuery(author="hand", reason="published by hand on its topic")
+
+
+class SpecsByHand:
+    """Takes spec messages that are not ours; what may not be published is taken off the broker again."""
+
+    def __init__(self, life: SpecLife, publisher: Publisher) -> None:
+        self._life = life
+        self._publisher = publisher
+
+    async def take(self, address: Address, payload: bytes) -> str:
+        """Publish the document of a spec that the store does not have.
+
+        Raises ContractError that names the first field which speaks against it; the topic is then cleared.
+        """
+        try:
+            message = SpecMessage.parse(payload)
+            self._check(address, message)
+            changed = await self._life.publish(json.dumps(message.document).encode(), HAND)
+        except ContractError:
+            self._publisher.clear_spec(address.spec, address.version)
+            raise
+        except ApiError as error:
+            self._publisher.clear_spec(address.spec, address.version)
+            fault = error.faults[0] if error.faults else None
+            raise ContractError(
+                fault.reason if fault else error.detail,
+                field=f"document.{fault.field}" if fault else "document",
+                fix=fault.fix if fault else "",
+            ) from error
+        self._publisher.need_specs(f"{address.spec}@{address.version}", again=True)
+        return "adopted" if changed.changed else "in_step"
+
+    @staticmethod
+    def _check(address: Address, message: SpecMessage) -> None:
+        """See that topic, message and document speak of one spec. Raises ContractError."""
+        for field, stated, wanted in (
+            ("spec", message.spec, address.spec),
+            ("version", message.version, address.version),
+            ("document.name", message.document.get("name"), address.spec),
+            ("document.version", message.document.get("version"), address.version),
+        ):
+            if stated != wanted:
+                raise ContractError(
+                    f"{str(stated)[:100]!r} on the topic of {address.spec}@{address.version}",
+                    field=field,
+                    fix=f"write {wanted}, or publish it on its own topic",
+                )
