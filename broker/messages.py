@@ -140,7 +140,10 @@ class RawFrame(Message):
 
 
 class Frames(Message):
-    """Raw frames of one port with what is known of their meter."""
+    """Raw frames of one port with what is known of their meter.
+
+    `clock` says how far to trust their times, so that who decodes them later can say it too; None where nobody knows.
+    """
 
     boot: BootId
     seq: Annotated[int, Field(ge=1, le=2**53)]
@@ -148,6 +151,7 @@ class Frames(Message):
     port: Short
     protocol: Short
     meter: MeterKey | None = None
+    clock: Literal[Clock.SYNCED, Clock.UNSYNCED] | None = None
     hints: dict[Short, Text] = Field(default_factory=dict)
     frames: Annotated[tuple[RawFrame, ...], Field(min_length=1, max_length=1024)]
 

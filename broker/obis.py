@@ -143,6 +143,16 @@ def lookup(code: Obis) -> Quantity | None:
     return found
 
 
+@lru_cache(maxsize=4096)
+def unit_is_open(code: str) -> bool:
+    """Whether the OBIS catalogue leaves a code's unit open, so that a message must name it."""
+    try:
+        quantity = lookup(Obis.parse(code))
+    except ContractError:
+        return True
+    return quantity is None or quantity.unit is None
+
+
 def _electricity(code: Obis) -> Quantity | None:
     if code.c == 81 and code.d == 7:
         return Quantity(f"phase angle {code.e}", "°", Kind.INSTANTANEOUS)

@@ -15,10 +15,10 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from broker.errors import PermanentError
-from broker.settings import ServiceSettings, describe
+from broker.settings import ProcessSettings, describe
 
 LogFormat = Literal["auto", "json", "console"]
-S = TypeVar("S", bound=ServiceSettings)
+S = TypeVar("S", bound=ProcessSettings)
 Check = Callable[[], tuple[bool, str]]
 """Tells whether a part is well, and one line of detail."""
 

@@ -46,12 +46,11 @@ class BrokerAddress(BaseModel):
             raise PermanentError(f"password_file: {error}; name a readable file") from error
 
 
-class ServiceSettings(BaseSettings):
-    """What every service can be told. Nested fields are written BROKER__HOST."""
+class ProcessSettings(BaseSettings):
+    """What every service can be told, with or without a broker. Nested fields are written BROKER__HOST."""
 
     model_config = SettingsConfigDict(frozen=True, env_nested_delimiter="__", extra="ignore")
 
-    broker: BrokerAddress = BrokerAddress()
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least important messages that are logged."""
     log_format: Literal["auto", "json", "console"] = "auto"
@@ -60,6 +59,12 @@ class ServiceSettings(BaseSettings):
     """The address on which http_port is opened."""
     http_port: int = Field(default=0, ge=0, le=65535)
     """Port of /healthz and /metrics; 0 takes a free one, which the log names."""
+
+
+class ServiceSettings(ProcessSettings):
+    """What every service at the broker can be told."""
+
+    broker: BrokerAddress = BrokerAddress()
 
 
 def describe(error: ValidationError, prefix: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from broker.settings import ServiceSettings
+from broker.settings import ProcessSettings
 
 WIDTH = 78
 _INDENT = "    "
@@ -26,13 +26,13 @@ class Variable:
     meaning: str
 
 
-def variables(settings: type[ServiceSettings]) -> tuple[Variable, ...]:
+def variables(settings: type[ProcessSettings]) -> tuple[Variable, ...]:
     """All variables of a service, the required ones first, those of nested models by their full names."""
     found = _variables(settings, str(settings.model_config.get("env_prefix", "")))
     return tuple(sorted(found, key=lambda variable: variable.default is not None))
 
 
-def settings_help(settings: type[ServiceSettings]) -> str:
+def settings_help(settings: type[ProcessSettings]) -> str:
     """The variables as the epilog of a click command."""
     # click leaves a paragraph that starts with \b as it is
     return "\n".join(["\b", "Settings, read from the environment:", *map(_entry, variables(settings))])

@@ -12,6 +12,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "migrate": ("store.cli:migrate", "server", "Bring the database to the newest schema."),
     "broker": ("broker.cli:broker", "", "Write Mosquitto's config, ACL and users."),
     "ingestor": ("ingestor.__main__:main", "server", "Run the ingestor: topics into TimescaleDB."),
+    "worker": ("ingestor.worker:main", "server", "Run the worker: kept frames decoded again into history."),
     "gateway": ("gateway.__main__:main", "server", "Run the config service and its HTTP API."),
     "device": ("device.__main__:main", "device", "Run the agent on a Raspberry Pi."),
     "simulate": ("device.simulator.__main__:main", "device", "Run a simulated meter on a pty."),

@@ -3,12 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
 from typing import Final
 
-from broker.errors import ContractError
 from broker.messages import Clock, FrameReason, Sample, Source
-from broker.obis import Obis, lookup
+from broker.obis import unit_is_open
 
 SAMPLES_MAX: Final = 256
 FRAMES_MAX_BYTES: Final = 64 * 1024
@@ -32,6 +30,7 @@ class FramesOf:
     port: str
     protocol: str
     meter: str
+    clock: Clock
 
 
 @dataclass(slots=True)
@@ -98,13 +97,3 @@ class Bundles:
 
     def _flush_frames(self, of: FramesOf) -> None:
         self._send_frames(of, self._frames.pop(of).frames)
-
-
-@lru_cache(maxsize=4096)
-def unit_is_open(code: str) -> bool:
-    """Whether the OBIS catalogue leaves a code's unit open, so that a message must name it."""
-    try:
-        quantity = lookup(Obis.parse(code))
-    except ContractError:
-        return True
-    return quantity is None or quantity.unit is None

@@ -7,18 +7,18 @@ from pathlib import PurePath
 from typing import Final
 
 from broker.errors import FrameError
-from broker.messages import FrameReason
+from broker.messages import Clock, FrameReason
 from device.bundles import FramesOf
 from device.context import Context
 from device.held import Held, HeldFrames
 from device.reading import Reader
 from device.registry import seen
 from device.specimens import Specimens
-from device.stamping import Received
 from device.suppression import Suppression
 from meters.identify import Identifier, Identity, sub_meters
 from meters.readers import parse
 from meters.spec import Spec
+from meters.stamping import Received
 from meters.telegram import Frame, Telegram
 
 NAMELESS_AFTER_S: Final = 15.0
@@ -78,8 +78,12 @@ class MeterPort:
         reason: FrameReason = FrameReason.BAD_FRAME,
         data: bytes = b"",
         key: str | None = None,
+        clock: Clock | None = None,
     ) -> None:
-        """Take a bad or undecodable frame: the first few of each minute are published, all are counted."""
+        """Take a bad or undecodable frame: the first few of each minute are published, all are counted.
+
+        `at` is by the device's clock of now, or of then where `clock` says how it stood.
+        """
         context = self._context
         context.metrics.frames.labels(self._protocol or "unknown", error.reason).inc()
         octets = error.data or data
@@ -95,6 +99,7 @@ class MeterPort:
             self._protocol or "unknown",
             [(at, octets, error.reason)],
             meter=self.key if key is None else key,
+            clock=clock or context.clock.trust(),
             hints={name: text for name, text in hints.items() if text},
         )
 
@@ -152,7 +157,7 @@ class MeterPort:
         try:
             self._dispatch(held, parse(held.frame), fate, released=True)
         except FrameError as error:
-            self.fail(error, held.at, reason=FrameReason.UNDECODABLE, data=held.frame.data, key=held.meter)
+            self._undecodable(error, held)
 
     def _fate(self, key: str) -> str:
         """`decode`, `raw` (the platform has no spec), or `hold` (it has not spoken, or the spec is on its way)."""
@@ -179,7 +184,7 @@ class MeterPort:
                     # an unknown product: its frames are its history, which a spec of its own will read
                     self._keep_raw(held, received)
                 else:
-                    self.fail(error, held.at, reason=FrameReason.UNDECODABLE, data=held.frame.data, key=held.meter)
+                    self._undecodable(error, held)
             else:
                 asked = released or self._context.config.parameters.raw_frames
                 if spec.generic and not asked and self._specimens.due(held.meter):
@@ -196,8 +201,12 @@ class MeterPort:
             self._context.metrics.frames_suppressed.labels(self.port, FrameReason.NO_SPEC).inc()
 
     def _publish_raw(self, held: Held) -> None:
-        of = FramesOf(FrameReason.NO_SPEC, self.port, str(held.frame.protocol), held.meter)
+        of = FramesOf(FrameReason.NO_SPEC, self.port, str(held.frame.protocol), held.meter, held.clock)
         self._context.bundles.add_frame(of, held.at, held.frame.data, self._context.monotonic())
+
+    def _undecodable(self, error: FrameError, held: Held) -> None:
+        reason, data = FrameReason.UNDECODABLE, held.frame.data
+        self.fail(error, held.at, reason=reason, data=data, key=held.meter, clock=held.clock)
 
     def _identify(self, telegram: Telegram) -> None:
         identity = self._identifier.add(telegram)

@@ -78,9 +78,10 @@ class Outgoing:
         frames: Iterable[tuple[datetime, bytes, str]],
         *,
         meter: str = "",
+        clock: Clock,
         hints: Mapping[str, str] | None = None,
     ) -> None:
-        """Send raw frames, each with its time of receipt and its error or ''; long ones are parted."""
+        """Send raw frames, each with its time of receipt by `clock` and its error or ''; long ones are parted."""
         batch: list[RawFrame] = []
         size = 0
         texts = {name[:256]: text[:4096] for name, text in (hints or {}).items()}
@@ -96,6 +97,7 @@ class Outgoing:
                     port=port[:256],
                     protocol=protocol[:256],
                     meter=meter or None,
+                    clock=Clock.UNSYNCED if clock is Clock.UNSYNCED else Clock.SYNCED,
                     hints=texts,
                     frames=tuple(batch),
                 ),

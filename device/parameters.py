@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from broker.errors import ContractError
 from broker.messages import MAX_PAYLOAD_BYTES, Desired, MeterConfig, Parameters, Reason
 from device.files import write_atomically
-from device.sampler import PATTERN
+from meters.obis_filter import PATTERN
 
 log = structlog.get_logger()
 

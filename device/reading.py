@@ -7,11 +7,11 @@ from broker.errors import FrameError
 from broker.messages import FrameReason, Sample, Source
 from device.bundles import FramesOf, ReadingsOf
 from device.context import Context
-from device.registry import key_behind
-from device.sampler import IntervalSampler, ObisFilter, RepeatFilter
-from device.stamping import Received, Stamp, stamp, standing
+from device.sampler import IntervalSampler, RepeatFilter
 from meters.engine import Decoded, MeterSample, decode
+from meters.obis_filter import ObisFilter
 from meters.spec import Spec
+from meters.stamping import Received, Stamp, stamped, standing
 from meters.telegram import Telegram
 
 REFUSED_TOLD_MAX = 100
@@ -57,7 +57,7 @@ class Reader:
         if context.config.parameters.raw_frames and self._interval.take(
             f"raw {key}", received.at, context.config.parameters.reading_interval_s
         ):
-            of = FramesOf(FrameReason.REQUESTED, self._port, str(telegram.protocol), key)
+            of = FramesOf(FrameReason.REQUESTED, self._port, str(telegram.protocol), key, received.clock)
             context.bundles.add_frame(of, received.at, telegram.frame, context.monotonic())
 
     def wants_raw(self, key: str, received: Received) -> bool:
@@ -76,9 +76,7 @@ class Reader:
     ) -> Iterator[tuple[str, MeterSample, Stamp]]:
         interval_s = self._context.config.parameters.reading_interval_s
         due: dict[tuple[str, datetime], bool] = {}
-        for sample in decoded.samples:
-            meter = key_behind(key, sample.key, sample.sub_meter) if sample.sub_meter else key
-            at = stamp(spec, decoded, sample, received)
+        for meter, sample, at in stamped(key, spec, decoded, received):
             new = not at.own or self._repeats.is_new(meter, at.at, sample.values)
             # what has a stamp of its own comes rarely; only a sub-meter's stream is thinned like a meter's
             timed = at.own and not sample.sub_meter

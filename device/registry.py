@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from broker.messages import MeterSeen
-from meters.engine_sub_meters import sub_meter_key
+from meters.engine_sub_meters import key_behind, sub_meter_key
 from meters.identify import Identity, SubMeter
 
 FACTS_AFTER_S: Final = 10.0
@@ -75,14 +75,6 @@ def seen(port: str, key: str, identity: Identity, behind: tuple[SubMeter, ...]) 
         for sub in behind
     )
     return (main, *subs)
-
-
-def key_behind(parent: str, key: str, serial: str) -> str:
-    """The key of a meter behind another: its own where it has one, else bound to its parent."""
-    if key:
-        return key
-    plain = "".join(letter for letter in serial if "!" <= letter <= "~")
-    return f"{parent[: 95 - min(32, len(plain))]}/{plain[:32]}"
 
 
 def _who(meter: MeterSeen) -> tuple[str | None, ...]:

@@ -1,12 +1,10 @@
-"""Which samples of a meter are kept: one for each interval, no repeats, only the wanted OBIS codes. No I/O."""
+"""Which samples of a meter are kept: one for each interval, no repeats. No I/O."""
 
-import re
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from functools import lru_cache
 from math import floor
 from typing import Final
 
@@ -14,7 +12,6 @@ EARLY: Final = 0.1
 """A telegram that comes this share of an interval early counts for the next one: pushes jitter."""
 REMEMBERED: Final = 1024
 """Stamps of repeated values that are kept for each agent; beyond it an old one might be published twice."""
-PATTERN: Final = re.compile(r"[0-9*:.&-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,39 +68,3 @@ class RepeatFilter:
         if len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)
         return True
-
-
-class ObisFilter:
-    """Wanted OBIS codes by patterns, in which `*` stands for any run of characters."""
-
-    def __init__(self, include: Iterable[str], exclude: Iterable[str]) -> None:
-        self._include = tuple(include)
-        self._exclude = tuple(exclude)
-        self._all = "*" in self._include and not self._exclude
-
-    def select(self, values: Mapping[str, Decimal]) -> dict[str, Decimal]:
-        """The wanted values."""
-        if self._all:
-            return dict(values)
-        return {code: value for code, value in values.items() if self.wants(code)}
-
-    def wants(self, code: str) -> bool:
-        """Whether one code is included and not excluded."""
-        return any(matches(p, code) for p in self._include) and not any(matches(p, code) for p in self._exclude)
-
-
-@lru_cache(maxsize=4096)
-def matches(pattern: str, code: str) -> bool:
-    """Whether a code fits a pattern; time grows with their lengths' product at most."""
-    parts = pattern.split("*")
-    if len(parts) == 1:
-        return pattern == code
-    if not code.startswith(parts[0]) or len(code) < len(parts[0]) + len(parts[-1]) or not code.endswith(parts[-1]):
-        return False
-    place, end = len(parts[0]), len(code) - len(parts[-1])
-    for part in parts[1:-1]:
-        place = code.find(part, place, end)
-        if place < 0:
-            return False
-        place += len(part)
-    return True

@@ -120,7 +120,7 @@ def _context(
         outgoing.readings(of.meter, of.spec, of.clock, of.source, samples, units)
 
     def send_frames(of: FramesOf, frames: list) -> None:  # type: ignore[type-arg]
-        outgoing.frames(of.reason, of.port, of.protocol, frames, meter=of.meter)
+        outgoing.frames(of.reason, of.port, of.protocol, frames, meter=of.meter, clock=of.clock)
 
     memory = PortMemory(settings.data_folder / "ports.json")
     memory.load()

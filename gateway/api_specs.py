@@ -152,5 +152,6 @@ class SpecRoutes:
                 devices=changed.devices[:MAX_NAMED],
                 report=report(changed.verdict) if changed.verdict else None,
                 comparison=comparison_view(changed.comparison) if changed.comparison else None,
+                job=changed.job,
             )
         )

@@ -11,6 +11,7 @@ from typing import Any
 
 from broker.messages import Desired, MeterConfig, Parameters
 from gateway.database import Connection
+from gateway.jobs import assigned_specs, queue_for
 from gateway.layers import FLEET, Layer, compose
 from gateway.meters import KnownMeter, assign, from_row
 from gateway.shelf import Shelf
@@ -122,7 +123,10 @@ def _renewed(state: DeviceState, meters: dict[str, MeterConfig], author: str) ->
 
 
 async def store_desired(connection: Connection, fresh: Sequence[tuple[int, Desired]]) -> None:
-    """Make these the desired configurations of devices, sealed with their hash, and remember them."""
+    """Make these the desired configurations of devices, sealed with their hash, and remember them.
+
+    Meters that get another spec by it, and of which frames are kept, are queued to have those decoded by it.
+    """
     rows = []
     specs: dict[str, str] = {}
     for device_id, desired in fresh:
@@ -130,8 +134,10 @@ async def store_desired(connection: Connection, fresh: Sequence[tuple[int, Desir
         at = sealed.at or datetime.now(UTC)
         rows.append((device_id, sealed.version, sealed.hash, sealed.payload().decode(), sealed.author, at))
         specs |= {key: meter.spec for key, meter in sealed.meters.items() if meter.spec is not None}
+    before = await assigned_specs(connection, specs)
     await connection.executemany(load("set_desired"), rows)
     await connection.execute(load("set_meter_specs"), list(specs), list(specs.values()))
+    await queue_for(connection, {key: spec for key, spec in specs.items() if before.get(key) != spec})
 
 
 def _state(row: Any, fleet: Layer, meters: tuple[KnownMeter, ...]) -> DeviceState:

@@ -16,6 +16,7 @@ from gateway.database import until_stored
 from gateway.desired import configuring, rebuild
 from gateway.handlers import Handlers
 from gateway.inbox import KINDS, Inbox
+from gateway.job_sweep import JobSweep
 from gateway.metrics import Metrics
 from gateway.publisher import Publisher
 from gateway.reconciler import Reconciler, Retained
@@ -99,6 +100,7 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
                 group.create_task(publisher.run(), name="gateway.publish"),
                 group.create_task(reconciler.run(inbox), name="gateway.reconcile"),
                 group.create_task(probe.run(), name="gateway.probe"),
+                group.create_task(JobSweep(pool, metrics, settings.job_sweep_s).run(), name="gateway.jobs"),
             ]
             taking = group.create_task(inbox.run(stop), name="gateway.inbox")
             await _drain(stop, settings, publisher, inbox, taking)

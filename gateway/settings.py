@@ -29,6 +29,8 @@ class GatewaySettings(ServiceSettings):
     """Port of the API, /docs, /healthz and /metrics; 0 takes a free one, which the log names."""
     api_token: SecretStr | None = None
     """Bearer token of the API. Without it the API listens on loopback only."""
+    job_sweep_s: float = Field(default=60.0, ge=0.5, le=3600)
+    """How often to look for frames that came after their meter's spec, and for jobs that the queue lost."""
     reconcile_quiet_s: float = Field(default=1.0, ge=0.1, le=60)
     """The retained messages have all come once none has for so long after a connection."""
     drain_s: float = Field(default=5.0, ge=0.1, le=60)

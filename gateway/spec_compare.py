@@ -7,9 +7,9 @@ from typing import Final
 
 from broker.errors import FrameError
 from meters.engine import Decoded, decode
-from meters.readers import make_framer, parse
+from meters.readers import read_all
 from meters.spec import Spec
-from meters.telegram import Frame, Telegram
+from meters.telegram import Telegram
 
 MAX_FRAMES: Final = 1000
 """The newest frames that are compared."""
@@ -104,7 +104,7 @@ def compare(old: Spec, new: Spec, frames: Iterable[KeptFrame]) -> Comparison:
         result.frames += 1
         result.meters.add(frame.meter)
         result.since = frame.at if result.since is None else min(result.since, frame.at)
-        telegrams = _telegrams(new, frame.data)
+        telegrams = [one for one in read_all(new.match.protocol, frame.data) if isinstance(one, Telegram)]
         if not telegrams:
             result.unreadable += 1
             continue
@@ -113,18 +113,6 @@ def compare(old: Spec, new: Spec, frames: Iterable[KeptFrame]) -> Comparison:
         result.only_new += before.refusal is not None and after.refusal is None
         result.take(frame, _differences(frame, before, after))
     return result
-
-
-def _telegrams(spec: Spec, data: bytes) -> list[Telegram]:
-    framer = make_framer(spec.match.protocol)
-    found = []
-    for item in (*framer.feed(data), *framer.finish()):
-        if isinstance(item, Frame):
-            try:
-                found.append(parse(item))
-            except FrameError:
-                continue
-    return found
 
 
 def _outcome(spec: Spec, telegrams: list[Telegram]) -> _Outcome:

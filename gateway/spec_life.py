@@ -13,7 +13,9 @@ from broker.errors import ContractError
 from gateway.database import Connection
 from gateway.desired import configuring, rebuild
 from gateway.events import record_event
+from gateway.jobs import queue_for
 from gateway.layers import Problem
+from gateway.meters import assign, from_row
 from gateway.problem import ApiError, not_found
 from gateway.publisher import Publisher
 from gateway.shelf import Shelf, refreshed
@@ -38,6 +40,8 @@ class Changed:
     devices: tuple[str, ...] = ()
     verdict: Verdict | None = None
     comparison: Comparison | None = None
+    job: int | None = None
+    """The job that decodes the kept frames of its meters."""
 
 
 class SpecLife:
@@ -91,13 +95,16 @@ class SpecLife:
                     raise ApiError(422, f"{spec.ref} can't be published", verdict.faults())
                 await change.connection.execute(load("publish_spec_text"), *_row(spec, text, who))
             devices = await change.settle(spec.match.protocol)
+            job = None
             if not known:
+                await queue_for(change.connection, await change.gone(spec))
+                job = await change.connection.fetchval(load("job_of_spec"), spec.ref)
                 detail = {**_detail(spec.ref, who), "sha256": spec.digest, "devices_changed": len(devices)}
                 if comparison is not None:
                     detail |= {"compared_frames": comparison.frames, "different_frames": comparison.different}
                 await record_event(change.connection, "spec_published", detail=detail)
         log.info("spec_published", spec=spec.ref, author=who.author, changed=not known, devices_changed=len(devices))
-        return Changed(spec.name, spec.version, not known, devices, verdict, comparison)
+        return Changed(spec.name, spec.version, not known, devices, verdict, comparison, job)
 
     async def publish_draft(self, name: str, version: str, who: LifeQuery) -> Changed:
         """Publish the draft of this name and version; one that is published stays so. Raises ApiError."""
@@ -123,9 +130,9 @@ class SpecLife:
     async def compare(self, name: str, version: str, against: int | None) -> Comparison:
         """Run a draft or published version and an older one over kept frames. Raises ApiError 404, 422."""
         row = await self.row(name, version)
-        new = _readable(row, "version")
+        new = readable(row, "version")
         if against is not None:
-            return await self._run(_readable(await self.row(name, str(against)), "against"), new)
+            return await self._run(readable(await self.row(name, str(against)), "against"), new)
         async with self._pool.acquire() as connection:
             old = _before(await refreshed(connection, self._publisher.shelf), new)
         if old is None:
@@ -191,6 +198,13 @@ class _Change:
             self.devices = tuple(await rebuild(self.connection, [row["id"] for row in rows], self.shelf))
         return self.devices
 
+    async def gone(self, spec: Spec) -> dict[str, str]:
+        """Removed meters that this spec fits best, by key: their history can be filled still."""
+        rows = await self.connection.fetch(load("removed_with_frames"), spec.match.protocol)
+        meters = [from_row(row, json.loads(row["facts"])) for row in rows]
+        assigned = assign(self.shelf.candidates(), meters, {})
+        return {key: spec.ref for key, config in assigned.items() if config.spec == spec.ref}
+
 
 def _before(shelf: Shelf, spec: Spec) -> Spec | None:
     """The newest published version before this one that can be read."""
@@ -198,7 +212,8 @@ def _before(shelf: Shelf, spec: Spec) -> Spec | None:
     return max((one for one in older if one is not None), key=lambda one: one.version, default=None)
 
 
-def _readable(row: Any, field: str) -> Spec:
+def readable(row: Any, field: str) -> Spec:
+    """The spec in a row of spec_detail.sql. Raises ApiError 422 where this version of Wattline can't read it."""
     try:
         return spec_from(json.loads(row["document"]), origin=f"{row['spec']}@{row['version']}")
     except ContractError as error:

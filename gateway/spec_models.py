@@ -163,6 +163,7 @@ class SpecChange(ApiModel):
     comparison: SpecComparison | None = Field(
         default=None, description="With the version before it, over kept frames; where it was just published."
     )
+    job: int | None = Field(default=None, description="The job that decodes the kept frames of its meters by it.")
 
 
 class UnknownGroup(ApiModel):

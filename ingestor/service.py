@@ -3,11 +3,8 @@
 import asyncio
 from functools import partial
 
-import asyncpg
 import structlog
 
-from broker.backoff import Backoff
-from broker.errors import PermanentError
 from broker.service import Health, serve_health
 from broker.session import Session, SessionOptions
 from broker.topics import DELIVERY, Kind, Topics, shared
@@ -17,7 +14,7 @@ from ingestor.metrics import Metrics
 from ingestor.names import Limits, Names
 from ingestor.pipeline import BROKER_DROPPED, Pipeline
 from ingestor.settings import IngestorSettings
-from store.migrate import shipped
+from store.migrate import require_migrated
 from store.pool import Pool, open_pool
 
 log = structlog.get_logger()
@@ -82,7 +79,7 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
 async def _with_database(settings: IngestorSettings, pipeline: Pipeline, watch: Watch, late: asyncio.Event) -> None:
     opened = partial(open_pool, min_size=1, max_size=settings.writers + 1, application_name=settings.client_id)
     async with opened(settings.database_dsn.get_secret_value()) as pool:
-        await _require_schema(pool)
+        await require_migrated(pool)
         try:
             async with asyncio.TaskGroup() as group:
                 for number in range(settings.writers):
@@ -105,23 +102,6 @@ async def _flush(pool: Pool, watch: Watch) -> None:
 async def _terminate_when(late: asyncio.Event, pool: Pool) -> None:
     await late.wait()
     pool.terminate()
-
-
-async def _require_schema(pool: Pool) -> None:
-    """See that the database was migrated for this version. Raises PermanentError."""
-    newest, backoff = shipped()[-1].name, Backoff(cap_s=10.0)
-    while True:
-        try:
-            found = await pool.fetchval("SELECT true FROM schema_migration WHERE name = $1", newest)
-        except (asyncpg.UndefinedTableError, asyncpg.InsufficientPrivilegeError):
-            found = False
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-            log.warning("database_unreachable", reason=str(error) or "no answer in time")
-            await asyncio.sleep(backoff.next_s())
-            continue
-        if not found:
-            raise PermanentError(f"the database lacks migration {newest}: run `wattline migrate` first")
-        return
 
 
 async def _drain(pipeline: Pipeline, deadline_s: float) -> bool:

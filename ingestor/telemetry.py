@@ -38,7 +38,8 @@ class Telemetry:
 
     def frames(self, batch: Batch, received: Received, device: str, meter: Meter | None, message: Frames) -> None:
         """Enter raw frames."""
-        hints = dict(message.hints) | ({"meter": message.meter} if message.meter else {})
+        known = {"meter": message.meter, "clock": message.clock}
+        hints = dict(message.hints) | {name: str(value) for name, value in known.items() if value}
         meter_id = meter.id if meter else None
         for number, frame in enumerate(message.frames):
             batch.add_stored(

@@ -96,3 +96,11 @@ def sub_meter_key(serial: str) -> str:
         if number.isdigit() and all(letter in _LETTERS for letter in letters):
             return f"{''.join(chr(64 + letter) for letter in letters)}:{number}"
     return f"MBUS:{serial}"[:96]
+
+
+def key_behind(parent: str, key: str, serial: str) -> str:
+    """The key of a meter behind another: its own where it has one, else bound to its parent."""
+    if key:
+        return key
+    plain = "".join(letter for letter in serial if "!" <= letter <= "~")
+    return f"{parent[: 95 - min(32, len(plain))]}/{plain[:32]}"

@@ -1,5 +1,7 @@
 """All readers under one roof: a framer and a parser for each wire, and a framer for a line of unknown protocol."""
 
+from collections.abc import Iterator
+
 from broker.errors import FrameError
 from meters.iec62056 import Iec62056Framer, parse_iec62056
 from meters.iec62056_scan import Accept, Located, TextScanner
@@ -24,6 +26,19 @@ def make_framer(wire: Wire) -> Framer:
 def parse(frame: Frame) -> Telegram:
     """The telegram of a frame. Raises FrameError where the frame is whole but says nothing that can be read."""
     return _PARSERS[frame.protocol](frame)
+
+
+def read_all(wire: Wire, data: bytes) -> Iterator[Telegram | FrameError]:
+    """The telegrams in bytes that were kept, and what is wrong with the others."""
+    framer = make_framer(wire)
+    for found in (*framer.feed(data), *framer.finish()):
+        if isinstance(found, FrameError):
+            yield found
+            continue
+        try:
+            yield parse(found)
+        except FrameError as error:
+            yield error
 
 
 class AnyFramer:

@@ -1,5 +1,6 @@
 """Forward-only migrations: SQL files in order, each in its own transaction, under a lock, with checksums."""
 
+import asyncio
 import hashlib
 import re
 from collections.abc import Mapping
@@ -11,8 +12,9 @@ from urllib.parse import urlsplit
 import asyncpg
 import structlog
 
+from broker.backoff import Backoff
 from broker.errors import PermanentError
-from store.pool import check_dsn
+from store.pool import Pool, check_dsn
 from store.queries import load
 
 log = structlog.get_logger()
@@ -107,6 +109,23 @@ async def migrate(dsn: str, migrations: tuple[Migration, ...] | None = None) -> 
         raise MigrationError(f"the connection to {_place(dsn)} was lost: {error or 'no answer in time'}") from error
     finally:
         await connection.close(timeout=CONNECT_TIMEOUT_S)
+
+
+async def require_migrated(pool: Pool) -> None:
+    """See that the database was migrated for this version; waits for one that is away. Raises PermanentError."""
+    newest, backoff = shipped()[-1].name, Backoff(cap_s=10.0)
+    while True:
+        try:
+            found = await pool.fetchval("SELECT true FROM schema_migration WHERE name = $1", newest)
+        except (asyncpg.UndefinedTableError, asyncpg.InsufficientPrivilegeError):
+            found = False
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            log.warning("database_unreachable", reason=str(error) or "no answer in time")
+            await asyncio.sleep(backoff.next_s())
+            continue
+        if not found:
+            raise PermanentError(f"the database lacks migration {newest}: run `wattline migrate` first")
+        return
 
 
 async def _connect(dsn: str) -> Connection:

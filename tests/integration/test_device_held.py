@@ -67,7 +67,9 @@ class Rig:
             outgoing=outgoing,
             bundles=Bundles(
                 lambda of, samples, units: outgoing.readings(of.meter, of.spec, of.clock, of.source, samples, units),
-                lambda of, frames: outgoing.frames(of.reason, of.port, of.protocol, frames, meter=of.meter),
+                lambda of, frames: outgoing.frames(
+                    of.reason, of.port, of.protocol, frames, meter=of.meter, clock=of.clock
+                ),
             ),
             registry=MeterRegistry(loop.time),
             memory=PortMemory(self.folder / "ports.json"),

@@ -2,21 +2,16 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from fnmatch import fnmatchcase
 from itertools import pairwise
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.messages import Clock, FrameReason, Sample, Source
 from device.bundles import SAMPLES_MAX, Bundles, FramesOf, ReadingsOf
-from device.sampler import IntervalSampler, ObisFilter, RepeatFilter, matches
-from device.stamping import Received, stamp
+from device.sampler import IntervalSampler, RepeatFilter
 from device.suppression import Suppression
-from meters.engine import Decoded, MeterSample
-from meters.spec import Spec, spec_from
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -75,19 +70,6 @@ def test_a_value_repeated_with_its_own_stamp_is_new_once() -> None:
     assert repeats.is_new("gas", NOON, {"0-1:24.2.1": Decimal(2)})
 
 
-@given(st.text(alphabet="1-0:.8*", max_size=8), st.text(alphabet="1-0:.8", max_size=8))
-def test_patterns_match_as_those_of_a_shell(pattern: str, code: str) -> None:
-    """`*` is any run of characters; nothing else is special."""
-    assert matches(pattern, code) == fnmatchcase(code, pattern)
-
-
-def test_a_filter_leaves_out_what_is_excluded_after_what_is_included() -> None:
-    """Exclusion wins over inclusion."""
-    wanted = ObisFilter(("1-0:*",), ("*.7.0",))
-    values = {"1-0:1.8.0": Decimal(1), "1-0:16.7.0": Decimal(2), "0-1:24.2.1": Decimal(3)}
-    assert wanted.select(values) == {"1-0:1.8.0": Decimal(1)}
-
-
 class Sent:
     """What bundles were sent."""
 
@@ -122,7 +104,7 @@ def test_a_full_bundle_goes_at_once() -> None:
     sent = Sent()
     for n in range(SAMPLES_MAX):
         sent.bundles.add_sample(OF, Sample(at=after(n), values={"1-0:1.8.0": 1.0}), {}, now_s=0)
-    frames = FramesOf(FrameReason.NO_SPEC, "/dev/ttyUSB0", "p1", "")
+    frames = FramesOf(FrameReason.NO_SPEC, "/dev/ttyUSB0", "p1", "", Clock.SYNCED)
     for n in range(70):
         sent.bundles.add_frame(frames, after(n), bytes(1000), now_s=0)
     assert [len(samples) for _, samples, _ in sent.readings] == [SAMPLES_MAX]
@@ -140,47 +122,3 @@ def test_bad_frames_beyond_the_limit_are_counted_until_told() -> None:
     assert suppression.take_counted() == {"crc_mismatch": 2}
     assert suppression.admit("truncated")
     assert suppression.take_counted() == {}
-
-
-@pytest.fixture
-def spec() -> Spec:
-    """A spec that allows a meter's clock to be 60 s off."""
-    document = {
-        "name": "x",
-        "version": 1,
-        "product": {"name": "x"},
-        "match": {"protocol": "p1"},
-        "source": ["made for this test"],
-        "standard": True,
-        "time": {"skew_s": 60},
-    }
-    return spec_from(document, origin="test")
-
-
-def sample(at: datetime | None, *, profile: bool = False) -> MeterSample:
-    """A sample of one value."""
-    return MeterSample("", "", at, {"1-0:1.8.0": Decimal(1)}, {"1-0:1.8.0": "kWh"}, profile)
-
-
-@pytest.mark.parametrize(
-    ("telegram_s", "sample_s", "profile", "expected"),
-    [
-        (5, 5, False, (5, Clock.METER)),
-        (90, 90, False, (0, Clock.SYNCED)),
-        (-90, -90, False, (0, Clock.SYNCED)),
-        (None, None, False, (0, Clock.SYNCED)),
-        (5, -3600, False, (-3600, Clock.METER)),
-        (90, -3600, False, (0, Clock.SYNCED)),
-        (5, 3600, False, (0, Clock.SYNCED)),
-        (5, -900, True, (-900, Clock.METER)),
-        (9000, -900, True, (-900, Clock.UNSYNCED)),
-    ],
-)
-def test_the_meters_time_counts_where_it_can_be_trusted(
-    spec: Spec, telegram_s: int | None, sample_s: int | None, profile: bool, expected: tuple[int, Clock]
-) -> None:
-    """Within the allowed skew the meter's stamp is taken, else the device's; a load profile keeps its stamps."""
-    at = None if telegram_s is None else after(telegram_s)
-    found = sample(None if sample_s is None else after(sample_s), profile=profile)
-    result = stamp(spec, Decoded(at, (found,)), found, Received(NOON, Clock.SYNCED))
-    assert (result.at, result.clock) == (after(expected[0]), expected[1])

@@ -1,10 +1,15 @@
-"""Which time a reading gets: the meter's own where it can be trusted, else the device's. Pure functions."""
+"""Whose reading a sample is, and which time it gets: the meter's own where it can be trusted, else the device's.
 
+Pure functions, so that a device and whoever decodes its kept frames later come to the same readings.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from broker.messages import Clock
 from meters.engine import Decoded, MeterSample
+from meters.engine_sub_meters import key_behind
 from meters.spec import Spec
 
 
@@ -60,3 +65,10 @@ def stamp(spec: Spec, decoded: Decoded, sample: MeterSample, received: Received)
     if ahead or (clock.off_s is not None and not clock.trusted):
         return Stamp(received.at, received.clock)
     return Stamp(sample.at, Clock.METER, own=True)
+
+
+def stamped(key: str, spec: Spec, decoded: Decoded, received: Received) -> Iterator[tuple[str, MeterSample, Stamp]]:
+    """The samples of a telegram of the meter `key`, each with the meter that it is of and its time."""
+    for sample in decoded.samples:
+        meter = key_behind(key, sample.key, sample.sub_meter) if sample.sub_meter else key
+        yield meter, sample, stamp(spec, decoded, sample, received)

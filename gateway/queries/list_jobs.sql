@@ -1,0 +1,4 @@
+SELECT * FROM job_overview
+WHERE job_id < $1 AND ($2::text IS NULL OR state = $2) AND ($3::text IS NULL OR spec = $3 OR split_part(spec, '@', 1) = $3)
+ORDER BY job_id DESC
+LIMIT $4

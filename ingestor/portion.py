@@ -1,0 +1,143 @@
+"""What the processes made of one portion of kept frames, as a batch that the ingestor's writer can store."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from broker.errors import ContractError
+from broker.messages import Sample
+from ingestor import quarantine
+from ingestor.batch import Batch
+from ingestor.decoding import ColumnKey, DecodedSlice, Implausible, Tally
+from ingestor.names import Meter, Names, Point, Wanted, point
+from ingestor.records import Stored, clean, delivery_id
+from ingestor.rows import READING, micros_now
+
+
+@dataclass(frozen=True, slots=True)
+class FrameMeter:
+    """A meter whose frames are in a portion."""
+
+    id: int
+    key: str
+    device: str | None
+    filter: tuple[tuple[str, ...], tuple[str, ...]] | None
+
+    @classmethod
+    def of(cls, row: Any) -> "FrameMeter":
+        """A row of job_meters.sql."""
+        include, exclude = (tuple(json.loads(row[name] or "[]")) for name in ("include", "exclude"))
+        patterns = (include or ("*",), exclude)
+        return cls(row["id"], row["key"], row["device"], None if patterns == (("*",), ()) else patterns)
+
+
+@dataclass(slots=True)
+class Portion:
+    """Frames that are stored together: their meters by key, and what they gave."""
+
+    job_id: int
+    spec: str
+    meters: dict[str, FrameMeter]
+    decoded: list[DecodedSlice] = field(default_factory=list)
+
+    @property
+    def note(self) -> str:
+        """What was wrong with the first frame that gave nothing, '' where all gave something."""
+        return next((part.note for part in self.decoded if part.note), "")
+
+    def tallies(self) -> dict[int, Tally]:
+        """What the frames of each meter gave, by the meter's id."""
+        found: dict[int, Tally] = {}
+        for part in self.decoded:
+            for key, tally in part.tallies.items():
+                total = found.setdefault(self.meters[key].id, Tally())
+                total.frames += tally.frames
+                total.undecodable += tally.undecodable
+                for at_us in (tally.first_us, tally.last_us):
+                    if at_us is not None:
+                        total.cover(at_us)
+        return found
+
+    def wanted(self) -> Wanted:
+        """The names that its readings need; a sub-meter is known to the device of the meter that carries it."""
+        wanted = Wanted()
+        for part in self.decoded:
+            for key in part.columns:
+                device = self._device(part, key.meter)
+                what = _point(key)
+                if device is not None and what is not None:
+                    wanted.meters.setdefault(key.meter, (device, self.spec))
+                    wanted.points.setdefault(key.meter, set()).add(what)
+        return wanted
+
+    def batch(self, names: Names) -> tuple[Batch, dict[str, int]]:
+        """Its readings, packed, and what goes to quarantine, with the number of values by reason.
+
+        Of two values of one series and time the first counts, as in the table.
+        """
+        batch, refused = Batch(), dict[str, int]()
+        seen: dict[int, set[int]] = {}
+        for part in self.decoded:
+            for key, (times, values) in part.columns.items():
+                meter = names.meters.get(key.meter)
+                what = _point(key)
+                series_id = None if meter is None or what is None else names.series_id(meter, key.code, key.unit)
+                if series_id is None:
+                    reason = _why_not(meter, what)
+                    refused[reason] = refused.get(reason, 0) + len(times)
+                    batch.add_stored(self._nameless(part, key, reason))
+                    continue
+                known = seen.setdefault(series_id, set())
+                for at_us, value in zip(times, values, strict=True):
+                    if at_us not in known:
+                        known.add(at_us)
+                        batch.fresh += READING.pack(4, 8, at_us, 8, value, 4, series_id, 2, key.source)
+            for one in part.implausible:
+                refused[quarantine.IMPLAUSIBLE_TIME] = refused.get(quarantine.IMPLAUSIBLE_TIME, 0) + len(one.values)
+                batch.add_stored(self._implausible(part, one))
+        wanted = {stored.device for stored in batch.stored.values() if stored.device}
+        batch.device_ids = {name: names.devices[name] for name in wanted if name in names.devices}
+        return batch, refused
+
+    def _device(self, part: DecodedSlice, meter: str) -> str | None:
+        return self.meters[part.carriers.get(meter, meter)].device
+
+    def _nameless(self, part: DecodedSlice, key: ColumnKey, reason: str) -> Stored:
+        """One row for each series, whatever the number of its values: the frames themselves are kept."""
+        detail = f"{key.code} {key.unit or ''}".rstrip() + f" of {key.meter}, decoded by {self.spec}"
+        return self._stored(part, key.meter, reason, detail, detail.encode(), ())
+
+    def _implausible(self, part: DecodedSlice, one: Implausible) -> Stored:
+        detail = f"frame {one.frame} by {self.spec}: {one.at.isoformat()} is no plausible time of a reading"
+        data = Sample(at=one.at, values=one.values).payload()
+        return self._stored(part, one.meter, quarantine.IMPLAUSIBLE_TIME, detail, data, (one.frame, one.at))
+
+    def _stored(
+        self, part: DecodedSlice, meter: str, reason: str, detail: str, data: bytes, place: tuple[object, ...]
+    ) -> Stored:
+        carrier = self.meters[part.carriers.get(meter, meter)]
+        return Stored(
+            received_us=micros_now(),
+            topic=f"jobs/{self.job_id}",
+            kind="payload",
+            reason=reason,
+            data=data,
+            # the same again, by whichever job, is the same row
+            delivery=delivery_id("redecode", self.spec, meter, reason, *place, data),
+            detail=clean(detail),
+            device=carrier.device,
+            meter_id=carrier.id,
+        )
+
+
+def _point(key: ColumnKey) -> Point | None:
+    try:
+        return point(key.code, key.unit)
+    except ContractError:
+        return None
+
+
+def _why_not(meter: Meter | None, what: Point | None) -> str:
+    if what is None:
+        return quarantine.INVALID_MESSAGE
+    return quarantine.METER_LIMIT if meter is None else quarantine.SERIES_LIMIT

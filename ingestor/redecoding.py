@@ -1,0 +1,258 @@
+"""One job: kept frames decoded again into history; each portion and the cursor behind it are one transaction."""
+
+import asyncio
+import json
+import time
+from collections import deque
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+
+from broker.backoff import Backoff
+from broker.errors import ContractError, PermanentError
+from ingestor import jobs
+from ingestor.decoders import Broken, Decoders
+from ingestor.decoding import DecodedSlice, KeptFrame, Slice
+from ingestor.failures import DATABASE_ERRORS, Remedy, remedy_for
+from ingestor.jobs import Advance, Cursor, Job
+from ingestor.names import Limits, Names
+from ingestor.portion import FrameMeter, Portion
+from ingestor.rows import micros
+from ingestor.worker_metrics import WorkerMetrics
+from ingestor.worker_settings import WorkerSettings
+from ingestor.writer import Writer, Written
+from meters.spec import spec_from
+from store.pool import Pool
+from store.queries import load
+
+log = structlog.get_logger()
+AHEAD: Final = 2
+"""Portions that are decoded while one is stored."""
+CRASHES_MAX: Final = 3
+"""How often processes may die over one portion before it is taken for poison."""
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A portion on its way through the processes; the cursor before and behind it."""
+
+    portion: Portion
+    before: Cursor
+    after: Cursor
+    slices: list[Slice]
+    futures: "list[asyncio.Future[DecodedSlice]]"
+
+
+class Redecoding:
+    """Runs one job to its end, or until `stop`; the same portion again changes nothing.
+
+    At most AHEAD + 1 portions are in memory, each bounded by portion_frames and portion_mib.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        decoders: Decoders,
+        settings: WorkerSettings,
+        metrics: WorkerMetrics,
+        job: Job,
+        stop: asyncio.Event,
+    ) -> None:
+        self._pool = pool
+        self._decoders = decoders
+        self._settings = settings
+        self._metrics = metrics
+        self._job = job
+        self._stop = stop
+        limits = Limits(meters_per_device=settings.meters_per_device, series_per_meter=settings.series_per_meter)
+        self._names = Names(limits)
+        self._writer = Writer()
+        self._meters: dict[int, FrameMeter] = {}
+        self._document = ""
+        self._staged = False
+
+    async def run(self) -> bool:
+        """Do what is left of the job; True at its end, False where `stop` came first.
+
+        Raises PermanentError for what no repetition heals, LostJobError, and database errors while reading.
+        """
+        self._document = await self._read_spec()
+        pending: deque[_Pending] = deque()
+        cursor, more = self._job.cursor, True
+        try:
+            while (more or pending) and not self._stop.is_set():
+                if more and len(pending) <= AHEAD:
+                    found = await self._begin(cursor)
+                    more = found is not None
+                    if found is not None:
+                        pending.append(found)
+                        cursor = found.after
+                    continue
+                await self._end(pending.popleft())
+        finally:
+            for one in pending:
+                for future in one.futures:
+                    future.cancel()
+        return not more and not pending
+
+    async def _read_spec(self) -> str:
+        name, _, version = self._job.spec.rpartition("@")
+        found = await self._pool.fetchval(
+            "SELECT document FROM spec WHERE name = $1 AND version = $2", name, int(version)
+        )
+        if found is None:
+            raise PermanentError(f"{self._job.spec} is not published")
+        document = str(found)
+        try:
+            spec_from(json.loads(document), origin=self._job.spec)
+        except ContractError as error:
+            raise PermanentError(
+                f"{self._job.spec} can't be read by this version of Wattline: {error.field}: {error.reason}"
+            ) from error
+        return document
+
+    async def _begin(self, cursor: Cursor) -> _Pending | None:
+        """Read the next portion and give it to the processes."""
+        settings = self._settings
+        rows = await jobs.frames(
+            self._pool, self._job, cursor, settings.portion_frames, settings.portion_mib * 1024 * 1024
+        )
+        if not rows:
+            return None
+        meters = await self._known({row["meter_id"] for row in rows})
+        frames = tuple(
+            KeptFrame(
+                row["id"],
+                meters[row["meter_id"]].key,
+                row["received_at"],
+                row["at"],
+                row["clock"],
+                row["reason"],
+                row["data"],
+            )
+            for row in rows
+        )
+        portion = Portion(self._job.id, self._job.spec, {one.key: one for one in meters.values()})
+        slices = self._slices(frames, portion)
+        last = rows[-1]
+        after = Cursor(last["meter_id"], last["received_at"], last["id"])
+        return _Pending(portion, cursor, after, slices, [self._decoders.submit(part) for part in slices])
+
+    async def _known(self, ids: set[int]) -> dict[int, FrameMeter]:
+        """The meters of a portion; of the portions before, only these are remembered."""
+        known = {number: self._meters[number] for number in ids & self._meters.keys()}
+        missing = ids - known.keys()
+        if missing:
+            known |= {
+                row["id"]: FrameMeter.of(row) for row in await self._pool.fetch(load("job_meters"), list(missing))
+            }
+        self._meters = known
+        return known
+
+    def _slices(self, frames: tuple[KeptFrame, ...], portion: Portion) -> list[Slice]:
+        size = -(-len(frames) // self._decoders.processes)
+        filters = {one.key: one.filter for one in portion.meters.values() if one.filter is not None}
+        earliest_us = micros(self._settings.earliest_at)
+        future_us = round(self._settings.max_future_s * 1_000_000)
+        return [
+            Slice(self._job.spec, self._document, frames[start : start + size], filters, earliest_us, future_us)
+            for start in range(0, len(frames), size)
+        ]
+
+    async def _end(self, pending: _Pending) -> None:
+        pending.portion.decoded = await self._decoded(pending)
+        started_s = time.monotonic()
+        await self._store(pending)
+        self._metrics.portion_s.observe(time.monotonic() - started_s)
+
+    async def _decoded(self, pending: _Pending) -> list[DecodedSlice]:
+        crashes = 0
+        while True:
+            try:
+                return [await future for future in pending.futures]
+            except Broken as error:
+                crashes += 1
+                self._metrics.retries.labels("decoder_died").inc()
+                first = pending.slices[0].frames[0].id
+                if crashes >= CRASHES_MAX:
+                    last = pending.slices[-1].frames[-1].id
+                    raise PermanentError(f"a process died {crashes} times over frames {first} to {last}") from error
+                log.warning("decoder_died", job=self._job.id, frame=first)
+                pending.futures = [self._decoders.submit(part) for part in pending.slices]
+
+    async def _store(self, pending: _Pending) -> None:
+        """Store until it is committed, through outages. Raises PermanentError, LostJobError; gives up at `stop`."""
+        backoff, pieces = Backoff(first_s=0.2, cap_s=10.0), False
+        while True:
+            try:
+                await self._store_once(pending, pieces=pieces)
+            except (*DATABASE_ERRORS, ValueError, OverflowError) as error:
+                remedy = remedy_for(error)
+                if remedy is Remedy.SPLIT or (remedy is Remedy.STAGE and self._staged):
+                    raise PermanentError(f"the database refuses readings of the job: {error}") from error
+                self._staged = True
+                if remedy is Remedy.STAGE:
+                    continue
+                pieces = pieces or remedy is Remedy.PIECES
+                self._names.clear()
+                self._metrics.retries.labels(type(error).__name__).inc()
+                delay_s = backoff.next_s()
+                log.warning("portion_not_written", job=self._job.id, reason=str(error), retry_in_s=round(delay_s, 2))
+                if await _comes_within(self._stop.wait(), delay_s):
+                    raise
+            else:
+                return
+
+    async def _store_once(self, pending: _Pending, *, pieces: bool) -> None:
+        portion = pending.portion
+        async with self._pool.acquire() as connection:
+            await self._names.resolve(connection, portion.wanted())
+            batch, refused = portion.batch(self._names)
+            if pieces:
+                # more locks than one transaction can have: not with the cursor, but a repeat changes nothing
+                written = await self._writer.write_in_pieces(connection, batch)
+                async with connection.transaction():
+                    moved = await self._advance(connection, pending, written, refused)
+            else:
+                async with connection.transaction():
+                    written = await self._writer.write(connection, batch, staged=self._staged)
+                    moved = await self._advance(connection, pending, written, refused)
+        if moved:
+            self._count(pending, written, refused)
+
+    async def _advance(self, connection: Any, pending: _Pending, written: Written, refused: dict[str, int]) -> bool:
+        tallies = pending.portion.tallies()
+        done = Advance(
+            pending.before,
+            pending.after,
+            sum(tally.frames for tally in tallies.values()),
+            sum(tally.undecodable for tally in tallies.values()),
+            written.rows,
+            written.repeated,
+            sum(refused.values()),
+            tallies,
+            pending.portion.note,
+        )
+        return await jobs.advance(connection, self._job, done)
+
+    def _count(self, pending: _Pending, written: Written, refused: dict[str, int]) -> None:
+        metrics, tallies = self._metrics, pending.portion.tallies().values()
+        frames, undecodable = sum(one.frames for one in tallies), sum(one.undecodable for one in tallies)
+        metrics.frames.labels("decoded").inc(frames - undecodable)
+        metrics.frames.labels("undecodable").inc(undecodable)
+        metrics.readings.inc(written.rows)
+        metrics.repeated.inc(written.repeated)
+        for reason, values in refused.items():
+            metrics.refused.labels(reason).inc(values)
+        log.debug("portion_written", job=self._job.id, frames=frames, rows=written.rows)
+
+
+async def _comes_within(event: Awaitable[Any], delay_s: float) -> bool:
+    try:
+        async with asyncio.timeout(delay_s):
+            await event
+    except TimeoutError:
+        return False
+    return True
