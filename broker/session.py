@@ -58,7 +58,10 @@ class Publication:
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """A received message, not acknowledged until `ack()`; after a lost connection the broker sends it again."""
+    """A received message, not acknowledged until `ack()`; after a lost connection the broker sends it again.
+
+    `expiry_s` is what was left of its life as the broker sent it on (MQTT 5 3.3.2.3.3).
+    """
 
     topic: str
     payload: bytes
@@ -68,6 +71,7 @@ class Inbound:
     response_topic: str | None
     correlation: bytes | None
     _connection: "_Connection" = field(repr=False)
+    expiry_s: int | None = None
 
     def ack(self) -> None:
         """Tell the broker that this message is dealt with; nothing happens if its connection is gone."""
@@ -253,7 +257,7 @@ class _Connection:
     def send(self, publication: Publication) -> asyncio.Future[None]:
         """Queue a publish; the future resolves at PUBACK (at once for QoS 0)."""
         properties = None
-        if publication.expiry_s is not None or publication.response_topic is not None:
+        if not (publication.expiry_s is publication.response_topic is publication.correlation is None):
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
             if publication.expiry_s is not None:
                 properties.MessageExpiryInterval = publication.expiry_s
@@ -400,6 +404,7 @@ class _Connection:
                 getattr(properties, "ResponseTopic", None) if properties else None,
                 getattr(properties, "CorrelationData", None) if properties else None,
                 self,
+                getattr(properties, "MessageExpiryInterval", None) if properties else None,
             )
         )
 
