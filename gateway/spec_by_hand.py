@@ -8,9 +8,9 @@ from broker.topics import Address
 from gateway.problem import ApiError
 from gateway.publisher import Publisher
 from gateway.spec_life import SpecLife
-from gateway.spec_models import LifeQuery
+from gateway.rollout_models import PublishQuery
 
-HAND = LifeQuery(author="hand", reason="published by hand on its topic")
+HAND = PublishQuery(author="hand", reason="published by hand on its topic")
 
 
 class SpecsByHand:
