@@ -1,4 +1,4 @@
-"""How many telegrams each spec decoded, told as events: often while a spec is new or fails, else now and then. No I/O."""
+"""How many telegrams each spec decoded, told often while a spec is new or fails, else now and then. No I/O."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
