@@ -7,8 +7,8 @@ from broker.messages import SpecMessage
 from broker.topics import Address
 from gateway.problem import ApiError
 from gateway.publisher import Publisher
-from gateway.spec_life import SpecLife
 from gateway.rollout_models import PublishQuery
+from gateway.spec_life import SpecLife
 
 HAND = PublishQuery(author="hand", reason="published by hand on its topic")
 
