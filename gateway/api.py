@@ -10,20 +10,28 @@ import structlog
 from aiohttp import web
 
 from broker.messages import MAX_PAYLOAD_BYTES
+from gateway.api_commands import CommandRoutes
 from gateway.api_decode import DecodeRoutes
 from gateway.api_devices import DeviceRoutes
 from gateway.api_jobs import JobRoutes
+from gateway.api_labels import LabelRoutes
 from gateway.api_meters import MeterRoutes
 from gateway.api_parameters import ParameterRoutes
+from gateway.api_rollouts import RolloutRoutes
 from gateway.api_route import PREFIX, Route
 from gateway.api_specs import SpecRoutes
+from gateway.commands import Commands
 from gateway.database import heals, refuses_data
 from gateway.layers import Problem
 from gateway.metrics import Metrics
 from gateway.openapi import document, page
 from gateway.problem import ApiError
 from gateway.publisher import Publisher
+from gateway.rollout import Rollouts
+from gateway.rollout_models import Limits
 from gateway.signals import Signals
+from gateway.spec_answer import SpecAnswers
+from gateway.spec_life import SpecLife
 from store.pool import Pool
 
 log = structlog.get_logger()
@@ -36,15 +44,22 @@ PAGE_HEADERS = {
 }
 
 
-def routes(pool: Pool, publisher: Publisher, signals: Signals) -> list[Route]:
+def routes(
+    pool: Pool, publisher: Publisher, signals: Signals, rollouts: Rollouts, limits: Limits, commands: Commands
+) -> list[Route]:
     """All routes of the API."""
+    life = SpecLife(pool, publisher)
+    answers = SpecAnswers(life)
     return [
         *DeviceRoutes(pool).routes(),
         *MeterRoutes(pool).routes(),
         *ParameterRoutes(pool, publisher, signals).routes(),
-        *SpecRoutes(pool, publisher).routes(),
+        *LabelRoutes(pool, publisher).routes(),
+        *SpecRoutes(pool, life, answers).routes(),
+        *RolloutRoutes(pool, rollouts, limits, answers).routes(),
         *JobRoutes(pool, publisher).routes(),
         *DecodeRoutes(publisher).routes(),
+        *CommandRoutes(pool, commands).routes(),
     ]
 
 

@@ -4,11 +4,11 @@ import base64
 import binascii
 import json
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
-from broker.messages import At, Parameters
+from broker.messages import At, Parameters, ReportedState
 
 PAGE = 100
 MAX_PAGE = 1000
@@ -66,6 +66,9 @@ class DevicesQuery(PageQuery):
     """Which devices."""
 
     online: bool | None = Field(default=None, description="Only those that are online, or that are not.")
+    selector: str | None = Field(
+        default=None, max_length=2048, description="Only those with these labels: site=warsaw,model!=pi3,tested,!spare."
+    )
 
 
 class MetersQuery(PageQuery):
@@ -124,8 +127,9 @@ class DeviceSummary(ApiModel):
     meter_count: int = Field(description="Meters now in place.")
     desired_version: int | None
     reported_version: int | None
-    reported_state: Literal["applied", "refused"] | None
+    reported_state: ReportedState | None
     in_step: bool | None
+    labels: dict[str, str] = Field(description="Those that people gave; GET .../labels has the facts beside them.")
 
 
 class MeterSummary(ApiModel):
@@ -149,7 +153,9 @@ class ReportView(ApiModel):
     """What a device last reported."""
 
     version: int
-    state: Literal["applied", "refused"]
+    state: ReportedState
+    in_force: int | None = Field(description="The version that `effective` and `specs` belong to.")
+    probation: bool = Field(description="Applied, and still to prove itself by readings.")
     reasons: list[dict[str, Any]]
     effective: dict[str, Any]
     specs: dict[str, str]
@@ -220,6 +226,7 @@ class LatestReadings(ApiModel):
     """The newest reading of each series of a meter."""
 
     meter: str
+    spec: str | None = Field(description="The spec version that its device reads it by, as it reports.")
     items: tuple[ReadingView, ...]
 
 

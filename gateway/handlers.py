@@ -11,6 +11,7 @@ from broker.messages import Desired, Registration, Reply, Reported, SpecMessage
 from broker.mosquitto import ROLES
 from broker.topics import Address
 from gateway.adoption import adopt, consider
+from gateway.commands import Commands
 from gateway.database import Connection
 from gateway.desired import configuring, load_states, rebuild
 from gateway.events import record_event
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from gateway.reconciler import Retained
 
 log = structlog.get_logger()
+OVERTAKEN_S = 60.0
+"""How long an overtaken configuration of ours may still come from another gateway."""
 
 
 class Handlers:
@@ -44,6 +47,7 @@ class Handlers:
         signals: Signals,
         metrics: Metrics,
         by_hand: SpecsByHand,
+        commands: Commands,
     ) -> None:
         self._pool = pool
         self._publisher = publisher
@@ -51,6 +55,7 @@ class Handlers:
         self._signals = signals
         self._metrics = metrics
         self._by_hand = by_hand
+        self._commands = commands
 
     async def registration(self, address: Address, payload: bytes) -> str:
         """Enter a registration; the device's configuration follows where it changes anything."""
@@ -60,8 +65,9 @@ class Handlers:
             )
         registration = Registration.parse(payload)
         async with configuring(self._pool) as connection:
+            shelf = await self._publisher.renew(connection)
             outcome = await register(connection, address.device, registration, datetime.now(UTC))
-            changed = await rebuild(connection, sorted(outcome.touched), self._publisher.shelf)
+            changed = await rebuild(connection, sorted(outcome.touched), shelf)
         log.info(
             "registration_stored",
             device=address.device,
@@ -72,6 +78,7 @@ class Handlers:
             config_changed=bool(changed),
         )
         self._publisher.mark(*changed)
+        await self._commands.connected(address.device)
         return "stored"
 
     async def reported(self, address: Address, payload: bytes) -> str:
@@ -86,7 +93,8 @@ class Handlers:
             await self._store_report(connection, device_id, report)
             states = await load_states(connection, [device_id])
             ahead = any(state.desired is not None and state.floor > state.desired.version for state in states)
-            changed = await rebuild(connection, [device_id], self._publisher.shelf) if ahead else []
+            shelf = await self._publisher.renew(connection)
+            changed = await rebuild(connection, [device_id], shelf) if ahead else []
         self._publisher.mark(*changed)
         self._signals.notify(address.device)
         log.info("report_stored", device=address.device, version=report.version, state=report.state)
@@ -123,10 +131,12 @@ class Handlers:
                 return "in_step"
             if echo:
                 return "echo"
-            if retained and await connection.fetchval(load("was_desired"), known["id"], *mark):
+            # what was overtaken a moment ago is of another gateway, later than its successor
+            if await connection.fetchval(load("was_desired"), known["id"], *mark, None if retained else OVERTAKEN_S):
                 self._publisher.mark(device)
                 return "behind"
-            desired = await adopt(connection, state, consider(state, payload, self._publisher.shelf))
+            shelf = await self._publisher.renew(connection)
+            desired = await adopt(connection, state, consider(state, payload, shelf))
         self._metrics.adopted.inc()
         self._retained.saw(device)
         self._publisher.mark(device)
@@ -157,9 +167,12 @@ class Handlers:
             )
         return "restored"
 
-    async def replies(self, address: Address, payload: bytes) -> str:
-        """Note a device's answer to a command as an event."""
+    async def replies(self, address: Address, payload: bytes, *, correlation: bytes | None = None) -> str:
+        """Record a device's answer to a command; one to a command that is not ours is noted as an event."""
         reply = Reply.parse(payload)
+        known = await self._commands.replied(address.device, correlation, reply)
+        if known is not None:
+            return known
         detail = {"command": reply.command, "ok": reply.ok, "error": reply.error, "result": reply.result}
         async with self._pool.acquire() as connection:
             await record_event(connection, "command_reply", device=address.device, detail=detail)
@@ -196,4 +209,6 @@ class Handlers:
             report.boot,
             report.at,
             datetime.now(UTC),
+            report.in_force,
+            report.probation,
         )

@@ -8,8 +8,9 @@ from gateway.api_models import DeviceSummary, Drift, ReportView
 
 def device_summary(row: Any) -> DeviceSummary:
     """A row of list_devices.sql or device_detail.sql."""
-    names = [name for name in DeviceSummary.model_fields if name != "in_step"]
-    return DeviceSummary(**{name: row[name] for name in names}, in_step=in_step(row))
+    names = [name for name in DeviceSummary.model_fields if name not in ("in_step", "labels")]
+    values = {name: row[name] for name in names}
+    return DeviceSummary(**values, in_step=in_step(row), labels=json.loads(row["labels"]))
 
 
 def in_step(row: Any) -> bool | None:
@@ -27,6 +28,8 @@ def report_view(row: Any) -> ReportView | None:
     return ReportView(
         version=row["reported_version"],
         state=row["reported_state"],
+        in_force=row["in_force"],
+        probation=row["probation"],
         reasons=json.loads(row["reasons"]),
         effective=json.loads(row["effective"]),
         specs=json.loads(row["specs"]),
