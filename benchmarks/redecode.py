@@ -31,6 +31,12 @@ INTERVAL_S: Final = 10
 LIMIT_FRAMES: Final = 4000
 DEADLINE_S: Final = 300.0
 POLL_S: Final = 0.05
+_ADD_FRAMES: Final = """
+INSERT INTO frame (received_at, at, device_id, meter_id, topic, kind, reason, protocol, hints, data, delivery)
+SELECT taken.at, taken.at, 1, $3, 'bench', 'frame', 'no_spec', $4, '{"clock": "synced"}', f.data, gen_random_uuid()
+FROM unnest($5::bytea[]) WITH ORDINALITY AS f (data, n),
+     LATERAL (SELECT $1::timestamptz + f.n * $2::interval AS at) taken
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +122,7 @@ async def _keep(connection: asyncpg.Connection, kept: Kept, spec: Spec, count: i
             str(spec.match.protocol),
         )
         await connection.execute(
-            "INSERT INTO frame (received_at, at, device_id, meter_id, topic, kind, reason, protocol, hints, data, "
-            "delivery) SELECT $1::timestamptz + f.n * $2::interval, $1::timestamptz + f.n * $2::interval, 1, $3, 't', 'frame', 'no_spec', $4, "
-            """'{"clock": "synced"}', f.data, gen_random_uuid() """
-            "FROM unnest($5::bytea[]) WITH ORDINALITY AS f (data, n)",
+            _ADD_FRAMES,
             start,
             timedelta(seconds=INTERVAL_S),
             number,

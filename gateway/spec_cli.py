@@ -3,7 +3,8 @@
 import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -11,6 +12,7 @@ import click
 
 from gateway.config_cli import DEFAULT_URL, _url, _user
 from gateway.config_client import RequestRefusedError, ServiceUnreachableError
+from gateway.job_tables import print_job
 from gateway.spec_check import examine
 from gateway.spec_client import SpecClient
 from gateway.spec_report import report
@@ -43,6 +45,20 @@ class Ref(click.ParamType[tuple[str, int]]):
         if not (name and at and version.isdecimal() and version.isascii() and "/" not in name):
             self.fail(f"{value!r} is no spec; write name@version, for example lgz-e350@1", param, ctx)
         return name, int(version)
+
+
+class Since(click.ParamType[str]):
+    """An instant on the command line."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Read it; what names no offset is UTC."""
+        try:
+            at = datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is no time; write 2026-11-23 or 2026-11-23T10:00:00Z", param, ctx)
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).isoformat()
 
 
 @click.group()
@@ -154,6 +170,31 @@ def compare(client: SpecClient, ref: tuple[str, int], against: int | None, as_js
         print_comparison(found)
 
 
+@spec.command("redecode")
+@click.argument("ref", type=Ref())
+@click.option("--meter", metavar="KEY", help="This meter's frames, whichever spec it has; else of all that have this.")
+@click.option("--since", type=Since(), help="Only frames that the device took from then on: RFC 3339, or a date (UTC).")
+@author_option
+@reason_option
+@as_json_option
+@click.pass_obj
+def redecode(
+    client: SpecClient,
+    ref: tuple[str, int],
+    meter: str | None,
+    since: str | None,
+    author: str,
+    reason: str | None,
+    as_json: bool,
+) -> None:
+    """Decode kept frames by NAME@VERSION into history, as a job; readings that are there stay as they are."""
+    found = ask(client, lambda api: api.redecode(*ref, meter=meter, since=since, author=author, reason=reason))
+    if as_json:
+        click.echo(json.dumps(found))
+    else:
+        print_job(found)
+
+
 @spec.command("unknown")
 @as_json_option
 @click.pass_obj
@@ -210,14 +251,19 @@ def read(file: str) -> bytes:
 
 
 def ask(client: SpecClient, call: Callable[[SpecClient], Awaitable[T]]) -> T:
-    """Do it at the gateway; its refusals and its absence become sentences."""
+    """Do it at the gateway."""
 
     async def asking() -> T:
         async with client as api:
             return await call(api)
 
+    return answered(asking())
+
+
+def answered(asking: Coroutine[Any, Any, T]) -> T:
+    """What the gateway answers; its refusals and its absence become sentences."""
     try:
-        return asyncio.run(asking())
+        return asyncio.run(asking)
     except RequestRefusedError as error:
         raise click.ClickException("\n".join([error.detail, *error.lines])) from error
     except ServiceUnreachableError as error:
