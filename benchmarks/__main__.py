@@ -18,6 +18,7 @@ from benchmarks.agent import measure_agent
 from benchmarks.limit import measure_limit
 from benchmarks.packets import CODES, Load
 from benchmarks.pipeline import measure_size
+from benchmarks.redecode import measure_redecode
 from benchmarks.report import BenchReport, SizeResult, show
 from broker.errors import WattlineError
 from broker.service import configure_logging
@@ -67,6 +68,9 @@ async def bench(scale: float) -> BenchReport:
         limit_rows_s = await measure_limit(connection, list(range(1, DEVICES * len(CODES) + 1)), rows)
         await connection.execute("TRUNCATE reading")
         sizes, ingestor_rss_mib = await _pipeline(stack, connection, logs, users, limit_rows_s, scale)
+        say("kept frames of SML and P1 meters, decoded again by a worker")
+        await connection.execute("TRUNCATE reading")
+        redecode = await measure_redecode(stack, connection, logs, scale)
         say("an agent with a meter that pushes each second")
         agent_rss_mib, agent_cpu_percent = await measure_agent(stack, logs)
         return BenchReport(
@@ -75,6 +79,8 @@ async def bench(scale: float) -> BenchReport:
             ingestor_rss_mib=round(ingestor_rss_mib, 1),
             agent_rss_mib=round(agent_rss_mib, 1),
             agent_cpu_percent=round(agent_cpu_percent, 2),
+            redecode_frames_s=redecode["sml"].frames_s,
+            redecode=redecode,
             machine=_machine() | await stack.versions(),
         )
 

@@ -21,6 +21,21 @@ class SizeResult(BaseModel):
     """How long before the last row was stored the generator had all its acks: above 0, it was no bottleneck."""
 
 
+class RedecodeResult(BaseModel):
+    """Kept frames of one protocol, decoded again by a worker process."""
+
+    model_config = ConfigDict(frozen=True)
+
+    frames: int
+    frames_s: float
+    """From the job's queueing to the commit of its last portion."""
+    readings_s: float
+    decoding_limit_frames_s: float
+    """What one process decodes in the same run and does nothing else, times the cores."""
+    ratio: float
+    """frames_s over decoding_limit_frames_s."""
+
+
 class BenchReport(BaseModel):
     """The document that `make bench REPORT=` writes."""
 
@@ -31,6 +46,9 @@ class BenchReport(BaseModel):
     ingestor_rss_mib: float
     agent_rss_mib: float
     agent_cpu_percent: float
+    redecode_frames_s: float
+    """Of SML frames; `redecode` has P1 beside it."""
+    redecode: dict[str, RedecodeResult]
     machine: dict[str, str]
 
 
@@ -46,9 +64,14 @@ def show(report: BenchReport) -> None:
             f"{size.ingestor_cpu_us_per_message:.1f}",
             f"{size.generator_ahead_s:.2f}",
         )
+    again = Table("frames decoded again", "frames/s", "readings/s", "decoding alone, all cores", "ratio")
+    for name, result in report.redecode.items():
+        figures = (result.frames_s, result.readings_s, result.decoding_limit_frames_s)
+        again.add_row(f"{result.frames:,} {name}", *(f"{one:,.0f}" for one in figures), f"{result.ratio:.2f}")
     console = Console()
     console.print(f"bare COPY limit: {report.copy_limit_rows_s:,.0f} rows/s")
     console.print(table)
+    console.print(again)
     console.print(
         f"ingestor {report.ingestor_rss_mib:.0f} MiB, agent {report.agent_rss_mib:.0f} MiB"
         f" at {report.agent_cpu_percent:.1f} % of a core"

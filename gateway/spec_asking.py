@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 import click
@@ -62,14 +62,19 @@ def told(document: dict[str, Any], *, as_json: bool) -> None:
 
 
 def ask(client: C, call: Callable[[C], Awaitable[T]]) -> T:
-    """Do it at the gateway; its refusals and its absence become sentences."""
+    """Do it at the gateway."""
 
     async def asking() -> T:
         async with client as api:
             return await call(api)
 
+    return answered(asking())
+
+
+def answered(asking: Coroutine[Any, Any, T]) -> T:
+    """What the gateway answers; its refusals and its absence become sentences."""
     try:
-        return asyncio.run(asking())
+        return asyncio.run(asking)
     except RequestRefusedError as error:
         raise click.ClickException("\n".join([error.detail, *error.lines])) from error
     except ServiceUnreachableError as error:

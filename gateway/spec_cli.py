@@ -2,12 +2,14 @@
 
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from gateway.config_cli import DEFAULT_URL, _url
+from gateway.job_tables import print_job
 from gateway.rollout_cli import COMMANDS
 from gateway.spec_asking import (
     Ref,
@@ -33,6 +35,20 @@ from meters.catalogue import catalogue
 from meters.spec_text import MAX_DOCUMENT_BYTES
 
 STATES: Final = ("draft", "canary", "published", "deprecated", "withdrawn")
+
+
+class Since(click.ParamType[str]):
+    """An instant on the command line."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Read it; what names no offset is UTC."""
+        try:
+            at = datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is no time; write 2026-11-23 or 2026-11-23T10:00:00Z", param, ctx)
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).isoformat()
 
 
 @click.group()
@@ -172,6 +188,31 @@ def compare(client: SpecClient, ref: tuple[str, int], against: int | None, as_js
         click.echo(json.dumps(found))
     else:
         print_comparison(found)
+
+
+@spec.command("redecode")
+@click.argument("ref", type=Ref())
+@click.option("--meter", metavar="KEY", help="This meter's frames, whichever spec it has; else of all that have this.")
+@click.option("--since", type=Since(), help="Only frames that the device took from then on: RFC 3339, or a date (UTC).")
+@author_option
+@reason_option
+@as_json_option
+@click.pass_obj
+def redecode(
+    client: SpecClient,
+    ref: tuple[str, int],
+    meter: str | None,
+    since: str | None,
+    author: str,
+    reason: str | None,
+    as_json: bool,
+) -> None:
+    """Decode kept frames by NAME@VERSION into history, as a job; readings that are there stay as they are."""
+    found = ask(client, lambda api: api.redecode(*ref, meter=meter, since=since, author=author, reason=reason))
+    if as_json:
+        click.echo(json.dumps(found))
+    else:
+        print_job(found)
 
 
 @spec.command("unknown")

@@ -64,6 +64,12 @@ class SpecClient(ConfigClient):
         url = (self._base / "specs" / name / f"{version}:compare").with_query(query)
         return await self._call("POST", url, None, PUBLISH_TIMEOUT_S)
 
+    async def redecode(self, name: str, version: int, **query: str | None) -> dict[str, Any]:
+        """Queue kept frames to be decoded by a spec; answers the job."""
+        given = {field: value for field, value in query.items() if value is not None}
+        url = (self._base / "specs" / name / f"{version}:redecode").with_query(given)
+        return await self._call("POST", url, None, PUBLISH_TIMEOUT_S)
+
     async def unknown(self) -> list[dict[str, Any]]:
         """The groups of unknown meters."""
         found: list[dict[str, Any]] = (await self._call("GET", self._base / "unknown"))["items"]

@@ -89,6 +89,8 @@ def print_change(change: dict[str, Any]) -> None:
         shown(f"{name}: {change['state']}{whom}{already}; {change['devices_changed']} devices changed, "
               f"reads {change['meters']} meters"), highlight=False
     )  # fmt: skip
+    if change.get("job"):
+        out.print(shown(f"kept frames are decoded again: wattline job watch {change['job']}"), highlight=False)
     if change["comparison"] is not None:
         print_comparison(change["comparison"])
     report = change["report"]

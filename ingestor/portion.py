@@ -1,6 +1,7 @@
 """What the processes made of one portion of kept frames, as a batch that the ingestor's writer can store."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +30,19 @@ class FrameMeter:
         include, exclude = (tuple(json.loads(row[name] or "[]")) for name in ("include", "exclude"))
         patterns = (include or ("*",), exclude)
         return cls(row["id"], row["key"], row["device"], None if patterns == (("*",), ()) else patterns)
+
+
+@dataclass(slots=True)
+class Packed:
+    """A portion as a batch; values by the reason why they go to quarantine; repeats that were left out.
+
+    `newest` has the last time of each series.
+    """
+
+    batch: Batch = field(default_factory=Batch)
+    refused: dict[str, int] = field(default_factory=dict)
+    dropped: int = 0
+    newest: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -70,13 +84,14 @@ class Portion:
                     wanted.points.setdefault(key.meter, set()).add(what)
         return wanted
 
-    def batch(self, names: Names) -> tuple[Batch, dict[str, int]]:
-        """Its readings, packed, and what goes to quarantine, with the number of values by reason.
+    def packed(self, names: Names, newest: Mapping[int, int]) -> Packed:
+        """Its readings, and what goes to quarantine.
 
-        Of two values of one series and time the first counts, as in the table.
+        Of two values of one series and time the first counts, as in the table: so it is within the portion, and with
+        the last time of each series in the portion before (`newest`), for gas meters repeat a value for an hour.
         """
-        batch, refused = Batch(), dict[str, int]()
-        seen: dict[int, set[int]] = {}
+        result = Packed()
+        batch, refused, seen = result.batch, result.refused, dict[int, set[int]]()
         for part in self.decoded:
             for key, (times, values) in part.columns.items():
                 meter = names.meters.get(key.meter)
@@ -87,17 +102,20 @@ class Portion:
                     refused[reason] = refused.get(reason, 0) + len(times)
                     batch.add_stored(self._nameless(part, key, reason))
                     continue
-                known = seen.setdefault(series_id, set())
+                known = seen.setdefault(series_id, {newest[series_id]} if series_id in newest else set())
                 for at_us, value in zip(times, values, strict=True):
-                    if at_us not in known:
-                        known.add(at_us)
-                        batch.fresh += READING.pack(4, 8, at_us, 8, value, 4, series_id, 2, key.source)
+                    if at_us in known:
+                        result.dropped += 1
+                        continue
+                    known.add(at_us)
+                    batch.fresh += READING.pack(4, 8, at_us, 8, value, 4, series_id, 2, key.source)
+                result.newest[series_id] = times[-1]
             for one in part.implausible:
                 refused[quarantine.IMPLAUSIBLE_TIME] = refused.get(quarantine.IMPLAUSIBLE_TIME, 0) + len(one.values)
                 batch.add_stored(self._implausible(part, one))
         wanted = {stored.device for stored in batch.stored.values() if stored.device}
         batch.device_ids = {name: names.devices[name] for name in wanted if name in names.devices}
-        return batch, refused
+        return result
 
     def _device(self, part: DecodedSlice, meter: str) -> str | None:
         return self.meters[part.carriers.get(meter, meter)].device

@@ -17,8 +17,8 @@ from ingestor.decoders import Broken, Decoders
 from ingestor.decoding import DecodedSlice, KeptFrame, Slice
 from ingestor.failures import DATABASE_ERRORS, Remedy, remedy_for
 from ingestor.jobs import Advance, Cursor, Job
-from ingestor.names import Limits, Names
-from ingestor.portion import FrameMeter, Portion
+from ingestor.names import Connection, Limits, Names
+from ingestor.portion import FrameMeter, Packed, Portion
 from ingestor.rows import micros
 from ingestor.worker_metrics import WorkerMetrics
 from ingestor.worker_settings import WorkerSettings
@@ -30,6 +30,8 @@ from store.queries import load
 log = structlog.get_logger()
 AHEAD: Final = 2
 """Portions that are decoded while one is stored."""
+STRAIGHT_BELOW: Final = 20
+"""Readings go through staging while more than one in so many was there already."""
 CRASHES_MAX: Final = 3
 """How often processes may die over one portion before it is taken for poison."""
 
@@ -71,6 +73,7 @@ class Redecoding:
         self._writer = Writer()
         self._meters: dict[int, FrameMeter] = {}
         self._document = ""
+        self._newest: dict[int, int] = {}
         self._staged = False
 
     async def run(self) -> bool:
@@ -209,44 +212,49 @@ class Redecoding:
         portion = pending.portion
         async with self._pool.acquire() as connection:
             await self._names.resolve(connection, portion.wanted())
-            batch, refused = portion.batch(self._names)
+            packed = portion.packed(self._names, self._newest)
             if pieces:
                 # more locks than one transaction can have: not with the cursor, but a repeat changes nothing
-                written = await self._writer.write_in_pieces(connection, batch)
+                written = await self._writer.write_in_pieces(connection, packed.batch)
                 async with connection.transaction():
-                    moved = await self._advance(connection, pending, written, refused)
+                    done = await self._advance(connection, pending, written, packed)
             else:
                 async with connection.transaction():
-                    written = await self._writer.write(connection, batch, staged=self._staged)
-                    moved = await self._advance(connection, pending, written, refused)
-        if moved:
-            self._count(pending, written, refused)
+                    written = await self._writer.write(connection, packed.batch, staged=self._staged)
+                    done = await self._advance(connection, pending, written, packed)
+        # where hardly anything was there already the straight way is the faster one again
+        self._staged = self._staged and written.repeated * STRAIGHT_BELOW > packed.batch.rows
+        self._newest = packed.newest
+        if done is not None:
+            self._count(done, packed)
 
-    async def _advance(self, connection: Any, pending: _Pending, written: Written, refused: dict[str, int]) -> bool:
+    async def _advance(
+        self, connection: Connection, pending: _Pending, written: Written, packed: Packed
+    ) -> Advance | None:
+        """Move the job's cursor; None where just this was committed before."""
         tallies = pending.portion.tallies()
         done = Advance(
-            pending.before,
-            pending.after,
-            sum(tally.frames for tally in tallies.values()),
-            sum(tally.undecodable for tally in tallies.values()),
-            written.rows,
-            written.repeated,
-            sum(refused.values()),
-            tallies,
-            pending.portion.note,
+            before=pending.before,
+            after=pending.after,
+            frames=sum(tally.frames for tally in tallies.values()),
+            undecodable=sum(tally.undecodable for tally in tallies.values()),
+            readings=written.rows,
+            repeated=written.repeated + packed.dropped,
+            refused=sum(packed.refused.values()),
+            meters=tallies,
+            note=pending.portion.note,
         )
-        return await jobs.advance(connection, self._job, done)
+        return done if await jobs.advance(connection, self._job, done) else None
 
-    def _count(self, pending: _Pending, written: Written, refused: dict[str, int]) -> None:
-        metrics, tallies = self._metrics, pending.portion.tallies().values()
-        frames, undecodable = sum(one.frames for one in tallies), sum(one.undecodable for one in tallies)
-        metrics.frames.labels("decoded").inc(frames - undecodable)
-        metrics.frames.labels("undecodable").inc(undecodable)
-        metrics.readings.inc(written.rows)
-        metrics.repeated.inc(written.repeated)
-        for reason, values in refused.items():
+    def _count(self, done: Advance, packed: Packed) -> None:
+        metrics = self._metrics
+        metrics.frames.labels("decoded").inc(done.frames - done.undecodable)
+        metrics.frames.labels("undecodable").inc(done.undecodable)
+        metrics.readings.inc(done.readings)
+        metrics.repeated.inc(done.repeated)
+        for reason, values in packed.refused.items():
             metrics.refused.labels(reason).inc(values)
-        log.debug("portion_written", job=self._job.id, frames=frames, rows=written.rows)
+        log.debug("portion_written", job=self._job.id, frames=done.frames, rows=done.readings)
 
 
 async def _comes_within(event: Awaitable[Any], delay_s: float) -> bool:

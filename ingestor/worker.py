@@ -72,6 +72,7 @@ class Worker:
         """Jobs with the holder that this worker is of them."""
         self.connected = False
         self._manager: QueueManager | None = None
+        self._refusal: PermanentError | None = None
         self._settings = settings
         self._stop = stop
         self._answered_s = float("-inf")
@@ -129,6 +130,8 @@ class Worker:
             heartbeat_timeout=timedelta(seconds=self._settings.heartbeat_timeout_s),
             log_aggregation_interval=timedelta(0),
         )
+        if self._refusal is not None:
+            raise self._refusal
 
     async def _redecode(self, pool: Pool, decoders: Decoders, job_id: int) -> None:
         """Run one job whatever the database does meanwhile. Raises RetryRequested to give it back to the queue."""
@@ -136,7 +139,7 @@ class Worker:
         self.in_hand[job_id] = None
         try:
             while not await self._attempt(pool, decoders, job_id):
-                if self._stop.is_set():
+                if self._stop.is_set() or self._refusal is not None:
                     raise RetryRequested(delay=timedelta(0), reason="the worker stops")
                 await asyncio.sleep(backoff.next_s())
         finally:
@@ -161,8 +164,16 @@ class Worker:
         except DATABASE_ERRORS as error:
             log.warning("job_interrupted", job=job_id, reason=str(error) or type(error).__name__)
             self.metrics.retries.labels(type(error).__name__).inc()
+            if isinstance(error, asyncpg.PostgresError) and not is_transient(error):
+                self._refuse(error)
             return False
         return True
+
+    def _refuse(self, error: Exception) -> None:
+        """End the worker, as no repetition heals this: a role without its rights, a table that is not there."""
+        self._refusal = PermanentError(f"the database refuses the worker: {error}; run `wattline migrate`")
+        if self._manager is not None:
+            self._manager.shutdown.set()
 
     async def _run(self, pool: Pool, decoders: Decoders, job: jobs.Job) -> tuple[bool, str | None]:
         """Whether the job is over, and why it failed if it did."""

@@ -5,6 +5,7 @@ Values come out after their scaler with the sign that the wire gives them. Quirk
 are for specs: `status`, `scaler` and `width` of each record are there for them.
 """
 
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -18,12 +19,24 @@ from meters.sml_units import DLMS_UNITS
 from meters.telegram import Frame, MeterTime, Record, Telegram, Wire
 
 _OPEN, _GET_LIST, _ATTENTION = 0x0101, 0x0701, 0xFF01
-_LIST = 0x70
+_SIGNED, _UNSIGNED, _LIST = 0x50, 0x60, 0x70
 _MESSAGE_FIELDS, _ENTRY_FIELDS, _GET_LIST_FIELDS = 6, 7, 7
 _MAX_RECORDS = 4096
 _MAX_SCALER = 64
 _MANUFACTURERS = ("129-129:199.130.3", "1-0:96.50.1*1")
 _SERVER_IDS = ("1-0:96.1.0", "1-0:0.0.9", "1-0:0.0.0")
+_INTEGER = b"|".join(b"[%c%c].{%d}" % (0x51 + n, 0x61 + n, n) for n in range(1, 9))
+_OCTETS = b"|".join(b"%c.{%d}" % (1 + n, n) for n in range(1, 15))
+_PLAIN_ENTRY = re.compile(
+    rb"\x77\x07(.{6})(?:\x01|(%s))\x01(?:\x01|\x62(.))(?:\x01|\x52(.))(%s|%s)\x01" % (_INTEGER, _INTEGER, _OCTETS),
+    re.DOTALL,
+)
+"""An entry as nearly all are: a code, perhaps a status, no stamp, unit and scaler of one octet, a value, no signature.
+
+One step of a regular expression takes a fifth of the time that field by field takes; what is otherwise goes that way.
+"""
+_PLAIN_MESSAGE = re.compile(rb"\x76(?:%s)\x62.\x62.\x72\x63(.{2})" % _OCTETS, re.DOTALL)
+"""The same of a message's beginning up to its tag, where that has two octets."""
 _FIRMWARE, _PRODUCT = "1-0:0.2.0*0", "1-0:96.90.2*1"
 
 
@@ -87,15 +100,7 @@ def parse_sml(frame: Frame) -> Telegram:
 
 def _message(data: bytes, start: int, found: _File) -> tuple[int, int]:
     """Read one message: its end, and its tag once its CRC is known to hold."""
-    kind, count, at = head(data, start)
-    if kind != _LIST or count != _MESSAGE_FIELDS:
-        raise torn(start, "no SML message")
-    for _ in range(3):
-        _, at = read(data, at, 1)
-    kind, count, at = head(data, at)
-    if kind != _LIST or count != 2:
-        raise torn(at, "no message body")
-    tag, body = read(data, at, 2)
+    tag, body = _tag(data, start)
     after = body
     if tag == _GET_LIST:
         after = _get_list(data, body, found)
@@ -109,6 +114,22 @@ def _message(data: bytes, start: int, found: _File) -> tuple[int, int]:
     if data[end : end + 1] != b"\x00":
         raise torn(end, "no end of message")
     return end + 1, tag if isinstance(tag, int) else 0
+
+
+def _tag(data: bytes, start: int) -> tuple[Node, int]:
+    """What a message is, and where its body begins."""
+    plain = _PLAIN_MESSAGE.match(data, start)
+    if plain is not None:
+        return int.from_bytes(plain[1], "big"), plain.end()
+    kind, count, at = head(data, start)
+    if kind != _LIST or count != _MESSAGE_FIELDS:
+        raise torn(start, "no SML message")
+    for _ in range(3):
+        _, at = read(data, at, 1)
+    kind, count, at = head(data, at)
+    if kind != _LIST or count != 2:
+        raise torn(at, "no message body")
+    return read(data, at, 2)
 
 
 def _other(tag: Node, node: list[Node], found: _File) -> None:
@@ -143,6 +164,42 @@ def _get_list(data: bytes, start: int, found: _File) -> int:
 
 
 def _entry(data: bytes, start: int, found: _File) -> int:
+    plain = _PLAIN_ENTRY.match(data, start)
+    if plain is None:
+        return _any_entry(data, start, found)
+    name, status, unit, scaler, value = plain.groups()
+    address = _address(name)
+    index = found.places.get(address, 0)
+    found.places[address] = index + 1
+    kind = value[0]
+    power = None if scaler is None else int.from_bytes(scaler, "big", signed=True)
+    amount: Decimal | bytes
+    wide = None
+    if kind < _SIGNED:
+        amount = value[1:]
+    else:
+        wide = 1 - len(value) if kind < _UNSIGNED else len(value) - 1
+        amount = Decimal(int.from_bytes(value[1:], "big", signed=kind < _UNSIGNED))
+        if power:
+            if abs(power) > _MAX_SCALER:
+                raise torn(start, f"a scaler of {power}")
+            amount = amount.scaleb(power)
+    found.records.append(
+        Record(
+            address,
+            amount,
+            None if unit is None else DLMS_UNITS.get(unit[0]),
+            None,
+            None if status is None else int.from_bytes(status[1:], "big", signed=status[0] < _UNSIGNED),
+            power,
+            wide,
+            index,
+        )
+    )
+    return plain.end()
+
+
+def _any_entry(data: bytes, start: int, found: _File) -> int:
     if data[start : start + 1] != b"\x77":
         raise torn(start, "no entry of a list of values")
     name, at = read(data, start + 1, 5)

@@ -22,6 +22,7 @@ class Platform:
 
     stack: LocalStack
     ingestor: Service
+    worker: Service
     gateway: Service
     api: Api
     folder: Path
@@ -48,12 +49,13 @@ class Platform:
     def check(self) -> None:
         """Raise PermanentError if one of the services has ended by itself."""
         self.ingestor.check()
+        self.worker.check()
         self.gateway.check()
 
 
 @contextlib.asynccontextmanager
 async def start_platform(progress: Callable[[str], None]) -> AsyncIterator[Platform]:
-    """Bring the server side up; leaving ends it in flow order: gateway, ingestor, broker, database."""
+    """Bring the server side up; leaving ends it in flow order: gateway, worker, ingestor, broker, database."""
     async with contextlib.AsyncExitStack() as exits:
         stack = await exits.enter_async_context(LocalStack.start(progress=progress))
         progress("migrating the database")
@@ -61,23 +63,31 @@ async def start_platform(progress: Callable[[str], None]) -> AsyncIterator[Platf
         logs = stack.folder / "logs"
         logs.mkdir(exist_ok=True)
         token = secrets.token_urlsafe(24)
-        gateway_port, ingestor_port = free_port(), free_port()
+        gateway_port, ingestor_port, worker_port = free_port(), free_port(), free_port()
         ingestor = Service("ingestor", ["ingestor"], {}, logs)
+        worker = Service("worker", ["worker"], {}, logs)
         gateway = Service("gateway", ["gateway"], {}, logs)
         api = await exits.enter_async_context(Api(f"http://127.0.0.1:{gateway_port}", token))
-        platform = Platform(stack, ingestor, gateway, api, stack.folder, f"http://127.0.0.1:{ingestor_port}")
+        platform = Platform(stack, ingestor, worker, gateway, api, stack.folder, f"http://127.0.0.1:{ingestor_port}")
         ingestor.environment |= platform.broker_environment("ingestor", "ingestor") | {
             "WATTLINE_INGESTOR_DATABASE_DSN": stack.postgres.dsn(user="wattline_ingestor"),
             "WATTLINE_INGESTOR_HTTP_PORT": str(ingestor_port),
+        }
+        worker.environment |= {
+            "WATTLINE_WORKER_DATABASE_DSN": stack.postgres.dsn(user="wattline_ingestor"),
+            "WATTLINE_WORKER_HTTP_PORT": str(worker_port),
+            "WATTLINE_WORKER_LOG_FORMAT": "json",
         }
         gateway.environment |= platform.broker_environment("gateway", "gateway") | {
             "WATTLINE_GATEWAY_DATABASE_DSN": stack.postgres.dsn(user="wattline_gateway"),
             "WATTLINE_GATEWAY_HTTP_PORT": str(gateway_port),
             "WATTLINE_GATEWAY_API_TOKEN": token,
         }
-        progress("starting ingestor and gateway")
+        progress("starting ingestor, worker and gateway")
         await exits.enter_async_context(running(ingestor))
+        await exits.enter_async_context(running(worker))
         await exits.enter_async_context(running(gateway))
         await api.wait_healthy(platform.check)
         await Api.wait_url_healthy(f"{platform.ingestor_url}/healthz", platform.check)
+        await Api.wait_url_healthy(f"http://127.0.0.1:{worker_port}/healthz", platform.check)
         yield platform

@@ -69,7 +69,8 @@ COMMENT ON VIEW job_overview IS 'Jobs with their progress (0 to 1) and speed.';
 
 -- The gateway queues jobs, cancels them and clears away old ones; the worker, in the ingestor's role, does them.
 GRANT SELECT, INSERT, UPDATE, DELETE ON job, job_meter TO wattline_gateway;
-GRANT SELECT, UPDATE ON job, job_meter TO wattline_ingestor;
+GRANT SELECT, UPDATE ON job TO wattline_ingestor;
+GRANT SELECT, UPDATE, DELETE ON job_meter TO wattline_ingestor;
 GRANT SELECT ON spec, meter_spec, job_overview TO wattline_ingestor;
 GRANT SELECT (device_id, document) ON desired TO wattline_ingestor;
 GRANT SELECT ON SEQUENCE frame_id_seq TO wattline_ingestor;

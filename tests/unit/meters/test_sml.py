@@ -1,5 +1,6 @@
 """SML: transport, encoding and the traps of real meters, on files of our own encoder."""
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -261,3 +262,33 @@ def test_a_changed_byte_gives_no_wrong_file(place: int, byte: int) -> None:
     data[place] = byte
     for event in events(bytes(data)):
         assert isinstance(event, FrameError) or event.data == GOOD
+
+
+def _integer(width: int, number: bytes) -> bytes:
+    return integer(int.from_bytes(number[: abs(width)], "big", signed=width < 0), width)
+
+
+INTEGERS = st.builds(_integer, st.sampled_from([1, 2, 3, 4, 8, -1, -2, -4, -8]), st.binary(min_size=8, max_size=8))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    value=st.one_of(INTEGERS, st.binary(max_size=20).map(octets), st.just(b"\x42\x01")),
+    scaler=st.one_of(st.just(b"\x01"), st.integers(-70, 70).map(lambda power: integer(power, -1))),
+    status=st.one_of(st.just(b"\x01"), INTEGERS),
+)
+def test_the_short_way_through_an_entry_is_the_long_one(value: bytes, scaler: bytes, status: bytes) -> None:
+    """Whatever an entry holds, one step of a regular expression reads or refuses it as field by field does."""
+    file = Frame(Wire.SML, get_list(entry(value, scaler=scaler, status=status)))
+
+    def result() -> Telegram | str:
+        try:
+            return parse_sml(file)
+        except FrameError as error:
+            return f"{error.reason}: {error.detail}"
+
+    short = result()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("meters.sml._PLAIN_ENTRY", re.compile(b"(?!)"))
+        patch.setattr("meters.sml._PLAIN_MESSAGE", re.compile(b"(?!)"))
+        assert result() == short

@@ -1,0 +1,67 @@
+"""`wattline job` and `wattline spec redecode`: tables and a bar for people, JSON for programs, mistakes in words."""
+
+import asyncio
+import json
+
+import click
+from click.testing import CliRunner, Result
+
+from gateway.job_cli import job
+from gateway.spec_cli import spec
+from tests.integration.gateway_rig import Gateway, free_port, gateway, gateway_settings
+from tests.integration.redecode_rig import add_meter, add_spec, keep, pushes, worker_settings, working
+from tests.integration.spec_rig import KEY
+from tests.servers import Broker, Database
+
+
+async def typed(running: Gateway | str, command: click.Command, *words: str) -> Result:
+    """Run a command in a thread of its own, as it brings its own event loop."""
+    url = running if isinstance(running, str) else running.url
+    return await asyncio.to_thread(CliRunner().invoke, command, ["--url", url, *words])
+
+
+async def test_a_job_from_the_command_line(broker: Broker, database: Database) -> None:
+    """Queue, list, watch to the end, show; a job that is cancelled ends the watch with status 1."""
+    await add_meter(database)
+    await keep(database, pushes(120))
+    ref = (await add_spec(database)).ref
+    async with gateway(gateway_settings(broker, database)) as running:
+        assert (await typed(running, job, "list")).output == "no jobs\n"
+        queued = await typed(running, spec, "redecode", ref, "--meter", KEY, "--author", "eva", "--reason", "a look")
+        assert queued.exit_code == 0, queued.output
+        assert "0 of ? frames" in queued.output
+        (line,) = [line.split() for line in (await typed(running, job, "list")).output.splitlines() if ref in line]
+        assert line[:4] == ["1", "queued", ref, "1"]
+        async with working(worker_settings(database)):
+            watched = await typed(running, job, "watch", "1")
+        assert watched.exit_code == 0, watched.output
+        assert "████████████████████ 100 %  120 of 120 frames, 240 readings" in watched.output
+        shown = json.loads((await typed(running, job, "show", "1", "--json")).output)
+        assert (shown["state"], shown["author"], shown["reason"]) == ("done", "eva", "a look")
+        later = await typed(running, spec, "redecode", ref, "--meter", KEY, "--since", "2026-11-20", "--json")
+        assert json.loads(later.output.splitlines()[-1])["since"] == "2026-11-20T00:00:00Z"
+        cancelled = await typed(running, job, "cancel", "2", "--author", "eva")
+        assert (cancelled.exit_code, "cancelled by eva" in cancelled.output) == (0, True)
+        watched = await typed(running, job, "watch", "2", "--json")
+        assert (watched.exit_code, json.loads(watched.output.splitlines()[-1])["state"]) == (1, "cancelled")
+        found = json.loads((await typed(running, job, "list", "--state", "done", "--json")).output)
+        assert [one["job"] for one in found] == [1]
+
+
+async def test_mistakes_are_told_in_a_sentence(broker: Broker, database: Database) -> None:
+    """Each mistake ends with what is wrong and what is wanted, never with a traceback."""
+    async with gateway(gateway_settings(broker, database)) as running:
+        told: dict[tuple[click.Command, *tuple[str, ...]], str] = {
+            (job, "show", "7"): "there is no job '7'",
+            (job, "show", "seven"): "not a valid integer",
+            (job, "list", "--state", "lost"): "'queued'",
+            (spec, "redecode", "nobody@1"): "there is no spec 'nobody@1'",
+            (spec, "redecode", "generic-p1@1"): "no meter is read by generic-p1@1",
+            (spec, "redecode", "generic-p1@1", "--since", "yesterday"): "2026-11-23T10:00:00Z",
+        }
+        for (command, *words), sentence in told.items():
+            result = await typed(running, command, *words)
+            assert result.exit_code in (1, 2), words
+            assert sentence in result.output, (words, result.output)
+    nowhere = await typed(f"http://127.0.0.1:{free_port()}", job, "list")
+    assert (nowhere.exit_code, "no gateway answers" in nowhere.output) == (1, True)
