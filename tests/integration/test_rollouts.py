@@ -175,6 +175,10 @@ async def test_a_version_that_was_for_all_can_be_withdrawn(broker: Broker, datab
         assert (await post(made.running, "/specs/acme-one/3:withdraw", reason="x"))[0] == 409
         overview = await rows(database, "SELECT spec, state, meters FROM rollout_overview")
         assert overview == [{"spec": "acme-one@2", "state": "withdrawn", "meters": 0}]
+        await published(made.running, acme("acme-other"))
+        status, problem = await post(made.running, "/specs/acme-one/2:release")
+        assert (status, problem["field"]) == (422, "match")
+        await post(made.running, "/specs/acme-other/1:withdraw", reason="in the way")
         assert (await moved(made.running, "release"))["state"] == "published"
         await has(made, d1="2")
 
