@@ -72,6 +72,5 @@ async def set_labels(
 
 
 def _read(row: Any) -> DeviceLabels:
-    return DeviceLabels(
-        row["device_id"], row["device"], row["version"], json.loads(row["labels"]), json.loads(row["facts"])
-    )
+    labels, facts = (dict(sorted(json.loads(row[name]).items())) for name in ("labels", "facts"))
+    return DeviceLabels(row["device_id"], row["device"], row["version"], labels, facts)

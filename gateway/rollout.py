@@ -1,5 +1,6 @@
 """A spec version for a part of the fleet first: given to an audience, released to all, or withdrawn."""
 
+import asyncio
 import json
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,7 @@ from gateway.publisher import Publisher
 from gateway.rollout_models import RolloutQuery
 from gateway.rollout_store import EVENTS, audience_of, enter, require_known
 from gateway.spec_change import Change, changing
+from gateway.spec_check import tied
 from gateway.spec_life import Changed
 from gateway.spec_models import LifeQuery
 from gateway.sql import load
@@ -51,6 +53,7 @@ class Rollouts:
             limits = {**json.loads(row["limits"]), **query.limits()}
             if (row["state"], row["audience"], json.loads(row["limits"])) == ("canary", given, limits):
                 return Changed(name, version, changed=False)
+            await _require_no_tie(change, row)
             return await self._step(change, row, "canary", given, limits, query)
 
     async def release(self, name: str, version: int, who: LifeQuery) -> Changed:
@@ -60,6 +63,7 @@ class Rollouts:
             if row["state"] in (None, "released"):
                 return Changed(name, version, changed=False)
             limits = json.loads(row["limits"])
+            await _require_no_tie(change, row)
             return await self._step(change, row, "released", row["audience"], limits, who)
 
     async def withdraw(
@@ -111,6 +115,17 @@ class Rollouts:
         severity: Any = {"withdrawn": "error" if figures is not None else "warning"}.get(state, "info")
         await record_event(change.connection, EVENTS[state], severity=severity, detail=detail)
         return Changed(name, version, changed=True, devices=devices)
+
+
+async def _require_no_tie(change: Change, row: Any) -> None:
+    """While a version was withdrawn, another that fits as well may have been published. Raises ApiError 422."""
+    ref = f"{row['name']}@{row['version']}"
+    published = change.shelf.specs.get(ref)
+    if row["state"] != "withdrawn" or published is None or published.spec is None:
+        return
+    verdict = await asyncio.to_thread(tied, published.spec, change.shelf.contenders())
+    if verdict.ties:
+        raise ApiError(422, f"{ref} can't be given again", verdict.faults())
 
 
 async def _row(change: Change, name: str, version: int) -> Any:

@@ -10,7 +10,7 @@ def device_summary(row: Any) -> DeviceSummary:
     """A row of list_devices.sql or device_detail.sql."""
     names = [name for name in DeviceSummary.model_fields if name not in ("in_step", "labels")]
     values = {name: row[name] for name in names}
-    return DeviceSummary(**values, in_step=in_step(row), labels=json.loads(row["labels"]))
+    return DeviceSummary(**values, in_step=in_step(row), labels=dict(sorted(json.loads(row["labels"]).items())))
 
 
 def in_step(row: Any) -> bool | None:

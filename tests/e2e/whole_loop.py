@@ -84,8 +84,8 @@ class Loop:
 
 
 @contextlib.asynccontextmanager
-async def whole_loop(broker: Broker, database: Database, folder: Path) -> AsyncIterator[Loop]:
-    """Ingestor and gateway up; leaving stops agents first, then them."""
+async def whole_loop(broker: Broker, database: Database, folder: Path, **settings: Any) -> AsyncIterator[Loop]:
+    """Ingestor and gateway (with these settings) up; leaving stops agents first, then them."""
     connection = await asyncpg.connect(database.dsn(), timeout=15)
     port = free_port()
     try:
@@ -103,6 +103,7 @@ async def whole_loop(broker: Broker, database: Database, folder: Path) -> AsyncI
                 client_id=f"gateway-{unique}",
                 http_port=port,
                 api_token=SecretStr(TOKEN),
+                **settings,
             )
             loop.start("ingestor", run_ingestor, ingestor)
             loop.start("gateway", run_gateway, gateway)

@@ -1,5 +1,7 @@
 """Which published specs a meter may be given."""
 
+from broker.messages import Desired, MeterConfig
+from gateway.audience import parse_audience
 from gateway.shelf import Published, Shelf
 from meters.catalogue import catalogue
 from meters.spec import Spec, digest, spec_document
@@ -17,6 +19,23 @@ def test_only_the_newest_readable_version_is_offered() -> None:
     shelf = Shelf({one.ref: published(one, readable=one is not newest) for one in (new, newest, old)})
     assert [spec.ref for spec in shelf.candidates()] == [new.ref]
     assert set(shelf.specs) == {old.ref, new.ref, newest.ref}
+
+
+def test_who_may_be_given_which_version() -> None:
+    """A canary is for its audience, what is withdrawn for nobody, though it be what a deprecated one's meters had."""
+    first = catalogue()[0]
+    second, third = (first.model_copy(update={"version": first.version + n}) for n in (1, 2))
+    specs = {one.ref: published(one) for one in (first, second, third)}
+    audience = parse_audience("site=warsaw")
+    shelf = Shelf(specs, frozenset({first.ref}), frozenset({third.ref}), {second.ref: audience})
+    warsaw = {"device": "d1", "site": "warsaw"}
+    assert shelf.candidates() == shelf.candidates({"device": "d2"}) == ()
+    assert shelf.candidates(warsaw) == (second,)
+    assert shelf.contenders() == (second,)
+    now = Desired(version=1, meters={"A:1": MeterConfig(spec=third.ref), "B:1": MeterConfig(spec=first.ref)})
+    assert shelf.kept(now, {"A:1": first.ref}) == {"A:1": first, "B:1": first}
+    withdrawn = Shelf(specs, frozenset({first.ref}), frozenset({first.ref, third.ref}))
+    assert withdrawn.kept(now, {"A:1": first.ref}) == {}
 
 
 def test_the_message_carries_what_the_digest_is_of() -> None:
