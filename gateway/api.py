@@ -14,6 +14,7 @@ from gateway.api_decode import DecodeRoutes
 from gateway.api_devices import DeviceRoutes
 from gateway.api_meters import MeterRoutes
 from gateway.api_parameters import ParameterRoutes
+from gateway.api_points import PointRoutes
 from gateway.api_route import PREFIX, Route
 from gateway.api_specs import SpecRoutes
 from gateway.database import heals, refuses_data
@@ -40,6 +41,7 @@ def routes(pool: Pool, publisher: Publisher, signals: Signals) -> list[Route]:
     return [
         *DeviceRoutes(pool).routes(),
         *MeterRoutes(pool).routes(),
+        *PointRoutes(pool).routes(),
         *ParameterRoutes(pool, publisher, signals).routes(),
         *SpecRoutes(pool, publisher).routes(),
         *DecodeRoutes(publisher).routes(),

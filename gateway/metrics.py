@@ -44,6 +44,14 @@ class Metrics:
         )  # fmt: skip
         self.connected = Gauge("wattline_gateway_broker_connected", "1 while the broker is connected.",
                                registry=self.registry)  # fmt: skip
+        self.duplicated = Gauge(
+            "wattline_gateway_devices_duplicated", "Devices whose id two agents used at once within the last hour.",
+            registry=self.registry,
+        )  # fmt: skip
+        self.unknown_meters = Gauge(
+            "wattline_gateway_meters_unknown", "Meters in place without a spec, or that only a generic one reads.",
+            registry=self.registry,
+        )  # fmt: skip
         self.requests = Histogram(
             "wattline_gateway_http_request_seconds", "Duration of API requests.", ["method", "route", "status"],
             registry=self.registry,

@@ -20,6 +20,7 @@ from gateway.metrics import Metrics
 from gateway.publisher import Publisher
 from gateway.reconciler import Reconciler, Retained
 from gateway.settings import GatewaySettings
+from gateway.settling import Settler
 from gateway.shelf import Shelf, load_shelf, publish_catalogue
 from gateway.signals import Signals
 from meters.catalogue import catalogue
@@ -95,6 +96,7 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
                 group.create_task(publisher.run(), name="gateway.publish"),
                 group.create_task(reconciler.run(inbox), name="gateway.reconcile"),
                 group.create_task(probe.run(), name="gateway.probe"),
+                group.create_task(Settler(pool, metrics, settings.settle_s).run(), name="gateway.settle"),
             ]
             taking = group.create_task(inbox.run(stop), name="gateway.inbox")
             await _drain(stop, settings, publisher, inbox, taking)

@@ -31,6 +31,8 @@ class GatewaySettings(ServiceSettings):
     """Bearer token of the API. Without it the API listens on loopback only."""
     reconcile_quiet_s: float = Field(default=1.0, ge=0.1, le=60)
     """The retained messages have all come once none has for so long after a connection."""
+    settle_s: float = Field(default=5.0, ge=0.1, le=3600)
+    """How often, at first, the registers of a swapped meter are looked for; ever more rarely later."""
     drain_s: float = Field(default=5.0, ge=0.1, le=60)
     """How long a stop waits for what is being stored and published."""
 
