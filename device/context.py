@@ -42,6 +42,8 @@ class Context:
     on_spec_used: Callable[[], None] = lambda: None
     apply_limit: Callable[[int], None] = lambda _bytes: None
     make_durable: Callable[[], Awaitable[bool]] = _nothing_to_do
+    registered: Callable[[], bool] = lambda: True
+    """Whether the platform has the newest registration, and can answer it."""
 
     def use_spec(self, meter: str, ref: str) -> None:
         """Note by which spec a meter's readings are made; a change is reported."""

@@ -1,9 +1,8 @@
-"""What stands at one port: which meter it is, whether its spec is known, and what becomes of each frame until then."""
+"""What becomes of each frame of one port: decoded by its meter's spec, held until that is known, or published raw."""
 
 import asyncio
 from dataclasses import replace
 from datetime import datetime
-from pathlib import PurePath
 from typing import Final
 
 from broker.errors import FrameError
@@ -11,46 +10,39 @@ from broker.messages import FrameReason
 from device.bundles import FramesOf
 from device.context import Context
 from device.held import Held, HeldFrames
+from device.port_identity import PortIdentity
 from device.reading import Reader
-from device.registry import seen
 from device.stamping import Received
 from device.suppression import Suppression
-from meters.identify import Identifier, Identity, sub_meters
 from meters.readers import parse
 from meters.spec import Spec
 from meters.telegram import Frame, Telegram
 
-NAMELESS_AFTER_S: Final = 15.0
-NAMELESS_AFTER_TELEGRAMS: Final = 3
-"""A meter that does not name itself so long gets a key bound to its port."""
 SETTLE_SLICE: Final = 20
 
 
 class MeterPort:
-    """Takes the frames and failures of one port; survives swaps of the meter and of its protocol."""
+    """Takes the frames and failures of one port; survives swaps of the meter and of its protocol, and shared lines."""
 
     def __init__(self, port: str, context: Context) -> None:
         self.port = port
-        self.key = ""
         self._context = context
-        self._identifier = Identifier()
+        self._meters = PortIdentity(port, context)
         self._reader = Reader(port, context)
         self._held = HeldFrames(
             context.settings.data_folder / "held", port, context.settings.held_limit_mib * 1024 * 1024
         )
         self._suppression = Suppression(context.settings.bad_frames_per_minute, context.monotonic)
         self._protocol = ""
-        self._nameless_since: float | None = None
-        self._nameless = 0
-        self._last_key = ""
         context.metrics.held_frames.labels(port).set(self._held.count)
 
     @property
-    def spec(self) -> Spec | None:
-        """The spec in force for the meter at this port."""
-        return self._spec_of(self.key)
+    def key(self) -> str:
+        """The meter of the last telegram, '' while it has not named itself."""
+        return self._meters.key
 
-    def _spec_of(self, key: str) -> Spec | None:
+    def spec_of(self, key: str) -> Spec | None:
+        """The spec in force for a meter at this port."""
         config = self._context.config.meter(key) if key else None
         return self._context.specs.get(config.spec) if config is not None and config.spec is not None else None
 
@@ -63,9 +55,13 @@ class MeterPort:
             self.fail(error, at, reason=FrameReason.UNDECODABLE, data=frame.data)
             return False
         self._context.metrics.frames.labels(self._protocol, "good").inc()
-        self._identify(telegram)
+        try:
+            key = self._meters.take(telegram, at, self.spec_of)
+        except FrameError as error:
+            self.fail(error, at, reason=FrameReason.UNDECODABLE, key="")
+            return True
         received = Received(at, self._context.clock.trust())
-        self._dispatch(Held(at, received.clock, self.key, frame), telegram, self._fate(self.key))
+        self._dispatch(Held(at, received.clock, key, frame), telegram, self._fate(key))
         return True
 
     def fail(
@@ -83,7 +79,7 @@ class MeterPort:
         octets = error.data or data
         if not octets:
             return
-        if not self._suppression.admit(error.reason):
+        if not self._suppression.admit(error.reason, reason):
             context.metrics.frames_suppressed.labels(self.port, reason).inc()
             return
         hints = {"detail": error.detail, **self._suppressed_hint()}
@@ -98,6 +94,7 @@ class MeterPort:
 
     def upkeep(self) -> None:
         """Tell of suppressed frames once their minute is over; call it about once a second."""
+        self._meters.upkeep()
         if self._suppression.overdue:
             counted = self._suppression.take_counted()
             self._context.outgoing.event("frames_suppressed", "warning", meter=self.key, port=self.port, **counted)
@@ -111,7 +108,7 @@ class MeterPort:
 
         Those of a meter that stood here before go with them: raw, unless it is known how to decode them.
         """
-        if not self._held.count or not self.key or self._fate(self.key) == "hold":
+        if not self.key or all(self._fate_of_held(meter or self.key) == "hold" for meter in self._held.meters):
             return
         # without a disk their readings would have no place to wait
         if not await self._context.make_durable():
@@ -159,16 +156,18 @@ class MeterPort:
             return "hold"
         if config.spec is None:
             return "raw"
-        return "decode" if self._spec_of(key) is not None else "hold"
+        if self._meters.doubts(key, config.spec):
+            return "hold"
+        return "decode" if self.spec_of(key) is not None else "hold"
 
     def _fate_of_held(self, key: str) -> str:
         """The same, but nothing is heard any more of a meter that is gone: its frames are left to the platform."""
-        gone = key != self.key and self._context.config.meter(key) is None
+        gone = key != self.key and key not in self._meters and self._context.config.meter(key) is None
         return "raw" if gone else self._fate(key)
 
     def _dispatch(self, held: Held, telegram: Telegram, fate: str, *, released: bool = False) -> None:
         received = Received(held.at, held.clock)
-        spec = self._spec_of(held.meter)
+        spec = self.spec_of(held.meter)
         if fate == "decode" and spec is not None:
             try:
                 self._reader.read(held.meter, spec, telegram, received, held=released)
@@ -181,31 +180,6 @@ class MeterPort:
             self._context.bundles.add_frame(of, held.at, held.frame.data, self._context.monotonic())
         else:
             self._context.metrics.frames_suppressed.labels(self.port, FrameReason.NO_SPEC).inc()
-
-    def _identify(self, telegram: Telegram) -> None:
-        identity = self._identifier.add(telegram)
-        key = identity.key or self._bound_key(identity)
-        if identity.key:
-            self._nameless_since, self._nameless = None, 0
-        if key and self._last_key and key != self._last_key:
-            self._context.outgoing.event(
-                "meter_changed", "warning", meter=key, old=self._last_key, new=key, port=self.port
-            )
-        if key:
-            self._last_key = key
-        self.key = key
-        if key:
-            self._context.registry.see(self.port, seen(self.port, key, identity, sub_meters(telegram)))
-
-    def _bound_key(self, identity: Identity) -> str:
-        now_s = self._context.monotonic()
-        if self._nameless_since is None:
-            self._nameless_since = now_s
-        self._nameless += 1
-        if self._nameless < NAMELESS_AFTER_TELEGRAMS or now_s - self._nameless_since < NAMELESS_AFTER_S:
-            return ""
-        name = "".join(c for c in PurePath(self.port).name if "!" <= c <= "~")
-        return f"{identity.manufacturer or 'UNK'}:{self._context.device}/{name}"[:96]
 
     def _suppressed_hint(self) -> dict[str, str]:
         counted = self._suppression.take_counted()
