@@ -6,10 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from broker.messages import MeterSeen
-from broker.session import Session
-from broker.topics import Kind
+from tests.integration.gateway_desk import Desk
 from tests.integration.gateway_rig import (
-    Gateway,
     connection,
     entered,
     events,
@@ -17,35 +15,10 @@ from tests.integration.gateway_rig import (
     gateway_settings,
     now,
     p1_meter,
-    registration,
     rows,
-    send,
     until,
 )
 from tests.servers import Broker, Database
-
-DEALT = "wattline_gateway_messages_total"
-
-
-class Desk:
-    """A device's registrations, each waited for until the gateway has dealt with it."""
-
-    def __init__(self, broker: Broker, running: Gateway, session: Session, device: str = "d1") -> None:
-        self._broker = broker
-        self._running = running
-        self._session = session
-        self._device = device
-
-    async def register(self, *meters: MeterSeen, boot: str = "b3f1a2c4") -> None:
-        """Register these meters."""
-        before = await self._running.metric(DEALT, kind="registration", result="stored")
-        payload = registration(*meters, boot=boot)
-        await send(self._session, self._broker.topics, Kind.REGISTRATION, self._device, payload)
-
-        async def dealt() -> bool:
-            return await self._running.metric(DEALT, kind="registration", result="stored") > before
-
-        await until(dealt, "the registration is dealt with")
 
 
 async def store(database: Database, meter: str, values: dict[str, tuple[str, float]], at: datetime) -> None:
