@@ -19,6 +19,8 @@ from meters.spec import Spec
 from meters.telegram import Frame, Telegram
 
 SETTLE_SLICE: Final = 20
+FAILING_AFTER: Final = 5
+"""Bad frames in a row that are more than noise."""
 
 
 class MeterPort:
@@ -34,6 +36,7 @@ class MeterPort:
         )
         self._suppression = Suppression(context.settings.bad_frames_per_minute, context.monotonic)
         self._protocol = ""
+        self._bad_in_a_row = 0
         context.metrics.held_frames.labels(port).set(self._held.count)
 
     @property
@@ -55,6 +58,9 @@ class MeterPort:
             self.fail(error, at, reason=FrameReason.UNDECODABLE, data=frame.data)
             return False
         self._context.metrics.frames.labels(self._protocol, "good").inc()
+        if self._bad_in_a_row >= FAILING_AFTER:
+            self._context.outgoing.event("frames_recovered", meter=self.key, port=self.port)
+        self._bad_in_a_row = 0
         try:
             key = self._meters.take(telegram, at, self.spec_of)
         except FrameError as error:
@@ -79,7 +85,9 @@ class MeterPort:
         octets = error.data or data
         if not octets:
             return
-        if not self._suppression.admit(error.reason, reason):
+        if reason is FrameReason.BAD_FRAME:
+            self._failing(error)
+        if not self._suppression.admit(error.reason):
             context.metrics.frames_suppressed.labels(self.port, reason).inc()
             return
         hints = {"detail": error.detail, **self._suppressed_hint()}
@@ -91,6 +99,14 @@ class MeterPort:
             meter=self.key if key is None else key,
             hints={name: text for name, text in hints.items() if text},
         )
+
+    def _failing(self, error: FrameError) -> None:
+        """Tell once of a meter that was read and whose frames all fail now: its check may be another one."""
+        self._bad_in_a_row += 1
+        if self._bad_in_a_row == FAILING_AFTER and self.key:
+            self._context.outgoing.event(
+                "frames_failing", "error", meter=self.key, port=self.port, reason=error.reason, detail=error.detail
+            )
 
     def upkeep(self) -> None:
         """Tell of suppressed frames once their minute is over; call it about once a second."""

@@ -10,9 +10,9 @@ WINDOW_S: Final = 60.0
 
 @dataclass(slots=True)
 class Suppression:
-    """Lets the first `limit` of each minute and kind pass for one port; counts the others by reason.
+    """Lets the first `limit` of each minute and reason pass for one port; counts the others until they are told.
 
-    Noise on the line so never hides the first telegrams that a spec can't decode.
+    Noise on the line so never hides the first frames that fail in another way.
     """
 
     limit: int
@@ -21,13 +21,13 @@ class Suppression:
     _passed: Counter[str] = field(default_factory=Counter)
     _counted: Counter[str] = field(default_factory=Counter)
 
-    def admit(self, reason: str, kind: str = "") -> bool:
-        """Whether to send this one of its kind; else it is counted."""
+    def admit(self, reason: str) -> bool:
+        """Whether to send this one; else it is counted."""
         now_s = self.monotonic()
         if now_s - self._began_s >= WINDOW_S:
             self._began_s, self._passed = now_s, Counter()
-        if self._passed[kind] < self.limit:
-            self._passed[kind] += 1
+        if self._passed[reason] < self.limit:
+            self._passed[reason] += 1
             return True
         self._counted[reason] += 1
         return False

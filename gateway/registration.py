@@ -38,7 +38,9 @@ async def register(connection: Connection, device: str, registration: Registrati
         row["key"]: row
         for row in await connection.fetch(load("meters_by_key"), [meter.key for meter in registration.meters])
     }
-    seen = [_merge(rows.get(meter.key), from_seen(meter)) for meter in registration.meters]
+    # a meter that is shown twice is one: the first counts
+    shown = {meter.key: meter for meter in reversed(registration.meters)}
+    seen = [_merge(rows.get(key), from_seen(shown[key])) for key in reversed(shown)]
     # a meter must have its row before the meters behind it can point to it
     for meter in sorted(seen, key=lambda meter: meter.parent is not None):
         await _upsert(connection, device_id, meter, at)
@@ -46,7 +48,7 @@ async def register(connection: Connection, device: str, registration: Registrati
     ports = sorted({meter.port for meter in seen if meter.parent is None})
     # while two agents use one id, what one does not see may well stand at the other's port
     gone = [] if twins.doubled else await connection.fetch(load("remove_meters"), device_id, keys, ports, at)
-    since = {meter.key: meter.since for meter in registration.meters if meter.since is not None}
+    since = {key: meter.since for key, meter in shown.items() if meter.since is not None}
     visit = Visit(device_id, registration.boot, at, since)
     await settle(connection, visit, seen, [row["key"] for row in gone])
     moved_from = {row["device_id"] for row in rows.values() if row["device_id"] not in (None, device_id)}

@@ -211,6 +211,20 @@ async def test_meters_that_share_a_line_have_a_point_each(broker: Broker, databa
     assert {name: row["meter"] for name, row in overview.items()} == {"d1/ttyUSB0": "ZZZ:c", "d1/ttyUSB0#2": "ZZZ:b"}
 
 
+async def test_a_meter_that_is_shown_twice_is_one(broker: Broker, database: Database) -> None:
+    """Two meters on a line that name the same gas meter: the registration is taken, the gas meter stands once."""
+    await broker.add_device("d1")
+    gas = [p1_meter("MBUS:g", parent=parent, facts={"channel": "1"}) for parent in ("ZZZ:a", "ZZZ:b")]
+    async with gateway(gateway_settings(broker, database)) as running, entered(broker, "d1") as session:
+        await Desk(broker, running, session).register(p1_meter("ZZZ:a"), gas[0], p1_meter("ZZZ:b"), gas[1])
+    overview = await points(database)
+    assert {name: row["meter"] for name, row in overview.items()} == {
+        "d1/ttyUSB0": "ZZZ:a",
+        "d1/ttyUSB0/1": "MBUS:g",
+        "d1/ttyUSB0#2": "ZZZ:b",
+    }
+
+
 async def test_two_meters_that_change_ports_swap_points(broker: Broker, database: Database) -> None:
     """Adapters plugged in the other way round: each meter closes here and opens there."""
     await broker.add_device("d1")
