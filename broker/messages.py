@@ -197,11 +197,12 @@ class Status(Message):
 
 
 class MeterSeen(Message):
-    """A meter as the device sees it at a port, with all that tells its product."""
+    """A meter as the device sees it at a port, with all that tells its product, and since when it is heard there."""
 
     key: MeterKey
     port: Short
     protocol: Short
+    since: At | None = None
     manufacturer: Short | None = None
     product: Short | None = None
     serial: Short | None = None

@@ -7,6 +7,7 @@ import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Self, cast
 
 import paho.mqtt.client as mqtt
@@ -29,6 +30,12 @@ PUBLISH_BELOW_QOS2 = 0x30
 """The header byte of a PUBLISH of QoS 0 or 1, its flags for DUP, QoS 1 and RETAIN masked out (MQTT 5 3.3.1)."""
 REFUSED_FOR_GOOD = frozenset({0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C})
 """CONNACK codes that waiting won't heal (MQTT 5 3.2.2.2): version, client id, credentials, rights, ban, method."""
+
+
+TAKEN_OVER = 0x8E
+"""The broker's reason when another client came under our client id (MQTT 5 3.14.2.1, 3.1.4)."""
+TAKEOVER_FIRST_S = 10.0
+TAKEOVER_CAP_S = 300.0
 
 
 class ConnectionLostError(TransientError):
@@ -190,6 +197,7 @@ class _Connection:
         self._sock: socket.socket | None = None
         self._write_scheduled = False
         self._writer_added = False
+        self.taken_over = False
         self.connected: asyncio.Future[bool] = self._loop.create_future()
         self.lost: asyncio.Future[str] = self._loop.create_future()
         self.client = self._make_client()
@@ -389,6 +397,7 @@ class _Connection:
 
     def _on_disconnect(self, _c: Any, _u: Any, _f: Any, reason: ReasonCode, _p: Any) -> None:
         if not self.lost.done():
+            self.taken_over = reason.value == TAKEN_OVER
             # not closed here: paho is still in the middle of its own clean-up
             self._loop.call_soon(self.close, str(reason))
 
@@ -441,7 +450,8 @@ class Session:
     """A client's standing with the broker across connections; enter it with `async with`.
 
     Entering starts the connection task and returns at once; `connected` tells the state, and `receive()` and
-    `publish()` wait through outages. Leaving disconnects properly. A refused login (see SessionOptions) is raised by
+    `publish()` wait through outages. A client id that another client takes over is left to it for a growing while
+    (`takeovers` counts). Leaving disconnects properly. A refused login (see SessionOptions) is raised by
     whoever waits on the session.
     """
 
@@ -463,6 +473,8 @@ class Session:
         self._task: asyncio.Task[None] | None = None
         self.connections = 0
         self.dropped_qos0 = 0
+        self.takeovers = 0
+        self.taken_over_at: datetime | None = None
         self.last_error = ""
 
     @property
@@ -558,13 +570,18 @@ class Session:
 
     async def _run(self) -> None:
         backoff = Backoff()
+        yielding = Backoff(TAKEOVER_FIRST_S, TAKEOVER_CAP_S, stable_s=2 * TAKEOVER_CAP_S)
         while True:
             connection = _Connection(self._address, self._options, self._take)
             try:
                 await self._connect(connection)
                 backoff.succeeded()
+                yielding.succeeded()
                 self.last_error = await self._watch(connection)
-                log.warning("broker_connection_lost", reason=self.last_error, client_id=self._options.client_id)
+                if connection.taken_over:
+                    await self._yield(connection, yielding)
+                else:
+                    log.warning("broker_connection_lost", reason=self.last_error, client_id=self._options.client_id)
             except RefusedError as error:
                 self.last_error = str(error)
                 log.warning("broker_refused", reason=self.last_error, client_id=self._options.client_id)
@@ -576,6 +593,17 @@ class Session:
             finally:
                 self._down(connection)
             await asyncio.sleep(backoff.next_s())
+
+    async def _yield(self, connection: _Connection, backoff: Backoff) -> None:
+        """Leave the client id to whoever took it for a while: two that take it in turns would do nothing else."""
+        self.takeovers += 1
+        self.taken_over_at = datetime.now(UTC)
+        client_id = self._options.client_id
+        self.last_error = f"another client took over the client id {client_id!r}: two may not have the same"
+        delay_s = TAKEOVER_FIRST_S / 2 + backoff.next_s()
+        log.error("session_taken_over", client_id=client_id, times=self.takeovers, retry_in_s=round(delay_s, 1))
+        self._down(connection)
+        await asyncio.sleep(delay_s)
 
     async def _connect(self, connection: _Connection) -> None:
         session_present = await connection.open(first=self.connections == 0)

@@ -8,6 +8,7 @@ import click
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "decode": ("meters.decode_cli:decode", "", "Say what captured bytes of a meter mean."),
     "config": ("gateway.config_cli:config", "server", "Get and set parameters of devices or of the fleet."),
+    "point": ("gateway.point_cli:point", "server", "List and rename points of delivery."),
     "spec": ("gateway.spec_cli:spec", "server", "List, show, validate, publish and roll out specs."),
     "job": ("gateway.job_cli:job", "server", "List, show, watch and cancel background jobs."),
     "migrate": ("store.cli:migrate", "server", "Bring the database to the newest schema."),

@@ -25,6 +25,7 @@ log = structlog.get_logger()
 
 UPKEEP_S: Final = 1.0
 FAREWELL_S: Final = 2.0
+TAKEOVER_TOLD_S: Final = 3600.0
 
 
 @dataclass(slots=True)
@@ -43,6 +44,8 @@ class Agent:
     restarts: bool = False
     """Whether it ends by command, to be started again."""
     _syncing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _takeovers: int = 0
+    _takeover_told_s: float = float("-inf")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop`, then stop reading, send what waits under a deadline, and say goodbye."""
@@ -89,10 +92,15 @@ class Agent:
         health.add("config", config)
         health.add("outbox", outbox)
         health.add("ports", ports)
-        health.add("broker", lambda: (True, "connected" if self.session.connected else self._offline()))
+        health.add("broker", lambda: (True, self._standing()))
 
-    def _offline(self) -> str:
-        return f"not connected: {self.session.last_error or 'connecting'}"
+    def _standing(self) -> str:
+        session = self.session
+        told = "connected" if session.connected else f"not connected: {session.last_error or 'connecting'}"
+        if session.taken_over_at is None or not session.connected:
+            return told
+        last = f"last {session.taken_over_at:%FT%TZ}"
+        return f"{told}; {session.takeovers} times another client took over this device's id, {last}"
 
     def _wire(self, stop: asyncio.Event) -> None:
         context = self.context
@@ -109,6 +117,7 @@ class Agent:
         self.control.on_sent = self.publisher.nudge
         context.apply_limit = self.outbox.set_limit
         context.make_durable = self._sync_now
+        context.registered = lambda: self.session.connected and self.control.registered
         context.on_spec_used = lambda: self.control.report(None, context.specs_in_use)
         context.registry.changed = lambda: self.control.registration_changed(self.ports.names, context.registry.meters)
         self.publisher.on_poison = lambda record, code: context.outgoing.event(
@@ -181,6 +190,7 @@ class Agent:
                     context.outgoing.event("clock_stepped", "warning", by_s=round(step_s, 3))
                 for notice in self.outbox.take_notices():
                     context.outgoing.event(notice.event, notice.severity, **notice.detail)
+                self._tell_takeover()
                 context.registry.upkeep()
                 self.ports.upkeep()
                 self._measure()
@@ -188,6 +198,14 @@ class Agent:
                 log.exception("upkeep_failed")
                 context.metrics.task_failures.labels("upkeep").inc()
             await asyncio.sleep(UPKEEP_S)
+
+    def _tell_takeover(self) -> None:
+        """Once in TAKEOVER_TOLD_S, for two devices of one id may take turns for days."""
+        session, now_s = self.session, self.context.monotonic()
+        if session.takeovers > self._takeovers and now_s - self._takeover_told_s >= TAKEOVER_TOLD_S:
+            self._takeovers, self._takeover_told_s = session.takeovers, now_s
+            fix = "give one of the two devices another WATTLINE_DEVICE_DEVICE_ID"
+            self.context.outgoing.event("session_taken_over", "error", times=session.takeovers, fix=fix)
 
     def _measure(self) -> None:
         metrics, outbox = self.context.metrics, self.outbox
@@ -200,6 +218,7 @@ class Agent:
         metrics.outbox_damaged_bytes.set(outbox.damaged_bytes)
         metrics.disk_errors.set(outbox.counts.disk_errors)
         metrics.connected.set(self.session.connected)
+        metrics.takeovers.set(self.session.takeovers)
         metrics.clock_synced.set(self.context.clock.trust() == "synced")
 
     async def _drain(self) -> None:

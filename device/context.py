@@ -45,6 +45,8 @@ class Context:
     apply_limit: Callable[[int], None] = lambda _bytes: None
     make_durable: Callable[[], Awaitable[bool]] = _nothing_to_do
     hurry: Callable[[str | None], None] = lambda _meter: None
+    registered: Callable[[], bool] = lambda: True
+    """Whether the platform has the newest registration, and can answer it."""
     pulse: Pulse = field(init=False)
 
     def __post_init__(self) -> None:

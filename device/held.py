@@ -39,7 +39,7 @@ class HeldFrames:
     """One port's held frames in one file, bounded by `limit_bytes`.
 
     When it is full `add` says no, and the caller publishes the frame raw instead: the platform decodes it then.
-    A torn or damaged end is left out and counted in `damaged_bytes`.
+    A torn or damaged end is left out and counted in `damaged_bytes`. `meters` are the keys of those whose frames wait.
     """
 
     def __init__(self, folder: Path, port: str, limit_bytes: int) -> None:
@@ -47,10 +47,12 @@ class HeldFrames:
         self._limit = limit_bytes
         self.damaged_bytes = 0
         self.count = 0
+        self.meters: set[str] = set()
         self._size = 0
         self._unsynced = False
-        for _ in self.read():
+        for held in self.read():
             self.count += 1
+            self.meters.add(held.meter)
         if self.count:
             log.info("held_frames_found", port=port, frames=self.count)
 
@@ -71,6 +73,7 @@ class HeldFrames:
             return False
         self._size += len(data)
         self.count += 1
+        self.meters.add(held.meter)
         self._unsynced = True
         return True
 
@@ -108,6 +111,7 @@ class HeldFrames:
         else:
             self._file.unlink(missing_ok=True)
         self._size, self.count = len(data), len(kept)
+        self.meters = {held.meter for held in kept}
 
 
 def _encode(held: Held) -> bytes:

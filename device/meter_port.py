@@ -1,9 +1,8 @@
-"""What stands at one port: which meter it is, whether its spec is known, and what becomes of each frame until then."""
+"""What becomes of each frame of one port: decoded by its meter's spec, held until that is known, or published raw."""
 
 import asyncio
 from dataclasses import replace
 from datetime import datetime
-from pathlib import PurePath
 from typing import Final
 
 from broker.errors import FrameError
@@ -11,30 +10,27 @@ from broker.messages import Clock, FrameReason
 from device.bundles import FramesOf
 from device.context import Context
 from device.held import Held, HeldFrames
+from device.port_identity import PortIdentity
 from device.reading import Reader
-from device.registry import seen
 from device.specimens import Specimens
 from device.suppression import Suppression
-from meters.identify import Identifier, Identity, sub_meters
 from meters.readers import parse
 from meters.spec import Spec
 from meters.stamping import Received
 from meters.telegram import Frame, Telegram
 
-NAMELESS_AFTER_S: Final = 15.0
-NAMELESS_AFTER_TELEGRAMS: Final = 3
-"""A meter that does not name itself so long gets a key bound to its port."""
 SETTLE_SLICE: Final = 20
+FAILING_AFTER: Final = 5
+"""Bad frames in a row that are more than noise."""
 
 
 class MeterPort:
-    """Takes the frames and failures of one port; survives swaps of the meter and of its protocol."""
+    """Takes the frames and failures of one port; survives swaps of the meter and of its protocol, and shared lines."""
 
     def __init__(self, port: str, context: Context) -> None:
         self.port = port
-        self.key = ""
         self._context = context
-        self._identifier = Identifier()
+        self._meters = PortIdentity(port, context)
         self._reader = Reader(port, context)
         self._held = HeldFrames(
             context.settings.data_folder / "held", port, context.settings.held_limit_mib * 1024 * 1024
@@ -42,9 +38,7 @@ class MeterPort:
         self._suppression = Suppression(context.settings.bad_frames_per_minute, context.monotonic)
         self._specimens = Specimens(context.monotonic)
         self._protocol = ""
-        self._nameless_since: float | None = None
-        self._nameless = 0
-        self._last_key = ""
+        self._bad_in_a_row = 0
         self._tapped_until_s = 0.0
         self.hurried = False
         """Whether a polled meter is to be asked out of turn."""
@@ -65,15 +59,15 @@ class MeterPort:
 
     def identify_anew(self) -> None:
         """Forget what telegrams told of the meter, so that they tell it again."""
-        self._identifier = Identifier()
-        self._nameless_since, self._nameless = None, 0
+        self._meters.forget()
 
     @property
-    def spec(self) -> Spec | None:
-        """The spec in force for the meter at this port."""
-        return self._spec_of(self.key)
+    def key(self) -> str:
+        """The meter of the last telegram, '' while it has not named itself."""
+        return self._meters.key
 
-    def _spec_of(self, key: str) -> Spec | None:
+    def spec_of(self, key: str) -> Spec | None:
+        """The spec in force for a meter at this port."""
         config = self._context.config.meter(key) if key else None
         return self._context.specs.get(config.spec) if config is not None and config.spec is not None else None
 
@@ -86,12 +80,19 @@ class MeterPort:
             self.fail(error, at, reason=FrameReason.UNDECODABLE, data=frame.data)
             return False
         self._context.metrics.frames.labels(self._protocol, "good").inc()
-        self._identify(telegram)
-        self._context.pulse.heard(self.key)
+        if self._bad_in_a_row >= FAILING_AFTER:
+            self._context.outgoing.event("frames_recovered", meter=self.key, port=self.port)
+        self._bad_in_a_row = 0
+        try:
+            key = self._meters.take(telegram, at, self.spec_of)
+        except FrameError as error:
+            self.fail(error, at, reason=FrameReason.UNDECODABLE, key="")
+            return True
+        self._context.pulse.heard(key)
         if self.tapped:
-            self._publish_raw(Held(at, self._context.clock.trust(), self.key, frame), FrameReason.REQUESTED)
+            self._publish_raw(Held(at, self._context.clock.trust(), key, frame), FrameReason.REQUESTED)
         received = Received(at, self._context.clock.trust())
-        self._dispatch(Held(at, received.clock, self.key, frame), telegram, self._fate(self.key))
+        self._dispatch(Held(at, received.clock, key, frame), telegram, self._fate(key))
         return True
 
     def fail(
@@ -115,6 +116,8 @@ class MeterPort:
         octets = error.data or data
         if not octets:
             return
+        if reason is FrameReason.BAD_FRAME:
+            self._failing(error)
         if not self._suppression.admit(error.reason):
             context.metrics.frames_suppressed.labels(self.port, reason).inc()
             return
@@ -129,9 +132,18 @@ class MeterPort:
             hints={name: text for name, text in hints.items() if text},
         )
 
+    def _failing(self, error: FrameError) -> None:
+        """Tell once of a meter that was read and whose frames all fail now: its check may be another one."""
+        self._bad_in_a_row += 1
+        if self._bad_in_a_row == FAILING_AFTER and self.key:
+            self._context.outgoing.event(
+                "frames_failing", "error", meter=self.key, port=self.port, reason=error.reason, detail=error.detail
+            )
+
     def upkeep(self) -> None:
         """Tell of suppressed frames once their minute is over; call it about once a second."""
         self._reader.upkeep()
+        self._meters.upkeep()
         if self._suppression.overdue:
             counted = self._suppression.take_counted()
             self._context.outgoing.event("frames_suppressed", "warning", meter=self.key, port=self.port, **counted)
@@ -145,7 +157,7 @@ class MeterPort:
 
         Those of a meter that stood here before go with them: raw, unless it is known how to decode them.
         """
-        if not self._held.count or not self.key or self._fate(self.key) == "hold" or self._context.undecided(self.key):
+        if not self.key or all(self._waits(meter or self.key) for meter in self._held.meters):
             return
         # without a disk their readings would have no place to wait
         if not await self._context.make_durable():
@@ -154,11 +166,10 @@ class MeterPort:
         done = 0
         for n, held in enumerate(list(self._held.read())):
             # asked for each of them: the configuration may change in the pauses
-            fate = self._fate_of_held(held.meter or self.key)
-            if fate == "hold":
+            if self._waits(held.meter or self.key):
                 kept.append(held)
                 continue
-            self._release(held, fate)
+            self._release(held, self._fate_of_held(held.meter or self.key))
             done += 1
             if n % SETTLE_SLICE == SETTLE_SLICE - 1:
                 await asyncio.sleep(0)
@@ -193,16 +204,22 @@ class MeterPort:
             return "hold"
         if config.spec is None:
             return "raw"
-        return "decode" if self._spec_of(key) is not None else "hold"
+        if self._meters.doubts(key, config.spec):
+            return "hold"
+        return "decode" if self.spec_of(key) is not None else "hold"
 
     def _fate_of_held(self, key: str) -> str:
         """The same, but nothing is heard any more of a meter that is gone: its frames are left to the platform."""
-        gone = key != self.key and self._context.config.meter(key) is None
+        gone = key != self.key and key not in self._meters and self._context.config.meter(key) is None
         return "raw" if gone else self._fate(key)
+
+    def _waits(self, key: str) -> bool:
+        """Whether held frames of a meter must wait on: for its spec, or for the end of a change's trial."""
+        return self._fate_of_held(key) == "hold" or self._context.undecided(key)
 
     def _dispatch(self, held: Held, telegram: Telegram, fate: str, *, released: bool = False) -> None:
         received = Received(held.at, held.clock)
-        spec = self._spec_of(held.meter)
+        spec = self.spec_of(held.meter)
         if fate == "decode" and spec is not None:
             try:
                 self._reader.read(held.meter, spec, telegram, received, held=released)
@@ -241,31 +258,6 @@ class MeterPort:
     def _undecodable(self, error: FrameError, held: Held, spec: Spec | None = None) -> None:
         reason, data = FrameReason.UNDECODABLE, held.frame.data
         self.fail(error, held.at, reason=reason, data=data, key=held.meter, clock=held.clock, spec=spec)
-
-    def _identify(self, telegram: Telegram) -> None:
-        identity = self._identifier.add(telegram)
-        key = identity.key or self._bound_key(identity)
-        if identity.key:
-            self._nameless_since, self._nameless = None, 0
-        if key and self._last_key and key != self._last_key:
-            self._context.outgoing.event(
-                "meter_changed", "warning", meter=key, old=self._last_key, new=key, port=self.port
-            )
-        if key:
-            self._last_key = key
-        self.key = key
-        if key:
-            self._context.registry.see(self.port, seen(self.port, key, identity, sub_meters(telegram)))
-
-    def _bound_key(self, identity: Identity) -> str:
-        now_s = self._context.monotonic()
-        if self._nameless_since is None:
-            self._nameless_since = now_s
-        self._nameless += 1
-        if self._nameless < NAMELESS_AFTER_TELEGRAMS or now_s - self._nameless_since < NAMELESS_AFTER_S:
-            return ""
-        name = "".join(c for c in PurePath(self.port).name if "!" <= c <= "~")
-        return f"{identity.manufacturer or 'UNK'}:{self._context.device}/{name}"[:96]
 
     def _suppressed_hint(self) -> dict[str, str]:
         counted = self._suppression.take_counted()

@@ -21,6 +21,7 @@ class DeviceMetrics:
         self.frames_suppressed = self._counter(
             "frames_suppressed", "Raw frames counted, not published", "port", "reason"
         )
+        self.telegram_changes = self._counter("telegram_changes", "Telegrams that changed for good", "port")
         self.held_frames = self._gauge("held_frames", "Raw frames that wait for a spec", "port")
         self.published = self._counter("published", "Messages handed to the connection", "kind", "lane")
         self.pubacks = self._counter("pubacks", "Messages that the broker acknowledged", "kind")
@@ -40,6 +41,7 @@ class DeviceMetrics:
         self.clock_synced = self._gauge("clock_synced", "1 while the clock is kept by NTP")
         self.clock_steps = self._counter("clock_steps", "Steps of the wall clock")
         self.connected = self._gauge("connected", "1 while the broker session stands")
+        self.takeovers = self._gauge("session_takeovers", "Times that another client took over this device's id")
         self.task_failures = self._counter("task_failures", "Tasks that failed and were begun again", "task")
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:

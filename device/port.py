@@ -39,6 +39,8 @@ class Port:
         self._again = False
         self._told_missing = False
         self.meter = MeterPort(path, context)
+        self._addresses = context.settings.bus.get(path, ("",))
+        self._meter_at: dict[str, str] = {}
         self._context = context
         self._was_open = False
         self._skipped = 0
@@ -134,14 +136,10 @@ class Port:
 
     async def _try(self, line: Line, step: Step, heard: dict[str, int]) -> tuple[Known, Window | None] | None:
         if isinstance(step, Ask):
-            signon = SignOn()
-            result = await read_out(line, signon, answer_s=step.answer_s)
-            if isinstance(result, FrameError):
-                if result.data:
-                    self.meter.fail(result, self._context.clock.now())
-                return None
             known = Known(SIGN_ON, Wire.IEC62056_21, poll=True)
-            return (known, None) if self.meter.take(result, self._context.clock.now()) else None
+            # whatever stood there before: a new meter may have another address or rate
+            asked = [await self._ask(line, address, SignOn(address), step.answer_s) for address in self._addresses]
+            return (known, None) if any(asked) else None
         if isinstance(step, Listen):
             window = await self._hear(line, step)
             heard[str(step.settings)] = window.heard_bytes
@@ -152,6 +150,18 @@ class Port:
                 self._skipped = 0
                 return Known(step.settings, frame.protocol), window
         return None
+
+    async def _ask(self, line: Line, address: str, signon: SignOn, answer_s: float | None = None) -> bool:
+        """Sign on at one address of the port, '' where one meter stands there alone; whether it was read."""
+        result = await read_out(line, signon, answer_s=answer_s)
+        if isinstance(result, Frame):
+            read = self.meter.take(result, self._context.clock.now())
+            self._meter_at[address] = self.meter.key
+            return read
+        self.meter.fail(result, self._context.clock.now())
+        if self.state == "polling":
+            log.warning("readout_failed", port=self.path, address=address, reason=result.reason, detail=result.detail)
+        return False
 
     def _telling(self, item: Frame | FrameError) -> FrameError | None:
         """A failure of a window without a good frame, if it is more than noise at a wrong line setting."""
@@ -230,19 +240,17 @@ class Port:
             await self._wait_for_turn(line)
             if self._again:
                 return
-            result = await read_out(line, self._sign_on())
-            if isinstance(result, Frame):
-                failures = 0
-                self.meter.take(result, self._context.clock.now())
-            else:
-                failures += 1
-                self.meter.fail(result, self._context.clock.now())
-                log.warning("readout_failed", port=self.path, reason=result.reason, detail=result.detail)
-            await self.meter.settle()
+            answered = False
+            for address in self._addresses:
+                answered |= await self._ask(line, address, self._sign_on(address))
+                await self.meter.settle()
+            failures = 0 if answered else failures + 1
 
-    def _sign_on(self) -> SignOn:
-        spec = self.meter.spec
-        return SignOn(spec.link.address, spec.link.max_baud) if spec is not None else SignOn()
+    def _sign_on(self, address: str) -> SignOn:
+        spec = self.meter.spec_of(self._meter_at.get(address, ""))
+        if spec is None:
+            return SignOn(address)
+        return SignOn(address or spec.link.address, spec.link.max_baud)
 
     async def _wait_for_turn(self, line: Line) -> None:
         """Until the next whole multiple of the reading interval; a shorter interval is obeyed at once."""

@@ -9,6 +9,8 @@ from meters.identify import Identity, SubMeter
 
 FACTS_AFTER_S: Final = 10.0
 """Facts and addresses grow over several telegrams; they alone are registered no more often than this."""
+TELLING_FACTS: Final = ("identification", "version", "telegram_changed_at")
+"""Facts by which a meter becomes another product's: the platform must choose its spec anew at once."""
 
 
 class MeterRegistry:
@@ -86,4 +88,5 @@ def _who(meter: MeterSeen) -> tuple[str | None, ...]:
         meter.serial,
         meter.firmware,
         meter.parent,
+        *(meter.facts.get(name) for name in TELLING_FACTS),
     )

@@ -3,11 +3,14 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from broker.messages import Name
 from broker.settings import ServiceSettings
+
+BusAddress = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z ]{1,32}$")]
+"""A device address as a request may carry it (IEC 62056-21 6.3.1)."""
 
 
 class DetectionSettings(BaseModel):
@@ -39,6 +42,8 @@ class DeviceSettings(ServiceSettings):
     ports: Annotated[tuple[str, ...], NoDecode] = ()
     """Serial ports, comma separated; none looks for USB and UART ports and keeps looking."""
     detection: DetectionSettings = DetectionSettings()
+    bus: dict[str, Annotated[tuple[BusAddress, ...], Field(min_length=1, max_length=16)]] = Field(default_factory=dict)
+    """Addresses of IEC 62056-21 meters that share a port, as JSON: {"/dev/ttyUSB0": ["12345678", "87654321"]}."""
     in_flight: int = Field(default=50, ge=2, le=1000)
     """Messages sent and not yet acknowledged; a backlog gets half of them while live messages wait."""
     sync_s: float = Field(default=1.0, ge=0.02, le=1.0)

@@ -10,21 +10,24 @@ WINDOW_S: Final = 60.0
 
 @dataclass(slots=True)
 class Suppression:
-    """Lets the first `limit` of each minute pass for one port; counts the others by reason until they are told."""
+    """Lets the first `limit` of each minute and reason pass for one port; counts the others until they are told.
+
+    Noise on the line so never hides the first frames that fail in another way.
+    """
 
     limit: int
     monotonic: Callable[[], float]
     _began_s: float = float("-inf")
-    _passed: int = 0
+    _passed: Counter[str] = field(default_factory=Counter)
     _counted: Counter[str] = field(default_factory=Counter)
 
     def admit(self, reason: str) -> bool:
         """Whether to send this one; else it is counted."""
         now_s = self.monotonic()
         if now_s - self._began_s >= WINDOW_S:
-            self._began_s, self._passed = now_s, 0
-        if self._passed < self.limit:
-            self._passed += 1
+            self._began_s, self._passed = now_s, Counter()
+        if self._passed[reason] < self.limit:
+            self._passed[reason] += 1
             return True
         self._counted[reason] += 1
         return False

@@ -17,6 +17,7 @@ from gateway.api_jobs import JobRoutes
 from gateway.api_labels import LabelRoutes
 from gateway.api_meters import MeterRoutes
 from gateway.api_parameters import ParameterRoutes
+from gateway.api_points import PointRoutes
 from gateway.api_rollouts import RolloutRoutes
 from gateway.api_route import PREFIX, Route
 from gateway.api_specs import SpecRoutes
@@ -53,6 +54,7 @@ def routes(
     return [
         *DeviceRoutes(pool).routes(),
         *MeterRoutes(pool).routes(),
+        *PointRoutes(pool).routes(),
         *ParameterRoutes(pool, publisher, signals).routes(),
         *LabelRoutes(pool, publisher).routes(),
         *SpecRoutes(pool, life, answers).routes(),

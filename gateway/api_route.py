@@ -8,7 +8,7 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from gateway.api_models import ApiModel
-from gateway.layers import KNOWN, Problem, read_changes
+from gateway.layers import Problem, read_changes
 from gateway.problem import ApiError, invalid
 
 PREFIX = "/api/v1"
@@ -66,7 +66,7 @@ class Route:
             try:
                 changes = read_changes(self.body, payload)
             except ValidationError as error:
-                raise invalid(error, KNOWN) from error
+                raise invalid(error, tuple(self.body.model_fields)) from error
         call = Call(
             dict(request.match_info),
             query,

@@ -75,6 +75,7 @@ class Handlers:
             first=outcome.first,
             installed=outcome.installed,
             removed=outcome.removed,
+            duplicated=outcome.duplicated,
             config_changed=bool(changed),
         )
         self._publisher.mark(*changed)

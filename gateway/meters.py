@@ -14,6 +14,8 @@ ADDRESSES = "@addresses"
 """Where meter.facts keeps the addresses beside the facts; no fact of the contract starts with @."""
 TELLING = ("identification", "version", "firmware", "product", "manufacturer")
 """Facts that a meter changes only when it is reprogrammed: then what was known of it before no longer counts."""
+CHANGED_AT = "telegram_changed_at"
+"""The fact by which a device says that a meter's telegram has changed for good."""
 MAX_ADDRESSES = 4096
 
 
@@ -90,9 +92,10 @@ def merged(known: KnownMeter | None, seen: KnownMeter) -> KnownMeter:
     """Add what a registration says to what was known before.
 
     Facts arrive gradually and a device forgets them when it restarts, so they add up; but a meter that now calls
-    itself otherwise (new firmware, reprogrammed) starts afresh.
+    itself otherwise (new firmware, reprogrammed), or whose telegram is another one now, starts afresh.
     """
-    if known is None or not known.protocol or known.protocol != seen.protocol or _changed(known, seen):
+    anew = seen.facts.get(CHANGED_AT) not in (None, known.facts.get(CHANGED_AT) if known else None)
+    if known is None or not known.protocol or known.protocol != seen.protocol or anew or _changed(known, seen):
         return seen
     return replace(
         seen,

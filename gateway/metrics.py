@@ -68,6 +68,14 @@ class Metrics:
             "wattline_gateway_commands", "Commands to devices, by what came of them.", ["command", "state"],
             registry=self.registry,
         )  # fmt: skip
+        self.duplicated = Gauge(
+            "wattline_gateway_devices_duplicated", "Devices whose id two agents used at once within the last hour.",
+            registry=self.registry,
+        )  # fmt: skip
+        self.unknown_meters = Gauge(
+            "wattline_gateway_meters_unknown", "Meters in place without a spec, or that only a generic one reads.",
+            registry=self.registry,
+        )  # fmt: skip
         self.requests = Histogram(
             "wattline_gateway_http_request_seconds", "Duration of API requests.", ["method", "route", "status"],
             registry=self.registry,

@@ -9,7 +9,9 @@ from broker.messages import Registration
 from gateway.database import Connection
 from gateway.events import record_event
 from gateway.meters import KnownMeter, from_row, from_seen, merged
+from gateway.points import Visit, settle
 from gateway.sql import load
+from gateway.twins import look, withdraw_swaps
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,7 @@ class Registered:
     installed: tuple[str, ...]
     removed: tuple[str, ...]
     touched: frozenset[int]
+    duplicated: bool = False
 
 
 async def register(connection: Connection, device: str, registration: Registration, at: datetime) -> Registered:
@@ -27,24 +30,34 @@ async def register(connection: Connection, device: str, registration: Registrati
     known = await connection.fetchrow(load("find_device"), device)
     device_id: int = await connection.fetchval(load("ensure_device"), device)
     first = known is None or known["registration"] is None
+    twins = await look(connection, device, device_id, registration, at)
+    if twins.other is not None:
+        await withdraw_swaps(connection, device, device_id, registration, twins.other)
     await connection.execute(load("note_registration"), device_id, registration.payload().decode(), at)
     rows = {
         row["key"]: row
         for row in await connection.fetch(load("meters_by_key"), [meter.key for meter in registration.meters])
     }
-    seen = [_merge(rows.get(meter.key), from_seen(meter)) for meter in registration.meters]
+    # a meter that is shown twice is one: the first counts
+    shown = {meter.key: meter for meter in reversed(registration.meters)}
+    seen = [_merge(rows.get(key), from_seen(shown[key])) for key in reversed(shown)]
     # a meter must have its row before the meters behind it can point to it
     for meter in sorted(seen, key=lambda meter: meter.parent is not None):
         await _upsert(connection, device_id, meter, at)
     keys = [meter.key for meter in seen]
     ports = sorted({meter.port for meter in seen if meter.parent is None})
-    gone = await connection.fetch(load("remove_meters"), device_id, keys, ports, at)
+    # while two agents use one id, what one does not see may well stand at the other's port
+    gone = [] if twins.doubled else await connection.fetch(load("remove_meters"), device_id, keys, ports, at)
+    since = {key: meter.since for key, meter in shown.items() if meter.since is not None}
+    visit = Visit(device_id, registration.boot, at, since)
+    await settle(connection, visit, seen, [row["key"] for row in gone])
     moved_from = {row["device_id"] for row in rows.values() if row["device_id"] not in (None, device_id)}
     outcome = Registered(
         first=first,
         installed=tuple(meter.key for meter in seen if _is_new(rows.get(meter.key), device_id)),
         removed=tuple(row["key"] for row in gone),
         touched=frozenset({device_id, *moved_from}),
+        duplicated=twins.doubled,
     )
     await _tell(connection, device, registration, outcome)
     return outcome

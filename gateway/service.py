@@ -27,6 +27,7 @@ from gateway.reconciler import Reconciler, Retained
 from gateway.rollout import Rollouts
 from gateway.rollout_judge import RolloutJudge
 from gateway.settings import GatewaySettings
+from gateway.settling import Settler
 from gateway.shelf import Shelf, load_shelf, publish_catalogue
 from gateway.signals import Signals
 from gateway.spec_by_hand import SpecsByHand
@@ -118,6 +119,7 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
                     group.create_task(work, name=name)
                     for name, work in _watching(settings, pool, publisher, rollouts, metrics)
                 ),
+                group.create_task(Settler(pool, metrics, settings.settle_s).run(), name="gateway.settle"),
             ]
             taking = group.create_task(inbox.run(stop), name="gateway.inbox")
             await _drain(stop, settings, publisher, inbox, taking)

@@ -46,6 +46,8 @@ class GatewaySettings(ServiceSettings):
     """Commands to all devices that wait for their reply."""
     commands_kept_days: int = Field(default=365, ge=1, le=36_500)
     """After so long the history of commands is forgotten."""
+    settle_s: float = Field(default=5.0, ge=0.1, le=3600)
+    """How often, at first, the registers of a swapped meter are looked for; ever more rarely later."""
     drain_s: float = Field(default=5.0, ge=0.1, le=60)
     """How long a stop waits for what is being stored and published."""
 

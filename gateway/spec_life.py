@@ -13,7 +13,6 @@ from gateway.desired import configuring
 from gateway.events import record_event
 from gateway.jobs import queue_for
 from gateway.layers import Problem
-from gateway.meters import assign, from_row
 from gateway.problem import ApiError, not_found
 from gateway.publisher import Publisher
 from gateway.rollout_models import PublishQuery
@@ -164,13 +163,6 @@ class SpecLife:
     async def _examine(self, text: bytes, shelf: Shelf) -> Verdict:
         async with self._examining:
             return await asyncio.to_thread(examine, text, shelf.contenders())
-
-    async def gone(self, spec: Spec) -> dict[str, str]:
-        """Removed meters that this spec fits best, by key: their history can be filled still."""
-        rows = await self.connection.fetch(load("removed_with_frames"), spec.match.protocol)
-        meters = [from_row(row, json.loads(row["facts"])) for row in rows]
-        assigned = assign(self.shelf.candidates(), meters, {})
-        return {key: spec.ref for key, config in assigned.items() if config.spec == spec.ref}
 
 
 def _before(shelf: Shelf, spec: Spec) -> Spec | None:

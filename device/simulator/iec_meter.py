@@ -24,14 +24,18 @@ class SimulatedIecMeter(SimulatedMeter):
     """Answers `/?!` at 300 baud and reads out at the rate of its identification's baud character (6.3.2).
 
     Its characters carry an even parity bit, which a pty, always 8N, gives to the reader as it is. A request with an
-    address is answered where that is its serial. Without acknowledgement it reads out at 300 baud.
+    address is answered where that is its serial. Without acknowledgement it reads out at 300 baud. Meters `beside` it
+    share its line, as on a bus: who is addressed answers, and a request without an address gets none.
     """
 
     baud = 300
 
-    def __init__(self, *, identification: str = IDENTIFICATION, **options: Any) -> None:
+    def __init__(
+        self, *, identification: str = IDENTIFICATION, beside: tuple["SimulatedIecMeter", ...] = (), **options: Any
+    ) -> None:
         super().__init__(**options)
         self.identification = identification
+        self._beside = beside
         self._waiting = b""
 
     @property
@@ -68,21 +72,27 @@ class SimulatedIecMeter(SimulatedMeter):
                 heard = (heard + await self._hear(300, None))[-64:]
                 continue
             heard = b""
-            address = request[1].decode().strip()
-            if address and address.lstrip("0") != self.serial.lstrip("0"):
+            speaker = self._addressed(request[1].decode().strip())
+            if speaker is None:
                 continue
             if self._faults and self._faults[0] is Fault.SILENCE:
                 self._faults.popleft()
                 continue
-            await self._answer()
+            await self._answer(speaker)
             heard, self._waiting = self._waiting, b""
 
-    async def _answer(self) -> None:
+    def _addressed(self, address: str) -> "SimulatedIecMeter | None":
+        if not address:
+            return None if self._beside else self
+        meters = (self, *self._beside)
+        return next((meter for meter in meters if meter.serial.lstrip("0") == address.lstrip("0")), None)
+
+    async def _answer(self, speaker: "SimulatedIecMeter") -> None:
         await asyncio.sleep(REACTION_S)
-        self.line.send(with_parity(f"/{self.identification}\r\n".encode()), 300)
-        baud = await self._agreed_baud()
+        self.line.send(with_parity(f"/{speaker.identification}\r\n".encode()), 300)
+        baud = await self._agreed_baud(speaker)
         await asyncio.sleep(REACTION_S)
-        data = self._spoilt(self.telegram())
+        data = self._spoilt(speaker.telegram())
         for _ in range(3):
             await self._until_reader_at(baud)
             self.line.send(data, baud)
@@ -92,9 +102,9 @@ class SimulatedIecMeter(SimulatedMeter):
                 # the next request may follow at once
                 self._waiting = bytes(octet & 0x7F for octet in answer)
                 return
-            data = self.telegram()
+            data = speaker.telegram()
 
-    async def _agreed_baud(self) -> int:
+    async def _agreed_baud(self, speaker: "SimulatedIecMeter") -> int:
         heard = b""
         loop = asyncio.get_running_loop()
         end_s = loop.time() + ACK_WAIT_S
@@ -102,7 +112,7 @@ class SimulatedIecMeter(SimulatedMeter):
             heard = (heard + await self._hear(300, rest_s))[-64:]
             ack = _ACK.search(heard)
             if ack is not None:
-                return self.fast_baud if ack[1].decode() == self.identification[3] else 300
+                return speaker.fast_baud if ack[1].decode() == speaker.identification[3] else 300
         return 300
 
     async def _until_reader_at(self, baud: int) -> None:

@@ -123,7 +123,7 @@ async def test_a_configuration_that_changes_while_held_frames_are_decoded_loses_
     meter = MeterPort(PORT, rig.context)
     take_spec(rig)
     rig.desire(**{METER.replace(":", "_"): SPEC})
-    meter.key = METER
+    meter._meters.key = METER
     settling = asyncio.create_task(meter.settle())
     while not rig.context.specs_in_use:
         await asyncio.sleep(0)
@@ -144,7 +144,7 @@ async def test_held_frames_of_a_meter_that_is_gone_are_left_to_the_platform(tmp_
     meter = MeterPort(PORT, rig.context)
     take_spec(rig)
     rig.desire(**{METER.replace(":", "_"): SPEC})
-    meter.key = METER
+    meter._meters.key = METER
     await meter.settle()
     frames = [Frames.parse(payload) for payload in rig.payloads(Kind.FRAMES)]
     assert [(one.meter, one.reason, len(one.frames)) for one in frames] == [("ISK:E0000000000000001", "no_spec", 3)]
@@ -159,7 +159,7 @@ async def test_frames_that_still_wait_cost_no_writing(tmp_path: Path) -> None:
     meter = MeterPort(PORT, rig.context)
     take_spec(rig)
     rig.desire(**{METER.replace(":", "_"): SPEC, "ISK_E0000000000000001": "iskra-2m550@1"})
-    meter.key = METER
+    meter._meters.key = METER
     meter.take(p1_frame(METER.partition(":")[2]), START_AT)
     [file] = (tmp_path / "held").glob("*.held")
     before = file.stat()
@@ -176,7 +176,7 @@ async def test_held_frames_go_only_after_the_disk_has_what_came_of_them(tmp_path
     meter = MeterPort(PORT, rig.context)
     take_spec(rig)
     rig.desire(**{METER.replace(":", "_"): SPEC})
-    meter.key = METER
+    meter._meters.key = METER
     rig.works = False
     await meter.settle()
     assert not rig.times()

@@ -1,0 +1,101 @@
+"""The commands `wattline point ...`: which meter stands at which point of delivery, and what the points are called."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import click
+
+from gateway.config_cli import DEFAULT_URL, _url, _user
+from gateway.config_client import ConfigClient, RequestRefusedError, ServiceUnreachableError
+
+T = TypeVar("T")
+COLUMNS = (("id", "ID"), ("name", "POINT"), ("meter", "METER"), ("since", "SINCE"), ("previous_meter", "BEFORE"))
+as_json_option = click.option("--json", "as_json", is_flag=True, help="JSON in place of a table.")
+
+
+class PointClient(ConfigClient):
+    """Reads and renames points of delivery at one gateway; enter it with `async with`."""
+
+    async def points(self, device: str | None) -> list[dict[str, Any]]:
+        """All points, or those of a device, over all pages."""
+        found: list[dict[str, Any]] = []
+        query = {"limit": "1000"} | ({"device": device} if device else {})
+        while True:
+            page = await self._call("GET", (self._base / "points").with_query(query))
+            found += page["items"]
+            if page["next"] is None:
+                return found
+            query["cursor"] = page["next"]
+
+    async def rename(self, point: int, name: str, author: str) -> dict[str, Any]:
+        """Give a point another name; answers the point."""
+        url = (self._base / "points" / str(point)).with_query(author=author)
+        return await self._call("PATCH", url, {"name": name})
+
+
+@click.group()
+@click.option("--url", envvar="WATTLINE_URL", default=DEFAULT_URL, show_default=True, show_envvar=True, callback=_url,
+              help="Where the gateway serves its API.")  # fmt: skip
+@click.option("--token", envvar="WATTLINE_TOKEN", show_envvar=True, help="The API's bearer token.")
+@click.pass_context
+def point(ctx: click.Context, url: str, token: str | None) -> None:
+    """List and rename points of delivery."""
+    ctx.obj = PointClient(url, token)
+
+
+@point.command("list")
+@click.argument("device", required=False)
+@as_json_option
+@click.pass_obj
+def list_(client: PointClient, device: str | None, as_json: bool) -> None:
+    """Show all points, or those of DEVICE: the meter there now, since when, and the one before it."""
+    points = _ask(client, lambda api: api.points(device))
+    if as_json:
+        click.echo(json.dumps(points))
+        return
+    if not points:
+        click.echo("no points yet: a point comes with the first registration that shows a meter", err=True)
+        return
+    rows = [[title for _, title in COLUMNS], *([_text(one[name]) for name, _ in COLUMNS] for one in points)]
+    widths = [max(len(row[n]) for row in rows) for n in range(len(COLUMNS))]
+    for row in rows:
+        click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+
+
+@point.command("rename")
+@click.argument("which", metavar="POINT")
+@click.argument("name")
+@click.option("--author", default=_user, help="Who, for the history; by default your login.")
+@as_json_option
+@click.pass_obj
+def rename(client: PointClient, which: str, name: str, author: str, as_json: bool) -> None:
+    """Call POINT (its id, or its present name) NAME."""
+
+    async def renamed(api: PointClient) -> dict[str, Any]:
+        found = {one["name"]: one["id"] for one in await api.points(None)}
+        number = found.get(which, int(which) if which.isascii() and which.isdigit() else None)
+        if number is None:
+            raise click.ClickException(f"no point is called {which!r}: `wattline point list` shows them")
+        return await api.rename(number, name, author)
+
+    answer = _ask(client, renamed)
+    click.echo(json.dumps(answer) if as_json else f"point {answer['id']} is called {answer['name']}")
+
+
+def _text(value: Any) -> str:
+    return "-" if value is None else str(value)
+
+
+def _ask(client: PointClient, call: Callable[[PointClient], Awaitable[T]]) -> T:
+    async def asking() -> T:
+        async with client as api:
+            return await call(api)
+
+    try:
+        return asyncio.run(asking())
+    except RequestRefusedError as error:
+        raise click.ClickException("\n".join([error.detail, *error.lines])) from error
+    except ServiceUnreachableError as error:
+        raise click.ClickException(str(error)) from error
