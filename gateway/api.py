@@ -12,8 +12,10 @@ from aiohttp import web
 from broker.messages import MAX_PAYLOAD_BYTES
 from gateway.api_decode import DecodeRoutes
 from gateway.api_devices import DeviceRoutes
+from gateway.api_labels import LabelRoutes
 from gateway.api_meters import MeterRoutes
 from gateway.api_parameters import ParameterRoutes
+from gateway.api_rollouts import RolloutRoutes
 from gateway.api_route import PREFIX, Route
 from gateway.api_specs import SpecRoutes
 from gateway.database import heals, refuses_data
@@ -22,7 +24,11 @@ from gateway.metrics import Metrics
 from gateway.openapi import document, page
 from gateway.problem import ApiError
 from gateway.publisher import Publisher
+from gateway.rollout import Rollouts
+from gateway.rollout_models import Limits
 from gateway.signals import Signals
+from gateway.spec_answer import SpecAnswers
+from gateway.spec_life import SpecLife
 from store.pool import Pool
 
 log = structlog.get_logger()
@@ -35,13 +41,17 @@ PAGE_HEADERS = {
 }
 
 
-def routes(pool: Pool, publisher: Publisher, signals: Signals) -> list[Route]:
+def routes(pool: Pool, publisher: Publisher, signals: Signals, rollouts: Rollouts, limits: Limits) -> list[Route]:
     """All routes of the API."""
+    life = SpecLife(pool, publisher)
+    answers = SpecAnswers(life)
     return [
         *DeviceRoutes(pool).routes(),
         *MeterRoutes(pool).routes(),
         *ParameterRoutes(pool, publisher, signals).routes(),
-        *SpecRoutes(pool, publisher).routes(),
+        *LabelRoutes(pool, publisher).routes(),
+        *SpecRoutes(pool, life, answers).routes(),
+        *RolloutRoutes(pool, rollouts, limits, answers).routes(),
         *DecodeRoutes(publisher).routes(),
     ]
 
