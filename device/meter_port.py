@@ -78,8 +78,12 @@ class MeterPort:
         reason: FrameReason = FrameReason.BAD_FRAME,
         data: bytes = b"",
         key: str | None = None,
+        spec: Spec | None = None,
     ) -> None:
-        """Take a bad or undecodable frame: the first few of each minute are published, all are counted."""
+        """Take a bad or undecodable frame: the first few of each minute are published, all are counted.
+
+        `spec` is the one that could not decode it.
+        """
         context = self._context
         context.metrics.frames.labels(self._protocol or "unknown", error.reason).inc()
         octets = error.data or data
@@ -88,7 +92,7 @@ class MeterPort:
         if not self._suppression.admit(error.reason):
             context.metrics.frames_suppressed.labels(self.port, reason).inc()
             return
-        hints = {"detail": error.detail, **self._suppressed_hint()}
+        hints = {"detail": error.detail, "spec": spec.ref if spec else "", **self._suppressed_hint()}
         context.outgoing.frames(
             reason,
             self.port,
@@ -100,6 +104,7 @@ class MeterPort:
 
     def upkeep(self) -> None:
         """Tell of suppressed frames once their minute is over; call it about once a second."""
+        self._reader.upkeep()
         if self._suppression.overdue:
             counted = self._suppression.take_counted()
             self._context.outgoing.event("frames_suppressed", "warning", meter=self.key, port=self.port, **counted)
@@ -179,7 +184,8 @@ class MeterPort:
                     # an unknown product: its frames are its history, which a spec of its own will read
                     self._keep_raw(held, received)
                 else:
-                    self.fail(error, held.at, reason=FrameReason.UNDECODABLE, data=held.frame.data, key=held.meter)
+                    data, key = held.frame.data, held.meter
+                    self.fail(error, held.at, reason=FrameReason.UNDECODABLE, data=data, key=key, spec=spec)
             else:
                 asked = released or self._context.config.parameters.raw_frames
                 if spec.generic and not asked and self._specimens.due(held.meter):

@@ -7,6 +7,7 @@ from broker.errors import FrameError
 from broker.messages import FrameReason, Sample, Source
 from device.bundles import FramesOf, ReadingsOf
 from device.context import Context
+from device.counting import DecodeCounts
 from device.registry import key_behind
 from device.sampler import IntervalSampler, ObisFilter, RepeatFilter
 from device.stamping import Received, Stamp, stamp, standing
@@ -27,7 +28,8 @@ class Reader:
         self._repeats = RepeatFilter()
         self._clock_off: set[str] = set()
         self._failing: set[str] = set()
-        self._told: set[tuple[str, str]] = set()
+        self._told: set[tuple[str, str, str]] = set()
+        self._counts = DecodeCounts(context.monotonic)
         self._revision = -1
         self._filter = ObisFilter(("*",), ())
 
@@ -39,6 +41,7 @@ class Reader:
             decoded = decode(spec, telegram)
         except FrameError as error:
             context.metrics.decode_failures.labels(error.reason).inc()
+            self._counts.add(key, spec.ref, decoded=False)
             if key not in self._failing:
                 self._failing.add(key)
                 context.outgoing.event(
@@ -49,6 +52,7 @@ class Reader:
             self._failing.discard(key)
             context.outgoing.event("decode_recovered", meter=key, spec=spec.ref)
         context.use_spec(key, spec.ref)
+        self._counts.add(key, spec.ref, decoded=True, refused=bool(decoded.refused))
         self._tell_refused(key, spec, decoded)
         if not held:
             self._tell_clock(key, spec, decoded, received)
@@ -59,6 +63,12 @@ class Reader:
         ):
             of = FramesOf(FrameReason.REQUESTED, self._port, str(telegram.protocol), key)
             context.bundles.add_frame(of, received.at, telegram.frame, context.monotonic())
+
+    def upkeep(self) -> None:
+        """Tell how many telegrams each spec decoded, where it is due; call it about once a second."""
+        for told in self._counts.take_due():
+            counts = {name: getattr(told, name) for name in ("telegrams", "undecodable", "refused", "seconds")}
+            self._context.outgoing.event("decode_counts", meter=told.meter, spec=told.spec, **counts)
 
     def wants_raw(self, key: str, received: Received) -> bool:
         """Whether a frame without a spec is the one of its reading interval; the others are counted."""
@@ -126,7 +136,7 @@ class Reader:
     def _tell_refused(self, key: str, spec: Spec, decoded: Decoded) -> None:
         for refusal in decoded.refused:
             self._context.metrics.values_refused.labels(str(spec.match.protocol)).inc()
-            mark = (key, refusal.address)
+            mark = (key, spec.ref, refusal.address)
             if mark not in self._told and len(self._told) < REFUSED_TOLD_MAX:
                 self._told.add(mark)
                 self._context.outgoing.event(

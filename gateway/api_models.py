@@ -66,6 +66,9 @@ class DevicesQuery(PageQuery):
     """Which devices."""
 
     online: bool | None = Field(default=None, description="Only those that are online, or that are not.")
+    selector: str | None = Field(
+        default=None, max_length=2048, description="Only those with these labels: site=warsaw,model!=pi3,tested,!spare."
+    )
 
 
 class MetersQuery(PageQuery):
@@ -126,6 +129,7 @@ class DeviceSummary(ApiModel):
     reported_version: int | None
     reported_state: Literal["applied", "refused"] | None
     in_step: bool | None
+    labels: dict[str, str] = Field(description="Those that people gave; GET .../labels has the facts beside them.")
 
 
 class MeterSummary(ApiModel):
@@ -220,6 +224,7 @@ class LatestReadings(ApiModel):
     """The newest reading of each series of a meter."""
 
     meter: str
+    spec: str | None = Field(description="The spec version that its device reads it by, as it reports.")
     items: tuple[ReadingView, ...]
 
 

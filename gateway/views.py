@@ -8,8 +8,9 @@ from gateway.api_models import DeviceSummary, Drift, ReportView
 
 def device_summary(row: Any) -> DeviceSummary:
     """A row of list_devices.sql or device_detail.sql."""
-    names = [name for name in DeviceSummary.model_fields if name != "in_step"]
-    return DeviceSummary(**{name: row[name] for name in names}, in_step=in_step(row))
+    names = [name for name in DeviceSummary.model_fields if name not in ("in_step", "labels")]
+    values = {name: row[name] for name in names}
+    return DeviceSummary(**values, in_step=in_step(row), labels=json.loads(row["labels"]))
 
 
 def in_step(row: Any) -> bool | None:
