@@ -12,12 +12,15 @@ from aiohttp import web
 from broker.messages import MAX_PAYLOAD_BYTES
 from gateway.api_decode import DecodeRoutes
 from gateway.api_devices import DeviceRoutes
+from gateway.api_groups import GroupRoutes
+from gateway.api_history import HistoryRoutes
 from gateway.api_labels import LabelRoutes
 from gateway.api_meters import MeterRoutes
 from gateway.api_parameters import ParameterRoutes
 from gateway.api_rollouts import RolloutRoutes
 from gateway.api_route import PREFIX, Route
 from gateway.api_specs import SpecRoutes
+from gateway.api_stages import StageRoutes
 from gateway.database import heals, refuses_data
 from gateway.layers import Problem
 from gateway.metrics import Metrics
@@ -29,6 +32,7 @@ from gateway.rollout_models import Limits
 from gateway.signals import Signals
 from gateway.spec_answer import SpecAnswers
 from gateway.spec_life import SpecLife
+from gateway.stages import Stages
 from store.pool import Pool
 
 log = structlog.get_logger()
@@ -41,7 +45,9 @@ PAGE_HEADERS = {
 }
 
 
-def routes(pool: Pool, publisher: Publisher, signals: Signals, rollouts: Rollouts, limits: Limits) -> list[Route]:
+def routes(
+    pool: Pool, publisher: Publisher, signals: Signals, rollouts: Rollouts, limits: Limits, stages: Stages
+) -> list[Route]:
     """All routes of the API."""
     life = SpecLife(pool, publisher)
     answers = SpecAnswers(life)
@@ -49,6 +55,9 @@ def routes(pool: Pool, publisher: Publisher, signals: Signals, rollouts: Rollout
         *DeviceRoutes(pool).routes(),
         *MeterRoutes(pool).routes(),
         *ParameterRoutes(pool, publisher, signals).routes(),
+        *HistoryRoutes(pool).routes(),
+        *StageRoutes(pool, publisher, stages).routes(),
+        *GroupRoutes(pool, publisher).routes(),
         *LabelRoutes(pool, publisher).routes(),
         *SpecRoutes(pool, life, answers).routes(),
         *RolloutRoutes(pool, rollouts, limits, answers).routes(),

@@ -28,6 +28,7 @@ from gateway.shelf import Shelf, load_shelf, publish_catalogue
 from gateway.signals import Signals
 from gateway.spec_by_hand import SpecsByHand
 from gateway.spec_life import SpecLife
+from gateway.stages import Stages
 from meters.catalogue import catalogue
 from store.pool import Pool, open_pool
 
@@ -97,7 +98,8 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
         inbox = Inbox(session, pool, topics, handlers, publisher, metrics)
         probe = DatabaseProbe(pool)
         rollouts = Rollouts(pool, publisher, metrics)
-        table = routes(pool, publisher, signals, rollouts, settings.rollout)
+        stages = Stages(pool, publisher, metrics, settings.stage_tick_s)
+        table = routes(pool, publisher, signals, rollouts, settings.rollout, stages)
         await stack.enter_async_context(session)
         await stack.enter_async_context(_http(settings, table, metrics, session, probe))
         async with asyncio.TaskGroup() as group:
@@ -105,6 +107,7 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
                 group.create_task(publisher.run(), name="gateway.publish"),
                 group.create_task(reconciler.run(inbox), name="gateway.reconcile"),
                 group.create_task(probe.run(), name="gateway.probe"),
+                group.create_task(stages.run(), name="gateway.stages"),
                 *(
                     group.create_task(work, name=name)
                     for name, work in _watching(settings, pool, publisher, rollouts, metrics)

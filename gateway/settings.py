@@ -38,6 +38,8 @@ class GatewaySettings(ServiceSettings):
     """How often canaries are judged."""
     sweep_s: float = Field(default=5.0, ge=0.1, le=600)
     """A configuration that its gateway has not published after so long is published by any."""
+    stage_tick_s: float = Field(default=2.0, ge=0.05, le=60)
+    """How often staged changes of parameters are judged."""
     drain_s: float = Field(default=5.0, ge=0.1, le=60)
     """How long a stop waits for what is being stored and published."""
 
