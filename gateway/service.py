@@ -21,6 +21,7 @@ from gateway.metrics import Metrics
 from gateway.notices import Notices, Sweep
 from gateway.publisher import Publisher
 from gateway.reconciler import Reconciler, Retained
+from gateway.retained_check import RetainedCheck
 from gateway.rollout import Rollouts
 from gateway.rollout_judge import RolloutJudge
 from gateway.settings import GatewaySettings
@@ -96,6 +97,10 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
         by_hand = SpecsByHand(SpecLife(pool, publisher), publisher)
         handlers = Handlers(pool, publisher, retained, signals, metrics, by_hand)
         inbox = Inbox(session, pool, topics, handlers, publisher, metrics)
+        check = RetainedCheck(
+            settings.broker.as_user("gateway"), settings.client_id, topics, pool, inbox, publisher, metrics,
+            settings.reconcile_s, settings.reconcile_quiet_s,
+        )  # fmt: skip
         probe = DatabaseProbe(pool)
         rollouts = Rollouts(pool, publisher, metrics)
         stages = Stages(pool, publisher, metrics, settings.stage_tick_s)
@@ -107,11 +112,12 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
                 group.create_task(publisher.run(), name="gateway.publish"),
                 group.create_task(reconciler.run(inbox), name="gateway.reconcile"),
                 group.create_task(probe.run(), name="gateway.probe"),
-                group.create_task(stages.run(), name="gateway.stages"),
                 *(
                     group.create_task(work, name=name)
                     for name, work in _watching(settings, pool, publisher, rollouts, metrics)
                 ),
+                group.create_task(stages.run(), name="gateway.stages"),
+                group.create_task(check.run(), name="gateway.retained"),
             ]
             taking = group.create_task(inbox.run(stop), name="gateway.inbox")
             await _drain(stop, settings, publisher, inbox, taking)

@@ -32,6 +32,8 @@ class GatewaySettings(ServiceSettings):
     """Bearer token of the API. Without it the API listens on loopback only."""
     reconcile_quiet_s: float = Field(default=1.0, ge=0.1, le=60)
     """The retained messages have all come once none has for so long after a connection."""
+    reconcile_s: float = Field(default=600.0, ge=0.5, le=86400)
+    """How often all retained messages are compared with the store while the connection lasts, give or take a fifth."""
     rollout: Limits = Limits()
     """By how much a canary may be worse before it is withdrawn."""
     judge_s: float = Field(default=15.0, ge=0.1, le=3600)
