@@ -13,6 +13,8 @@ from broker.messages import MAX_PAYLOAD_BYTES
 from gateway.api_commands import CommandRoutes
 from gateway.api_decode import DecodeRoutes
 from gateway.api_devices import DeviceRoutes
+from gateway.api_groups import GroupRoutes
+from gateway.api_history import HistoryRoutes
 from gateway.api_jobs import JobRoutes
 from gateway.api_labels import LabelRoutes
 from gateway.api_meters import MeterRoutes
@@ -21,6 +23,7 @@ from gateway.api_points import PointRoutes
 from gateway.api_rollouts import RolloutRoutes
 from gateway.api_route import PREFIX, Route
 from gateway.api_specs import SpecRoutes
+from gateway.api_stages import StageRoutes
 from gateway.commands import Commands
 from gateway.database import heals, refuses_data
 from gateway.layers import Problem
@@ -33,6 +36,7 @@ from gateway.rollout_models import Limits
 from gateway.signals import Signals
 from gateway.spec_answer import SpecAnswers
 from gateway.spec_life import SpecLife
+from gateway.stages import Stages
 from store.pool import Pool
 
 log = structlog.get_logger()
@@ -46,7 +50,13 @@ PAGE_HEADERS = {
 
 
 def routes(
-    pool: Pool, publisher: Publisher, signals: Signals, rollouts: Rollouts, limits: Limits, commands: Commands
+    pool: Pool,
+    publisher: Publisher,
+    signals: Signals,
+    rollouts: Rollouts,
+    limits: Limits,
+    commands: Commands,
+    stages: Stages,
 ) -> list[Route]:
     """All routes of the API."""
     life = SpecLife(pool, publisher)
@@ -56,6 +66,9 @@ def routes(
         *MeterRoutes(pool).routes(),
         *PointRoutes(pool).routes(),
         *ParameterRoutes(pool, publisher, signals).routes(),
+        *HistoryRoutes(pool).routes(),
+        *StageRoutes(pool, publisher, stages).routes(),
+        *GroupRoutes(pool, publisher).routes(),
         *LabelRoutes(pool, publisher).routes(),
         *SpecRoutes(pool, life, answers).routes(),
         *RolloutRoutes(pool, rollouts, limits, answers).routes(),

@@ -34,6 +34,8 @@ class GatewaySettings(ServiceSettings):
     """How often to look for frames that came after their meter's spec, and for jobs that the queue lost."""
     reconcile_quiet_s: float = Field(default=1.0, ge=0.1, le=60)
     """The retained messages have all come once none has for so long after a connection."""
+    reconcile_s: float = Field(default=600.0, ge=0.5, le=86400)
+    """How often all retained messages are compared with the store while the connection lasts, give or take a fifth."""
     rollout: Limits = Limits()
     """By how much a canary may be worse before it is withdrawn."""
     judge_s: float = Field(default=15.0, ge=0.1, le=3600)
@@ -48,6 +50,8 @@ class GatewaySettings(ServiceSettings):
     """After so long the history of commands is forgotten."""
     settle_s: float = Field(default=5.0, ge=0.1, le=3600)
     """How often, at first, the registers of a swapped meter are looked for; ever more rarely later."""
+    stage_tick_s: float = Field(default=2.0, ge=0.05, le=60)
+    """How often staged changes of parameters are judged."""
     drain_s: float = Field(default=5.0, ge=0.1, le=60)
     """How long a stop waits for what is being stored and published."""
 
