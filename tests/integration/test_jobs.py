@@ -45,7 +45,6 @@ async def fleet(broker: Broker, database: Database, **settings: Any) -> AsyncIte
 
 async def queued(database: Database, count: int) -> list[dict[str, Any]]:
     """Wait for so many jobs."""
-
     found: list[dict[str, Any]] = []
 
     async def enough() -> bool:
