@@ -69,6 +69,8 @@ async def measure_redecode(
     environment = {
         "WATTLINE_WORKER_DATABASE_DSN": stack.postgres.dsn(user="wattline_ingestor"),
         "WATTLINE_WORKER_HTTP_PORT": str(port),
+        # nothing has to go before it here, and the limit is measured without standing back, too
+        "WATTLINE_WORKER_NICE": "0",
     }
     worker = Service("worker", ["worker"], environment, logs)
     results = {}
