@@ -271,6 +271,7 @@ async def test_the_openapi_document_is_valid_and_answers_follow_it(broker: Broke
             "/meters/{meter}/readings", "/devices/{device}/parameters", "/specs", "/specs/{name}/{version}",
             "/specs:validate", "/specs/{name}/{version}:publish", "/specs/{name}/{version}:deprecate",
             "/specs/{name}/{version}:compare", "/specs:draft", "/unknown", "/decode",
+            "/specs/{name}/{version}:redecode", "/jobs", "/jobs/{job}", "/jobs/{job}:cancel",
         }  # fmt: skip
         assert set(document["paths"]) == {f"/api/v1{path}" for path in wanted}
         meter = quote(KEY, safe="")
@@ -283,6 +284,7 @@ async def test_the_openapi_document_is_valid_and_answers_follow_it(broker: Broke
             "/devices/{device}/parameters": "/devices/d1/parameters",
             "/parameters": "/parameters",
             "/specs": "/specs",
+            "/jobs": "/jobs",
         }.items():
             schema = document["paths"][f"/api/v1{path}"]["get"]["responses"]["200"]["content"]["application/json"]
             status, answer, _ = await call(running, "GET", f"/api/v1{real}")
