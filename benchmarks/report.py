@@ -34,6 +34,8 @@ class RedecodeResult(BaseModel):
     """What one process decodes in the same run and does nothing else, times the cores."""
     ratio: float
     """frames_s over decoding_limit_frames_s."""
+    worker_cpu_us_per_frame: float
+    """Of the worker and its processes, PostgreSQL's not included: what other work on the machine hardly changes."""
 
 
 class RestoreResult(BaseModel):
@@ -79,10 +81,17 @@ def show(report: BenchReport) -> None:
             f"{size.ingestor_cpu_us_per_message:.1f}",
             f"{size.generator_ahead_s:.2f}",
         )
-    again = Table("frames decoded again", "frames/s", "readings/s", "decoding alone, all cores", "ratio")
+    again = Table(
+        "frames decoded again", "frames/s", "readings/s", "decoding alone, all cores", "ratio", "worker us/frame"
+    )
     for name, result in report.redecode.items():
         figures = (result.frames_s, result.readings_s, result.decoding_limit_frames_s)
-        again.add_row(f"{result.frames:,} {name}", *(f"{one:,.0f}" for one in figures), f"{result.ratio:.2f}")
+        again.add_row(
+            f"{result.frames:,} {name}",
+            *(f"{one:,.0f}" for one in figures),
+            f"{result.ratio:.2f}",
+            f"{result.worker_cpu_us_per_frame:.0f}",
+        )
     console = Console()
     console.print(f"bare COPY limit: {report.copy_limit_rows_s:,.0f} rows/s")
     console.print(table)

@@ -273,6 +273,7 @@ async def test_the_openapi_document_is_valid_and_answers_follow_it(broker: Broke
             "/specs/{name}/{version}:compare", "/specs:draft", "/unknown", "/decode",
             "/rollouts", "/specs/{name}/{version}/rollout", "/specs/{name}/{version}:rollout",
             "/specs/{name}/{version}:release", "/specs/{name}/{version}:withdraw", "/devices/{device}/labels",
+            "/specs/{name}/{version}:redecode", "/jobs", "/jobs/{job}", "/jobs/{job}:cancel",
         }  # fmt: skip
         for scope in ("", "/groups/{group}", "/devices/{device}"):
             wanted |= {f"{scope}/parameters{rest}" for rest in ("", "/history", "/diff", ":rollback")}
@@ -296,6 +297,7 @@ async def test_the_openapi_document_is_valid_and_answers_follow_it(broker: Broke
             "/specs": "/specs",
             "/rollouts": "/rollouts",
             "/devices/{device}/labels": "/devices/d1/labels",
+            "/jobs": "/jobs",
         }.items():
             schema = document["paths"][f"/api/v1{path}"]["get"]["responses"]["200"]["content"]["application/json"]
             status, answer, _ = await call(running, "GET", f"/api/v1{real}")

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -249,3 +250,25 @@ async def test_a_worker_without_its_rights_ends_with_a_word_and_loses_no_job(dat
         await opened.execute("GRANT UPDATE ON job TO wattline_ingestor")
     async with working(worker_settings(database)):
         assert (await ended(database, number))["readings"] == 20
+
+
+async def test_the_spec_that_decoded_a_reading_can_be_proved(database: Database) -> None:
+    """The query of docs/STORE.md names the job's spec for readings decoded again, the ledger's for live ones."""
+    text = (Path(__file__).parents[2] / "docs" / "STORE.md").read_text()
+    query = text[text.index("-- which spec version decoded a reading?") :].partition(";")[0]
+    query = query.replace("LGZ:12345678", KEY).replace("now() - interval '1 day'", "'2026-11-01'")
+    await add_meter(database)
+    await keep(database, pushes(3))
+    spec = await add_spec(database)
+    live_at = START + timedelta(hours=1)
+    async with working(worker_settings(database)):
+        await ended(database, await add_job(database, spec.ref))
+    async with connection(database) as opened:
+        await opened.execute("INSERT INTO reading SELECT $1, 7, id, 0 FROM series WHERE obis = '1-0:1.8.0'", live_at)
+        await opened.execute(
+            "INSERT INTO message (received_at, newest_at, seq, device_id, meter_id, rows, kind, boot, spec) "
+            "VALUES ($1, $1, 1, 1, 1, 1, 1, 'b3f1', 'acme-one@2')",
+            live_at,
+        )
+    found = [(one["source"], one["spec"]) for one in await rows(database, query)]
+    assert found == [("redecoded", "acme-one@1")] * 3 + [("live", "acme-one@2")]
