@@ -26,6 +26,9 @@ log = structlog.get_logger()
 UPKEEP_S: Final = 1.0
 FAREWELL_S: Final = 2.0
 TAKEOVER_TOLD_S: Final = 3600.0
+ASK_AGAIN_S: Final = 60.0
+ASK_AGAIN_CAP_S: Final = 3600.0
+"""A registration that nobody answers is sent again after this long, then twice as long each time, up to the cap."""
 
 
 @dataclass(slots=True)
@@ -44,6 +47,8 @@ class Agent:
     restarts: bool = False
     """Whether it ends by command, to be started again."""
     _syncing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _ask_again_s: float = ASK_AGAIN_S
+    _waits_since_s: float | None = None
     _takeovers: int = 0
     _takeover_told_s: float = float("-inf")
 
@@ -191,6 +196,7 @@ class Agent:
                 for notice in self.outbox.take_notices():
                     context.outgoing.event(notice.event, notice.severity, **notice.detail)
                 self._tell_takeover()
+                self._ask_again()
                 context.registry.upkeep()
                 self.ports.upkeep()
                 self._measure()
@@ -198,6 +204,21 @@ class Agent:
                 log.exception("upkeep_failed")
                 context.metrics.task_failures.labels("upkeep").inc()
             await asyncio.sleep(UPKEEP_S)
+
+    def _ask_again(self) -> None:
+        """A gateway that has never been connected did not hear the registration, and the broker kept it for nobody."""
+        context, now_s = self.context, self.context.monotonic()
+        meters = (meter for meter in context.registry.meters if meter.parent is None)
+        if all(context.config.meter(meter.key) is not None for meter in meters):
+            self._waits_since_s, self._ask_again_s = None, ASK_AGAIN_S
+        elif not context.registered():
+            return
+        elif self._waits_since_s is None:
+            self._waits_since_s = now_s
+        elif now_s - self._waits_since_s >= self._ask_again_s:
+            self._waits_since_s, self._ask_again_s = now_s, min(ASK_AGAIN_CAP_S, 2 * self._ask_again_s)
+            log.warning("registration_unanswered", retry_in_s=self._ask_again_s)
+            self.control.registration_changed(self.ports.names, context.registry.meters)
 
     def _tell_takeover(self) -> None:
         """Once in TAKEOVER_TOLD_S, for two devices of one id may take turns for days."""

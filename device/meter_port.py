@@ -80,7 +80,7 @@ class MeterPort:
             self.fail(error, at, reason=FrameReason.UNDECODABLE, data=frame.data)
             return False
         self._context.metrics.frames.labels(self._protocol, "good").inc()
-        if self._bad_in_a_row >= FAILING_AFTER:
+        if self._bad_in_a_row >= FAILING_AFTER and self.key:
             self._context.outgoing.event("frames_recovered", meter=self.key, port=self.port)
         self._bad_in_a_row = 0
         try:

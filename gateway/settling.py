@@ -13,7 +13,8 @@ from store.pool import Pool
 log = structlog.get_logger()
 STAYS_AT_ONCE = 100
 """Stays looked at in one transaction; what else is due waits for the next round."""
-COUNT_EVERY_S = 10.0
+COUNT_EVERY = 2
+"""Rounds without work between two counts of the fleet."""
 
 
 class Settler:
@@ -32,7 +33,7 @@ class Settler:
         """Settle for ever."""
         while True:
             settled = await until_stored(self.settle, "gateway.settle", self._metrics)
-            if time.monotonic() - self._counted_at >= COUNT_EVERY_S:
+            if time.monotonic() - self._counted_at >= COUNT_EVERY * self._every_s:
                 await until_stored(self._count, "gateway.count", self._metrics)
             await asyncio.sleep(self._every_s if settled < STAYS_AT_ONCE else 0.05)
 

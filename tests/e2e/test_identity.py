@@ -15,7 +15,7 @@ from device.service import run as run_device
 from device.settings import DetectionSettings, DeviceSettings
 from device.simulator import SimulatedP1Meter
 from tests.e2e.replay import Replay
-from tests.e2e.whole_loop import Loop, whole_loop
+from tests.e2e.whole_loop import TOKEN, Loop, whole_loop
 from tests.servers import Broker, Database
 
 OLD, NEW = "E0044007133156018", "E0044007133156019"
@@ -37,15 +37,18 @@ def quick(loop: Loop, device: str, folder: Path, *ports: str, **more: Any) -> De
 
 
 async def heard(loop: Loop) -> None:
-    """Wait until the gateway listens to the broker: before its very first connection nobody keeps a registration."""
+    """Wait until the gateway listens to the broker, and ask the fleet for quick readings."""
     async with aiohttp.ClientSession() as http, asyncio.timeout(30):
         while True:
             with contextlib.suppress(aiohttp.ClientConnectionError):
                 async with http.get(f"{loop.api_url}/healthz") as answer:
                     checks = (await answer.json())["checks"]
                     if checks.get("broker", {}).get("ok"):
-                        return
+                        break
             await asyncio.sleep(0.1)
+        fast, headers = {"reading_interval_s": 1, "publish_interval_s": 0.5}, {"Authorization": f"Bearer {TOKEN}"}
+        async with http.patch(f"{loop.api_url}/api/v1/parameters", json=fast, headers=headers) as answer:
+            assert answer.ok, await answer.text()
 
 
 async def stopped(stop: asyncio.Event, folder: Path) -> None:

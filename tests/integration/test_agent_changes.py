@@ -6,6 +6,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from broker.messages import FrameReason, MeterConfig
 from broker.topics import Kind
 from device.simulator import Fault, SimulatedP1Meter, SimulatedSmlMeter
@@ -208,3 +210,19 @@ async def test_another_scaler_changes_no_reading(broker: Broker, tmp_path: Path)
     assert values == sorted(values)
     assert values[-1] - values[0] < 0.5
     assert set(specs_of(desk, SML)) == {"iskra-mt175@1"}
+
+
+async def test_a_registration_that_nobody_answers_is_sent_again(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A platform that was not there to hear the first one hears the next; once it has answered there are no more."""
+    monkeypatch.setattr("device.agent.ASK_AGAIN_S", 1.0)
+    await broker.add_device("pi-1")
+    async with (
+        Desk(broker, "pi-1", answers=False) as desk,
+        SimulatedP1Meter(serial=SERIAL) as meter,
+        agent(settings(desk, tmp_path, meter.port)),
+    ):
+        await until(lambda: len(registered(desk)) > 1)
+        desk.answers = True
+        await until(lambda: desk.samples(P1))

@@ -31,7 +31,7 @@ def later(payload: bytes, seconds: int, serial: str | None = None) -> bytes:
 async def test_boots_that_alternate_are_told_once_with_both(broker: Broker, database: Database) -> None:
     """A, B, A: an error with both boots and their hardware, a gauge and a mark; within the hour it is told once."""
     await broker.add_device("d1")
-    async with gateway(gateway_settings(broker, database)) as running, entered(broker, "d1") as session:
+    async with gateway(gateway_settings(broker, database, settle_s=0.1)) as running, entered(broker, "d1") as session:
         desk = Desk(broker, running, session)
         one, two = registration(p1_meter(), boot=ONE), registration(p1_meter(), boot=TWO)
         for n in range(3):
