@@ -32,6 +32,8 @@ class Reader:
         self._counts = DecodeCounts(context.monotonic)
         self._revision = -1
         self._filter = ObisFilter(("*",), ())
+        self.hurried = False
+        """Take the next telegram as if its interval had just begun."""
 
     def read(self, key: str, spec: Spec, telegram: Telegram, received: Received, *, held: bool = False) -> None:
         """Take one telegram. Raises FrameError where it gives no readings by this spec."""
@@ -40,6 +42,7 @@ class Reader:
         try:
             decoded = decode(spec, telegram)
         except FrameError as error:
+            context.pulse.failed(key, str(error))
             context.metrics.decode_failures.labels(error.reason).inc()
             self._counts.add(key, spec.ref, decoded=False)
             if key not in self._failing:
@@ -53,11 +56,16 @@ class Reader:
             context.outgoing.event("decode_recovered", meter=key, spec=spec.ref)
         context.use_spec(key, spec.ref)
         self._counts.add(key, spec.ref, decoded=True, refused=bool(decoded.refused))
+        if any(self._filter.wants(code) for sample in decoded.samples for code in sample.values):
+            context.pulse.read(key)
+        else:
+            context.pulse.failed(key, "obis_include and obis_exclude leave nothing of it")
         self._tell_refused(key, spec, decoded)
         if not held:
             self._tell_clock(key, spec, decoded, received)
         for meter, sample, at in self._taken(key, spec, decoded, received):
             self._gather(meter, spec, sample, at, received, held=held)
+        self.hurried = self.hurried and held
         if context.config.parameters.raw_frames and self._interval.take(
             f"raw {key}", received.at, context.config.parameters.reading_interval_s
         ):
@@ -94,7 +102,7 @@ class Reader:
             timed = at.own and not sample.sub_meter
             # one telegram may hold several samples of a meter at one time: they share one turn
             if new and not timed and (meter, at.at) not in due:
-                due[meter, at.at] = self._interval.take(meter, at.at, interval_s)
+                due[meter, at.at] = self._interval.take(meter, at.at, interval_s) or self.hurried
             if new and (timed or due[meter, at.at]):
                 yield meter, sample, at
             else:
@@ -114,7 +122,9 @@ class Reader:
             source = Source.BACKFILL
         context.metrics.samples.labels(source).inc()
         of = ReadingsOf(meter, spec.ref, at.clock, source)
-        context.bundles.add_sample(of, Sample(at=at.at, values=values), sample.units, context.monotonic())
+        taken = Sample(at=at.at, values=values)
+        context.pulse.gathered(meter, taken)
+        context.bundles.add_sample(of, taken, sample.units, context.monotonic())
 
     def _tell_clock(self, key: str, spec: Spec, decoded: Decoded, received: Received) -> None:
         clock = standing(spec, decoded, received)

@@ -10,6 +10,7 @@ import structlog
 from aiohttp import web
 
 from broker.messages import MAX_PAYLOAD_BYTES
+from gateway.api_commands import CommandRoutes
 from gateway.api_decode import DecodeRoutes
 from gateway.api_devices import DeviceRoutes
 from gateway.api_groups import GroupRoutes
@@ -21,6 +22,7 @@ from gateway.api_rollouts import RolloutRoutes
 from gateway.api_route import PREFIX, Route
 from gateway.api_specs import SpecRoutes
 from gateway.api_stages import StageRoutes
+from gateway.commands import Commands
 from gateway.database import heals, refuses_data
 from gateway.layers import Problem
 from gateway.metrics import Metrics
@@ -46,7 +48,13 @@ PAGE_HEADERS = {
 
 
 def routes(
-    pool: Pool, publisher: Publisher, signals: Signals, rollouts: Rollouts, limits: Limits, stages: Stages
+    pool: Pool,
+    publisher: Publisher,
+    signals: Signals,
+    rollouts: Rollouts,
+    limits: Limits,
+    commands: Commands,
+    stages: Stages,
 ) -> list[Route]:
     """All routes of the API."""
     life = SpecLife(pool, publisher)
@@ -62,6 +70,7 @@ def routes(
         *SpecRoutes(pool, life, answers).routes(),
         *RolloutRoutes(pool, rollouts, limits, answers).routes(),
         *DecodeRoutes(publisher).routes(),
+        *CommandRoutes(pool, commands).routes(),
     ]
 
 

@@ -4,11 +4,11 @@ import base64
 import binascii
 import json
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
-from broker.messages import At, Parameters
+from broker.messages import At, Parameters, ReportedState
 
 PAGE = 100
 MAX_PAGE = 1000
@@ -128,7 +128,7 @@ class DeviceSummary(ApiModel):
     meter_count: int = Field(description="Meters now in place.")
     desired_version: int | None
     reported_version: int | None
-    reported_state: Literal["applied", "refused"] | None
+    reported_state: ReportedState | None
     in_step: bool | None
     labels: dict[str, str] = Field(description="Those that people gave; GET .../labels has the facts beside them.")
 
@@ -154,7 +154,9 @@ class ReportView(ApiModel):
     """What a device last reported."""
 
     version: int
-    state: Literal["applied", "refused"]
+    state: ReportedState
+    in_force: int | None = Field(description="The version that `effective` and `specs` belong to.")
+    probation: bool = Field(description="Applied, and still to prove itself by readings.")
     reasons: list[dict[str, Any]]
     effective: dict[str, Any]
     specs: dict[str, str]

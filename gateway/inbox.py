@@ -86,6 +86,8 @@ class Inbox:
             work = partial(
                 self._handlers.desired, address, message.payload, retained=message.retain, echoes=not checked
             )
+        elif address.kind is Kind.REPLIES:
+            work = partial(self._handlers.replies, address, message.payload, correlation=message.correlation)
         try:
             result = await until_stored(work, f"gateway.{address.kind}", self._metrics)
         except ContractError as error:

@@ -13,6 +13,8 @@ from broker.session import Session, SessionOptions
 from broker.topics import DELIVERY, Topics
 from gateway.api import application, routes
 from gateway.api_route import Route
+from gateway.command_sender import CommandSender
+from gateway.commands import Bounds, Commands
 from gateway.database import until_stored
 from gateway.desired import configuring, rebuild
 from gateway.handlers import Handlers
@@ -95,7 +97,9 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
         reconciler = Reconciler(session, pool, publisher, retained, metrics, settings.reconcile_quiet_s)
         reconcilers.append(reconciler)
         by_hand = SpecsByHand(SpecLife(pool, publisher), publisher)
-        handlers = Handlers(pool, publisher, retained, signals, metrics, by_hand)
+        bounds = Bounds(settings.commands_per_device, settings.commands_in_flight)
+        commands = Commands(pool, signals, metrics, settings.client_id, bounds)
+        handlers = Handlers(pool, publisher, retained, signals, metrics, by_hand, commands)
         inbox = Inbox(session, pool, topics, handlers, publisher, metrics)
         check = RetainedCheck(
             settings.broker.as_user("gateway"), settings.client_id, topics, pool, inbox, publisher, metrics,
@@ -104,12 +108,15 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
         probe = DatabaseProbe(pool)
         rollouts = Rollouts(pool, publisher, metrics)
         stages = Stages(pool, publisher, metrics, settings.stage_tick_s)
-        table = routes(pool, publisher, signals, rollouts, settings.rollout, stages)
+        table = routes(pool, publisher, signals, rollouts, settings.rollout, commands, stages)
+        kept, gateway = settings.commands_kept_days, settings.client_id
+        sender = CommandSender(session, pool, topics, commands, metrics, gateway, kept)
         await stack.enter_async_context(session)
         await stack.enter_async_context(_http(settings, table, metrics, session, probe))
         async with asyncio.TaskGroup() as group:
             ending = [
                 group.create_task(publisher.run(), name="gateway.publish"),
+                group.create_task(sender.run(), name="gateway.commands"),
                 group.create_task(reconciler.run(inbox), name="gateway.reconcile"),
                 group.create_task(probe.run(), name="gateway.probe"),
                 *(

@@ -190,20 +190,23 @@ def unknown(client: SpecClient, as_json: bool) -> None:
 @click.option("--from-frames", "selector", metavar="[METER|GROUP]", is_flag=False, flag_value="", required=True,
               help="The kept frames of a meter by key, or of a group; alone, of the only unknown group.")  # fmt: skip
 @click.option("--name", help="Name it at once.")
+@click.option("--unit", "given", multiple=True, metavar="CODE=UNIT",
+              help="The unit of a code without one on the wire, by the display; may be repeated.")  # fmt: skip
 @as_json_option
 @click.pass_obj
-def draft(client: SpecClient, selector: str, name: str | None, as_json: bool) -> None:
+def draft(client: SpecClient, selector: str, name: str | None, given: tuple[str, ...], as_json: bool) -> None:
     """Propose a spec from raw frames, as YAML to edit, name, and add."""
+    units = dict(unit_of(text) for text in given)
 
     async def drafted(api: SpecClient) -> dict[str, Any]:
         groups = [] if ":" in selector else [one["group"] for one in await api.unknown()]
         if selector in groups or (not selector and len(groups) == 1):
-            return await api.draft(group=selector or groups[0])
+            return await api.draft(group=selector or groups[0], units=units)
         if not selector:
             raise click.ClickException(
                 f"{len(groups)} groups are unknown: name one, or a meter; wattline spec unknown lists them"
             )
-        return await api.draft(meter=selector)
+        return await api.draft(meter=selector, units=units)
 
     found = ask(client, drafted)
     text = found["text"] if name is None else str(found["text"]).replace("name: ''", f"name: {name}", 1)
@@ -215,6 +218,14 @@ def first_for(canary: str | None, limits: tuple[tuple[str, str], ...]) -> dict[s
     if limits and canary is None:
         raise click.UsageError("--limit needs --canary: only a canary is judged")
     return {} if canary is None else {"canary": canary, **dict(limits)}
+
+
+def unit_of(text: str) -> tuple[str, str]:
+    """CODE=UNIT on the command line."""
+    code, _, unit = text.partition("=")
+    if not code or not unit:
+        raise click.BadParameter(f"{text!r}: write CODE=UNIT, for example 1-0:16.7.0=W", param_hint="--unit")
+    return code, unit
 
 
 def read(file: str) -> bytes:

@@ -69,8 +69,8 @@ class SpecClient(ConfigClient):
         found: list[dict[str, Any]] = (await self._call("GET", self._base / "unknown"))["items"]
         return found
 
-    async def draft(self, **request: str) -> dict[str, Any]:
-        """A proposal from the frames of a `meter` or a `group`."""
+    async def draft(self, **request: str | dict[str, str]) -> dict[str, Any]:
+        """A proposal from the frames of a `meter` or a `group`, with `units` by address."""
         return await self._call("POST", self._base / "specs:draft", request, PUBLISH_TIMEOUT_S)
 
     def _one(self, name: str, version: int) -> URL:

@@ -49,7 +49,7 @@ class SpecDrafts:
         protocol = Wire(request.protocol) if request.protocol else None
         try:
             async with self._drafting:
-                return await asyncio.to_thread(propose, frames, protocol), len(frames)
+                return await asyncio.to_thread(propose, frames, protocol, request.units), len(frames)
         except ContractError as error:
             raise wrong(error.field, error.reason, error.fix) from error
 

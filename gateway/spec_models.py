@@ -192,6 +192,9 @@ class DraftRequest(ApiModel):
         Annotated[tuple[Annotated[str, StringConstraints(max_length=200_000)], ...], Field(max_length=200)] | None
     ) = Field(default=None, description="Each as hex or base64.")
     protocol: Wire | None = Field(default=None, description="Whichever they are of, without it.")
+    units: dict[Annotated[str, StringConstraints(max_length=64)], Annotated[str, StringConstraints(max_length=16)]] = (
+        Field(default_factory=dict, max_length=64, description="Units by address where the wire names none.")
+    )
 
     @model_validator(mode="after")
     def _one(self) -> Self:

@@ -2,12 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 from broker.errors import ContractError
-from broker.obis import Kind
+from broker.obis import Kind, canonical, spell
 from meters.catalogue import catalogue
 from meters.draft_goldens import golden_lines
 from meters.draft_seen import Heard, RawFrame, Seen, hear, shared_facts, survey
@@ -36,14 +37,16 @@ class Draft:
     goldens: int
 
 
-def propose(frames: Iterable[RawFrame], protocol: Wire | None = None) -> Draft:
+def propose(frames: Iterable[RawFrame], protocol: Wire | None = None, units: Mapping[str, str] | None = None) -> Draft:
     """A spec that reads these frames; what is guessed says so in a comment.
 
-    Raises ContractError where the frames hold no telegram.
+    `units` are those of addresses for which the wire names none, by somebody who has seen the display. Raises
+    ContractError where the frames hold no telegram, and for a unit that can't be.
     """
     heard = hear(frames, protocol)
     wire = heard[0].telegram.protocol
     seen = survey(heard)
+    _take_units(seen, units or {})
     generic = next(spec for spec in catalogue() if spec.generic and spec.match.protocol is wire)
     head = [*_head(heard, seen), *_how(heard, generic), *_points(seen, len(heard))]
     bare = load_spec(_named("\n".join(head)), origin=UNNAMED)
@@ -120,6 +123,24 @@ def _conditions(facts: dict[str, str], heard: list[Heard], seen: dict[str, Seen]
         yield f"  all: {json.dumps([one.address for one in steady[:MAX_ALL]])}"
 
 
+def _take_units(seen: dict[str, Seen], units: Mapping[str, str]) -> None:
+    """Note what somebody says of units. Raises ContractError."""
+    for address, unit in units.items():
+        one, field = seen.get(address), f"units.{address}"[:200]
+        if one is None or one.low is None:
+            raise ContractError(
+                "no number of this address is in the frames", field=field, fix="see the draft without it"
+            )
+        if one.units:
+            raise ContractError(f"the wire names {one.units[0]}", field=field, fix="leave it out")
+        one.said = spell(unit)
+        if one.code is not None:
+            try:
+                canonical(one.code, Decimal(0), one.said)
+            except ContractError as error:
+                raise ContractError(error.reason, field=field, fix=error.fix) from error
+
+
 def _is_register(one: Seen) -> bool:
     quantity = one.quantity
     return quantity is not None and quantity.kind is Kind.REGISTER and one.low is not None
@@ -172,7 +193,7 @@ def _own(one: Seen) -> bool:
     code = one.code
     if code is None or code.f != 255 or (code.a == 0 and 1 <= code.b <= 9):
         return False
-    return one.quantity is not None or bool(one.units)
+    return one.quantity is not None or bool(one.units) or bool(one.said)
 
 
 def _point(one: Seen, telegrams: int) -> Iterator[str]:
@@ -183,6 +204,8 @@ def _point(one: Seen, telegrams: int) -> Iterator[str]:
         yield f"    from: {quoted(one.address, 40)}"
     if one.units:
         yield f"    unit: {json.dumps(one.units[:8], ensure_ascii=False)}"
+    elif one.said:
+        yield f"    unit: {json.dumps(one.said, ensure_ascii=False)}  # as its display shows; the wire names none"
     elif quantity is not None and quantity.unit:
         yield f"    unit: {quantity.unit}  # {_GUESSED}the wire names none; compare with the display"
     if quantity is None:

@@ -46,6 +46,8 @@ class Seen:
     high: Decimal | None = None
     falls: bool = False
     text: str = ""
+    said: str = ""
+    """Its unit by somebody who has seen the display, where the wire names none."""
 
     @property
     def code(self) -> Obis | None:
@@ -63,7 +65,7 @@ class Seen:
     @property
     def guessed_kind(self) -> Kind:
         """What an address behaves like that no rule names: an energy that never fell is a register."""
-        rises = not self.falls and any(unit.endswith(_ENERGY) for unit in self.units)
+        rises = not self.falls and any(unit.endswith(_ENERGY) for unit in (*self.units, self.said))
         return Kind.REGISTER if rises else Kind.INSTANTANEOUS
 
     def take(self, record: Record) -> None:

@@ -2,11 +2,13 @@
 
 import os
 import secrets
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+import structlog
 
 from broker.topics import Topics
 from deploy.local.mosquitto import MosquittoServer
@@ -16,6 +18,12 @@ from deploy.local.stack import LocalStack
 from tests.servers import Broker, Database
 
 _ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _logs_apart() -> None:
+    """Services that run inside a test log past the output of commands that the test calls in the same process."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(file=sys.__stderr__))
 
 
 @pytest.fixture(scope="session")

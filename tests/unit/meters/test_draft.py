@@ -123,3 +123,26 @@ def test_a_readout_that_came_unasked_is_drafted_as_a_push(block: bool, mode: str
     lines = ["0.0.0(12345678)", "1.8.0(012345.678*kWh)"]
     frame = encode_iec62056(lines, identification="XYZ5MODEL", block=block, parity=True)
     assert named(propose([RawFrame(frame)]).text).link.mode == mode
+
+
+UNITLESS = RawFrame(encode_iec62056(["0.0.0(12345678)", "1.8.0(012345.678)", "16.7.0(000482)"], identification="XYZ5A"))
+
+
+def test_units_from_the_display_hold_in_points_and_goldens() -> None:
+    """Who knows the meter says what the wire does not, and the goldens state it in canonical units."""
+    draft = propose([UNITLESS], units={"1-0:16.7.0": "w"})
+    assert 'unit: "W"  # as its display shows' in draft.text
+    spec = named(draft.text)
+    assert str(spec.goldens[0].values["1-0:16.7.0"]) == "0.482"
+    assert check(spec) == []
+
+
+@pytest.mark.parametrize(
+    ("units", "reason"),
+    [({"1-0:16.7.0": "V"}, "does not measure"), ({"1-0:99.7.0": "W"}, "no number"), ({"1-0:0.0.0": "W"}, "no number")],
+)
+def test_a_unit_that_cannot_be_is_refused_by_its_code(units: dict[str, str], reason: str) -> None:
+    """A wrong dimension, and a code that no frame has, are named."""
+    with pytest.raises(ContractError, match=reason) as caught:
+        propose([UNITLESS], units=units)
+    assert caught.value.field == f"units.{next(iter(units))}"
