@@ -286,7 +286,7 @@ class Desired(Message):
         content = self.model_dump(mode="json", include={"version", "parameters", "meters"}, exclude_none=True)
         for name in UNHASHED_AT_DEFAULT:
             if getattr(self.parameters, name) == Parameters.model_fields[name].default:
-                del content["parameters"][name]
+                content["parameters"].pop(name, None)
         return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
     def sealed(self) -> Self:

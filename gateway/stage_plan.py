@@ -77,6 +77,8 @@ class Sight:
     reported_version: int
     reported_state: str | None
     reported_at: datetime | None
+    probation: bool
+    """It applied the change and may still go back by itself."""
     reasons: tuple[str, ...]
     reading_at: datetime | None
     """When its newest readings came, None where none came since it applied the change."""
@@ -152,7 +154,7 @@ def _unreported(stage: Stage, member: Member, sight: Sight, now: datetime) -> Me
 def _applied(stage: Stage, member: Member, sight: Sight, now: datetime) -> Member:
     since = member.applied_at or sight.reported_at or now
     applied = replace(member, state="applied", why=None, applied_at=since)
-    settled = now - since >= timedelta(seconds=stage.settle_s)
+    settled = not sight.probation and now - since >= timedelta(seconds=stage.settle_s)
     if not member.reads:
         return replace(applied, state="healthy") if settled else applied
     quiet = timedelta(seconds=max(stage.settle_s, QUIET_INTERVALS * sight.interval_s))

@@ -170,6 +170,7 @@ def _sight(row: Any, readings: Mapping[int, datetime]) -> Sight:
         reported_version=row["reported_version"] or 0,
         reported_state=row["reported_state"],
         reported_at=row["reported_at"],
+        probation=row["probation"],
         reasons=tuple(f"{one.get('field')}: {one.get('reason')}" for one in reasons),
         reading_at=readings.get(row["device_id"]),
         trouble=row["trouble"],
