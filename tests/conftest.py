@@ -1,5 +1,6 @@
 """Fixtures that tests of all kinds share: real servers, databases, and the captures."""
 
+import asyncio
 import os
 import secrets
 from collections.abc import AsyncIterator
@@ -9,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from broker.topics import Topics
+from deploy.local.community import CommunityServer, provide_community
 from deploy.local.mosquitto import MosquittoServer
 from deploy.local.postgres import PostgresServer
 from deploy.local.settings import LocalSettings
@@ -100,3 +102,34 @@ async def own_database(own_postgres: PostgresServer) -> Database:
 
     await migrate(own_postgres.dsn("wattline"))
     return Database(own_postgres, "wattline")
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def community_snapshot(stack: LocalStack) -> Path:
+    """A migrated database of TimescaleDB Community as a file, to start others from."""
+    from store.migrate import migrate
+
+    packages = await asyncio.to_thread(provide_community, LocalSettings(), print)
+    server = CommunityServer(packages, stack.folder / "community-template")
+    await server.start()
+    await migrate(server.dsn())
+    path = await server.snapshot()
+    await server.stop()
+    return path
+
+
+@pytest_asyncio.fixture
+async def community(stack: LocalStack, community_snapshot: Path) -> AsyncIterator[Database]:
+    """A migrated database of this test alone on TimescaleDB Community: one connection at a time, and no COPY."""
+    packages = await asyncio.to_thread(provide_community, LocalSettings(), print)
+    server = CommunityServer(packages, stack.folder / f"community-{secrets.token_hex(4)}", community_snapshot)
+    await server.start()
+    yield Database(server, "postgres")
+    await server.stop()
+
+
+@pytest.fixture(params=["apache", "community"])
+def each_edition(request: pytest.FixtureRequest) -> Database:
+    """A migrated database of this test alone; the test runs once on the machine's edition and once on Community."""
+    chosen: Database = request.getfixturevalue("database" if request.param == "apache" else "community")
+    return chosen

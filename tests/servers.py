@@ -4,6 +4,7 @@ import secrets
 from dataclasses import dataclass, field
 
 from broker.topics import Topics
+from deploy.local.community import CommunityServer
 from deploy.local.mosquitto import MosquittoServer
 from deploy.local.postgres import PostgresServer
 
@@ -44,7 +45,7 @@ class Broker:
 class Database:
     """A database of one test on a server."""
 
-    server: PostgresServer
+    server: PostgresServer | CommunityServer
     name: str
 
     def dsn(self, user: str = "postgres") -> str:

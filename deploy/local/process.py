@@ -31,19 +31,22 @@ class ServerError(TransientError):
 
 
 class ServerProcess:
-    """A program with its own working folder and log file, started under the servers' account.
+    """A program with its own working folder and log file, started under the servers' account or `as_owner`.
 
     It runs in a session of its own, so that Ctrl-C on the terminal reaches its owner only, and the kernel sends
     it `orphan_signal` when the owner dies. It is bound to no event loop: a fixture may start it in one loop and a
     test stop it in another.
     """
 
-    def __init__(self, command: Sequence[str | Path], folder: Path, *, orphan_signal: str) -> None:
+    def __init__(
+        self, command: Sequence[str | Path], folder: Path, *, orphan_signal: str, as_owner: bool = False
+    ) -> None:
         self.command = [str(word) for word in command]
         self.folder = folder
         self.name = Path(self.command[0]).name
         self.log_path = folder.with_name(f"{folder.name}.log")
         self._orphan_signal = orphan_signal
+        self._as_owner = as_owner
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -61,7 +64,7 @@ class ServerProcess:
         offset = self.log_path.stat().st_size if self.log_path.exists() else 0
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: ASYNC220  (bound to no loop, see the class)
-                [*_as_server(self._orphan_signal), *self.command],
+                [*_as_server(self._orphan_signal, as_owner=self._as_owner), *self.command],
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -177,8 +180,8 @@ def _kill_once(inside: str) -> int:
     return killed
 
 
-def _as_server(orphan_signal: str | None) -> list[str]:
-    account = server_account()
+def _as_server(orphan_signal: str | None, *, as_owner: bool = False) -> list[str]:
+    account = None if as_owner else server_account()
     words = ["--pdeathsig", orphan_signal] if orphan_signal else []
     if account is not None:
         words += ["--reuid", str(account.pw_uid), "--regid", str(account.pw_gid), "--clear-groups"]

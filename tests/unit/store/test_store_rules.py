@@ -12,9 +12,10 @@ from store.queries import load
 FIRST, SECOND, THIRD = (Migration(f"000{number}_x", f"SELECT {number}") for number in (1, 2, 3))
 
 
-def test_shipped_migrations_are_numbered_without_gaps() -> None:
-    """Files count up from 0001, so that two branches can't both add the same number unseen."""
-    assert [int(migration.name[:4]) for migration in shipped()] == list(range(1, len(shipped()) + 1))
+def test_no_number_of_a_migration_stands_twice() -> None:
+    """Each file has a number of its own, so that two branches can't both add the same one unseen."""
+    numbers = [migration.name[:4] for migration in shipped()]
+    assert len(set(numbers)) == len(numbers)
 
 
 def test_only_what_is_new_is_pending() -> None:
