@@ -14,6 +14,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "ingestor": ("ingestor.__main__:main", "server", "Run the ingestor: topics into TimescaleDB."),
     "gateway": ("gateway.__main__:main", "server", "Run the config service and its HTTP API."),
     "device": ("device.__main__:main", "device", "Run the agent on a Raspberry Pi."),
+    "grafana": ("grafana.cli:grafana", "server", "Provision Grafana's dashboards, data source and alerts."),
     "simulate": ("device.simulator.__main__:main", "device", "Run a simulated meter on a pty."),
 }
 """Name: where the click command stands, the extra that it needs, and one line of help."""

@@ -123,7 +123,7 @@ def rows(frame: Frame, query: str, *columns: Field, sort_by: str | None = None, 
     if sort_by is not None:
         panel.sort_by([common.TableSortByFieldState().display_name(sort_by).desc(descending)])
     made = frame.around(panel.with_target(SqlQuery(query)), Field(), columns)
-    made.build().field_config.defaults.custom = {"align": "auto", "filterable": True}
+    _custom(made, {"align": "auto", "filterable": True})
     return made
 
 
@@ -182,4 +182,12 @@ def heat(frame: Frame, query: str, default: Field) -> Made:
     panel.rows_frame(heatmap.RowsHeatmapOptions().layout(shapes.HeatmapCellLayout.UNKNOWN).value("Power"))
     panel.y_axis(heatmap.YAxisConfig().axis_placement(shapes.AxisPlacement.LEFT).reverse(True))
     cells = heatmap.CellValues().unit(default.unit or "none").decimals(default.decimals or 0)
-    return frame.around(panel.cell_values(cells).with_target(SqlQuery(query, "time_series")), default)
+    made = frame.around(panel.cell_values(cells).with_target(SqlQuery(query, "time_series")), default)
+    _custom(made, {})
+    return made
+
+
+def _custom(made: Made, options: dict[str, object]) -> None:
+    config = made.build().field_config
+    if config is not None:
+        config.defaults.custom = options

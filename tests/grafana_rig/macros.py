@@ -50,28 +50,21 @@ class Context:
         since, until = (f"'{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z'" for at in (self.since, self.until))
         if name == "__timeGroup" and sql[found.end() : found.end() + 1] == ",":
             name = "__timeGroupAlias"  # as before Grafana 5.3
-        match name:
-            case "__time":
-                return f'{arguments[0]} AS "time"'
-            case "__timeEpoch":
-                return f'extract(epoch from {arguments[0]}) as "time"'
-            case "__timeFilter":
-                return f"{arguments[0]} BETWEEN {since} AND {until}"
-            case "__timeFrom":
-                return since
-            case "__timeTo":
-                return until
-            case "__timeGroup":
-                return self._group(arguments)
-            case "__timeGroupAlias":
-                return self._group(arguments) + ' AS "time"'
-            case "__unixEpochFilter":
-                epochs = [int(at.timestamp()) for at in (self.since, self.until)]
-                return f"{arguments[0]} >= {epochs[0]} AND {arguments[0]} <= {epochs[1]}"
-            case "__unixEpochGroup":
-                width = _seconds(arguments[1])
-                return f"floor(({arguments[0]})/{width:g})*{width:g}"
-        raise AssertionError(f"Grafana has no macro {found.group(0)}")
+        column, *_ = arguments
+        epochs = [int(at.timestamp()) for at in (self.since, self.until)]
+        known = {
+            "__time": lambda: f'{column} AS "time"',
+            "__timeEpoch": lambda: f'extract(epoch from {column}) as "time"',
+            "__timeFilter": lambda: f"{column} BETWEEN {since} AND {until}",
+            "__timeFrom": lambda: since,
+            "__timeTo": lambda: until,
+            "__timeGroup": lambda: self._group(arguments),
+            "__timeGroupAlias": lambda: self._group(arguments) + ' AS "time"',
+            "__unixEpochFilter": lambda: f"{column} >= {epochs[0]} AND {column} <= {epochs[1]}",
+            "__unixEpochGroup": lambda: f"floor(({column})/{_seconds(arguments[1]):g})*{_seconds(arguments[1]):g}",
+        }
+        assert name in known, f"Grafana has no macro {found.group(0)}"
+        return known[name]()
 
     def _group(self, arguments: list[str]) -> str:
         width = _seconds(arguments[1])
