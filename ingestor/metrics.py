@@ -35,6 +35,15 @@ class Metrics:
         self.queue = self._gauge("queue_messages", "Messages received and not yet acknowledged")
         self.cached_meters = self._gauge("cached_meters", "Meters whose ids are in memory")
         self.cached_devices = self._gauge("cached_devices", "Devices whose ids are in memory")
+        self.rollup_behind_s = self._gauge(
+            "rollup_behind_seconds", "How far the roll-ups lag behind, beyond a quarter-hour"
+        )
+        self.rollup_quarters = self._counter("rollup_quarters", "Quarter-hours of series that were rolled up")
+        self.rollup_late_hours = self._counter("rollup_late_hours", "Hours of series rolled up again for late readings")
+        self.chunks_dropped = self._counter("chunks_dropped", "Chunks that retention dropped", "table")
+        self.upkeep_failures = self._counter(
+            "upkeep_failures", "Roll-ups or retention that failed and were left for later"
+        )
         self.connected = self._gauge("broker_connected", "1 while the broker session is up")
         self.connections = self._gauge("broker_connections", "Connections to the broker since the start")
         self.broker_dropped = self._gauge("broker_dropped", "Messages the broker dropped since its start, as it says")

@@ -17,6 +17,7 @@ from ingestor.metrics import Metrics
 from ingestor.names import Limits, Names
 from ingestor.pipeline import BROKER_DROPPED, Pipeline
 from ingestor.settings import IngestorSettings
+from ingestor.upkeep import Upkeep
 from store.migrate import shipped
 from store.pool import Pool, open_pool
 
@@ -68,7 +69,10 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as group:
             intake = group.create_task(pipeline.intake(), name="ingestor.intake")
             late = asyncio.Event()
-            write = group.create_task(_with_database(settings, pipeline, watch, late), name="ingestor.database")
+            upkeep = Upkeep(settings.upkeep_every_s, metrics)
+            write = group.create_task(
+                _with_database(settings, pipeline, (watch, upkeep), late), name="ingestor.database"
+            )
             await stop.wait()
             log.info("ingestor_stopping", open_batch=pipeline.held)
             intake.cancel()
@@ -79,8 +83,11 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
     log.info("ingestor_stopped")
 
 
-async def _with_database(settings: IngestorSettings, pipeline: Pipeline, watch: Watch, late: asyncio.Event) -> None:
-    opened = partial(open_pool, min_size=1, max_size=settings.writers + 1, application_name=settings.client_id)
+async def _with_database(
+    settings: IngestorSettings, pipeline: Pipeline, chores: tuple[Watch, Upkeep], late: asyncio.Event
+) -> None:
+    watch, upkeep = chores
+    opened = partial(open_pool, min_size=1, max_size=settings.writers + 2, application_name=settings.client_id)
     async with opened(settings.database_dsn.get_secret_value()) as pool:
         await _require_schema(pool)
         try:
@@ -88,6 +95,7 @@ async def _with_database(settings: IngestorSettings, pipeline: Pipeline, watch: 
                 for number in range(settings.writers):
                     group.create_task(pipeline.write(pool), name=f"ingestor.write.{number}")
                 group.create_task(watch.keep(pool), name="ingestor.watch")
+                group.create_task(upkeep.keep(pool), name="ingestor.upkeep")
                 group.create_task(_terminate_when(late, pool), name="ingestor.terminate")
         finally:
             await _flush(pool, watch)

@@ -12,6 +12,7 @@ import asyncpg
 import structlog
 
 from broker.errors import PermanentError
+from store.edition import apply_edition
 from store.pool import check_dsn
 from store.queries import load
 
@@ -82,10 +83,13 @@ def pending(migrations: tuple[Migration, ...], applied: Mapping[str, str]) -> tu
     return rest
 
 
-async def migrate(dsn: str, migrations: tuple[Migration, ...] | None = None) -> list[str]:
+async def migrate(
+    dsn: str, migrations: tuple[Migration, ...] | None = None, settings: Mapping[str, str] | None = None
+) -> list[str]:
     """Bring a database up to date; returns the names of the migrations applied now, none if it already was.
 
-    Safe to run any number of times and from several places at once: the second waits for the first. Each file is one
+    `settings` of the store (store.settings) are saved, and those saved before hold where none is given. Safe to run any
+    number of times and from several places at once: the second waits for the first. Each file is one
     transaction, so a failed one leaves nothing behind. Raises MigrationError, or PermanentError for a
     wrong DSN, with what a person can do about it.
     """
@@ -97,7 +101,8 @@ async def migrate(dsn: str, migrations: tuple[Migration, ...] | None = None) -> 
         await _require_postgres(connection)
         await _ensure_extension(connection)
         await _ensure_roles(connection)
-        return await _apply(connection, wanted)
+        applied = await _apply(connection, wanted)
+        return applied + await apply_edition(connection, dict(settings or {}))
     except asyncpg.InsufficientPrivilegeError as error:
         raise MigrationError(
             f"the role {_user(dsn)} may not do this ({error}): migrate as a superuser, or as the database's owner "

@@ -16,7 +16,7 @@ from deploy.local.settings import server_account
 HOST = "127.0.0.1"
 _POLL_S = 0.01
 _GONE_S = 10.0
-_SERVERS = ("postgres", "mosquitto", "ld-linux")
+_SERVERS = ("postgres", "mosquitto", "ld-linux", "node")
 """How the names of programs begin that may be killed; those of the provided root run as their loader."""
 
 

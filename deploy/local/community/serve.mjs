@@ -9,6 +9,9 @@ const [port, snapshot] = process.argv.slice(2)
 const loadDataDir = snapshot && new Blob([await readFile(snapshot)])
 const db = await PGlite.create({ extensions: { timescaledb }, loadDataDir })
 if (!snapshot) await db.exec('CREATE EXTENSION timescaledb')
+// WebAssembly finds the second library's symbols in the first only where both are loaded in this order.
+const { rows: [{ version }] } = await db.query("SELECT extversion AS version FROM pg_extension WHERE extname = 'timescaledb'")
+for (const part of ['', '-tsl']) await db.exec(`LOAD '$libdir/timescaledb${part}-${version}'`)
 
 process.on('SIGUSR2', async () => {
   const dump = await db.dumpDataDir('none')

@@ -1,0 +1,131 @@
+"""Bringing up to date what depends on edition and settings: roll-ups, retention, compression, partitions, drives."""
+
+import hashlib
+import re
+from importlib import resources
+from typing import Any, TypeAlias
+
+import asyncpg
+import structlog
+
+from broker.errors import PermanentError
+from store.queries import load
+from store.settings import FOREVER, SettingError, StoreSettings, merged
+
+log = structlog.get_logger()
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+EDITIONS = {"apache": "apache", "timescale": "community"}
+"""Folder by the server's setting timescaledb.license."""
+_PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
+
+
+class EditionError(PermanentError):
+    """Why a database can't be served by the edition that runs."""
+
+
+def rendered(edition: str, settings: StoreSettings) -> dict[str, str]:
+    """The SQL of an edition by file name, in order."""
+    folder = resources.files("store.editions") / edition
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
+    values = _values(settings)
+    return {file.name: _PLACEHOLDER.sub(lambda match: values[match[1]], file.read_text("utf-8")) for file in files}
+
+
+def _values(settings: StoreSettings) -> dict[str, str]:
+    # all of these were validated, and none can hold a quote
+    suffix = re.sub(r"[^a-z0-9]+", "_", settings.zone.lower())[:40]
+    intervals = {
+        name: "NULL::interval" if value == FOREVER else f"'{value}'::interval"
+        for name, value in settings.stored().items()
+        if name.startswith("keep_") or name == "compress_after"
+    }
+    return intervals | {"zone": f"'{settings.zone}'", "agg_1d": f"agg_1d_{suffix}", "agg_1mo": f"agg_1mo_{suffix}"}
+
+
+async def apply_edition(connection: Connection, given: dict[str, str]) -> list[str]:
+    """Save the settings and make the database what they and its edition ask for; returns what was done.
+
+    What is so already is left alone. Raises SettingError for a setting that can't hold, EditionError where the
+    edition lacks what the database has.
+    """
+    saved = {row["name"]: row["value"] for row in await connection.fetch("SELECT name, value FROM store_setting")}
+    settings = merged(saved, given)
+    edition = EDITIONS[await connection.fetchval("SELECT current_setting('timescaledb.license')")]
+    await _require_compatible(connection, edition)
+    done = []
+    async with connection.transaction():
+        for name, value in settings.stored().items():
+            if saved.get(name) != value:
+                await connection.execute(load("save_setting"), name, value)
+                if name in saved or name in given:
+                    done.append(f"{name} = {value or '(none)'}")
+        done += await _partition(connection, settings)
+        done += await _place(connection, settings)
+        done += await _apply(connection, edition, settings)
+        if edition == "apache" and saved.get("zone", settings.zone) != settings.zone:
+            await connection.execute("SELECT rollup_rezone()")
+    return done
+
+
+async def _apply(connection: Connection, edition: str, settings: StoreSettings) -> list[str]:
+    files = rendered(edition, settings)
+    checksum = hashlib.sha256(repr((edition, sorted(files.items()))).encode()).hexdigest()
+    if await connection.fetchval("SELECT value FROM installation WHERE name = 'edition_sql'") == checksum:
+        return []
+    for name, sql in files.items():
+        try:
+            await connection.execute(sql)
+        except asyncpg.InsufficientPrivilegeError:
+            raise
+        except asyncpg.PostgresError as error:
+            raise EditionError(f"editions/{edition}/{name} failed and was undone: {error}") from error
+    await connection.execute(load("record_edition"), checksum)
+    return [f"features of TimescaleDB {edition.capitalize()}"]
+
+
+async def _require_compatible(connection: Connection, edition: str) -> None:
+    if edition == "apache" and await connection.fetchval(
+        "SELECT count(*) FROM timescaledb_information.continuous_aggregates"
+    ):
+        raise EditionError(
+            "this database holds continuous aggregates and compressed chunks, which the Apache edition can't read: "
+            "set timescaledb.license = 'timescale' on a server with the Community edition"
+        )
+
+
+async def _partition(connection: Connection, settings: StoreSettings) -> list[str]:
+    """Parts by hash of the series. TimescaleDB takes a first hash dimension on an empty table only."""
+    wanted = settings.hash_partitions
+    found = await connection.fetchval(load("hash_partitions"))
+    if wanted == (found or 1):
+        return []
+    if found is not None:
+        await connection.execute("SELECT set_number_partitions('reading', $1::integer, 'series_id')", wanted)
+    elif await connection.fetchval("SELECT EXISTS (SELECT FROM reading)"):
+        raise SettingError(
+            "hash_partitions", "readings are stored already", "partitions can only be set before the first reading"
+        )
+    else:
+        await connection.execute("SELECT drop_chunks('reading', older_than => 'infinity'::timestamptz)")
+        await connection.execute("SELECT add_dimension('reading', by_hash('series_id', $1::integer))", wanted)
+    return [f"readings in {wanted} parts by series"]
+
+
+async def _place(connection: Connection, settings: StoreSettings) -> list[str]:
+    """Spread the chunks of readings over tablespaces; chunks that exist stay where they are."""
+    known = {row["name"] for row in await connection.fetch("SELECT spcname::text AS name FROM pg_tablespace")}
+    missing = [name for name in settings.tablespaces if name not in known]
+    if missing:
+        fix = f"run CREATE TABLESPACE {missing[0]} LOCATION '/path' first"
+        raise SettingError("tablespaces", f"the server has no tablespace {missing[0]}", fix)
+    attached: list[Any] = [row["name"] for row in await connection.fetch(load("attached_tablespaces"))]
+    for name in attached:
+        if name not in settings.tablespaces:
+            await connection.execute("SELECT detach_tablespace($1::text::name, 'reading', if_attached => true)", name)
+    for name in settings.tablespaces:
+        if name not in attached:
+            await connection.execute("SELECT attach_tablespace($1::text::name, 'reading')", name)
+    if set(attached) == set(settings.tablespaces):
+        return []
+    return [f"new chunks of readings go to {', '.join(settings.tablespaces) or 'the default tablespace'}"]

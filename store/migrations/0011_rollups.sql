@@ -1,0 +1,72 @@
+-- Roll-ups by names and columns that both editions keep. These plain views are right by themselves, but slow: the files in
+-- store/editions/ replace them by views over what each edition has materialised.
+
+-- 15m and 1h count from UTC. No zone is off by anything but quarter-hours today, so 1d and 1mo are made of quarter-hours.
+CREATE FUNCTION bucket_start(step text, at timestamptz) RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT CASE step
+        WHEN '15m' THEN date_bin('15 minutes', at, '2000-01-01 00:00:00+00')
+        WHEN '1h' THEN date_bin('1 hour', at, '2000-01-01 00:00:00+00')
+        WHEN '1d' THEN date_trunc('day', at, store_zone())
+        WHEN '1mo' THEN date_trunc('month', at, store_zone())
+    END
+$$;
+COMMENT ON FUNCTION bucket_start IS 'The start of the 15m, 1h, 1d or 1mo interval that a time lies in; days and months are local.';
+
+CREATE FUNCTION bucket_end(step text, bucket timestamptz) RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT CASE step
+        WHEN '15m' THEN bucket + interval '15 minutes'
+        WHEN '1h' THEN bucket + interval '1 hour'
+        WHEN '1d' THEN date_add(bucket, interval '1 day', store_zone())
+        WHEN '1mo' THEN date_add(bucket, interval '1 month', store_zone())
+    END
+$$;
+COMMENT ON FUNCTION bucket_end IS 'Where the interval that starts at bucket ends: a local day may have 92, 96 or 100 quarter-hours.';
+
+CREATE VIEW rollup_15m AS
+SELECT time_bucket('15 minutes', time) AS bucket, series_id, first(value, time) AS first_value, min(time) AS first_at,
+       last(value, time) AS last_value, max(time) AS last_at, min(value) AS min_value, max(value) AS max_value,
+       avg(value) AS mean_value, count(*) AS readings
+FROM reading
+GROUP BY 1, 2;
+
+CREATE VIEW rollup_1h AS
+SELECT time_bucket('1 hour', bucket) AS bucket, series_id, first(first_value, first_at) AS first_value,
+       min(first_at) AS first_at, last(last_value, last_at) AS last_value, max(last_at) AS last_at,
+       min(min_value) AS min_value, max(max_value) AS max_value,
+       sum(mean_value * readings) / sum(readings)::double precision AS mean_value, sum(readings)::bigint AS readings
+FROM rollup_15m
+GROUP BY 1, 2;
+
+CREATE VIEW rollup_1d AS
+SELECT date_trunc('day', bucket, store_zone()) AS bucket, series_id, first(first_value, first_at) AS first_value,
+       min(first_at) AS first_at, last(last_value, last_at) AS last_value, max(last_at) AS last_at,
+       min(min_value) AS min_value, max(max_value) AS max_value,
+       sum(mean_value * readings) / sum(readings)::double precision AS mean_value, sum(readings)::bigint AS readings
+FROM rollup_15m
+GROUP BY 1, 2;
+
+CREATE VIEW rollup_1mo AS
+SELECT date_trunc('month', bucket, store_zone()) AS bucket, series_id, first(first_value, first_at) AS first_value,
+       min(first_at) AS first_at, last(last_value, last_at) AS last_value, max(last_at) AS last_at,
+       min(min_value) AS min_value, max(max_value) AS max_value,
+       sum(mean_value * readings) / sum(readings)::double precision AS mean_value, sum(readings)::bigint AS readings
+FROM rollup_1d
+GROUP BY 1, 2;
+
+COMMENT ON VIEW rollup_15m IS 'Each series by quarter-hour: first, last, least, greatest and mean value, and how many readings.';
+COMMENT ON VIEW rollup_1h IS 'As rollup_15m, by hour.';
+COMMENT ON VIEW rollup_1d IS 'As rollup_15m, by day of store_zone().';
+COMMENT ON VIEW rollup_1mo IS 'As rollup_15m, by month of store_zone().';
+
+CREATE VIEW series_name AS
+SELECT s.id AS series_id, s.meter_id, m.device_id, d.name AS device, m.key AS meter,
+       -- a meter's place: its device and port
+       concat_ws('/', d.name, m.port) AS point,
+       s.obis, s.unit, s.kind, m.product
+FROM series s
+JOIN meter m ON m.id = s.meter_id
+LEFT JOIN device d ON d.id = m.device_id;
+COMMENT ON VIEW series_name IS 'What each series measures, where, and by which meter and device.';
+
+GRANT SELECT ON rollup_15m, rollup_1h, rollup_1d, rollup_1mo, series_name
+    TO wattline_ingestor, wattline_gateway, wattline_grafana;

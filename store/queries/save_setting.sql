@@ -1,0 +1,2 @@
+INSERT INTO store_setting (name, value) VALUES ($1, $2)
+ON CONFLICT (name) DO UPDATE SET value = excluded.value, set_at = now()

@@ -1,0 +1,84 @@
+"""Keeping the roll-ups of the Apache edition up to date; the Community edition does that by its own policies."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
+
+import asyncpg
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+CLOSE_AFTER = timedelta(seconds=20)
+"""A quarter-hour is rolled up so long after its end; what comes later is rolled up again, and as right."""
+LATE_HOURS = 5_000
+"""Late hours of series in one transaction."""
+_STEPS = (timedelta(hours=1), timedelta(hours=6), timedelta(days=1), timedelta(days=4), timedelta(days=16))
+_QUICK_S = 2.0
+_SLOW_S = 15.0
+_POLL_S = 0.05
+_STATEMENT_S = 600.0
+
+
+@dataclass(slots=True)
+class Refreshed:
+    """What a refresh did: quarter-hours written, late hours of series written again, and what is left for the next."""
+
+    quarters: int = 0
+    late_hours: int = 0
+    behind_s: float = 0.0
+
+
+async def refresh(connection: Connection, *, now: datetime | None = None, settle_s: float = 10.0) -> Refreshed:
+    """Roll up all that is not yet, then what came late; each stretch is a transaction of its own.
+
+    Transactions that may have stored readings without knowing the new mark are waited for; while one stays open
+    longer than `settle_s` nothing new is rolled up, and `behind_s` grows. One at a time: the caller holds a lock.
+    """
+    done = Refreshed()
+    until = (now or datetime.now(UTC)) - CLOSE_AFTER
+    await connection.execute("SELECT rollup_note($1)", until)
+    if await _settled(connection, settle_s):
+        await _catch_up(connection, done)
+    while count := await connection.fetchval("SELECT rollup_again($1)", LATE_HOURS, timeout=_STATEMENT_S):
+        done.late_hours += count
+    shown = await connection.fetchval("SELECT nullif(shown_until, '-infinity') FROM rollup_state")
+    done.behind_s = 0.0 if shown is None else max(0.0, (until - shown).total_seconds() - 900)
+    return done
+
+
+async def _settled(connection: Connection, settle_s: float) -> bool:
+    """Wait until every transaction that began before now has ended."""
+    began = await connection.fetchval("SELECT pg_snapshot_xmax(pg_current_snapshot())::text")
+    deadline_s = time.monotonic() + settle_s
+    while not await connection.fetchval("SELECT pg_snapshot_xmin(pg_current_snapshot()) >= $1::text::xid8", began):
+        if time.monotonic() > deadline_s:
+            return False
+        await asyncio.sleep(_POLL_S)
+    return True
+
+
+async def _catch_up(connection: Connection, done: Refreshed) -> None:
+    """Step by step, in steps as wide as take a few seconds."""
+    width = 0
+    while True:
+        started_s = time.monotonic()
+        row = await connection.fetchrow(
+            "SELECT behind, written FROM rollup_step($1)", _STEPS[width], timeout=_STATEMENT_S
+        )
+        if row is None:
+            return
+        done.quarters += row["written"]
+        if not row["behind"]:
+            return
+        took_s = time.monotonic() - started_s
+        if took_s < _QUICK_S:
+            width = min(width + 1, len(_STEPS) - 1)
+        elif took_s > _SLOW_S:
+            width = max(width - 1, 0)
+
+
+async def retain(connection: Connection) -> dict[str, int]:
+    """Drop the chunks that the settings no longer keep; returns how many, by table."""
+    rows = await connection.fetch("SELECT name, dropped FROM store_retain()", timeout=_STATEMENT_S)
+    return {row["name"]: row["dropped"] for row in rows}
