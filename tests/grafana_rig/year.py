@@ -10,13 +10,16 @@ from zoneinfo import ZoneInfo
 
 import asyncpg
 
+from store.migrate import migrate
+from tests.integration.rollup_rig import store_of
 from tests.servers import Database
 
 TOTAL, TARIFFS, SILENT = "LGZ:total", "KFM:tariffs", "O'Neill:1"
 METERS = [TARIFFS, TOTAL, SILENT]
 DEVICES = ["d1", "d2", "d3"]
 QUARTER = timedelta(minutes=15)
-STAND_IN = Path(__file__).parents[1] / "data" / "grafana" / "store_stand_in.sql"
+STAND_INS = Path(__file__).parents[1] / "data" / "grafana"
+ZONE = "Europe/Warsaw"
 _SEED = Path(__file__).with_name("seed_year.sql")
 
 
@@ -53,22 +56,26 @@ class Year:
 
 async def seed(database: Database) -> Year:
     """Fill a migrated database with the year up to now. Takes a few seconds."""
-    async with connected(database) as opened:
-        await stand_in(opened)
-        zone = ZoneInfo(await opened.fetchval("SELECT store_zone()"))
-        now = datetime.now(UTC)
-        last = datetime.fromtimestamp(now.timestamp() // 900 * 900, UTC)
-        first = last - timedelta(days=366)
-        await opened.execute("SELECT set_config('wattline.first', $1, false)", first.isoformat())
-        await opened.execute("SELECT set_config('wattline.last', $1, false)", last.isoformat())
-        await opened.execute(_SEED.read_text())
-    return Year(database, zone, first, last)
+    await migrate(database.dsn(), settings={"zone": ZONE})
+    now = datetime.now(UTC)
+    last = datetime.fromtimestamp(now.timestamp() // 900 * 900, UTC)
+    first = last - timedelta(days=366)
+    async with store_of(database) as store:
+        await stand_in(store.connection)
+        await store.value("SELECT set_config('wattline.first', $1, false)", first.isoformat())
+        await store.value("SELECT set_config('wattline.last', $1, false)", last.isoformat())
+        await store.execute(_SEED.read_text())
+        await store.roll_up()
+    return Year(database, ZoneInfo(ZONE), first, last)
 
 
 async def stand_in(opened: Any) -> None:
-    """Make what branch `store` makes, until it is merged."""
-    if not await opened.fetchval("SELECT to_regclass('rollup_15m') IS NOT NULL"):
-        await opened.execute(STAND_IN.read_text())
+    """Make what branch `store` has not made yet."""
+    for file in sorted(STAND_INS.glob("*.sql")):
+        if not await opened.fetchval(
+            "SELECT coalesce(to_regproc($1)::oid, to_regclass($1)::oid) IS NOT NULL", file.stem
+        ):
+            await opened.execute(file.read_text())
 
 
 @contextlib.asynccontextmanager
