@@ -73,7 +73,11 @@ def _store() -> Part:
         "Every outbox has room",
     )
     services = Frame("What the services noted", "Events of ingestor and gateway in the range.", 24, 8)
-    sizes = (Field("Size", "bytes", 1), Field("Uncompressed", "bytes", 1), Field("Ratio", "none", 1))
+    sizes = (
+        Field("Size", "bytes", 1),
+        *(Field(f"{when} compression", "bytes", 1) for when in ("Before", "After")),
+        Field("Ratio", "none", 1),
+    )
     return "Store and devices", (
         rows(tables, "platform_tables", *sizes),
         rows(outboxes, "platform_outboxes", DEVICE, Field("Last", "dateTimeFromNow")),

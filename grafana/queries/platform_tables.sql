@@ -1,4 +1,5 @@
-SELECT table_name AS "Table", chunks AS "Chunks", compressed_chunks AS "Compressed", bytes AS "Size",
-       bytes_uncompressed AS "Uncompressed", (bytes_uncompressed::double precision / nullif(bytes, 0)) AS "Ratio"
+SELECT name AS "Table", chunks AS "Chunks", compressed_chunks AS "Compressed", bytes AS "Size",
+       bytes_before_compression AS "Before compression", bytes_after_compression AS "After compression",
+       (bytes_before_compression::double precision / nullif(bytes_after_compression, 0)) AS "Ratio"
 FROM store_size
 ORDER BY bytes DESC
