@@ -2,11 +2,7 @@ SELECT o.device AS "Device", g.messages AS "Messages", g.lost AS "Lost", g.repea
        coalesce(q.quarantined, 0) AS "Quarantined", coalesce(m.missing, 0) AS "Missing readings", c.clock AS "Clock",
        coalesce(e.steps, 0) AS "Clock steps", CASE WHEN o.online THEN 1 ELSE 0 END AS "Online"
 FROM device_overview o
-LEFT JOIN (
-    SELECT device, sum(messages)::bigint AS messages, sum(lost)::bigint AS lost, sum(repeated)::bigint AS repeated,
-           sum(late)::bigint AS late
-    FROM message_gap_between($__timeFrom(), $__timeTo()) GROUP BY device
-) g ON g.device = o.device
+LEFT JOIN ledger_quality_between($__timeFrom(), $__timeTo()) g ON g.device = o.device
 LEFT JOIN (
     SELECT device, count(*) AS quarantined FROM quarantine WHERE $__timeFilter(received_at) GROUP BY device
 ) q ON q.device = o.device

@@ -2,5 +2,5 @@ SELECT coalesce(sum(lost), 0)::bigint AS "Lost", coalesce(sum(repeated), 0)::big
        coalesce(sum(late), 0)::bigint AS "Late", coalesce(sum(messages), 0)::bigint AS "Messages",
        (SELECT count(*) FROM quarantine
         WHERE $__timeFilter(received_at) AND (device IS NULL OR device IN (${device:sqlstring}))) AS "Quarantined"
-FROM message_gap_between($__timeFrom(), $__timeTo())
+FROM ledger_quality_between($__timeFrom(), $__timeTo())
 WHERE device IN (${device:sqlstring})
