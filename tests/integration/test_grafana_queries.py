@@ -275,7 +275,6 @@ async def test_the_quick_ledger_says_what_the_slow_one_does(database: Database) 
         await opened.executemany(
             "INSERT INTO message (received_at, seq, device_id, boot, rows, kind) VALUES ($1, $2, $3, $4, 1, 1)",
             deliveries,
-            deliveries,
         )
         slow = await opened.fetch(
             "SELECT device, sum(messages) AS messages, sum(lost) AS lost, sum(repeated) AS repeated, sum(late) AS late "
