@@ -16,6 +16,7 @@ Steps = tuple[tuple[float | None, str], ...]
 PLAIN: Steps = ((None, "green"),)
 NONE_IS_GOOD: Steps = ((None, "green"), (1, "orange"))
 EMPTY = "Nothing in this range"
+_ANY = ".*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Field:
     texts: tuple[tuple[str, str, str], ...] = ()
     link: tuple[str, str] | None = None
     """Title and address of what a click opens."""
-    empty: str | None = None
+    empty: str = "–"
     """What stands where there is no value."""
 
     def override(self) -> model.DashboardFieldConfigSourceOverrides:
@@ -47,7 +48,7 @@ class Field:
         if self.link is not None:
             pairs.append(("links", [{"title": self.link[0], "url": self.link[1]}]))
         return model.DashboardFieldConfigSourceOverrides(
-            matcher=model.MatcherConfig(id_val="byName", options=self.name),
+            matcher=model.MatcherConfig(id_val="byRegexp" if self.name == _ANY else "byName", options=self.name),
             properties=[
                 model.DynamicConfigValue(id_val=name, value=value) for name, value in pairs if value is not None
             ],
@@ -122,7 +123,8 @@ def rows(frame: Frame, query: str, *columns: Field, sort_by: str | None = None, 
     panel = table.Panel().show_header(True).cell_height(shapes.TableCellHeight.SM)
     if sort_by is not None:
         panel.sort_by([common.TableSortByFieldState().display_name(sort_by).desc(descending)])
-    made = frame.around(panel.with_target(SqlQuery(query)), Field(), columns)
+    # the frame's text is for a table without rows, and not for each cell without a value
+    made = frame.around(panel.with_target(SqlQuery(query)), Field(), (Field(_ANY), *columns))
     _custom(made, {"align": "auto", "filterable": True})
     return made
 
