@@ -30,7 +30,7 @@ class Field:
     texts: tuple[tuple[str, str, str], ...] = ()
     link: tuple[str, str] | None = None
     """Title and address of what a click opens."""
-    empty: str = "–"
+    empty: str = "-"
     """What stands where there is no value."""
 
     def override(self) -> model.DashboardFieldConfigSourceOverrides:

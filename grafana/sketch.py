@@ -1,4 +1,4 @@
-"""Draws each dashboard's layout for the docs: `python -m grafana.sketch`, or with --check says whether it is current."""
+"""Draws each dashboard's layout for the docs: `python -m grafana.sketch`; --check says whether it is current."""
 
 from pathlib import Path
 from typing import Any

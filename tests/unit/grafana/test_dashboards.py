@@ -136,7 +136,7 @@ def test_panels_explain_themselves_and_lie_apart(board: dict[str, Any]) -> None:
             # Grafana would write the text for an empty table into each empty cell
             every = panel["fieldConfig"]["overrides"][0]
             assert every["matcher"] == {"id": "byRegexp", "options": ".*"}
-            assert every["properties"] == [{"id": "noValue", "value": "–"}]
+            assert every["properties"] == [{"id": "noValue", "value": "-"}]
     assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
     places = [panel["gridPos"] for panel in board["panels"]]
     assert all(place["x"] + place["w"] <= 24 for place in places)
