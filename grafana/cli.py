@@ -49,12 +49,15 @@ def provision(
     settings = _settings()
     try:
         with Grafana(url, secret) as found:
-            changes = Provisioner(
+            provisioner = Provisioner(
                 found, settings, dry=dry_run, alerts=not no_alerts, editable=editable, set_password=set_password
-            ).run()
+            )
+            try:
+                provisioner.run()
+            finally:
+                _show(provisioner.changes, dry=dry_run)
     except PermanentError as error:
         raise click.ClickException(str(error)) from error
-    _show(changes, dry=dry_run)
 
 
 @grafana.command()
@@ -73,6 +76,8 @@ def _settings() -> GrafanaSettings:
 
 
 def _show(changes: list[Change], *, dry: bool) -> None:
+    if not changes:
+        return
     table = Table(box=None, pad_edge=False)
     for heading in ("what", "name", "would be" if dry else "was", "because of"):
         table.add_column(heading)

@@ -1,5 +1,6 @@
 """Brings a Grafana to what the settings say: folders, data source and dashboards; alerts stand in provision_alerts."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from broker.errors import PermanentError
@@ -34,18 +35,27 @@ class Provisioner:
         self._settings = settings
         self._dry = dry
         self._set_password = set_password
+        self.changes: list[Change] = []
+        """What was done so far, also where the run ends with an error."""
         self._alerts = AlertProvisioner(grafana, settings, dry=dry, editable=editable) if alerts else None
 
     def run(self) -> list[Change]:
         """Bring all of it up to date; a second run changes nothing. Raises PermanentError."""
         self._grafana.version()
-        changes = [self._folder(*FOLDER), self._data_source()]
+        self.changes = []
+        for change in self._steps():
+            self.changes.append(change)
+        return self.changes
+
+    def _steps(self) -> Iterator[Change]:
+        yield self._folder(*FOLDER)
+        yield self._data_source()
         boards = dashboards(self._settings)
-        changes += [self._dashboard(board) for board in boards]
-        changes += self._remove_dashboards({board["uid"] for board in boards})
+        yield from map(self._dashboard, boards)
+        yield from self._remove_dashboards({board["uid"] for board in boards})
         if self._alerts is not None:
-            changes += [self._folder(FOLDER_UID, FOLDER_TITLE), *self._alerts.run()]
-        return changes
+            yield self._folder(FOLDER_UID, FOLDER_TITLE)
+            yield from self._alerts.run()
 
     def _folder(self, uid: str, title: str) -> Change:
         folders, what = self._grafana.api.folder, f"the folder {title!r}"
@@ -146,20 +156,14 @@ class Provisioner:
         self._write(what, self._grafana.api.dashboard.update_dashboard, payload)
         return Change("dashboard", title, "updated", summary(changed))
 
-    def _remove_dashboards(self, wanted: set[str]) -> list[Change]:
+    def _remove_dashboards(self, wanted: set[str]) -> Iterator[Change]:
         search = self._grafana.api.search.search_dashboards
         found = self._grafana.ask("the list of dashboards", search, tag=MADE_TAG, type_="dash-db", limit=5000)
-        stale = [
-            each
-            for each in found
-            if each.get("folderUid") == FOLDER[0] and each["uid"].startswith(PREFIX) and each["uid"] not in wanted
-        ]
-        changes = []
-        for each in stale:
-            what = f"the dashboard {each['title']!r}"
-            self._write(what, self._grafana.api.dashboard.delete_dashboard, each["uid"])
-            changes.append(Change("dashboard", each["title"], "removed", "no longer a part of Wattline"))
-        return changes
+        for each in found:
+            if each.get("folderUid") == FOLDER[0] and each["uid"].startswith(PREFIX) and each["uid"] not in wanted:
+                what = f"the dashboard {each['title']!r}"
+                self._write(what, self._grafana.api.dashboard.delete_dashboard, each["uid"])
+                yield Change("dashboard", each["title"], "removed", "no longer a part of Wattline")
 
     def _write(self, what: str, call: Any, *arguments: Any) -> None:
         if not self._dry:

@@ -1,5 +1,6 @@
 """Brings Grafana's alerting to what the settings say: contact points, our route, and the rules."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from broker.errors import PermanentError
@@ -29,26 +30,26 @@ class AlertProvisioner:
         self._editable = editable
         self._api = grafana.api.alertingprovisioning
 
-    def run(self) -> list[Change]:
+    def run(self) -> Iterator[Change]:
         """Contact points before the route that names them, and the route away before contact points that go."""
         try:
             held = self._grafana.ask("alert rules", self._api.get_alertrules_all)
         except NotThereError as error:
             raise PermanentError(f"{error}: turn on unified alerting in grafana.ini, or use --no-alerts") from error
-        changes = self._contacts()
-        changes += self._policy()
-        changes += self._remove_contacts()
-        return changes + self._rules(held)
+        yield from self._contacts()
+        yield from self._policy()
+        yield from self._remove_contacts()
+        yield from self._rules(held)
 
-    def _rules(self, held: list[dict[str, Any]]) -> list[Change]:
+    def _rules(self, held: list[dict[str, Any]]) -> Iterator[Change]:
         wanted = {rule["uid"]: rule for rule in map(plain, rules(self._settings))}
         by_uid = {rule["uid"]: rule for rule in held}
-        changes = [self._rule(rule, by_uid.get(uid)) for uid, rule in wanted.items()]
-        stale = [rule for uid, rule in by_uid.items() if uid not in wanted and _made_here(rule)]
-        for rule in stale:
-            self._write(f"the alert rule {rule['title']!r}", self._api.delete_alertrule, rule["uid"])
-            changes.append(Change("alert rule", rule["title"], "removed", "no longer a part of Wattline"))
-        return changes
+        for uid, rule in wanted.items():
+            yield self._rule(rule, by_uid.get(uid))
+        for uid, rule in by_uid.items():
+            if uid not in wanted and _made_here(rule):
+                self._write(f"the alert rule {rule['title']!r}", self._api.delete_alertrule, uid)
+                yield Change("alert rule", rule["title"], "removed", "no longer a part of Wattline")
 
     def _rule(self, rule: dict[str, Any], held: dict[str, Any] | None) -> Change:
         what, title = f"the alert rule {rule['title']!r}", rule["title"]
@@ -66,9 +67,10 @@ class AlertProvisioner:
         self._write(what, self._api.update_alertrule, rule["uid"], body, not held.get("provenance"))
         return Change("alert rule", title, "updated", summary(changed))
 
-    def _contacts(self) -> list[Change]:
+    def _contacts(self) -> Iterator[Change]:
         held = {point.get("uid"): point for point in self._held_contacts()}
-        return [self._contact(point, held.get(point["uid"])) for point in contact_points(self._settings)]
+        for point in contact_points(self._settings):
+            yield self._contact(point, held.get(point["uid"]))
 
     def _contact(self, point: dict[str, Any], held: dict[str, Any] | None) -> Change:
         what, name = f"the contact point {point['name']!r}", point["name"]
@@ -85,16 +87,13 @@ class AlertProvisioner:
         self._write(what, self._api.update_contactpoint, point["uid"], point, not held.get("provenance"))
         return Change("contact point", name, "updated", summary(changed))
 
-    def _remove_contacts(self) -> list[Change]:
+    def _remove_contacts(self) -> Iterator[Change]:
         wanted = {point["uid"] for point in contact_points(self._settings)}
-        ours = [point for point in self._held_contacts() if str(point.get("uid")).startswith(PREFIX)]
-        changes = []
-        for point in ours:
-            if point["uid"] in wanted or point.get("provenance") == "file":
-                continue
-            self._write(f"the contact point {point['name']!r}", self._api.delete_contactpoint, point["uid"])
-            changes.append(Change("contact point", point["name"], "removed", "no longer in the settings"))
-        return changes
+        for point in self._held_contacts():
+            uid = str(point.get("uid"))
+            if uid.startswith(PREFIX) and uid not in wanted and point.get("provenance") != "file":
+                self._write(f"the contact point {point['name']!r}", self._api.delete_contactpoint, uid)
+                yield Change("contact point", point["name"], "removed", "no longer in the settings")
 
     def _held_contacts(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self._grafana.ask("contact points", self._api.get_contactpoints)

@@ -104,8 +104,8 @@ def meters() -> model.VariableModel:
 
 
 def one_meter() -> model.VariableModel:
-    """A choice of one meter of the chosen devices."""
-    return _choice("meter", "Meter", "meters", several=False)
+    """A choice of one meter of the chosen devices, or of a sub-meter behind one of them."""
+    return _choice("meter", "Meter", "meters_and_submeters", several=False)
 
 
 def _choice(name: str, label: str, query: str, *, several: bool) -> model.VariableModel:

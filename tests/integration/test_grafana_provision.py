@@ -240,6 +240,16 @@ def test_errors_say_what_to_do(given: dict[str, Any], says: str) -> None:
         assert "Traceback" not in result.output
 
 
+def test_what_was_done_before_an_error_is_shown() -> None:
+    """A run that ends half way says how far it came; the next one goes on from there."""
+    with FakeGrafana(unified_alerting=False).running() as fake:
+        result = run(fake)
+        assert result.exit_code == 1
+        assert "9 of 9 changed" in result.output
+        fake.unified_alerting = True
+        assert "8 of 17 changed" in good(run(fake))
+
+
 def test_alerting_can_be_left_out() -> None:
     """--no-alerts needs no alerting API and makes no folder for it."""
     with FakeGrafana(unified_alerting=False).running() as fake:
