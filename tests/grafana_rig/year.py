@@ -1,4 +1,4 @@
-"""A year of quarter-hours whose sums are known, and what Grafana's role is asked about it."""
+"""A year of readings whose sums are known, and what Grafana's role is asked about it."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ _SEED = Path(__file__).with_name("seed_year.sql")
 
 @dataclass(frozen=True)
 class Year:
-    """A seeded database: readings at every quarter-hour from `first` to `last`, and where its days begin."""
+    """A seeded database: readings at least each hour from `first` to `last`, and where its days begin."""
 
     database: Database
     zone: ZoneInfo
