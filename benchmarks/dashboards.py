@@ -91,8 +91,9 @@ async def measure(opened: Any) -> dict[str, float]:
     settings = GrafanaSettings.model_construct()
     found = {}
     for board in dashboards(settings):
-        for name, sql in _queries(board):
-            found[f"{board['title']}: {name}"] = await _time(opened, _context(board, devices, meters).expand(sql))
+        for name, sql, span in _queries(board):
+            there = _context(board, span or board["time"]["from"].removeprefix("now-"), devices, meters)
+            found[f"{board['title']}: {name}"] = await _time(opened, there.expand(sql))
     now = datetime.now(UTC)
     for rule in map(plain, rules(settings)):
         sql = Context(now, now).expand(rule["data"][0]["model"]["rawSql"])
@@ -101,16 +102,17 @@ async def measure(opened: Any) -> dict[str, float]:
     return found
 
 
-def _queries(board: dict[str, Any]) -> list[tuple[str, str]]:
-    made = [(panel["title"], target["rawSql"]) for panel in board["panels"] for target in panel.get("targets", [])]
-    made += [(mark["name"], mark["target"]["rawSql"]) for mark in board.get("annotations", {}).get("list", [])]
+def _queries(board: dict[str, Any]) -> list[tuple[str, str, str | None]]:
+    """Name, SQL and own range of each query."""
+    panels = [panel for panel in board["panels"] if panel["type"] != "row"]
+    made = [(each["title"], each["targets"][0]["rawSql"], each.get("timeFrom")) for each in panels]
+    made += [(mark["name"], mark["target"]["rawSql"], None) for mark in board.get("annotations", {}).get("list", [])]
     variables = board["templating"]["list"]
-    return made + [(each["name"], each["query"]) for each in variables if each["type"] == "query"]
+    return made + [(each["name"], each["query"], None) for each in variables if each["type"] == "query"]
 
 
-def _context(board: dict[str, Any], devices: list[str], meters: list[str]) -> Context:
-    number, unit = board["time"]["from"].removeprefix("now-")[:-1], board["time"]["from"][-1]
-    span = timedelta(hours=int(number) * {"h": 1, "d": 24}[unit])
+def _context(board: dict[str, Any], back: str, devices: list[str], meters: list[str]) -> Context:
+    span = timedelta(hours=int(back[:-1]) * {"h": 1, "d": 24}[back[-1]])
     chosen: dict[str, Any] = {"device": devices}
     for variable in board["templating"]["list"]:
         if variable["name"] == "meter":

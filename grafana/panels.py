@@ -75,12 +75,14 @@ class Frame:
     w: int
     h: int
     empty: str = EMPTY
+    span: str | None = None
+    """How far back it looks where the dashboard's own range is too short for it, such as 14d."""
 
     def around(self, builder: Builder[model.Panel], default: Field, columns: tuple[Field, ...] = ()) -> Made:
         """The panel in this frame, its values shown as `default` says and its columns as `columns` do."""
         panel = builder.build()
         panel.title, panel.description, panel.datasource = self.title, self.about, SOURCE
-        panel.grid_pos = model.GridPos(w=self.w, h=self.h)
+        panel.grid_pos, panel.time_from = model.GridPos(w=self.w, h=self.h), self.span
         config = panel.field_config or model.FieldConfigSource()
         values = config.defaults
         values.unit, values.decimals, values.no_value = default.unit, default.decimals, self.empty
@@ -145,6 +147,7 @@ def bars(
 ) -> Made:
     """Bars over time, one a metric or column, on top of one another."""
     panel = _time_series(interval, shapes.GraphDrawStyle.BARS).fill_opacity(70)
+    panel.bar_alignment(shapes.BarAlignment.AFTER)  # a bar stands on the interval that its time begins
     if stacked:
         panel.stacking(common.StackingConfig().mode(shapes.StackingMode.NORMAL).group("A"))
     return frame.around(panel.with_target(SqlQuery(query, "time_series")), default, columns)

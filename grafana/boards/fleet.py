@@ -55,7 +55,7 @@ def _energy() -> Part:
         interval="15m",
     )
     history.build().max_data_points = 200
-    days = Frame("Energy by day", "Import and export of the last 14 local days.", 8, 9)
+    days = Frame("Energy by day", "Import and export of the last 14 local days.", 8, 9, span="14d")
     return "Energy", (history, bars(days, "fleet_days", Field(unit="kwatth", decimals=1), interval="1d", stacked=False))
 
 

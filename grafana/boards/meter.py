@@ -57,7 +57,7 @@ def _power(settings: GrafanaSettings) -> Part:
 
 def _energy() -> Part:
     compared = Frame("Today, yesterday, last week", "Import by local hour; last week is the same weekday.", 12, 9)
-    days = Frame("Energy by day", "Import and export of 31 local days up to the end of the range.", 12, 9)
+    days = Frame("Energy by day", "Import and export of the last 31 local days.", 12, 9, span="31d")
     return "Energy", (
         categories(compared, "meter_compared", "Hour", Field(unit="kwatth", decimals=2)),
         bars(days, "meter_days", Field(unit="kwatth", decimals=1), interval="1d", stacked=False),
@@ -68,15 +68,15 @@ def _cost(settings: GrafanaSettings) -> Part:
     money = f"currency:{settings.currency}"
     about = (
         "Energy of each tariff register by its price a kWh (setting WATTLINE_GRAFANA_PRICES); the total register "
-        "where the meter has no tariffs. 31 local days up to the end of the range."
+        "where the meter has no tariffs. The last 31 local days."
     )
     columns = (
         Field("Energy", "kwatth", 2),
         Field("Price", money, 4, empty="unpriced"),
         Field("Cost", money, 2),
     )
-    by_day = Frame("Cost by day and tariff", about, 14, 8, "No energy, or no price for its registers")
-    by_tariff = Frame("Cost by tariff", about, 10, 8)
+    by_day = Frame("Cost by day and tariff", about, 14, 8, "No energy, or no price for its registers", "31d")
+    by_tariff = Frame("Cost by tariff", about, 10, 8, span="31d")
     return "Cost", (
         bars(by_day, "meter_cost_days", Field(unit=money, decimals=2), interval="1d"),
         rows(by_tariff, "meter_cost", *columns),
