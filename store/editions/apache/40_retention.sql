@@ -4,17 +4,18 @@ CREATE OR REPLACE FUNCTION store_retain() RETURNS TABLE (name text, dropped bigi
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     what record;
+    shown timestamptz := (SELECT shown_until FROM rollup_state);
 BEGIN
     FOR what IN
         SELECT t.hypertable, store_keep(t.setting) AS keep
         FROM (VALUES ('reading', 'readings'), ('message', 'messages'), ('frame', 'frames'), ('event', 'events'),
                      ('rolled_15m', 'rollup_15m'), ('rolled_1h', 'rollup_1h')) t (hypertable, setting)
     LOOP
-        CONTINUE WHEN what.keep IS NULL;
-        name := what.hypertable;
         -- nothing goes before it is rolled up
+        CONTINUE WHEN what.keep IS NULL OR (what.hypertable = 'reading' AND shown = '-infinity');
+        name := what.hypertable;
         SELECT count(*) INTO dropped FROM drop_chunks(what.hypertable, older_than => CASE what.hypertable
-            WHEN 'reading' THEN least(now() - what.keep, (SELECT shown_until FROM rollup_state)) ELSE now() - what.keep END);
+            WHEN 'reading' THEN least(now() - what.keep, shown) ELSE now() - what.keep END);
         IF dropped > 0 THEN
             RETURN NEXT;
         END IF;

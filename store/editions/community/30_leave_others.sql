@@ -19,6 +19,13 @@ BEGIN
                 FROM %I WHERE bucket_end(%L, bucket) <= %L::timestamptz
                 $sql$, held.schema, held.name, 'rolled_' || level.step, level.step, oldest);
         END LOOP;
+        -- or the first refresh would look for them in the readings, find none there, and remove them
+        UPDATE _timescaledb_catalog.continuous_aggs_materialization_invalidation_log l
+        SET lowest_modified_value = _timescaledb_functions.to_unix_microseconds(oldest)
+        FROM _timescaledb_catalog.continuous_agg a
+        WHERE a.user_view_name = 'agg_15m' AND l.materialization_id = a.mat_hypertable_id
+              AND l.lowest_modified_value < _timescaledb_functions.to_unix_microseconds(oldest)
+              AND l.greatest_modified_value > _timescaledb_functions.to_unix_microseconds(oldest);
     END IF;
     FOR level IN
         SELECT view_schema, view_name FROM timescaledb_information.continuous_aggregates
@@ -33,4 +40,9 @@ $$;
 DROP TRIGGER IF EXISTS reading_late ON reading;
 DROP FUNCTION IF EXISTS note_late_readings, rollup_note, rollup_fold, rollup_fold_late, rollup_read, rollup_step,
     rollup_again, rollup_rezone, store_retain, rollup_shown;
-DROP TABLE IF EXISTS rolled_15m, rolled_1h, rolled_1d, rolled_1mo, rollup_state, rollup_late;
+-- one by one: TimescaleDB drops no hypertable together with others
+DROP TABLE IF EXISTS rolled_15m;
+DROP TABLE IF EXISTS rolled_1h;
+DROP TABLE IF EXISTS rolled_1d;
+DROP TABLE IF EXISTS rolled_1mo;
+DROP TABLE IF EXISTS rollup_state, rollup_late;
