@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "worker": ("ingestor.worker:main", "server", "Run the worker: kept frames decoded again into history."),
     "gateway": ("gateway.__main__:main", "server", "Run the config service and its HTTP API."),
     "device": ("deploy.device_command:device", "", "Run the agent on a Raspberry Pi; list, show and label devices."),
+    "grafana": ("grafana.cli:grafana", "server", "Provision Grafana's dashboards, data source and alerts."),
     "simulate": ("device.simulator.__main__:main", "device", "Run a simulated meter on a pty."),
 }
 """Name: where the click command stands, the extra that it needs, and one line of help."""

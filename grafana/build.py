@@ -1,35 +1,123 @@
-"""Writes the dashboards' JSON files: `python -m grafana.build`, or with --check says whether they are current."""
+"""Writes what Grafana loads from files: `python -m grafana.build`, or with --check says whether they are current."""
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
+import yaml
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
-from grafana.fleet import ZONE, dashboard
+from grafana.boards import data_quality, fleet, load_profile, meter, parameters, platform
+from grafana.notify import contact_points, policy
+from grafana.rules import FOLDER_TITLE, GROUP, rules
+from grafana.settings import GrafanaSettings
 
-FOLDER = Path(__file__).parent / "dashboards"
+HOME = Path(__file__).parent
+BOARDS = (fleet, meter, load_profile, data_quality, parameters, platform)
+_NOT_IN_FILES = ("folderUID", "orgID", "ruleGroup")
 
 
-def rendered(zone: str = ZONE) -> dict[str, str]:
-    """The text of each dashboard by file name."""
-    return {"wattline-fleet.json": json.dumps(dashboard(zone), indent=2, ensure_ascii=False) + "\n"}
+def plain(made: object) -> Any:
+    """An object of the SDK as plain JSON data."""
+    return json.loads(json.dumps(made, cls=JSONEncoder))
+
+
+def dashboards(settings: GrafanaSettings) -> list[dict[str, Any]]:
+    """All dashboards as Grafana's JSON model."""
+    return [plain(module.board(settings)) for module in BOARDS]
+
+
+def alerting_file(settings: GrafanaSettings) -> dict[str, Any]:
+    """Rules, contact points and policies as a file below Grafana's provisioning/alerting.
+
+    A file replaces the whole tree of policies: it holds one only where contact points are set.
+    """
+    listed = [
+        {key: value for key, value in plain(rule).items() if key not in _NOT_IN_FILES} for rule in rules(settings)
+    ]
+    made: dict[str, Any] = {
+        "apiVersion": 1,
+        "groups": [{"orgId": 1, "name": GROUP, "folder": FOLDER_TITLE, "interval": "1m", "rules": listed}],
+    }
+    points = contact_points(settings)
+    if points:
+        made["contactPoints"] = [
+            {"orgId": 1, "name": point.pop("name"), "receivers": [_escaped(point)]} for point in points
+        ]
+        route = policy(settings) or {}
+        made["policies"] = [{"orgId": 1, "receiver": route["receiver"], "routes": [route]}]
+    return made
+
+
+def _escaped(value: Any) -> Any:
+    """With $ written as $$, because Grafana puts its environment into these."""
+    if isinstance(value, dict):
+        return {key: _escaped(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_escaped(each) for each in value]
+    return value.replace("$", "$$") if isinstance(value, str) else value
+
+
+def rendered(settings: GrafanaSettings) -> dict[str, str]:
+    """The text of each file by its path below `grafana/`."""
+    made = {
+        f"dashboards/{board['uid']}.json": json.dumps(board, indent=2, ensure_ascii=False) + "\n"
+        for board in dashboards(settings)
+    }
+    head = "# Written by `python -m grafana.build`; docs/GRAFANA.md says what the rules watch for.\n"
+    text = yaml.dump(alerting_file(settings), Dumper=_Blocks, sort_keys=False, allow_unicode=True, width=120)
+    return {**made, "provisioning/alerting/wattline.yaml": head + text}
+
+
+class _Blocks(yaml.SafeDumper):
+    """SQL as a person would write it into a YAML file."""
+
+
+def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Blocks.add_representer(str, _text_node)
+
+
+def write(folder: Path, settings: GrafanaSettings) -> list[Path]:
+    """Write all files below a folder, and remove dashboards of ours that are no more."""
+    made = rendered(settings)
+    for name, text in made.items():
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, "utf-8")
+    for stale in stray(folder, made):
+        stale.unlink()
+    return [folder / name for name in made]
+
+
+def stray(folder: Path, made: dict[str, str]) -> list[Path]:
+    """Dashboards in the folder that are ours by their name and that nothing makes any more."""
+    found = sorted((folder / "dashboards").glob("wattline-*.json"))
+    return [file for file in found if f"dashboards/{file.name}" not in made]
 
 
 @click.command()
-@click.option("--folder", type=click.Path(file_okay=False, path_type=Path), default=FOLDER, help="Where to write.")
-@click.option("--zone", default=ZONE, show_default=True, help="Whose midnight begins today.")
+@click.option("--folder", type=click.Path(file_okay=False, path_type=Path), default=HOME, help="Where to write.")
 @click.option("--check", is_flag=True, help="Write nothing; fail where a file is not current.")
-def main(folder: Path, zone: str, check: bool) -> None:
-    """Write the dashboards' JSON files from their definitions."""
-    for name, text in rendered(zone).items():
-        file = folder / name
-        if check:
-            if not file.is_file() or file.read_text("utf-8") != text:
-                raise click.ClickException(f"{file} is not current: run python -m grafana.build")
-        else:
-            folder.mkdir(parents=True, exist_ok=True)
-            file.write_text(text, "utf-8")
+def main(folder: Path, check: bool) -> None:
+    """Write the files of the dashboards and alert rules as the settings' defaults have them."""
+    settings = GrafanaSettings.model_construct()  # the environment of whoever builds stays out of committed files
+    if not check:
+        for file in write(folder, settings):
             click.echo(f"wrote {file}")
+        return
+    made = rendered(settings)
+    old = [name for name, text in made.items() if _text(folder / name) != text]
+    old += [f"dashboards/{file.name}" for file in stray(folder, made)]
+    if old:
+        raise click.ClickException(f"{', '.join(old)}: not current in {folder}; run python -m grafana.build")
+
+
+def _text(file: Path) -> str | None:
+    return file.read_text("utf-8") if file.is_file() else None
 
 
 if __name__ == "__main__":

@@ -1,168 +1,198 @@
-"""Panels, queries and variables as Grafana's dashboard JSON has them (schema 37: Grafana 9.4 and later)."""
+"""Panels in the one look that all dashboards share, as builders of Grafana's foundation SDK."""
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
-from grafana.sql import load
+from grafana_foundation_sdk.builders import barchart, bargauge, common, heatmap, stat, table, timeseries
+from grafana_foundation_sdk.builders.dashboard import FieldColor
+from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.models import common as shapes
+from grafana_foundation_sdk.models import dashboard as model
+from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
 
-TYPE = "postgres"
-"""The data source's plugin; later Grafanas know it under this alias."""
-SOURCE = {"type": TYPE, "uid": "${datasource}"}
+from grafana.sql import SOURCE, SqlQuery
+
+Steps = tuple[tuple[float | None, str], ...]
+"""From which value on a colour holds; the first is from None."""
+PLAIN: Steps = ((None, "green"),)
+NONE_IS_GOOD: Steps = ((None, "green"), (1, "orange"))
+EMPTY = "Nothing in this range"
+_ANY = ".*"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a panel stands on the grid of 24 columns."""
+class Field:
+    """How a column or a value is shown: `unit` is one of Grafana's, `texts` maps values to (text, colour)."""
 
-    x: int
-    y: int
-    w: int
-    h: int
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """How one column or value is shown; `unit` is one of Grafana's units."""
-
-    name: str
+    name: str = ""
     unit: str | None = None
     decimals: int | None = None
-    mappings: tuple[dict[str, Any], ...] = field(default=())
+    steps: Steps = ()
+    texts: tuple[tuple[str, str, str], ...] = ()
+    link: tuple[str, str] | None = None
+    """Title and address of what a click opens."""
+    empty: str = "-"
+    """What stands where there is no value."""
 
-    def override(self) -> dict[str, Any]:
-        """The override of a panel's field config."""
-        properties: list[dict[str, Any]] = []
-        if self.unit is not None:
-            properties.append({"id": "unit", "value": self.unit})
-        if self.decimals is not None:
-            properties.append({"id": "decimals", "value": self.decimals})
-        if self.mappings:
-            properties.append({"id": "mappings", "value": list(self.mappings)})
-            properties.append({"id": "custom.cellOptions", "value": {"type": "color-text"}})
-        return {"matcher": {"id": "byName", "options": self.name}, "properties": properties}
+    def override(self) -> model.DashboardFieldConfigSourceOverrides:
+        """The override of a panel's field config for this column."""
+        pairs: list[tuple[str, object]] = [
+            ("unit", self.unit),
+            ("decimals", self.decimals),
+            ("noValue", self.empty),
+        ]
+        if self.steps:
+            pairs += [("thresholds", thresholds(self.steps)), ("custom.cellOptions", {"type": "color-text"})]
+            pairs += [("color", {"mode": "thresholds"})]
+        if self.texts:
+            pairs += [("mappings", [texts(self.texts)]), ("custom.cellOptions", {"type": "color-text"})]
+        if self.link is not None:
+            pairs.append(("links", [{"title": self.link[0], "url": self.link[1]}]))
+        return model.DashboardFieldConfigSourceOverrides(
+            matcher=model.MatcherConfig(id_val="byRegexp" if self.name == _ANY else "byName", options=self.name),
+            properties=[
+                model.DynamicConfigValue(id_val=name, value=value) for name, value in pairs if value is not None
+            ],
+        )
 
 
-def target(query: str, shape: str) -> dict[str, Any]:
-    """A query of a panel; `shape` is `table` or `time_series`."""
-    return {
-        "datasource": SOURCE,
-        "editorMode": "code",
-        "format": shape,
-        "rawQuery": True,
-        "rawSql": load(query),
-        "refId": "A",
-    }
+class Made(Builder[model.Panel]):
+    """A panel that is ready, as the dashboard's builder wants it."""
+
+    def __init__(self, panel: model.Panel) -> None:
+        self._panel = panel
+
+    def build(self) -> model.Panel:
+        """The panel itself."""
+        return self._panel
 
 
-def stat(number: int, title: str, query: str, place: Place, columns: tuple[Column, ...], about: str) -> dict[str, Any]:
-    """One or more large numbers."""
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What every panel has: a title, what it tells, its size of 24 columns, and what it says without data."""
+
+    title: str
+    about: str
+    w: int
+    h: int
+    empty: str = EMPTY
+    span: str | None = None
+    """How far back it looks where the dashboard's own range is too short for it, such as 14d."""
+
+    def around(self, builder: Builder[model.Panel], default: Field, columns: tuple[Field, ...] = ()) -> Made:
+        """The panel in this frame, its values shown as `default` says and its columns as `columns` do."""
+        panel = builder.build()
+        panel.title, panel.description, panel.datasource = self.title, self.about, SOURCE
+        panel.grid_pos, panel.time_from = model.GridPos(w=self.w, h=self.h), self.span
+        config = panel.field_config or model.FieldConfigSource()
+        values = config.defaults
+        values.unit, values.decimals, values.no_value = default.unit, default.decimals, self.empty
+        values.mappings = [texts(default.texts)] if default.texts else []
+        values.thresholds = thresholds(default.steps or PLAIN)
+        mode = model.FieldColorModeId.THRESHOLDS if default.steps else model.FieldColorModeId.PALETTE_CLASSIC
+        values.color = values.color or model.FieldColor(mode=mode)
+        if default.link is not None:
+            values.links = [model.DashboardLink(title=default.link[0], url=default.link[1])]
+        config.overrides = [column.override() for column in columns]
+        panel.field_config = config
+        return Made(panel)
+
+
+def thresholds(steps: Steps) -> model.ThresholdsConfig:
+    """Colours by absolute value."""
+    made = [model.Threshold(value=value, color=color) for value, color in steps]
+    return model.ThresholdsConfig(mode=model.ThresholdsMode.ABSOLUTE, steps=made)
+
+
+def texts(mapping: tuple[tuple[str, str, str], ...]) -> model.ValueMap:
+    """Texts and colours in place of values."""
     options = {
-        "colorMode": "value",
-        "graphMode": "none",
-        "justifyMode": "auto",
-        "orientation": "auto",
-        "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
-        "textMode": "auto",
+        value: model.ValueMappingResult(text=text, color=color, index=index)
+        for index, (value, text, color) in enumerate(mapping)
     }
-    return _panel(number, "stat", title, place, target(query, "table"), options, {}, columns, about)
+    return model.ValueMap(options=options)
 
 
-def table(number: int, title: str, query: str, place: Place, columns: tuple[Column, ...], about: str) -> dict[str, Any]:
-    """Rows and columns."""
-    options = {"cellHeight": "sm", "footer": {"show": False, "reducer": ["sum"], "fields": ""}, "showHeader": True}
-    custom = {"align": "auto", "filterable": True}
-    return _panel(number, "table", title, place, target(query, "table"), options, {"custom": custom}, columns, about)
+def number(frame: Frame, query: str, default: Field, *columns: Field, all_rows: bool = False) -> Made:
+    """One or more large numbers: a column each, or with `all_rows` a row each."""
+    reduce = common.ReduceDataOptions().calcs(["lastNotNull"]).values(all_rows).fields("")
+    color = shapes.BigValueColorMode.VALUE
+    panel = stat.Panel().reduce_options(reduce).graph_mode(shapes.BigValueGraphMode.NONE).color_mode(color)
+    return frame.around(panel.with_target(SqlQuery(query)), default, columns)
 
 
-def time_series(number: int, title: str, query: str, place: Place, unit: str, about: str) -> dict[str, Any]:
-    """Lines over time, one a metric; a gap stays a gap."""
-    options = {
-        "legend": {"calcs": ["lastNotNull", "max"], "displayMode": "table", "placement": "bottom", "showLegend": True},
-        "tooltip": {"mode": "multi", "sort": "desc"},
-    }
-    custom = {"drawStyle": "line", "fillOpacity": 5, "lineWidth": 1, "showPoints": "auto", "spanNulls": 900_000}
-    defaults = {"custom": custom, "unit": unit}
-    panel = _panel(number, "timeseries", title, place, target(query, "time_series"), options, defaults, (), about)
-    return {**panel, "interval": "10s"}
+def rows(frame: Frame, query: str, *columns: Field, sort_by: str | None = None, descending: bool = True) -> Made:
+    """A table of rows and columns."""
+    panel = table.Panel().show_header(True).cell_height(shapes.TableCellHeight.SM)
+    if sort_by is not None:
+        panel.sort_by([common.TableSortByFieldState().display_name(sort_by).desc(descending)])
+    # the frame's text is for a table without rows, and not for each cell without a value
+    made = frame.around(panel.with_target(SqlQuery(query)), Field(), (Field(_ANY), *columns))
+    _custom(made, {"align": "auto", "filterable": True})
+    return made
 
 
-def query_variable(name: str, label: str, query: str) -> dict[str, Any]:
-    """A choice of several values, all by default, that follows the data."""
-    sql = load(query)
-    return {
-        "name": name,
-        "label": label,
-        "type": "query",
-        "datasource": SOURCE,
-        "definition": sql,
-        "query": sql,
-        "refresh": 2,
-        "regex": "",
-        "sort": 0,
-        "multi": True,
-        "includeAll": True,
-        "hide": 0,
-        "skipUrlSync": False,
-        "current": {"selected": True, "text": ["All"], "value": ["$__all"]},
-        "options": [],
-    }
+def lines(
+    frame: Frame, query: str, default: Field, *columns: Field, interval: str = "10s", limits: bool = False
+) -> Made:
+    """Lines over time, one a metric or column; a gap stays a gap. `limits` draws the thresholds as lines."""
+    panel = _time_series(interval, shapes.GraphDrawStyle.LINE).fill_opacity(8).span_nulls(False)
+    if limits:
+        style = common.GraphThresholdsStyleConfig().mode(shapes.GraphTresholdsStyleMode.LINE)
+        panel.thresholds_style(style).color_scheme(FieldColor().mode(model.FieldColorModeId.PALETTE_CLASSIC))
+    return frame.around(panel.with_target(SqlQuery(query, "time_series")), default, columns)
 
 
-def constant(name: str, label: str, value: str) -> dict[str, Any]:
-    """A value that the installation sets and viewers do not."""
-    return {
-        "name": name,
-        "label": label,
-        "type": "constant",
-        "query": value,
-        "hide": 2,
-        "skipUrlSync": True,
-        "current": {"selected": False, "text": value, "value": value},
-        "options": [{"selected": True, "text": value, "value": value}],
-    }
+def bars(
+    frame: Frame, query: str, default: Field, *columns: Field, interval: str = "10s", stacked: bool = True
+) -> Made:
+    """Bars over time, one a metric or column, on top of one another."""
+    panel = _time_series(interval, shapes.GraphDrawStyle.BARS).fill_opacity(70)
+    panel.bar_alignment(shapes.BarAlignment.AFTER)  # a bar stands on the interval that its time begins
+    if stacked:
+        panel.stacking(common.StackingConfig().mode(shapes.StackingMode.NORMAL).group("A"))
+    return frame.around(panel.with_target(SqlQuery(query, "time_series")), default, columns)
 
 
-def source_variable(uid: str) -> dict[str, Any]:
-    """The data source, so that the dashboard can be shown against another database."""
-    return {
-        "name": "datasource",
-        "label": "Data source",
-        "type": "datasource",
-        "query": TYPE,
-        "regex": "",
-        "refresh": 1,
-        "multi": False,
-        "includeAll": False,
-        "hide": 0,
-        "skipUrlSync": False,
-        "current": {"selected": True, "text": "Wattline", "value": uid},
-        "options": [],
-    }
+def _time_series(interval: str, style: shapes.GraphDrawStyle) -> timeseries.Panel:
+    legend = common.VizLegendOptions().display_mode(shapes.LegendDisplayMode.TABLE).show_legend(True)
+    legend.placement(shapes.LegendPlacement.BOTTOM).calcs(["lastNotNull", "max"])
+    tooltip = common.VizTooltipOptions().mode(shapes.TooltipDisplayMode.MULTI).sort(shapes.SortOrder.DESCENDING)
+    panel = timeseries.Panel().interval(interval).legend(legend).tooltip(tooltip).draw_style(style).line_width(1)
+    return panel.show_points(shapes.VisibilityMode.AUTO)
 
 
-def _panel(
-    number: int,
-    kind: str,
-    title: str,
-    place: Place,
-    query: dict[str, Any],
-    options: dict[str, Any],
-    defaults: dict[str, Any],
-    columns: tuple[Column, ...],
-    about: str,
-) -> dict[str, Any]:
-    steps = {"mode": "absolute", "steps": [{"color": "green", "value": None}]}
-    return {
-        "id": number,
-        "type": kind,
-        "title": title,
-        "description": about,
-        "datasource": SOURCE,
-        "gridPos": {"x": place.x, "y": place.y, "w": place.w, "h": place.h},
-        "targets": [query],
-        "options": options,
-        "fieldConfig": {
-            "defaults": {"color": {"mode": "palette-classic"}, "thresholds": steps, "mappings": [], **defaults},
-            "overrides": [column.override() for column in columns],
-        },
-    }
+def categories(frame: Frame, query: str, x: str, default: Field, *columns: Field) -> Made:
+    """Bars side by side over the texts of column `x`, one a numeric column."""
+    legend = common.VizLegendOptions().display_mode(shapes.LegendDisplayMode.LIST).show_legend(True)
+    legend.placement(shapes.LegendPlacement.BOTTOM).calcs([])
+    panel = barchart.Panel().x_field(x).legend(legend).show_value(shapes.VisibilityMode.NEVER).fill_opacity(70)
+    panel.x_tick_label_spacing(100).group_width(0.8).bar_width(0.95)
+    panel.tooltip(common.VizTooltipOptions().mode(shapes.TooltipDisplayMode.MULTI).sort(shapes.SortOrder.NONE))
+    return frame.around(panel.with_target(SqlQuery(query)), default, columns)
+
+
+def ranking(frame: Frame, query: str, default: Field) -> Made:
+    """Horizontal gauges, a row each, by its first text column."""
+    reduce = common.ReduceDataOptions().calcs(["lastNotNull"]).values(True).fields("").limit(25)
+    panel = bargauge.Panel().reduce_options(reduce).orientation(shapes.VizOrientation.HORIZONTAL)
+    panel.display_mode(shapes.BarGaugeDisplayMode.BASIC).show_unfilled(True)
+    return frame.around(panel.with_target(SqlQuery(query)), default)
+
+
+def heat(frame: Frame, query: str, default: Field) -> Made:
+    """A heat map of rows: a metric is a row, a time a column."""
+    color = heatmap.HeatmapColorOptions().mode(HeatmapColorMode.SCHEME).scheme("Turbo").steps(64).exponent(0.5)
+    panel = heatmap.Panel().calculate(False).color(color.fill("dark-orange").reverse(False))
+    panel.cell_gap(0).show_legend().show_tooltip().hide_y_histogram().show_value(shapes.VisibilityMode.NEVER)
+    panel.rows_frame(heatmap.RowsHeatmapOptions().layout(shapes.HeatmapCellLayout.UNKNOWN).value("Power"))
+    panel.y_axis(heatmap.YAxisConfig().axis_placement(shapes.AxisPlacement.LEFT).reverse(True))
+    cells = heatmap.CellValues().unit(default.unit or "none").decimals(default.decimals or 0)
+    made = frame.around(panel.cell_values(cells).with_target(SqlQuery(query, "time_series")), default)
+    _custom(made, {})
+    return made
+
+
+def _custom(made: Made, options: dict[str, object]) -> None:
+    config = made.build().field_config
+    if config is not None:
+        config.defaults.custom = options

@@ -3,9 +3,53 @@
 import re
 from importlib import resources
 from textwrap import indent
+from typing import Literal
+
+from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.cog.variants import Dataquery
+from grafana_foundation_sdk.models.dashboard import AnnotationTarget, DataSourceRef
+
+TYPE = "postgres"
+"""The data source's plugin; Grafana 10.1 and later know it under this alias."""
+SOURCE = DataSourceRef(type_val=TYPE, uid="${datasource}")
+Shape = Literal["table", "time_series"]
 
 
 def load(name: str) -> str:
     """The text of `grafana/queries/{name}.sql` with what it includes, Grafana's macros and variables untouched."""
     text = (resources.files("grafana") / "queries" / f"{name}.sql").read_text("utf-8").strip()
     return re.sub(r"^\{(\w+)\}$", lambda found: indent(load(found.group(1)), "    "), text, flags=re.MULTILINE)
+
+
+class SqlQuery(Builder[Dataquery], Dataquery):
+    """A query of the PostgreSQL data source, of which the SDK has no type."""
+
+    def __init__(self, name: str, shape: Shape = "table", ref_id: str = "A", source: DataSourceRef = SOURCE) -> None:
+        self._model: dict[str, object] = {
+            "datasource": source,
+            "editorMode": "code",
+            "format": shape,
+            "rawQuery": True,
+            "rawSql": load(name),
+            "refId": ref_id,
+        }
+
+    def build(self) -> Dataquery:
+        """The query itself."""
+        return self
+
+    def to_json(self) -> dict[str, object]:
+        """As Grafana has it."""
+        return self._model
+
+
+class SqlAnnotation(AnnotationTarget):
+    """The query of an annotation; the SDK types only those of Grafana's own store."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._query = SqlQuery(name, ref_id="Anno")
+
+    def to_json(self) -> dict[str, object]:
+        """As Grafana has it."""
+        return self._query.to_json()

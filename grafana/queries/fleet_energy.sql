@@ -1,4 +1,4 @@
-SELECT sum(energy_kwh) AS "Energy today", count(*) FILTER (WHERE energy_kwh IS NULL) AS "Meters without a sound register"
+SELECT sum(energy_kwh) AS "Energy today"
 FROM (
 {meter_today}
 ) today

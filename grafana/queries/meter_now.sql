@@ -4,7 +4,7 @@ SELECT meter,
                 max(value) FILTER (WHERE obis = '1-0:1.7.0')
                 - coalesce(max(value) FILTER (WHERE obis = '1-0:2.7.0'), 0)) AS power_kw
 FROM latest_reading
-WHERE obis IN ('1-0:16.7.0', '1-0:1.7.0', '1-0:2.7.0') AND unit = 'kW' AND meter IN ($meter)
+WHERE obis IN ('1-0:16.7.0', '1-0:1.7.0', '1-0:2.7.0') AND unit = 'kW' AND meter IN (${meter:sqlstring})
       AND time > now() - INTERVAL '15 minutes'
       AND meter IN (SELECT meter FROM meter_overview WHERE removed_at IS NULL)
 GROUP BY meter

@@ -1,8 +1,7 @@
--- The total register where the meter has one, else the sum of its tariffs, of which none may be missing.
-SELECT meter,
-       CASE WHEN bool_or(obis = '1-0:1.8.0') THEN max(energy_kwh) FILTER (WHERE obis = '1-0:1.8.0')
-            WHEN bool_and(energy_kwh IS NOT NULL) THEN sum(energy_kwh) END AS energy_kwh
-FROM (
-{register_today}
-) tariff
-GROUP BY meter
+-- All of a meter's tariffs or none: a part of the energy is worse than no number.
+SELECT e.meter, CASE WHEN bool_and(c.value IS NOT NULL) THEN sum(c.value) END AS energy_kwh
+FROM consumption_1d(date_trunc('day', now(), store_zone()), now(), ARRAY(
+         SELECT series_id FROM energy_series WHERE counts AND direction = 'import' AND meter IN (${meter:sqlstring})
+     )) c
+JOIN energy_series e ON e.series_id = c.series_id
+GROUP BY e.meter

@@ -1,6 +1,7 @@
 SELECT meter AS __value, concat_ws(' ', meter, nullif(concat_ws(' ', manufacturer, product), '')) AS __text
 FROM meter_overview
-WHERE device IN ($device) AND parent IS NULL
+WHERE device IN (${device:sqlstring}) AND parent IS NULL
 UNION ALL
-SELECT '(none)', '(none)' WHERE NOT EXISTS (SELECT FROM meter_overview WHERE device IN ($device) AND parent IS NULL)
+SELECT '(none)', '(none)'
+WHERE NOT EXISTS (SELECT FROM meter_overview WHERE device IN (${device:sqlstring}) AND parent IS NULL)
 ORDER BY 1

@@ -1,0 +1,90 @@
+"""The dashboard 'Wattline data quality': what was lost, late, refused or missing, and whose clocks to trust."""
+
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from grafana.boards.base import DEVICE, METER, ONLINE, Part, dashboard, devices, source
+from grafana.panels import NONE_IS_GOOD, Field, Frame, bars, lines, number, ranking, rows
+from grafana.settings import GrafanaSettings
+
+_BAD = ((None, "green"), (1, "red"))
+
+
+def board(settings: GrafanaSettings) -> Dashboard:
+    """The whole dashboard."""
+    return dashboard(
+        "data-quality",
+        "Wattline data quality",
+        "What was lost, repeated, late, quarantined or missing, and which clocks can be trusted, by device.",
+        (_numbers(), _devices(), _causes()),
+        source(settings),
+        devices(),
+        since="now-1h",
+        refresh="1m",
+        marks=("changes", "swaps", "events"),
+    )
+
+
+def _numbers() -> Part:
+    about = (
+        "By the sequence numbers of the ledger: lost are numbers missing between the first and the last of the range, "
+        "repeated came again, late came after a higher one. Repeats and late ones are normal after an outage."
+    )
+    columns = (
+        Field("Lost", steps=_BAD),
+        *(Field(name, steps=NONE_IS_GOOD) for name in ("Repeated", "Late", "Quarantined")),
+    )
+    clocks = "By the newest reading of each meter. A device's clock that NTP does not keep may drift."
+    return "", (
+        number(Frame("Messages", about, 16, 4), "quality_numbers", Field(), *columns),
+        ranking(Frame("Clocks", clocks, 8, 4), "quality_clocks", Field()),
+    )
+
+
+def _devices() -> Part:
+    about = "Messages, quarantine and clock steps in the range; missing readings of the last 24 hours."
+    columns = (
+        DEVICE,
+        Field("Lost", steps=_BAD),
+        *(
+            Field(name, steps=NONE_IS_GOOD)
+            for name in ("Repeated", "Late", "Quarantined", "Missing readings", "Clock steps")
+        ),
+        Field("Online", texts=ONLINE),
+    )
+    gaps = Frame(
+        "Gaps",
+        "The longest hundred of the last 24 hours, against each meter's own cadence.",
+        14,
+        9,
+        "No gaps: every reading is there",
+    )
+    events = Frame("Warnings and errors", "What devices and services noted in the range.", 10, 9, "Nobody complained")
+    times = (Field("From", "dateTimeAsIso"), Field("Until", "dateTimeAsIso"), Field("Every", "s"))
+    is_open = Field("Open", texts=(("0", "over", "green"), ("1", "still open", "red")))
+    return "By device", (
+        rows(Frame("Devices", about, 24, 10, "No device yet"), "quality_devices", *columns),
+        rows(gaps, "quality_gaps", DEVICE, METER, *times, is_open),
+        rows(events, "quality_events", Field("Last", "dateTimeFromNow")),
+    )
+
+
+def _causes() -> Part:
+    quarantine = Frame(
+        "Quarantined by reason",
+        "Frames and payloads kept undecoded; docs/STORE.md says what each reason means.",
+        12,
+        8,
+        "Quarantine is empty",
+    )
+    delay = Frame(
+        "From reading to table",
+        "Age of each message's newest reading when it was stored. It rises when an outage's backlog arrives.",
+        12,
+        8,
+    )
+    newest = Frame("Quarantine", "The newest hundred in the range.", 24, 8, "Quarantine is empty")
+    return "Causes", (
+        bars(quarantine, "quality_quarantine", Field(decimals=0)),
+        lines(delay, "quality_delay", Field(unit="s", decimals=1)),
+        rows(newest, "quarantine_list", DEVICE, METER, Field("Received", "dateTimeAsIso"), Field("Bytes", "bytes")),
+    )

@@ -1,0 +1,45 @@
+"""The dashboard 'Wattline load profile': how one meter's load is spread over the day and the year."""
+
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from grafana.boards.base import custom, dashboard, devices, one_meter, source
+from grafana.panels import Field, Frame, categories, heat, number, rows
+from grafana.settings import GrafanaSettings
+
+_KW = Field(unit="kwatt", decimals=2)
+
+
+def board(settings: GrafanaSettings) -> Dashboard:
+    """The whole dashboard."""
+    numbers = (
+        Field("Load factor", "percentunit", 1),
+        Field("Energy", "kwatth", 1),
+        Field("Quarter-hours", "none", 0),
+    )
+    about_numbers = (
+        "Of whole quarter-hours in the range. Base load is what 95 % of them exceed; load factor is mean by peak."
+    )
+    about_heat = "A column a day, a row a quarter-hour, local. Autumn's second hour is in the mean; spring's is empty."
+    about_curve = "How much of the time the power was at least so high."
+    typical = Frame("Typical day", "Mean of each quarter-hour by kind of day.", 12, 10)
+    peaks = Frame("Highest quarter-hours", "What a demand charge would be by.", 24, 8)
+    panels = (
+        number(Frame("In figures", about_numbers, 24, 4), "profile_numbers", _KW, *numbers),
+        heat(Frame("Quarter-hours by day", about_heat, 24, 14), "profile_heat", _KW),
+        categories(Frame("Duration curve", about_curve, 12, 10), "profile_duration", "Share of time", _KW),
+        categories(typical, "profile_typical", "Time of day", _KW),
+        rows(peaks, "profile_peaks", Field("Quarter-hour from", "dateTimeAsIso"), Field("Power", "kwatt", 2)),
+    )
+    return dashboard(
+        "load-profile",
+        "Wattline load profile",
+        "How a meter's load is spread over days and quarter-hours: heat map, duration curve, typical days, peaks.",
+        (("", panels),),
+        source(settings),
+        devices(),
+        one_meter(),
+        custom("direction", "Direction", "import", "export"),
+        since="now-30d",
+        refresh="15m",
+        marks=("changes", "swaps"),
+    )

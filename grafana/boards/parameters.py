@@ -1,0 +1,86 @@
+"""The dashboard 'Wattline parameters': what devices should hold, what they hold, and who changed it."""
+
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from grafana.boards.base import DEVICE, ONLINE, dashboard, devices, source
+from grafana.panels import NONE_IS_GOOD, Field, Frame, Made, bars, number, ranking, rows
+from grafana.settings import GrafanaSettings
+
+_STATES = (
+    ("applied", "in step", "green"),
+    ("behind", "behind", "orange"),
+    ("refused", "refused", "red"),
+    ("none", "none yet", "blue"),
+)
+
+
+def board(settings: GrafanaSettings) -> Dashboard:
+    """The whole dashboard."""
+    return dashboard(
+        "parameters",
+        "Wattline parameters",
+        "Desired against reported parameters, refusals with their reasons, and every change with its author.",
+        (("", _now()), ("Differences", _differences()), ("Changes", _changes())),
+        source(settings),
+        devices(),
+        since="now-7d",
+        refresh="1m",
+        marks=("swaps",),
+    )
+
+
+def _now() -> tuple[Made, ...]:
+    about = "Devices by their newest report. Behind is normal for seconds after a change, or while a device is offline."
+    columns = (
+        Field("In step", steps=((None, "green"),)),
+        Field("Behind", steps=NONE_IS_GOOD),
+        Field("Refused", steps=((None, "green"), (1, "red"))),
+        Field("Without any", steps=((None, "green"), (1, "blue"))),
+    )
+    table = (
+        DEVICE,
+        Field("State", texts=_STATES),
+        Field("Reported at", "dateTimeFromNow"),
+        Field("Online", texts=ONLINE),
+    )
+    return (
+        number(Frame("Devices", about, 16, 4), "parameter_numbers", Field(), *columns),
+        ranking(Frame("Software", "Devices by the version of their agent.", 8, 4), "software_spread", Field()),
+        rows(Frame("Desired and reported versions", about, 24, 9, "No device yet"), "parameter_devices", *table),
+    )
+
+
+def _differences() -> tuple[Made, ...]:
+    differ = Frame(
+        "Desired against reported",
+        "Parameters whose value on the device is not the one desired.",
+        14,
+        9,
+        "Every device holds what it should",
+    )
+    refused = Frame(
+        "Refusals",
+        "Why devices refused the version that they last saw: the field and what is wrong with it.",
+        10,
+        9,
+        "Nothing was refused",
+    )
+    return (
+        rows(differ, "parameter_differences", DEVICE),
+        rows(refused, "parameter_refusals", DEVICE, Field("At", "dateTimeAsIso")),
+    )
+
+
+def _changes() -> tuple[Made, ...]:
+    about = "Every version that was published to a device in the range, with its author and what it changed."
+    spread = Frame("Values in the fleet", "How many devices hold each value.", 8, 10)
+    return (
+        bars(Frame("Versions published", "By author.", 24, 6), "parameter_rate", Field(decimals=0)),
+        rows(
+            Frame("History", about, 16, 10, "No change in this range"),
+            "parameter_history",
+            DEVICE,
+            Field("Published", "dateTimeAsIso"),
+        ),
+        rows(spread, "parameter_spread"),
+    )

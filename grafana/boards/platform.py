@@ -1,0 +1,85 @@
+"""The dashboard 'Wattline platform': how the ingestors, the database and its chunks are doing, by the ledger."""
+
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from grafana.boards.base import DEVICE, Part, dashboard, devices, source
+from grafana.panels import Field, Frame, lines, number, rows
+from grafana.settings import GrafanaSettings
+
+GIB = 1 << 30
+
+
+def board(settings: GrafanaSettings) -> Dashboard:
+    """The whole dashboard."""
+    return dashboard(
+        "platform",
+        "Wattline platform",
+        "Ingest rate, batches, latency and waiting by the ledger; the database's size, chunks and compression.",
+        (_now(settings), _ingest(), _store()),
+        source(settings),
+        devices(),
+        since="now-1h",
+        refresh="30s",
+        marks=("changes", "events"),
+    )
+
+
+def _now(settings: GrafanaSettings) -> Part:
+    limits = settings.limits
+    lag = Field("Lag", "s", 1, ((None, "green"), (limits.ingest_lag_s / 2, "orange"), (limits.ingest_lag_s, "red")))
+    age = Field("Age of newest", "s", 1, ((None, "green"), (60, "orange"), (limits.ingest_lag_s, "red")))
+    rate = Field("Messages", "suffix: /s", 1)
+    full = limits.database_gib * GIB
+    size = Field(
+        "Database", "bytes", 1, ((None, "green"), (full * limits.database_percent / 100, "orange"), (full, "red"))
+    )
+    ingest = (
+        "Messages a second over five minutes, age of the newest message, and the median time from reading to table."
+    )
+    store = f"All hypertables with their indexes; the limit is set to {limits.database_gib:g} GiB."
+    return "", (
+        number(Frame("Ingest", ingest, 12, 4, "No message for a day"), "platform_numbers", Field(), rate, age, lag),
+        number(Frame("Store", store, 12, 4), "platform_size", Field(), size, Field("Chunks", "none", 0),
+               Field("Saved by compression", "percentunit", 0)),
+    )  # fmt: skip
+
+
+def _ingest() -> Part:
+    rate = Frame("Ingest rate", "Messages and values a second, repeats included.", 12, 9)
+    waits = (
+        "From reading to table, which holds the device's own gathering; and the wait between receipt and commit, "
+        "which is the ingestor's queue. What waits in the broker shows as latency."
+    )
+    latency = Frame("Latency and queue", waits, 12, 9)
+    batches = Frame("Batches", "What one transaction of an ingestor holds; of the last day at most.", 12, 9)
+    writing = Frame(
+        "Time to write a batch", "From the first row of a transaction to its last; of the last day at most.", 12, 9
+    )
+    return "Ingestor", (
+        lines(rate, "platform_rate", Field(unit="suffix: /s", decimals=1)),
+        lines(latency, "platform_latency", Field(unit="s", decimals=2)),
+        lines(batches, "platform_batches", Field(decimals=0)),
+        lines(writing, "platform_writing", Field(unit="s", decimals=3)),
+    )
+
+
+def _store() -> Part:
+    tables = Frame("Tables", "Chunks and bytes of each hypertable; only the Community edition compresses.", 12, 9)
+    outboxes = Frame(
+        "Outboxes in trouble",
+        "Devices whose outbox came near its limit, thinned, dropped or could not write.",
+        12,
+        9,
+        "Every outbox has room",
+    )
+    services = Frame("What the services noted", "Events of ingestor and gateway in the range.", 24, 8)
+    sizes = (
+        Field("Size", "bytes", 1),
+        *(Field(f"{when} compression", "bytes", 1) for when in ("Before", "After")),
+        Field("Ratio", "none", 1),
+    )
+    return "Store and devices", (
+        rows(tables, "platform_tables", *sizes),
+        rows(outboxes, "platform_outboxes", DEVICE, Field("Last", "dateTimeFromNow")),
+        rows(services, "platform_services", Field("Time", "dateTimeAsIso")),
+    )

@@ -1,0 +1,170 @@
+"""Brings a Grafana to what the settings say: folders, data source and dashboards; alerts stand in provision_alerts."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from broker.errors import PermanentError
+from grafana.api import ConflictError, Grafana
+from grafana.boards.base import MADE_TAG, PREFIX
+from grafana.build import dashboards
+from grafana.changes import Change, differences, summary
+from grafana.provision_alerts import AlertProvisioner
+from grafana.rules import FOLDER_TITLE, FOLDER_UID
+from grafana.settings import GrafanaSettings
+from grafana.sql import TYPE
+
+FOLDER = ("wattline", "Wattline")
+_MESSAGE = "wattline grafana provision"
+_BY_FILES = "provisioned from files on Grafana's server"
+
+
+class Provisioner:
+    """One run. `dry` writes nothing; `editable` lets people change new rules in Grafana's own pages."""
+
+    def __init__(
+        self,
+        grafana: Grafana,
+        settings: GrafanaSettings,
+        *,
+        dry: bool = False,
+        editable: bool = False,
+        alerts: bool = True,
+        set_password: bool = False,
+    ) -> None:
+        self._grafana = grafana
+        self._settings = settings
+        self._dry = dry
+        self._set_password = set_password
+        self.changes: list[Change] = []
+        """What was done so far, also where the run ends with an error."""
+        self._alerts = AlertProvisioner(grafana, settings, dry=dry, editable=editable) if alerts else None
+
+    def run(self) -> list[Change]:
+        """Bring all of it up to date; a second run changes nothing. Raises PermanentError."""
+        self._grafana.version()
+        self.changes = []
+        for change in self._steps():
+            self.changes.append(change)
+        return self.changes
+
+    def _steps(self) -> Iterator[Change]:
+        yield self._folder(*FOLDER)
+        yield self._data_source()
+        boards = dashboards(self._settings)
+        yield from map(self._dashboard, boards)
+        yield from self._remove_dashboards({board["uid"] for board in boards})
+        if self._alerts is not None:
+            yield self._folder(FOLDER_UID, FOLDER_TITLE)
+            yield from self._alerts.run()
+
+    def _folder(self, uid: str, title: str) -> Change:
+        folders, what = self._grafana.api.folder, f"the folder {title!r}"
+        found = self._grafana.find(what, folders.get_folder, uid)
+        if found is not None:
+            return Change("folder", found["title"], "unchanged")  # its title is a matter of taste
+        if not self._dry:
+            try:
+                self._grafana.ask(what, folders.create_folder, title, uid)
+            except ConflictError as error:
+                raise ConflictError(f"{error}: rename the folder {title!r} of somebody else first") from error
+        return Change("folder", title, "created")
+
+    def _data_source(self) -> Change:
+        uid, sources = self._settings.datasource_uid, self._grafana.api.datasource
+        what = f"the data source {uid!r}"
+        found = self._grafana.find(what, sources.get_datasource_by_uid, uid)
+        database = self._settings.db
+        if database.host is None:
+            if found is None:
+                raise PermanentError(
+                    f"Grafana has no data source of uid {uid!r}: set WATTLINE_GRAFANA_DB__HOST and _DB__PASSWORD, "
+                    "or name another in WATTLINE_GRAFANA_DATASOURCE_UID"
+                )
+            return Change("data source", found["name"], "left alone", "WATTLINE_GRAFANA_DB__HOST is not set")
+        wanted = self._wanted_source()
+        if found is None:
+            if database.password is None:
+                raise PermanentError(f"{what} needs the password of {database.user}: set WATTLINE_GRAFANA_DB__PASSWORD")
+            self._write(what, sources.create_datasource, {**wanted, **self._secret()})
+            return Change("data source", wanted["name"], "created")
+        if found.get("readOnly"):
+            return Change("data source", found["name"], "left alone", _BY_FILES)
+        changed = differences(wanted, found)
+        if self._set_password or (database.password and not found.get("secureJsonFields", {}).get("password")):
+            changed.append("password")
+        if not changed:
+            return Change("data source", found["name"], "unchanged")
+        secret = self._secret() if "password" in changed else {}
+        version = {"version": found["version"]} if "version" in found else {}
+        self._write(what, sources.update_datasource_by_uid, uid, {**wanted, **secret, **version})
+        return Change("data source", wanted["name"], "updated", summary(changed))
+
+    def _wanted_source(self) -> dict[str, Any]:
+        database = self._settings.db
+        return {
+            "uid": self._settings.datasource_uid,
+            "name": "Wattline",
+            "type": TYPE,
+            "access": "proxy",
+            "url": f"{database.host}:{database.port}",
+            "user": database.user,
+            "database": database.name,  # Grafana 9 reads it here, later versions below
+            "jsonData": {
+                "database": database.name,
+                "sslmode": database.sslmode,
+                "postgresVersion": 1500,
+                "timescaledb": True,
+                "maxOpenConns": 10,
+                "maxIdleConns": 2,
+                "connMaxLifetime": 3600,
+            },
+        }
+
+    def _secret(self) -> dict[str, Any]:
+        password = self._settings.db.password
+        if password is None:
+            raise PermanentError("there is no password to set: give WATTLINE_GRAFANA_DB__PASSWORD")
+        return {"secureJsonData": {"password": password.get_secret_value()}}
+
+    def _dashboard(self, board: dict[str, Any]) -> Change:
+        for attempt in (1, 2):
+            try:
+                return self._save(board)
+            except ConflictError:
+                if attempt == 2:  # once somebody saved between our look and our write; twice is a quarrel
+                    raise
+        raise AssertionError("unreachable")
+
+    def _save(self, board: dict[str, Any]) -> Change:
+        what, title = f"the dashboard {board['title']!r}", board["title"]
+        found = self._grafana.find(what, self._grafana.api.dashboard.get_dashboard, board["uid"])
+        wanted = {key: value for key, value in board.items() if key != "version"}
+        payload: dict[str, Any] = {"folderUid": FOLDER[0], "message": _MESSAGE, "overwrite": False}
+        if found is None:
+            payload["dashboard"] = {**wanted, "id": None}
+            self._write(what, self._grafana.api.dashboard.update_dashboard, payload)
+            return Change("dashboard", title, "created")
+        if found["meta"].get("provisioned"):
+            return Change("dashboard", title, "left alone", _BY_FILES)
+        changed = differences(wanted, found["dashboard"])
+        if found["meta"].get("folderUid") != FOLDER[0]:
+            changed.insert(0, "folder")
+        if not changed:
+            return Change("dashboard", title, "unchanged")
+        held = found["dashboard"]
+        payload["dashboard"] = {**wanted, "id": held.get("id"), "version": held["version"]}
+        self._write(what, self._grafana.api.dashboard.update_dashboard, payload)
+        return Change("dashboard", title, "updated", summary(changed))
+
+    def _remove_dashboards(self, wanted: set[str]) -> Iterator[Change]:
+        search = self._grafana.api.search.search_dashboards
+        found = self._grafana.ask("the list of dashboards", search, tag=MADE_TAG, type_="dash-db", limit=5000)
+        for each in found:
+            if each.get("folderUid") == FOLDER[0] and each["uid"].startswith(PREFIX) and each["uid"] not in wanted:
+                what = f"the dashboard {each['title']!r}"
+                self._write(what, self._grafana.api.dashboard.delete_dashboard, each["uid"])
+                yield Change("dashboard", each["title"], "removed", "no longer a part of Wattline")
+
+    def _write(self, what: str, call: Any, *arguments: Any) -> None:
+        if not self._dry:
+            self._grafana.ask(what, call, *arguments)

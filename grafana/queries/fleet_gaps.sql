@@ -1,0 +1,6 @@
+SELECT meter AS "Meter", device AS "Device", sum(missing) AS "Missing", count(*) AS "Gaps", bool_or(open)::integer AS "Open"
+FROM meter_gap
+WHERE meter IN (${meter:sqlstring})
+GROUP BY 1, 2
+ORDER BY 3 DESC
+LIMIT 20

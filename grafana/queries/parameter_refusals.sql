@@ -1,0 +1,5 @@
+SELECT device AS "Device", version AS "Version", at AS "At", field AS "Field", reason AS "Reason"
+FROM parameter_refusal
+WHERE device IN (${device:sqlstring})
+ORDER BY at DESC
+LIMIT 200

@@ -1,0 +1,7 @@
+-- Energy by billed register and local day, with its price where it has one.
+SELECT c.bucket, e.obis, concat(e.direction, CASE WHEN e.tariff > 0 THEN ' T' || e.tariff END) AS tariff, c.value,
+       (${prices:sqlstring}::jsonb ->> e.obis)::numeric AS price
+FROM consumption_1d(date_trunc('day', $__timeFrom()::timestamptz, store_zone()), $__timeTo(), ARRAY(
+         SELECT series_id FROM energy_series WHERE billed AND meter = ${meter:sqlstring}
+     )) c
+JOIN energy_series e ON e.series_id = c.series_id

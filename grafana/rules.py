@@ -1,0 +1,97 @@
+"""The alert rules: a query that names who is concerned, a limit, and words that say what to do."""
+
+from dataclasses import dataclass
+
+from grafana_foundation_sdk.builders import alerting
+from grafana_foundation_sdk.builders.expr import TypeMath
+from grafana_foundation_sdk.models.alerting import RelativeTimeRange, Rule
+from grafana_foundation_sdk.models.dashboard import DataSourceRef
+
+from grafana.boards.base import PREFIX
+from grafana.settings import GrafanaSettings
+from grafana.sql import TYPE, SqlQuery
+
+FOLDER_UID, FOLDER_TITLE = "wattline-alerts", "Wattline alerts"
+GROUP = "wattline"
+OURS = ("platform", "wattline")
+"""The label that all rules bear, and by which notifications find their route."""
+_EXPRESSION = "__expr__"
+_RANGE_S = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One rule: fires when `alert_{query}` gives a row whose value exceeds the limit for so long."""
+
+    name: str
+    title: str
+    limit: float
+    wait: str
+    severity: str
+    says: str
+    """Go's template; without $, which file provisioning would take for a variable of the environment."""
+    do: str
+    board: str
+
+    def rule(self, settings: GrafanaSettings) -> Rule:
+        """As Grafana's provisioning API has it."""
+        source = DataSourceRef(type_val=TYPE, uid=settings.datasource_uid)
+        query = SqlQuery(f"alert_{self.name}", source=source)
+        window = RelativeTimeRange(from_val=_RANGE_S, to=0)
+        asked = alerting.Query("A").datasource_uid(settings.datasource_uid).model(query).relative_time_range(window)
+        expression = TypeMath().expression(f"$A > {self.limit:g}").ref_id("C")
+        expression.datasource(DataSourceRef(type_val=_EXPRESSION, uid=_EXPRESSION))
+        exceeds = alerting.Query("C").datasource_uid(_EXPRESSION).model(expression)
+        exceeds.relative_time_range(RelativeTimeRange(from_val=0, to=0))
+        words = {"summary": self.says, "description": self.do, "dashboard": f"/d/{PREFIX}{self.board}"}
+        made = alerting.Rule(self.title).uid(PREFIX + self.name.replace("_", "-")).queries([asked, exceeds])
+        made.condition("C").for_val(self.wait).folder_uid(FOLDER_UID).rule_group(GROUP).org_id(1)
+        # no row means that nobody is concerned; a query that fails is for the platform's engineer
+        made.no_data_state("OK").exec_err_state("Error").is_paused(False).annotations(words)
+        return made.labels({OURS[0]: OURS[1], "severity": self.severity, "rule": self.name}).build()
+
+
+def rules(settings: GrafanaSettings) -> list[Rule]:
+    """All rules, by the settings' limits."""
+    return [alert.rule(settings) for alert in alerts(settings)]
+
+
+def alerts(settings: GrafanaSettings) -> tuple[Alert, ...]:
+    """What is watched for; docs/GRAFANA.md has the table."""
+    limits = settings.limits
+    device, meter, value = "{{ .Labels.device }}", "{{ .Labels.meter }}", '{{ printf "%.0f" .Values.A.Value }}'
+    full_gib = limits.database_gib * limits.database_percent / 100
+    return (
+        Alert("device_offline", "Device offline", limits.device_offline_min, "1m", "critical",
+              f"{device} has been offline for {value} min",
+              "Its last will came and it has not been back. Look at its power and network; its outbox keeps readings.",
+              "fleet"),
+        Alert("meter_silent", "Meter silent", limits.meter_silent_min, "2m", "warning",
+              f"{meter} has given no reading for {value} min, though {device} is online",
+              "Look at the cable and the optical head, and at the device's events for port_lost or decode_failing.",
+              "fleet"),
+        Alert("meter_gap", "Readings missing", limits.gap_readings - 1, "5m", "warning",
+              f"{meter} misses {value} readings of the last 24 hours",
+              "Wattline data quality has the gaps' times. Lost messages point to the outbox, others to the line.",
+              "data-quality"),
+        Alert("quarantine", "Quarantine rising", limits.quarantine_per_h - 1, "5m", "warning",
+              f"{value} frames or payloads went to quarantine in an hour: {{{{ .Labels.reason }}}}",
+              "docs/STORE.md says what each reason means; no_spec wants a spec for a new product.",
+              "data-quality"),
+        Alert("outbox", "Outbox near full", 0, "0s", "critical",
+              f"The outbox of {device} is near its limit or already gives up messages",
+              "It can't deliver as fast as it reads: look at its link, or raise outbox_limit_mib.",
+              "platform"),
+        Alert("ingest_lag", "Ingest lags", limits.ingest_lag_s, "2m", "critical",
+              f"Readings are stored {value} s late, or none come at all",
+              "Look at the ingestors' logs and /metrics, the broker's queue, and the database's load.",
+              "platform"),
+        Alert("database_size", "Database near its limit", full_gib, "10m", "warning",
+              f"The database holds {value} GiB, {limits.database_percent} % of what is allowed or more",
+              "Shorten retention, compress earlier, or give it room and raise WATTLINE_GRAFANA_LIMITS__DATABASE_GIB.",
+              "platform"),
+        Alert("jump", "Implausible jump of a register", limits.jump_kw, "0s", "warning",
+              f"{meter} {{{{ .Labels.obis }}}} rose as {value} kW would have made it",
+              "A swapped meter, a wrong scale in its spec, or a bad telegram: compare the meter's display.",
+              "meter"),
+    )  # fmt: skip

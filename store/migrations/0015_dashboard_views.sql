@@ -1,0 +1,135 @@
+-- What dashboards ask beyond the views that people read too: the ledger by time, batches, energy registers, parameters.
+
+-- Outer joins, so that a query that names neither device nor meter does not pay for them.
+CREATE VIEW ledger AS
+SELECT e.received_at, e.stored_at, e.newest_at, k.kind, d.name AS device, m.key AS meter, e.rows, e.boot, e.seq, e.spec
+FROM message e
+LEFT JOIN message_kind k ON k.id = e.kind
+LEFT JOIN device d ON d.id = e.device_id
+LEFT JOIN meter m ON m.id = e.meter_id;
+COMMENT ON VIEW ledger IS 'Every delivery of a message with its device and meter. Always give a range of received_at.';
+
+-- A batch is one transaction, which PostgreSQL notes in every row. Rows of a compressed chunk have lost that, and xids come
+-- round again: hence never more than the last day.
+CREATE FUNCTION ingest_batch_between(since timestamptz, until timestamptz)
+RETURNS TABLE (stored_at timestamptz, messages bigint, rows bigint, write_s double precision)
+LANGUAGE sql STABLE SECURITY DEFINER
+BEGIN ATOMIC
+    SELECT max(e.stored_at), count(*), sum(e.rows)::bigint,
+           extract(epoch FROM max(e.stored_at) - min(e.stored_at))::double precision
+    FROM message e
+    WHERE e.received_at >= greatest(since, now() - INTERVAL '1 day') AND e.received_at < until
+    GROUP BY e.xmin;
+END;
+COMMENT ON FUNCTION ingest_batch_between IS 'The ingestors'' transactions of the last day at most: messages, values and the time that writing took.';
+
+-- message_gap_between by device, and in half the time: only boots in which a number came after one as high are looked at twice.
+CREATE FUNCTION ledger_quality_between(since timestamptz, until timestamptz)
+RETURNS TABLE (device text, messages bigint, lost bigint, repeated bigint, late bigint)
+LANGUAGE sql STABLE SECURITY DEFINER
+BEGIN ATOMIC
+    WITH boots AS (
+        SELECT o.device_id, o.boot, count(*) AS messages, min(o.seq) AS lowest, max(o.seq) AS highest,
+               bool_or(o.seq <= o.before) AS disordered
+        FROM (
+            SELECT e.device_id, e.boot, e.seq, max(e.seq) OVER (
+                       PARTITION BY e.device_id, e.boot ORDER BY e.received_at, e.seq
+                       ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+                   ) AS before
+            FROM message e
+            WHERE e.received_at >= since AND e.received_at < until
+        ) o
+        GROUP BY o.device_id, o.boot
+    ), disordered AS (
+        SELECT r.device_id, r.boot, count(*) AS messages, sum(r.times - 1)::bigint AS repeated,
+               count(*) FILTER (WHERE r.seq < r.highest) AS late
+        FROM (
+            SELECT y.*, max(y.seq) OVER (PARTITION BY y.device_id, y.boot ORDER BY y.received_at, y.seq) AS highest
+            FROM (
+                SELECT e.device_id, e.boot, e.seq, min(e.received_at) AS received_at, count(*) AS times
+                FROM message e
+                JOIN boots b ON b.device_id = e.device_id AND b.boot = e.boot AND b.disordered
+                WHERE e.received_at >= since AND e.received_at < until
+                GROUP BY e.device_id, e.boot, e.seq
+            ) y
+        ) r
+        GROUP BY r.device_id, r.boot
+    )
+    SELECT d.name, sum(coalesce(x.messages, b.messages))::bigint,
+           sum(b.highest - b.lowest + 1 - coalesce(x.messages, b.messages))::bigint,
+           coalesce(sum(x.repeated), 0)::bigint, coalesce(sum(x.late), 0)::bigint
+    FROM boots b
+    JOIN device d ON d.id = b.device_id
+    LEFT JOIN disordered x ON x.device_id = b.device_id AND x.boot = b.boot
+    GROUP BY d.name;
+END;
+COMMENT ON FUNCTION ledger_quality_between IS 'Distinct, lost, repeated and late messages of each device, received in [since, until).';
+
+CREATE VIEW energy_series AS
+SELECT s.id AS series_id, s.meter_id, m.key AS meter, m.device_id, d.name AS device, s.obis,
+       CASE substr(s.obis, 5, 1) WHEN '1' THEN 'import' ELSE 'export' END AS direction,
+       right(s.obis, 1)::integer AS tariff,
+       right(s.obis, 1) = '0' OR bool_and(right(s.obis, 1) <> '0') OVER whole AS counts,
+       right(s.obis, 1) <> '0' OR bool_and(right(s.obis, 1) = '0') OVER whole AS billed
+FROM series s
+JOIN meter m ON m.id = s.meter_id
+LEFT JOIN device d ON d.id = m.device_id
+WHERE s.unit = 'kWh' AND s.obis ~ '^1-0:[12]\.8\.[0-9]$'
+WINDOW whole AS (PARTITION BY s.meter_id, substr(s.obis, 5, 1));
+COMMENT ON VIEW energy_series IS 'Registers of active energy by meter, direction and tariff (0 is the sum of all tariffs).';
+COMMENT ON COLUMN energy_series.counts IS 'These together are the meter''s energy: its total register, or its tariffs where it has none.';
+COMMENT ON COLUMN energy_series.billed IS 'These together are what is paid for: its tariffs, or its total register where it has none.';
+
+CREATE VIEW parameter_state AS
+SELECT d.name AS device, k.parameter, t.document #>> ARRAY['parameters', k.parameter] AS desired,
+       r.effective ->> k.parameter AS reported, t.version AS desired_version, r.version AS reported_version,
+       r.state AS reported_state, r.at AS reported_at
+FROM device d
+LEFT JOIN desired t ON t.device_id = d.id
+LEFT JOIN reported r ON r.device_id = d.id
+CROSS JOIN LATERAL (
+    SELECT jsonb_object_keys(coalesce(t.document -> 'parameters', '{}')) AS parameter
+    UNION
+    SELECT jsonb_object_keys(coalesce(r.effective, '{}'))
+) k;
+COMMENT ON VIEW parameter_state IS 'Each parameter of each device as desired and as the device says it holds.';
+
+CREATE VIEW parameter_refusal AS
+SELECT d.name AS device, r.version, r.at, x.reason ->> 'field' AS field, x.reason ->> 'reason' AS reason
+FROM reported r
+JOIN device d ON d.id = r.device_id
+CROSS JOIN LATERAL jsonb_array_elements(r.reasons) AS x(reason)
+WHERE r.state = 'refused';
+COMMENT ON VIEW parameter_refusal IS 'Why devices refused the desired version that they last saw.';
+
+CREATE VIEW parameter_change AS
+SELECT h.published_at AS at, d.name AS device, h.version, h.author, coalesce(c.changes, '{}') AS changes
+FROM desired_history h
+JOIN device d ON d.id = h.device_id
+LEFT JOIN LATERAL (
+    SELECT p.document FROM desired_history p
+    WHERE p.device_id = h.device_id AND p.version < h.version
+    ORDER BY p.version DESC
+    LIMIT 1
+) before ON true
+CROSS JOIN LATERAL (
+    SELECT array_agg(concat(coalesce(n.key, o.key), ': ', coalesce(o.value, 'unset'), ' → ', coalesce(n.value, 'unset'))
+                     ORDER BY coalesce(n.key, o.key)) AS changes
+    FROM (
+        SELECT key, value FROM jsonb_each_text(coalesce(h.document -> 'parameters', '{}'))
+        UNION ALL
+        SELECT 'spec of ' || key, value ->> 'spec' FROM jsonb_each(coalesce(h.document -> 'meters', '{}'))
+    ) n
+    FULL JOIN (
+        SELECT key, value FROM jsonb_each_text(coalesce(before.document -> 'parameters', '{}'))
+        UNION ALL
+        SELECT 'spec of ' || key, value ->> 'spec' FROM jsonb_each(coalesce(before.document -> 'meters', '{}'))
+    ) o ON o.key = n.key
+    WHERE n.value IS DISTINCT FROM o.value AND before.document IS NOT NULL
+) c;
+COMMENT ON VIEW parameter_change IS 'Every desired version of every device, with its author and what it changed; the first one changes nothing.';
+
+GRANT SELECT ON ledger, energy_series, parameter_state, parameter_refusal, parameter_change
+    TO wattline_gateway, wattline_grafana;
+REVOKE EXECUTE ON FUNCTION ingest_batch_between, ledger_quality_between FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION ingest_batch_between, ledger_quality_between TO wattline_gateway, wattline_grafana;

@@ -1,0 +1,105 @@
+-- Three meters on two of three devices. LGZ:total uses 1 kW, and 3 kW from 18 to 20 local, and feeds nothing in; KFM:tariffs uses 2 kW
+-- from 6 to 22 local on tariff 1 and 1 kW else on tariff 2; O'Neill:1 registered and never spoke.
+INSERT INTO device (name, online, status_at, registered_at, last_seen_at, software)
+VALUES ('d1', true, now() - INTERVAL '1 day', now(), now(), '0.1.0'),
+       ('d2', false, now() - INTERVAL '2 hours', now() - INTERVAL '40 days', now() - INTERVAL '2 hours', '0.1.0'),
+       ('d3', true, now(), NULL, NULL, NULL);
+
+INSERT INTO meter (key, device_id, manufacturer, product, spec, installed_at)
+SELECT v.key, d.id, v.manufacturer, v.product, v.spec, now() - INTERVAL '370 days'
+FROM (VALUES ('LGZ:total', 'd1', 'LGZ', 'E350', 'lgz-e350@3'), ('KFM:tariffs', 'd1', 'KFM', 'MA304', 'kfm@1'),
+             ('O''Neill:1', 'd2', NULL, NULL, NULL)) v(key, device, manufacturer, product, spec)
+JOIN device d ON d.name = v.device;
+
+INSERT INTO series (meter_id, obis, unit, kind)
+SELECT m.id, v.obis, v.unit, v.kind
+FROM (VALUES ('LGZ:total', '1-0:1.8.0', 'kWh', 'register'), ('LGZ:total', '1-0:2.8.0', 'kWh', 'register'),
+             ('LGZ:total', '1-0:16.7.0', 'kW', 'instantaneous'), ('LGZ:total', '1-0:32.7.0', 'V', 'instantaneous'),
+             ('LGZ:total', '1-0:52.7.0', 'V', 'instantaneous'),
+             ('KFM:tariffs', '1-0:1.8.1', 'kWh', 'register'), ('KFM:tariffs', '1-0:1.8.2', 'kWh', 'register'),
+             ('KFM:tariffs', '1-0:1.7.0', 'kW', 'instantaneous'), ('KFM:tariffs', '1-0:2.7.0', 'kW', 'instantaneous')
+     ) v(meter, obis, unit, kind)
+JOIN meter m ON m.key = v.meter;
+
+CREATE TEMP TABLE quarter AS
+SELECT at, lag(h) OVER (ORDER BY at) AS hour_before, h AS hour
+FROM (
+    SELECT at, extract(hour FROM at AT TIME ZONE store_zone())::integer AS h
+    FROM generate_series(current_setting('wattline.first')::timestamptz, current_setting('wattline.last')::timestamptz,
+                         INTERVAL '15 minutes') AS at
+) q;
+
+INSERT INTO reading (time, value, series_id, source)
+SELECT q.at, v.value, s.id, 0
+FROM (
+    SELECT at,
+           1000 + sum(CASE WHEN hour_before IS NULL THEN 0 WHEN hour_before BETWEEN 18 AND 19 THEN 0.75 ELSE 0.25 END) OVER w AS total,
+           500 + sum(CASE WHEN hour_before BETWEEN 6 AND 21 THEN 0.5 ELSE 0 END) OVER w AS t1,
+           300 + sum(CASE WHEN hour_before IS NULL OR hour_before BETWEEN 6 AND 21 THEN 0 ELSE 0.25 END) OVER w AS t2, hour
+    FROM quarter
+    WINDOW w AS (ORDER BY at)
+) q
+CROSS JOIN LATERAL (VALUES
+    ('LGZ:total', '1-0:1.8.0', q.total), ('LGZ:total', '1-0:2.8.0', 7.0),
+    ('KFM:tariffs', '1-0:1.8.1', q.t1), ('KFM:tariffs', '1-0:1.8.2', q.t2)
+) v(meter, obis, value)
+JOIN meter m ON m.key = v.meter
+JOIN series s ON s.meter_id = m.id AND s.obis = v.obis
+-- Quarter-hours where a test looks closely, at the changes of the clocks and lately; hours in between.
+WHERE extract(minute FROM q.at) = 0 OR q.at > current_setting('wattline.last')::timestamptz - INTERVAL '45 days'
+      OR (q.at + INTERVAL '2 days') AT TIME ZONE store_zone() - (q.at - INTERVAL '2 days') AT TIME ZONE store_zone() <> INTERVAL '4 days';
+
+-- The values of now: a day of quarter-hours, which is what these are asked for.
+INSERT INTO reading (time, value, series_id, source)
+SELECT q.at, v.value, s.id, v.source
+FROM quarter q
+CROSS JOIN LATERAL (VALUES
+    ('LGZ:total', '1-0:16.7.0', CASE WHEN q.hour BETWEEN 18 AND 19 THEN 3.0 ELSE 1.0 END, 0),
+    ('LGZ:total', '1-0:32.7.0', 231.0, 0), ('LGZ:total', '1-0:52.7.0', 260.0, 0),
+    ('KFM:tariffs', '1-0:1.7.0', CASE WHEN q.hour BETWEEN 6 AND 21 THEN 2.5 ELSE 1.5 END, 4), ('KFM:tariffs', '1-0:2.7.0', 0.5, 4)
+) v(meter, obis, value, source)
+JOIN meter m ON m.key = v.meter
+JOIN series s ON s.meter_id = m.id AND s.obis = v.obis
+WHERE q.at > current_setting('wattline.last')::timestamptz - INTERVAL '8 days';
+
+-- The ledger of the last half hour: 180 messages of one boot, of which 7 is lost, 20 came twice and 30 came after 31.
+INSERT INTO message (received_at, stored_at, newest_at, seq, device_id, meter_id, rows, kind, boot)
+SELECT at, at + INTERVAL '0.5 seconds', at - INTERVAL '3 seconds', CASE n WHEN 30 THEN 31 WHEN 31 THEN 30 ELSE n END,
+       (SELECT id FROM device WHERE name = 'd1'), (SELECT id FROM meter WHERE key = 'LGZ:total'), 4, 1, 'boot-1'
+FROM generate_series(1, 180) AS n
+CROSS JOIN LATERAL (SELECT date_trunc('second', now()) - (181 - n) * INTERVAL '10 seconds' AS at) t
+WHERE n <> 7
+UNION ALL
+SELECT now() - INTERVAL '20 seconds', now() - INTERVAL '19 seconds', now() - INTERVAL '1600 seconds', 20,
+       (SELECT id FROM device WHERE name = 'd1'), (SELECT id FROM meter WHERE key = 'LGZ:total'), 4, 1, 'boot-1';
+
+INSERT INTO frame (received_at, device_id, topic, kind, reason, data, delivery)
+SELECT now() - INTERVAL '5 minutes', (SELECT id FROM device WHERE name = 'd2'), 't', 'frame', 'no_spec', 'x', gen_random_uuid()
+FROM generate_series(1, 30);
+INSERT INTO frame (received_at, device_id, topic, kind, reason, data, delivery)
+VALUES (now() - INTERVAL '7 hours', NULL, 't', 'payload', 'invalid_json', 'y', gen_random_uuid());
+
+INSERT INTO event (received_at, at, device_id, meter_id, source, event, severity, boot, seq, detail)
+SELECT now() - INTERVAL '4 minutes', now() - INTERVAL '4 minutes', d.id, NULL, v.source, v.event, v.severity, 'boot-1', 1, '{"by_s": 2}'
+FROM (VALUES ('d1', 'device', 'clock_stepped', 'warning'), ('d2', 'device', 'outbox_near_full', 'warning'),
+             ('d1', 'ingestor', 'batch_split', 'info')) v(device, source, event, severity)
+JOIN device d ON d.name = v.device;
+
+INSERT INTO desired (device_id, version, hash, document, author)
+SELECT id, 2, 'h', '{"parameters": {"reading_interval_s": 60, "raw_frames": false}, "meters": {"LGZ:total": {"spec": "lgz-e350@3"}}}', 'anna'
+FROM device WHERE name IN ('d1', 'd2');
+INSERT INTO desired_history (device_id, version, hash, document, author, published_at)
+SELECT d.id, v.version, 'h', v.document::jsonb, v.author, now() - v.ago
+FROM device d
+CROSS JOIN (VALUES
+    (1, '{"parameters": {"reading_interval_s": 10, "raw_frames": false}, "meters": {"LGZ:total": {"spec": "lgz-e350@2"}}}', 'system',
+     INTERVAL '2 hours'),
+    (2, '{"parameters": {"reading_interval_s": 60, "raw_frames": false}, "meters": {"LGZ:total": {"spec": "lgz-e350@3"}}}', 'anna',
+     INTERVAL '10 minutes')) v(version, document, author, ago)
+WHERE d.name IN ('d1', 'd2');
+INSERT INTO reported (device_id, version, state, reasons, effective, boot, at)
+SELECT d.id, v.version, v.state, v.reasons::jsonb, v.effective::jsonb, 'boot-1', now() - INTERVAL '9 minutes'
+FROM (VALUES ('d1', 2, 'applied', '[]', '{"reading_interval_s": 60, "raw_frames": false}'),
+             ('d2', 1, 'refused', '[{"field": "reading_interval_s", "reason": "too short for this meter"}]',
+              '{"reading_interval_s": 10, "raw_frames": false}')) v(device, version, state, reasons, effective)
+JOIN device d ON d.name = v.device;

@@ -1,0 +1,272 @@
+"""`wattline grafana provision` against a server that keeps state and answers as Grafana's HTTP API documents."""
+
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from deploy.cli import main
+from grafana.boards.base import MADE_TAG
+from grafana.build import BOARDS
+from tests.grafana_rig.server import TOKEN, FakeGrafana
+
+ENVIRONMENT = {"WATTLINE_GRAFANA_DB__HOST": "db.example", "WATTLINE_GRAFANA_DB__PASSWORD": "hush"}
+OPS = '{"name": "ops", "type": "slack", "settings": {"url": "http://hook.example/secret", "recipient": "#ops"}}'
+CALL = '{"name": "call", "type": "webhook", "settings": {"url": "http://call.example"}}'
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeGrafana]:
+    with FakeGrafana().running() as server:
+        yield server
+
+
+def run(fake: FakeGrafana, *options: str, token: str = TOKEN, **environment: str) -> Result:
+    fake.writes.clear()
+    arguments = ["grafana", "provision", "--url", fake.url, "--token", token, *options]
+    names = {f"WATTLINE_GRAFANA_{name}": value for name, value in environment.items()}
+    return CliRunner().invoke(main, arguments, env={**ENVIRONMENT, **names})
+
+
+def state(fake: FakeGrafana) -> dict[str, Any]:
+    kept = ("folders", "sources", "dashboards", "rules", "contacts", "policies")
+    return copy.deepcopy({name: getattr(fake, name) for name in kept})
+
+
+def good(result: Result) -> str:
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.mark.parametrize("version", ["9.4.7", "10.4.1", "11.2.0", "12.3.0", "13.0.1"])
+def test_a_fresh_grafana_gets_all_and_a_second_run_changes_nothing(version: str) -> None:
+    """Two folders, data source, six dashboards and eight rules; the second run writes nothing."""
+    with FakeGrafana(version=version).running() as fake:
+        assert "17 of 17 changed" in good(run(fake))
+        assert set(fake.folders) == {"wattline", "wattline-alerts"}
+        assert len(fake.dashboards) == len(BOARDS)
+        assert {each["meta"]["folderUid"] for each in fake.dashboards.values()} == {"wattline"}
+        assert {rule["provenance"] for rule in fake.rules.values()} == {"api"}
+        assert len(fake.rules) == 8
+        source = fake.sources["wattline"]
+        assert (source["url"], source["user"], source["jsonData"]["database"]) == (
+            "db.example:5432", "wattline_grafana", "wattline")  # fmt: skip
+        assert source["secureJsonData"] == {"password": "hush"}
+        before = state(fake)
+        assert "nothing to do" in good(run(fake))
+        assert fake.writes == []
+        assert state(fake) == before
+
+
+def test_a_dry_run_shows_and_writes_nothing(fake: FakeGrafana) -> None:
+    """The table says what would be; Grafana stays as it was."""
+    output = good(run(fake, "--dry-run"))
+    assert "17 of 17 would change" in output
+    assert "would be" in output
+    assert fake.writes == []
+    assert state(fake) == state(FakeGrafana())
+
+
+def test_what_differs_is_put_right_and_named(fake: FakeGrafana) -> None:
+    """An edit in the UI and a changed setting are updated, with the place; what is the same is not written."""
+    good(run(fake))
+    fake.dashboards["wattline-fleet"]["dashboard"]["title"] = "Mine now"
+    fake.dashboards["wattline-meter"]["meta"]["folderUid"] = "elsewhere"
+    output = good(run(fake, LIMITS__JUMP_KW="55", DB__HOST="other.example"))
+    assert "4 of 17 changed" in output
+    for cell in ("title", "folder", "url", "data[1].model.expression"):
+        assert cell in output
+    assert len(fake.writes) == 4
+    assert fake.dashboards["wattline-fleet"]["dashboard"]["title"] == "Wattline fleet"
+    assert fake.dashboards["wattline-meter"]["meta"]["folderUid"] == "wattline"
+    assert fake.rules["wattline-jump"]["data"][1]["model"]["expression"] == "$A > 55"
+    assert fake.sources["wattline"]["secureJsonData"] == {"password": "hush"}
+    assert "nothing to do" in good(run(fake, LIMITS__JUMP_KW="55", DB__HOST="other.example"))
+
+
+def test_a_paused_rule_stays_paused(fake: FakeGrafana) -> None:
+    """Pausing is for those who watch: it is no difference, and an update keeps it."""
+    good(run(fake))
+    fake.rules["wattline-jump"]["isPaused"] = True
+    assert "nothing to do" in good(run(fake))
+    good(run(fake, LIMITS__JUMP_KW="55"))
+    assert fake.rules["wattline-jump"]["isPaused"] is True
+
+
+def test_what_is_no_more_goes_and_what_is_foreign_stays(fake: FakeGrafana) -> None:
+    """Only what bears our uid and our mark, in our folder, is removed."""
+    good(run(fake))
+    ours, rule = fake.dashboards["wattline-fleet"], fake.rules["wattline-jump"]
+
+    def board(uid: str, folder: str = "wattline", tags: tuple[str, ...] = (MADE_TAG,)) -> None:
+        made = {**ours["dashboard"], "uid": uid, "title": uid, "tags": list(tags)}
+        fake.dashboards[uid] = {"dashboard": made, "meta": {"folderUid": folder}}
+
+    board("wattline-old")
+    board("copy-of-fleet")
+    board("wattline-theirs", tags=())
+    board("wattline-moved", folder="theirs")
+    fake.rules["wattline-old"] = {**rule, "uid": "wattline-old", "title": "Old"}
+    fake.rules["theirs"] = {**rule, "uid": "theirs"}
+    fake.rules["wattline-elsewhere"] = {**rule, "uid": "wattline-elsewhere", "folderUID": "theirs"}
+    fake.rules["wattline-unlabelled"] = {**rule, "uid": "wattline-unlabelled", "labels": {}}
+    output = good(run(fake))
+    assert "2 of 19 changed" in output
+    assert output.count("removed") == 2
+    assert "wattline-old" not in fake.dashboards
+    assert "wattline-old" not in fake.rules
+    assert {"copy-of-fleet", "wattline-theirs", "wattline-moved"} <= set(fake.dashboards)
+    assert {"theirs", "wattline-elsewhere", "wattline-unlabelled"} <= set(fake.rules)
+
+
+def test_contact_points_and_our_route_among_foreign_ones(fake: FakeGrafana) -> None:
+    """Our route stands first, theirs keep their place; hidden secrets are no difference; all goes when unset."""
+    theirs = {"receiver": "their team", "object_matchers": [["team", "=", "x"]]}
+    fake.policies["routes"] = [theirs]
+    fake.contacts["abc"] = {"uid": "abc", "name": "their team", "type": "email", "settings": {}}
+    routes = '[{"contact": "call", "match": {"severity": "critical"}}, {"contact": "ops"}]'
+    set_to = {"CONTACT_POINTS": f"[{OPS}, {CALL}]", "ROUTES": routes}
+    assert "20 of 20 changed" in good(run(fake, **set_to))
+    ours, other = fake.policies["routes"]
+    assert (ours["receiver"], ours["object_matchers"]) == ("Wattline ops", [["platform", "=", "wattline"]])
+    assert [route["receiver"] for route in ours["routes"]] == ["Wattline call"]
+    assert other == theirs
+    assert fake.policies["receiver"] == "grafana-default-email"
+    assert "provenance" not in fake.policies, "the tree is not ours to lock"
+    assert fake.contacts["wattline-ops"]["settings"]["url"] == "http://hook.example/secret"
+    assert "nothing to do" in good(run(fake, **set_to))
+    good(run(fake, CONTACT_POINTS=f"[{OPS}]"))
+    assert "wattline-call" not in fake.contacts
+    assert "nothing to do" in good(run(fake, CONTACT_POINTS=f"[{OPS}]"))
+    good(run(fake))
+    assert fake.policies["routes"] == [theirs]
+    assert set(fake.contacts) == {"abc"}
+
+
+def test_provenance_is_kept_whoever_set_it(fake: FakeGrafana) -> None:
+    """Editable rules stay editable, locked ones locked, and what files provisioned is left alone."""
+    good(run(fake, "--editable"))
+    assert not any("provenance" in rule for rule in fake.rules.values())
+    good(run(fake, LIMITS__JUMP_KW="55"))
+    assert fake.rules["wattline-jump"]["data"][1]["model"]["expression"] == "$A > 55"
+    assert "provenance" not in fake.rules["wattline-jump"]
+    fake.rules["wattline-jump"]["provenance"] = "api"
+    good(run(fake, "--editable", LIMITS__JUMP_KW="66"))
+    assert fake.rules["wattline-jump"]["provenance"] == "api"
+    fake.rules["wattline-jump"]["provenance"] = "file"
+    fake.dashboards["wattline-fleet"]["meta"]["provisioned"] = True
+    fake.sources["wattline"]["readOnly"] = True
+    output = good(run(fake, LIMITS__JUMP_KW="77", DB__HOST="x.example"))
+    assert output.count("left alone") == 3
+    assert fake.rules["wattline-jump"]["data"][1]["model"]["expression"] == "$A > 66"
+
+
+def test_somebody_saves_at_the_same_moment(fake: FakeGrafana) -> None:
+    """A version that rose meanwhile is read again and written over once; the saved text is ours."""
+    good(run(fake))
+    held = fake.dashboards["wattline-fleet"]["dashboard"]
+    held["title"] = "Mine"
+
+    def save(server: FakeGrafana) -> None:
+        held["version"] += 1
+
+    fake.before_save = save
+    assert "1 of 17 changed" in good(run(fake))
+    assert fake.dashboards["wattline-fleet"]["dashboard"]["title"] == "Wattline fleet"
+    assert fake.dashboards["wattline-fleet"]["dashboard"]["version"] == 3
+
+
+def test_a_folder_of_that_title_is_somebody_else_s() -> None:
+    """Older Grafanas have unique titles: the message says which folder is in the way."""
+    with FakeGrafana(version="9.4.7").running() as fake:
+        fake.folders["abc"] = {"uid": "abc", "title": "Wattline"}
+        result = run(fake)
+        assert result.exit_code == 1
+        assert "rename the folder 'Wattline' of somebody else first" in result.output
+
+
+def test_a_grafana_below_a_path() -> None:
+    """serve_from_sub_path: the address may end in a path."""
+    with FakeGrafana().running("/grafana") as fake:
+        assert fake.url.endswith("/grafana")
+        good(run(fake))
+        assert len(fake.dashboards) == len(BOARDS)
+
+
+def test_the_password_is_set_anew_only_when_asked(fake: FakeGrafana) -> None:
+    """Grafana never shows it: another password is sent with --set-password alone."""
+    good(run(fake))
+    assert "nothing to do" in good(run(fake, DB__PASSWORD="new"))
+    assert "1 of 17 changed" in good(run(fake, "--set-password", DB__PASSWORD="new"))
+    assert fake.sources["wattline"]["secureJsonData"] == {"password": "new"}
+    assert "new" not in run(fake, "--set-password", DB__PASSWORD="new").output
+
+
+def test_a_data_source_that_others_keep(fake: FakeGrafana) -> None:
+    """Without the database's address an existing data source is used as it is, and a missing one is an error."""
+    fake.sources["mine"] = {"uid": "mine", "name": "Mine", "readOnly": True, "version": 1}
+    output = good(run_without_host(fake, "mine"))
+    assert "left alone" in output
+    assert fake.rules["wattline-jump"]["data"][0]["datasourceUid"] == "mine"
+    missing = run_without_host(fake, "gone")
+    assert missing.exit_code == 1
+    assert "WATTLINE_GRAFANA_DB__HOST" in missing.output
+
+
+def run_without_host(fake: FakeGrafana, uid: str) -> Any:
+    arguments = ["grafana", "provision", "--url", fake.url, "--token", TOKEN]
+    return CliRunner().invoke(main, arguments, env={"WATTLINE_GRAFANA_DATASOURCE_UID": uid})
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"token": "wrong"}, "does not know this token"),
+        ({"role": "Viewer"}, "give its service account the role Admin"),
+        ({"version": "9.3.2"}, "9.3.2 is too old"),
+        ({"unified_alerting": False}, "turn on unified alerting"),
+    ],
+)
+def test_errors_say_what_to_do(given: dict[str, Any], says: str) -> None:
+    """401, 403, an old version and alerting that is off end with a message and no traceback."""
+    token = given.pop("token", TOKEN)
+    with FakeGrafana(**given).running() as fake:
+        result = run(fake, token=token)
+        assert result.exit_code == 1
+        assert says in result.output
+        assert "Traceback" not in result.output
+
+
+def test_what_was_done_before_an_error_is_shown() -> None:
+    """A run that ends half way says how far it came; the next one goes on from there."""
+    with FakeGrafana(unified_alerting=False).running() as fake:
+        result = run(fake)
+        assert result.exit_code == 1
+        assert "9 of 9 changed" in result.output
+        fake.unified_alerting = True
+        assert "8 of 17 changed" in good(run(fake))
+
+
+def test_alerting_can_be_left_out() -> None:
+    """--no-alerts needs no alerting API and makes no folder for it."""
+    with FakeGrafana(unified_alerting=False).running() as fake:
+        assert "8 of 8 changed" in good(run(fake, "--no-alerts"))
+        assert set(fake.folders) == {"wattline"}
+
+
+def test_bad_input_is_named(tmp_path: Path) -> None:
+    """No address, nobody at the address, no token, a bad setting: each names the field and the fix."""
+    command = ["grafana", "provision", "--token", TOKEN, "--url"]
+    invoke = CliRunner().invoke
+    assert "is no address of Grafana" in invoke(main, [*command, "grafana:3000"]).output
+    assert "can't be reached" in invoke(main, [*command, "http://127.0.0.1:9"]).output
+    assert "WATTLINE_GRAFANA_TOKEN" in invoke(main, ["grafana", "provision", "--url", "http://127.0.0.1:9"]).output
+    bad = invoke(main, [*command, "http://127.0.0.1:9"], env={"WATTLINE_GRAFANA_LIMITS__JUMP_KW": "-1"})
+    assert "WATTLINE_GRAFANA_LIMITS__JUMP_KW" in bad.output
+    written = invoke(main, ["grafana", "write", str(tmp_path)], env={"WATTLINE_GRAFANA_CURRENCY": "PLN"})
+    assert written.exit_code == 0
+    assert "currency:PLN" in (tmp_path / "dashboards" / "wattline-meter.json").read_text()
+    assert (tmp_path / "provisioning" / "alerting" / "wattline.yaml").is_file()
