@@ -165,12 +165,13 @@ class EventMessage(Message):
 
 
 class Software(Message):
-    """The agent's software and the parameters that it knows, by name."""
+    """The agent's software, and the parameters and commands that it knows, by name."""
 
     name: Short = "wattline"
     version: Short
     python: Short | None = None
     parameters: tuple[Short, ...] = ()
+    commands: tuple[Short, ...] = ()
 
 
 class Hardware(Message):
@@ -236,6 +237,13 @@ class Parameters(Message):
     outbox_limit_mib: Annotated[int, Field(ge=1, le=65536)] = 256
     """How much disk the outbox may take before its policy thins or refuses."""
     log_level: LogLevel = "info"
+    probation_s: Annotated[float, Field(ge=0, le=86400)] = 120.0
+    """After a change each meter that was read before must give a good reading in this time; 0 takes it untried."""
+
+
+UNHASHED_AT_DEFAULT = frozenset({"probation_s"})
+"""Parameters that came after the first release: at their default they are left out of the digest, so that stored and
+retained documents keep their hash, and agents that don't know them accept it."""
 
 
 class MeterConfig(Message):
@@ -260,6 +268,9 @@ class Desired(Message):
     def digest(self) -> str:
         """SHA-256 in hex over the canonical JSON of version, parameters and meters."""
         content = self.model_dump(mode="json", include={"version", "parameters", "meters"}, exclude_none=True)
+        for name in UNHASHED_AT_DEFAULT:
+            if getattr(self.parameters, name) == Parameters.model_fields[name].default:
+                del content["parameters"][name]
         return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
     def sealed(self) -> Self:
@@ -280,11 +291,20 @@ class Reason(Message):
     reason: Text
 
 
+ReportedState = Literal["applied", "refused", "reverted"]
+
+
 class Reported(Message):
-    """Which version of the desired configuration a device applied, or why it refused, and what holds now."""
+    """Which version of the desired configuration a device applied, refused or went back from, and what holds now.
+
+    `version` is the one that the report speaks of, `in_force` the one that `effective` and `specs` belong to. While
+    `probation` holds, the version is in force and must still prove itself by readings.
+    """
 
     version: Annotated[int, Field(ge=0, le=2**53)]
-    state: Literal["applied", "refused"]
+    state: ReportedState
+    in_force: Annotated[int, Field(ge=0, le=2**53)] | None = None
+    probation: bool = False
     boot: BootId
     at: At
     reasons: tuple[Reason, ...] = ()
@@ -299,12 +319,13 @@ class Command(Message):
 
 
 class Reply(Message):
-    """A device's answer to a command."""
+    """A device's answer to a command; with `reasons` it was refused, field by field, and nothing was done."""
 
     command: Name
     ok: bool
     result: dict[Short, Any] = Field(default_factory=dict)
     error: Text | None = None
+    reasons: tuple[Reason, ...] = ()
 
 
 class SpecMessage(Message):

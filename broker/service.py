@@ -132,23 +132,23 @@ def load(settings: type[S]) -> S:
         sys.exit(f"Wrong settings: {error}; nested ones are written BROKER__HOST")
 
 
-def run_service(name: str, settings: S, run: Callable[[S, asyncio.Event], Awaitable[None]]) -> None:
-    """Run a service until SIGTERM or SIGINT sets `stop`, then let it drain.
+def run_service(name: str, settings: S, run: Callable[[S, asyncio.Event], Awaitable[int | None]]) -> None:
+    """Run a service until SIGTERM or SIGINT sets `stop`, then let it drain; it may return the process's exit status.
 
     A PermanentError ends the process with status 1 and its message, not a traceback.
     """
     configure_logging(settings.log_level, settings.log_format)
     structlog.contextvars.bind_contextvars(service=name)
 
-    async def main() -> None:
+    async def main() -> int | None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        await run(settings, stop)
+        return await run(settings, stop)
 
     try:
-        asyncio.run(main())
+        status = asyncio.run(main())
     except PermanentError as error:
         sys.exit(f"wattline {name}: {error}")
     except ExceptionGroup as group:
@@ -156,6 +156,8 @@ def run_service(name: str, settings: S, run: Callable[[S, asyncio.Event], Awaita
         if rest is not None or permanent is None:
             raise
         sys.exit(f"wattline {name}: {_first(permanent)}")
+    if status:
+        sys.exit(status)
 
 
 def _first(group: ExceptionGroup[Any]) -> BaseException:

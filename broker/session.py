@@ -58,7 +58,10 @@ class Publication:
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """A received message, not acknowledged until `ack()`; after a lost connection the broker sends it again."""
+    """A received message, not acknowledged until `ack()`; after a lost connection the broker sends it again.
+
+    `expires_s` is when its life ends by the event loop's clock (MQTT 5 3.3.2.3.3), None for one without end.
+    """
 
     topic: str
     payload: bytes
@@ -68,6 +71,7 @@ class Inbound:
     response_topic: str | None
     correlation: bytes | None
     _connection: "_Connection" = field(repr=False)
+    expires_s: float | None = None
 
     def ack(self) -> None:
         """Tell the broker that this message is dealt with; nothing happens if its connection is gone."""
@@ -253,7 +257,7 @@ class _Connection:
     def send(self, publication: Publication) -> asyncio.Future[None]:
         """Queue a publish; the future resolves at PUBACK (at once for QoS 0)."""
         properties = None
-        if publication.expiry_s is not None or publication.response_topic is not None:
+        if any(one is not None for one in (publication.expiry_s, publication.response_topic, publication.correlation)):
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
             if publication.expiry_s is not None:
                 properties.MessageExpiryInterval = publication.expiry_s
@@ -390,6 +394,7 @@ class _Connection:
 
     def _on_message(self, _c: Any, _u: Any, message: mqtt.MQTTMessage) -> None:
         properties = message.properties
+        life_s = getattr(properties, "MessageExpiryInterval", None) if properties else None
         self._deliver(
             Inbound(
                 _text(message._topic),  # noqa: SLF001 - the property raises on what is no UTF-8
@@ -400,6 +405,7 @@ class _Connection:
                 getattr(properties, "ResponseTopic", None) if properties else None,
                 getattr(properties, "CorrelationData", None) if properties else None,
                 self,
+                None if life_s is None else self._loop.time() + life_s,
             )
         )
 

@@ -8,12 +8,12 @@ import click
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "decode": ("meters.decode_cli:decode", "", "Say what captured bytes of a meter mean."),
     "config": ("gateway.config_cli:config", "server", "Get and set parameters of devices or of the fleet."),
-    "spec": ("gateway.spec_cli:spec", "server", "List, show, validate, publish and deprecate specs."),
+    "spec": ("gateway.spec_cli:spec", "server", "List, show, validate, publish and roll out specs."),
     "migrate": ("store.cli:migrate", "server", "Bring the database to the newest schema."),
     "broker": ("broker.cli:broker", "", "Write Mosquitto's config, ACL and users."),
     "ingestor": ("ingestor.__main__:main", "server", "Run the ingestor: topics into TimescaleDB."),
     "gateway": ("gateway.__main__:main", "server", "Run the config service and its HTTP API."),
-    "device": ("device.__main__:main", "device", "Run the agent on a Raspberry Pi."),
+    "device": ("deploy.device_command:device", "", "Run the agent on a Raspberry Pi; list, show and label devices."),
     "simulate": ("device.simulator.__main__:main", "device", "Run a simulated meter on a pty."),
 }
 """Name: where the click command stands, the extra that it needs, and one line of help."""

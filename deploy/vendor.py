@@ -58,7 +58,7 @@ def unpack(archive: Path, files: dict[str, str], folder: Path) -> None:
 
 
 def vendor(folder: Path = FOLDER) -> list[str]:
-    """Bring every pinned package's files; returns a line on each. Raises PermanentError for other bytes than the pinned."""
+    """Bring every pinned file; returns a line on each package. Raises PermanentError for other bytes than pinned."""
     pins: dict[str, dict[str, Any]] = json.loads((folder / PINS).read_text("utf-8"))
     lines = []
     for name, pin in pins.items():

@@ -11,12 +11,14 @@ from broker.backoff import Backoff
 from broker.errors import TransientError, WattlineError
 from broker.service import Health
 from broker.session import Session
+from device.commands import Commands
 from device.context import Context
 from device.control import Control
 from device.inbox import Inbox
 from device.outbox import Outbox
 from device.outbox_segments import sync
 from device.ports import Ports
+from device.probation import Probation
 from device.publisher import Publisher
 
 log = structlog.get_logger()
@@ -36,15 +38,21 @@ class Agent:
     control: Control
     inbox: Inbox
     ports: Ports
+    probation: Probation
+    commands: Commands
+    restarts: bool = False
+    """Whether it ends by command, to be started again."""
     _syncing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop`, then stop reading, send what waits under a deadline, and say goodbye."""
-        self._wire()
+        self._wire(stop)
         async with asyncio.TaskGroup() as group:
             intake = group.create_task(self.ports.run(), name="device.ports")
             others = [
                 group.create_task(self.inbox.run(), name="device.inbox"),
+                group.create_task(self.commands.run(), name="device.commands"),
+                group.create_task(self.probation.run(self.inbox.apply), name="device.probation"),
                 group.create_task(self._connection(), name="device.connection"),
                 group.create_task(self._bundles(), name="device.bundles"),
                 group.create_task(self._upkeep(), name="device.upkeep"),
@@ -73,6 +81,12 @@ class Agent:
             states = ", ".join(f"{port.path} {port.state}" for port in self.ports.all)
             return True, states or "no serial port found yet"
 
+        def config() -> tuple[bool, str]:
+            trial, failed = self.context.config.trial, self.context.config.failed
+            state = " on probation" if trial else f", {failed.desired.version} was reverted" if failed else ""
+            return True, f"version {self.context.config.version} in force{state}"
+
+        health.add("config", config)
         health.add("outbox", outbox)
         health.add("ports", ports)
         health.add("broker", lambda: (True, "connected" if self.session.connected else self._offline()))
@@ -80,8 +94,17 @@ class Agent:
     def _offline(self) -> str:
         return f"not connected: {self.session.last_error or 'connecting'}"
 
-    def _wire(self) -> None:
+    def _wire(self, stop: asyncio.Event) -> None:
         context = self.context
+
+        def end() -> None:
+            self.restarts = True
+            stop.set()
+
+        self.commands.end_agent = end
+        self.commands.answer_interrupted()
+        self.inbox.on_command = self.commands.take
+        context.hurry = self.ports.hurry
         self.publisher.ready = lambda: self.control.registered
         self.control.on_sent = self.publisher.nudge
         context.apply_limit = self.outbox.set_limit

@@ -10,6 +10,7 @@ from device.metrics import DeviceMetrics
 from device.outgoing import Outgoing
 from device.parameters import Configuration
 from device.port_memory import PortMemory
+from device.pulse import Pulse
 from device.registry import MeterRegistry
 from device.settings import DeviceSettings
 from device.specs import SpecStore
@@ -23,7 +24,8 @@ async def _nothing_to_do() -> bool:
 class Context:
     """The collaborators of a port's tasks, handed over as one; `revision` rises with each change of configuration.
 
-    `make_durable` waits until the disk has what was put into the outbox; False while the disk refuses.
+    `make_durable` waits until the disk has what was put into the outbox; False while the disk refuses. `hurry` reads a
+    meter, or all, without waiting for the interval.
     """
 
     device: str
@@ -42,6 +44,17 @@ class Context:
     on_spec_used: Callable[[], None] = lambda: None
     apply_limit: Callable[[int], None] = lambda _bytes: None
     make_durable: Callable[[], Awaitable[bool]] = _nothing_to_do
+    hurry: Callable[[str | None], None] = lambda _meter: None
+    pulse: Pulse = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pulse = Pulse(self.monotonic)
+
+    def undecided(self, meter: str) -> bool:
+        """Whether a change is on trial by which this meter was not read yet."""
+        trial = self.config.trial
+        watched = trial.watched.get(meter) if trial is not None else None
+        return watched is not None and not watched.proven
 
     def use_spec(self, meter: str, ref: str) -> None:
         """Note by which spec a meter's readings are made; a change is reported."""

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from platform import python_version
@@ -11,7 +12,8 @@ from typing import Final
 
 import structlog
 
-from broker.messages import Command, MeterSeen, Parameters, Registration, Reply, Reported, Software, Status
+from broker.commands import COMMANDS
+from broker.messages import MeterSeen, Parameters, Registration, Reply, Reported, Software, Status
 from broker.session import Publication, Session
 from broker.topics import DELIVERY, Kind, Topics
 from device.clock import DeviceClock
@@ -31,6 +33,13 @@ def software_version() -> str:
         return version("wattline")
     except PackageNotFoundError:
         return "unknown"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Answer:
+    reply: Reply
+    correlation: bytes | None
+    sent: "asyncio.Future[None]"
 
 
 class Control:
@@ -59,10 +68,10 @@ class Control:
         self._since = since
         self._due: set[Kind] = set(_OWN)
         self._sending: Kind | None = None
-        self._replies: deque[tuple[Reply, bytes | None]] = deque(maxlen=REPLIES_MAX)
+        self._replies: deque[_Answer] = deque()
         self._changed = asyncio.Event()
         self._hardware = hardware()
-        self._verdict = Verdict(applied=True, version=config.version)
+        self._verdict = config.verdict()
         self.ports: tuple[str, ...] = ()
         self.meters: tuple[MeterSeen, ...] = ()
         self.specs: dict[str, str] = {}
@@ -87,12 +96,16 @@ class Control:
         self._due.add(Kind.REPORTED)
         self._changed.set()
 
-    def reply(self, reply: Reply, correlation: bytes | None) -> None:
-        """Answer a command."""
+    def reply(self, reply: Reply, correlation: bytes | None) -> "asyncio.Future[None]":
+        """Answer a command; the future is done when the broker has the reply, and cancelled where it was dropped."""
         if len(self._replies) == REPLIES_MAX:
-            log.warning("reply_dropped", command=self._replies[0][0].command)
-        self._replies.append((reply, correlation))
+            dropped = self._replies.popleft()
+            dropped.sent.cancel()
+            log.warning("reply_dropped", command=dropped.reply.command)
+        sent = asyncio.get_running_loop().create_future()
+        self._replies.append(_Answer(reply, correlation, sent))
         self._changed.set()
+        return sent
 
     async def greet(self) -> None:
         """After each connect: status, registration and report, before anything else. Raises TimeoutError."""
@@ -133,13 +146,16 @@ class Control:
                     self._sending = None
         self.on_sent()
         while self._replies:
-            reply, correlation = self._replies[0]
+            answer = self._replies[0]
             topic = self._topics.of(Kind.REPLIES, self._device)
-            await self._session.publish(
-                Publication(topic, reply.payload(), correlation=correlation, response_topic=topic), PUBLISH_TIMEOUT_S
+            publication = Publication(
+                topic, answer.reply.payload(), DELIVERY[Kind.REPLIES].qos, correlation=answer.correlation
             )
-            if self._replies and self._replies[0][0] is reply:
+            await self._session.publish(publication, PUBLISH_TIMEOUT_S)
+            if self._replies and self._replies[0] is answer:
                 self._replies.popleft()
+            if not answer.sent.done():
+                answer.sent.set_result(None)
 
     async def _publish(self, kind: Kind, payload: bytes) -> None:
         delivery = DELIVERY[kind]
@@ -157,7 +173,10 @@ class Control:
             at=self._clock.now(),
             hardware=self._hardware,
             software=Software(
-                version=software_version(), python=python_version(), parameters=tuple(Parameters.model_fields)
+                version=software_version(),
+                python=python_version(),
+                parameters=tuple(Parameters.model_fields),
+                commands=tuple(COMMANDS),
             ),
             ports=tuple(port[:256] for port in self.ports),
             meters=self.meters,
@@ -167,7 +186,9 @@ class Control:
         verdict = self._verdict
         return Reported(
             version=verdict.version,
-            state="applied" if verdict.applied else "refused",
+            state=verdict.state,
+            in_force=self._config.version,
+            probation=verdict.applied and self._config.trial is not None,
             boot=self._boot,
             at=self._clock.now(),
             reasons=verdict.reasons,
@@ -181,11 +202,3 @@ def will(topics: Topics, device: str, boot: str, since: datetime) -> Publication
     delivery = DELIVERY[Kind.STATUS]
     payload = Status(online=False, boot=boot, software=software_version(), since=since).payload()
     return Publication(topics.of(Kind.STATUS, device), payload, qos=delivery.qos, retain=delivery.retain)
-
-
-def answer(command: str, payload: bytes, now: datetime) -> Reply:
-    """The reply to a command. Raises ContractError where the payload is no command."""
-    Command.parse(payload or b"{}")
-    if command == "ping":
-        return Reply(command=command, ok=True, result={"at": now.isoformat(), "software": software_version()})
-    return Reply(command=command, ok=False, error=f"this agent ({software_version()}) knows no command {command!r}")

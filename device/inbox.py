@@ -1,26 +1,36 @@
 """What arrives from the broker: desired configuration, specs and commands."""
 
+from collections.abc import Callable
+
 import structlog
 
 from broker.errors import ContractError
-from broker.messages import Reply
 from broker.service import configure_logging
 from broker.session import Inbound, Session
 from broker.topics import DELIVERY, Address, Kind, Topics
 from device.context import Context
-from device.control import Control, answer
+from device.control import Control
+from device.parameters import Verdict
+from device.probation import Probation
 
 log = structlog.get_logger()
+
+TakeCommand = Callable[[str, bytes, bytes | None, float | None], None]
+"""Takes a command with its payload, its correlation data, and when it expires by the loop's clock."""
 
 
 class Inbox:
     """Takes messages one by one and acknowledges each once it is dealt with; a bad one is told and acknowledged."""
 
-    def __init__(self, session: Session, topics: Topics, context: Context, control: Control) -> None:
+    def __init__(
+        self, session: Session, topics: Topics, context: Context, control: Control, probation: Probation
+    ) -> None:
         self._session = session
         self._topics = topics
         self._context = context
         self._control = control
+        self._probation = probation
+        self.on_command: TakeCommand = lambda *_: None
         self._subscribed: set[str] = set()
 
     async def run(self) -> None:
@@ -47,15 +57,28 @@ class Inbox:
 
     async def _desired(self, payload: bytes) -> None:
         context = self._context
-        verdict = context.config.consider(payload)
-        if not verdict.applied:
+        verdict = context.config.consider(payload, self._probation.watch)
+        if verdict.changed:
+            await self.changed(verdict)
+            return
+        if verdict.state == "refused":
             context.metrics.config_refused.inc()
             reasons = [f"{reason.field}: {reason.reason}" for reason in verdict.reasons]
             context.outgoing.event("config_refused", "warning", version=verdict.version, reasons=reasons)
-        elif verdict.changed:
-            self.obey()
-            context.outgoing.event("config_applied", version=verdict.version)
         self._control.report(verdict, context.specs_in_use)
+        await self._subscribe_specs()
+
+    async def changed(self, verdict: Verdict) -> None:
+        """A version was put in force, by message or by command: it takes effect, and probation begins."""
+        self.obey()
+        self._probation.begin()
+        self._context.outgoing.event("config_applied", version=verdict.version)
+        self._control.report(verdict, self._context.specs_in_use)
+        await self._subscribe_specs()
+
+    async def apply(self) -> None:
+        """What is in force takes effect, and the specs that it lacks are asked for."""
+        self.obey()
         await self._subscribe_specs()
 
     def obey(self) -> None:
@@ -106,10 +129,4 @@ class Inbox:
             log.warning("retained_command_ignored", command=address.command)
             self._context.metrics.commands.labels("retained", "ignored").inc()
             return
-        try:
-            reply = answer(address.command, inbound.payload, self._context.clock.now())
-        except ContractError as error:
-            reply = Reply(command=address.command, ok=False, error=str(error)[:4096])
-        known = "ping" if reply.ok else "unknown"
-        self._context.metrics.commands.labels(known, "ok" if reply.ok else "error").inc()
-        self._control.reply(reply, inbound.correlation)
+        self.on_command(address.command, inbound.payload, inbound.correlation, inbound.expires_s)

@@ -45,7 +45,28 @@ class MeterPort:
         self._nameless_since: float | None = None
         self._nameless = 0
         self._last_key = ""
+        self._tapped_until_s = 0.0
+        self.hurried = False
+        """Whether a polled meter is to be asked out of turn."""
         context.metrics.held_frames.labels(port).set(self._held.count)
+
+    def hurry(self) -> None:
+        """Read the meter now: a polled one out of turn, and the next telegram of any whatever the interval."""
+        self.hurried = self._reader.hurried = True
+
+    def tap(self, for_s: float) -> None:
+        """Publish each good frame raw for so long from now."""
+        self._tapped_until_s = self._context.monotonic() + for_s
+
+    @property
+    def tapped(self) -> bool:
+        """Whether each good frame is published raw."""
+        return self._context.monotonic() < self._tapped_until_s
+
+    def identify_anew(self) -> None:
+        """Forget what telegrams told of the meter, so that they tell it again."""
+        self._identifier = Identifier()
+        self._nameless_since, self._nameless = None, 0
 
     @property
     def spec(self) -> Spec | None:
@@ -66,6 +87,9 @@ class MeterPort:
             return False
         self._context.metrics.frames.labels(self._protocol, "good").inc()
         self._identify(telegram)
+        self._context.pulse.heard(self.key)
+        if self.tapped:
+            self._publish_raw(Held(at, self._context.clock.trust(), self.key, frame), FrameReason.REQUESTED)
         received = Received(at, self._context.clock.trust())
         self._dispatch(Held(at, received.clock, self.key, frame), telegram, self._fate(self.key))
         return True
@@ -78,8 +102,12 @@ class MeterPort:
         reason: FrameReason = FrameReason.BAD_FRAME,
         data: bytes = b"",
         key: str | None = None,
+        spec: Spec | None = None,
     ) -> None:
-        """Take a bad or undecodable frame: the first few of each minute are published, all are counted."""
+        """Take a bad or undecodable frame: the first few of each minute are published, all are counted.
+
+        `spec` is the one that could not decode it.
+        """
         context = self._context
         context.metrics.frames.labels(self._protocol or "unknown", error.reason).inc()
         octets = error.data or data
@@ -88,7 +116,7 @@ class MeterPort:
         if not self._suppression.admit(error.reason):
             context.metrics.frames_suppressed.labels(self.port, reason).inc()
             return
-        hints = {"detail": error.detail, **self._suppressed_hint()}
+        hints = {"detail": error.detail, "spec": spec.ref if spec else "", **self._suppressed_hint()}
         context.outgoing.frames(
             reason,
             self.port,
@@ -100,6 +128,7 @@ class MeterPort:
 
     def upkeep(self) -> None:
         """Tell of suppressed frames once their minute is over; call it about once a second."""
+        self._reader.upkeep()
         if self._suppression.overdue:
             counted = self._suppression.take_counted()
             self._context.outgoing.event("frames_suppressed", "warning", meter=self.key, port=self.port, **counted)
@@ -113,7 +142,7 @@ class MeterPort:
 
         Those of a meter that stood here before go with them: raw, unless it is known how to decode them.
         """
-        if not self._held.count or not self.key or self._fate(self.key) == "hold":
+        if not self._held.count or not self.key or self._fate(self.key) == "hold" or self._context.undecided(self.key):
             return
         # without a disk their readings would have no place to wait
         if not await self._context.make_durable():
@@ -175,19 +204,27 @@ class MeterPort:
             try:
                 self._reader.read(held.meter, spec, telegram, received, held=released)
             except FrameError as error:
+                if not released and self._context.undecided(held.meter) and self._hold(held):
+                    # the spec in force may be undone, and the one before it can read this
+                    return
                 if spec.generic:
                     # an unknown product: its frames are its history, which a spec of its own will read
                     self._keep_raw(held, received)
                 else:
-                    self.fail(error, held.at, reason=FrameReason.UNDECODABLE, data=held.frame.data, key=held.meter)
+                    data, key = held.frame.data, held.meter
+                    self.fail(error, held.at, reason=FrameReason.UNDECODABLE, data=data, key=key, spec=spec)
             else:
                 asked = released or self._context.config.parameters.raw_frames
                 if spec.generic and not asked and self._specimens.due(held.meter):
                     self._publish_raw(held)
-        elif fate == "hold" and self._held.add(held):
-            self._context.metrics.held_frames.labels(self.port).set(self._held.count)
-        else:
+        elif fate != "hold" or not self._hold(held):
             self._keep_raw(held, received)
+
+    def _hold(self, held: Held) -> bool:
+        if not self._held.add(held):
+            return False
+        self._context.metrics.held_frames.labels(self.port).set(self._held.count)
+        return True
 
     def _keep_raw(self, held: Held, received: Received) -> None:
         if self._reader.wants_raw(held.meter or self.port, received):
@@ -195,8 +232,8 @@ class MeterPort:
         else:
             self._context.metrics.frames_suppressed.labels(self.port, FrameReason.NO_SPEC).inc()
 
-    def _publish_raw(self, held: Held) -> None:
-        of = FramesOf(FrameReason.NO_SPEC, self.port, str(held.frame.protocol), held.meter)
+    def _publish_raw(self, held: Held, reason: FrameReason = FrameReason.NO_SPEC) -> None:
+        of = FramesOf(reason, self.port, str(held.frame.protocol), held.meter)
         self._context.bundles.add_frame(of, held.at, held.frame.data, self._context.monotonic())
 
     def _identify(self, telegram: Telegram) -> None:

@@ -34,6 +34,8 @@ class DeviceMetrics:
         self.disk_errors = self._gauge("disk_errors", "Refused writes of the outbox since the start")
         self.applied_version = self._gauge("applied_version", "Version of the parameters in force")
         self.config_refused = self._counter("config_refused", "Desired configurations refused")
+        self.config_reverted = self._counter("config_reverted", "Configurations undone for want of readings")
+        self.on_probation = self._gauge("on_probation", "1 while a change must still prove itself")
         self.commands = self._counter("commands", "Commands taken", "command", "result")
         self.clock_synced = self._gauge("clock_synced", "1 while the clock is kept by NTP")
         self.clock_steps = self._counter("clock_steps", "Steps of the wall clock")

@@ -35,12 +35,25 @@ class Port:
     def __init__(self, path: str, context: Context) -> None:
         self.path = path
         self.state = "missing"
+        self.protocol: str | None = None
+        self._again = False
         self._told_missing = False
         self.meter = MeterPort(path, context)
         self._context = context
         self._was_open = False
         self._skipped = 0
         self._set_state("missing")
+
+    def look_again(self) -> None:
+        """Detect the line and identify the meter anew; what worked last is tried first."""
+        self._again = True
+
+    @property
+    def settled(self) -> bool:
+        """Whether it is known what stands here: a meter that has named itself, or no port at all."""
+        if self.state == "missing":
+            return True
+        return not self._again and self.state != "detecting" and bool(self.meter.key)
 
     async def run(self) -> None:
         """Serve the port until cancelled."""
@@ -86,8 +99,12 @@ class Port:
     async def _serve(self, line: Line) -> None:
         while True:
             self._set_state("detecting")
+            if self._again:
+                self.meter.identify_anew()
+            self._again = False
             known, window = await self._detect(line)
             self._context.memory.put(self.path, known)
+            self.protocol = str(known.protocol)
             log.info("port_detected", port=self.path, protocol=known.protocol, line=str(known.settings))
             if known.poll:
                 self._set_state("polling")
@@ -95,6 +112,8 @@ class Port:
             else:
                 self._set_state("listening")
                 await self._listen(line, window.framer if window else AnyFramer(bare=False))
+            if self._again:
+                continue
             self._context.outgoing.event(
                 "port_silent", "warning", meter=self.meter.key, port=self.path, protocol=str(known.protocol)
             )
@@ -106,6 +125,7 @@ class Port:
                 self._tell_unidentified(step, heard)
                 heard = {}
                 await self._rest(line, step.pause_s)
+                self._again = False
                 continue
             found = await self._try(line, step, heard)
             if found is not None:
@@ -172,14 +192,15 @@ class Port:
     async def _rest(self, line: Line, pause_s: float) -> None:
         loop = asyncio.get_running_loop()
         end_s = loop.time() + pause_s
-        while (rest_s := end_s - loop.time()) > 0:
+        while not self._again and (rest_s := end_s - loop.time()) > 0:
             await line.read(min(rest_s, READ_S))
 
     async def _listen(self, line: Line, framer: AnyFramer) -> None:
         monotonic, metrics = self._context.monotonic, self._context.metrics
         good_s = byte_s = monotonic()
         period_s = 0.0
-        while monotonic() - good_s < max(self._context.settings.detection.silence_s, 3 * period_s):
+        silence_s = self._context.settings.detection.silence_s
+        while not self._again and monotonic() - good_s < max(silence_s, 3 * period_s):
             data = await line.read(READ_S)
             # held frames first, so that readings come in the order of their times
             await self.meter.settle()
@@ -207,6 +228,8 @@ class Port:
         failures = 0
         while failures < POLL_FAILURES:
             await self._wait_for_turn(line)
+            if self._again:
+                return
             result = await read_out(line, self._sign_on())
             if isinstance(result, Frame):
                 failures = 0
@@ -224,12 +247,13 @@ class Port:
     async def _wait_for_turn(self, line: Line) -> None:
         """Until the next whole multiple of the reading interval; a shorter interval is obeyed at once."""
         began_at = self._context.clock.now().timestamp()
-        while True:
+        while not (self._again or self.meter.hurried):
             interval_s = self._context.config.parameters.reading_interval_s
             turn_at = (floor(began_at / interval_s) + 1) * interval_s
             rest_s = turn_at - self._context.clock.now().timestamp()
             if not 0 < rest_s <= interval_s:
                 # due, or the clock was stepped back
-                return
+                break
             await line.read(min(rest_s, READ_S))
             await self.meter.settle()
+        self.meter.hurried = False

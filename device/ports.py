@@ -1,6 +1,7 @@
 """All ports of the agent: one supervised task each, for the ports of the settings or for whatever is found."""
 
 import asyncio
+import contextlib
 from typing import Final
 
 import structlog
@@ -21,6 +22,7 @@ class Ports:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._ports: dict[str, Port] = {}
+        self._look = asyncio.Event()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -32,6 +34,16 @@ class Ports:
         """Their tasks."""
         return tuple(self._ports.values())
 
+    def look(self) -> None:
+        """Look for ports now."""
+        self._look.set()
+
+    def hurry(self, meter: str | None) -> None:
+        """Read a meter, or all, without waiting for the interval."""
+        for port in self._ports.values():
+            if meter in (None, port.meter.key):
+                port.meter.hurry()
+
     async def run(self) -> None:
         """Serve all ports until cancelled."""
         async with asyncio.TaskGroup() as group:
@@ -41,7 +53,10 @@ class Ports:
                         self._ports[path] = Port(path, self._context)
                         group.create_task(self._guard(self._ports[path]), name=f"device.port.{path}")
                         self._context.registry.changed()
-                await asyncio.sleep(LOOK_EVERY_S)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_EVERY_S):
+                        await self._look.wait()
+                self._look.clear()
 
     async def _guard(self, port: Port) -> None:
         backoff = Backoff(first_s=1.0, cap_s=30.0)

@@ -7,6 +7,7 @@ from broker.errors import FrameError
 from broker.messages import FrameReason, Sample, Source
 from device.bundles import FramesOf, ReadingsOf
 from device.context import Context
+from device.counting import DecodeCounts
 from device.registry import key_behind
 from device.sampler import IntervalSampler, ObisFilter, RepeatFilter
 from device.stamping import Received, Stamp, stamp, standing
@@ -27,9 +28,12 @@ class Reader:
         self._repeats = RepeatFilter()
         self._clock_off: set[str] = set()
         self._failing: set[str] = set()
-        self._told: set[tuple[str, str]] = set()
+        self._told: set[tuple[str, str, str]] = set()
+        self._counts = DecodeCounts(context.monotonic)
         self._revision = -1
         self._filter = ObisFilter(("*",), ())
+        self.hurried = False
+        """Take the next telegram as if its interval had just begun."""
 
     def read(self, key: str, spec: Spec, telegram: Telegram, received: Received, *, held: bool = False) -> None:
         """Take one telegram. Raises FrameError where it gives no readings by this spec."""
@@ -38,7 +42,9 @@ class Reader:
         try:
             decoded = decode(spec, telegram)
         except FrameError as error:
+            context.pulse.failed(key, str(error))
             context.metrics.decode_failures.labels(error.reason).inc()
+            self._counts.add(key, spec.ref, decoded=False)
             if key not in self._failing:
                 self._failing.add(key)
                 context.outgoing.event(
@@ -49,16 +55,28 @@ class Reader:
             self._failing.discard(key)
             context.outgoing.event("decode_recovered", meter=key, spec=spec.ref)
         context.use_spec(key, spec.ref)
+        self._counts.add(key, spec.ref, decoded=True, refused=bool(decoded.refused))
+        if any(self._filter.wants(code) for sample in decoded.samples for code in sample.values):
+            context.pulse.read(key)
+        else:
+            context.pulse.failed(key, "obis_include and obis_exclude leave nothing of it")
         self._tell_refused(key, spec, decoded)
         if not held:
             self._tell_clock(key, spec, decoded, received)
         for meter, sample, at in self._taken(key, spec, decoded, received):
             self._gather(meter, spec, sample, at, received, held=held)
+        self.hurried = self.hurried and held
         if context.config.parameters.raw_frames and self._interval.take(
             f"raw {key}", received.at, context.config.parameters.reading_interval_s
         ):
             of = FramesOf(FrameReason.REQUESTED, self._port, str(telegram.protocol), key)
             context.bundles.add_frame(of, received.at, telegram.frame, context.monotonic())
+
+    def upkeep(self) -> None:
+        """Tell how many telegrams each spec decoded, where it is due; call it about once a second."""
+        for told in self._counts.take_due():
+            counts = {name: getattr(told, name) for name in ("telegrams", "undecodable", "refused", "seconds")}
+            self._context.outgoing.event("decode_counts", meter=told.meter, spec=told.spec, **counts)
 
     def wants_raw(self, key: str, received: Received) -> bool:
         """Whether a frame without a spec is the one of its reading interval; the others are counted."""
@@ -84,7 +102,7 @@ class Reader:
             timed = at.own and not sample.sub_meter
             # one telegram may hold several samples of a meter at one time: they share one turn
             if new and not timed and (meter, at.at) not in due:
-                due[meter, at.at] = self._interval.take(meter, at.at, interval_s)
+                due[meter, at.at] = self._interval.take(meter, at.at, interval_s) or self.hurried
             if new and (timed or due[meter, at.at]):
                 yield meter, sample, at
             else:
@@ -104,7 +122,9 @@ class Reader:
             source = Source.BACKFILL
         context.metrics.samples.labels(source).inc()
         of = ReadingsOf(meter, spec.ref, at.clock, source)
-        context.bundles.add_sample(of, Sample(at=at.at, values=values), sample.units, context.monotonic())
+        taken = Sample(at=at.at, values=values)
+        context.pulse.gathered(meter, taken)
+        context.bundles.add_sample(of, taken, sample.units, context.monotonic())
 
     def _tell_clock(self, key: str, spec: Spec, decoded: Decoded, received: Received) -> None:
         clock = standing(spec, decoded, received)
@@ -126,7 +146,7 @@ class Reader:
     def _tell_refused(self, key: str, spec: Spec, decoded: Decoded) -> None:
         for refusal in decoded.refused:
             self._context.metrics.values_refused.labels(str(spec.match.protocol)).inc()
-            mark = (key, refusal.address)
+            mark = (key, spec.ref, refusal.address)
             if mark not in self._told and len(self._told) < REFUSED_TOLD_MAX:
                 self._told.add(mark)
                 self._context.outgoing.event(

@@ -13,9 +13,12 @@ from broker.errors import PermanentError
 from broker.service import Health, serve_health
 from broker.session import Session, SessionOptions
 from broker.topics import DELIVERY, Kind, Topics
+from device.actions import RESTART, Actions
 from device.agent import Agent
 from device.bundles import Bundles, FramesOf, ReadingsOf
 from device.clock import DeviceClock
+from device.command_journal import CommandJournal
+from device.commands import Commands
 from device.context import Context
 from device.control import Control, will
 from device.hardware import device_id
@@ -27,6 +30,7 @@ from device.outgoing import Outgoing
 from device.parameters import Configuration
 from device.port_memory import PortMemory
 from device.ports import Ports
+from device.probation import Probation
 from device.publisher import Publisher, PublisherOptions
 from device.registry import MeterRegistry
 from device.settings import DeviceSettings
@@ -35,8 +39,12 @@ from device.specs import SpecStore
 log = structlog.get_logger()
 
 
-async def run(settings: DeviceSettings, stop: asyncio.Event) -> None:
-    """Run the agent until `stop` is set. Raises PermanentError where a person must act."""
+RESTART_STATUS = 75
+"""How the process ends by the command `restart`: EX_TEMPFAIL of sysexits.h, for supervisors that look at it."""
+
+
+async def run(settings: DeviceSettings, stop: asyncio.Event) -> int:
+    """Run the agent until `stop` is set; returns the exit status. Raises PermanentError where a person must act."""
     device = settings.device_id or device_id()
     structlog.contextvars.bind_contextvars(device=device)
     _prepare(settings.data_folder)
@@ -46,7 +54,8 @@ async def run(settings: DeviceSettings, stop: asyncio.Event) -> None:
         config = Configuration(settings.data_folder / "desired.json")
         config.load()
         log.info("agent_starts", boot=boot, data_folder=str(settings.data_folder), version_in_force=config.version)
-        await _kept(settings, device, boot, config, metrics, health, stop)
+        restarts = await _kept(settings, device, boot, config, metrics, health, stop)
+    return RESTART_STATUS if restarts else 0
 
 
 async def _kept(
@@ -57,13 +66,14 @@ async def _kept(
     metrics: DeviceMetrics,
     health: Health,
     stop: asyncio.Event,
-) -> None:
+) -> bool:
     async with (
         _outbox(settings, config) as outbox,
         serve_health(health, metrics.registry, settings.http_host, settings.http_port),
     ):
-        await _connected(settings, device, boot, outbox, config, metrics, health, stop)
-    log.info("agent_stopped", waiting=outbox.waiting)
+        restarts = await _connected(settings, device, boot, outbox, config, metrics, health, stop)
+    log.info("agent_stopped", waiting=outbox.waiting, restarts=restarts)
+    return restarts
 
 
 async def _connected(
@@ -75,7 +85,7 @@ async def _connected(
     metrics: DeviceMetrics,
     health: Health,
     stop: asyncio.Event,
-) -> None:
+) -> bool:
     topics = Topics(settings.broker.root)
     clock = DeviceClock()
     since = clock.now()
@@ -102,10 +112,22 @@ async def _connected(
         outgoing = Outgoing(outbox, clock, boot, publisher.offer)
         context = _context(settings, device, clock, metrics, config, outgoing)
         control = Control(session, topics, device, boot, clock, config, since)
-        inbox = Inbox(session, topics, context, control)
-        agent = Agent(context, session, outbox, publisher, control, inbox, Ports(context))
+        agent = _agent(context, session, outbox, publisher, control, topics)
         agent.health(health)
         await agent.run(stop)
+    return agent.restarts
+
+
+def _agent(
+    context: Context, session: Session, outbox: Outbox, publisher: Publisher, control: Control, topics: Topics
+) -> Agent:
+    ports = Ports(context)
+    probation = Probation(context, control)
+    inbox = Inbox(session, topics, context, control, probation)
+    actions = Actions(context, ports, outbox, publisher, probation, inbox)
+    journal = CommandJournal(context.settings.data_folder / "commands.json")
+    commands = Commands(context, control, journal, actions.by_name(), RESTART)
+    return Agent(context, session, outbox, publisher, control, inbox, ports, probation, commands)
 
 
 def _context(

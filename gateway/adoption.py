@@ -13,6 +13,7 @@ from gateway.desired import MAX_VERSION, SYSTEM, DeviceState, add_layer, store_d
 from gateway.events import record_event
 from gateway.layers import OBIS_LISTS, OBIS_PATTERN, Layer, device_scope
 from gateway.shelf import Shelf
+from gateway.sql import load
 
 HAND = "hand"
 
@@ -26,6 +27,7 @@ class Adoption:
     changes: dict[str, Any]
     ignored: tuple[str, ...]
     """Names under `parameters` that no parameter has."""
+    given: Desired
 
 
 def consider(state: DeviceState, payload: bytes, shelf: Shelf) -> Adoption:
@@ -58,7 +60,7 @@ def consider(state: DeviceState, payload: bytes, shelf: Shelf) -> Adoption:
     )
     if draft.digest() != given.digest():
         draft = draft.model_copy(update={"version": given.version + 1})
-    return Adoption(layer, draft, changes, _unknown_names(payload))
+    return Adoption(layer, draft, changes, _unknown_names(payload), given)
 
 
 async def adopt(connection: Connection, state: DeviceState, adoption: Adoption) -> Desired:
@@ -68,6 +70,11 @@ async def adopt(connection: Connection, state: DeviceState, adoption: Adoption) 
         scope = device_scope(state.name)
         await add_layer(connection, scope, adoption.layer, author=author, reason="published by hand")
     desired = adoption.desired
+    given = adoption.given.sealed()
+    if given.version != desired.version:
+        # it was published, and another gateway may come to it only now
+        row = (given.version, given.hash, given.payload().decode(), author)
+        await connection.execute(load("note_given_desired"), state.id, *row)
     await store_desired(connection, [(state.id, desired)])
     detail = {"version": desired.version, "author": author, "changes": adoption.changes}
     if adoption.ignored:
@@ -105,9 +112,9 @@ def _pins(state: DeviceState, given: dict[str, MeterConfig], shelf: Shelf) -> di
             raise ContractError(
                 f"{config.spec} is no published spec", field=f"meters.{key}.spec", fix="see /api/v1/specs"
             )
-        if config.spec in shelf.deprecated:
+        if config.spec in shelf.deprecated | shelf.withdrawn:
             raise ContractError(
-                f"{config.spec} is deprecated",
+                f"{config.spec} is {'withdrawn' if config.spec in shelf.withdrawn else 'deprecated'}",
                 field=f"meters.{key}.spec",
                 fix="name one that is published, see /api/v1/specs",
             )

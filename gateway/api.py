@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
@@ -14,8 +13,10 @@ from gateway.access import Doorkeeper
 from gateway.api_access import AccessRoutes
 from gateway.api_decode import DecodeRoutes
 from gateway.api_devices import DeviceRoutes
+from gateway.api_labels import LabelRoutes
 from gateway.api_meters import MeterRoutes
 from gateway.api_parameters import ParameterRoutes
+from gateway.api_rollouts import RolloutRoutes
 from gateway.api_route import PREFIX, Route
 from gateway.api_specs import SpecRoutes
 from gateway.api_stream import StreamRoutes
@@ -28,42 +29,45 @@ from gateway.metrics import Metrics
 from gateway.openapi import document
 from gateway.problem import ApiError
 from gateway.publisher import Publisher
+from gateway.rollout import Rollouts
+from gateway.rollout_models import Limits
 from gateway.settings import GatewaySettings
 from gateway.signals import Signals
+from gateway.spec_answer import SpecAnswers
+from gateway.spec_life import SpecLife
 from store.pool import Pool
 
 log = structlog.get_logger()
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What the API is made on."""
-
-    pool: Pool
-    publisher: Publisher
-    signals: Signals
-    metrics: Metrics
-    settings: GatewaySettings
+def routes(pool: Pool, publisher: Publisher, signals: Signals, rollouts: Rollouts, limits: Limits) -> list[Route]:
+    """All routes of the API."""
+    life = SpecLife(pool, publisher)
+    answers = SpecAnswers(life)
+    return [
+        *DeviceRoutes(pool).routes(),
+        *MeterRoutes(pool).routes(),
+        *ParameterRoutes(pool, publisher, signals).routes(),
+        *LabelRoutes(pool, publisher).routes(),
+        *SpecRoutes(pool, life, answers).routes(),
+        *RolloutRoutes(pool, rollouts, limits, answers).routes(),
+        *DecodeRoutes(publisher).routes(),
+    ]
 
 
 class Api:
     """The route table, the door before it, and the application that serves both."""
 
-    def __init__(self, parts: Parts) -> None:
-        pool, settings = parts.pool, parts.settings
-        self._metrics = parts.metrics
+    def __init__(self, table: Sequence[Route], pool: Pool, metrics: Metrics, settings: GatewaySettings) -> None:
+        self._metrics = metrics
         token = settings.api_token.get_secret_value() if settings.api_token else None
         keeper = Doorkeeper(pool, token)
-        self.door = Door(keeper, Audit(pool, parts.metrics), parts.metrics, settings)
+        self.door = Door(keeper, Audit(pool, metrics), metrics, settings)
         self.changes = Changes(pool)
-        self._streams = StreamRoutes(pool, self.changes, keeper, parts.metrics, settings.api_streams)
-        self.table: tuple[Route, ...] = (
-            *DeviceRoutes(pool).routes(),
-            *MeterRoutes(pool).routes(),
-            *ParameterRoutes(pool, parts.publisher, parts.signals).routes(),
-            *SpecRoutes(pool, parts.publisher).routes(),
-            *DecodeRoutes(parts.publisher).routes(),
+        self._streams = StreamRoutes(pool, self.changes, keeper, metrics, settings.api_streams)
+        self.table = (
+            *table,
             *AccessRoutes(pool, keeper).routes(),
             *self._streams.routes(),
         )

@@ -2,6 +2,7 @@
 
 import json
 
+from broker.errors import ContractError
 from gateway.api_models import (
     DeviceDetail,
     DevicePage,
@@ -12,7 +13,9 @@ from gateway.api_models import (
     encode_cursor,
 )
 from gateway.api_route import Answer, Call, Route
-from gateway.problem import not_found, wrong
+from gateway.device_labels import chosen
+from gateway.labels import parse_selector
+from gateway.problem import not_found, refused, wrong
 from gateway.sql import load
 from gateway.views import device_summary, drift, report_view
 from store.pool import Pool
@@ -45,6 +48,7 @@ class DeviceRoutes:
     async def page(self, call: Call) -> Answer:
         """GET /devices."""
         query: DevicesQuery = call.query
+        names = None if query.selector is None else await self._chosen(query.selector)
         rows = await self._pool.fetch(
             load("list_devices"),
             *_place(query),
@@ -54,12 +58,21 @@ class DeviceRoutes:
             query.sort,
             query.descending,
             query.limit + 1,
+            names,
         )
         page = rows[: query.limit]
         items = tuple(device_summary(row) for row in page)
         more = len(rows) > query.limit
         last = encode_cursor(query.sort, page[-1]["sort_key"], page[-1]["device"]) if more else None
         return Answer(DevicePage(items=items, next=last))
+
+    async def _chosen(self, selector: str) -> list[str]:
+        try:
+            parsed = parse_selector(selector)
+        except ContractError as error:
+            raise refused(error) from error
+        async with self._pool.acquire() as connection:
+            return [one.device for one in await chosen(connection, parsed)]
 
     async def detail(self, call: Call) -> Answer:
         """GET /devices/{device}."""

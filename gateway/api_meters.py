@@ -91,7 +91,10 @@ class MeterRoutes:
         """GET /meters/{meter}/latest."""
         row = await self._meter(call)
         rows = await self._pool.fetch(load("latest_of_meter"), row["id"])
-        return Answer(LatestReadings(meter=row["meter"], items=tuple(ReadingView(**dict(one)) for one in rows)))
+        spec = await self._pool.fetchval(load("spec_in_use"), row["id"])
+        return Answer(
+            LatestReadings(meter=row["meter"], spec=spec, items=tuple(ReadingView(**dict(one)) for one in rows))
+        )
 
     async def readings(self, call: Call) -> Answer:
         """GET /meters/{meter}/readings."""

@@ -76,6 +76,9 @@ class DevicesQuery(PageQuery):
     )  # fmt: skip
     sort: DeviceOrder = Field(default="device", description="By what.")
     descending: bool = Field(default=False, description="The other way round.")
+    selector: str | None = Field(
+        default=None, max_length=2048, description="Only those with these labels: site=warsaw,model!=pi3,tested,!spare."
+    )
 
 
 class MetersQuery(PageQuery):
@@ -137,6 +140,7 @@ class DeviceSummary(ApiModel):
     reported_state: Literal["applied", "refused"] | None
     in_step: bool | None
     specs: tuple[str, ...] = Field(default=(), description="Specs that read its meters.")
+    labels: dict[str, str] = Field(description="Those that people gave; GET .../labels has the facts beside them.")
 
 
 class MeterSummary(ApiModel):
@@ -231,6 +235,7 @@ class LatestReadings(ApiModel):
     """The newest reading of each series of a meter."""
 
     meter: str
+    spec: str | None = Field(description="The spec version that its device reads it by, as it reports.")
     items: tuple[ReadingView, ...]
 
 

@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from pydantic import BaseModel
 
 from gateway.api_models import ChangeQuery, DeviceParameters, FleetParameters, LayerView
-from gateway.api_route import Answer, Call, Route
+from gateway.api_route import Answer, Call, Route, require_match
 from gateway.database import Connection
 from gateway.desired import change_layer, configuring, latest_layer, load_states, read_layer
-from gateway.layers import FLEET, Layer, ParameterLayer, ParameterPatch, Problem, compose, device_scope
-from gateway.problem import ApiError, not_found
+from gateway.layers import FLEET, Layer, ParameterLayer, ParameterPatch, compose, device_scope
+from gateway.problem import not_found
 from gateway.publisher import Publisher
 from gateway.signals import Signals
 from gateway.sql import load
@@ -83,7 +83,7 @@ class ParameterRoutes:
         device = call.path["device"]
         async with configuring(self._pool) as connection:
             before = await self._view_device(connection, device)
-            _require_match(call, before)
+            require_match(call, before, "the parameters")
             await self._change(connection, device_scope(device), call, device=device, replace=replace)
             after = await self._view_device(connection, device)
         # also where nothing changed: a repeat after a lost answer must end with the device in step
@@ -96,7 +96,7 @@ class ParameterRoutes:
 
     async def _change_fleet(self, call: Call, *, replace: bool) -> Answer:
         async with configuring(self._pool) as connection:
-            _require_match(call, await self._view_fleet(connection))
+            require_match(call, await self._view_fleet(connection), "the parameters")
             changed = await self._change(connection, FLEET, call, device=None, replace=replace)
             versions = {
                 row["name"]: row["version"] for row in await connection.fetch(load("desired_versions"), changed)
@@ -122,7 +122,7 @@ class ParameterRoutes:
             author=query.author,
             reason=query.reason,
             device_id=device_id,
-            shelf=self._publisher.shelf,
+            shelf=await self._publisher.renew(connection),
         )
 
     async def _wait(self, versions: Mapping[str, int], wait_s: float) -> tuple[str, ...]:
@@ -187,12 +187,3 @@ async def _layer_view(connection: Connection, scope: str) -> LayerView:
         reason=row["reason"],
         created_at=row["created_at"],
     )
-
-
-def _require_match(call: Call, now: Answer) -> None:
-    """Refuse a change of something that has changed since the caller read it (RFC 9110 13.1.1)."""
-    if call.if_match is None or call.if_match.strip() == "*":
-        return
-    if now.etag not in [tag.strip() for tag in call.if_match.split(",")]:
-        fault = Problem("If-Match", f"{call.if_match[:100]} is not {now.etag}, which holds now", "GET it again")
-        raise ApiError(412, "the parameters have changed since they were read", [fault])

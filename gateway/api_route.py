@@ -9,8 +9,8 @@ from pydantic import BaseModel, ValidationError
 
 from gateway.access import LOCAL, Principal, Role
 from gateway.api_models import ApiModel
-from gateway.layers import KNOWN, read_changes
-from gateway.problem import invalid
+from gateway.layers import KNOWN, Problem, read_changes
+from gateway.problem import ApiError, invalid
 
 PREFIX = "/api/v1"
 M = TypeVar("M", bound=BaseModel)
@@ -127,6 +127,15 @@ class Route:
         return web.Response(
             text=answer.document.model_dump_json(by_alias=True), content_type="application/json", headers=headers
         )
+
+
+def require_match(call: Call, now: Answer, what: str) -> None:
+    """Refuse a change of something that has changed since the caller read it (RFC 9110 13.1.1). Raises ApiError 412."""
+    if call.if_match is None or call.if_match.strip() == "*":
+        return
+    if now.etag not in [tag.strip() for tag in call.if_match.split(",")]:
+        fault = Problem("If-Match", f"{call.if_match[:100]} is not {now.etag}, which holds now", "GET it again")
+        raise ApiError(412, f"{what} have changed since they were read", [fault])
 
 
 class NoQuery(ApiModel):

@@ -1,21 +1,20 @@
 """Routes about specs: what there is, whether a document may be published, and the changes of a spec's state."""
 
 import json
-from typing import Any
 
 from gateway.access import Role
 from gateway.api_devices import CURSOR_FIX
 from gateway.api_models import encode_cursor
 from gateway.api_route import Answer, Call, Route
 from gateway.problem import wrong
-from gateway.publisher import Publisher
+from gateway.rollout_models import PublishQuery, SaveQuery
+from gateway.spec_answer import SpecAnswers
 from gateway.spec_drafts import SpecDrafts
-from gateway.spec_life import Changed, SpecLife
+from gateway.spec_life import SpecLife
 from gateway.spec_models import (
     CompareQuery,
     DraftRequest,
     LifeQuery,
-    SaveQuery,
     SpecChange,
     SpecComparison,
     SpecDetail,
@@ -34,7 +33,6 @@ from meters.spec import Spec
 from store.pool import Pool
 
 MEDIA = ("application/json", "application/yaml")
-MAX_NAMED = 100
 FIELDS = {"name": "The spec's name.", "version": "Its version, from 1."}
 ONE = "/specs/{name}/{version}"
 
@@ -42,9 +40,10 @@ ONE = "/specs/{name}/{version}"
 class SpecRoutes:
     """Specs and their life."""
 
-    def __init__(self, pool: Pool, publisher: Publisher) -> None:
+    def __init__(self, pool: Pool, life: SpecLife, answers: SpecAnswers) -> None:
         self._pool = pool
-        self._life = SpecLife(pool, publisher)
+        self._life = life
+        self._answers = answers
         self._drafts = SpecDrafts(pool)
 
     def routes(self) -> list[Route]:
@@ -62,7 +61,7 @@ class SpecRoutes:
                   media=MEDIA, role=Role.VIEWER),
             Route("POST", "/specs", "saveSpec", saved, self.save, SpecChange, SaveQuery, Spec, media=MEDIA),
             Route("POST", ONE + ":publish", "publishSpec", "Publish a draft for ever.", self.publish, SpecChange,
-                  LifeQuery, path_fields=FIELDS),
+                  PublishQuery, path_fields=FIELDS),
             Route("POST", ONE + ":deprecate", "deprecateSpec", ended, self.deprecate, SpecChange, LifeQuery,
                   path_fields=FIELDS),
             Route("POST", ONE + ":compare", "compareSpec", compared, self.compare, SpecComparison, CompareQuery,
@@ -105,15 +104,19 @@ class SpecRoutes:
         """POST /specs."""
         query: SaveQuery = call.query
         change = self._life.publish if query.publish else self._life.save
-        return await self._changed(await change(call.body, query))
+        return await self._answers.changed(await change(call.body, query))
 
     async def publish(self, call: Call) -> Answer:
         """POST /specs/{name}/{version}:publish."""
-        return await self._changed(await self._life.publish_draft(call.path["name"], call.path["version"], call.query))
+        return await self._answers.changed(
+            await self._life.publish_draft(call.path["name"], call.path["version"], call.query)
+        )
 
     async def deprecate(self, call: Call) -> Answer:
         """POST /specs/{name}/{version}:deprecate."""
-        return await self._changed(await self._life.deprecate(call.path["name"], call.path["version"], call.query))
+        return await self._answers.changed(
+            await self._life.deprecate(call.path["name"], call.path["version"], call.query)
+        )
 
     async def compare(self, call: Call) -> Answer:
         """POST /specs/{name}/{version}:compare."""
@@ -136,22 +139,5 @@ class SpecRoutes:
                 telegrams=made.telegrams,
                 codes=made.codes,
                 goldens=made.goldens,
-            )
-        )
-
-    async def _changed(self, changed: Changed) -> Answer:
-        row: Any = await self._life.row(changed.name, str(changed.version))
-        return Answer(
-            SpecChange(
-                spec=changed.name,
-                version=changed.version,
-                state=row["state"],
-                sha256=row["sha256"],
-                changed=changed.changed,
-                meters=row["meters"],
-                devices_changed=len(changed.devices),
-                devices=changed.devices[:MAX_NAMED],
-                report=report(changed.verdict) if changed.verdict else None,
-                comparison=comparison_view(changed.comparison) if changed.comparison else None,
             )
         )

@@ -3,9 +3,9 @@
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,6 +36,10 @@ class DeviceState:
     desired: Desired | None
     floor: int
     """The highest version that the device is known to have applied, 0 if none."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Its labels and what its registration says, `device` (its name) among them."""
+    before: Mapping[str, str] = field(default_factory=dict)
+    """What its meters had before the canary that they have, by key."""
 
     def next_version(self) -> int:
         """The version that a change gets."""
@@ -47,7 +51,9 @@ class DeviceState:
 
     def assigned(self, shelf: Shelf) -> dict[str, MeterConfig]:
         """The spec of each meter."""
-        return assign(shelf.candidates(), self.meters, self.own.meters, shelf.kept(self.desired))
+        candidates = shelf.candidates(self.labels if shelf.canaries else None)
+        pins = {key: pin for key, pin in self.own.meters.items() if pin.spec not in shelf.withdrawn}
+        return assign(candidates, self.meters, pins, shelf.kept(self.desired, self.before))
 
 
 @asynccontextmanager
@@ -65,8 +71,11 @@ async def load_states(connection: Connection, device_ids: Sequence[int]) -> list
     for row in await connection.fetch(load("meters_of_devices"), ids):
         meters[row["device_id"]].append(from_row(row, json.loads(row["facts"])))
     fleet = await latest_layer(connection, FLEET)
+    before: dict[int, dict[str, str]] = defaultdict(dict)
+    for row in await connection.fetch(load("rollout_before"), ids):
+        before[row["device_id"]][row["key"]] = row["before"]
     rows = await connection.fetch(load("device_states"), ids)
-    return [_state(row, fleet, tuple(meters[row["id"]])) for row in rows]
+    return [_state(row, fleet, tuple(meters[row["id"]]), before[row["id"]]) for row in rows]
 
 
 async def latest_layer(connection: Connection, scope: str) -> Layer:
@@ -95,13 +104,11 @@ async def rebuild(
     """
     if device_ids is None:
         device_ids = [row["id"] for row in await connection.fetch(load("configured_devices"))]
-    candidates = shelf.candidates()
     changed: list[str] = []
     for start in range(0, len(device_ids), PORTION):
         fresh = []
         for state in await load_states(connection, device_ids[start : start + PORTION]):
-            meters = assign(candidates, state.meters, state.own.meters, shelf.kept(state.desired))
-            desired = _renewed(state, meters, author)
+            desired = _renewed(state, state.assigned(shelf), author)
             if desired is not None:
                 fresh.append((state.id, desired))
                 changed.append(state.name)
@@ -124,17 +131,22 @@ def _renewed(state: DeviceState, meters: dict[str, MeterConfig], author: str) ->
 async def store_desired(connection: Connection, fresh: Sequence[tuple[int, Desired]]) -> None:
     """Make these the desired configurations of devices, sealed with their hash, and remember them."""
     rows = []
-    specs: dict[str, str] = {}
+    specs: dict[str, str | None] = {}
+    versions: dict[str, int] = {}
     for device_id, desired in fresh:
         sealed = desired.sealed()
         at = sealed.at or datetime.now(UTC)
         rows.append((device_id, sealed.version, sealed.hash, sealed.payload().decode(), sealed.author, at))
-        specs |= {key: meter.spec for key, meter in sealed.meters.items() if meter.spec is not None}
+        specs |= {key: meter.spec for key, meter in sealed.meters.items()}
+        versions |= dict.fromkeys(sealed.meters, sealed.version)
+    # before the rest, as it looks at what the meters have until now
+    await connection.execute(load("note_rollout_meters"), list(specs), list(specs.values()), list(versions.values()))
     await connection.executemany(load("set_desired"), rows)
-    await connection.execute(load("set_meter_specs"), list(specs), list(specs.values()))
+    given = {key: ref for key, ref in specs.items() if ref is not None}
+    await connection.execute(load("set_meter_specs"), list(given), list(given.values()))
 
 
-def _state(row: Any, fleet: Layer, meters: tuple[KnownMeter, ...]) -> DeviceState:
+def _state(row: Any, fleet: Layer, meters: tuple[KnownMeter, ...], before: Mapping[str, str]) -> DeviceState:
     reported: int = row["reported_version"] or 0
     return DeviceState(
         id=row["id"],
@@ -144,6 +156,8 @@ def _state(row: Any, fleet: Layer, meters: tuple[KnownMeter, ...]) -> DeviceStat
         meters=meters,
         desired=Desired.model_validate_json(row["desired"], extra="ignore") if row["desired"] else None,
         floor=reported if row["reported_state"] == "applied" and reported <= MAX_VERSION else 0,
+        labels=json.loads(row["labels"]),
+        before=before,
     )
 
 

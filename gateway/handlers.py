@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from gateway.reconciler import Retained
 
 log = structlog.get_logger()
+OVERTAKEN_S = 60.0
+"""How long an overtaken configuration of ours may still come from another gateway."""
 
 
 class Handlers:
@@ -60,8 +62,9 @@ class Handlers:
             )
         registration = Registration.parse(payload)
         async with configuring(self._pool) as connection:
+            shelf = await self._publisher.renew(connection)
             outcome = await register(connection, address.device, registration, datetime.now(UTC))
-            changed = await rebuild(connection, sorted(outcome.touched), self._publisher.shelf)
+            changed = await rebuild(connection, sorted(outcome.touched), shelf)
         log.info(
             "registration_stored",
             device=address.device,
@@ -86,7 +89,8 @@ class Handlers:
             await self._store_report(connection, device_id, report)
             states = await load_states(connection, [device_id])
             ahead = any(state.desired is not None and state.floor > state.desired.version for state in states)
-            changed = await rebuild(connection, [device_id], self._publisher.shelf) if ahead else []
+            shelf = await self._publisher.renew(connection)
+            changed = await rebuild(connection, [device_id], shelf) if ahead else []
         self._publisher.mark(*changed)
         self._signals.notify(address.device)
         log.info("report_stored", device=address.device, version=report.version, state=report.state)
@@ -123,10 +127,12 @@ class Handlers:
                 return "in_step"
             if echo:
                 return "echo"
-            if retained and await connection.fetchval(load("was_desired"), known["id"], *mark):
+            # what was overtaken a moment ago is of another gateway, later than its successor
+            if await connection.fetchval(load("was_desired"), known["id"], *mark, None if retained else OVERTAKEN_S):
                 self._publisher.mark(device)
                 return "behind"
-            desired = await adopt(connection, state, consider(state, payload, self._publisher.shelf))
+            shelf = await self._publisher.renew(connection)
+            desired = await adopt(connection, state, consider(state, payload, shelf))
         self._metrics.adopted.inc()
         self._retained.saw(device)
         self._publisher.mark(device)

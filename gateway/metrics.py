@@ -38,6 +38,26 @@ class Metrics:
             "wattline_gateway_desired_restored", "Retained messages put right, by what was wrong.", ["reason"],
             registry=self.registry,
         )  # fmt: skip
+        self.withdrawn = Counter(
+            "wattline_gateway_specs_withdrawn", "Spec versions withdrawn, by the system or a person.", ["by"],
+            registry=self.registry,
+        )  # fmt: skip
+        self.canaries = Gauge("wattline_gateway_canaries", "Spec versions that a part of the fleet has first.",
+                              registry=self.registry)  # fmt: skip
+        self.judging = Histogram("wattline_gateway_canary_judging_seconds", "Duration of judging all canaries.",
+                                 registry=self.registry)  # fmt: skip
+        self.judging_failures = Counter(
+            "wattline_gateway_canary_judging_failures", "Times that canaries could not be judged.",
+            registry=self.registry,
+        )  # fmt: skip
+        self.notices = Counter(
+            "wattline_gateway_store_notices", "Notices of the database that published specs changed.",
+            registry=self.registry,
+        )  # fmt: skip
+        self.taken_over = Counter(
+            "wattline_gateway_publications_taken_over", "Configurations that no gateway had published in time.",
+            registry=self.registry,
+        )  # fmt: skip
         self.waiting = Gauge(
             "wattline_gateway_publications_waiting", "Devices whose desired configuration waits to be published.",
             registry=self.registry,

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from aiohttp import web
 from pydantic import ValidationError
 
-from broker.errors import WattlineError
+from broker.errors import ContractError, WattlineError
 from gateway.api_models import Fault, ProblemDocument
 from gateway.layers import Problem, problems
 
@@ -81,6 +81,11 @@ def wrong(field: str, reason: str, fix: str) -> ApiError:
     """One field that breaks a rule which no model knows."""
     fault = Problem(field, reason, fix)
     return ApiError(422, _sentence(fault), [fault])
+
+
+def refused(error: ContractError) -> ApiError:
+    """A field of the request that a parser of ours refused."""
+    return wrong(error.field, error.reason, error.fix)
 
 
 def _sentence(fault: Problem) -> str:

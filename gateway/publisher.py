@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Iterable, Mapping
 
 import structlog
 
@@ -9,9 +10,9 @@ from broker.backoff import Backoff
 from broker.messages import Desired
 from broker.session import ConnectionLostError, Publication, RefusedError, Session
 from broker.topics import DELIVERY, Kind, Topics
-from gateway.database import until_stored
+from gateway.database import Connection, until_stored
 from gateway.metrics import Metrics
-from gateway.shelf import Shelf
+from gateway.shelf import Shelf, refreshed
 from gateway.sql import load
 from store.pool import Pool
 
@@ -44,10 +45,22 @@ class Publisher:
         self._idle.set()
         self.shelf = Shelf({})
 
+    async def renew(self, connection: Connection) -> Shelf:
+        """The published specs as the store has them now: another gateway may have changed them.
+
+        Never inside a transaction that has changed them itself, as it may not commit.
+        """
+        self.shelf = await refreshed(connection, self.shelf)
+        return self.shelf
+
     def mark(self, *devices: str) -> None:
         """Publish what the store holds for these devices."""
         self._devices.update(devices)
         self._woken()
+
+    def is_marked(self, device: str) -> bool:
+        """Whether a device's configuration waits to be published."""
+        return device in self._devices
 
     def remove(self, device: str) -> None:
         """Clear the retained desired configuration of a device that the store does not know."""
@@ -117,24 +130,47 @@ class Publisher:
         rows = await until_stored(lambda: self._pool.fetch(load("desired_of"), names), "gateway.publish", self._metrics)
         desired = {row["name"]: Desired.model_validate_json(row["document"], extra="ignore") for row in rows}
         self._metrics.waiting.set(len(self._devices))
-        self.need_specs(*{meter.spec for one in desired.values() for meter in one.meters.values() if meter.spec})
-        specs, self._specs = self._specs, {}
         removals, self._removals = self._removals, set()
+        if not await self._send_specs(desired.values()):
+            self._devices.update(desired)
+            self._removals |= removals
+            return False
+        done = await asyncio.gather(*(self._publish(name, one) for name, one in desired.items()))
+        sent = {name: one.version for (name, one), success in zip(desired.items(), done, strict=True) if success}
+        self._devices.update(desired.keys() - sent.keys())
+        await self._announced(sent)
+        cleared = {name: await self._send(Kind.DESIRED, self._publication(name, b"")) for name in removals}
+        self._removals.update(name for name, success in cleared.items() if not success)
+        return all(done) and all(cleared.values())
+
+    async def _send_specs(self, desired: Iterable[Desired]) -> bool:
+        """Send the specs that these configurations name, where the broker may not have them; False where one waits."""
+        refs = {meter.spec for one in desired for meter in one.meters.values() if meter.spec}
+        if not refs <= self.shelf.specs.keys():
+            # published by another gateway, whose notice is still on its way
+            await until_stored(self._look_again, "gateway.publish", self._metrics)
+        self.need_specs(*refs)
+        specs, self._specs = self._specs, {}
         sent = [await self._send(Kind.SPEC, publication) for publication in specs.values()]
         for ref, success in zip(specs, sent, strict=True):
             if not success:
                 self._specs.setdefault(ref, specs[ref])
             elif specs[ref].payload:
                 self._at_broker.add(ref)
-        if not all(sent):
-            self._devices.update(desired)
-            self._removals |= removals
-            return False
-        done = await asyncio.gather(*(self._publish(name, one) for name, one in desired.items()))
-        self._devices.update(name for name, success in zip(desired, done, strict=True) if not success)
-        cleared = {name: await self._send(Kind.DESIRED, self._publication(name, b"")) for name in removals}
-        self._removals.update(name for name, success in cleared.items() if not success)
-        return all(done) and all(cleared.values())
+        return all(sent)
+
+    async def _look_again(self) -> None:
+        async with self._pool.acquire() as connection:
+            await self.renew(connection)
+
+    async def _announced(self, sent: Mapping[str, int]) -> None:
+        """Note what the broker has acknowledged; what is not noted another gateway or a restart publishes again."""
+
+        async def note() -> None:
+            await self._pool.execute(load("note_announced"), list(sent), list(sent.values()))
+
+        if sent:
+            await until_stored(note, "gateway.publish", self._metrics)
 
     async def _publish(self, device: str, desired: Desired) -> bool:
         sealed = desired.sealed()

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import Any, TypeVar
 
 import structlog
@@ -11,15 +11,18 @@ import structlog
 from broker.service import Health, health_routes, serve_health, serve_http
 from broker.session import Session, SessionOptions
 from broker.topics import DELIVERY, Topics
-from gateway.api import Api, Parts
+from gateway.api import Api, routes
 from gateway.console.site import console_routes
 from gateway.database import until_stored
 from gateway.desired import configuring, rebuild
 from gateway.handlers import Handlers
 from gateway.inbox import KINDS, Inbox
 from gateway.metrics import Metrics
+from gateway.notices import Notices, Sweep
 from gateway.publisher import Publisher
 from gateway.reconciler import Reconciler, Retained
+from gateway.rollout import Rollouts
+from gateway.rollout_judge import RolloutJudge
 from gateway.settings import GatewaySettings
 from gateway.shelf import Shelf, load_shelf, publish_catalogue
 from gateway.signals import Signals
@@ -93,8 +96,10 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
         handlers = Handlers(pool, publisher, retained, signals, metrics, by_hand)
         inbox = Inbox(session, pool, topics, handlers, publisher, metrics)
         probe = DatabaseProbe(pool)
+        rollouts = Rollouts(pool, publisher, metrics)
+        table = routes(pool, publisher, signals, rollouts, settings.rollout)
         await stack.enter_async_context(session)
-        api = Api(Parts(pool, publisher, signals, metrics, settings))
+        api = Api(table, pool, metrics, settings)
         await stack.enter_async_context(_http(api, settings, metrics, session, probe))
         async with asyncio.TaskGroup() as group:
             ending = [
@@ -102,11 +107,24 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
                 group.create_task(reconciler.run(inbox), name="gateway.reconcile"),
                 group.create_task(probe.run(), name="gateway.probe"),
                 group.create_task(api.changes.run(), name="gateway.changes"),
+                *(
+                    group.create_task(work, name=name)
+                    for name, work in _watching(settings, pool, publisher, rollouts, metrics)
+                ),
             ]
             taking = group.create_task(inbox.run(stop), name="gateway.inbox")
             await _drain(stop, settings, publisher, inbox, taking)
             for task in ending:
                 task.cancel()
+
+
+def _watching(
+    settings: GatewaySettings, pool: Pool, publisher: Publisher, rollouts: Rollouts, metrics: Metrics
+) -> Iterator[tuple[str, Coroutine[Any, Any, None]]]:
+    """The tasks that look at the store: notices of other gateways, what they left undone, and canaries."""
+    yield "gateway.notices", Notices(pool, publisher, metrics).run()
+    yield "gateway.sweep", Sweep(pool, publisher, metrics, settings.sweep_s).run()
+    yield "gateway.judge", RolloutJudge(pool, rollouts, settings.rollout, metrics, settings.judge_s).run()
 
 
 async def _or_stopped(

@@ -6,6 +6,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from broker.settings import ServiceSettings
+from gateway.rollout_models import Limits
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -41,6 +42,12 @@ class GatewaySettings(ServiceSettings):
     """How long a browser stays logged in."""
     reconcile_quiet_s: float = Field(default=1.0, ge=0.1, le=60)
     """The retained messages have all come once none has for so long after a connection."""
+    rollout: Limits = Limits()
+    """By how much a canary may be worse before it is withdrawn."""
+    judge_s: float = Field(default=15.0, ge=0.1, le=3600)
+    """How often canaries are judged."""
+    sweep_s: float = Field(default=5.0, ge=0.1, le=600)
+    """A configuration that its gateway has not published after so long is published by any."""
     drain_s: float = Field(default=5.0, ge=0.1, le=60)
     """How long a stop waits for what is being stored and published."""
 

@@ -1,14 +1,16 @@
 """Published specs: the shipped catalogue goes into the store once, and an immutable snapshot serves matching."""
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import structlog
 
 from broker.errors import ContractError
 from broker.messages import Desired, SpecMessage
+from gateway.audience import Audience, parse_audience
 from gateway.database import Connection
 from gateway.events import record_event
 from gateway.metrics import Metrics
@@ -35,27 +37,66 @@ class Published:
 
 @dataclass(frozen=True)
 class Shelf:
-    """A snapshot of all published specs by `name@version`; those in `deprecated` are given to no meter anew."""
+    """A snapshot of all published specs by `name@version`, as they stood at `revision` of the store.
+
+    Those in `deprecated` are given to no meter anew, those in `withdrawn` read no meter at all, and those in
+    `canaries` are for the devices of their audience only.
+    """
 
     specs: dict[str, Published]
     deprecated: frozenset[str] = frozenset()
+    withdrawn: frozenset[str] = frozenset()
+    canaries: Mapping[str, Audience] = field(default_factory=dict)
+    revision: int = 0
 
-    def candidates(self) -> tuple[Spec, ...]:
-        """What a meter without a pin may be given: the newest readable version of each spec that is not deprecated."""
+    def candidates(self, labels: Mapping[str, str] | None = None) -> tuple[Spec, ...]:
+        """What a meter without a pin may be given: the newest readable version of each spec that is open to it.
+
+        `labels` are those of the meter's device, facts included; without them only what is open to all is.
+        """
+        chosen = self._open(labels or {})
+        if chosen not in self._offers:
+            self._offers[chosen] = self._offer(chosen)
+        return self._offers[chosen]
+
+    def _offer(self, chosen: frozenset[str]) -> tuple[Spec, ...]:
         newest: dict[str, Spec] = {}
         for ref, published in self.specs.items():
-            spec = None if ref in self.deprecated else published.spec
+            shut = ref in self.deprecated or ref in self.withdrawn or (ref in self.canaries and ref not in chosen)
+            spec = None if shut else published.spec
             if spec is not None and (spec.name not in newest or newest[spec.name].version < spec.version):
                 newest[spec.name] = spec
         return tuple(newest.values())
 
-    def kept(self, desired: Desired | None) -> dict[str, Spec]:
-        """The deprecated specs in use, by meter: each stays in the running for its meter until another beats it."""
-        kept = {}
-        for key, config in (desired.meters if desired and self.deprecated else {}).items():
-            if config.spec in self.deprecated and (spec := self.specs[config.spec].spec) is not None:
-                kept[key] = spec
+    def contenders(self) -> tuple[Spec, ...]:
+        """What some device may be given: the candidates, and each canary that nothing speaks against."""
+        shut = self.deprecated | self.withdrawn
+        first = (self.specs[ref].spec for ref in self.canaries if ref not in shut)
+        return (*self.candidates(), *(spec for spec in first if spec is not None))
+
+    def kept(self, desired: Desired | None, before: Mapping[str, str] | None = None) -> dict[str, Spec]:
+        """The deprecated specs in use, by meter: each stays in the running for its meter until another beats it.
+
+        `before` names what meters had before a canary: they fall back to it though it be deprecated.
+        """
+        if desired is None or not self.deprecated:
+            return {}
+        kept: dict[str, Spec] = {}
+        for key, config in desired.meters.items():
+            for ref in (config.spec, (before or {}).get(key)):
+                published = self.specs.get(ref) if ref in self.deprecated - self.withdrawn else None
+                if published is not None and published.spec is not None:
+                    kept.setdefault(key, published.spec)
         return kept
+
+    @cached_property
+    def _offers(self) -> dict[frozenset[str], tuple[Spec, ...]]:
+        """Candidates by the canaries that are open: a fleet has few different ones."""
+        return {}
+
+    def _open(self, labels: Mapping[str, str]) -> frozenset[str]:
+        """The canaries whose audience a device with these labels belongs to."""
+        return frozenset(ref for ref, audience in self.canaries.items() if labels and audience.holds(labels, ref))
 
 
 async def load_shelf(connection: Connection) -> Shelf:
@@ -64,7 +105,11 @@ async def load_shelf(connection: Connection) -> Shelf:
 
 
 async def refreshed(connection: Connection, shelf: Shelf) -> Shelf:
-    """The shelf with what was published or deprecated since it was read; specs that it has are not read again."""
+    """The shelf as the store has it now; specs that it has are not read again, and nothing is where nothing changed."""
+    # before the rest: what changes meanwhile raises it, and is then read once more
+    revision: int = await connection.fetchval("SELECT revision FROM shelf_revision")
+    if revision == shelf.revision:
+        return shelf
     specs = dict(shelf.specs)
     for row in await connection.fetch(load("all_specs"), list(specs)):
         ref = f"{row['name']}@{row['version']}"
@@ -76,7 +121,12 @@ async def refreshed(connection: Connection, shelf: Shelf) -> Shelf:
             spec = None
         specs[ref] = Published(row["name"], row["version"], row["sha256"], document, spec)
     deprecated = frozenset(row["ref"] for row in await connection.fetch(load("deprecated_specs")))
-    return Shelf(specs, deprecated)
+    rollouts = await connection.fetch(load("rollout_states"))
+    withdrawn = frozenset(row["ref"] for row in rollouts if row["state"] == "withdrawn")
+    canaries = {row["ref"]: parse_audience(row["audience"]) for row in rollouts if row["state"] == "canary"}
+    # a spec that came between these statements is known once its own revision is read
+    canaries = {ref: audience for ref, audience in canaries.items() if ref in specs}
+    return Shelf(specs, deprecated & specs.keys(), withdrawn, canaries, revision)
 
 
 async def publish_catalogue(connection: Connection, catalogue: Iterable[Spec], metrics: Metrics) -> int:

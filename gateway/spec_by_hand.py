@@ -7,10 +7,10 @@ from broker.messages import SpecMessage
 from broker.topics import Address
 from gateway.problem import ApiError
 from gateway.publisher import Publisher
+from gateway.rollout_models import PublishQuery
 from gateway.spec_life import SpecLife
-from gateway.spec_models import LifeQuery
 
-HAND = LifeQuery(author="hand", reason="published by hand on its topic")
+HAND = PublishQuery(author="hand", reason="published by hand on its topic")
 
 
 class SpecsByHand:

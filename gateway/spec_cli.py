@@ -1,21 +1,28 @@
 """The commands `wattline spec ...`: what specs there are, and the life of one."""
 
-import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import click
 
-from gateway.config_cli import DEFAULT_URL, _url, _user
-from gateway.config_client import RequestRefusedError, ServiceUnreachableError
+from gateway.config_cli import DEFAULT_URL, _url
+from gateway.rollout_cli import COMMANDS
+from gateway.spec_asking import (
+    Ref,
+    as_json_option,
+    ask,
+    author_option,
+    canary_option,
+    limit_option,
+    reason_option,
+    told,
+)
 from gateway.spec_check import examine
 from gateway.spec_client import SpecClient
 from gateway.spec_report import report
 from gateway.spec_tables import (
-    print_change,
     print_comparison,
     print_report,
     print_spec,
@@ -25,24 +32,7 @@ from gateway.spec_tables import (
 from meters.catalogue import catalogue
 from meters.spec_text import MAX_DOCUMENT_BYTES
 
-T = TypeVar("T")
-STATES: Final = ("draft", "published", "deprecated")
-as_json_option = click.option("--json", "as_json", is_flag=True, help="JSON in place of a table.")
-author_option = click.option("--author", default=_user, help="Who, for the history; by default your login.")
-reason_option = click.option("--reason", help="Why, for the history.")
-
-
-class Ref(click.ParamType[tuple[str, int]]):
-    """`name@version` on the command line."""
-
-    name = "name@version"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
-        """Take it apart."""
-        name, at, version = str(value).partition("@")
-        if not (name and at and version.isdecimal() and version.isascii() and "/" not in name):
-            self.fail(f"{value!r} is no spec; write name@version, for example lgz-e350@1", param, ctx)
-        return name, int(version)
+STATES: Final = ("draft", "canary", "published", "deprecated", "withdrawn")
 
 
 @click.group()
@@ -51,8 +41,12 @@ class Ref(click.ParamType[tuple[str, int]]):
 @click.option("--token", envvar="WATTLINE_TOKEN", show_envvar=True, help="The API's bearer token.")
 @click.pass_context
 def spec(ctx: click.Context, url: str, token: str | None) -> None:
-    """List, show, validate, add, publish and deprecate specs."""
+    """List, show, validate, add, publish, roll out and deprecate specs."""
     ctx.obj = SpecClient(url, token)
+
+
+for command in COMMANDS:
+    spec.add_command(command)
 
 
 @spec.command("list")
@@ -108,25 +102,51 @@ def validate(client: SpecClient, file: str, offline: bool, as_json: bool) -> Non
 @spec.command("add")
 @click.argument("file")
 @click.option("--publish", is_flag=True, help="Publish it at once.")
+@canary_option
+@limit_option
 @author_option
 @reason_option
 @as_json_option
 @click.pass_obj
-def add(client: SpecClient, file: str, publish: bool, author: str, reason: str | None, as_json: bool) -> None:
-    """Store the spec in FILE (- is stdin) as a draft; with --publish, publish it."""
+def add(
+    client: SpecClient,
+    file: str,
+    publish: bool,
+    canary: str | None,
+    limits: tuple[tuple[str, str], ...],
+    author: str,
+    reason: str | None,
+    as_json: bool,
+) -> None:
+    """Store the spec in FILE (- is stdin) as a draft; with --publish, publish it, with --canary for some first."""
+    if canary is not None and not publish:
+        raise click.UsageError("--canary needs --publish: a draft is given to nobody")
     text = read(file)
-    told(ask(client, lambda api: api.save(text, publish=publish, author=author, reason=reason)), as_json=as_json)
+    query = {"publish": "true"} if publish else {}
+    query |= first_for(canary, limits)
+    told(ask(client, lambda api: api.save(text, author=author, reason=reason, **query)), as_json=as_json)
 
 
 @spec.command("publish")
 @click.argument("ref", type=Ref())
+@canary_option
+@limit_option
 @author_option
 @reason_option
 @as_json_option
 @click.pass_obj
-def publish(client: SpecClient, ref: tuple[str, int], author: str, reason: str | None, as_json: bool) -> None:
-    """Publish the draft NAME@VERSION for ever; the meters that it fits get it at once."""
-    told(ask(client, lambda api: api.move(*ref, "publish", author=author, reason=reason)), as_json=as_json)
+def publish(
+    client: SpecClient,
+    ref: tuple[str, int],
+    canary: str | None,
+    limits: tuple[tuple[str, str], ...],
+    author: str,
+    reason: str | None,
+    as_json: bool,
+) -> None:
+    """Publish the draft NAME@VERSION for ever; the meters that it fits get it at once, with --canary some of them."""
+    query = first_for(canary, limits)
+    told(ask(client, lambda api: api.move(*ref, "publish", query, author=author, reason=reason)), as_json=as_json)
 
 
 @spec.command("deprecate")
@@ -137,7 +157,7 @@ def publish(client: SpecClient, ref: tuple[str, int], author: str, reason: str |
 @click.pass_obj
 def deprecate(client: SpecClient, ref: tuple[str, int], author: str, reason: str | None, as_json: bool) -> None:
     """Give NAME@VERSION to no meter anew; those that have it keep it until a successor."""
-    told(ask(client, lambda api: api.move(*ref, "deprecate", author=author, reason=reason)), as_json=as_json)
+    told(ask(client, lambda api: api.move(*ref, "deprecate", {}, author=author, reason=reason)), as_json=as_json)
 
 
 @spec.command("compare")
@@ -201,12 +221,11 @@ def unit_of(text: str) -> tuple[str, str]:
     return code, unit
 
 
-def told(document: dict[str, Any], *, as_json: bool) -> None:
-    """What a change did, for a program or a person."""
-    if as_json:
-        click.echo(json.dumps(document))
-    else:
-        print_change(document)
+def first_for(canary: str | None, limits: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    """The query of a publication for a part of the fleet."""
+    if limits and canary is None:
+        raise click.UsageError("--limit needs --canary: only a canary is judged")
+    return {} if canary is None else {"canary": canary, **dict(limits)}
 
 
 def read(file: str) -> bytes:
@@ -218,18 +237,3 @@ def read(file: str) -> bytes:
             return opened.read(MAX_DOCUMENT_BYTES + 1)
     except OSError as error:
         raise click.ClickException(f"{file}: {error.strerror or error}") from error
-
-
-def ask(client: SpecClient, call: Callable[[SpecClient], Awaitable[T]]) -> T:
-    """Do it at the gateway; its refusals and its absence become sentences."""
-
-    async def asking() -> T:
-        async with client as api:
-            return await call(api)
-
-    try:
-        return asyncio.run(asking())
-    except RequestRefusedError as error:
-        raise click.ClickException("\n".join([error.detail, *error.lines])) from error
-    except ServiceUnreachableError as error:
-        raise click.ClickException(str(error)) from error

@@ -37,15 +37,26 @@ class SpecClient(ConfigClient):
         """What speaks against publishing a document."""
         return await self._call("POST", self._base / "specs:validate", text, PUBLISH_TIMEOUT_S)
 
-    async def save(self, text: bytes, *, publish: bool, author: str, reason: str | None) -> dict[str, Any]:
-        """Store a document as a draft, or publish it."""
-        query = _who(author, reason) | ({"publish": "true"} if publish else {})
+    async def save(self, text: bytes, *, author: str, reason: str | None, **more: str) -> dict[str, Any]:
+        """Store a document as a draft, or with `publish`, publish it."""
+        query = _who(author, reason) | more
         return await self._call("POST", (self._base / "specs").with_query(query), text, PUBLISH_TIMEOUT_S)
 
-    async def move(self, name: str, version: int, action: str, *, author: str, reason: str | None) -> dict[str, Any]:
-        """Publish a draft, or deprecate a published spec: `action` is `publish` or `deprecate`."""
-        url = (self._base / "specs" / name / f"{version}:{action}").with_query(_who(author, reason))
+    async def move(
+        self, name: str, version: int, action: str, query: dict[str, str], *, author: str, reason: str | None
+    ) -> dict[str, Any]:
+        """Change a spec's state: `action` is `publish`, `rollout`, `release`, `withdraw` or `deprecate`."""
+        url = (self._base / "specs" / name / f"{version}:{action}").with_query(_who(author, reason) | query)
         return await self._call("POST", url, None, PUBLISH_TIMEOUT_S)
+
+    async def rollouts(self, **query: str) -> list[dict[str, Any]]:
+        """Spec versions that are or were for a part of the fleet."""
+        found: list[dict[str, Any]] = (await self._call("GET", (self._base / "rollouts").with_query(query)))["items"]
+        return found
+
+    async def rollout(self, name: str, version: int) -> dict[str, Any]:
+        """One of them, with its steps."""
+        return await self._call("GET", self._one(name, version) / "rollout")
 
     async def compare(self, name: str, version: int, against: int | None) -> dict[str, Any]:
         """A version and an older one over the frames that are kept."""

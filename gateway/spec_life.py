@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,12 +9,15 @@ import structlog
 
 from broker.errors import ContractError
 from gateway.database import Connection
-from gateway.desired import configuring, rebuild
+from gateway.desired import configuring
 from gateway.events import record_event
 from gateway.layers import Problem
 from gateway.problem import ApiError, not_found
 from gateway.publisher import Publisher
+from gateway.rollout_models import PublishQuery
+from gateway.rollout_store import begin
 from gateway.shelf import Shelf, refreshed
+from gateway.spec_change import changing
 from gateway.spec_check import Verdict, examine
 from gateway.spec_compare import MAX_FRAMES, Comparison, KeptFrame, compare
 from gateway.spec_models import LifeQuery
@@ -72,8 +73,11 @@ class SpecLife:
         log.info("spec_draft_saved", spec=spec.ref, author=who.author, changed=saved is not None)
         return Changed(spec.name, spec.version, changed=saved is not None, verdict=verdict)
 
-    async def publish(self, text: bytes, who: LifeQuery) -> Changed:
-        """Publish a document for ever. Raises ApiError 422 where anything speaks against it, 409 where it differs."""
+    async def publish(self, text: bytes, who: PublishQuery) -> Changed:
+        """Publish a document for ever, for its canary's audience or for all.
+
+        Raises ApiError 422 where anything speaks against it, 409 where it is published with another content.
+        """
         async with self._pool.acquire() as connection:
             shelf = await refreshed(connection, self._publisher.shelf)
         verdict = await self._examine(text, shelf)
@@ -82,7 +86,7 @@ class SpecLife:
             raise ApiError(422, "the document is no spec", verdict.faults())
         before = _before(shelf, spec) if verdict.publishable and spec.ref not in shelf.specs else None
         comparison = await self._run(before, spec) if before else None
-        async with self._changing() as change:
+        async with changing(self._pool, self._publisher) as change:
             known = await _published(change.connection, spec)
             if not known:
                 if change.shelf.specs.keys() - shelf.specs.keys() or not verdict.publishable:
@@ -90,6 +94,7 @@ class SpecLife:
                 if not verdict.publishable:
                     raise ApiError(422, f"{spec.ref} can't be published", verdict.faults())
                 await change.connection.execute(load("publish_spec_text"), *_row(spec, text, who))
+            await begin(change.connection, spec.name, spec.version, who, known=known)
             devices = await change.settle(spec.match.protocol)
             if not known:
                 detail = {**_detail(spec.ref, who), "sha256": spec.digest, "devices_changed": len(devices)}
@@ -99,7 +104,7 @@ class SpecLife:
         log.info("spec_published", spec=spec.ref, author=who.author, changed=not known, devices_changed=len(devices))
         return Changed(spec.name, spec.version, not known, devices, verdict, comparison)
 
-    async def publish_draft(self, name: str, version: str, who: LifeQuery) -> Changed:
+    async def publish_draft(self, name: str, version: str, who: PublishQuery) -> Changed:
         """Publish the draft of this name and version; one that is published stays so. Raises ApiError."""
         row = await self.row(name, version)
         return await self.publish(row["source"].encode(), who)
@@ -110,7 +115,7 @@ class SpecLife:
         ref = f"{name}@{row['version']}"
         if row["state"] == "draft":
             raise ApiError(409, f"{ref} is a draft: nobody can use it, so there is nothing to deprecate")
-        async with self._changing() as change:
+        async with changing(self._pool, self._publisher) as change:
             entered = await change.connection.fetchval(
                 load("deprecate_spec"), name, row["version"], who.author, who.reason
             )
@@ -151,50 +156,16 @@ class SpecLife:
 
     async def _examine(self, text: bytes, shelf: Shelf) -> Verdict:
         async with self._examining:
-            return await asyncio.to_thread(examine, text, shelf.candidates())
-
-    @asynccontextmanager
-    async def _changing(self) -> AsyncIterator["_Change"]:
-        """The lock, the shelf as the store has it, and after the commit the publication of what changed.
-
-        The new shelf is handed out before the commit, because whoever gets the lock next must match by it. If the
-        commit fails the old one is put back; the same request again puts store, shelf and devices in step.
-        """
-        before, change = self._publisher.shelf, None
-        try:
-            async with configuring(self._pool) as connection:
-                before = self._publisher.shelf
-                change = _Change(connection, self._publisher, await refreshed(connection, before))
-                yield change
-        except BaseException:
-            if change is not None and self._publisher.shelf is change.shelf:
-                self._publisher.shelf = before
-            raise
-        self._publisher.mark(*change.devices)
-
-
-@dataclass
-class _Change:
-    """A change of what is published, inside its transaction."""
-
-    connection: Connection
-    publisher: Publisher
-    shelf: Shelf
-    devices: tuple[str, ...] = ()
-
-    async def settle(self, protocol: str | None = None) -> tuple[str, ...]:
-        """Take the change into the shelf and match all meters of a protocol anew; returns the devices it changed."""
-        self.shelf = await refreshed(self.connection, self.shelf)
-        self.publisher.shelf = self.shelf
-        if protocol is not None:
-            rows = await self.connection.fetch(load("devices_of_protocol"), protocol)
-            self.devices = tuple(await rebuild(self.connection, [row["id"] for row in rows], self.shelf))
-        return self.devices
+            return await asyncio.to_thread(examine, text, shelf.contenders())
 
 
 def _before(shelf: Shelf, spec: Spec) -> Spec | None:
     """The newest published version before this one that can be read."""
-    older = (one.spec for one in shelf.specs.values() if one.name == spec.name and one.version < spec.version)
+    older = (
+        one.spec
+        for ref, one in shelf.specs.items()
+        if one.name == spec.name and one.version < spec.version and ref not in shelf.withdrawn
+    )
     return max((one for one in older if one is not None), key=lambda one: one.version, default=None)
 
 

@@ -8,7 +8,7 @@ from broker.messages import At
 from gateway.api_models import ApiModel, Fault, PageQuery
 from meters.telegram import Wire
 
-State = Literal["draft", "published", "deprecated"]
+State = Literal["draft", "canary", "published", "deprecated", "withdrawn"]
 
 
 class SpecsQuery(PageQuery):
@@ -31,12 +31,6 @@ class LifeQuery(ApiModel):
 
     author: str = Field(default="api", min_length=1, max_length=64, pattern=r"^[^\x00-\x1f]*$")
     reason: str | None = Field(default=None, max_length=1000, pattern=r"^[^\x00]*$")
-
-
-class SaveQuery(LifeQuery):
-    """Who stores a spec and why, and whether it is published at once."""
-
-    publish: bool = Field(default=False, description="Publish it; otherwise it is kept as a draft.")
 
 
 class SpecSummary(ApiModel):
@@ -67,6 +61,7 @@ class SpecPage(ApiModel):
 class SpecDetail(SpecSummary):
     """A spec with its document."""
 
+    audience: str | None
     deprecated_by: str | None
     deprecated_why: str | None
     document: dict[str, Any]
@@ -154,6 +149,7 @@ class SpecChange(ApiModel):
     spec: str
     version: int
     state: State
+    audience: str | None = Field(description="Who has it first, where it is or was for a part of the fleet.")
     sha256: str
     changed: bool
     meters: int = Field(description="Meters that it reads now.")

@@ -46,8 +46,8 @@ def print_spec(one: dict[str, Any]) -> None:
     made.add_column(no_wrap=True)
     made.add_column(overflow="fold")
     made.add_row("spec", shown(f"{one['spec']}@{one['version']}"))
-    names = ("state", "generic", "meters", "protocol", "manufacturer", "product", "author", "reason", "published_at",
-             "deprecated_at", "deprecated_by", "deprecated_why", "sha256")  # fmt: skip
+    names = ("state", "audience", "generic", "meters", "protocol", "manufacturer", "product", "author", "reason",
+             "published_at", "deprecated_at", "deprecated_by", "deprecated_why", "sha256")  # fmt: skip
     for name in names:
         if one[name] not in (None, "", False):
             made.add_row(name, shown(one[name]))
@@ -83,9 +83,10 @@ def print_change(change: dict[str, Any]) -> None:
     """What a change of state did."""
     name = f"{change['spec']}@{change['version']}"
     already = "" if change["changed"] else ", as before"
+    whom = f" for {change['audience']}" if change["state"] == "canary" else ""
     out = console()
     out.print(
-        shown(f"{name}: {change['state']}{already}; {change['devices_changed']} devices changed, "
+        shown(f"{name}: {change['state']}{whom}{already}; {change['devices_changed']} devices changed, "
               f"reads {change['meters']} meters"), highlight=False
     )  # fmt: skip
     if change["comparison"] is not None:

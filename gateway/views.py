@@ -8,10 +8,10 @@ from gateway.api_models import DeviceSummary, Drift, ReportView
 
 def device_summary(row: Any) -> DeviceSummary:
     """A row of list_devices.sql or device_detail.sql."""
-    names = [name for name in DeviceSummary.model_fields if name not in ("in_step", "specs")]
-    return DeviceSummary(
-        **{name: row[name] for name in names}, in_step=in_step(row), specs=tuple(row.get("specs") or ())
-    )
+    names = [name for name in DeviceSummary.model_fields if name not in ("in_step", "labels", "specs")]
+    values = {name: row[name] for name in names}
+    specs = tuple(row.get("specs") or ())
+    return DeviceSummary(**values, in_step=in_step(row), labels=json.loads(row["labels"]), specs=specs)
 
 
 def in_step(row: Any) -> bool | None:

@@ -1,6 +1,7 @@
 SELECT d.id, d.name, t.document::text AS desired, t.version AS desired_version, r.version AS reported_version,
-       r.state AS reported_state, l.document::text AS layer
+       r.state AS reported_state, l.document::text AS layer, (s.labels || s.facts)::text AS labels
 FROM device d
+JOIN device_label_set s ON s.device_id = d.id
 LEFT JOIN desired t ON t.device_id = d.id
 LEFT JOIN reported r ON r.device_id = d.id
 LEFT JOIN LATERAL (

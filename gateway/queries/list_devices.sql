@@ -4,8 +4,9 @@ WITH shown AS (
            v.meters AS meter_count, v.desired_version, v.reported_version, v.reported_state,
            CASE WHEN v.desired_version IS NOT NULL
                 THEN coalesce(v.reported_state = 'applied' AND v.reported_version = v.desired_version, false)
-                END AS in_step
+                END AS in_step, coalesce(l.labels, '{}')::text AS labels
     FROM device_overview v
+    LEFT JOIN device_labels l ON l.device_id = v.device_id
 ), keyed AS (
     SELECT s.*,
            (CASE $6::text
@@ -18,6 +19,7 @@ WITH shown AS (
     FROM shown s
     WHERE ($3::boolean IS NULL OR coalesce(s.online, false) = $3)
           AND ($4::boolean IS NULL OR coalesce(s.in_step, true) = $4)
+          AND ($9::text[] IS NULL OR s.device = ANY($9::text[]))
           AND ($5::text IS NULL OR strpos(lower(s.device), lower($5)) > 0 OR strpos(lower(s.software), lower($5)) > 0
                OR EXISTS (SELECT 1 FROM meter m LEFT JOIN meter_spec x ON x.meter_id = m.id
                           WHERE m.device_id = s.device_id AND m.removed_at IS NULL

@@ -2,8 +2,11 @@
 WITH used AS (SELECT spec, count(*) AS meters FROM meter_spec WHERE spec IS NOT NULL GROUP BY spec),
 held AS (
     SELECT s.name, s.version, s.generic, s.sha256, s.author, s.reason, s.published_at, x.deprecated_at, s.document,
-           CASE WHEN x.name IS NULL THEN 'published' ELSE 'deprecated' END AS state
-    FROM spec s LEFT JOIN spec_deprecation x USING (name, version)
+           CASE WHEN r.state = 'withdrawn' THEN 'withdrawn' WHEN x.name IS NOT NULL THEN 'deprecated'
+                WHEN r.state = 'canary' THEN 'canary' ELSE 'published' END AS state
+    FROM spec s
+    LEFT JOIN spec_deprecation x USING (name, version)
+    LEFT JOIN spec_rollout r USING (name, version)
     UNION ALL
     SELECT name, version, generic, sha256, author, reason, NULL, NULL, document, 'draft' FROM spec_draft
 )

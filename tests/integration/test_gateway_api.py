@@ -272,6 +272,8 @@ async def test_the_openapi_document_is_valid_and_answers_follow_it(broker: Broke
             "/specs:validate", "/specs/{name}/{version}:publish", "/specs/{name}/{version}:deprecate",
             "/specs/{name}/{version}:compare", "/specs:draft", "/unknown", "/decode",
             "/me", "/tokens", "/tokens/{token}", "/audit", "/events", "/events/stream", "/meters/{meter}/frames",
+            "/rollouts", "/specs/{name}/{version}/rollout", "/specs/{name}/{version}:rollout",
+            "/specs/{name}/{version}:release", "/specs/{name}/{version}:withdraw", "/devices/{device}/labels",
         }  # fmt: skip
         assert set(document["paths"]) == {f"/api/v1{path}" for path in wanted}
         meter = quote(KEY, safe="")
@@ -284,6 +286,8 @@ async def test_the_openapi_document_is_valid_and_answers_follow_it(broker: Broke
             "/devices/{device}/parameters": "/devices/d1/parameters",
             "/parameters": "/parameters",
             "/specs": "/specs",
+            "/rollouts": "/rollouts",
+            "/devices/{device}/labels": "/devices/d1/labels",
         }.items():
             schema = document["paths"][f"/api/v1{path}"]["get"]["responses"]["200"]["content"]["application/json"]
             status, answer, _ = await call(running, "GET", f"/api/v1{real}")

@@ -143,6 +143,19 @@ def test_desired_with_a_false_hash_is_refused() -> None:
         Desired.parse(desired.payload().replace(b'"version":3', b'"version":4'))
 
 
+def test_a_parameter_that_came_later_leaves_old_hashes_alone() -> None:
+    """Documents of before `probation_s` keep their hash, and agents that don't know it compute the same."""
+    old = (
+        b'{"version":7,"hash":"b8ba101a7119d56af7066805e634f6e08a139bc6308291d05ac73e7f880ce307","parameters":'
+        b'{"reading_interval_s":10.0,"publish_interval_s":10.0,"obis_include":["*"],"obis_exclude":[],"raw_frames":false,'
+        b'"outbox_limit_mib":256,"log_level":"info"},"meters":{"LGZ:12345678":{"spec":"lgz-e350@3"}}}'
+    )
+    assert Desired.parse(old).parameters.probation_s == 120
+    assert Desired.parse(old.replace(b'"info"', b'"info","probation_s":120')) == Desired.parse(old)
+    with pytest.raises(ContractError, match="hash does not fit"):
+        Desired.parse(old.replace(b'"info"', b'"info","probation_s":60'))
+
+
 def test_topics_are_those_of_the_design() -> None:
     """The topic names of the contract table, letter by letter."""
     topics = Topics()

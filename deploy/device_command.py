@@ -1,0 +1,36 @@
+"""`wattline device`: alone it runs the agent on a Pi, with a subcommand it asks a gateway about devices."""
+
+import click
+
+from broker.settings_help import settings_help
+from device.settings import DeviceSettings
+from gateway.config_cli import DEFAULT_URL, _url
+from gateway.device_cli import COMMANDS, DeviceClient
+
+
+@click.group(
+    invoke_without_command=True,
+    epilog=settings_help(DeviceSettings),
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.option("--url", envvar="WATTLINE_URL", default=DEFAULT_URL, show_default=True, show_envvar=True, callback=_url,
+              help="For the commands: where the gateway serves its API.")  # fmt: skip
+@click.option("--token", envvar="WATTLINE_TOKEN", show_envvar=True, help="For the commands: the API's bearer token.")
+@click.pass_context
+def device(ctx: click.Context, url: str, token: str | None) -> None:
+    """Run the agent (without a command): serial ports in, readings out, until SIGTERM or SIGINT.
+
+    The commands are for an engineer's desk: they list, show and label devices over the gateway's API.
+    """
+    if ctx.invoked_subcommand is not None:
+        ctx.obj = DeviceClient(url, token)
+        return
+    try:
+        from device.__main__ import main  # noqa: PLC0415 - an engineer's desk has no serial library
+    except ModuleNotFoundError as error:
+        raise click.ClickException(f"device needs the library {error.name}: install wattline[device]") from error
+    ctx.invoke(main)
+
+
+for command in COMMANDS:
+    device.add_command(command)

@@ -1,0 +1,154 @@
+"""What each command does on the device."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final
+
+from broker.commands import Identify, Nothing, PublishFrames, ReadNow, refused
+from device.commands import Action, CommandFailedError
+from device.context import Context
+from device.control import software_version
+from device.inbox import Inbox
+from device.outbox import Outbox
+from device.port import Port
+from device.ports import Ports
+from device.probation import Probation
+from device.publisher import Publisher
+
+RESTART: Final = "restart"
+LOOK_S: Final = 0.1
+MARGIN_S: Final = 0.5
+"""Left of a command's time to say what did not come."""
+
+
+class Actions:
+    """The commands over the parts of one agent; each returns its result as JSON-able facts."""
+
+    def __init__(
+        self,
+        context: Context,
+        ports: Ports,
+        outbox: Outbox,
+        publisher: Publisher,
+        probation: Probation,
+        inbox: Inbox,
+    ) -> None:
+        self._context = context
+        self._ports = ports
+        self._outbox = outbox
+        self._publisher = publisher
+        self._probation = probation
+        self._inbox = inbox
+        self._started_s = context.monotonic()
+
+    def by_name(self) -> dict[str, Action]:
+        """All actions by their command."""
+        return {
+            "ping": self.ping,
+            "identify": self.identify,
+            "read_now": self.read_now,
+            "publish_frames": self.publish_frames,
+            RESTART: self.restart,
+            "flush_outbox": self.flush_outbox,
+            "retry_config": self.retry_config,
+        }
+
+    async def ping(self, _arguments: Nothing, _limit_s: float) -> dict[str, Any]:
+        """Say who answers."""
+        context = self._context
+        return {
+            "at": context.clock.now().isoformat(),
+            "software": software_version(),
+            "boot": context.outgoing.boot,
+            "uptime_s": round(context.monotonic() - self._started_s, 1),
+        }
+
+    async def identify(self, arguments: Identify, limit_s: float) -> dict[str, Any]:
+        """Detect ports and meters anew; ends when each port is settled."""
+        self._ports.look()
+        ports = self._chosen(arguments.port)
+        for port in ports:
+            port.look_again()
+        done = await _within(lambda: all(port.settled for port in self._chosen(arguments.port)), limit_s)
+        found: dict[str, Any] = {
+            port.path: {"state": port.state, "protocol": port.protocol, "meter": port.meter.key or None}
+            for port in self._chosen(arguments.port)
+        }
+        if not done:
+            open_ = ", ".join(port.path for port in self._chosen(arguments.port) if not port.settled)
+            raise CommandFailedError(f"still looking at {open_}", {"ports": found})
+        return {"ports": found}
+
+    async def read_now(self, arguments: ReadNow, limit_s: float) -> dict[str, Any]:
+        """Take the next telegram of meters whatever their interval, ask those that are polled, and publish it."""
+        context = self._context
+        keys = {port.meter.key for port in self._ports.all if port.meter.key}
+        if arguments.meter is not None:
+            if arguments.meter not in keys:
+                raise refused("arguments.meter", f"no such meter here; seen are: {', '.join(sorted(keys)) or 'none'}")
+            keys = {arguments.meter}
+        if not keys:
+            raise CommandFailedError("no meter is identified yet")
+        began_s = context.monotonic()
+        context.hurry(arguments.meter)
+        try:
+            async with asyncio.timeout(max(0.0, limit_s - MARGIN_S)):
+                while any(context.pulse.of(key).read_s <= began_s for key in keys):
+                    await context.pulse.turn()
+        except TimeoutError:
+            pass
+        context.bundles.flush(context.monotonic(), 0)
+        readings = context.pulse.since(began_s)
+        silent = [key for key in sorted(keys) if context.pulse.of(key).read_s <= began_s]
+        if silent:
+            why = "; ".join(f"{key}: {context.pulse.of(key).failure or 'nothing was heard'}" for key in silent)
+            raise CommandFailedError(f"no reading in time of {why}", {"readings": readings})
+        return {"readings": readings}
+
+    async def publish_frames(self, arguments: PublishFrames, _limit_s: float) -> dict[str, Any]:
+        """Publish each good frame raw for some minutes; a restart ends it."""
+        ports = self._chosen(arguments.port)
+        for port in ports:
+            port.meter.tap(arguments.minutes * 60)
+        return {"ports": [port.path for port in ports], "minutes": arguments.minutes}
+
+    async def restart(self, _arguments: Nothing, _limit_s: float) -> dict[str, Any]:
+        """Say yes; the agent ends when this is told."""
+        return {"boot": self._context.outgoing.boot}
+
+    async def flush_outbox(self, _arguments: Nothing, limit_s: float) -> dict[str, Any]:
+        """Hand over what was gathered and what waits by now."""
+        context, outbox = self._context, self._outbox
+        context.bundles.flush(context.monotonic(), 0)
+        before, end = outbox.waiting, outbox.next_index
+        await context.make_durable()
+        self._publisher.nudge()
+        done = await _within(lambda: not any(one.index < end for one in outbox.read_after(0, 1)), limit_s)
+        if not done:
+            raise CommandFailedError(f"{outbox.waiting} messages still wait", {"waiting": outbox.waiting})
+        return {"handed_over": before, "waiting": outbox.waiting}
+
+    async def retry_config(self, _arguments: Nothing, _limit_s: float) -> dict[str, Any]:
+        """Try the version again that was reverted."""
+        verdict = self._context.config.retry(self._probation.watch)
+        if verdict is None:
+            raise CommandFailedError("no version was reverted")
+        await self._inbox.changed(verdict)
+        return {"version": verdict.version, "probation": self._context.config.trial is not None}
+
+    def _chosen(self, path: str | None) -> tuple[Port, ...]:
+        ports = tuple(port for port in self._ports.all if path in (None, port.path))
+        if path is not None and not ports:
+            raise refused("arguments.port", f"no such port; there are: {', '.join(self._ports.names) or 'none'}")
+        return ports
+
+
+async def _within(done: Callable[[], bool], limit_s: float) -> bool:
+    """Wait for something in the time of a command, less what its answer needs."""
+    try:
+        async with asyncio.timeout(max(0.0, limit_s - MARGIN_S)):
+            while not done():
+                await asyncio.sleep(LOOK_S)
+    except TimeoutError:
+        return False
+    return True

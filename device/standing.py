@@ -1,0 +1,99 @@
+"""What a device's configuration stands on, as one file: each change of it is one atomic write."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Final
+
+import structlog
+from pydantic import Field
+
+from broker.messages import Desired, Message, MeterKey, Reason
+from device.files import write_atomically
+
+log = structlog.get_logger()
+
+WATCHED_MAX: Final = 256
+Seconds = Annotated[float, Field(ge=0)]
+
+
+class Watched(Message):
+    """A meter that a configuration on probation must not silence; `patience_s` is three of its own periods.
+
+    One that has `heard_only` was read in an earlier run only: where it is not even heard, it may have been taken away.
+    """
+
+    patience_s: Seconds = 0.0
+    heard_only: bool = False
+    proven: bool = False
+
+
+class Trial(Message):
+    """A configuration in force that must prove itself; `elapsed_s` counts while the agent runs, over restarts."""
+
+    desired: Desired
+    watched: dict[MeterKey, Watched]
+    elapsed_s: Seconds = 0.0
+    starts: int = 0
+
+
+class Failed(Message):
+    """The configuration that was reverted last; `told` once its event is in the outbox and on the disk."""
+
+    desired: Desired
+    reasons: tuple[Reason, ...]
+    told: bool = False
+
+
+class Standing(Message):
+    """The last good configuration, the one on probation, and the one that is not to be tried again.
+
+    `read` names the meters that gave readings under the good one, with their patience.
+    """
+
+    good: Desired | None = None
+    trial: Trial | None = None
+    failed: Failed | None = None
+    read: dict[MeterKey, Seconds] = Field(default_factory=dict)
+
+    @property
+    def in_force(self) -> Desired | None:
+        """The configuration that holds."""
+        return self.trial.desired if self.trial else self.good
+
+    @property
+    def newest_version(self) -> int:
+        """The highest version that was ever in force."""
+        newest = [one.desired.version for one in (self.trial, self.failed) if one is not None]
+        return max([*newest, self.good.version if self.good else 0])
+
+
+class StandingFile:
+    """`desired.json` in the data folder; either the old or the new standing after a power cut."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def load(self) -> Standing:
+        """What was saved last; an unreadable file is reported and left, and nothing stands then."""
+        try:
+            return _read(self._path.read_bytes())
+        except FileNotFoundError:
+            return Standing()
+        except (OSError, ValueError, ArithmeticError, RecursionError) as error:
+            log.warning("desired_unreadable", path=str(self._path), error=str(error))
+            return Standing()
+
+    def save(self, standing: Standing) -> None:
+        """Replace it. A disk that refuses is reported: the retained message brings the configuration again."""
+        try:
+            write_atomically(self._path, standing.payload())
+        except OSError as error:
+            log.warning("desired_not_saved", path=str(self._path), error=str(error))
+
+
+def _read(data: bytes) -> Standing:
+    document = json.loads(data)
+    if isinstance(document, dict) and "version" in document:
+        # an agent of before probation kept the configuration itself
+        return Standing(good=Desired.model_validate_json(data, extra="ignore"))
+    return Standing.model_validate_json(data, extra="ignore")

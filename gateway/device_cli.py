@@ -1,0 +1,151 @@
+"""The commands `wattline device list|show|label`, which ask a gateway about devices."""
+
+import json
+from typing import Any, Final
+
+import click
+from yarl import URL
+
+from gateway.config_client import ConfigClient
+from gateway.spec_asking import as_json_option, ask, author_option, reason_option
+from gateway.spec_tables import console, shown, table
+
+
+class DeviceClient(ConfigClient):
+    """Devices over the HTTP API; enter it with `async with`."""
+
+    async def devices(self, **query: str) -> list[dict[str, Any]]:
+        """Devices by name, over all pages."""
+        found: list[dict[str, Any]] = []
+        cursor: dict[str, str] = {}
+        while True:
+            page = await self._call("GET", (self._base / "devices").with_query({**query, **cursor, "limit": "1000"}))
+            found += page["items"]
+            if page["next"] is None:
+                return found
+            cursor = {"cursor": page["next"]}
+
+    async def device(self, name: str) -> dict[str, Any]:
+        """All that is known of one."""
+        return await self._call("GET", self._base / "devices" / name)
+
+    async def labels(self, name: str) -> dict[str, Any]:
+        """Its labels and facts."""
+        return await self._call("GET", self._labels(name))
+
+    async def label(
+        self, name: str, changes: dict[str, Any], *, author: str, reason: str | None, replace: bool
+    ) -> dict[str, Any]:
+        """Set labels, None takes one away; with `replace` it has no others."""
+        query = {"author": author} | ({"reason": reason} if reason else {})
+        return await self._call("PUT" if replace else "PATCH", self._labels(name).with_query(query), changes)
+
+    def _labels(self, name: str) -> URL:
+        return self._base / "devices" / name / "labels"
+
+
+@click.command("list")
+@click.option("--selector", "-l", help="Only those with these labels, as site=warsaw,model!=pi3.")
+@click.option("--online/--offline", default=None, help="Only those that are online, or that are not.")
+@as_json_option
+@click.pass_obj
+def list_(client: DeviceClient, selector: str | None, online: bool | None, as_json: bool) -> None:
+    """Show devices: whether they are there, their meters, configuration and labels."""
+    query = {"selector": selector} if selector else {}
+    query |= {} if online is None else {"online": str(online).lower()}
+    found = ask(client, lambda api: api.devices(**query))
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    made = table("device", "online", "meters", "config", "last seen", "software", "labels", right=("meters",))
+    for one in found:
+        seen = (one["last_seen_at"] or "")[:19].replace("T", " ")
+        cells = (one["device"], _online(one["online"]), one["meter_count"], _config(one), seen, one["software"])
+        made.add_row(*(shown(cell) for cell in (*cells, _pairs(one["labels"]))))
+    console().print(made if found else "no devices")
+
+
+@click.command("show")
+@click.argument("device")
+@as_json_option
+@click.pass_obj
+def show(client: DeviceClient, device: str, as_json: bool) -> None:
+    """Show one device: labels, facts, meters and the specs that read them."""
+
+    async def both(api: DeviceClient) -> tuple[dict[str, Any], dict[str, Any]]:
+        return await api.device(device), await api.labels(device)
+
+    found, labels = ask(client, both)
+    if as_json:
+        click.echo(json.dumps({**found, "facts": labels["facts"]}))
+        return
+    out = console()
+    facts = {
+        "device": found["device"], "online": _online(found["online"]), "config": _config(found),
+        "last seen": found["last_seen_at"], "labels": _pairs(labels["labels"]), "facts": _pairs(labels["facts"]),
+    }  # fmt: skip
+    for name, value in facts.items():
+        out.print(shown(f"{name}: {value or ''}"), highlight=False)
+    made = table("meter", "port", "protocol", "product", "spec", "installed")
+    for one in found["meters"]:
+        if one["removed_at"] is None:
+            installed = (one["installed_at"] or "")[:16].replace("T", " ")
+            cells = (one["meter"], one["port"], one["protocol"], one["product"], one["spec"], installed)
+            made.add_row(*(shown(cell) for cell in cells))
+    out.print(made)
+
+
+@click.command("label")
+@click.argument("device")
+@click.argument("words", metavar="[NAME=VALUE...]", nargs=-1)
+@click.option("--replace", is_flag=True, help="Take all its other labels away.")
+@author_option
+@reason_option
+@as_json_option
+@click.pass_obj
+def label(
+    client: DeviceClient,
+    device: str,
+    words: tuple[str, ...],
+    replace: bool,
+    author: str,
+    reason: str | None,
+    as_json: bool,
+) -> None:
+    """Give DEVICE labels; NAME= takes one away, nothing shows those that it has."""
+    changes = dict(_label(word, replace=replace) for word in words)
+    if not words and not replace:
+        found = ask(client, lambda api: api.labels(device))
+    else:
+        found = ask(client, lambda api: api.label(device, changes, author=author, reason=reason, replace=replace))
+    if as_json:
+        click.echo(json.dumps(found))
+    else:
+        click.echo(f"{found['device']}: {_pairs(found['labels']) or 'no labels'}")
+
+
+COMMANDS: Final = (list_, show, label)
+
+
+def _label(word: str, *, replace: bool) -> tuple[str, str | None]:
+    name, equals, value = word.partition("=")
+    if not equals or (replace and not value):
+        raise click.UsageError(f"{word!r} is no NAME=VALUE")
+    return name, value or None
+
+
+def _pairs(labels: dict[str, str]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in labels.items())
+
+
+def _online(online: bool | None) -> str:
+    return {True: "yes", False: "no", None: "never seen"}[online]
+
+
+def _config(one: dict[str, Any]) -> str:
+    if one["desired_version"] is None:
+        return ""
+    if one["in_step"]:
+        return f"{one['desired_version']} applied"
+    reported = f"{one['reported_state']} {one['reported_version']}" if one["reported_version"] is not None else "silent"
+    return f"{one['desired_version']}, device: {reported}"
