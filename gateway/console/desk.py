@@ -126,6 +126,18 @@ class Visit:
         """Whether the visitor's role covers an operation that the API has."""
         return self.desk.offers(operation) and self.who.role.covers(self.desk.route(operation).needs)
 
+    def asked(
+        self,
+        path: Mapping[str, str] | None = None,
+        query: Mapping[str, Any] | None = None,
+        body: Any = None,
+        if_match: str | None = None,
+    ) -> Asked:
+        """A request to the API by this visitor; empty fields of forms are no values."""
+        payload = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        given = {name: value for name, value in (query or {}).items() if value not in (None, "")}
+        return Asked(dict(path or {}), given, payload, self.who, if_match, content_type="application/json")
+
     async def ask(
         self,
         operation: str,
@@ -135,13 +147,11 @@ class Visit:
         if_match: str | None = None,
     ) -> Any:
         """The answer of an API operation, by this visitor. Raises ApiError."""
-        payload = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         route = self.desk.route(operation)
-        given = {name: value for name, value in (query or {}).items() if value not in (None, "")}
-        asked = Asked(dict(path or {}), given, payload, self.who, if_match, content_type=(route.media or ("",))[0])
+        asked = self.asked(path, query, body, if_match)
         where = route.path.format(**{name: segment(value) for name, value in (path or {}).items()})
         attempt = Attempt(
-            operation, route.method, where, self.desk.door.address(self.request), urlencode(given), payload
+            operation, route.method, where, self.desk.door.address(self.request), urlencode(asked.query), asked.body
         )
         answer = await self.desk.door.perform(route, asked, attempt)
         if isinstance(answer.document, str):

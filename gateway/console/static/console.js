@@ -189,3 +189,12 @@ function startCharts() { if (window.uPlot) $$("[data-chart]").forEach(startChart
 addEventListener("resize", () => $$("[data-chart]").forEach((one) => one.chart?.redraw()));
 ages();
 startCharts();
+
+// A field that the gateway finds fault with says so to screen readers too.
+function faults() {
+  for (const field of $$("form.parameters [aria-describedby]")) {
+    const told = document.getElementById(field.getAttribute("aria-describedby"));
+    field.setAttribute("aria-invalid", String(Boolean(told?.classList.contains("error"))));
+  }
+}
+document.addEventListener("htmx:oobAfterSwap", faults);
