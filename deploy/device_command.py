@@ -4,8 +4,14 @@ import click
 
 from broker.settings_help import settings_help
 from device.settings import DeviceSettings
+from gateway.command_cli import command as give
+from gateway.command_client import CommandClient
 from gateway.config_cli import DEFAULT_URL, _url
 from gateway.device_cli import COMMANDS, DeviceClient
+
+
+class DeskClient(DeviceClient, CommandClient):
+    """All that the commands ask of a gateway."""
 
 
 @click.group(
@@ -20,10 +26,10 @@ from gateway.device_cli import COMMANDS, DeviceClient
 def device(ctx: click.Context, url: str, token: str | None) -> None:
     """Run the agent (without a command): serial ports in, readings out, until SIGTERM or SIGINT.
 
-    The commands are for an engineer's desk: they list, show and label devices over the gateway's API.
+    The commands are for an engineer's desk: they list, show, label and command devices over the gateway's API.
     """
     if ctx.invoked_subcommand is not None:
-        ctx.obj = DeviceClient(url, token)
+        ctx.obj = DeskClient(url, token)
         return
     try:
         from device.__main__ import main  # noqa: PLC0415 - an engineer's desk has no serial library
@@ -32,5 +38,5 @@ def device(ctx: click.Context, url: str, token: str | None) -> None:
     ctx.invoke(main)
 
 
-for command in COMMANDS:
+for command in (*COMMANDS, give):
     device.add_command(command)

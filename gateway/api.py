@@ -11,6 +11,7 @@ from aiohttp import web
 from broker.messages import MAX_PAYLOAD_BYTES
 from gateway.access import Doorkeeper
 from gateway.api_access import AccessRoutes
+from gateway.api_commands import CommandRoutes
 from gateway.api_decode import DecodeRoutes
 from gateway.api_devices import DeviceRoutes
 from gateway.api_labels import LabelRoutes
@@ -22,6 +23,7 @@ from gateway.api_specs import SpecRoutes
 from gateway.api_stream import StreamRoutes
 from gateway.audit import Audit
 from gateway.changes import Changes
+from gateway.commands import Commands
 from gateway.database import heals, refuses_data
 from gateway.door import Door
 from gateway.layers import Problem
@@ -41,7 +43,9 @@ log = structlog.get_logger()
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def routes(pool: Pool, publisher: Publisher, signals: Signals, rollouts: Rollouts, limits: Limits) -> list[Route]:
+def routes(
+    pool: Pool, publisher: Publisher, signals: Signals, rollouts: Rollouts, limits: Limits, commands: Commands
+) -> list[Route]:
     """All routes of the API."""
     life = SpecLife(pool, publisher)
     answers = SpecAnswers(life)
@@ -53,6 +57,7 @@ def routes(pool: Pool, publisher: Publisher, signals: Signals, rollouts: Rollout
         *SpecRoutes(pool, life, answers).routes(),
         *RolloutRoutes(pool, rollouts, limits, answers).routes(),
         *DecodeRoutes(publisher).routes(),
+        *CommandRoutes(pool, commands).routes(),
     ]
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
-from broker.messages import At, Parameters
+from broker.messages import At, Parameters, ReportedState
 
 PAGE = 100
 MAX_PAGE = 1000
@@ -137,7 +137,7 @@ class DeviceSummary(ApiModel):
     meter_count: int = Field(description="Meters now in place.")
     desired_version: int | None
     reported_version: int | None
-    reported_state: Literal["applied", "refused"] | None
+    reported_state: ReportedState | None
     in_step: bool | None
     specs: tuple[str, ...] = Field(default=(), description="Specs that read its meters.")
     labels: dict[str, str] = Field(description="Those that people gave; GET .../labels has the facts beside them.")
@@ -164,7 +164,9 @@ class ReportView(ApiModel):
     """What a device last reported."""
 
     version: int
-    state: Literal["applied", "refused"]
+    state: ReportedState
+    in_force: int | None = Field(description="The version that `effective` and `specs` belong to.")
+    probation: bool = Field(description="Applied, and still to prove itself by readings.")
     reasons: list[dict[str, Any]]
     effective: dict[str, Any]
     specs: dict[str, str]

@@ -122,9 +122,9 @@ def _tell_report(document: dict[str, Any], device: str | None, wait_s: float, *,
     if report is None or report["version"] < document["version"]:
         click.echo(f"{device} has not reported version {document['version']} in {wait_s:g} s", err=True)
         raise SystemExit(3)
-    if report["state"] == "refused":
+    if report["state"] != "applied":
         why = "; ".join(f"{one['field']}: {one['reason']}" for one in report["reasons"])
-        click.echo(f"{device} refused version {report['version']}: {why}", err=True)
+        click.echo(f"{device} {report['state']} version {report['version']}: {why}", err=True)
         raise SystemExit(3)
     if not as_json:
         click.echo(f"{device} applied version {report['version']}")

@@ -20,6 +20,8 @@ from store.pool import Pool
 MAX_VERSION = 2**52
 """Higher versions would leave no room to rise (the contract ends at 2**53)."""
 SYSTEM = "system"
+HELD = ("applied", "reverted")
+"""Reports of a version that the device has, or had, in force."""
 PORTION = 500
 """Devices whose configuration is made at once."""
 
@@ -35,7 +37,7 @@ class DeviceState:
     meters: tuple[KnownMeter, ...]
     desired: Desired | None
     floor: int
-    """The highest version that the device is known to have applied, 0 if none."""
+    """The highest version that the device is known to have had in force, 0 if none; it takes none below it."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """Its labels and what its registration says, `device` (its name) among them."""
     before: Mapping[str, str] = field(default_factory=dict)
@@ -155,7 +157,7 @@ def _state(row: Any, fleet: Layer, meters: tuple[KnownMeter, ...], before: Mappi
         own=read_layer(row["layer"]),
         meters=meters,
         desired=Desired.model_validate_json(row["desired"], extra="ignore") if row["desired"] else None,
-        floor=reported if row["reported_state"] == "applied" and reported <= MAX_VERSION else 0,
+        floor=reported if row["reported_state"] in HELD and reported <= MAX_VERSION else 0,
         labels=json.loads(row["labels"]),
         before=before,
     )

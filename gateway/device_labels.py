@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 
+from gateway.audience import Audience
 from gateway.database import Connection
 from gateway.desired import rebuild
 from gateway.events import record_event
@@ -38,6 +39,14 @@ async def chosen(connection: Connection, selector: Selector) -> list[DeviceLabel
     """The devices that a selector chooses, by name."""
     found = (_read(row) for row in await connection.fetch(load("device_labels"), None))
     return [one for one in found if selector.holds({**one.labels, **one.facts})]
+
+
+async def chosen_by(connection: Connection, audience: Audience) -> list[str]:
+    """The devices of an audience by name, as long as they are known; names that are not are passed on."""
+    if audience.devices:
+        return sorted(audience.devices)
+    found = (_read(row) for row in await connection.fetch(load("device_labels"), None))
+    return [one.device for one in found if audience.holds({**one.labels, **one.facts}, "command")]
 
 
 async def set_labels(

@@ -11,6 +11,7 @@ from broker.messages import Desired, Registration, Reply, Reported, SpecMessage
 from broker.mosquitto import ROLES
 from broker.topics import Address
 from gateway.adoption import adopt, consider
+from gateway.commands import Commands
 from gateway.database import Connection
 from gateway.desired import configuring, load_states, rebuild
 from gateway.events import record_event
@@ -46,6 +47,7 @@ class Handlers:
         signals: Signals,
         metrics: Metrics,
         by_hand: SpecsByHand,
+        commands: Commands,
     ) -> None:
         self._pool = pool
         self._publisher = publisher
@@ -53,6 +55,7 @@ class Handlers:
         self._signals = signals
         self._metrics = metrics
         self._by_hand = by_hand
+        self._commands = commands
 
     async def registration(self, address: Address, payload: bytes) -> str:
         """Enter a registration; the device's configuration follows where it changes anything."""
@@ -75,6 +78,7 @@ class Handlers:
             config_changed=bool(changed),
         )
         self._publisher.mark(*changed)
+        await self._commands.connected(address.device)
         return "stored"
 
     async def reported(self, address: Address, payload: bytes) -> str:
@@ -163,9 +167,12 @@ class Handlers:
             )
         return "restored"
 
-    async def replies(self, address: Address, payload: bytes) -> str:
-        """Note a device's answer to a command as an event."""
+    async def replies(self, address: Address, payload: bytes, *, correlation: bytes | None = None) -> str:
+        """Record a device's answer to a command; one to a command that is not ours is noted as an event."""
         reply = Reply.parse(payload)
+        known = await self._commands.replied(address.device, correlation, reply)
+        if known is not None:
+            return known
         detail = {"command": reply.command, "ok": reply.ok, "error": reply.error, "result": reply.result}
         async with self._pool.acquire() as connection:
             await record_event(connection, "command_reply", device=address.device, detail=detail)
@@ -202,4 +209,6 @@ class Handlers:
             report.boot,
             report.at,
             datetime.now(UTC),
+            report.in_force,
+            report.probation,
         )

@@ -84,6 +84,8 @@ class Inbox:
         work: Callable[[], Awaitable[str]] = partial(handle, address, message.payload)
         if address.kind is Kind.DESIRED:
             work = partial(self._handlers.desired, address, message.payload, retained=message.retain)
+        elif address.kind is Kind.REPLIES:
+            work = partial(self._handlers.replies, address, message.payload, correlation=message.correlation)
         try:
             result = await until_stored(work, f"gateway.{address.kind}", self._metrics)
         except ContractError as error:

@@ -64,6 +64,10 @@ class Metrics:
         )  # fmt: skip
         self.connected = Gauge("wattline_gateway_broker_connected", "1 while the broker is connected.",
                                registry=self.registry)  # fmt: skip
+        self.commands = Counter(
+            "wattline_gateway_commands", "Commands to devices, by what came of them.", ["command", "state"],
+            registry=self.registry,
+        )  # fmt: skip
         self.requests = Histogram(
             "wattline_gateway_http_request_seconds", "Duration of API requests.", ["method", "route", "status"],
             registry=self.registry,

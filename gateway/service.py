@@ -12,6 +12,8 @@ from broker.service import Health, health_routes, serve_health, serve_http
 from broker.session import Session, SessionOptions
 from broker.topics import DELIVERY, Topics
 from gateway.api import Api, routes
+from gateway.command_sender import CommandSender
+from gateway.commands import Bounds, Commands
 from gateway.console.site import console_routes
 from gateway.database import until_stored
 from gateway.desired import configuring, rebuild
@@ -93,17 +95,22 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
         reconciler = Reconciler(session, pool, publisher, retained, metrics, settings.reconcile_quiet_s)
         reconcilers.append(reconciler)
         by_hand = SpecsByHand(SpecLife(pool, publisher), publisher)
-        handlers = Handlers(pool, publisher, retained, signals, metrics, by_hand)
+        bounds = Bounds(settings.commands_per_device, settings.commands_in_flight)
+        commands = Commands(pool, signals, metrics, settings.client_id, bounds)
+        handlers = Handlers(pool, publisher, retained, signals, metrics, by_hand, commands)
         inbox = Inbox(session, pool, topics, handlers, publisher, metrics)
         probe = DatabaseProbe(pool)
         rollouts = Rollouts(pool, publisher, metrics)
-        table = routes(pool, publisher, signals, rollouts, settings.rollout)
+        table = routes(pool, publisher, signals, rollouts, settings.rollout, commands)
+        kept, gateway = settings.commands_kept_days, settings.client_id
+        sender = CommandSender(session, pool, topics, commands, metrics, gateway, kept)
         await stack.enter_async_context(session)
         api = Api(table, pool, metrics, settings)
         await stack.enter_async_context(_http(api, settings, metrics, session, probe))
         async with asyncio.TaskGroup() as group:
             ending = [
                 group.create_task(publisher.run(), name="gateway.publish"),
+                group.create_task(sender.run(), name="gateway.commands"),
                 group.create_task(reconciler.run(inbox), name="gateway.reconcile"),
                 group.create_task(probe.run(), name="gateway.probe"),
                 group.create_task(api.changes.run(), name="gateway.changes"),

@@ -48,6 +48,12 @@ class GatewaySettings(ServiceSettings):
     """How often canaries are judged."""
     sweep_s: float = Field(default=5.0, ge=0.1, le=600)
     """A configuration that its gateway has not published after so long is published by any."""
+    commands_per_device: int = Field(default=8, ge=1, le=100)
+    """Commands to one device that wait for their reply; one more is refused."""
+    commands_in_flight: int = Field(default=20_000, ge=1, le=1_000_000)
+    """Commands to all devices that wait for their reply."""
+    commands_kept_days: int = Field(default=365, ge=1, le=36_500)
+    """After so long the history of commands is forgotten."""
     drain_s: float = Field(default=5.0, ge=0.1, le=60)
     """How long a stop waits for what is being stored and published."""
 

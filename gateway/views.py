@@ -29,6 +29,8 @@ def report_view(row: Any) -> ReportView | None:
     return ReportView(
         version=row["reported_version"],
         state=row["reported_state"],
+        in_force=row["in_force"],
+        probation=row["probation"],
         reasons=json.loads(row["reasons"]),
         effective=json.loads(row["effective"]),
         specs=json.loads(row["specs"]),

@@ -1,6 +1,6 @@
 SELECT v.device, v.online, v.first_seen_at, v.last_seen_at, v.registered_at, v.software, v.meters AS meter_count, v.desired_version,
        v.reported_version, v.reported_state, d.registration::text AS registration, t.document::text AS desired,
-       r.reasons::text AS reasons, r.effective::text AS effective, r.specs::text AS specs, r.at, r.received_at,
+       r.reasons::text AS reasons, r.effective::text AS effective, r.specs::text AS specs, r.at, r.received_at, r.in_force, r.probation,
        coalesce(l.labels, '{}')::text AS labels
 FROM device_overview v
 JOIN device d ON d.id = v.device_id
