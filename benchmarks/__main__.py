@@ -15,6 +15,7 @@ import click
 import psutil
 
 from benchmarks.agent import measure_agent
+from benchmarks.config_restore import measure_restore
 from benchmarks.limit import measure_limit
 from benchmarks.packets import CODES, Load
 from benchmarks.pipeline import measure_size
@@ -28,6 +29,7 @@ from deploy.local.stack import LocalStack
 from store.migrate import migrate
 
 DEVICES = 200
+RESTORE_DEVICES = 10_000
 LIMIT_ROWS = 2_000_000
 MESSAGES = {1: 100_000, 10: 100_000, 100: 24_000}
 """Messages in all, by values a message: each size runs for several seconds."""
@@ -69,12 +71,17 @@ async def bench(scale: float) -> BenchReport:
         sizes, ingestor_rss_mib = await _pipeline(stack, connection, logs, users, limit_rows_s, scale)
         say("an agent with a meter that pushes each second")
         agent_rss_mib, agent_cpu_percent = await measure_agent(stack, logs)
+        fleet = max(100, int(RESTORE_DEVICES * scale))
+        say(f"a broker that loses the configurations of {fleet:,} devices")
+        restore = await measure_restore(stack, connection, logs, fleet)
         return BenchReport(
             copy_limit_rows_s=round(limit_rows_s, 1),
             sizes=sizes,
             ingestor_rss_mib=round(ingestor_rss_mib, 1),
             agent_rss_mib=round(agent_rss_mib, 1),
             agent_cpu_percent=round(agent_cpu_percent, 2),
+            config_restore_10k_s=restore.restore_s,
+            config_restore=restore,
             machine=_machine() | await stack.versions(),
         )
 

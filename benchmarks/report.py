@@ -21,6 +21,18 @@ class SizeResult(BaseModel):
     """How long before the last row was stored the generator had all its acks: above 0, it was no bottleneck."""
 
 
+class RestoreResult(BaseModel):
+    """A broker that lost everything, and the gateway that makes it whole from the store."""
+
+    model_config = ConfigDict(frozen=True)
+
+    devices: int
+    first_publish_s: float
+    """From the start of the gateway until all configurations that it made are retained."""
+    restore_s: float
+    """From the start of the emptied broker until all is retained again."""
+
+
 class BenchReport(BaseModel):
     """The document that `make bench REPORT=` writes."""
 
@@ -31,6 +43,9 @@ class BenchReport(BaseModel):
     ingestor_rss_mib: float
     agent_rss_mib: float
     agent_cpu_percent: float
+    config_restore_10k_s: float
+    """Restore of 10 000 devices; at another scale of however many `config_restore.devices` says."""
+    config_restore: RestoreResult
     machine: dict[str, str]
 
 
@@ -52,4 +67,7 @@ def show(report: BenchReport) -> None:
     console.print(
         f"ingestor {report.ingestor_rss_mib:.0f} MiB, agent {report.agent_rss_mib:.0f} MiB"
         f" at {report.agent_cpu_percent:.1f} % of a core"
+    )
+    console.print(
+        f"broker wiped: {report.config_restore.devices:,} devices whole again in {report.config_restore_10k_s:.1f} s"
     )

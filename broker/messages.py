@@ -16,8 +16,10 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    SerializerFunctionWrapHandler,
     StringConstraints,
     ValidationError,
+    model_serializer,
     model_validator,
 )
 
@@ -255,7 +257,8 @@ class MeterConfig(Message):
 class Desired(Message):
     """The retained desired configuration of one device, versioned and hashed.
 
-    `hash` is `digest()` of what it carries; a message by hand may leave it out.
+    `hash` is `digest()` of what it carries; a message by hand may leave it out. `not_supported` names parameters that
+    it does not carry because the device's software does not know them.
     """
 
     version: Annotated[int, Field(ge=1, le=2**53)]
@@ -264,6 +267,14 @@ class Desired(Message):
     at: At | None = None
     parameters: Parameters = Field(default_factory=Parameters)
     meters: Annotated[dict[MeterKey, MeterConfig], Field(max_length=256)] = Field(default_factory=dict)
+    not_supported: tuple[Short, ...] | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_the_unsupported(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        document: dict[str, Any] = serialize(self)
+        for name in self.not_supported or ():
+            document.get("parameters", {}).pop(name, None)
+        return document
 
     def digest(self) -> str:
         """SHA-256 in hex over the canonical JSON of version, parameters and meters."""

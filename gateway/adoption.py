@@ -9,8 +9,9 @@ from typing import Any
 from broker.errors import ContractError
 from broker.messages import Desired, MeterConfig, Parameters
 from gateway.database import Connection
-from gateway.desired import MAX_VERSION, SYSTEM, DeviceState, add_layer, store_desired
+from gateway.desired import MAX_VERSION, SYSTEM, DeviceState, store_desired
 from gateway.events import record_event
+from gateway.layering import add_layer
 from gateway.layers import OBIS_LISTS, OBIS_PATTERN, Layer, device_scope
 from gateway.shelf import Shelf
 from gateway.sql import load
@@ -47,6 +48,7 @@ def consider(state: DeviceState, payload: bytes, shelf: Shelf) -> Adoption:
     _check_patterns(given.parameters)
     before = state.parameters()
     changes = _changes(before, given.parameters)
+    _check_known(state, changes)
     pins = _pins(state, given.meters, shelf)
     layer = state.own.patched(changes)
     layer = layer.model_copy(update={"meters": {**layer.meters, **pins}})
@@ -57,6 +59,7 @@ def consider(state: DeviceState, payload: bytes, shelf: Shelf) -> Adoption:
         at=datetime.now(UTC),
         parameters=after.parameters(),
         meters=after.assigned(shelf) if state.meters else given.meters,
+        not_supported=after.unsupported() or None,
     )
     if draft.digest() != given.digest():
         draft = draft.model_copy(update={"version": given.version + 1})
@@ -90,6 +93,14 @@ def _check_patterns(parameters: Parameters) -> None:
                 raise ContractError(
                     f"{pattern[:64]!r} fits no OBIS code", field=f"parameters.{name}.{number}", fix="digits, * . : - &"
                 )
+
+
+def _check_known(state: DeviceState, changes: dict[str, Any]) -> None:
+    for name in state.unsupported():
+        if name in changes:
+            raise ContractError(
+                f"the software of {state.name} does not know it", field=f"parameters.{name}", fix="leave it out"
+            )
 
 
 def _changes(before: Parameters, given: Parameters) -> dict[str, Any]:

@@ -14,12 +14,15 @@ from gateway.api_access import AccessRoutes
 from gateway.api_commands import CommandRoutes
 from gateway.api_decode import DecodeRoutes
 from gateway.api_devices import DeviceRoutes
+from gateway.api_groups import GroupRoutes
+from gateway.api_history import HistoryRoutes
 from gateway.api_labels import LabelRoutes
 from gateway.api_meters import MeterRoutes
 from gateway.api_parameters import ParameterRoutes
 from gateway.api_rollouts import RolloutRoutes
 from gateway.api_route import PREFIX, Route
 from gateway.api_specs import SpecRoutes
+from gateway.api_stages import StageRoutes
 from gateway.api_stream import StreamRoutes
 from gateway.audit import Audit
 from gateway.changes import Changes
@@ -37,6 +40,7 @@ from gateway.settings import GatewaySettings
 from gateway.signals import Signals
 from gateway.spec_answer import SpecAnswers
 from gateway.spec_life import SpecLife
+from gateway.stages import Stages
 from store.pool import Pool
 
 log = structlog.get_logger()
@@ -44,7 +48,13 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def routes(
-    pool: Pool, publisher: Publisher, signals: Signals, rollouts: Rollouts, limits: Limits, commands: Commands
+    pool: Pool,
+    publisher: Publisher,
+    signals: Signals,
+    rollouts: Rollouts,
+    limits: Limits,
+    commands: Commands,
+    stages: Stages,
 ) -> list[Route]:
     """All routes of the API."""
     life = SpecLife(pool, publisher)
@@ -53,6 +63,9 @@ def routes(
         *DeviceRoutes(pool).routes(),
         *MeterRoutes(pool).routes(),
         *ParameterRoutes(pool, publisher, signals).routes(),
+        *HistoryRoutes(pool).routes(),
+        *StageRoutes(pool, publisher, stages).routes(),
+        *GroupRoutes(pool, publisher).routes(),
         *LabelRoutes(pool, publisher).routes(),
         *SpecRoutes(pool, life, answers).routes(),
         *RolloutRoutes(pool, rollouts, limits, answers).routes(),

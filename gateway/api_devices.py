@@ -8,8 +8,8 @@ from gateway.api_models import (
     DevicePage,
     DevicesQuery,
     DeviceSummary,
-    MetersQuery,
     MeterSummary,
+    PageQuery,
     encode_cursor,
 )
 from gateway.api_route import Answer, Call, Route
@@ -107,7 +107,7 @@ def _place(query: DevicesQuery) -> tuple[str | None, str | None]:
     raise wrong("cursor", "this is no cursor of this list in this order", CURSOR_FIX)
 
 
-def text_cursor(query: MetersQuery) -> str:
+def text_cursor(query: PageQuery) -> str:
     """The name after which a page begins. Raises ApiError for a cursor of another list."""
     if query.cursor is None:
         return ""

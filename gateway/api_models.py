@@ -123,6 +123,7 @@ class ProblemDocument(ApiModel):
     detail: str
     field: str | None = None
     errors: tuple[Fault, ...] = ()
+    current: dict[str, Any] | None = Field(default=None, description="With 412: what holds now.")
 
 
 class DeviceSummary(ApiModel):
@@ -272,10 +273,12 @@ class FramePage(ApiModel):
 
 
 class LayerView(ApiModel):
-    """What one scope sets of its own."""
+    """What one scope sets of its own; with `stage` it is of a staged change that has not become a version yet."""
 
     scope: str
     version: int
+    hash: str
+    stage: int | None = None
     parameters: dict[str, Any]
     author: str | None
     reason: str | None
@@ -289,15 +292,41 @@ class DeviceParameters(ApiModel):
     version: int | None = Field(description="Version of the desired configuration.")
     effective: Parameters
     layers: tuple[LayerView, ...] = Field(description="The lowest first; a later one overrides.")
+    groups: tuple[str, ...] = Field(description="The groups that it belongs to, in the order of their layers.")
+    not_supported: tuple[str, ...] = Field(
+        description="Parameters that a layer sets and that are left out, as its software does not know them."
+    )
     reported: ReportView | None
     in_step: bool | None
     drift: tuple[Drift, ...]
 
 
-class FleetParameters(ApiModel):
-    """The fleet's parameters; after a change also which devices it changed, and which have not reported it yet."""
+class NotSupported(ApiModel):
+    """A parameter that the scope sets and that is left out for some of its devices; the first 100 are named."""
+
+    parameter: str
+    count: int
+    devices: tuple[str, ...]
+
+
+class ScopeParameters(ApiModel):
+    """Parameters of many devices; after a change also whom it changed, and who has not reported it yet."""
 
     effective: Parameters
     layers: tuple[LayerView, ...]
+    not_supported: tuple[NotSupported, ...]
+    stage: int | None = Field(default=None, description="The staged change that is open.")
     changed: tuple[str, ...] = ()
     pending: tuple[str, ...] = ()
+
+
+class FleetParameters(ScopeParameters):
+    """The fleet's parameters."""
+
+
+class GroupParameters(ScopeParameters):
+    """A group's parameters: what a device has that is in no other group, and where it comes from."""
+
+    group: str
+    selector: str
+    priority: int

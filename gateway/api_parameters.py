@@ -1,24 +1,39 @@
-"""Routes that get and set parameters, of one device and of the fleet."""
+"""Routes that get and set the parameters of a device, a group or the fleet, and bring back an earlier version."""
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
+from typing import Final
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from gateway.api_models import ChangeQuery, DeviceParameters, FleetParameters, LayerView
+from gateway.api_models import ChangeQuery, DeviceParameters, FleetParameters, GroupParameters
 from gateway.api_route import Answer, Call, Route, require_match
 from gateway.database import Connection
-from gateway.desired import change_layer, configuring, latest_layer, load_states, read_layer
-from gateway.layers import FLEET, Layer, ParameterLayer, ParameterPatch, compose, device_scope
-from gateway.problem import not_found
+from gateway.desired import configuring
+from gateway.history import version_of
+from gateway.layering import latest_layer
+from gateway.layers import Layer, ParameterLayer, ParameterPatch
+from gateway.parameter_views import view
 from gateway.publisher import Publisher
+from gateway.reports import wait_reported
+from gateway.scopes import Scope, change_scope, find_scope
 from gateway.signals import Signals
 from gateway.sql import load
-from gateway.views import drift, in_step, report_view
 from store.pool import Pool
 
-Handler = Callable[[Call], Awaitable[Answer]]
+SCOPES: Final[tuple[tuple[str, str, str, type[BaseModel]], ...]] = (
+    ("/devices/{device}/parameters", "Device", "a device", DeviceParameters),
+    ("/groups/{group}/parameters", "Group", "a group", GroupParameters),
+    ("/parameters", "Fleet", "the fleet", FleetParameters),
+)
+"""Path, name, words and answer of each kind of scope."""
+FIELDS: Final = {"device": "The device's id.", "group": "The group's name."}
+Make = Callable[[Connection, Scope, Call], Awaitable[Layer]]
+
+
+class RollbackQuery(ChangeQuery):
+    """Which version to bring back, who does it, and why."""
+
+    to: int | None = Field(default=None, ge=0, description="The version; without it the one before. 0 is: nothing set.")
 
 
 class ParameterRoutes:
@@ -31,159 +46,75 @@ class ParameterRoutes:
 
     def routes(self) -> list[Route]:
         """The routes served here."""
+        return [route for scope in SCOPES for route in self._of(*scope)]
+
+    def _of(self, path: str, name: str, whose: str, shown: type[BaseModel]) -> list[Route]:
+        """GET, PATCH, PUT and rollback of one kind of scope."""
+        fields = fields_of(path)
+        told = f"Parameters of {whose}: what holds, and from which layers."
+        kept = f"Set some parameters of {whose}; null gives one back to the layers below."
+        replaced = f"Replace all that {whose} sets of its own."
+        back = f"Make an earlier version of what {whose} sets the newest one."
+        query, some, whole = ChangeQuery, ParameterPatch, ParameterLayer
         return [
-            *self._of("/devices/{device}/parameters", "Device", "a device", DeviceParameters,
-                      (self.get_device, self.patch_device, self.put_device)),
-            *self._of("/parameters", "Fleet", "the fleet", FleetParameters,
-                      (self.get_fleet, self.patch_fleet, self.put_fleet)),
+            Route("GET", path, f"get{name}Parameters", told, self.get, shown, None, None, fields, etag=True),
+            Route("PATCH", path, f"patch{name}Parameters", kept, self.patch, shown, query, some, fields, etag=True),
+            Route("PUT", path, f"put{name}Parameters", replaced, self.put, shown, query, whole, fields, etag=True),
+            Route("POST", f"{path}:rollback", f"rollback{name}Parameters", back, self.rollback, shown, RollbackQuery,
+                  None, fields, etag=True),
         ]  # fmt: skip
 
-    @staticmethod
-    def _of(path: str, name: str, whose: str, view: type[BaseModel], handlers: tuple[Handler, ...]) -> list[Route]:
-        """GET, PATCH and PUT of one scope."""
-        fields = {"device": "The device's id."} if "{device}" in path else {}
-        get, patch, put = handlers
-        kept = f"Set some parameters of {whose}; null gives one back to the layers below."
-        told = f"Parameters of {whose}: what holds, and from which layers."
-        replaced = f"Replace all that {whose} sets of its own."
-        query, whole = ChangeQuery, ParameterLayer
-        return [
-            Route("GET", path, f"get{name}Parameters", told, get, view, None, None, fields, etag=True),
-            Route("PATCH", path, f"patch{name}Parameters", kept, patch, view, query, ParameterPatch, fields, etag=True),
-            Route("PUT", path, f"put{name}Parameters", replaced, put, view, query, whole, fields, etag=True),
-        ]
-
-    async def get_device(self, call: Call) -> Answer:
-        """GET /devices/{device}/parameters."""
+    async def get(self, call: Call) -> Answer:
+        """GET .../parameters."""
         async with self._pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
-            return await self._view_device(connection, call.path["device"])
+            return await view(connection, await find_scope(connection, call.path))
 
-    async def patch_device(self, call: Call) -> Answer:
-        """PATCH /devices/{device}/parameters."""
-        return await self._change_device(call, replace=False)
+    async def patch(self, call: Call) -> Answer:
+        """PATCH .../parameters."""
 
-    async def put_device(self, call: Call) -> Answer:
-        """PUT /devices/{device}/parameters."""
-        return await self._change_device(call, replace=True)
+        async def make(connection: Connection, scope: Scope, call: Call) -> Layer:
+            return (await latest_layer(connection, scope.key)).patched(call.changes)
 
-    async def get_fleet(self, call: Call) -> Answer:  # noqa: ARG002
-        """GET /parameters."""
-        async with self._pool.acquire() as connection:
-            return await self._view_fleet(connection)
+        return await self._change(call, make)
 
-    async def patch_fleet(self, call: Call) -> Answer:
-        """PATCH /parameters."""
-        return await self._change_fleet(call, replace=False)
+    async def put(self, call: Call) -> Answer:
+        """PUT .../parameters."""
 
-    async def put_fleet(self, call: Call) -> Answer:
-        """PUT /parameters."""
-        return await self._change_fleet(call, replace=True)
+        async def make(connection: Connection, scope: Scope, call: Call) -> Layer:
+            own = await latest_layer(connection, scope.key)
+            return own.model_copy(update={"parameters": {}}).patched(call.changes)
 
-    async def _change_device(self, call: Call, *, replace: bool) -> Answer:
-        device = call.path["device"]
-        async with configuring(self._pool) as connection:
-            before = await self._view_device(connection, device)
-            require_match(call, before, "the parameters")
-            await self._change(connection, device_scope(device), call, device=device, replace=replace)
-            after = await self._view_device(connection, device)
-        # also where nothing changed: a repeat after a lost answer must end with the device in step
-        self._publisher.mark(device)
-        view = after.document
-        if call.query.wait_s and isinstance(view, DeviceParameters) and view.version is not None:
-            await self._wait({device: view.version}, call.query.wait_s)
-            return await self.get_device(call)
-        return after
+        return await self._change(call, make)
 
-    async def _change_fleet(self, call: Call, *, replace: bool) -> Answer:
-        async with configuring(self._pool) as connection:
-            require_match(call, await self._view_fleet(connection), "the parameters")
-            changed = await self._change(connection, FLEET, call, device=None, replace=replace)
-            versions = {
-                row["name"]: row["version"] for row in await connection.fetch(load("desired_versions"), changed)
-            }
-        self._publisher.mark(*changed)
-        pending = await self._wait(versions, call.query.wait_s)
-        async with self._pool.acquire() as connection:
-            return await self._view_fleet(connection, changed=tuple(changed), pending=pending)
+    async def rollback(self, call: Call) -> Answer:
+        """POST .../parameters:rollback."""
 
-    async def _change(
-        self, connection: Connection, scope: str, call: Call, *, device: str | None, replace: bool
-    ) -> list[str]:
-        own = await latest_layer(connection, scope)
-        layer = (own.model_copy(update={"parameters": {}}) if replace else own).patched(call.changes)
-        device_id = None
-        if device is not None:
-            device_id = await connection.fetchval("SELECT id FROM device WHERE name = $1", device)
+        async def make(connection: Connection, scope: Scope, call: Call) -> Layer:
+            return await version_of(connection, scope.key, call.query.to, self._publisher.shelf)
+
+        return await self._change(call, make)
+
+    async def _change(self, call: Call, make: Make) -> Answer:
         query: ChangeQuery = call.query
-        return await change_layer(
-            connection,
-            scope,
-            layer,
-            author=query.author,
-            reason=query.reason,
-            device_id=device_id,
-            shelf=await self._publisher.renew(connection),
-        )
-
-    async def _wait(self, versions: Mapping[str, int], wait_s: float) -> tuple[str, ...]:
-        """Wait until these devices have reported these versions or later; returns those that have not in time."""
-        deadline = time.monotonic() + wait_s
-        pending = dict(versions)
-        with self._signals.watching(versions) as reported:
-            while True:
-                reported.clear()
-                rows = await self._pool.fetch(load("reported_versions"), list(pending))
-                for row in rows:
-                    if row["version"] >= pending[row["name"]]:
-                        del pending[row["name"]]
-                left_s = deadline - time.monotonic()
-                if not pending or left_s <= 0:
-                    return tuple(sorted(pending))
-                try:
-                    await asyncio.wait_for(reported.wait(), left_s)
-                except TimeoutError:
-                    return tuple(sorted(pending))
-
-    async def _view_device(self, connection: Connection, device: str) -> Answer:
-        row = await connection.fetchrow(load("device_detail"), device)
-        if row is None:
-            raise not_found("device", device)
-        device_id = await connection.fetchval("SELECT id FROM device WHERE name = $1", device)
-        state = (await load_states(connection, [device_id]))[0]
-        layers = (await _layer_view(connection, FLEET), await _layer_view(connection, device_scope(device)))
-        report = report_view(row)
-        desired = state.desired
-        document = None if desired is None else desired.model_dump(mode="json")
-        view = DeviceParameters(
-            device=device,
-            version=row["desired_version"],
-            effective=state.parameters(),
-            layers=layers,
-            reported=report,
-            in_step=in_step(row),
-            drift=drift(document, report),
-        )
-        return Answer(view, etag=f'"{layers[0].version}.{layers[1].version}.{row["desired_version"] or 0}"')
-
-    async def _view_fleet(
-        self, connection: Connection, changed: tuple[str, ...] = (), pending: tuple[str, ...] = ()
-    ) -> Answer:
-        layer = await _layer_view(connection, FLEET)
-        view = FleetParameters(
-            effective=compose([Layer(parameters=layer.parameters)]), layers=(layer,), changed=changed, pending=pending
-        )
-        return Answer(view, etag=f'"{layer.version}"')
+        async with configuring(self._pool) as connection:
+            scope = await find_scope(connection, call.path)
+            require_match(call, await view(connection, scope), "the parameters")
+            shelf = await self._publisher.renew(connection)
+            layer = await make(connection, scope, call)
+            changed = await change_scope(connection, scope, layer, shelf, author=query.author, reason=query.reason)
+            # of a device also where nothing changed: a repeat after a lost answer must end with it in step
+            touched = changed if scope.device is None else [scope.device]
+            rows = await connection.fetch(load("desired_versions"), touched)
+            versions = {row["name"]: row["version"] for row in rows}
+            after = await view(connection, scope, changed)
+        self._publisher.mark(*touched)
+        if scope.device is not None and not query.wait_s:
+            return after
+        pending = await wait_reported(self._pool, self._signals, versions, query.wait_s)
+        async with self._pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
+            return await view(connection, scope, changed, pending)
 
 
-async def _layer_view(connection: Connection, scope: str) -> LayerView:
-    row = await connection.fetchrow(load("latest_layer"), scope)
-    if row is None:
-        return LayerView(scope=scope, version=0, parameters={}, author=None, reason=None, created_at=None)
-    return LayerView(
-        scope=scope,
-        version=row["version"],
-        parameters=read_layer(row["document"]).parameters,
-        author=row["author"],
-        reason=row["reason"],
-        created_at=row["created_at"],
-    )
+def fields_of(path: str) -> dict[str, str]:
+    """Descriptions of the fields of a scope's path."""
+    return {name: text for name, text in FIELDS.items() if f"{{{name}}}" in path}

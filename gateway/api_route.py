@@ -135,7 +135,8 @@ def require_match(call: Call, now: Answer, what: str) -> None:
         return
     if now.etag not in [tag.strip() for tag in call.if_match.split(",")]:
         fault = Problem("If-Match", f"{call.if_match[:100]} is not {now.etag}, which holds now", "GET it again")
-        raise ApiError(412, f"{what} have changed since they were read", [fault])
+        current = None if isinstance(now.document, str) else now.document.model_dump(mode="json", by_alias=True)
+        raise ApiError(412, f"{what} have changed since they were read", [fault], current=current, etag=now.etag)
 
 
 class NoQuery(ApiModel):

@@ -10,8 +10,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from broker.messages import Desired, MeterConfig, Parameters
+from gateway.capabilities import known_parameters, note_unsupported, unsupported
 from gateway.database import Connection
-from gateway.layers import FLEET, Layer, compose
+from gateway.layering import Laid, Layering, load_layering, read_layer
+from gateway.layers import Layer, compose, merged_values
 from gateway.meters import KnownMeter, assign, from_row
 from gateway.shelf import Shelf
 from gateway.sql import load
@@ -32,7 +34,8 @@ class DeviceState:
 
     id: int
     name: str
-    fleet: Layer
+    below: tuple[Laid, ...]
+    """The layers under its own, the lowest first: the fleet's, then its groups'."""
     own: Layer
     meters: tuple[KnownMeter, ...]
     desired: Desired | None
@@ -42,14 +45,29 @@ class DeviceState:
     """Its labels and what its registration says, `device` (its name) among them."""
     before: Mapping[str, str] = field(default_factory=dict)
     """What its meters had before the canary that they have, by key."""
+    knows: frozenset[str] | None = None
+    """The parameters that its software knows, None where it does not say."""
 
     def next_version(self) -> int:
         """The version that a change gets."""
         return max(self.desired.version if self.desired else 0, self.floor) + 1
 
+    def layers(self) -> tuple[Layer, ...]:
+        """All of its layers, the lowest first."""
+        return (*(laid.layer for laid in self.below), self.own)
+
+    def unsupported(self) -> tuple[str, ...]:
+        """The parameters that its software does not know."""
+        return unsupported(self.knows)
+
+    def left_out(self) -> tuple[str, ...]:
+        """Parameters that some layer sets and that its software does not know."""
+        stated = merged_values(self.layers())
+        return tuple(name for name in self.unsupported() if name in stated)
+
     def parameters(self) -> Parameters:
         """The parameters that hold now."""
-        return compose((self.fleet, self.own))
+        return compose(self.layers(), self.unsupported())
 
     def assigned(self, shelf: Shelf) -> dict[str, MeterConfig]:
         """The spec of each meter."""
@@ -72,29 +90,12 @@ async def load_states(connection: Connection, device_ids: Sequence[int]) -> list
     meters: dict[int, list[KnownMeter]] = defaultdict(list)
     for row in await connection.fetch(load("meters_of_devices"), ids):
         meters[row["device_id"]].append(from_row(row, json.loads(row["facts"])))
-    fleet = await latest_layer(connection, FLEET)
+    layering = await load_layering(connection, ids)
     before: dict[int, dict[str, str]] = defaultdict(dict)
     for row in await connection.fetch(load("rollout_before"), ids):
         before[row["device_id"]][row["key"]] = row["before"]
     rows = await connection.fetch(load("device_states"), ids)
-    return [_state(row, fleet, tuple(meters[row["id"]]), before[row["id"]]) for row in rows]
-
-
-async def latest_layer(connection: Connection, scope: str) -> Layer:
-    """What a scope says now; an empty layer where it never said anything."""
-    row = await connection.fetchrow(load("latest_layer"), scope)
-    return read_layer(row["document"] if row else None)
-
-
-def read_layer(document: str | None) -> Layer:
-    """A stored document as a layer; what a newer Wattline may have added is passed over."""
-    return Layer() if document is None else Layer.model_validate_json(document, extra="ignore")
-
-
-async def add_layer(connection: Connection, scope: str, layer: Layer, *, author: str, reason: str | None) -> int:
-    """Enter a new version of a scope's layer; returns the version."""
-    version: int = await connection.fetchval(load("add_layer"), scope, json.dumps(layer.document()), author, reason)
-    return version
+    return [_state(row, layering, tuple(meters[row["id"]]), before[row["id"]]) for row in rows]
 
 
 async def rebuild(
@@ -109,7 +110,8 @@ async def rebuild(
     changed: list[str] = []
     for start in range(0, len(device_ids), PORTION):
         fresh = []
-        for state in await load_states(connection, device_ids[start : start + PORTION]):
+        states = await load_states(connection, device_ids[start : start + PORTION])
+        for state in states:
             desired = _renewed(state, state.assigned(shelf), author)
             if desired is not None:
                 fresh.append((state.id, desired))
@@ -117,17 +119,23 @@ async def rebuild(
             # matching takes its time: others of this process must get theirs
             await asyncio.sleep(0)
         await store_desired(connection, fresh)
+        await note_unsupported(connection, states)
     return changed
 
 
 def _renewed(state: DeviceState, meters: dict[str, MeterConfig], author: str) -> Desired | None:
     """The next version, or None where the content is what it was and the device is not ahead."""
-    now, parameters = state.desired, state.parameters()
-    if now is not None and state.floor <= now.version and (now.parameters, now.meters) == (parameters, meters):
-        return None
-    return Desired(
-        version=state.next_version(), author=author, at=datetime.now(UTC), parameters=parameters, meters=meters
+    now = state.desired
+    fresh = Desired(
+        version=state.next_version(),
+        author=author,
+        at=datetime.now(UTC),
+        parameters=state.parameters(),
+        meters=meters,
+        not_supported=state.unsupported() or None,
     )
+    same = now is not None and now.model_copy(update={"version": fresh.version}).digest() == fresh.digest()
+    return None if now is not None and same and state.floor <= now.version else fresh
 
 
 async def store_desired(connection: Connection, fresh: Sequence[tuple[int, Desired]]) -> None:
@@ -148,32 +156,18 @@ async def store_desired(connection: Connection, fresh: Sequence[tuple[int, Desir
     await connection.execute(load("set_meter_specs"), list(given), list(given.values()))
 
 
-def _state(row: Any, fleet: Layer, meters: tuple[KnownMeter, ...], before: Mapping[str, str]) -> DeviceState:
+def _state(row: Any, layering: Layering, meters: tuple[KnownMeter, ...], before: Mapping[str, str]) -> DeviceState:
     reported: int = row["reported_version"] or 0
+    labels = json.loads(row["labels"])
     return DeviceState(
         id=row["id"],
         name=row["name"],
-        fleet=fleet,
+        below=layering.below(row["id"], labels),
         own=read_layer(row["layer"]),
         meters=meters,
         desired=Desired.model_validate_json(row["desired"], extra="ignore") if row["desired"] else None,
         floor=reported if row["reported_state"] in HELD and reported <= MAX_VERSION else 0,
-        labels=json.loads(row["labels"]),
+        labels=labels,
         before=before,
+        knows=known_parameters(row["knows"]),
     )
-
-
-async def change_layer(
-    connection: Connection,
-    scope: str,
-    layer: Layer,
-    *,
-    author: str,
-    reason: str | None,
-    device_id: int | None,
-    shelf: Shelf,
-) -> list[str]:
-    """Give a scope a new layer and rebuild what it touches; returns the names of the devices that it changed."""
-    if layer != await latest_layer(connection, scope):
-        await add_layer(connection, scope, layer, author=author, reason=reason)
-    return await rebuild(connection, None if device_id is None else [device_id], shelf, author=author)

@@ -100,11 +100,11 @@ class Handlers:
         log.info("report_stored", device=address.device, version=report.version, state=report.state)
         return "stored"
 
-    async def desired(self, address: Address, payload: bytes, *, retained: bool = False) -> str:
+    async def desired(self, address: Address, payload: bytes, *, retained: bool = False, echoes: bool = True) -> str:
         """Compare what stands at the broker with the store: ours, lost, or published by hand.
 
         `retained` says that the message stood there before we came: an earlier version of ours then only means that a
-        change was made while the broker was away.
+        change was made while the broker was away. Without `echoes` it did not come by the session that we publish on.
         """
         device = address.device
         known = await self._pool.fetchrow(load("desired_known"), device)
@@ -114,13 +114,13 @@ class Handlers:
             return "unknown_device"
         if not payload:
             return await self._restore_empty(device)
-        return await self._compare(device, known, payload, retained=retained)
+        return await self._compare(device, known, payload, retained=retained, echoes=echoes)
 
-    async def _compare(self, device: str, known: "Record", payload: bytes, *, retained: bool) -> str:
+    async def _compare(self, device: str, known: "Record", payload: bytes, *, retained: bool, echoes: bool) -> str:
         """Ours, in step or on its way, or another's, which is adopted. Raises ContractError where it can't be."""
         given = Desired.parse(payload)
         mark = (given.version, given.digest())
-        echo = self._publisher.is_echo(device, *mark)
+        echo = echoes and self._publisher.is_echo(device, *mark)
         if mark == (known["version"], known["hash"]):
             self._retained.saw(device)
             return "in_step"

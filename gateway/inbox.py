@@ -73,8 +73,8 @@ class Inbox:
                 if stop.is_set():
                     return
 
-    async def take(self, message: Inbound) -> None:
-        """Store or quarantine one message, then acknowledge it."""
+    async def take(self, message: Inbound, *, checked: bool = False) -> None:
+        """Store or quarantine one message, then acknowledge it; a `checked` one is no echo of a publication."""
         try:
             address = self._topics.parse(message.topic)
             handle = self._handle[address.kind]
@@ -83,7 +83,9 @@ class Inbox:
             return
         work: Callable[[], Awaitable[str]] = partial(handle, address, message.payload)
         if address.kind is Kind.DESIRED:
-            work = partial(self._handlers.desired, address, message.payload, retained=message.retain)
+            work = partial(
+                self._handlers.desired, address, message.payload, retained=message.retain, echoes=not checked
+            )
         elif address.kind is Kind.REPLIES:
             work = partial(self._handlers.replies, address, message.payload, correlation=message.correlation)
         try:

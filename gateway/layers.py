@@ -1,6 +1,8 @@
 """Layers of parameters: what a scope says of its own, and how layers become one valid whole. Pure functions."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -19,6 +21,24 @@ ObisPattern = Annotated[str, StringConstraints(pattern=OBIS_PATTERN)]
 def device_scope(device: str) -> str:
     """The scope of one device's own layer."""
     return f"device:{device}"
+
+
+def group_scope(group: str) -> str:
+    """The scope of a group's layer."""
+    return f"group:{group}"
+
+
+def merge_patch(target: Any, patch: Any) -> Any:
+    """A document with a JSON Merge Patch applied (RFC 7396): null removes, objects merge, all else replaces."""
+    if not isinstance(patch, Mapping):
+        return patch
+    merged = dict(target) if isinstance(target, Mapping) else {}
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = merge_patch(merged.get(name), value)
+    return merged
 
 
 class ParameterSet(Message):
@@ -69,8 +89,32 @@ class Layer(Message):
 
     def patched(self, changes: Mapping[str, Any]) -> "Layer":
         """The layer with parameters set, or given back where the value is None."""
-        merged = {**self.parameters, **changes}
-        return self.model_copy(update={"parameters": {name: v for name, v in merged.items() if v is not None}})
+        return self.model_copy(update={"parameters": merge_patch(self.parameters, changes)})
+
+    def digest(self) -> str:
+        """SHA-256 in hex over the canonical JSON of the document."""
+        return hashlib.sha256(json.dumps(self.document(), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A field that two documents say otherwise; None where one does not say it."""
+
+    field: str
+    before: Any
+    after: Any
+
+
+def differences(before: Layer, after: Layer) -> tuple[Difference, ...]:
+    """What changed from one version of a layer to another, by field."""
+    old, new = _flat(before), _flat(after)
+    names = sorted(old.keys() | new.keys())
+    return tuple(Difference(name, old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name))
+
+
+def _flat(layer: Layer) -> dict[str, Any]:
+    pins = {f"meters.{key}.spec": config.spec for key, config in layer.meters.items()}
+    return {**layer.parameters, **pins}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +126,40 @@ class Problem:
     fix: str = ""
 
 
-def compose(layers: Iterable[Layer]) -> Parameters:
-    """The parameters that hold where layers lie over one another, the lowest first.
+def merged_values(layers: Iterable[Layer]) -> dict[str, Any]:
+    """What layers that lie over one another say together, the lowest first; only parameters that we know."""
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        merged = merge_patch(merged, layer.parameters)
+    return {name: value for name, value in merged.items() if name in Parameters.model_fields}
+
+
+def whole_problems(layers: Iterable[Layer], changed: Collection[str]) -> list[Problem]:
+    """What the parameter model says against the whole where these parameters changed.
+
+    What is wrong with others stood there before, and compose() passes it over.
+    """
+    try:
+        Parameters.model_validate_json(_DOCUMENT.dump_json(merged_values(layers)))
+    except ValidationError as error:
+        return [one for one in problems(error) if one.field == "body" or one.field.partition(".")[0] in changed]
+    return []
+
+
+def compose(layers: Iterable[Layer], without: Collection[str] = ()) -> Parameters:
+    """The parameters that hold where layers lie over one another, the lowest first, `without` some of them.
 
     Parameters of documents that this version no longer knows, or no longer allows, are passed over: a document that
     once was valid must not stop the fleet's configuration.
     """
-    merged: dict[str, Any] = {}
-    for layer in layers:
-        merged.update({name: value for name, value in layer.parameters.items() if name in Parameters.model_fields})
+    merged = {name: value for name, value in merged_values(layers).items() if name not in without}
     while True:
         try:
             return Parameters.model_validate_json(_DOCUMENT.dump_json(merged))
         except ValidationError as error:
             bad = {str(problem["loc"][0]) for problem in error.errors(include_url=False) if problem["loc"]}
-            merged = {name: value for name, value in merged.items() if name not in bad}
+            # a rule about several parameters names none of them: then only the defaults are sure to fit together
+            merged = {name: value for name, value in merged.items() if bad and name not in bad}
 
 
 def read_changes(model: type[Message], payload: bytes) -> dict[str, Any]:
@@ -120,7 +183,9 @@ def _problem(entry: Any, known: Sequence[str]) -> Problem:
     if entry["type"] == "model_type":
         return Problem(field or "body", "this is no JSON object", "send an object of parameters")
     if entry["type"] == "extra_forbidden":
-        return Problem(field, "unknown parameter", f"known are: {', '.join(known) or 'none'}")
+        # parameters may stand inside another document
+        names = KNOWN if field.startswith("parameters.") else known
+        return Problem(field, "unknown parameter", f"known are: {', '.join(names) or 'none'}")
     given = repr(entry.get("input"))
     reason = str(entry["msg"]).removeprefix("Value error, ")
     return Problem(
@@ -129,7 +194,7 @@ def _problem(entry: Any, known: Sequence[str]) -> Problem:
 
 
 def _allowed(field: str) -> str:
-    name = field.partition(".")[0]
+    name = field.removeprefix("parameters.").partition(".")[0]
     if name in OBIS_LISTS:
         return 'a list of patterns such as "1-0:1.8.*": digits, * . : - &'
     if name not in Parameters.model_fields:

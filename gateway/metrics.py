@@ -91,3 +91,11 @@ class Metrics:
             "wattline_gateway_streams_dropped", "Clients of the stream that were sent away, by reason.", ["reason"],
             registry=self.registry,
         )  # fmt: skip
+        self.stages = Counter(
+            "wattline_gateway_stages", "What became of staged changes of parameters, by event.", ["event"],
+            registry=self.registry,
+        )  # fmt: skip
+        self.compared = Counter(
+            "wattline_gateway_retained_compared", "Comparisons of all retained messages with the store, by result.",
+            ["result"], registry=self.registry,
+        )  # fmt: skip

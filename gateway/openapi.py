@@ -102,7 +102,7 @@ def _query_parameters(route: Route) -> list[dict[str, Any]]:
 
 
 def _headers(route: Route) -> list[dict[str, Any]]:
-    if route.body is None or not route.etag:
+    if route.method == "GET" or not route.etag:
         return []
     text = "The ETag of what was read: 412 where it has changed since."
     return [{"name": "If-Match", "in": "header", "description": text, "schema": {"type": "string"}}]

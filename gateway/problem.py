@@ -1,6 +1,7 @@
 """Errors of the HTTP API as problem+json (RFC 9457), each naming the field and the fix."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from aiohttp import web
 from pydantic import ValidationError
@@ -29,13 +30,20 @@ class ApiError(WattlineError):
     """A request that gets an error; `faults` name the fields."""
 
     def __init__(
-        self, status: int, detail: str, faults: Sequence[Problem] = (), headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        detail: str,
+        faults: Sequence[Problem] = (),
+        headers: Mapping[str, str] | None = None,
+        current: dict[str, Any] | None = None,
+        etag: str | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.faults = tuple(faults)
-        self.headers = dict(headers or {})
+        self.headers = {**(headers or {}), **({"ETag": etag} if etag else {})}
+        self.current = current
 
     def response(self) -> web.Response:
         """The answer that tells of it."""
@@ -46,6 +54,7 @@ class ApiError(WattlineError):
             detail=self.detail,
             field=self.faults[0].field if self.faults else None,
             errors=tuple(Fault(field=fault.field, reason=fault.reason, fix=fault.fix) for fault in self.faults),
+            current=self.current,
         )
         return web.Response(
             status=self.status,
@@ -81,6 +90,11 @@ def wrong(field: str, reason: str, fix: str) -> ApiError:
     """One field that breaks a rule which no model knows."""
     fault = Problem(field, reason, fix)
     return ApiError(422, _sentence(fault), [fault])
+
+
+def wrongs(faults: Sequence[Problem]) -> ApiError:
+    """Fields that break such rules, at least one."""
+    return ApiError(422, _sentence(faults[0]), faults)
 
 
 def refused(error: ContractError) -> ApiError:

@@ -23,6 +23,7 @@ from gateway.metrics import Metrics
 from gateway.notices import Notices, Sweep
 from gateway.publisher import Publisher
 from gateway.reconciler import Reconciler, Retained
+from gateway.retained_check import RetainedCheck
 from gateway.rollout import Rollouts
 from gateway.rollout_judge import RolloutJudge
 from gateway.settings import GatewaySettings
@@ -30,6 +31,7 @@ from gateway.shelf import Shelf, load_shelf, publish_catalogue
 from gateway.signals import Signals
 from gateway.spec_by_hand import SpecsByHand
 from gateway.spec_life import SpecLife
+from gateway.stages import Stages
 from meters.catalogue import catalogue
 from store.pool import Pool, open_pool
 
@@ -99,9 +101,14 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
         commands = Commands(pool, signals, metrics, settings.client_id, bounds)
         handlers = Handlers(pool, publisher, retained, signals, metrics, by_hand, commands)
         inbox = Inbox(session, pool, topics, handlers, publisher, metrics)
+        check = RetainedCheck(
+            settings.broker.as_user("gateway"), settings.client_id, topics, pool, inbox, publisher, metrics,
+            settings.reconcile_s, settings.reconcile_quiet_s,
+        )  # fmt: skip
         probe = DatabaseProbe(pool)
         rollouts = Rollouts(pool, publisher, metrics)
-        table = routes(pool, publisher, signals, rollouts, settings.rollout, commands)
+        stages = Stages(pool, publisher, metrics, settings.stage_tick_s)
+        table = routes(pool, publisher, signals, rollouts, settings.rollout, commands, stages)
         kept, gateway = settings.commands_kept_days, settings.client_id
         sender = CommandSender(session, pool, topics, commands, metrics, gateway, kept)
         await stack.enter_async_context(session)
@@ -118,6 +125,8 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
                     group.create_task(work, name=name)
                     for name, work in _watching(settings, pool, publisher, rollouts, metrics)
                 ),
+                group.create_task(stages.run(), name="gateway.stages"),
+                group.create_task(check.run(), name="gateway.retained"),
             ]
             taking = group.create_task(inbox.run(stop), name="gateway.inbox")
             await _drain(stop, settings, publisher, inbox, taking)

@@ -42,6 +42,8 @@ class GatewaySettings(ServiceSettings):
     """How long a browser stays logged in."""
     reconcile_quiet_s: float = Field(default=1.0, ge=0.1, le=60)
     """The retained messages have all come once none has for so long after a connection."""
+    reconcile_s: float = Field(default=600.0, ge=0.5, le=86400)
+    """How often all retained messages are compared with the store while the connection lasts, give or take a fifth."""
     rollout: Limits = Limits()
     """By how much a canary may be worse before it is withdrawn."""
     judge_s: float = Field(default=15.0, ge=0.1, le=3600)
@@ -54,6 +56,8 @@ class GatewaySettings(ServiceSettings):
     """Commands to all devices that wait for their reply."""
     commands_kept_days: int = Field(default=365, ge=1, le=36_500)
     """After so long the history of commands is forgotten."""
+    stage_tick_s: float = Field(default=2.0, ge=0.05, le=60)
+    """How often staged changes of parameters are judged."""
     drain_s: float = Field(default=5.0, ge=0.1, le=60)
     """How long a stop waits for what is being stored and published."""
 

@@ -18,9 +18,10 @@ from deploy.local.locks import file_lock
 from deploy.local.settings import LocalSettings
 
 SUITE = "trixie"
-PACKAGES = ("postgresql-17", "postgresql-17-timescaledb", "mosquitto")
+PACKAGES = ("postgresql-17", "postgresql-17-timescaledb", "mosquitto", "mosquitto-clients")
 POSTGRES_BIN = Path("usr/lib/postgresql/17/bin")
 MOSQUITTO = Path("usr/sbin/mosquitto")
+MOSQUITTO_PUB = Path("usr/bin/mosquitto_pub")
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _HOST_PACKAGES = {
     "mmdebstrap": Path("/usr/bin/mmdebstrap"),
@@ -159,7 +160,11 @@ def _write_launchers(root: Path) -> None:
     loader = next(iter(sorted(root.glob("usr/lib/*/ld-linux*.so.*"))), None)
     if loader is None:
         raise ProvisionError("the packages hold no loader for this machine's processor")
-    for program in (MOSQUITTO, *(path.relative_to(root) for path in sorted((root / POSTGRES_BIN).iterdir()))):
+    for program in (
+        MOSQUITTO,
+        MOSQUITTO_PUB,
+        *(path.relative_to(root) for path in sorted((root / POSTGRES_BIN).iterdir())),
+    ):
         path = root / program
         with path.open("rb") as file:
             if file.read(4) != b"\x7fELF":

@@ -42,6 +42,8 @@ class Toolchain:
     mosquitto: Path
     postgres_bin: Path
     origin: str
+    mosquitto_pub: Path | None = None
+    """Mosquitto's own client, as an engineer's hand on a topic; None where the system has Mosquitto without it."""
 
     @property
     def postgres(self) -> Path:
@@ -83,8 +85,9 @@ def provide(settings: LocalSettings, progress: Progress) -> Toolchain:
     Raises ToolchainError with one sentence on what to install.
     """
     found = look(settings)
+    client = shutil.which("mosquitto_pub")
     if found.mosquitto and found.postgres_bin:
-        return Toolchain(found.mosquitto, found.postgres_bin, "system")
+        return Toolchain(found.mosquitto, found.postgres_bin, "system", Path(client) if client else None)
     try:
         root = debian.provide(settings, progress)
     except debian.ProvisionError as error:
@@ -97,6 +100,7 @@ def provide(settings: LocalSettings, progress: Progress) -> Toolchain:
         found.mosquitto or root / debian.MOSQUITTO,
         found.postgres_bin or root / debian.POSTGRES_BIN,
         f"{root}" if not (found.mosquitto or found.postgres_bin) else f"system and {root}",
+        Path(client) if client else root / debian.MOSQUITTO_PUB,
     )
 
 

@@ -1,5 +1,6 @@
 SELECT d.id, d.name, t.document::text AS desired, t.version AS desired_version, r.version AS reported_version,
-       r.state AS reported_state, l.document::text AS layer, (s.labels || s.facts)::text AS labels
+       r.state AS reported_state, l.document::text AS layer, (s.labels || s.facts)::text AS labels,
+       (d.registration #> '{software,parameters}')::text AS knows
 FROM device d
 JOIN device_label_set s ON s.device_id = d.id
 LEFT JOIN desired t ON t.device_id = d.id

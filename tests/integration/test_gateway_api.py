@@ -275,6 +275,11 @@ async def test_the_openapi_document_is_valid_and_answers_follow_it(broker: Broke
             "/rollouts", "/specs/{name}/{version}/rollout", "/specs/{name}/{version}:rollout",
             "/specs/{name}/{version}:release", "/specs/{name}/{version}:withdraw", "/devices/{device}/labels",
         }  # fmt: skip
+        for scope in ("", "/groups/{group}", "/devices/{device}"):
+            wanted |= {f"{scope}/parameters{rest}" for rest in ("", "/history", "/diff", ":rollback")}
+        wanted |= {"/parameters:stage", "/groups/{group}/parameters:stage", "/groups", "/groups/{group}"}
+        wanted |= {"/groups/{group}/devices", "/stages", "/stages/{stage}", "/stages/{stage}/devices"}
+        wanted |= {f"/stages/{{stage}}:{verb}" for verb in ("pause", "resume", "abort")}
         assert set(document["paths"]) == {f"/api/v1{path}" for path in wanted}
         meter = quote(KEY, safe="")
         for path, real in {
@@ -285,6 +290,10 @@ async def test_the_openapi_document_is_valid_and_answers_follow_it(broker: Broke
             "/meters/{meter}/readings": f"/meters/{meter}/readings",
             "/devices/{device}/parameters": "/devices/d1/parameters",
             "/parameters": "/parameters",
+            "/parameters/history": "/parameters/history",
+            "/parameters/diff": "/parameters/diff",
+            "/groups": "/groups",
+            "/stages": "/stages",
             "/specs": "/specs",
             "/rollouts": "/rollouts",
             "/devices/{device}/labels": "/devices/d1/labels",

@@ -1,6 +1,7 @@
 """Which messages by hand are adopted, as what, and which are refused by which field."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ from broker.errors import ContractError
 from broker.messages import Desired, MeterConfig
 from gateway.adoption import consider
 from gateway.desired import DeviceState
-from gateway.layers import Layer
+from gateway.layering import Laid
+from gateway.layers import FLEET, Layer
 from gateway.meters import KnownMeter
 from gateway.shelf import Published, Shelf
 from meters.catalogue import catalogue
@@ -22,9 +24,10 @@ METER = KnownMeter(key="LGZ:1", protocol="p1", port="/dev/ttyUSB0")
 
 
 def state(own: Layer | None = None, fleet: Layer | None = None) -> DeviceState:
-    draft = DeviceState(1, "d1", fleet or Layer(), own or Layer(), (METER,), None, 0)
+    below = (Laid(FLEET, fleet or Layer()),)
+    draft = DeviceState(1, "d1", below, own or Layer(), (METER,), None, 0)
     desired = Desired(version=5, parameters=draft.parameters(), meters=draft.assigned(SHELF)).sealed()
-    return DeviceState(1, "d1", fleet or Layer(), own or Layer(), (METER,), desired, 0)
+    return replace(draft, desired=desired)
 
 
 def message(**fields: Any) -> bytes:

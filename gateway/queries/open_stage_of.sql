@@ -1,0 +1,1 @@
+SELECT id FROM parameter_stage WHERE scope = $1 AND state IN ('running', 'paused')

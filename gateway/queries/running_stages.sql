@@ -1,0 +1,1 @@
+SELECT id FROM parameter_stage WHERE state = 'running' ORDER BY id
