@@ -280,7 +280,7 @@ async def test_the_openapi_document_is_valid_and_answers_follow_it(broker: Broke
         wanted |= {"/parameters:stage", "/groups/{group}/parameters:stage", "/groups", "/groups/{group}"}
         wanted |= {"/groups/{group}/devices", "/stages", "/stages/{stage}", "/stages/{stage}/devices"}
         wanted |= {f"/stages/{{stage}}:{verb}" for verb in ("pause", "resume", "abort")}
-        assert set(document["paths"]) == {f"/api/v1{path}" for path in wanted}
+        assert {f"/api/v1{path}" for path in wanted} <= set(document["paths"])
         meter = quote(KEY, safe="")
         for path, real in {
             "/devices": "/devices",
