@@ -5,7 +5,7 @@ READY := .venv/.ready
 CAPTURES := $(abspath $(or $(WATTLINE_CAPTURES),../shared/captures))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test bench lint lock clean
+.PHONY: help venv demo test bench lint lock vendor pictures clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -38,6 +38,12 @@ lint: $(READY) ## formatting, rules, types, imports
 
 lock: $(READY) ## pin the requirements anew from pyproject.toml, with hashes and no address
 	@$(PYTHON) -m deploy.local.lock
+
+vendor: $(READY) ## fetch the console's JavaScript libraries anew, through npm, at the versions of vendor.json
+	@$(PYTHON) -m deploy.vendor
+
+pictures: $(READY) ## draw the console's pictures for docs/ with the browser of the tests
+	@$(PYTHON) -m tests.console.pictures
 
 clean: ## remove .venv and whatever tools left; the servers' cache stays
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .run dist build

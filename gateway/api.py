@@ -1,6 +1,5 @@
-"""The HTTP API: the route table, authentication, and errors as problem+json."""
+"""The HTTP API: the route table, and errors as problem+json."""
 
-import hmac
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -10,6 +9,8 @@ import structlog
 from aiohttp import web
 
 from broker.messages import MAX_PAYLOAD_BYTES
+from gateway.access import Doorkeeper
+from gateway.api_access import AccessRoutes
 from gateway.api_commands import CommandRoutes
 from gateway.api_decode import DecodeRoutes
 from gateway.api_devices import DeviceRoutes
@@ -24,15 +25,20 @@ from gateway.api_rollouts import RolloutRoutes
 from gateway.api_route import PREFIX, Route
 from gateway.api_specs import SpecRoutes
 from gateway.api_stages import StageRoutes
+from gateway.api_stream import StreamRoutes
+from gateway.audit import Audit
+from gateway.changes import Changes
 from gateway.commands import Commands
 from gateway.database import heals, refuses_data
+from gateway.door import Door
 from gateway.layers import Problem
 from gateway.metrics import Metrics
-from gateway.openapi import document, page
+from gateway.openapi import document
 from gateway.problem import ApiError
 from gateway.publisher import Publisher
 from gateway.rollout import Rollouts
 from gateway.rollout_models import Limits
+from gateway.settings import GatewaySettings
 from gateway.signals import Signals
 from gateway.spec_answer import SpecAnswers
 from gateway.spec_life import SpecLife
@@ -41,12 +47,6 @@ from store.pool import Pool
 
 log = structlog.get_logger()
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-OPEN = (f"{PREFIX}/openapi.json",)
-"""What needs no token below the API's prefix."""
-PAGE_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
-    "X-Content-Type-Options": "nosniff",
-}
 
 
 def routes(
@@ -78,65 +78,70 @@ def routes(
     ]
 
 
-def application(
-    table: Sequence[Route], metrics: Metrics, token: str | None, extra: Sequence[web.RouteDef]
-) -> web.Application:
-    """The whole application; with a token each request below the prefix must bear it."""
-    specification = document(table, secured=token is not None)
-    shown = page(specification)
+class Api:
+    """The route table, the door before it, and the application that serves both."""
 
-    async def openapi(_: web.Request) -> web.Response:
-        return web.json_response(specification)
+    def __init__(self, table: Sequence[Route], pool: Pool, metrics: Metrics, settings: GatewaySettings) -> None:
+        self._metrics = metrics
+        token = settings.api_token.get_secret_value() if settings.api_token else None
+        keeper = Doorkeeper(pool, token)
+        self.door = Door(keeper, Audit(pool, metrics), metrics, settings)
+        self.changes = Changes(pool)
+        self._streams = StreamRoutes(pool, self.changes, keeper, metrics, settings.api_streams)
+        self.table = (
+            *table,
+            *AccessRoutes(pool, keeper).routes(),
+            *self._streams.routes(),
+        )
+        self.specification = document(self.table, secured=keeper.guarded)
 
-    async def docs(_: web.Request) -> web.Response:
-        return web.Response(text=shown, content_type="text/html", headers=PAGE_HEADERS)
+    def application(self, extra: Sequence[web.RouteDef]) -> web.Application:
+        """The whole application: the API, its documents, and `extra`."""
 
-    middlewares = [_measured(metrics), _told, _authenticated(token)]
-    app = web.Application(middlewares=middlewares, client_max_size=MAX_PAYLOAD_BYTES)
-    for route in table:
-        app.router.add_route(route.method, PREFIX + route.path, route.__call__)
-    app.router.add_get(f"{PREFIX}/openapi.json", openapi)
-    app.router.add_get("/docs", docs)
-    app.router.add_get(f"{PREFIX}/docs", docs)
-    app.add_routes(extra)
-    return app
+        async def openapi(_: web.Request) -> web.Response:
+            return web.json_response(self.specification)
 
+        app = web.Application(
+            middlewares=[_measured(self._metrics), told, self.door.guard], client_max_size=MAX_PAYLOAD_BYTES
+        )
+        for route in self.table:
+            app.router.add_route(route.method, PREFIX + route.path, self.door.serve(route))
+        app.router.add_get(f"{PREFIX}/openapi.json", openapi)
+        app.add_routes(extra)
+        app.on_shutdown.append(self._ending)
+        return app
 
-def _authenticated(token: str | None) -> Any:
-    expected = f"Bearer {token}".encode()
-
-    @web.middleware
-    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-        guarded = request.path.startswith(PREFIX + "/") and request.path not in (*OPEN, f"{PREFIX}/docs")
-        if token is not None and guarded:
-            given = request.headers.get("Authorization", "").encode(errors="replace")
-            if not hmac.compare_digest(given, expected):
-                fault = Problem("Authorization", "no valid bearer token", "send Authorization: Bearer <token>")
-                raise ApiError(401, "the API asks for its token", [fault])
-        return await handler(request)
-
-    return check
+    async def _ending(self, _: web.Application) -> None:
+        self._streams.end()
 
 
 @web.middleware
-async def _told(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def told(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn whatever goes wrong into problem+json."""
     try:
         return await handler(request)
-    except ApiError as error:
-        headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
-        return error.response(headers)
-    except web.HTTPRequestEntityTooLarge:
-        fault = Problem("body", f"more than {MAX_PAYLOAD_BYTES} bytes", "send less")
-        return ApiError(413, f"at most {MAX_PAYLOAD_BYTES} bytes are taken", [fault]).response()
-    except web.HTTPException as error:
-        if error.status < 400:
+    except Exception as error:
+        found = problem_of(error, request)
+        if found is None:
             raise
-        allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
-        fault = Problem("path", f"{request.method} {request.path[:200]}: {error.reason}", "see /docs")
-        return ApiError(error.status, f"{error.reason}: see /docs", [fault]).response(allow)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-        return _database_problem(error).response()
+        return found.response()
+
+
+def problem_of(error: Exception, request: web.Request) -> ApiError | None:
+    """What to tell of an error, None where it is no error at all or nobody's to explain."""
+    match error:
+        case ApiError():
+            return error
+        case web.HTTPRequestEntityTooLarge():
+            fault = Problem("body", f"more than {MAX_PAYLOAD_BYTES} bytes", "send less")
+            return ApiError(413, f"at most {MAX_PAYLOAD_BYTES} bytes are taken", [fault])
+        case web.HTTPException() if error.status >= 400:
+            allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
+            fault = Problem("path", f"{request.method} {request.path[:200]}: {error.reason}", "see /docs")
+            return ApiError(error.status, f"{error.reason}: see /docs", [fault], allow)
+        case asyncpg.PostgresError() | asyncpg.InterfaceError() | OSError() | TimeoutError():
+            return _database_problem(error)
+    return None
 
 
 def _database_problem(error: Exception) -> ApiError:

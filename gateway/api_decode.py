@@ -8,14 +8,13 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
-from aiohttp import web
 from pydantic import ValidationError
 
 from broker.errors import ContractError
+from gateway.access import Role
 from gateway.api_route import Answer, Call, Route
 from gateway.decode_models import DecodeAnswer, DecodedTelegram, DecodeQuery, DecodeRequest
-from gateway.layers import Problem
-from gateway.problem import ApiError, invalid, wrong
+from gateway.problem import TooManyError, invalid, wrong
 from gateway.publisher import Publisher
 from gateway.shelf import Shelf
 from meters.capture_text import Undressed, from_hex, undress
@@ -34,18 +33,6 @@ MAX_TELEGRAMS: Final = 500
 """Telegrams of one answer; the rest is counted in its summary only up to here, and `more` says so."""
 MAX_EXPLAINED: Final = 50
 _JSON_START: Final = b"{"
-
-
-class TooManyError(ApiError):
-    """Too many decodings at once; the answer says when to try again."""
-
-    def __init__(self, detail: str, retry_after_s: int) -> None:
-        super().__init__(429, detail, [Problem("request", detail, f"try again in {retry_after_s} s")])
-        self.retry_after_s = retry_after_s
-
-    def response(self, headers: dict[str, str] | None = None) -> web.Response:
-        """The answer that tells of it."""
-        return super().response({"Retry-After": str(self.retry_after_s), **(headers or {})})
 
 
 class Gate:
@@ -112,7 +99,7 @@ class DecodeRoutes:
         )
         return [
             Route("POST", "/decode", "decode", told, self.decode, DecodeAnswer, DecodeQuery, DecodeRequest,
-                  media=("application/json",)),
+                  media=("application/json",), role=Role.VIEWER),
         ]  # fmt: skip
 
     async def decode(self, call: Call) -> Answer:

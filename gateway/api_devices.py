@@ -8,7 +8,6 @@ from gateway.api_models import (
     DevicePage,
     DevicesQuery,
     DeviceSummary,
-    MetersQuery,
     MeterSummary,
     PageQuery,
     encode_cursor,
@@ -49,12 +48,23 @@ class DeviceRoutes:
     async def page(self, call: Call) -> Answer:
         """GET /devices."""
         query: DevicesQuery = call.query
-        after = text_cursor(query)
         names = None if query.selector is None else await self._chosen(query.selector)
-        rows = await self._pool.fetch(load("list_devices"), after, query.online, query.limit + 1, names)
-        items = tuple(device_summary(row) for row in rows[: query.limit])
+        rows = await self._pool.fetch(
+            load("list_devices"),
+            *_place(query),
+            query.online,
+            query.in_step,
+            query.q,
+            query.sort,
+            query.descending,
+            query.limit + 1,
+            names,
+        )
+        page = rows[: query.limit]
+        items = tuple(device_summary(row) for row in page)
         more = len(rows) > query.limit
-        return Answer(DevicePage(items=items, next=encode_cursor(items[-1].device) if more else None))
+        last = encode_cursor(query.sort, page[-1]["sort_key"], page[-1]["device"]) if more else None
+        return Answer(DevicePage(items=items, next=last))
 
     async def _chosen(self, selector: str) -> list[str]:
         try:
@@ -73,9 +83,11 @@ class DeviceRoutes:
         desired = json.loads(row["desired"]) if row["desired"] else None
         report = report_view(row)
         summary = device_summary(row)
+        specs = await self._pool.fetch(load("device_specs"), call.path["device"])
         return Answer(
             DeviceDetail(
-                **{name: getattr(summary, name) for name in DeviceSummary.model_fields},
+                **{name: getattr(summary, name) for name in DeviceSummary.model_fields if name != "specs"},
+                specs=tuple(one["spec"] for one in specs),
                 registration=json.loads(row["registration"]) if row["registration"] else None,
                 meters=tuple(MeterSummary(**dict(meter)) for meter in meters),
                 desired=desired,
@@ -85,7 +97,17 @@ class DeviceRoutes:
         )
 
 
-def text_cursor(query: PageQuery | MetersQuery) -> str:
+def _place(query: DevicesQuery) -> tuple[str | None, str | None]:
+    """Behind which sort key and name a page begins. Raises ApiError for a cursor of another list or order."""
+    match query.cursor:
+        case None:
+            return None, None
+        case [str() as sort, str() as key, str() as name] if sort == query.sort and "\0" not in key + name:
+            return key, name
+    raise wrong("cursor", "this is no cursor of this list in this order", CURSOR_FIX)
+
+
+def text_cursor(query: PageQuery) -> str:
     """The name after which a page begins. Raises ApiError for a cursor of another list."""
     if query.cursor is None:
         return ""

@@ -4,13 +4,17 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from gateway.api_cursors import timed_cursor
 from gateway.api_devices import CURSOR_FIX, text_cursor
 from gateway.api_models import (
+    FramePage,
+    FrameView,
     LatestReadings,
     MeterDetail,
     MeterPage,
     MetersQuery,
     MeterSummary,
+    PageQuery,
     ReadingPage,
     ReadingsQuery,
     ReadingView,
@@ -38,6 +42,7 @@ class MeterRoutes:
         fields = {"meter": "The meter's key, for example LGZ:12345678, percent-encoded."}
         one = "/meters/{meter}"
         newest = "The newest reading of each series."
+        kept = "Raw frames that are kept of a meter, the newest first."
         return [
             Route("GET", "/meters", "listMeters", "Meters by key.", self.page, MeterPage, MetersQuery),
             Route("GET", one, "getMeter", "A meter.", self.detail, MeterDetail, path_fields=fields),
@@ -52,6 +57,7 @@ class MeterRoutes:
                 ReadingsQuery,
                 path_fields=fields,
             ),
+            Route("GET", one + "/frames", "getFrames", kept, self.frames, FramePage, PageQuery, path_fields=fields),
         ]
 
     async def page(self, call: Call) -> Answer:
@@ -120,6 +126,19 @@ class MeterRoutes:
                 next=encode_cursor(page[-1]["at"].isoformat(), page[-1]["series_id"]) if more else None,
             )
         )
+
+    async def frames(self, call: Call) -> Answer:
+        """GET /meters/{meter}/frames."""
+        query: PageQuery = call.query
+        row = await self._meter(call)
+        rows = await self._pool.fetch(load("list_frames"), row["id"], *timed_cursor(query.cursor), query.limit + 1)
+        page = rows[: query.limit]
+        items = tuple(
+            FrameView(**{name: one[name] for name in FrameView.model_fields if name != "hex"}, hex=one["data"].hex())
+            for one in page
+        )
+        more = encode_cursor(page[-1]["received_at"].isoformat(), page[-1]["id"]) if len(rows) > query.limit else None
+        return Answer(FramePage(meter=row["meter"], items=items, next=more))
 
     async def _meter(self, call: Call) -> Any:
         row = await self._pool.fetchrow(load("meter_detail"), call.path["meter"])

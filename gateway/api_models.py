@@ -4,7 +4,7 @@ import base64
 import binascii
 import json
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -62,10 +62,20 @@ class PageQuery(ApiModel):
     cursor: Cursor | None = Field(default=None, description="`next` of the page before.")
 
 
+DeviceOrder = Literal["device", "last_seen_at", "online", "in_step", "meters", "software"]
+
+
 class DevicesQuery(PageQuery):
-    """Which devices."""
+    """Which devices, in which order."""
 
     online: bool | None = Field(default=None, description="Only those that are online, or that are not.")
+    in_step: bool | None = Field(default=None, description="Only those that have what is desired, or that have not.")
+    q: str | None = Field(
+        default=None, max_length=100, pattern=r"^[^\x00]*$",
+        description="Only those with this text in their name, software, a meter's key or spec.",
+    )  # fmt: skip
+    sort: DeviceOrder = Field(default="device", description="By what.")
+    descending: bool = Field(default=False, description="The other way round.")
     selector: str | None = Field(
         default=None, max_length=2048, description="Only those with these labels: site=warsaw,model!=pi3,tested,!spare."
     )
@@ -130,6 +140,7 @@ class DeviceSummary(ApiModel):
     reported_version: int | None
     reported_state: ReportedState | None
     in_step: bool | None
+    specs: tuple[str, ...] = Field(default=(), description="Specs that read its meters.")
     labels: dict[str, str] = Field(description="Those that people gave; GET .../labels has the facts beside them.")
 
 
@@ -238,6 +249,26 @@ class ReadingPage(ApiModel):
     start: At = Field(alias="from")
     end: At = Field(alias="to")
     items: tuple[ReadingView, ...]
+    next: str | None
+
+
+class FrameView(ApiModel):
+    """A raw frame that is kept; `at` is when the device took it from the line."""
+
+    received_at: At
+    at: At | None
+    reason: str
+    detail: str | None
+    port: str | None
+    protocol: str | None
+    hex: str
+
+
+class FramePage(ApiModel):
+    """Raw frames of a meter, the newest first."""
+
+    meter: str
+    items: tuple[FrameView, ...]
     next: str | None
 
 

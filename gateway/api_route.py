@@ -1,17 +1,19 @@
-"""One route of the API as data, and the adapter that turns requests into calls and results into responses."""
+"""One route of the API as data, and what turns requests into calls and results into responses."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
+from gateway.access import LOCAL, Principal, Role
 from gateway.api_models import ApiModel
 from gateway.layers import Problem, read_changes
 from gateway.problem import ApiError, invalid
 
 PREFIX = "/api/v1"
+M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,35 @@ class Call:
     """The body as it came, of a route with `media`."""
     accept: str = ""
     content_type: str = ""
+    who: Principal = LOCAL
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request as it came, over HTTP or from a page of the console."""
+
+    path: dict[str, str]
+    query: dict[str, Any] = field(default_factory=dict)
+    """Values by name; a list where one is given more than once."""
+    body: bytes = b""
+    who: Principal = LOCAL
+    if_match: str | None = None
+    accept: str = ""
+    content_type: str = ""
+
+    @classmethod
+    def of(cls, request: web.Request, body: bytes, who: Principal) -> "Asked":
+        """What an HTTP request asks for."""
+        values = {name: request.query.getall(name) for name in request.query}
+        return cls(
+            dict(request.match_info),
+            {name: given[0] if len(given) == 1 else given for name, given in values.items()},
+            body,
+            who,
+            request.headers.get("If-Match"),
+            request.headers.get("Accept", ""),
+            request.content_type,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,26 +88,39 @@ class Route:
     media: tuple[str, ...] = ()
     """Media types of a body that the handler reads itself; `body` then only describes it."""
 
-    async def __call__(self, request: web.Request) -> web.Response:
-        """Serve one request. Raises ApiError."""
-        query = _validated(self.query or NoQuery, request)
+    role: Role | None = None
+    """Who may call it; without it viewers may GET, and engineers all else."""
+    sends: tuple[str, ...] = ("application/json",)
+    """Media types of the answer."""
+    stream: Callable[[Call, web.Request], Awaitable[web.StreamResponse]] | None = None
+    """Answers in the handler's place, for as long as the client stays."""
+
+    @property
+    def needs(self) -> Role:
+        """The lowest role that may call it."""
+        return self.role or (Role.VIEWER if self.method == "GET" else Role.ENGINEER)
+
+    @property
+    def changes(self) -> bool:
+        """Whether it changes anything: what a viewer may call does not."""
+        return self.method != "GET" and self.needs is not Role.VIEWER
+
+    def validated(self, asked: Asked) -> Call:
+        """The call, its query and its parameters valid. Raises ApiError."""
+        query = _validated(self.query or NoQuery, asked.query)
+        if "author" in type(query).model_fields and "author" not in query.model_fields_set:
+            query = query.model_copy(update={"author": asked.who.author})
         changes: dict[str, Any] = {}
-        payload = await request.read() if self.body is not None else b""
         if self.body is not None and not self.media:
             try:
-                changes = read_changes(self.body, payload)
+                changes = read_changes(self.body, asked.body)
             except ValidationError as error:
                 raise invalid(error, tuple(self.body.model_fields)) from error
-        call = Call(
-            dict(request.match_info),
-            query,
-            changes,
-            request.headers.get("If-Match"),
-            payload,
-            request.headers.get("Accept", ""),
-            request.content_type,
-        )
-        answer = await self.handler(call)
+        return Call(asked.path, query, changes, asked.if_match, asked.body, asked.accept, asked.content_type, asked.who)
+
+    @staticmethod
+    def respond(answer: Answer) -> web.Response:
+        """The answer over HTTP."""
         headers = {"Cache-Control": "no-store"} | ({"ETag": answer.etag} if answer.etag else {})
         if isinstance(answer.document, str):
             return web.Response(text=answer.document, content_type="application/yaml", headers=headers)
@@ -92,16 +136,23 @@ def require_match(call: Call, now: Answer, what: str) -> None:
     if now.etag not in [tag.strip() for tag in call.if_match.split(",")]:
         fault = Problem("If-Match", f"{call.if_match[:100]} is not {now.etag}, which holds now", "GET it again")
         current = None if isinstance(now.document, str) else now.document.model_dump(mode="json", by_alias=True)
-        raise ApiError(412, f"{what} have changed since they were read", [fault], current, now.etag)
+        raise ApiError(412, f"{what} have changed since they were read", [fault], current=current, etag=now.etag)
 
 
 class NoQuery(ApiModel):
     """Routes without a query refuse one."""
 
 
-def _validated(model: type[ApiModel], request: web.Request) -> ApiModel:
-    values = {name: request.query.getall(name) for name in request.query}
+def read_body(model: type[M], call: Call) -> M:
+    """The body of a route with `media`, as JSON. Raises ApiError."""
     try:
-        return model.model_validate({name: given[0] if len(given) == 1 else given for name, given in values.items()})
+        return model.model_validate_json(call.body)
+    except ValidationError as error:
+        raise invalid(error, list(model.model_fields)) from error
+
+
+def _validated(model: type[ApiModel], values: dict[str, Any]) -> ApiModel:
+    try:
+        return model.model_validate(values)
     except ValidationError as error:
         raise invalid(error, [field.alias or name for name, field in model.model_fields.items()]) from error

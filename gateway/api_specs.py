@@ -2,6 +2,7 @@
 
 import json
 
+from gateway.access import Role
 from gateway.api_devices import CURSOR_FIX
 from gateway.api_models import encode_cursor
 from gateway.api_route import Answer, Call, Route
@@ -55,18 +56,18 @@ class SpecRoutes:
         return [
             Route("GET", "/specs", "listSpecs", "Specs and drafts.", self.page, SpecPage, SpecsQuery),
             Route("GET", ONE, "getSpec", "A spec, as JSON or YAML.", self.detail, SpecDetail, SpecQuery,
-                  path_fields=FIELDS),
+                  path_fields=FIELDS, sends=("application/json", "application/yaml")),
             Route("POST", "/specs:validate", "validateSpec", judged, self.validate, SpecReport, None, Spec,
-                  media=MEDIA),
+                  media=MEDIA, role=Role.VIEWER),
             Route("POST", "/specs", "saveSpec", saved, self.save, SpecChange, SaveQuery, Spec, media=MEDIA),
             Route("POST", ONE + ":publish", "publishSpec", "Publish a draft for ever.", self.publish, SpecChange,
                   PublishQuery, path_fields=FIELDS),
             Route("POST", ONE + ":deprecate", "deprecateSpec", ended, self.deprecate, SpecChange, LifeQuery,
                   path_fields=FIELDS),
             Route("POST", ONE + ":compare", "compareSpec", compared, self.compare, SpecComparison, CompareQuery,
-                  path_fields=FIELDS),
+                  path_fields=FIELDS, role=Role.VIEWER),
             Route("POST", "/specs:draft", "draftSpec", drafted, self.draft, SpecDraft, None, DraftRequest,
-                  media=("application/json",)),
+                  media=("application/json",), role=Role.VIEWER),
             Route("GET", "/unknown", "listUnknown", "Meters that no product's spec reads.", self.unknown, UnknownPage),
         ]  # fmt: skip
 

@@ -80,6 +80,25 @@ class Metrics:
             "wattline_gateway_http_request_seconds", "Duration of API requests.", ["method", "route", "status"],
             registry=self.registry,
         )  # fmt: skip
+        self.audited = Counter(
+            "wattline_gateway_audited", "Changes over HTTP and refused attempts, by operation and result.",
+            ["action", "result"], registry=self.registry,
+        )  # fmt: skip
+        self.audit_failures = Counter(
+            "wattline_gateway_audit_failures", "Audit lines that the database could not take; the log has them.",
+            registry=self.registry,
+        )  # fmt: skip
+        self.limited = Counter(
+            "wattline_gateway_http_limited", "Requests refused for coming too often, by what was counted.", ["by"],
+            registry=self.registry,
+        )  # fmt: skip
+        self.streams = Gauge(
+            "wattline_gateway_streams", "Clients that follow the stream of changes.", registry=self.registry
+        )
+        self.streams_dropped = Counter(
+            "wattline_gateway_streams_dropped", "Clients of the stream that were sent away, by reason.", ["reason"],
+            registry=self.registry,
+        )  # fmt: skip
         self.stages = Counter(
             "wattline_gateway_stages", "What became of staged changes of parameters, by event.", ["event"],
             registry=self.registry,

@@ -1,7 +1,5 @@
-"""The OpenAPI 3.1 document, made from the route table and its models, and a plain page that shows it."""
+"""The OpenAPI 3.1 document, made from the route table and its models."""
 
-import html
-import json
 import re
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -13,12 +11,6 @@ from gateway.api_models import ProblemDocument
 from gateway.api_route import PREFIX, Route
 
 REF = "#/components/schemas/{model}"
-_STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:60em;margin:2em auto;padding:0 1em;color:#222}"
-    "h2{margin-top:2em;font-size:1.05em}code{background:#f2f2f2;padding:.1em .3em}"
-    "table{border-collapse:collapse}td,th{border:1px solid #ccc;padding:.25em .6em;text-align:left;vertical-align:top}"
-    "pre{background:#f7f7f7;padding:1em;overflow:auto;font-size:13px}"
-)
 
 
 def document(routes: Sequence[Route], *, secured: bool) -> dict[str, Any]:
@@ -38,20 +30,26 @@ def document(routes: Sequence[Route], *, secured: bool) -> dict[str, Any]:
         release = "0"
     components: dict[str, Any] = {"schemas": schemas["$defs"]}
     if secured:
-        components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        components["securitySchemes"] = {
+            "token": {"type": "http", "scheme": "bearer", "description": "A token of `wattline token create`."},
+            "session": {"type": "apiKey", "in": "cookie", "name": "wattline", "description": "A login of the console."},
+        }
     return {
         "openapi": "3.1.0",
         "info": {"title": "Wattline", "version": release, "description": "Devices, meters, readings and parameters."},
         "paths": paths,
         "components": components,
-        "security": [{"token": []}] if secured else [],
+        "security": [{"token": []}, {"session": []}] if secured else [],
     }
 
 
 def _operation(route: Route, refs: Any) -> dict[str, Any]:
+    schema = refs[(route.response, "serialization")]
     answer: dict[str, Any] = {
         "description": (route.response.__doc__ or "").strip(),
-        "content": {"application/json": {"schema": refs[(route.response, "serialization")]}},
+        "content": {
+            media: {"schema": schema if media == "application/json" else {"type": "string"}} for media in route.sends
+        },
     }
     if route.etag:
         answer["headers"] = {"ETag": {"schema": {"type": "string"}, "description": "Give it back as If-Match."}}
@@ -59,11 +57,16 @@ def _operation(route: Route, refs: Any) -> dict[str, Any]:
         "description": "What is wrong, naming the field.",
         "content": {"application/problem+json": {"schema": refs[(ProblemDocument, "serialization")]}},
     }
+    again = {"schema": {"type": "integer", "minimum": 1}, "description": "Seconds until the next attempt may pass."}
+    limited = {**problem, "description": "Too many requests.", "headers": {"Retry-After": again}}
     operation: dict[str, Any] = {
         "operationId": route.name,
         "summary": route.summary,
+        "description": f"Needs the role {route.needs}.",
+        "tags": [route.path.split("/")[1].partition(":")[0]],
+        "x-wattline-role": str(route.needs),
         "parameters": [*_path_parameters(route), *_query_parameters(route), *_headers(route)],
-        "responses": {"200": answer, "4XX": problem, "5XX": problem},
+        "responses": {"200": answer, "429": limited, "4XX": problem, "5XX": problem},
     }
     if route.body is not None:
         schema = refs[(route.body, "validation")]
@@ -103,37 +106,3 @@ def _headers(route: Route) -> list[dict[str, Any]]:
         return []
     text = "The ETag of what was read: 412 where it has changed since."
     return [{"name": "If-Match", "in": "header", "description": text, "schema": {"type": "string"}}]
-
-
-def page(specification: dict[str, Any]) -> str:
-    """The document for people: one page of HTML without scripts or anything from elsewhere."""
-    parts = [f"<h1>{html.escape(specification['info']['title'])} API</h1>"]
-    parts.append('<p>The same for programs: <a href="/api/v1/openapi.json">openapi.json</a></p>')
-    for path, methods in specification["paths"].items():
-        for method, operation in methods.items():
-            parts.append(f"<h2><code>{method.upper()} {html.escape(path)}</code></h2>")
-            parts.append(f"<p>{html.escape(operation['summary'])}</p>{_table(operation['parameters'])}")
-            for label, content in (("Body", operation.get("requestBody")), ("Answer", operation["responses"]["200"])):
-                if content:
-                    name = content["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[1]
-                    parts.append(f'<p>{label}: <a href="#{html.escape(name)}">{html.escape(name)}</a></p>')
-    for name, schema in sorted(specification["components"]["schemas"].items()):
-        text = html.escape(json.dumps(schema, indent=1, ensure_ascii=False))
-        parts.append(f'<h2 id="{html.escape(name)}">{html.escape(name)}</h2><pre>{text}</pre>')
-    head = f'<meta charset="utf-8"><title>Wattline API</title><style>{_STYLE}</style>'
-    return f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(parts)}</body></html>'
-
-
-def _table(parameters: list[dict[str, Any]]) -> str:
-    if not parameters:
-        return ""
-    rows = "".join(
-        f"<tr><td><code>{html.escape(one['name'])}</code></td><td>{one['in']}</td>"
-        f"<td>{html.escape(one['description'])}</td><td><code>{html.escape(_brief(one['schema']))}</code></td></tr>"
-        for one in parameters
-    )
-    return f"<table><tr><th>Name</th><th>In</th><th>Meaning</th><th>Schema</th></tr>{rows}</table>"
-
-
-def _brief(schema: dict[str, Any]) -> str:
-    return json.dumps({key: value for key, value in schema.items() if key != "title"}, ensure_ascii=False)

@@ -1,6 +1,6 @@
 """Errors of the HTTP API as problem+json (RFC 9457), each naming the field and the fix."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -13,6 +13,7 @@ from gateway.layers import Problem, problems
 TITLES = {
     400: "The body is no JSON",
     401: "A token is needed",
+    403: "The role is not enough",
     404: "Not found",
     405: "Method not allowed",
     409: "In conflict with what is there",
@@ -33,6 +34,7 @@ class ApiError(WattlineError):
         status: int,
         detail: str,
         faults: Sequence[Problem] = (),
+        headers: Mapping[str, str] | None = None,
         current: dict[str, Any] | None = None,
         etag: str | None = None,
     ) -> None:
@@ -40,10 +42,10 @@ class ApiError(WattlineError):
         self.status = status
         self.detail = detail
         self.faults = tuple(faults)
+        self.headers = {**(headers or {}), **({"ETag": etag} if etag else {})}
         self.current = current
-        self.etag = etag
 
-    def response(self, headers: dict[str, str] | None = None) -> web.Response:
+    def response(self) -> web.Response:
         """The answer that tells of it."""
         document = ProblemDocument(
             type=f"urn:wattline:problem:{self.status}",
@@ -58,8 +60,17 @@ class ApiError(WattlineError):
             status=self.status,
             text=document.model_dump_json(exclude_none=True),
             content_type="application/problem+json",
-            headers={**(headers or {}), **({"ETag": self.etag} if self.etag else {})},
+            headers=self.headers,
         )
+
+
+class TooManyError(ApiError):
+    """Too many requests at once; the answer says when to try again."""
+
+    def __init__(self, detail: str, retry_after_s: int) -> None:
+        fault = Problem("request", detail, f"try again in {retry_after_s} s")
+        super().__init__(429, detail, [fault], {"Retry-After": str(retry_after_s)})
+        self.retry_after_s = retry_after_s
 
 
 def not_found(kind: str, name: str) -> ApiError:

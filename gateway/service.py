@@ -11,10 +11,10 @@ import structlog
 from broker.service import Health, health_routes, serve_health, serve_http
 from broker.session import Session, SessionOptions
 from broker.topics import DELIVERY, Topics
-from gateway.api import application, routes
-from gateway.api_route import Route
+from gateway.api import Api, routes
 from gateway.command_sender import CommandSender
 from gateway.commands import Bounds, Commands
+from gateway.console.site import console_routes
 from gateway.database import until_stored
 from gateway.desired import configuring, rebuild
 from gateway.handlers import Handlers
@@ -114,7 +114,8 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
         kept, gateway = settings.commands_kept_days, settings.client_id
         sender = CommandSender(session, pool, topics, commands, metrics, gateway, kept)
         await stack.enter_async_context(session)
-        await stack.enter_async_context(_http(settings, table, metrics, session, probe))
+        api = Api(table, pool, metrics, settings)
+        await stack.enter_async_context(_http(api, settings, metrics, session, probe))
         async with asyncio.TaskGroup() as group:
             ending = [
                 group.create_task(publisher.run(), name="gateway.publish"),
@@ -122,6 +123,7 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
                 group.create_task(reconciler.run(inbox), name="gateway.reconcile"),
                 group.create_task(probe.run(), name="gateway.probe"),
                 group.create_task(JobSweep(pool, metrics, settings.job_sweep_s).run(), name="gateway.jobs"),
+                group.create_task(api.changes.run(), name="gateway.changes"),
                 *(
                     group.create_task(work, name=name)
                     for name, work in _watching(settings, pool, publisher, rollouts, metrics)
@@ -182,20 +184,16 @@ async def _waiting(settings: GatewaySettings, metrics: Metrics) -> AsyncIterator
 
 @contextlib.asynccontextmanager
 async def _http(
-    settings: GatewaySettings,
-    table: list[Route],
-    metrics: Metrics,
-    session: Session,
-    probe: DatabaseProbe,
+    api: Api, settings: GatewaySettings, metrics: Metrics, session: Session, probe: DatabaseProbe
 ) -> AsyncIterator[None]:
     health = Health()
     health.add("broker", lambda: (session.connected, session.last_error or "connected"))
     health.add("database", probe.check)
-    token = settings.api_token.get_secret_value() if settings.api_token else None
     host, how = settings.listen_host()
-    if token is None:
+    if settings.api_token is None:
         log.warning("api_without_token", listens=how, host=host, fix="set WATTLINE_GATEWAY_API_TOKEN to serve others")
-    app = application(table, metrics, token, health_routes(health, metrics.registry))
+    pages = console_routes(api, settings.console_session_h)
+    app = api.application([*pages, *health_routes(health, metrics.registry)])
     async with serve_http(app, host, settings.http_port):
         yield
 

@@ -29,7 +29,17 @@ class GatewaySettings(ServiceSettings):
     http_port: int = Field(default=8080, ge=0, le=65535)
     """Port of the API, /docs, /healthz and /metrics; 0 takes a free one, which the log names."""
     api_token: SecretStr | None = None
-    """Bearer token of the API. Without it the API listens on loopback only."""
+    """Bearer token with the role admin, to make others with. Without it the API listens on loopback only."""
+    api_rate_per_s: float = Field(default=50.0, ge=0.1, le=100_000)
+    """Requests that each token may make a second; without a token each address."""
+    api_burst: int = Field(default=500, ge=1, le=1_000_000)
+    """Requests that it may make at once before the rate counts."""
+    api_forwarded: bool = False
+    """Believe X-Forwarded-For and X-Forwarded-Proto. Only behind a proxy that sets them."""
+    api_streams: int = Field(default=200, ge=1, le=10_000)
+    """Clients that may follow the stream of changes at a time."""
+    console_session_h: int = Field(default=12, ge=1, le=720)
+    """How long a browser stays logged in."""
     job_sweep_s: float = Field(default=60.0, ge=0.5, le=3600)
     """How often to look for frames that came after their meter's spec, and for jobs that the queue lost."""
     reconcile_quiet_s: float = Field(default=1.0, ge=0.1, le=60)

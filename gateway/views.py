@@ -8,9 +8,10 @@ from gateway.api_models import DeviceSummary, Drift, ReportView
 
 def device_summary(row: Any) -> DeviceSummary:
     """A row of list_devices.sql or device_detail.sql."""
-    names = [name for name in DeviceSummary.model_fields if name not in ("in_step", "labels")]
+    names = [name for name in DeviceSummary.model_fields if name not in ("in_step", "labels", "specs")]
     values = {name: row[name] for name in names}
-    return DeviceSummary(**values, in_step=in_step(row), labels=dict(sorted(json.loads(row["labels"]).items())))
+    labels = dict(sorted(json.loads(row["labels"]).items()))
+    return DeviceSummary(**values, in_step=in_step(row), labels=labels, specs=tuple(row.get("specs") or ()))
 
 
 def in_step(row: Any) -> bool | None:

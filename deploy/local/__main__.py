@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from broker.errors import WattlineError
 from broker.settings import describe
+from deploy.local.browser import provide_browser
 from deploy.local.settings import LocalSettings
 from deploy.local.stack import LocalStack
 from deploy.local.toolchain import look, provide
@@ -20,6 +21,7 @@ _ENVIRONMENT = """\b
 Environment (all optional):
   WATTLINE_LOCAL_MOSQUITTO     the Mosquitto program to use
   WATTLINE_LOCAL_POSTGRES_BIN  the folder with postgres and initdb
+  WATTLINE_LOCAL_BROWSER       the Chromium for the console's tests
   WATTLINE_LOCAL_SYSTEM=0      pass over what is installed on this machine
   WATTLINE_LOCAL_MIRROR        the Debian mirror to provide from
   WATTLINE_LOCAL_CACHE         where the provided programs are kept
@@ -50,6 +52,12 @@ def provide_command() -> None:
     toolchain = provide(LocalSettings(), _say)
     click.echo(f"mosquitto   {toolchain.mosquitto}")
     click.echo(f"postgresql  {toolchain.postgres_bin}")
+
+
+@main.command("browser")
+def browser_command() -> None:
+    """Find the browser of the console's tests, or download it into the cache."""
+    click.echo(f"browser     {provide_browser(LocalSettings(), _say)}")
 
 
 @main.command("check")

@@ -11,6 +11,7 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from broker.errors import PermanentError
@@ -41,7 +42,6 @@ here=$(cd "${{0%/*}}" && pwd -P) || exit 126
 root=${{here%/{folder}}}
 exec "$root/{loader}" --library-path "$root/{libraries}" --argv0 "$here/{name}" "$here/{name}.elf" "$@"
 """
-_RECIPE = hashlib.sha256(repr((SUITE, PACKAGES, _UNUSED, _LAUNCHER)).encode()).hexdigest()[:12]
 _TIMEOUT_S = 900.0
 
 Progress = Callable[[str], None]
@@ -51,26 +51,52 @@ class ProvisionError(PermanentError):
     """Why no root could be provided here; a clause to stand in brackets."""
 
 
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What a root holds: its folder's name is made of it, so that another recipe is another root."""
+
+    name: str
+    packages: tuple[str, ...]
+    unused: tuple[str, ...]
+    contents: str
+    """For people, with the size of the download."""
+    prepare: Callable[[Path, Path], None]
+    """Makes the programs in the first folder work from the second, which the first one then becomes."""
+    edition: str = ""
+    """Changes with what `prepare` does."""
+
+    @property
+    def folder(self) -> str:
+        """The root's name in the cache."""
+        text = repr((SUITE, self.packages, self.unused, self.edition))
+        return f"{self.name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
 def provide(settings: LocalSettings, progress: Progress) -> Path:
-    """The root's folder, made first where the cache has none. Safe to call from several processes at once.
+    """The folder of the servers' root, made first where the cache has none. Raises ProvisionError."""
+    return provide_root(SERVERS, settings, progress)
+
+
+def provide_root(recipe: Recipe, settings: LocalSettings, progress: Progress) -> Path:
+    """A root's folder, made first where the cache has none. Safe to call from several processes at once.
 
     Raises ProvisionError.
     """
-    root = settings.cache / f"debian13-{_RECIPE}"
+    root = settings.cache / recipe.folder
     if root.exists():
         return root
     try:
         settings.cache.mkdir(parents=True, exist_ok=True, mode=0o755)
         lock = settings.cache / f"{root.name}.lock"
-        with file_lock(lock, lambda: progress("waiting for another run that provides the servers")):
+        with file_lock(lock, lambda: progress("waiting for another run that provides the same")):
             if not root.exists():
-                _make(root, settings, progress)
+                _make(recipe, root, settings, progress)
     except OSError as error:
         raise ProvisionError(f"{settings.cache}: {error.strerror or error}") from error
     return root
 
 
-def _make(root: Path, settings: LocalSettings, progress: Progress) -> None:
+def _make(recipe: Recipe, root: Path, settings: LocalSettings, progress: Progress) -> None:
     if not shutil.which("apt-get"):
         raise ProvisionError("only the Debian family gets them by itself")
     _host_packages(progress)
@@ -79,23 +105,35 @@ def _make(root: Path, settings: LocalSettings, progress: Progress) -> None:
         _remove(left)
     # Named after this process: what a killed one started may go on for a moment and must not meet it.
     growing = root.with_name(f"{root.name}.growing-{os.getpid()}")
-    progress("fetching PostgreSQL 17 with TimescaleDB, and Mosquitto, from Debian 13 (about 150 MB)")
+    progress(f"fetching {recipe.contents} from Debian 13")
     # Root mode keeps the packages' owners; chrootless mode is the same work for anybody else.
     mode = "root" if os.geteuid() == 0 else "chrootless"
-    _run(
+    run(
         "mmdebstrap", f"--mode={mode}", "--variant=extract", "--quiet", f"--keyring={KEYRING}",
-        f"--include={','.join(PACKAGES)}", "--components=main", *_apt_options(), SUITE, str(growing), mirror,
+        f"--include={','.join(recipe.packages)}", "--components=main", *_apt_options(), SUITE, str(growing), mirror,
     )  # fmt: skip
     progress("preparing the programs")
-    for pattern in _UNUSED:
+    for pattern in recipe.unused:
         for path in growing.glob(pattern):
             _remove(path)
-    _write_launchers(growing)
-    for program in (POSTGRES_BIN / "postgres", POSTGRES_BIN / "initdb"):
-        _run(str(growing / program), "--version")
+    recipe.prepare(growing, root)
     growing.chmod(0o755)
     growing.rename(root)
     progress(f"provided in {root}")
+
+
+def _prepare_servers(growing: Path, _: Path) -> None:
+    _write_launchers(growing)
+    for program in (POSTGRES_BIN / "postgres", POSTGRES_BIN / "initdb"):
+        run(str(growing / program), "--version")
+
+
+def loader_of(root: Path) -> Path:
+    """The root's own loader. Raises ProvisionError."""
+    loader = next(iter(sorted(root.glob("usr/lib/*/ld-linux*.so.*"))), None)
+    if loader is None:
+        raise ProvisionError("the packages hold no loader for this machine's processor")
+    return loader
 
 
 def _host_packages(progress: Progress) -> None:
@@ -110,7 +148,7 @@ def _host_packages(progress: Progress) -> None:
     apt = [*sudo, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y"]
     # A third party's source that is down must not matter: installing tells whether the lists are good enough.
     subprocess.run([*apt, "update"], stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=_TIMEOUT_S)
-    _run(*apt, "install", "--no-install-recommends", *missing)
+    run(*apt, "install", "--no-install-recommends", *missing)
     still = [name for name in missing if not _HOST_PACKAGES[name].exists()]
     if still:
         raise ProvisionError(f"this machine's apt sources have no {' '.join(still)} that knows Debian 13")
@@ -140,7 +178,7 @@ def _mirror(progress: Progress) -> str:
 
 def _configured_mirror() -> str | None:
     form = "$(ORIGIN)|$(LABEL)|$(COMPONENT)|$(REPO_URI)"
-    answer = _run("apt-get", "indextargets", "--format", form, "Created-By: Packages")
+    answer = run("apt-get", "indextargets", "--format", form, "Created-By: Packages")
     for line in answer.splitlines():
         origin, label, component, address = line.split("|", 3)
         if (origin, label, component) == ("Debian", "Debian", "main"):
@@ -151,15 +189,13 @@ def _configured_mirror() -> str | None:
 def _apt_options() -> list[str]:
     """This machine's own ways through the net (proxies, dates), which mmdebstrap's apt would not read."""
     wanted = ("Acquire::http", "Acquire::https", "Acquire::Check-", "Acquire::Retries", "Acquire::ForceIPv")
-    lines = [line for line in _run("apt-config", "dump").splitlines() if line.startswith(wanted)]
+    lines = [line for line in run("apt-config", "dump").splitlines() if line.startswith(wanted)]
     return [f"--aptopt={line.rstrip(';')}" for line in lines if not line.endswith(' "";')]
 
 
 def _write_launchers(root: Path) -> None:
     """Put a launcher in place of each program, which starts it with the root's own loader and libraries."""
-    loader = next(iter(sorted(root.glob("usr/lib/*/ld-linux*.so.*"))), None)
-    if loader is None:
-        raise ProvisionError("the packages hold no loader for this machine's processor")
+    loader = loader_of(root)
     for program in (
         MOSQUITTO,
         MOSQUITTO_PUB,
@@ -183,10 +219,10 @@ def _write_launchers(root: Path) -> None:
 
 def _remove(path: Path) -> None:
     # Should anything of the host ever be mounted in there, it stays untouched.
-    _run("rm", "-rf", "--one-file-system", str(path))
+    run("rm", "-rf", "--one-file-system", str(path))
 
 
-def _run(*command: str) -> str:
+def run(*command: str) -> str:
     """Run a command to its end and return what it says. Raises ProvisionError with its last words."""
     words: Sequence[str] = command
     try:
@@ -199,3 +235,13 @@ def _run(*command: str) -> str:
         last = " / ".join((done.stderr or done.stdout).strip().splitlines()[-3:])
         raise ProvisionError(f"{shlex.join(words[:3])} failed: {last}")
     return done.stdout
+
+
+SERVERS = Recipe(
+    name="debian13",
+    packages=PACKAGES,
+    unused=_UNUSED,
+    contents="PostgreSQL 17 with TimescaleDB, and Mosquitto (about 150 MB)",
+    prepare=_prepare_servers,
+    edition=_LAUNCHER,
+)

@@ -42,6 +42,8 @@ class LocalSettings(BaseSettings):
     """`WATTLINE_LOCAL_MOSQUITTO`: the Mosquitto program (2.0 or later) to use."""
     postgres_bin: Path | None = None
     """`WATTLINE_LOCAL_POSTGRES_BIN`: the folder with PostgreSQL 17's `postgres` and `initdb`, TimescaleDB installed."""
+    browser: Path | None = None
+    """`WATTLINE_LOCAL_BROWSER`: the Chromium to drive the console's tests with."""
     system: bool = True
     """`WATTLINE_LOCAL_SYSTEM=0`: pass over what is installed on this machine and use the provided root."""
     mirror: str | None = None

@@ -1,0 +1,170 @@
+"""Routes that list events, and stream changes as server-sent events (WHATWG HTML 9.2)."""
+
+import asyncio
+import contextlib
+import json
+import time
+from typing import Any, Final
+
+from aiohttp import web
+
+from gateway.access import Doorkeeper
+from gateway.access_models import ChangeView, EventPage, EventsQuery, EventView, StreamQuery
+from gateway.api_cursors import timed_cursor
+from gateway.api_models import encode_cursor
+from gateway.api_route import Answer, Call, Route
+from gateway.changes import Change, Changes, Position
+from gateway.door import COOKIE
+from gateway.metrics import Metrics
+from gateway.problem import TooManyError, wrong
+from gateway.sql import load
+from store.pool import Pool
+
+HEARTBEAT_S: Final = 15.0
+WRITE_TIMEOUT_S: Final = 20.0
+"""A client that takes nothing for so long is sent away; the kernel's buffer is all that waits for it."""
+RETRY_MS: Final = 2000
+
+
+class StreamRoutes:
+    """GET /events and /events/stream. Nothing is queued for a client: it reads on from its place in common memory."""
+
+    def __init__(self, pool: Pool, changes: Changes, keeper: Doorkeeper, metrics: Metrics, most: int) -> None:
+        self._pool = pool
+        self._changes = changes
+        self._keeper = keeper
+        self._metrics = metrics
+        self._most = most
+        self._open: set[asyncio.Task[Any]] = set()
+
+    def routes(self) -> list[Route]:
+        """The routes served here."""
+        told = (
+            "Changes as server-sent events: devices, desired and reported configuration, events, specs, jobs. The "
+            "event's name is its kind. `reset` says that changes were missed and what is shown must be read anew."
+        )
+        listed = "Events of devices and services, the newest first."
+        return [
+            Route("GET", "/events", "listEvents", listed, self.page, EventPage, EventsQuery),
+            Route("GET", "/events/stream", "streamEvents", told, _nothing, ChangeView, StreamQuery,
+                  sends=("text/event-stream",), stream=self.stream),
+        ]  # fmt: skip
+
+    async def page(self, call: Call) -> Answer:
+        """GET /events."""
+        query: EventsQuery = call.query
+        before, seen = timed_cursor(query.cursor)
+        rows = await self._pool.fetch(
+            load("list_events"), query.device, query.event, query.severity, before, seen, query.limit + 1
+        )
+        page = [EventView(**{**dict(row), "detail": json.loads(row["detail"])}) for row in rows[: query.limit]]
+        more = None
+        if len(rows) > query.limit:
+            last = rows[query.limit - 1]["received_at"]
+            of_last = sum(row["received_at"] == last for row in rows[: query.limit])
+            more = encode_cursor(last.isoformat(), of_last + (seen if last == before else 0))
+        return Answer(EventPage(items=tuple(page), next=more))
+
+    def end(self) -> None:
+        """Send every client away: the gateway stops."""
+        for task in self._open:
+            task.cancel()
+
+    async def stream(self, call: Call, request: web.Request) -> web.StreamResponse:
+        """Serve one client until it leaves, its time is over, or it must go."""
+        query: StreamQuery = call.query
+        start = _start(request.headers.get("Last-Event-ID") or query.last_event_id)
+        if len(self._open) >= self._most:
+            raise TooManyError(f"{self._most} clients follow the stream already", 30)
+        head = await self._changes.follow()
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+        # not kept for the next request: a proxy must not wait for more
+        response.headers["X-Accel-Buffering"] = "no"
+        task = asyncio.current_task()
+        try:
+            if task is not None:
+                self._open.add(task)
+            self._metrics.streams.set(len(self._open))
+            await response.prepare(request)
+            await self._serve(request, response, start or head, query)
+        except (ConnectionError, TimeoutError):
+            self._metrics.streams_dropped.labels("slow").inc()
+        finally:
+            self._open.discard(task)
+            self._changes.leave()
+            self._metrics.streams.set(len(self._open))
+        return response
+
+    async def _serve(
+        self, request: web.Request, response: web.StreamResponse, position: Position, query: StreamQuery
+    ) -> None:
+        until = time.monotonic() + query.for_s if query.for_s else None
+        kinds = set(query.kinds.split(",")) if query.kinds else None
+        await _write(response, f"retry: {RETRY_MS}\nid: {position}\nevent: open\ndata: {{}}\n\n")
+        while True:
+            wait_s = HEARTBEAT_S if until is None else min(HEARTBEAT_S, until - time.monotonic())
+            if wait_s <= 0:
+                break
+            try:
+                async with asyncio.timeout(wait_s):
+                    found = await self._changes.after(position)
+            except TimeoutError:
+                if not await self._still_welcome(request):
+                    await _write(response, 'event: end\ndata: {"reason": "the token is no longer valid"}\n\n')
+                    break
+                await _write(response, f"id: {position}\n: still here\n\n")
+                continue
+            if found is None:
+                self._metrics.streams_dropped.labels("behind").inc()
+                await _write(response, 'event: reset\ndata: {"reason": "changes were missed: read anew"}\n\n')
+                position = await self._changes.newest()
+                continue
+            if found:
+                position = found[-1].position
+                wanted = [one for one in found if _wanted(one, kinds, query.device)]
+                await _write(response, "".join(_event(one) for one in wanted))
+        with contextlib.suppress(ConnectionError):
+            await response.write_eof()
+
+    async def _still_welcome(self, request: web.Request) -> bool:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            return await self._keeper.by_token(token.strip()) is not None
+        if not self._keeper.guarded:
+            return True
+        return await self._keeper.by_session(request.cookies.get(COOKIE, "")) is not None
+
+
+async def _nothing(_: Call) -> Answer:
+    raise wrong("path", "this is a stream", "read it as text/event-stream")
+
+
+def _start(text: str | None) -> Position | None:
+    if text is None:
+        return None
+    try:
+        position = Position.parse(text)
+    except ValueError:
+        position = Position(-1, -1)
+    if not (0 <= position.xid < 2**63 and 0 <= position.id < 2**63):
+        raise wrong(
+            "Last-Event-ID", f"{text[:50]!r} is no id of this stream", "give back the last `id`, or leave it out"
+        )
+    return position
+
+
+def _wanted(change: Change, kinds: set[str] | None, device: str | None) -> bool:
+    return (kinds is None or change.kind in kinds) and (device is None or change.device == device)
+
+
+def _event(change: Change) -> str:
+    view = ChangeView.model_validate(
+        {"kind": change.kind, "at": change.at, "device": change.device, "detail": change.detail}
+    )
+    return f"id: {change.position}\nevent: {change.kind}\ndata: {view.model_dump_json()}\n\n"
+
+
+async def _write(response: web.StreamResponse, text: str) -> None:
+    if text:
+        async with asyncio.timeout(WRITE_TIMEOUT_S):
+            await response.write(text.encode())

@@ -1,0 +1,1 @@
+"""The engineers' console: web pages made on the API's own operations."""

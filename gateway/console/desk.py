@@ -1,0 +1,200 @@
+"""What every page of the console works with: who asks, the API's operations, and templates."""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+import jinja2
+import structlog
+from aiohttp import web
+
+from gateway.access import Principal, Role
+from gateway.api import Api, problem_of
+from gateway.api_route import Asked, Route
+from gateway.audit import Attempt
+from gateway.console.assets import HEADERS, address
+from gateway.problem import ApiError
+
+log = structlog.get_logger()
+LOGIN: Final = "/login"
+Page = Callable[["Visit"], Awaitable[web.StreamResponse]]
+
+
+def segment(text: str) -> str:
+    """Text as one part of a path."""
+    return quote(text, safe="")
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("gateway.console"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["segment"] = segment
+    environment.filters["value"] = shown
+    environment.filters["pretty"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    environment.filters["when"] = lambda at: at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    environment.filters["iso"] = datetime.isoformat
+    environment.globals["asset"] = address
+    return environment
+
+
+def shown(value: Any) -> str:
+    """A parameter's value as an engineer would write it."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list | tuple):
+        return ", ".join(str(one) for one in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+class Desk:
+    """Pages call the API's operations here, with the same roles, checks and audit as over HTTP."""
+
+    def __init__(self, api: Api) -> None:
+        self.door = api.door
+        self._routes = {route.name: route for route in api.table}
+        self._templates = _environment()
+
+    def offers(self, operation: str) -> bool:
+        """Whether the API has this operation."""
+        return operation in self._routes
+
+    def route(self, operation: str) -> Route:
+        """The route of an operation. Raises KeyError."""
+        return self._routes[operation]
+
+    def text(self, template: str, values: Mapping[str, Any]) -> str:
+        """A template with its values."""
+        return self._templates.get_template(template).render(values)
+
+    def page(self, handler: Page) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        """What aiohttp calls: only for who is logged in, and every error is a page too."""
+
+        async def serve(request: web.Request) -> web.StreamResponse:
+            visit = Visit(self, request)
+            try:
+                who = await self.door.recognise(request)
+                if who is None:
+                    return visit.to_login()
+                visit.who = who
+                return await handler(visit)
+            except web.HTTPException as error:
+                if error.status < 400:
+                    raise
+                return visit.problem(problem_of(error, request) or ApiError(error.status, error.reason))
+            except Exception as error:
+                found = problem_of(error, request)
+                if found is None:
+                    raise
+                return visit.problem(found)
+
+        serve.__name__ = f"console.{handler.__name__}"
+        return serve
+
+
+class Visit:
+    """One request of a browser."""
+
+    def __init__(self, desk: Desk, request: web.Request) -> None:
+        self.desk = desk
+        self.request = request
+        self.who = Principal("-", Role.VIEWER)
+
+    @property
+    def path(self) -> Mapping[str, str]:
+        """The fields of the path."""
+        return self.request.match_info
+
+    @property
+    def partial(self) -> bool:
+        """Whether htmx asks for a part of a page."""
+        return "HX-Request" in self.request.headers and "HX-History-Restore-Request" not in self.request.headers
+
+    async def form(self) -> dict[str, str]:
+        """The texts of a form that was sent."""
+        return {name: value for name, value in (await self.request.post()).items() if isinstance(value, str)}
+
+    def may(self, operation: str) -> bool:
+        """Whether the visitor's role covers an operation that the API has."""
+        return self.desk.offers(operation) and self.who.role.covers(self.desk.route(operation).needs)
+
+    def asked(
+        self,
+        path: Mapping[str, str] | None = None,
+        query: Mapping[str, Any] | None = None,
+        body: Any = None,
+        if_match: str | None = None,
+    ) -> Asked:
+        """A request to the API by this visitor; empty fields of forms are no values."""
+        payload = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        given = {name: value for name, value in (query or {}).items() if value not in (None, "")}
+        return Asked(dict(path or {}), given, payload, self.who, if_match, content_type="application/json")
+
+    async def ask(
+        self,
+        operation: str,
+        path: Mapping[str, str] | None = None,
+        query: Mapping[str, Any] | None = None,
+        body: Any = None,
+        if_match: str | None = None,
+    ) -> Any:
+        """The answer of an API operation, by this visitor. Raises ApiError."""
+        route = self.desk.route(operation)
+        asked = self.asked(path, query, body, if_match)
+        where = route.path.format(**{name: segment(value) for name, value in (path or {}).items()})
+        attempt = Attempt(
+            operation, route.method, where, self.desk.door.address(self.request), urlencode(asked.query), asked.body
+        )
+        answer = await self.desk.door.perform(route, asked, attempt)
+        if isinstance(answer.document, str):
+            return answer.document
+        return _Answered(answer.document, answer.etag) if answer.etag else answer.document
+
+    def render(self, template: str, status: int = 200, /, **values: Any) -> web.Response:
+        """A page, or the part of one."""
+        known = {"visit": self, "who": self.who, "may": self.may, "guarded": self.desk.door.keeper.guarded}
+        text = self.desk.text(template, {**known, **values})
+        response = web.Response(text=text, content_type="text/html", status=status, headers=HEADERS)
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["Vary"] = "HX-Request"
+        response.enable_compression()
+        return response
+
+    def to_login(self) -> web.Response:
+        """Send the browser to the login, and back afterwards."""
+        target = f"{LOGIN}?next={quote(self.request.path_qs)}" if self.request.method == "GET" else LOGIN
+        if self.partial:
+            return web.Response(status=200, headers={"HX-Redirect": LOGIN, **HEADERS})
+        raise web.HTTPSeeOther(target, headers=HEADERS)
+
+    def go(self, where: str) -> web.Response:
+        """Send the browser elsewhere."""
+        if self.partial:
+            return web.Response(status=200, headers={"HX-Redirect": where, **HEADERS})
+        raise web.HTTPSeeOther(where, headers=HEADERS)
+
+    def problem(self, error: ApiError) -> web.Response:
+        """What went wrong, as a page, or as a part that htmx shows in the page's notice."""
+        template = "notice.html" if self.partial else "problem.html"
+        response = self.render(template, error.status, error=error)
+        response.headers.update(error.headers)
+        return response
+
+
+class _Answered:
+    """A document of the API with its ETag."""
+
+    def __init__(self, document: Any, etag: str) -> None:
+        self._document = document
+        self.etag = etag
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._document, name)

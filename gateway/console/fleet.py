@@ -1,0 +1,38 @@
+"""The fleet: every device with its state, meters, specs, and whether it has what is desired."""
+
+from typing import Any
+
+from aiohttp import web
+
+from gateway.console.desk import Desk, Visit
+
+FILTERS = ("q", "online", "in_step", "sort", "descending", "cursor")
+PAGE = 100
+
+
+class FleetPages:
+    """GET / and the rows in it."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def routes(self) -> list[web.RouteDef]:
+        """The routes served here."""
+        return [
+            web.get("/", self._desk.page(self.fleet)),
+            web.get("/devices/{device}/row", self._desk.page(self.row)),
+        ]
+
+    async def fleet(self, visit: Visit) -> web.StreamResponse:
+        """The list, or for htmx the rows alone."""
+        asked: dict[str, Any] = {name: visit.request.query.get(name, "") for name in FILTERS}
+        found = await visit.ask("listDevices", query={**asked, "limit": str(PAGE)})
+        template = "fleet.html"
+        if visit.partial:
+            template = "fleet_rows.html" if asked["cursor"] else "fleet_list.html"
+        return visit.render(template, page=found, asked=asked)
+
+    async def row(self, visit: Visit) -> web.StreamResponse:
+        """One device's row, after something changed about it."""
+        found = await visit.ask("getDevice", {"device": visit.path["device"]})
+        return visit.render("fleet_row.html", device=found)

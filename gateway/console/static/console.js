@@ -1,0 +1,200 @@
+// The console's behaviour beside htmx: keyboard, theme, live updates, charts. No markup is made from what devices say.
+"use strict";
+const $ = (selector, root = document) => root.querySelector(selector);
+const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+const say = (text) => { $("#said").textContent = text; };
+
+// --- theme ---
+function toggleTheme() {
+  const dark = getComputedStyle(document.documentElement).colorScheme === "dark";
+  document.documentElement.dataset.theme = dark ? "light" : "dark";
+  localStorage.setItem("theme", document.documentElement.dataset.theme);
+  $$("[data-chart]").forEach((one) => one.chart?.redraw());
+}
+$("#theme")?.addEventListener("click", toggleTheme);
+
+// --- navigation by keyboard ---
+for (const link of $$("nav a")) {
+  const path = new URL(link.href).pathname;
+  if (path === "/" ? location.pathname === "/" || location.pathname.startsWith("/devices/") : location.pathname.startsWith(path)) {
+    link.setAttribute("aria-current", "page");
+  }
+}
+const rows = () => $$("[data-rows] tbody tr a, [data-rows] tbody tr button").filter(
+  (one, at, all) => at === all.findIndex((other) => other.closest("tr") === one.closest("tr")) && one.offsetParent);
+function moveRow(step) {
+  const all = rows();
+  const now = all.findIndex((one) => one.closest("tr").contains(document.activeElement));
+  all[Math.max(0, Math.min(all.length - 1, now < 0 ? 0 : now + step))]?.focus();
+}
+let going = 0;
+const keys = {
+  "/": () => $("[data-search]")?.focus(),
+  "?": () => $("#help").showModal(),
+  j: () => moveRow(1),
+  k: () => moveRow(-1),
+  e: () => $("[data-edit]")?.focus(),
+  t: toggleTheme,
+};
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || $("#help").open) return;
+  const typing = event.target.closest("input, select, textarea, [contenteditable]");
+  if (event.key === "Escape" && typing) typing.blur();
+  if (typing) return;
+  if (Date.now() - going < 1500) {
+    going = 0;
+    const link = $(`nav a[data-key="${CSS.escape(event.key)}"]`);
+    if (link) { event.preventDefault(); link.click(); }
+    return;
+  }
+  if (event.key === "g") { going = Date.now(); return; }
+  const act = keys[event.key];
+  if (act) { event.preventDefault(); act(); }
+});
+$("#help-open")?.addEventListener("click", () => $("#help").showModal());
+
+// --- forms ---
+// What a person has begun to type is never taken away by an update.
+document.addEventListener("input", (event) => event.target.closest("[data-guard]")?.classList.add("dirty"));
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-confirm]");
+  if (button && !confirm(button.dataset.confirm)) { event.preventDefault(); event.stopImmediatePropagation(); }
+}, true);
+document.addEventListener("htmx:afterRequest", (event) => {
+  if (event.detail.successful && $("#notice")) $("#notice").replaceChildren();
+});
+document.addEventListener("htmx:sendError", () => {
+  $("#notice").textContent = "The gateway does not answer; what you see may be old.";
+});
+document.addEventListener("htmx:afterSettle", (event) => {
+  const told = $("[data-say]", event.target) ?? (event.target.matches("[data-say]") ? event.target : null);
+  if (told) say(told.dataset.say);
+  ages();
+  startCharts();
+});
+
+// --- ages ---
+function ages() {
+  for (const one of $$("time[data-age]")) {
+    const seconds = Math.max(0, (Date.now() - Date.parse(one.dateTime)) / 1000);
+    const [amount, unit] = seconds < 90 ? [seconds, "second"] : seconds < 5400 ? [seconds / 60, "minute"]
+      : seconds < 129600 ? [seconds / 3600, "hour"] : [seconds / 86400, "day"];
+    const text = new Intl.RelativeTimeFormat("en", { numeric: "auto" }).format(-Math.round(amount), unit);
+    if (one.textContent !== text) one.textContent = text;
+  }
+}
+setInterval(ages, 5000);
+
+// --- live updates ---
+// An element with data-follow (kinds) and data-device (or none for all) is fetched anew after a change that concerns it.
+const pending = new Map();
+function refresh(element) {
+  if (pending.has(element)) return;
+  pending.set(element, setTimeout(() => {
+    pending.delete(element);
+    if (!element.isConnected) return;
+    if (element.matches(".dirty") || $(".dirty", element)) {
+      say("This changed meanwhile; your edit is kept.");
+      $("[data-stale]", element)?.removeAttribute("hidden");
+      return;
+    }
+    htmx.trigger(element, "refresh");
+  }, 150 + Math.random() * 150));
+}
+function changed(kind, change) {
+  for (const element of $$("[data-follow]")) {
+    const { follow, device } = element.dataset;
+    if (!follow.split(" ").includes(kind)) continue;
+    if (device === undefined || change === null || device === change.device) refresh(element);
+  }
+  const unseen = kind === "device" && $("[data-list]");
+  if (unseen && change && !$$("[data-device]", unseen).some((one) => one.dataset.device === change.device)) refresh(unseen);
+}
+function listen() {
+  const light = $("#live");
+  if (!light || !window.EventSource) return;
+  const source = new EventSource("/api/v1/events/stream");
+  const state = (on) => { light.classList.toggle("on", on); light.textContent = on ? "live" : "offline"; };
+  source.addEventListener("open", () => state(true));
+  source.addEventListener("error", () => state(false));
+  source.addEventListener("reset", () => $$("[data-follow], [data-list]").forEach(refresh));
+  source.addEventListener("end", () => { source.close(); state(false); });
+  for (const kind of ["device", "desired", "reported", "event", "spec", "job"]) {
+    source.addEventListener(kind, (event) => changed(kind, JSON.parse(event.data)));
+  }
+  window.addEventListener("pagehide", () => source.close());
+  window.addEventListener("pageshow", (event) => { if (event.persisted) listen(); });
+}
+listen();
+
+// --- charts ---
+const STEP_MS = 5000, PAGES = 12;
+async function readings(chart, from) {
+  const query = new URLSearchParams({ obis: chart.dataset.obis, from: new Date(from).toISOString(), limit: 10000 });
+  const found = [];
+  for (let page = 0; page < PAGES; page += 1) {
+    const response = await fetch(`/api/v1/meters/${encodeURIComponent(chart.dataset.meter)}/readings?${query}`);
+    if (!response.ok) throw new Error(`the gateway answers ${response.status}`);
+    const document_ = await response.json();
+    found.push(...document_.items);
+    if (!document_.next) break;
+    query.set("cursor", document_.next);
+    query.set("to", document_.to);
+  }
+  return found;
+}
+function draw(element, times, values) {
+  const style = getComputedStyle(document.documentElement);
+  const ink = style.getPropertyValue("--ink"), line = style.getPropertyValue("--line");
+  element.plot?.destroy();
+  const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 } };
+  element.plot = new uPlot({
+    width: element.clientWidth, height: 250,
+    scales: { y: { range: (_, low, high) => low === high ? [low - 1, high + 1] : [low, high] } },
+    axes: [axis, { ...axis, size: 64 }],
+    series: [{}, { label: `${element.dataset.obis} ${element.dataset.unit}`, stroke: style.getPropertyValue("--accent"), width: 2, spanGaps: false }],
+  }, [times, values], element);
+}
+async function startChart(element) {
+  if (element.chart) return;
+  const state = { times: [], values: [], redraw: () => draw(element, state.times, state.values) };
+  element.chart = state;
+  const note = $(`#${CSS.escape(element.getAttribute("aria-describedby"))}`);
+  const add = async () => {
+    const start = Date.now() - Number(element.dataset.hours) * 3600e3;
+    const last = state.times.length ? state.times.at(-1) * 1000 + 1 : start;
+    try {
+      for (const item of await readings(element, Math.max(start, last))) {
+        state.times.push(Date.parse(item.at) / 1000);
+        state.values.push(item.value);
+      }
+    } catch (error) {
+      note.textContent = `No chart: ${error.message}`;
+      return;
+    }
+    const old = state.times.findIndex((time) => time * 1000 >= start);
+    if (old > 0) { state.times.splice(0, old); state.values.splice(0, old); }
+    note.textContent = state.times.length
+      ? `${state.times.length} readings, newest ${state.values.at(-1)} ${element.dataset.unit}` : "No readings in this range.";
+    element.dataset.points = state.times.length;
+    state.redraw();
+  };
+  await add();
+  const timer = setInterval(() => {
+    if (!element.isConnected) { clearInterval(timer); element.plot?.destroy(); return; }
+    if (document.visibilityState === "visible") add();
+  }, STEP_MS);
+}
+function startCharts() { if (window.uPlot) $$("[data-chart]").forEach(startChart); }
+addEventListener("resize", () => $$("[data-chart]").forEach((one) => one.chart?.redraw()));
+ages();
+startCharts();
+
+// A field that the gateway finds fault with says so to screen readers too.
+function faults() {
+  for (const field of $$("form.parameters [aria-describedby]")) {
+    const told = document.getElementById(field.getAttribute("aria-describedby"));
+    field.setAttribute("aria-invalid", String(Boolean(told?.classList.contains("error"))));
+  }
+}
+document.addEventListener("htmx:oobAfterSwap", faults);
