@@ -23,6 +23,7 @@ from tests.integration.gateway_rig import DEADLINE_S, connection, free_port, row
 from tests.integration.spec_rig import HEADER, KEY, acme
 from tests.servers import Database
 
+ENDED_S = 60.0
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
 MAIN = "SELECT time, value, obis, source, clock FROM named_reading WHERE meter = $1 ORDER BY time, obis"
 
@@ -123,6 +124,7 @@ def worker_settings(database: Database, /, **changes: Any) -> WorkerSettings:
     values: dict[str, Any] = {
         "database_dsn": SecretStr(database.dsn("wattline_ingestor")),
         "processes": 1,
+        "nice": 0,
         "portion_frames": 50,
         "heartbeat_timeout_s": 2,
         "poll_s": 0.2,
@@ -176,7 +178,7 @@ async def ended(database: Database, number: int, state: str = "done") -> dict[st
         found = await job(database, number)
         return found if found["finished_at"] else None
 
-    found: dict[str, Any] = await until(over, f"job {number} has ended")
+    found: dict[str, Any] = await until(over, f"job {number} has ended", ENDED_S)
     assert found["state"] == state, found
     return found
 
