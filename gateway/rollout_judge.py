@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
@@ -24,6 +25,8 @@ from store.pool import Pool
 log = structlog.get_logger()
 SYSTEM: Final = "system"
 MAX_REASON: Final = 1000
+REST: Final = 4.0
+"""Pauses are so many times as long as the judging before them."""
 
 
 class RolloutJudge:
@@ -41,15 +44,18 @@ class RolloutJudge:
         self._watch = Watch()
 
     async def run(self) -> None:
-        """Judge for ever."""
+        """Judge for ever, on a large ledger less often, so that it takes no more than a fifth of the time."""
+        took_s = 0.0
         while True:
-            await asyncio.sleep(self._judge_s)
+            await asyncio.sleep(max(self._judge_s, REST * took_s))
+            began_s = time.monotonic()
             try:
                 await until_stored(self.once, "gateway.judge", self._metrics)
             except asyncpg.PostgresError:
                 # something in the store that no query foresaw must not end the gateway
                 self._metrics.judging_failures.inc()
                 log.exception("judging_failed")
+            took_s = time.monotonic() - began_s
 
     async def once(self) -> None:
         """Judge all canaries once, and withdraw what must be."""

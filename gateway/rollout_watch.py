@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from broker.errors import ContractError
 from broker.messages import Readings
@@ -16,6 +16,8 @@ from gateway.sql import load
 
 Key = tuple[int, datetime, datetime]
 """A meter and a span."""
+SETTLED: Final = timedelta(seconds=120)
+"""How long after a canary was given the last readings by the version before it may still come."""
 Edge = tuple[int, int, datetime]
 """A canary's meter, itself or one behind it, and until when its readings came by another spec."""
 
@@ -120,17 +122,17 @@ class Watch:
     async def _found_edges(self, connection: Connection, ref: str, begun: Sequence[Span]) -> list[Edge]:
         """Until when the readings of meters, which have begun to come by a canary, came by what was before.
 
-        They are settled once a meter has had the canary for a window: the ledger is then not searched again.
+        They are settled some time after a meter got the canary: the ledger is then not searched again.
         """
         new = [span for span in begun if span.key not in self._edges]
         found: dict[int, list[Edge]] = defaultdict(list)
         if new:
             ids, given = [span.meter_id for span in new], [span.until for span in new]
-            start = min(span.since for span in new)
+            start = min(given) - SETTLED
             for row in await connection.fetch(load("canary_edges"), ids, given, ref, start):
                 found[row["top"]].append((row["top"], row["meter_id"], row["old_until"]))
         now = datetime.now(UTC)
-        settled = [span for span in new if now - span.until > span.until - span.since]
+        settled = [span for span in new if now - span.until > SETTLED and found[span.meter_id]]
         self._edges |= {span.key: found[span.meter_id] for span in settled}
         return [edge for span in begun for edge in (self._edges.get(span.key) or found[span.meter_id])]
 

@@ -48,7 +48,9 @@ async def test_telegrams_that_it_can_not_decode_withdraw_it(broker: Broker, data
     """Raw frames say so by themselves, though they are few; those of a meter elsewhere are what is usual."""
     async with fleet(broker, database, "d1", "d2") as made:
         pi = await begun(made)
+        await made.pis["d2"].read("acme-one@1", 20)
         await made.pis["d2"].fail("acme-one@1")
+        await made.stored("acme-one@1", 40)
         await pi.read("acme-one@2", 4)
         await pi.fail("acme-one@2", 2)
         figures = await withdrawn(made, "can't be decoded")
@@ -72,6 +74,8 @@ async def test_counts_of_the_device_withdraw_it(broker: Broker, database: Databa
 async def test_silence_withdraws_it(broker: Broker, database: Database) -> None:
     """A meter that gave readings and gives none, though its device is there and has applied the version."""
     async with fleet(broker, database, "d1", "d2") as made:
+        await made.pis["d1"].read("acme-one@1", 60)
+        await made.stored("acme-one@1", 80)
         await begun(made)
         for _ in range(3):
             await made.pis["d2"].read("acme-one@1")
