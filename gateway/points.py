@@ -119,18 +119,7 @@ async def settle(connection: Connection, visit: Visit, seen: Sequence[KnownMeter
         for key, row in standing.items()
     }
     todo = plan(spots, here, seen, gone)
-    successors = {spot.occupant: key for key, spot in todo.open if spot.occupant}
-    arrivals = {spot.port: min(visit.told(key) for key, other in todo.open if other.port == spot.port)
-                for _, spot in todo.open}  # fmt: skip
-    ports_of = {spot.occupant: spot.port for spot in spots if spot.occupant}
-    opened_keys = {key for key, _ in todo.open}
-
-    def left_at(key: str) -> datetime:
-        if key in successors:
-            return visit.told(successors[key])
-        return visit.told(key) if key in opened_keys else arrivals.get(ports_of.get(key, ""), visit.at)
-
-    closed = await connection.fetch(load("close_stays"), todo.close, [left_at(key) for key in todo.close], visit.boot)
+    closed = await connection.fetch(load("close_stays"), todo.close, _departures(todo, spots, visit), visit.boot)
     opened: list[int] = []
     for key, spot in todo.open:
         point_id = spot.id
@@ -144,6 +133,20 @@ async def settle(connection: Connection, visit: Visit, seen: Sequence[KnownMeter
     for stay_id in opened:
         await connection.execute(load("tell_swap"), stay_id)
     return opened
+
+
+def _departures(todo: Plan, spots: Sequence[Spot], visit: Visit) -> list[datetime]:
+    """When each meter that goes has left: as its successor came, or itself elsewhere, or another to its port."""
+    came = {key: visit.told(key) for key, _ in todo.open}
+    successors = {spot.occupant: key for key, spot in todo.open if spot.occupant}
+    ports = {spot.occupant: spot.port for spot in spots if spot.occupant}
+
+    def left_at(key: str) -> datetime:
+        known = came.get(successors.get(key, key))
+        others = [came[other] for other, spot in todo.open if spot.port == ports.get(key)]
+        return known or min(others, default=visit.at)
+
+    return [left_at(key) for key in todo.close]
 
 
 def _spot(row: Any) -> Spot:

@@ -13,7 +13,7 @@ from store.pool import Pool
 log = structlog.get_logger()
 STAYS_AT_ONCE = 100
 """Stays looked at in one transaction; what else is due waits for the next round."""
-COUNT_EVERY = 2
+COUNT_EVERY = 6
 """Rounds without work between two counts of the fleet."""
 
 

@@ -270,7 +270,7 @@ async def test_the_openapi_document_is_valid_and_answers_follow_it(broker: Broke
             "/devices", "/devices/{device}", "/meters", "/meters/{meter}", "/meters/{meter}/latest", "/parameters",
             "/meters/{meter}/readings", "/devices/{device}/parameters", "/specs", "/specs/{name}/{version}",
             "/specs:validate", "/specs/{name}/{version}:publish", "/specs/{name}/{version}:deprecate",
-            "/specs/{name}/{version}:compare", "/specs:draft", "/unknown", "/decode",
+            "/specs/{name}/{version}:compare", "/specs:draft", "/unknown", "/decode", "/points", "/points/{point}",
             "/me", "/tokens", "/tokens/{token}", "/audit", "/events", "/events/stream", "/meters/{meter}/frames",
             "/rollouts", "/specs/{name}/{version}/rollout", "/specs/{name}/{version}:rollout",
             "/specs/{name}/{version}:release", "/specs/{name}/{version}:withdraw", "/devices/{device}/labels",
