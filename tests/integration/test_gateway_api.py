@@ -273,6 +273,7 @@ async def test_the_openapi_document_is_valid_and_answers_follow_it(broker: Broke
             "/specs/{name}/{version}:compare", "/specs:draft", "/unknown", "/decode",
             "/rollouts", "/specs/{name}/{version}/rollout", "/specs/{name}/{version}:rollout",
             "/specs/{name}/{version}:release", "/specs/{name}/{version}:withdraw", "/devices/{device}/labels",
+            "/commands", "/commands/{id}", "/devices/{device}/commands/{command}",
         }  # fmt: skip
         assert set(document["paths"]) == {f"/api/v1{path}" for path in wanted}
         meter = quote(KEY, safe="")
@@ -287,6 +288,7 @@ async def test_the_openapi_document_is_valid_and_answers_follow_it(broker: Broke
             "/specs": "/specs",
             "/rollouts": "/rollouts",
             "/devices/{device}/labels": "/devices/d1/labels",
+            "/commands": "/commands?device=d1",
         }.items():
             schema = document["paths"][f"/api/v1{path}"]["get"]["responses"]["200"]["content"]["application/json"]
             status, answer, _ = await call(running, "GET", f"/api/v1{real}")
