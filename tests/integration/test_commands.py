@@ -163,14 +163,15 @@ async def test_a_device_that_comes_back_too_late_does_nothing(
 async def test_a_restart_of_the_gateway_in_the_middle_loses_no_reply(
     broker: Broker, database: Database, tmp_path: Path
 ) -> None:
-    """A reply that comes while no gateway runs is recorded by the next one, also after the end of its time; and a
-    command that was entered and never published is published.
+    """A reply that comes while no gateway runs is recorded by the next one, also after the end of its time.
+
+    A command that was entered and never published is published.
     """
     await broker.add_device("pi-1")
     options = gateway_settings(broker, database)
     async with entered(broker, "pi-1") as device:
         async with gateway(options) as running:
-            await send(device, broker, "pi-1", Kind.REGISTRATION, registration())
+            await send(device, broker.topics, Kind.REGISTRATION, "pi-1", registration())
             await online(running, "pi-1")
             _, given = await post(running, "/devices/pi-1/commands/ping", {}, timeout_s=1)
             await until(
