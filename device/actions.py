@@ -101,7 +101,7 @@ class Actions:
         readings = context.pulse.since(began_s)
         silent = [key for key in sorted(keys) if context.pulse.of(key).read_s <= began_s]
         if silent:
-            why = "; ".join(f"{key}: {context.pulse.of(key).failure or 'nothing was heard'}" for key in silent)
+            why = "; ".join(f"{key}: {self._why_silent(key, began_s)}" for key in silent)
             raise CommandFailedError(f"no reading in time of {why}", {"readings": readings})
         return {"readings": readings}
 
@@ -135,6 +135,14 @@ class Actions:
             raise CommandFailedError("no version was reverted")
         await self._inbox.changed(verdict)
         return {"version": verdict.version, "probation": self._context.config.trial is not None}
+
+    def _why_silent(self, key: str, began_s: float) -> str:
+        beat, meter = self._context.pulse.of(key), self._context.config.meter(key)
+        if beat.heard_s <= began_s:
+            return "nothing was heard"
+        if meter is None or meter.spec is None:
+            return "it has no spec"
+        return beat.failure or f"spec {meter.spec} has not come"
 
     def _chosen(self, path: str | None) -> tuple[Port, ...]:
         ports = tuple(port for port in self._ports.all if path in (None, port.path))

@@ -61,6 +61,7 @@ class Probation:
         self._began_s = self._ticked_s = now_s
         self._elapsed_s = self._saved_s = 0.0
         self._resumed = False
+        self._told_version = 0
         if self._context.config.trial is not None:
             # a polled meter may not have its turn for hours
             self._context.hurry(None)

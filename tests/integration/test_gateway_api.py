@@ -275,6 +275,7 @@ async def test_the_openapi_document_is_valid_and_answers_follow_it(broker: Broke
             "/rollouts", "/specs/{name}/{version}/rollout", "/specs/{name}/{version}:rollout",
             "/specs/{name}/{version}:release", "/specs/{name}/{version}:withdraw", "/devices/{device}/labels",
             "/specs/{name}/{version}:redecode", "/jobs", "/jobs/{job}", "/jobs/{job}:cancel",
+            "/commands", "/commands/{id}", "/devices/{device}/commands/{command}",
         }  # fmt: skip
         for scope in ("", "/groups/{group}", "/devices/{device}"):
             wanted |= {f"{scope}/parameters{rest}" for rest in ("", "/history", "/diff", ":rollback")}
@@ -300,6 +301,7 @@ async def test_the_openapi_document_is_valid_and_answers_follow_it(broker: Broke
             "/rollouts": "/rollouts",
             "/devices/{device}/labels": "/devices/d1/labels",
             "/jobs": "/jobs",
+            "/commands": "/commands?device=d1",
         }.items():
             schema = document["paths"][f"/api/v1{path}"]["get"]["responses"]["200"]["content"]["application/json"]
             status, answer, _ = await call(running, "GET", f"/api/v1{real}")

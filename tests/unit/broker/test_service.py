@@ -98,6 +98,7 @@ async def run(settings, stop):
     print("ready", flush=True)
     await stop.wait()
     print("drained", flush=True)
+    return 75 if settings.log_level == "warning" else None
 
 async def fail():
     raise PermanentError("wrong credentials; set another password")
@@ -115,6 +116,16 @@ def service(**environment: str) -> subprocess.Popen[str]:
         cwd=ROOT,
         env={"PATH": "/usr/bin", **environment},
     )
+
+
+def test_a_service_may_name_its_exit_status() -> None:
+    """A supervisor sees why it ended, once it has drained."""
+    with service(WATTLINE_TEST_LOG_LEVEL="warning") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=20)
+    assert (process.returncode, out) == (75, "drained\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -35,7 +35,7 @@ def test_devices_are_bound_to_their_own_topics_by_patterns() -> None:
 
 
 def test_roles_have_no_more_than_their_work_needs() -> None:
-    """Only the gateway and engineers write, and engineers only desired configurations."""
+    """Only the gateway and engineers write, and engineers only desired configurations and specs."""
     acl = render_acl(Topics())
     writes = {role: {line for line in _section(acl, role) if "write" in line} for role in ROLES}
     assert writes == {
@@ -45,7 +45,7 @@ def test_roles_have_no_more_than_their_work_needs() -> None:
             "topic readwrite wattline/v1/specs/+/+",
             "topic write wattline/v1/devices/+/commands/+",
         },
-        "engineer": {"topic write wattline/v1/devices/+/config/desired"},
+        "engineer": {"topic write wattline/v1/devices/+/config/desired", "topic write wattline/v1/specs/+/+"},
         "monitor": set(),
     }
     assert "topic read $SYS/#" in _section(acl, "ingestor")

@@ -1,0 +1,259 @@
+"""Each command to a running agent on a real broker: done, once, in time, or refused by name."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from broker.messages import FrameReason, Parameters
+from broker.session import Inbound, Publication, Session, SessionOptions
+from broker.topics import Kind
+from device.service import RESTART_STATUS, run
+from device.simulator import SimulatedIecMeter, SimulatedP1Meter
+from tests.faults.proxy import TcpProxy
+from tests.integration.agent_rig import Desk, agent, settings, until
+from tests.servers import Broker
+
+SERIAL = "E0044007133156018"
+P1 = f"ISK:{SERIAL}"
+DAY = Parameters(reading_interval_s=86400, publish_interval_s=3600)
+
+
+@dataclass
+class Asker:
+    """Who gives commands as the gateway does."""
+
+    session: Session
+    broker: Broker
+    count: int = 0
+
+    async def send(self, command: str, arguments: Any = None, *, correlation: bytes = b"", expiry_s: int = 30) -> bytes:
+        """Publish a command; returns its correlation data."""
+        self.count += 1
+        correlation = correlation or f"c-{self.count}".encode()
+        topic, replies = self.broker.topics.command("pi-1", command), self.broker.topics.of(Kind.REPLIES, "pi-1")
+        payload = arguments if isinstance(arguments, bytes) else json.dumps({"arguments": arguments or {}}).encode()
+        await self.session.publish(
+            Publication(topic, payload, expiry_s=expiry_s, response_topic=replies, correlation=correlation)
+        )
+        return correlation
+
+    async def reply(self, timeout_s: float = 15) -> tuple[bytes | None, dict[str, Any]]:
+        """The next reply with its correlation data."""
+        async with asyncio.timeout(timeout_s):
+            inbound: Inbound
+            [inbound] = await self.session.receive()
+        inbound.ack()
+        assert not inbound.retain
+        return inbound.correlation, json.loads(inbound.payload)
+
+    async def ask(self, command: str, arguments: Any = None, **more: Any) -> dict[str, Any]:
+        """Give a command and take its reply."""
+        correlation = await self.send(command, arguments, **more)
+        got, reply = await self.reply()
+        assert got == correlation
+        assert reply["command"] == command
+        return reply
+
+
+@contextlib.asynccontextmanager
+async def asking(desk: Desk) -> AsyncIterator[Asker]:
+    replies = desk.broker.topics.of(Kind.REPLIES, "pi-1")
+    options = SessionOptions(client_id=f"asker-{id(desk)}", subscriptions=((replies, 1),))
+    async with Session(desk.address("gateway"), options) as session:
+        await session.wait_connected()
+        yield Asker(session, desk.broker)
+
+
+@contextlib.asynccontextmanager
+async def reading(
+    broker: Broker, folder: Path, parameters: Parameters = DAY
+) -> AsyncIterator[tuple[Desk, SimulatedP1Meter, Asker]]:
+    """An agent that reads a meter, and who asks it."""
+    await broker.add_device("pi-1")
+    async with (
+        Desk(broker, "pi-1", parameters=parameters) as desk,
+        asking(desk) as asker,
+        SimulatedP1Meter(serial=SERIAL) as meter,
+        agent(settings(desk, folder, meter.port)),
+    ):
+        await until(lambda: (r := desk.reported()) and r.specs.get(P1))
+        yield desk, meter, asker
+
+
+async def test_ping_read_now_and_flush(broker: Broker, tmp_path: Path) -> None:
+    """Who answers; a reading out of turn, told and published at once; and what was gathered is handed over."""
+    async with reading(broker, tmp_path) as (desk, _, asker):
+        result = (await asker.ask("ping"))["result"]
+        assert result["boot"] == desk.of(Kind.STATUS)[-1]["boot"]
+        assert result["uptime_s"] > 0
+        flushed = await asker.ask("flush_outbox")
+        assert flushed["ok"], flushed
+        count = len(desk.samples(P1))
+        for n in (1, 2):
+            reply = await asker.ask("read_now", {"meter": P1})
+            assert reply["ok"], reply
+            assert reply["result"]["readings"][P1]["values"]["1-0:1.8.1"] > 0
+            await until(lambda n=n: len(desk.samples(P1)) == count + n)
+        unknown = await asker.ask("read_now", {"meter": "LGZ:9"})
+        assert (unknown["ok"], unknown["reasons"][0]["field"]) == (False, "arguments.meter")
+        assert P1 in unknown["reasons"][0]["reason"]
+
+
+async def test_frames_are_published_for_a_while(broker: Broker, tmp_path: Path) -> None:
+    """Each frame travels raw whatever the interval, until told otherwise."""
+    async with reading(broker, tmp_path, Parameters(reading_interval_s=3600, publish_interval_s=0.2)) as (
+        desk,
+        _,
+        asker,
+    ):
+
+        def raw() -> int:
+            return sum(len(f.frames) for f in desk.frames if f.reason is FrameReason.REQUESTED)
+
+        assert not raw()
+        assert (await asker.ask("publish_frames", {"minutes": 1}))["ok"]
+        await until(lambda: raw() >= 3)
+        assert (await asker.ask("publish_frames", {"minutes": 0}))["ok"]
+        await asyncio.sleep(0.5)
+        count = raw()
+        await asyncio.sleep(2)
+        assert raw() == count
+        refusal = await asker.ask("publish_frames", {"minutes": 1, "port": "/dev/none"})
+        assert refusal["reasons"][0]["field"] == "arguments.port"
+
+
+async def test_identify_finds_the_meter_again(broker: Broker, tmp_path: Path) -> None:
+    """Ports are detected anew and the reply says what stands at each; readings go on."""
+    async with reading(broker, tmp_path, Parameters(reading_interval_s=1, publish_interval_s=0.2)) as (
+        desk,
+        meter,
+        asker,
+    ):
+        reply = await asker.ask("identify")
+        assert reply["ok"], reply
+        assert reply["result"]["ports"][meter.port] == {"state": "listening", "protocol": "p1", "meter": P1}
+        count = len(desk.samples(P1))
+        await until(lambda: len(desk.samples(P1)) > count)
+        assert not desk.events("port_silent")
+
+
+async def test_a_polled_meter_is_read_out_at_once(broker: Broker, tmp_path: Path) -> None:
+    """read_now asks a meter that would have its turn tomorrow."""
+    await broker.add_device("pi-1")
+    async with (
+        Desk(broker, "pi-1", parameters=DAY) as desk,
+        asking(desk) as asker,
+        SimulatedIecMeter(serial="12345678") as meter,
+        agent(settings(desk, tmp_path, meter.port)),
+    ):
+        await until(lambda: (r := desk.reported()) and r.specs, 40)
+        reply = await asker.ask("read_now")
+        assert reply["ok"], reply
+        [values] = reply["result"]["readings"].values()
+        assert values["values"]
+
+
+@pytest.mark.parametrize(
+    ("command", "payload", "field"),
+    [
+        ("fly", b"{}", "command"),
+        ("ping", b"[", "payload"),
+        ("ping", b'{"arguments":{"loud":1}}', "arguments.loud"),
+        ("publish_frames", b"{}", "arguments.minutes"),
+        ("publish_frames", b'{"arguments":{"minutes":-1}}', "arguments.minutes"),
+    ],
+)
+async def test_what_is_wrong_is_refused_by_name(
+    broker: Broker, tmp_path: Path, command: str, payload: bytes, field: str
+) -> None:
+    """Nothing is done, and the reply names the command or the argument."""
+    await broker.add_device("pi-1")
+    async with (
+        Desk(broker, "pi-1") as desk,
+        asking(desk) as asker,
+        agent(settings(desk, tmp_path, "/dev/nothing-here")),
+    ):
+        await until(lambda: desk.of(Kind.STATUS) and desk.of(Kind.REPORTED))
+        reply = await asker.ask(command, payload)
+        assert not reply["ok"]
+        assert [reason["field"] for reason in reply["reasons"]] == [field]
+
+
+async def test_a_command_that_comes_again_is_done_once(broker: Broker, tmp_path: Path) -> None:
+    """The same correlation data gets the same reply, also from the next run; no command is ever retained."""
+    await broker.add_device("pi-1")
+    async with Desk(broker, "pi-1") as desk, asking(desk) as asker:
+        options = settings(desk, tmp_path, "/dev/nothing-here")
+        async with agent(options):
+            await until(lambda: desk.of(Kind.STATUS) and desk.of(Kind.REPORTED))
+            first = await asker.ask("ping", correlation=b"same")
+            assert await asker.ask("ping", correlation=b"same") == first
+            assert (await asker.ask("ping"))["result"]["uptime_s"] > first["result"]["uptime_s"]
+        async with agent(options):
+            await until(lambda: len(desk.of(Kind.STATUS)) >= 3)
+            assert await asker.ask("ping", correlation=b"same") == first
+        watch = SessionOptions("late", subscriptions=((broker.topics.commands_of("pi-1"), 1),))
+        async with Session(desk.address("monitor"), watch) as late:
+            await late.wait_connected()
+            await asker.session.publish(Publication(broker.topics.of(Kind.DESIRED, "pi-1"), b"", retain=True))
+            await asyncio.sleep(0.3)
+            assert not late.waiting
+
+
+async def test_restart_replies_first_and_happens_once(broker: Broker, tmp_path: Path) -> None:
+    """The process ends by itself with the status for its supervisor; the command again does not end the next run."""
+    await broker.add_device("pi-1")
+    async with Desk(broker, "pi-1") as desk, asking(desk) as asker:
+        options = settings(desk, tmp_path, "/dev/nothing-here")
+        ending = asyncio.create_task(run(options, asyncio.Event()))
+        await until(lambda: desk.of(Kind.STATUS) and desk.of(Kind.REPORTED))
+        reply = await asker.ask("restart", correlation=b"again")
+        assert reply["ok"]
+        async with asyncio.timeout(15):
+            assert await ending == RESTART_STATUS
+        await until(lambda: desk.of(Kind.STATUS)[-1]["online"] is False)
+        async with agent(options):
+            await until(lambda: desk.of(Kind.STATUS)[-1]["online"])
+            assert await asker.ask("restart", correlation=b"again") == reply
+            assert (await asker.ask("ping"))["ok"]
+
+
+async def test_an_expired_command_is_not_begun(broker: Broker, tmp_path: Path) -> None:
+    """Given while the device is away, it is nowhere when the device comes back."""
+    await broker.add_device("pi-1")
+    async with Desk(broker, "pi-1") as desk, asking(desk) as asker, TcpProxy(broker.host, broker.port) as proxy:
+        async with agent(settings(desk, tmp_path, "/dev/nothing-here", port=proxy.port)):
+            await until(lambda: desk.of(Kind.STATUS) and desk.of(Kind.REPORTED))
+            assert (await asker.ask("ping"))["ok"]
+            await proxy.cut()
+            await asker.send("restart", expiry_s=1)
+            await asyncio.sleep(1.5)
+            boot = desk.of(Kind.STATUS)[-1]["boot"]
+            desk.log.clear()
+            await proxy.restore()
+            await until(lambda: [one for one in desk.of(Kind.STATUS) if one["online"]] and desk.of(Kind.REPORTED))
+            correlation = await asker.send("ping")
+            # a reply whose PUBACK was cut off comes again
+            while (found := await asker.reply())[0] != correlation:
+                assert found[1]["command"] == "ping"
+            assert found[1]["result"]["boot"] == boot
+
+
+async def test_a_reverted_version_is_tried_again_by_command(broker: Broker, tmp_path: Path) -> None:
+    """retry_config puts it on probation once more; where nothing was reverted it says so."""
+    quick = Parameters(reading_interval_s=1, publish_interval_s=0.2, probation_s=2)
+    async with reading(broker, tmp_path, quick) as (desk, _, asker):
+        nothing = await asker.ask("retry_config")
+        assert (nothing["ok"], nothing["error"]) == (False, "no version was reverted")
+        await until(lambda: len(desk.samples(P1)) >= 2)
+        bad = await desk.publish_desired(quick.model_copy(update={"obis_include": ("9-9:*",)}))
+        await until(lambda: (r := desk.reported()) and r.state == "reverted")
+        reply = await asker.ask("retry_config")
+        assert reply["result"] == {"version": bad, "probation": True}
+        await until(lambda: [e.detail["version"] for e in desk.events("config_reverted")] == [bad, bad])
