@@ -33,8 +33,8 @@ def stage_options(command: F) -> F:
 
 
 def steps_of(words: tuple[str, ...]) -> list[str]:
-    """Steps from the command line; commas part shares, and stay inside labels."""
-    return [step for word in words for step in ([word] if "=" in word else word.split(",")) if step]
+    """Steps from the command line; commas part shares, and stay inside labels and lists of devices."""
+    return [step for word in words for step in (word.split(",") if "%" in word and "=" not in word else [word]) if step]
 
 
 def begin(
