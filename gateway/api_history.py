@@ -96,8 +96,8 @@ class HistoryRoutes:
             scope = await find_scope(connection, call.path)
             end = await newest_version(connection, scope.key) if query.end is None else query.end
             start = max(0, end - 1) if query.start is None else query.start
-            before = await layer_at(connection, scope.key, start, field="from")
             after = await layer_at(connection, scope.key, end, field="to")
+            before = await layer_at(connection, scope.key, start, field="from")
         changes = tuple(_change(one) for one in differences(before, after))
         return Answer(DiffView(scope=scope.key, start=start, end=end, changes=changes))
 

@@ -9,7 +9,6 @@ from yarl import URL
 from broker.errors import PermanentError, TransientError
 
 TIMEOUT_S = 15.0
-FLEET_PATH = "parameters"
 
 
 class ServiceUnreachableError(TransientError):
@@ -27,7 +26,7 @@ class RequestRefusedError(PermanentError):
 
 
 class ConfigClient:
-    """Gets and sets parameters over the API of one gateway; enter it with `async with`."""
+    """A session with the API of one gateway; enter it with `async with`. Its subclasses say what is asked."""
 
     def __init__(self, url: str, token: str | None) -> None:
         self._base = URL(url) / "api" / "v1"
@@ -43,20 +42,6 @@ class ConfigClient:
     ) -> None:
         if self._http is not None:
             await self._http.close()
-
-    async def parameters(self, device: str | None) -> dict[str, Any]:
-        """The parameters of a device, or with None of the fleet."""
-        return await self._call("GET", self._path(device))
-
-    async def change(
-        self, device: str | None, changes: dict[str, Any], *, author: str, reason: str | None, wait_s: float
-    ) -> dict[str, Any]:
-        """Set parameters; answers what holds then, after waiting for the report for up to `wait_s`."""
-        query = {"author": author, "wait_s": f"{wait_s:g}"} | ({"reason": reason} if reason else {})
-        return await self._call("PATCH", self._path(device).with_query(query), changes, TIMEOUT_S + wait_s)
-
-    def _path(self, device: str | None) -> URL:
-        return self._base / FLEET_PATH if device is None else self._base / "devices" / device / FLEET_PATH
 
     async def _call(
         self, method: str, url: URL, body: dict[str, Any] | bytes | None = None, timeout_s: float = TIMEOUT_S

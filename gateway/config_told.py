@@ -1,0 +1,49 @@
+"""What `wattline config` says of parameters and of their changes."""
+
+import json
+from typing import Any
+
+import click
+
+from gateway.parameter_client import Target
+
+
+def told_change(document: dict[str, Any], target: Target, wait_s: float, *, as_json: bool) -> None:
+    """What a change did; ends with status 3 where devices refused it or did not report in time."""
+    if as_json:
+        click.echo(json.dumps(document))
+    elif target.device is None:
+        click.echo(f"{target}: {len(document['changed'])} devices changed")
+    else:
+        click.echo(f"{target.device}: version {document['version']}")
+    for one in document["not_supported"] if target.device is None else ():
+        names = ", ".join(one["devices"]) + (", ..." if one["count"] > len(one["devices"]) else "")
+        click.echo(
+            f"{one['parameter']} is left out for {one['count']} whose software does not know it: {names}", err=True
+        )
+    if wait_s:
+        _told_report(document, target, wait_s, as_json=as_json)
+
+
+def _told_report(document: dict[str, Any], target: Target, wait_s: float, *, as_json: bool) -> None:
+    device = target.device
+    if device is None:
+        if document["pending"]:
+            click.echo(f"no report in {wait_s:g} s from: {', '.join(document['pending'])}", err=True)
+            raise SystemExit(3)
+        return
+    report = document["reported"]
+    if report is None or report["version"] < document["version"]:
+        click.echo(f"{device} has not reported version {document['version']} in {wait_s:g} s", err=True)
+        raise SystemExit(3)
+    if report["state"] != "applied":
+        why = "; ".join(f"{one['field']}: {one['reason']}" for one in report["reasons"])
+        click.echo(f"{device} {report['state']} version {report['version']}: {why}", err=True)
+        raise SystemExit(3)
+    if not as_json:
+        click.echo(f"{device} applied version {report['version']}")
+
+
+def text(value: Any) -> str:
+    """A parameter's value as a person writes it."""
+    return value if isinstance(value, str) else json.dumps(value)
