@@ -11,6 +11,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "point": ("gateway.point_cli:point", "server", "List and rename points of delivery."),
     "spec": ("gateway.spec_cli:spec", "server", "List, show, validate, publish and roll out specs."),
     "job": ("gateway.job_cli:job", "server", "List, show, watch and cancel background jobs."),
+    "export": ("gateway.export_cli:export", "server", "Write readings or roll-ups to a CSV or Parquet file."),
     "token": ("gateway.token_cli:token", "server", "Make, list and revoke tokens of the API and the console."),
     "migrate": ("store.cli:migrate", "server", "Bring the database to the newest schema."),
     "broker": ("broker.cli:broker", "", "Write Mosquitto's config, ACL and users."),

@@ -14,6 +14,7 @@ from gateway.api_access import AccessRoutes
 from gateway.api_commands import CommandRoutes
 from gateway.api_decode import DecodeRoutes
 from gateway.api_devices import DeviceRoutes
+from gateway.api_export import ExportRoutes
 from gateway.api_groups import GroupRoutes
 from gateway.api_history import HistoryRoutes
 from gateway.api_jobs import JobRoutes
@@ -65,6 +66,7 @@ def routes(
         *DeviceRoutes(pool).routes(),
         *MeterRoutes(pool).routes(),
         *PointRoutes(pool).routes(),
+        *ExportRoutes(pool).routes(),
         *ParameterRoutes(pool, publisher, signals).routes(),
         *HistoryRoutes(pool).routes(),
         *StageRoutes(pool, publisher, stages).routes(),

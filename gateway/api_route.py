@@ -1,9 +1,11 @@
 """One route of the API as data, and what turns requests into calls and results into responses."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import asyncpg
+import structlog
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
@@ -11,6 +13,8 @@ from gateway.access import LOCAL, Principal, Role
 from gateway.api_models import ApiModel
 from gateway.layers import Problem, read_changes
 from gateway.problem import ApiError, invalid
+
+log = structlog.get_logger()
 
 PREFIX = "/api/v1"
 M = TypeVar("M", bound=BaseModel)
@@ -62,10 +66,19 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class Stream:
+    """A body that is made while it is sent."""
+
+    parts: AsyncIterator[bytes]
+    media: str
+    headers: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What a handler found."""
 
-    document: BaseModel | str
+    document: BaseModel | str | Stream
     """A text is sent as YAML."""
     etag: str | None = None
 
@@ -91,7 +104,7 @@ class Route:
     role: Role | None = None
     """Who may call it; without it viewers may GET, and engineers all else."""
     sends: tuple[str, ...] = ("application/json",)
-    """Media types of the answer."""
+    """Media types of the answer; of one that is a stream `response` describes a row."""
     stream: Callable[[Call, web.Request], Awaitable[web.StreamResponse]] | None = None
     """Answers in the handler's place, for as long as the client stays."""
 
@@ -137,6 +150,22 @@ def require_match(call: Call, now: Answer, what: str) -> None:
         fault = Problem("If-Match", f"{call.if_match[:100]} is not {now.etag}, which holds now", "GET it again")
         current = None if isinstance(now.document, str) else now.document.model_dump(mode="json", by_alias=True)
         raise ApiError(412, f"{what} have changed since they were read", [fault], current=current, etag=now.etag)
+
+
+async def send(request: web.Request, stream: Stream) -> web.StreamResponse:
+    """Send part by part; what fails on the way breaks the connection, so that nobody takes a part for the whole."""
+    response = web.StreamResponse(headers={"Cache-Control": "no-store", "Content-Type": stream.media} | stream.headers)
+    await response.prepare(request)
+    try:
+        async for part in stream.parts:
+            await response.write(part)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        log.warning("stream_broken", path=request.path, reason=str(error) or type(error).__name__)
+        if request.transport is not None:
+            request.transport.abort()
+        return response
+    await response.write_eof()
+    return response
 
 
 class NoQuery(ApiModel):

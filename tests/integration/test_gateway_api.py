@@ -276,6 +276,7 @@ async def test_the_openapi_document_is_valid_and_answers_follow_it(broker: Broke
             "/specs/{name}/{version}:release", "/specs/{name}/{version}:withdraw", "/devices/{device}/labels",
             "/specs/{name}/{version}:redecode", "/jobs", "/jobs/{job}", "/jobs/{job}:cancel",
             "/commands", "/commands/{id}", "/devices/{device}/commands/{command}",
+            "/export",
         }  # fmt: skip
         for scope in ("", "/groups/{group}", "/devices/{device}"):
             wanted |= {f"{scope}/parameters{rest}" for rest in ("", "/history", "/diff", ":rollback")}
