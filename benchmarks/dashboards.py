@@ -26,7 +26,6 @@ from grafana.settings import GrafanaSettings
 from store.migrate import migrate
 from store.rollups import refresh
 from tests.grafana_rig.macros import Context
-from tests.grafana_rig.year import stand_in
 
 LIMIT_MS = 1000.0
 """What no query may take at 1 000 meters."""
@@ -67,7 +66,6 @@ async def bench(meters: int, hours: int) -> dict[str, float]:
         await migrate(dsn, settings={"zone": "Europe/Warsaw"})
         opened = await asyncpg.connect(dsn)
         try:
-            await stand_in(opened)
             await seed(opened, meters, hours)
             return await measure(opened)
         finally:

@@ -18,7 +18,6 @@ TOTAL, TARIFFS, SILENT = "LGZ:total", "KFM:tariffs", "O'Neill:1"
 METERS = [TARIFFS, TOTAL, SILENT]
 DEVICES = ["d1", "d2", "d3"]
 QUARTER = timedelta(minutes=15)
-STAND_INS = Path(__file__).parents[1] / "data" / "grafana"
 ZONE = "Europe/Warsaw"
 _SEED = Path(__file__).with_name("seed_year.sql")
 
@@ -61,21 +60,11 @@ async def seed(database: Database) -> Year:
     last = datetime.fromtimestamp(now.timestamp() // 900 * 900, UTC)
     first = last - timedelta(days=366)
     async with store_of(database) as store:
-        await stand_in(store.connection)
         await store.value("SELECT set_config('wattline.first', $1, false)", first.isoformat())
         await store.value("SELECT set_config('wattline.last', $1, false)", last.isoformat())
         await store.execute(_SEED.read_text())
         await store.roll_up()
     return Year(database, ZoneInfo(ZONE), first, last)
-
-
-async def stand_in(opened: Any) -> None:
-    """Make what branch `store` has not made yet."""
-    for file in sorted(STAND_INS.glob("*.sql")):
-        if not await opened.fetchval(
-            "SELECT coalesce(to_regproc($1)::oid, to_regclass($1)::oid) IS NOT NULL", file.stem
-        ):
-            await opened.execute(file.read_text())
 
 
 @contextlib.asynccontextmanager

@@ -3,7 +3,6 @@
 import asyncpg
 
 from benchmarks.dashboards import LIMIT_MS, measure, seed
-from tests.grafana_rig.year import stand_in
 from tests.servers import Database
 
 
@@ -11,7 +10,6 @@ async def test_no_query_is_slow(database: Database) -> None:
     """Every query of every dashboard and rule is timed; at 50 meters each stays far below what 1 000 may take."""
     opened = await asyncpg.connect(database.dsn())
     try:
-        await stand_in(opened)
         await seed(opened, 50, 6)
         found = await measure(opened)
     finally:
