@@ -47,6 +47,11 @@ class Browsing:
     page: Page
     complaints: list[str] = field(default_factory=list)
 
+    def hear(self, kind: str, text: str) -> None:
+        """Note an error of the console; htmx calls a request that a newer one replaced one too."""
+        if kind == "error" and not text.startswith(("htmx:afterRequest", "htmx:sendAbort")):
+            self.complaints.append(text)
+
     async def go(self, path: str) -> None:
         """Open a path and wait until its scripts have run."""
         await self.page.goto(self.running.url + path, wait_until="load")
@@ -76,7 +81,7 @@ async def browsing(
         page = await context.new_page()
         seen = Browsing(running, context, page)
         page.on("pageerror", lambda error: seen.complaints.append(str(error)))
-        page.on("console", lambda said: seen.complaints.append(said.text) if said.type == "error" else None)
+        page.on("console", lambda said: seen.hear(said.type, said.text))
         if token is not None:
             await seen.log_in(token)
         try:
@@ -116,7 +121,8 @@ async def add_readings(database: Database, minutes: int = 90) -> None:
         )
         await opened.execute(
             "INSERT INTO reading (time, value, series_id, source) SELECT now() - n * INTERVAL '1 minute', "
-            "CASE s.unit WHEN 'kWh' THEN 5321.4 - n * 0.011 ELSE round((0.6 + 0.5 * sin(n / 9.0) + 0.2 * cos(n / 2.0))::numeric, 3) END, "
+            "CASE s.unit WHEN 'kWh' THEN 5321.4 - n * 0.011 "
+            "ELSE round((0.6 + 0.5 * sin(n / 9.0) + 0.2 * cos(n / 2.0))::numeric, 3) END, "
             "s.id, 0 FROM series s, generate_series(0, $1) n ON CONFLICT DO NOTHING",
             minutes,
         )
@@ -127,8 +133,8 @@ async def add_frames(database: Database, telegram: bytes, count: int = 3) -> Non
     async with connection(database) as opened:
         for _ in range(count):
             await opened.execute(
-                "INSERT INTO frame (received_at, device_id, meter_id, topic, kind, reason, protocol, at, data, delivery) "
-                "SELECT clock_timestamp(), device_id, id, 't', 'frame', 'no_spec', 'p1', now(), $2, $3::uuid FROM meter "
-                "WHERE key = $1",
+                "INSERT INTO frame (received_at, device_id, meter_id, topic, kind, reason, protocol, at, data, delivery)"
+                " SELECT clock_timestamp(), device_id, id, 't', 'frame', 'no_spec', 'p1', now(), $2, $3::uuid"
+                " FROM meter WHERE key = $1",
                 KEY, telegram, secrets.token_hex(16),
             )  # fmt: skip

@@ -197,4 +197,5 @@ function faults() {
     field.setAttribute("aria-invalid", String(Boolean(told?.classList.contains("error"))));
   }
 }
-document.addEventListener("htmx:oobAfterSwap", faults);
+// htmx gives a swapped element its new class a moment later
+document.addEventListener("htmx:oobAfterSwap", () => setTimeout(faults, 60));
