@@ -133,8 +133,8 @@ async def add_frames(database: Database, telegram: bytes, count: int = 3) -> Non
     async with connection(database) as opened:
         for _ in range(count):
             await opened.execute(
-                "INSERT INTO frame (received_at, device_id, meter_id, topic, kind, reason, protocol, at, data, delivery)"
-                " SELECT clock_timestamp(), device_id, id, 't', 'frame', 'no_spec', 'p1', now(), $2, $3::uuid"
+                "INSERT INTO frame (received_at, device_id, meter_id, topic, kind, reason, protocol, at, data,"
+                " delivery) SELECT clock_timestamp(), device_id, id, 't', 'frame', 'no_spec', 'p1', now(), $2, $3::uuid"
                 " FROM meter WHERE key = $1",
                 KEY, telegram, secrets.token_hex(16),
             )  # fmt: skip

@@ -70,6 +70,8 @@ async def test_a_parameter_is_checked_as_it_is_typed_and_saved(broker: Broker, d
             payload = report(version, reading_interval_s=5)
             await send(session, broker.topics, Kind.REPORTED, "pi-1", payload)
             await at.page.locator("#state .badge.good", has_text="in step").wait_for()
+        await at.page.get_by_text("History", exact=True).click()
+        await at.page.locator("table.history", has_text="trial").wait_for()
         done = await rows(database, "SELECT * FROM audit WHERE action = 'patchDeviceParameters'")
         assert [(one["actor"], one["status"], one["path"]) for one in done] == [
             ("api", 200, "/devices/pi-1/parameters")
@@ -196,6 +198,20 @@ async def test_roles_hold_in_the_console(broker: Broker, database: Database) -> 
         await at.page.wait_for_url("**/login")
         async with at.running.http.get(at.running.url, headers=jar, allow_redirects=False) as response:
             assert response.status == 303
+
+
+async def test_a_command_is_given_and_shown(broker: Broker, database: Database) -> None:
+    """A command goes to the device, and its state stands in the page; a wrong argument is told."""
+    async with browsing(broker, database) as at:
+        await register(broker, database, "pi-1")
+        await at.go("/devices/pi-1")
+        await at.page.get_by_label("Command").select_option("ping")
+        await at.page.get_by_role("button", name="Give it").click()
+        await at.page.locator("#commands tbody tr", has_text="ping").wait_for()
+        assert [one["command"] for one in await rows(database, "SELECT command FROM command")] == ["ping"]
+        await at.page.get_by_label("Arguments").fill("{")
+        await at.page.get_by_role("button", name="Give it").click()
+        await at.page.locator("#commands .error").wait_for()
 
 
 async def test_the_fleet_follows_what_happens(broker: Broker, database: Database) -> None:

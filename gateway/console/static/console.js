@@ -73,6 +73,12 @@ document.addEventListener("htmx:afterSettle", (event) => {
   startCharts();
 });
 
+document.addEventListener("htmx:beforeRequest", (event) => {
+  const element = event.detail.elt;
+  const own = event.detail.requestConfig.verb === "get" && element.matches("[data-guard]");
+  if (own && (element.matches(".dirty") || element.contains(document.activeElement))) event.preventDefault();
+});
+
 // --- ages ---
 function ages() {
   for (const one of $$("time[data-age]")) {
