@@ -25,7 +25,7 @@ test: lint ## all checks and tests; without ../shared/captures those of real met
 	  echo "captures: $(CAPTURES) is not here, so the tests on telegrams of real meters are left out"; \
 	  select='not captures'; fi; \
 	WATTLINE_CAPTURES="$(CAPTURES)" $(PYTHON) -m pytest -m "$$select" \
-	  $(wildcard tests/unit tests/integration tests/faults tests/e2e tests/packaging)
+	  $(wildcard tests/unit tests/integration tests/console tests/faults tests/e2e tests/packaging)
 
 bench: $(READY) ## measure, beside the limits; REPORT=file; STORE=1 [READINGS=n]: the store
 	@$(PYTHON) -m benchmarks$(if $(STORE),.store $(if $(READINGS),--readings "$(READINGS)")) $(if $(REPORT),--report "$(REPORT)")

@@ -10,6 +10,13 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from gateway.api_models import ProblemDocument
 from gateway.api_route import PREFIX, Route
 
+_OTHER: dict[str, dict[str, Any]] = {
+    "text/event-stream": {
+        "type": "object",
+        "properties": {name: {"type": "string"} for name in ("event", "data", "id")} | {"retry": {"type": "integer"}},
+    }
+}
+"""Media types whose answers are no JSON document and no plain text: one event of a stream."""
 REF = "#/components/schemas/{model}"
 
 
@@ -48,7 +55,8 @@ def _operation(route: Route, refs: Any) -> dict[str, Any]:
     answer: dict[str, Any] = {
         "description": (route.response.__doc__ or "").strip(),
         "content": {
-            media: {"schema": schema if media == "application/json" else {"type": "string"}} for media in route.sends
+            media: {"schema": schema if media == "application/json" else _OTHER.get(media, {"type": "string"})}
+            for media in route.sends
         },
     }
     if route.etag:

@@ -13,8 +13,9 @@ LAUNCHER: Final = "wattline-browser"
 _PROGRAM: Final = Path("usr/lib/chromium/chromium-headless-shell")
 _UNUSED: Final = (
     "usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/perl*", "usr/share/X11/locale",
-    "usr/lib/chromium/*.TOC", "usr/lib/chromium/libVkLayer_khronos_validation.so", "usr/lib/*/libLLVM*", "usr/lib/*/libz3*", "usr/lib/*/dri",
-    "usr/lib/*/libgallium*", "var/lib/apt", "var/cache/apt", "var/log", "dev", "tmp",
+    "usr/lib/chromium/*.TOC", "usr/lib/chromium/libVkLayer_khronos_validation.so", "usr/lib/*/libLLVM*",
+    "usr/lib/*/libz3*", "usr/lib/*/dri", "usr/lib/*/libgallium*",
+    "var/lib/apt", "var/cache/apt", "var/log", "dev", "tmp",
 )  # fmt: skip
 _SCRIPT: Final = """#!/bin/sh
 root=$(cd "${{0%/*}}" && pwd -P) || exit 126

@@ -173,13 +173,13 @@ class Visit:
         target = f"{LOGIN}?next={quote(self.request.path_qs)}" if self.request.method == "GET" else LOGIN
         if self.partial:
             return web.Response(status=200, headers={"HX-Redirect": LOGIN, **HEADERS})
-        raise web.HTTPSeeOther(target, headers=HEADERS)
+        return web.Response(status=303, headers={"Location": target, **HEADERS})
 
     def go(self, where: str) -> web.Response:
         """Send the browser elsewhere."""
         if self.partial:
             return web.Response(status=200, headers={"HX-Redirect": where, **HEADERS})
-        raise web.HTTPSeeOther(where, headers=HEADERS)
+        return web.Response(status=303, headers={"Location": where, **HEADERS})
 
     def problem(self, error: ApiError) -> web.Response:
         """What went wrong, as a page, or as a part that htmx shows in the page's notice."""

@@ -25,6 +25,8 @@ class ParameterPages:
         return [
             web.get("/parameters", page(self.fleet)),
             web.get(device, page(self.show)),
+            *(web.get(base + "/history", page(self.history)) for base in ("/parameters", device)),
+            *(web.post(base + "/rollback", page(self.rollback)) for base in ("/parameters", device)),
             *(web.post(base, page(self.change)) for base in ("/parameters", device)),
             *(web.post(base + "/check", page(self.check)) for base in ("/parameters", device)),
         ]
@@ -65,6 +67,17 @@ class ParameterPages:
             return await self._shown(visit, typed=typed, errors=told, refused=error.detail)
         return await self._shown(visit, done=scope.done(answer, list(wanted)))
 
+    async def history(self, visit: Visit) -> web.StreamResponse:
+        """The versions of a scope, each with what it changed."""
+        scope = Scope(visit)
+        return visit.render("parameters_history.html", scope=scope, versions=await scope.versions())
+
+    async def rollback(self, visit: Visit) -> web.StreamResponse:
+        """Bring an earlier version back, as a new one."""
+        scope, version = Scope(visit), (await visit.form()).get("to", "")
+        await scope.rollback(version)
+        return await self._shown(visit, done=f"Version {version} is back.")
+
     async def _shown(
         self,
         visit: Visit,
@@ -79,7 +92,7 @@ class ParameterPages:
         told = {"done": "", "refused": "", **values}
         etag = typed["etag"] if typed and not errors and "etag" in typed else document.etag
         return visit.render(
-            template, scope=scope, document=document, fields=fields(document, typed, errors), etag=etag,
+            template, history=scope.has_history, scope=scope, document=document, fields=fields(document, typed, errors), etag=etag,
             reason=(typed or {}).get("reason", ""), errors=errors or {}, **told,
         )  # fmt: skip
 
@@ -92,13 +105,28 @@ class Scope:
         self.device = visit.path.get("device")
         self.name = self.device or "the fleet"
         self.base = f"/devices/{segment(self.device)}/parameters" if self.device else "/parameters"
-        self._operation = "DeviceParameters" if self.device else "FleetParameters"
+        self._kind = "Device" if self.device else "Fleet"
+        self._operation = f"{self._kind}Parameters"
         self._path = {"device": self.device} if self.device else {}
 
     @property
     def may_change(self) -> bool:
         """Whether the visitor's role covers a change."""
         return self._visit.may(f"patch{self._operation}")
+
+    @property
+    def has_history(self) -> bool:
+        """Whether the API keeps and shows versions."""
+        return self._visit.may(f"get{self._kind}ParameterHistory")
+
+    async def versions(self) -> Any:
+        """The newest versions."""
+        found = await self._visit.ask(f"get{self._kind}ParameterHistory", self._path, {"limit": "50"})
+        return found.items
+
+    async def rollback(self, version: str) -> None:
+        """Bring a version back. Raises ApiError."""
+        await self._visit.ask(f"rollback{self._kind}Parameters", self._path, {"to": version, "wait_s": WAIT_S})
 
     async def read(self) -> Any:
         """The parameters as the API has them, with their ETag."""

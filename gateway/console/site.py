@@ -5,6 +5,7 @@ from aiohttp import web
 from gateway.api import Api
 from gateway.console import assets
 from gateway.console.admin import AdminPages
+from gateway.console.commands import CommandPages
 from gateway.console.desk import Desk
 from gateway.console.device import DevicePages
 from gateway.console.docs_page import DocsPage
@@ -24,6 +25,7 @@ def console_routes(api: Api, session_h: int) -> list[web.RouteDef]:
         *FleetPages(desk).routes(),
         *DevicePages(desk).routes(),
         *ParameterPages(desk).routes(),
+        *CommandPages(desk).routes(),
         *SpecPages(desk).routes(),
         *UnknownPages(desk).routes(),
         *JobPages(desk).routes(),

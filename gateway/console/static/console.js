@@ -73,6 +73,12 @@ document.addEventListener("htmx:afterSettle", (event) => {
   startCharts();
 });
 
+document.addEventListener("htmx:beforeRequest", (event) => {
+  const element = event.detail.elt;
+  const own = event.detail.requestConfig.verb === "get" && element.matches("[data-guard]");
+  if (own && (element.matches(".dirty") || element.contains(document.activeElement))) event.preventDefault();
+});
+
 // --- ages ---
 function ages() {
   for (const one of $$("time[data-age]")) {
@@ -197,4 +203,5 @@ function faults() {
     field.setAttribute("aria-invalid", String(Boolean(told?.classList.contains("error"))));
   }
 }
-document.addEventListener("htmx:oobAfterSwap", faults);
+// htmx gives a swapped element its new class a moment later
+document.addEventListener("htmx:oobAfterSwap", () => setTimeout(faults, 60));

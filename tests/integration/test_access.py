@@ -1,0 +1,175 @@
+"""Tokens with roles, limits, the audit, and the stream of changes, on a real gateway and database."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+from pydantic import SecretStr
+
+from tests.integration.gateway_rig import Gateway, connection, gateway, gateway_settings, rows, until
+from tests.servers import Broker, Database
+
+ROOT = "the-token-of-the-settings"
+
+
+async def ask(running: Gateway, method: str, path: str, token: str | None, **more: Any) -> tuple[int, Any, Any]:
+    headers = {**({"Authorization": f"Bearer {token}"} if token else {}), **more.pop("headers", {})}
+    async with running.http.request(method, f"{running.url}/api/v1{path}", headers=headers, **more) as response:
+        return response.status, await response.json(content_type=None), response.headers
+
+
+async def make(running: Gateway, name: str, role: str, **more: Any) -> str:
+    status, made, _ = await ask(running, "POST", "/tokens", ROOT, json={"name": name, "role": role, **more})
+    assert status == 200, made
+    return str(made["token"])
+
+
+async def add_device(database: Database, name: str) -> None:
+    async with connection(database) as opened:
+        await opened.execute("INSERT INTO device (name, online) VALUES ($1, true)", name)
+
+
+async def test_each_role_may_what_the_document_says_and_no_more(broker: Broker, database: Database) -> None:
+    """A viewer reads, an engineer changes, an admin makes tokens; a refusal names the role that is needed."""
+    await add_device(database, "pi-1")
+    async with gateway(gateway_settings(broker, database, api_token=SecretStr(ROOT))) as running:
+        tokens = {role: await make(running, role, role) for role in ("viewer", "engineer", "admin")}
+        change = ("PATCH", "/devices/pi-1/parameters", {"json": {"raw_frames": True}})
+        attempts = [("GET", "/devices", {}), change, ("GET", "/tokens", {}), ("GET", "/audit", {})]
+        allowed = {
+            role: [(await ask(running, method, path, token, **more))[0] for method, path, more in attempts]
+            for role, token in tokens.items()
+        }
+        assert allowed == {
+            "viewer": [200, 403, 403, 403], "engineer": [200, 200, 403, 403], "admin": [200, 200, 200, 200]
+        }  # fmt: skip
+        status, refused, _ = await ask(running, "PATCH", change[1], tokens["viewer"], json={})
+        assert (status, "engineer" in refused["errors"][0]["fix"]) == (403, True)
+        document = (await ask(running, "GET", "/openapi.json", None))[1]
+        assert document["paths"]["/api/v1/tokens"]["post"]["x-wattline-role"] == "admin"
+        assert (await ask(running, "GET", "/me", tokens["engineer"]))[1] == {"name": "engineer", "role": "engineer"}
+        layer = (await rows(database, "SELECT author FROM parameter_document WHERE scope = 'device:pi-1'"))[0]
+        assert layer["author"] == "engineer"
+
+
+async def test_a_token_ends_when_revoked_or_over_and_is_kept_as_a_hash(broker: Broker, database: Database) -> None:
+    """Revoked and expired tokens get 401; a name is taken only while its token lives; no secret is stored."""
+    async with gateway(gateway_settings(broker, database, api_token=SecretStr(ROOT))) as running:
+        token = await make(running, "anna", "viewer", days=1)
+        assert (await ask(running, "POST", "/tokens", ROOT, json={"name": "anna", "role": "viewer"}))[0] == 409
+        assert (await ask(running, "GET", "/devices", token))[0] == 200
+        assert token not in str(await rows(database, "SELECT * FROM api_token"))
+        assert (await ask(running, "DELETE", "/tokens/anna", ROOT))[0] == 200
+        assert (await ask(running, "GET", "/devices", token))[0] == 401
+        assert (await ask(running, "DELETE", "/tokens/anna", ROOT))[0] == 404
+        second = await make(running, "anna", "viewer")
+        async with connection(database) as opened:
+            await opened.execute("UPDATE api_token SET expires_at = now() WHERE revoked_at IS NULL")
+        assert (await ask(running, "GET", "/devices", second))[0] == 401
+        for wrong in ({"name": "a b", "role": "viewer"}, {"name": "x", "role": "king"}, {"name": "x"}, []):
+            assert (await ask(running, "POST", "/tokens", ROOT, json=wrong))[0] == 422, wrong
+
+
+async def test_each_change_and_refusal_is_in_the_audit(broker: Broker, database: Database) -> None:
+    """Who, from where, what, and what came of it; a change by nobody known is there too, and no secret is."""
+    await add_device(database, "pi-1")
+    async with gateway(gateway_settings(broker, database, api_token=SecretStr(ROOT))) as running:
+        anna = await make(running, "anna", "engineer")
+        path = "/devices/pi-1/parameters"
+        assert (await ask(running, "PATCH", path + "?reason=trial", anna, json={"raw_frames": True}))[0] == 200
+        assert (await ask(running, "PATCH", path, anna, json={"raw_frames": 7}))[0] == 422
+        assert (await ask(running, "PATCH", path, anna, data=b"x" * 300_000))[0] == 413
+        assert (await ask(running, "PATCH", path, "nonsense", json={}))[0] == 401
+        page = (await ask(running, "GET", "/audit?limit=2", ROOT))[1]
+        older = (await ask(running, "GET", "/audit", ROOT, params={"cursor": page["next"]}))[1]
+        lines = [(one["actor"], one["action"], one["status"]) for one in [*page["items"], *older["items"]]]
+        assert lines == [
+            ("-", "patchDeviceParameters", 401),
+            ("anna", "patchDeviceParameters", 413),
+            ("anna", "patchDeviceParameters", 422),
+            ("anna", "patchDeviceParameters", 200),
+            ("api", "createToken", 200),
+        ]
+        done = older["items"][1]
+        assert (done["query"], json.loads(done["body"]), done["address"]) == (
+            "reason=trial", {"raw_frames": True}, "127.0.0.1"
+        )  # fmt: skip
+        assert anna not in str(await rows(database, "SELECT * FROM audit"))
+        refused = (await ask(running, "GET", "/audit?refused=true", ROOT))[1]["items"]
+        assert {one["status"] for one in refused} == {401, 413, 422}
+
+
+async def test_who_asks_too_often_waits(broker: Broker, database: Database) -> None:
+    """One token's flood gets 429 with Retry-After; another token is not held up; the flood is one line of the audit."""
+    settings = gateway_settings(broker, database, api_token=SecretStr(ROOT), api_rate_per_s=0.1, api_burst=5)
+    async with gateway(settings) as running:
+        anna = await make(running, "anna", "viewer")
+        answers = [await ask(running, "GET", "/me", anna) for _ in range(9)]
+        assert [status for status, _, _ in answers] == [200] * 5 + [429] * 4
+        _, document, headers = answers[-1]
+        assert 1 <= int(headers["Retry-After"]) <= 10
+        assert document["field"] == "request"
+        assert (await ask(running, "GET", "/me", ROOT))[0] == 200
+        assert len(await rows(database, "SELECT 1 FROM audit WHERE status = 429")) == 1
+        assert await running.metric("wattline_gateway_http_limited_total", by="token") == 4
+
+
+async def test_without_a_token_no_other_site_gets_in(broker: Broker, database: Database) -> None:
+    """A page of another site, or another name for this machine, can't use a browser to change anything."""
+    async with gateway(gateway_settings(broker, database)) as running:
+        for headers in ({"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Host": "evil.example"}):
+            status, document, _ = await ask(running, "PATCH", "/parameters", None, json={}, headers=headers)
+            assert (status, document["field"]) == (403, next(iter(headers)))
+        own = {"Origin": running.url, "Sec-Fetch-Site": "same-origin"}
+        assert (await ask(running, "PATCH", "/parameters", None, json={}, headers=own))[0] == 200
+
+
+async def events(content: Any) -> AsyncIterator[dict[str, str]]:
+    """The events of a stream, each as its fields."""
+    found: dict[str, str] = {}
+    async for line in content:
+        name, _, value = line.decode().rstrip("\n").partition(": ")
+        if name:
+            found[name] = value
+        elif "event" in found:
+            yield found
+            found = {}
+        else:
+            found = {}
+
+
+async def test_changes_are_streamed_and_a_client_goes_on_where_it_was(broker: Broker, database: Database) -> None:
+    """A client sees a change within seconds, and with Last-Event-ID every one that it missed, once and in order."""
+    async with gateway(gateway_settings(broker, database)) as running:
+        url = f"{running.url}/api/v1/events/stream"
+        async with running.http.get(url) as response:
+            assert response.headers["Content-Type"] == "text/event-stream"
+            stream = events(response.content)
+            assert (await anext(stream))["event"] == "open"
+            await add_device(database, "pi-1")
+            async with asyncio.timeout(10):
+                seen = await anext(stream)
+            assert (seen["event"], json.loads(seen["data"])["device"]) == ("device", "pi-1")
+        for name in ("pi-2", "pi-3"):
+            await add_device(database, name)
+        async with running.http.get(url, headers={"Last-Event-ID": seen["id"]}) as response:
+            stream = events(response.content)
+            await anext(stream)
+            async with asyncio.timeout(10):
+                missed = [json.loads((await anext(stream))["data"])["device"] for _ in range(2)]
+            assert missed == ["pi-2", "pi-3"]
+        async with running.http.get(url, params={"kinds": "spec", "for_s": "1.5"}) as response:
+            await add_device(database, "pi-4")
+            names = [one["event"] async for one in events(response.content)]
+            assert names == ["open"]
+        async with running.http.get(url, headers={"Last-Event-ID": "1.1"}) as response:
+            stream = events(response.content)
+            await anext(stream)
+            assert (await anext(stream))["event"] == "reset"
+        assert (await ask(running, "GET", "/events/stream?last_event_id=7", None))[0] == 422
+
+        async def none() -> bool:
+            return await running.metric("wattline_gateway_streams") == 0
+
+        await until(none, "no client is counted any more")
