@@ -132,9 +132,11 @@ class Route:
         return Call(asked.path, query, changes, asked.if_match, asked.body, asked.accept, asked.content_type, asked.who)
 
     @staticmethod
-    def respond(answer: Answer) -> web.Response:
+    async def respond(request: web.Request, answer: Answer) -> web.StreamResponse:
         """The answer over HTTP."""
         headers = {"Cache-Control": "no-store"} | ({"ETag": answer.etag} if answer.etag else {})
+        if isinstance(answer.document, Stream):
+            return await _send(request, answer.document, headers)
         if isinstance(answer.document, str):
             return web.Response(text=answer.document, content_type="application/yaml", headers=headers)
         return web.Response(
@@ -148,13 +150,14 @@ def require_match(call: Call, now: Answer, what: str) -> None:
         return
     if now.etag not in [tag.strip() for tag in call.if_match.split(",")]:
         fault = Problem("If-Match", f"{call.if_match[:100]} is not {now.etag}, which holds now", "GET it again")
-        current = None if isinstance(now.document, str) else now.document.model_dump(mode="json", by_alias=True)
+        document = now.document
+        current = document.model_dump(mode="json", by_alias=True) if isinstance(document, BaseModel) else None
         raise ApiError(412, f"{what} have changed since they were read", [fault], current=current, etag=now.etag)
 
 
-async def send(request: web.Request, stream: Stream) -> web.StreamResponse:
+async def _send(request: web.Request, stream: Stream, headers: dict[str, str]) -> web.StreamResponse:
     """Send part by part; what fails on the way breaks the connection, so that nobody takes a part for the whole."""
-    response = web.StreamResponse(headers={"Cache-Control": "no-store", "Content-Type": stream.media} | stream.headers)
+    response = web.StreamResponse(headers=headers | stream.headers | {"Content-Type": stream.media})
     await response.prepare(request)
     try:
         async for part in stream.parts:

@@ -10,7 +10,7 @@ import structlog
 from aiohttp import hdrs, web
 
 from gateway.access import LOCAL, Doorkeeper, Principal
-from gateway.api_route import PREFIX, Answer, Asked, Route, Stream, send
+from gateway.api_route import PREFIX, Answer, Asked, Route
 from gateway.audit import Attempt, Audit
 from gateway.layers import Problem
 from gateway.limits import Buckets
@@ -137,9 +137,7 @@ class Door:
                 raise
             asked = Asked.of(request, body, who)
             answer = await self.perform(route, asked, self._attempt(request, route.name, body))
-            if isinstance(answer.document, Stream):
-                return await send(request, answer.document)
-            return route.respond(answer)
+            return await route.respond(request, answer)
 
         handle.operation = route.name  # type: ignore[attr-defined]
         return handle

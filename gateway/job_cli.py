@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import click
 from rich.live import Live
@@ -12,10 +11,9 @@ from rich.text import Text
 from gateway.config_cli import DEFAULT_URL, _url
 from gateway.job_client import JobClient
 from gateway.job_tables import line, print_job, print_jobs
-from gateway.spec_asking import answered, as_json_option, author_option, reason_option
+from gateway.spec_asking import as_json_option, ask, author_option, reason_option
 from gateway.spec_tables import console, shown
 
-T = TypeVar("T")
 STATES: Final = ("queued", "running", "done", "failed", "cancelled")
 ENDED: Final = STATES[2:]
 WATCH_S: Final = 0.5
@@ -40,7 +38,7 @@ def job(ctx: click.Context, url: str, token: str | None) -> None:
 @click.pass_obj
 def list_(client: JobClient, state: str | None, spec: str | None, limit: int, as_json: bool) -> None:
     """Show jobs, the newest first."""
-    found = _ask(client, lambda api: api.jobs(limit, state=state, spec=spec))
+    found = ask(client, lambda api: api.jobs(limit, state=state, spec=spec))
     if as_json:
         click.echo(json.dumps(found))
     else:
@@ -53,7 +51,7 @@ def list_(client: JobClient, state: str | None, spec: str | None, limit: int, as
 @click.pass_obj
 def show(client: JobClient, number: int, as_json: bool) -> None:
     """Show one job."""
-    _told(_ask(client, lambda api: api.job(number)), as_json=as_json)
+    _told(ask(client, lambda api: api.job(number)), as_json=as_json)
 
 
 @job.command("watch")
@@ -62,7 +60,7 @@ def show(client: JobClient, number: int, as_json: bool) -> None:
 @click.pass_obj
 def watch(client: JobClient, number: int, as_json: bool) -> None:
     """Show a job's progress until it has ended; with --json a line for each change. Status 1 unless it is done."""
-    found = _ask(client, lambda api: _followed(api, number, as_json=as_json))
+    found = ask(client, lambda api: _followed(api, number, as_json=as_json))
     if not as_json:
         print_job(found)
     if found["state"] != "done":
@@ -77,7 +75,7 @@ def watch(client: JobClient, number: int, as_json: bool) -> None:
 @click.pass_obj
 def cancel(client: JobClient, number: int, author: str, reason: str | None, as_json: bool) -> None:
     """End a job; what it has stored stays."""
-    _told(_ask(client, lambda api: api.cancel(number, author=author, reason=reason)), as_json=as_json)
+    _told(ask(client, lambda api: api.cancel(number, author=author, reason=reason)), as_json=as_json)
 
 
 async def _followed(api: JobClient, number: int, *, as_json: bool) -> dict[str, Any]:
@@ -102,11 +100,3 @@ def _told(found: dict[str, Any], *, as_json: bool) -> None:
         click.echo(json.dumps(found))
     else:
         print_job(found)
-
-
-def _ask(client: JobClient, call: Callable[[JobClient], Awaitable[T]]) -> T:
-    async def asking() -> T:
-        async with client as api:
-            return await call(api)
-
-    return answered(asking())

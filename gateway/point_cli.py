@@ -1,14 +1,13 @@
 """The commands `wattline point ...`: which meter stands at which point of delivery, and what the points are called."""
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import click
 
 from gateway.config_cli import DEFAULT_URL, _url, _user
-from gateway.config_client import ConfigClient, RequestRefusedError, ServiceUnreachableError
+from gateway.config_client import ConfigClient
+from gateway.spec_asking import ask
 
 T = TypeVar("T")
 COLUMNS = (("id", "ID"), ("name", "POINT"), ("meter", "METER"), ("since", "SINCE"), ("previous_meter", "BEFORE"))
@@ -51,7 +50,7 @@ def point(ctx: click.Context, url: str, token: str | None) -> None:
 @click.pass_obj
 def list_(client: PointClient, device: str | None, as_json: bool) -> None:
     """Show all points, or those of DEVICE: the meter there now, since when, and the one before it."""
-    points = _ask(client, lambda api: api.points(device))
+    points = ask(client, lambda api: api.points(device))
     if as_json:
         click.echo(json.dumps(points))
         return
@@ -80,22 +79,9 @@ def rename(client: PointClient, which: str, name: str, author: str, as_json: boo
             raise click.ClickException(f"no point is called {which!r}: `wattline point list` shows them")
         return await api.rename(number, name, author)
 
-    answer = _ask(client, renamed)
+    answer = ask(client, renamed)
     click.echo(json.dumps(answer) if as_json else f"point {answer['id']} is called {answer['name']}")
 
 
 def _text(value: Any) -> str:
     return "-" if value is None else str(value)
-
-
-def _ask(client: PointClient, call: Callable[[PointClient], Awaitable[T]]) -> T:
-    async def asking() -> T:
-        async with client as api:
-            return await call(api)
-
-    try:
-        return asyncio.run(asking())
-    except RequestRefusedError as error:
-        raise click.ClickException("\n".join([error.detail, *error.lines])) from error
-    except ServiceUnreachableError as error:
-        raise click.ClickException(str(error)) from error

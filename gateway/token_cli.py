@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.access import Role
-from gateway.config_cli import DEFAULT_URL, _ask, _url
+from gateway.config_cli import DEFAULT_URL, _url
 from gateway.config_client import ConfigClient
+from gateway.spec_asking import ask
 
 
 class TokenClient(ConfigClient):
@@ -55,7 +56,7 @@ def token(ctx: click.Context, url: str, token: str | None) -> None:
 @click.pass_obj
 def create(client: TokenClient, name: str, role: str, days: int | None, as_json: bool) -> None:
     """Make a token for NAME; it is printed this once."""
-    made = _ask(client, lambda _: client.make(name, role, days))
+    made = ask(client, lambda _: client.make(name, role, days))
     click.echo(json.dumps(made) if as_json else made["token"])
 
 
@@ -65,7 +66,7 @@ def create(client: TokenClient, name: str, role: str, days: int | None, as_json:
 @click.pass_obj
 def list_(client: TokenClient, revoked: bool, as_json: bool) -> None:
     """Show all tokens, without their secrets."""
-    found = _ask(client, lambda _: client.tokens(revoked=revoked))["items"]
+    found = ask(client, lambda _: client.tokens(revoked=revoked))["items"]
     if as_json:
         click.echo(json.dumps(found))
         return
@@ -89,5 +90,5 @@ def list_(client: TokenClient, revoked: bool, as_json: bool) -> None:
 @click.pass_obj
 def revoke(client: TokenClient, name: str) -> None:
     """Revoke the token of NAME; it ends everywhere within seconds."""
-    _ask(client, lambda _: client.revoke(name))
+    ask(client, lambda _: client.revoke(name))
     click.echo(f"{name} is revoked")

@@ -60,11 +60,12 @@ COMMENT ON VIEW rollup_1mo IS 'As rollup_15m, by month of store_zone().';
 
 CREATE VIEW series_name AS
 SELECT s.id AS series_id, s.meter_id, m.device_id, d.name AS device, m.key AS meter,
-       -- a meter's place: its device and port
-       concat_ws('/', d.name, m.port) AS point,
+       -- a meter that no registration has described yet stands at its device and port
+       coalesce(p.name, concat_ws('/', d.name, m.port)) AS point,
        s.obis, s.unit, s.kind, m.product
 FROM series s
 JOIN meter m ON m.id = s.meter_id
+LEFT JOIN point p ON p.id = m.point_id
 LEFT JOIN device d ON d.id = m.device_id;
 COMMENT ON VIEW series_name IS 'What each series measures, where, and by which meter and device.';
 

@@ -54,7 +54,7 @@ def test_the_check_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.Mon
     old.write_text("{}")
     seen: list[tuple[str, bool]] = []
 
-    async def run(*_: object) -> None:
+    async def run(*_: object, **_options: object) -> None:
         seen.append((old.read_text(), new.exists()))
         raise SystemExit(1)
 
