@@ -6,6 +6,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from deploy.demo.http import Api
 from device.simulator import SimulatedP1Meter
 from tests.e2e.whole_loop import TOKEN, whole_loop
 from tests.integration.gateway_rig import rows
@@ -28,6 +29,8 @@ async def test_frames_decoded_again_give_what_the_device_gave(
     headers = {"Authorization": f"Bearer {TOKEN}"}
     meter = SimulatedP1Meter(serial="E0026000123456789")
     async with whole_loop(broker, database, tmp_path) as loop, meter, aiohttp.ClientSession(headers=headers) as http:
+        # a registration that comes before the gateway has ever subscribed is kept by nobody
+        await Api.wait_url_healthy(f"{loop.api_url}/healthz", lambda: None)
         await loop.start_agent("pi-1", (meter.port,))
 
         async def call(method: str, path: str, **more: Any) -> Any:
