@@ -80,6 +80,11 @@ class Inbound:
     _connection: "_Connection" = field(repr=False)
     expires_s: float | None = None
 
+    @property
+    def current(self) -> bool:
+        """Whether the connection that it came by still stands, so that what it says of the broker still holds."""
+        return not self._connection.lost.done()
+
     def ack(self) -> None:
         """Tell the broker that this message is dealt with; nothing happens if its connection is gone."""
         self._connection.ack(self.mid, self.qos)

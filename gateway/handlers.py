@@ -9,7 +9,7 @@ import structlog
 from broker.errors import ContractError
 from broker.messages import Desired, Registration, Reply, Reported, SpecMessage
 from broker.mosquitto import ROLES
-from broker.topics import Address
+from broker.topics import Address, Kind
 from gateway.adoption import adopt, consider
 from gateway.commands import Commands
 from gateway.database import Connection
@@ -123,12 +123,10 @@ class Handlers:
         mark = (given.version, given.digest())
         echo = echoes and self._publisher.is_echo(device, *mark)
         if mark == (known["version"], known["hash"]):
-            self._retained.saw(device)
             return "in_step"
         async with configuring(self._pool) as connection:
             state = (await load_states(connection, [known["id"]]))[0]
             if state.desired is not None and given.digest() == state.desired.digest():
-                self._retained.saw(device)
                 return "in_step"
             if echo:
                 return "echo"
@@ -139,7 +137,6 @@ class Handlers:
             shelf = await self._publisher.renew(connection)
             desired = await adopt(connection, state, consider(state, payload, shelf))
         self._metrics.adopted.inc()
-        self._retained.saw(device)
         self._publisher.mark(device)
         log.info("desired_adopted", device=device, version=desired.version, author=desired.author)
         return "adopted"
@@ -154,7 +151,6 @@ class Handlers:
         if published is None:
             return await self._by_hand.take(address, payload) if payload else "unknown_spec"
         if payload == published.message().payload():
-            self._publisher.spec_seen(ref)
             return "in_step"
         needed = {row["ref"] for row in await self._pool.fetch(load("desired_spec_refs"))}
         if not payload and ref not in needed:
@@ -167,6 +163,13 @@ class Handlers:
                 f"{ref} is published and never changes", field="version", fix="publish the change as a new version"
             )
         return "restored"
+
+    def saw(self, address: Address) -> None:
+        """Note that the broker holds this one as the store does; of the present connection's messages only."""
+        if address.kind is Kind.DESIRED:
+            self._retained.saw(address.device)
+        elif address.kind is Kind.SPEC:
+            self._publisher.spec_seen(f"{address.spec}@{address.version}")
 
     async def replies(self, address: Address, payload: bytes, *, correlation: bytes | None = None) -> str:
         """Record a device's answer to a command; one to a command that is not ours is noted as an event."""

@@ -25,6 +25,8 @@ log = structlog.get_logger()
 KINDS = (Kind.REGISTRATION, Kind.REPORTED, Kind.DESIRED, Kind.REPLIES, Kind.SPEC)
 """What the config service listens to."""
 BATCH = 50
+HELD = ("in_step", "adopted")
+"""Results by which the broker holds a message as the store does."""
 
 
 class Inbox:
@@ -100,6 +102,9 @@ class Inbox:
         except asyncpg.PostgresError as error:
             await self._refuse(message, address, ContractError(str(error), field="payload"))
             return
+        if result in HELD and message.payload and message.current:
+            # a message of a connection that is gone says nothing of what the broker holds now
+            self._handlers.saw(address)
         self._metrics.messages.labels(str(address.kind), result).inc()
         message.ack()
 
