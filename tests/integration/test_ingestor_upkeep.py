@@ -9,8 +9,8 @@ from tests.servers import Broker, Database
 async def test_one_of_two_ingestors_rolls_up(broker: Broker, database: Database) -> None:
     """Readings are in the tables of roll-ups soon after they are stored, late ones too; the other one takes over."""
     dsn = database.dsn("wattline_ingestor")
-    first = settings(broker, dsn, upkeep_every_s=0.1, share_group="test")
-    second = settings(broker, dsn, upkeep_every_s=0.1, share_group="test")
+    first = settings(broker, dsn, upkeep_every_s=0.1)
+    second = settings(broker, dsn, upkeep_every_s=0.1)
     async with table(database) as asked, device(broker) as sender:
 
         async def rolled() -> int:
