@@ -27,6 +27,7 @@ class Year:
     """A seeded database: readings at least each hour from `first` to `last`, and where its days begin."""
 
     database: Database
+    edition: str
     zone: ZoneInfo
     first: datetime
     last: datetime
@@ -64,7 +65,7 @@ async def seed(database: Database) -> Year:
         await store.value("SELECT set_config('wattline.last', $1, false)", last.isoformat())
         await store.execute(_SEED.read_text())
         await store.roll_up()
-    return Year(database, ZoneInfo(ZONE), first, last)
+    return Year(database, store.edition, ZoneInfo(ZONE), first, last)
 
 
 @contextlib.asynccontextmanager
