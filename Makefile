@@ -27,8 +27,8 @@ test: lint ## all checks and tests; without ../shared/captures those of real met
 	WATTLINE_CAPTURES="$(CAPTURES)" $(PYTHON) -m pytest -m "$$select" \
 	  $(wildcard tests/unit tests/integration tests/faults tests/e2e tests/packaging)
 
-bench: $(READY) ## measure, side by side with the limits; REPORT=file
-	@$(PYTHON) -m benchmarks $(if $(REPORT),--report "$(REPORT)")
+bench: $(READY) ## measure, beside the limits; REPORT=file; STORE=1 [READINGS=n]: the store
+	@$(PYTHON) -m benchmarks$(if $(STORE),.store $(if $(READINGS),--readings "$(READINGS)")) $(if $(REPORT),--report "$(REPORT)")
 
 lint: $(READY) ## formatting, rules, types, imports
 	@.venv/bin/ruff format --check .

@@ -9,6 +9,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "decode": ("meters.decode_cli:decode", "", "Say what captured bytes of a meter mean."),
     "config": ("gateway.config_cli:config", "server", "Get and set parameters of devices or of the fleet."),
     "spec": ("gateway.spec_cli:spec", "server", "List, show, validate, publish and deprecate specs."),
+    "export": ("gateway.export_cli:export", "server", "Write readings or roll-ups to a CSV or Parquet file."),
     "migrate": ("store.cli:migrate", "server", "Bring the database to the newest schema."),
     "broker": ("broker.cli:broker", "", "Write Mosquitto's config, ACL and users."),
     "ingestor": ("ingestor.__main__:main", "server", "Run the ingestor: topics into TimescaleDB."),

@@ -12,6 +12,7 @@ from aiohttp import web
 from broker.messages import MAX_PAYLOAD_BYTES
 from gateway.api_decode import DecodeRoutes
 from gateway.api_devices import DeviceRoutes
+from gateway.api_export import ExportRoutes
 from gateway.api_meters import MeterRoutes
 from gateway.api_parameters import ParameterRoutes
 from gateway.api_route import PREFIX, Route
@@ -40,6 +41,7 @@ def routes(pool: Pool, publisher: Publisher, signals: Signals) -> list[Route]:
     return [
         *DeviceRoutes(pool).routes(),
         *MeterRoutes(pool).routes(),
+        *ExportRoutes(pool).routes(),
         *ParameterRoutes(pool, publisher, signals).routes(),
         *SpecRoutes(pool, publisher).routes(),
         *DecodeRoutes(publisher).routes(),

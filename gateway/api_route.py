@@ -1,15 +1,19 @@
 """One route of the API as data, and the adapter that turns requests into calls and results into responses."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import asyncpg
+import structlog
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from gateway.api_models import ApiModel
 from gateway.layers import KNOWN, read_changes
 from gateway.problem import invalid
+
+log = structlog.get_logger()
 
 PREFIX = "/api/v1"
 
@@ -31,10 +35,19 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Stream:
+    """A body that is made while it is sent."""
+
+    parts: AsyncIterator[bytes]
+    media: str
+    headers: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What a handler found."""
 
-    document: BaseModel | str
+    document: BaseModel | str | Stream
     """A text is sent as YAML."""
     etag: str | None = None
 
@@ -56,8 +69,10 @@ class Route:
     etag: bool = False
     media: tuple[str, ...] = ()
     """Media types of a body that the handler reads itself; `body` then only describes it."""
+    produces: tuple[str, ...] = ()
+    """Media types of an answer that is a stream; `response` then describes a row of it."""
 
-    async def __call__(self, request: web.Request) -> web.Response:
+    async def __call__(self, request: web.Request) -> web.StreamResponse:
         """Serve one request. Raises ApiError."""
         query = _validated(self.query or NoQuery, request)
         changes: dict[str, Any] = {}
@@ -78,11 +93,29 @@ class Route:
         )
         answer = await self.handler(call)
         headers = {"Cache-Control": "no-store"} | ({"ETag": answer.etag} if answer.etag else {})
+        if isinstance(answer.document, Stream):
+            return await _send(request, answer.document, headers)
         if isinstance(answer.document, str):
             return web.Response(text=answer.document, content_type="application/yaml", headers=headers)
         return web.Response(
             text=answer.document.model_dump_json(by_alias=True), content_type="application/json", headers=headers
         )
+
+
+async def _send(request: web.Request, stream: Stream, headers: dict[str, str]) -> web.StreamResponse:
+    """Send part by part; what fails on the way breaks the connection, so that nobody takes a part for the whole."""
+    response = web.StreamResponse(headers=headers | stream.headers | {"Content-Type": stream.media})
+    await response.prepare(request)
+    try:
+        async for part in stream.parts:
+            await response.write(part)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        log.warning("stream_broken", path=request.path, reason=str(error) or type(error).__name__)
+        if request.transport is not None:
+            request.transport.abort()
+        return response
+    await response.write_eof()
+    return response
 
 
 class NoQuery(ApiModel):

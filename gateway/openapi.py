@@ -53,6 +53,8 @@ def _operation(route: Route, refs: Any) -> dict[str, Any]:
         "description": (route.response.__doc__ or "").strip(),
         "content": {"application/json": {"schema": refs[(route.response, "serialization")]}},
     }
+    if route.produces:
+        answer["content"] = {media: {"schema": {"type": "string"}} for media in route.produces}
     if route.etag:
         answer["headers"] = {"ETag": {"schema": {"type": "string"}, "description": "Give it back as If-Match."}}
     problem = {
@@ -114,7 +116,7 @@ def page(specification: dict[str, Any]) -> str:
             parts.append(f"<h2><code>{method.upper()} {html.escape(path)}</code></h2>")
             parts.append(f"<p>{html.escape(operation['summary'])}</p>{_table(operation['parameters'])}")
             for label, content in (("Body", operation.get("requestBody")), ("Answer", operation["responses"]["200"])):
-                if content:
+                if content and "application/json" in content["content"]:
                     name = content["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[1]
                     parts.append(f'<p>{label}: <a href="#{html.escape(name)}">{html.escape(name)}</a></p>')
     for name, schema in sorted(specification["components"]["schemas"].items()):

@@ -270,7 +270,7 @@ async def test_the_openapi_document_is_valid_and_answers_follow_it(broker: Broke
             "/devices", "/devices/{device}", "/meters", "/meters/{meter}", "/meters/{meter}/latest", "/parameters",
             "/meters/{meter}/readings", "/devices/{device}/parameters", "/specs", "/specs/{name}/{version}",
             "/specs:validate", "/specs/{name}/{version}:publish", "/specs/{name}/{version}:deprecate",
-            "/specs/{name}/{version}:compare", "/specs:draft", "/unknown", "/decode",
+            "/specs/{name}/{version}:compare", "/specs:draft", "/unknown", "/decode", "/export",
         }  # fmt: skip
         assert set(document["paths"]) == {f"/api/v1{path}" for path in wanted}
         meter = quote(KEY, safe="")

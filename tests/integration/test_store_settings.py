@@ -37,7 +37,7 @@ async def test_partitions_come_too_late(database: Database) -> None:
     """With readings in the table the setting is refused by name, and nothing is changed."""
     async with store_of(database) as store:
         await store.execute(DAYS.format(since="2026-03-01Z", until="2026-03-01Z"))
-    with pytest.raises(SettingError, match="hash-partitions.*before the first reading"):
+    with pytest.raises(SettingError, match=r"hash-partitions.*before the first reading"):
         await migrate(database.dsn(), settings={"hash_partitions": "4", "zone": "Asia/Kolkata"})
     async with store_of(database) as store:
         assert await store.value("SELECT store_zone()") == "UTC"
@@ -110,6 +110,8 @@ async def test_from_apache_to_community(community: Database) -> None:
     async with store_of(community) as store:
         for sql in rendered("apache", StoreSettings()).values():
             await store.execute(sql)
+        for name in ("agg_1mo_utc", "agg_1d_utc", "agg_1h", "agg_15m"):
+            await store.execute(f"DROP MATERIALIZED VIEW {name}")
         await store.execute(METERS)
         await store.execute(DAYS.format(since="2026-03-01Z", until="2026-03-02T23:00Z"))
         await refresh(store.connection)
@@ -134,7 +136,8 @@ async def test_policies_follow_the_settings(community: Database) -> None:
     )
     async with store_of(community) as store:
         rows = await store.rows(
-            "SELECT hypertable_name::text, proc_name::text, coalesce(config ->> 'drop_after', config ->> 'compress_after')"
+            "SELECT hypertable_name::text, proc_name::text,"
+            " coalesce(config ->> 'drop_after', config ->> 'compress_after')"
             " FROM timescaledb_information.jobs WHERE hypertable_name IN ('reading', 'event') ORDER BY 1, 2"
         )
         assert rows == [("reading", "policy_compression", "20 days"), ("reading", "policy_retention", "400 days")]

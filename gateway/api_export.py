@@ -1,0 +1,88 @@
+"""The route that exports readings and roll-ups as a stream."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BeforeValidator, Field
+
+from gateway.api_models import ApiModel
+from gateway.api_route import Answer, Call, Route, Stream
+from gateway.export import Export, Selection, Step, What
+from gateway.export_formats import MEDIA, encoded
+from gateway.problem import wrong
+from store.pool import Pool
+
+ROWS_HEADER = "Wattline-Rows"
+"""About how many rows come, for a progress bar."""
+
+
+def _listed(value: Any) -> Any:
+    if isinstance(value, str):
+        return tuple(part for part in value.split(",") if part)
+    return value
+
+
+Listed = Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1, max_length=1000)]
+
+
+class ExportQuery(ApiModel):
+    """Which readings: `from` <= time < `to`, RFC 3339 with an offset."""
+
+    format: Literal["csv", "parquet"] = Field(default="csv", description="The file's format.")
+    start: AwareDatetime | None = Field(default=None, alias="from", description="24 hours before `to` without it.")
+    end: AwareDatetime | None = Field(default=None, alias="to", description="Now without it.")
+    step: Step = Field(default="raw", description="Readings as they are, or by interval.")
+    what: What = Field(default="rollup", description="Of intervals: roll-ups, or what registers consumed.")
+    device: Listed | None = Field(default=None, description="Devices, with commas between; all without it.")
+    meter: Listed | None = Field(default=None, description="Keys of meters, with commas between; all without it.")
+    obis: Listed | None = Field(default=None, description="OBIS codes, with commas between; all without it.")
+
+    def selection(self) -> Selection:
+        """The same, with its range made whole. Raises ApiError."""
+        try:
+            end = (self.end or datetime.now(UTC)).astimezone(UTC)
+            start = self.start.astimezone(UTC) if self.start else end - timedelta(days=1)
+        except OverflowError as error:
+            raise wrong(
+                "from" if self.start else "to", "this time is out of the calendar", "years 1 to 9999"
+            ) from error
+        if start >= end:
+            raise wrong("from", f"{start.isoformat()} is not before `to` ({end.isoformat()})", "give an earlier time")
+        if self.step == "raw" and self.what == "consumption":
+            raise wrong("step", "consumption is of intervals", "give 15m, 1h, 1d or 1mo")
+        return Selection(start, end, self.step, self.what, self.device, self.meter, self.obis)
+
+
+class ExportRow(ApiModel):
+    """A row of an export, in the order of time; which columns there are depends on `step` and `what`."""
+
+    time: datetime
+    device: str | None
+    meter: str
+    obis: str
+    unit: str
+    value: float
+
+
+class ExportRoutes:
+    """Exports; each is read page by page while it is sent, so that its size does not matter."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def routes(self) -> list[Route]:
+        """The routes served here."""
+        summary = "Readings, roll-ups or consumption of any range and selection as a CSV or Parquet file."
+        media = tuple(kind.partition(";")[0] for kind in MEDIA.values())
+        return [
+            Route("GET", "/export", "export", summary, self.export, ExportRow, ExportQuery, produces=media),
+        ]
+
+    async def export(self, call: Call) -> Answer:
+        """GET /export."""
+        query: ExportQuery = call.query
+        selection = query.selection()
+        export = await Export.prepare(self._pool, selection)
+        name = f"wattline-{selection.start:%Y%m%d}-{selection.end:%Y%m%d}-{selection.step}.{query.format}"
+        headers = {ROWS_HEADER: str(export.rows), "Content-Disposition": f'attachment; filename="{name}"'}
+        return Answer(Stream(encoded(export, selection, query.format), MEDIA[query.format], headers))

@@ -1,0 +1,107 @@
+"""Readings, roll-ups and consumption of any range and selection, read page by page in the order of time."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from gateway.sql import load
+from store.pool import Pool
+
+Step = Literal["raw", "15m", "1h", "1d", "1mo"]
+What = Literal["rollup", "consumption"]
+PAGE_ROWS = 20_000
+"""Rows in memory at a time."""
+_EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
+_NARROWEST = {
+    "raw": timedelta(minutes=15),
+    "15m": timedelta(hours=6),
+    "1h": timedelta(days=1),
+    "1d": timedelta(days=31),
+    "1mo": timedelta(days=366),
+}
+_BUCKETS_A_DAY = {"15m": 96.0, "1h": 24.0, "1d": 1.0, "1mo": 1 / 28}
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What to export; None for all. `start` <= time < `end`."""
+
+    start: datetime
+    end: datetime
+    step: Step = "raw"
+    what: What = "rollup"
+    devices: tuple[str, ...] | None = None
+    meters: tuple[str, ...] | None = None
+    obis: tuple[str, ...] | None = None
+
+    @property
+    def query(self) -> str:
+        """The name of the statement that reads it."""
+        return "export_raw" if self.step == "raw" else f"export_{self.what}"
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The names that stand in each row of a series."""
+
+    device: str | None
+    meter: str
+    obis: str
+    unit: str
+
+
+class Export:
+    """One export: `rows` is about how many there will be, `pages()` reads them."""
+
+    def __init__(self, pool: Pool, selection: Selection, series: dict[int, Series], rows: int) -> None:
+        self._pool = pool
+        self._selection = selection
+        self.series = series
+        self.rows = rows
+
+    @classmethod
+    async def prepare(cls, pool: Pool, selection: Selection) -> "Export":
+        """Find the series, and count what the roll-ups know of them."""
+        registers = selection.query == "export_consumption"
+        found = await pool.fetch(
+            load("export_series"),
+            *(
+                None if names is None else list(names)
+                for names in (selection.devices, selection.meters, selection.obis)
+            ),
+            registers,
+        )
+        series = {row["series_id"]: Series(row["device"], row["meter"], row["obis"], row["unit"]) for row in found}
+        counted = await pool.fetchrow(load("export_count"), list(series), selection.start, selection.end)
+        readings, days = (counted["readings"], counted["days"]) if counted else (0, 0)
+        if selection.step == "raw":
+            return cls(pool, selection, series, readings)
+        return cls(pool, selection, series, min(readings, int(days * _BUCKETS_A_DAY[selection.step]) + 1))
+
+    async def pages(self) -> AsyncIterator[list[Any]]:
+        """Pages of records by time and series; none is empty."""
+        chosen, ids = self._selection, list(self.series)
+        sql = load(chosen.query).replace("_15m", f"_{chosen.step}")
+        if not ids:
+            return
+        since, width = chosen.start, self._width()
+        while since < chosen.end:
+            # not since + width, which may be beyond the calendar
+            until = chosen.end if chosen.end - since <= width else since + width
+            if chosen.query == "export_consumption":
+                if rows := await self._pool.fetch(sql, ids, since, until):
+                    yield rows
+            else:
+                after: tuple[datetime, int] = (_EARLIEST, 0)
+                while rows := await self._pool.fetch(sql, ids, since, until, *after, PAGE_ROWS):
+                    yield rows
+                    after = rows[-1]["time"], rows[-1]["series_id"]
+                    if len(rows) < PAGE_ROWS:
+                        break
+            since = until
+
+    def _width(self) -> timedelta:
+        """A stretch of time that holds about a page."""
+        span = self._selection.end - self._selection.start
+        return max(_NARROWEST[self._selection.step], span / max(1.0, self.rows / PAGE_ROWS))

@@ -1,0 +1,101 @@
+"""The command `wattline export`."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+import aiohttp
+import click
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
+from yarl import URL
+
+from gateway.config_cli import DEFAULT_URL, _url
+from gateway.config_client import RequestRefusedError, ServiceUnreachableError, _document, _refusal
+
+STDOUT = Path("-")
+SILENT_S = 120.0
+"""A gateway that sends nothing for so long is given up."""
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
+@click.option("--from", "since", metavar="TIME", help="First time, RFC 3339; 24 hours before --to without it.")
+@click.option("--to", "until", metavar="TIME", help="Time after the last, RFC 3339; now without it.")
+@click.option(
+    "--format", "form", type=click.Choice(["csv", "parquet"]), help="By the file's name without it, else csv."
+)
+@click.option("--step", type=click.Choice(["raw", "15m", "1h", "1d", "1mo"]), default="raw", show_default=True,
+              help="Readings as they are, or by interval.")  # fmt: skip
+@click.option("--consumption", is_flag=True, help="What registers consumed in each interval, in place of roll-ups.")
+@click.option("--device", "devices", multiple=True, help="Only this device; may be given again.")
+@click.option("--meter", "meters", multiple=True, help="Only this meter; may be given again.")
+@click.option("--obis", "codes", multiple=True, help="Only this OBIS code; may be given again.")
+@click.option("--url", envvar="WATTLINE_URL", default=DEFAULT_URL, show_default=True, show_envvar=True, callback=_url,
+              help="Where the gateway serves its API.")  # fmt: skip
+@click.option("--token", envvar="WATTLINE_TOKEN", show_envvar=True, help="The API's bearer token.")
+def export(
+    file: Path, since: str | None, until: str | None, form: str | None, step: str, consumption: bool,
+    devices: tuple[str, ...], meters: tuple[str, ...], codes: tuple[str, ...], url: str, token: str | None,
+) -> None:  # fmt: skip
+    """Write readings, roll-ups or consumption to FILE (- for standard output)."""
+    chosen = form or ("parquet" if file.suffix == ".parquet" else "csv")
+    lists = {"device": devices, "meter": meters, "obis": codes}
+    query = {"format": chosen, "step": step} | {name: ",".join(given) for name, given in lists.items() if given}
+    query |= {name: given for name, given in (("from", since), ("to", until)) if given}
+    if consumption:
+        query["what"] = "consumption"
+    address = (URL(url) / "api" / "v1" / "export").with_query(query)
+    try:
+        asyncio.run(_fetch(address, token, file, counts_rows=chosen == "csv"))
+    except RequestRefusedError as error:
+        raise click.ClickException("\n".join(error.lines) or error.detail) from error
+    except ServiceUnreachableError as error:
+        raise click.ClickException(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(f"{file}: {error.strerror or error}") from error
+
+
+async def _fetch(url: URL, token: str | None, file: Path, *, counts_rows: bool) -> None:
+    """Write the answer beside FILE and move it there once it is whole."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=15, sock_read=SILENT_S)
+    try:
+        async with aiohttp.ClientSession(headers=headers, timeout=timeout) as http, http.get(url) as answer:
+            if answer.status != 200:
+                raise _refusal(answer.status, await _document(answer), url)
+            if file == STDOUT:
+                await _copy(answer, sys.stdout.buffer, counts_rows=counts_rows)
+                return
+            growing = file.with_name(f"{file.name}.part")
+            try:
+                with growing.open("wb") as out:
+                    await _copy(answer, out, counts_rows=counts_rows)
+                growing.replace(file)
+            finally:
+                growing.unlink(missing_ok=True)
+    except (aiohttp.ClientError, TimeoutError) as error:
+        reason = str(error) or "no answer in time"
+        raise ServiceUnreachableError(
+            f"the export from {url.origin()} broke off: {reason}; nothing was kept"
+        ) from error
+
+
+async def _copy(answer: aiohttp.ClientResponse, out: BinaryIO, *, counts_rows: bool) -> None:
+    """Copy the body; CSV shows rows against what the gateway expects, Parquet only its bytes."""
+    rows = int(answer.headers.get("Wattline-Rows", "0"))
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("", total=None)
+        done = size = 0
+        async for part in answer.content.iter_chunked(1 << 16):
+            out.write(part)
+            size += len(part)
+            done += part.count(b"\n") if counts_rows else 0
+            # the bar counts bytes: those of all rows, as far as these tell
+            total = size * max(rows, done) / done if counts_rows and done else None
+            progress.update(
+                task, completed=size, total=total, description=f"{done:,} rows" if counts_rows else "Parquet"
+            )
+        progress.update(task, completed=size, total=size)

@@ -1,0 +1,121 @@
+"""Exports over the API and the command line, as CSV and Parquet, of any selection."""
+
+import asyncio
+import csv
+import io
+from decimal import Decimal
+from pathlib import Path
+
+import aiohttp
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner, Result
+from multidict import CIMultiDictProxy
+
+from deploy.cli import main
+from gateway import export as exporting
+from tests.integration.gateway_rig import Gateway, gateway, gateway_settings
+from tests.integration.rollup_rig import METERS, store_of
+from tests.servers import Broker, Database
+
+RANGE = {"from": "2026-03-01T00:00:00Z", "to": "2026-03-03T00:00:00Z"}
+FILL = """
+INSERT INTO reading SELECT t, extract(epoch FROM t - '2026-03-01Z'::timestamptz) / 1000, s, 4
+FROM generate_series('2026-03-01Z'::timestamptz, '2026-03-02T23:59Z', '10 minutes') t, generate_series(1, 6) s
+"""
+
+
+async def filled(database: Database) -> None:
+    """Two days of three meters with two series each."""
+    async with store_of(database) as store:
+        await store.execute(METERS)
+        await store.execute(FILL)
+
+
+async def get(running: Gateway, **query: str) -> tuple[int, CIMultiDictProxy[str], bytes]:
+    """Ask for an export."""
+    async with aiohttp.ClientSession() as http, http.get(f"{running.url}/api/v1/export", params=query) as answer:
+        return answer.status, answer.headers, await answer.read()
+
+
+async def test_formats_and_selections(broker: Broker, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CSV and Parquet say the same, page after page, in the order of time; selections and steps are kept to."""
+    monkeypatch.setattr(exporting, "PAGE_ROWS", 100)
+    await filled(database)
+    async with gateway(gateway_settings(broker, database)) as running:
+        status, headers, body = await get(running, **RANGE)
+        rows = list(csv.DictReader(io.StringIO(body.decode())))
+        assert (status, len(rows), headers["Wattline-Rows"]) == (200, 288 * 6, str(288 * 6))
+        assert [row["time"] for row in rows] == sorted(row["time"] for row in rows)
+        assert rows[6] == {
+            "time": "2026-03-01T00:10:00Z", "device": "pi-1", "meter": "TST:1", "obis": "1-0:1.8.0", "unit": "kWh",
+            "value": "0.6", "source": "live", "clock": "meter",
+        }  # fmt: skip
+        assert len({(row["time"], row["meter"], row["obis"]) for row in rows}) == len(rows)
+
+        _, _, body = await get(running, **RANGE, format="parquet")
+        table = pq.read_table(io.BytesIO(body)).to_pylist()
+        assert [(row["meter"], row["obis"], row["value"]) for row in table] == [
+            (row["meter"], row["obis"], float(row["value"])) for row in rows
+        ]
+
+        _, _, body = await get(running, **RANGE, step="1h", meter="TST:1,TST:3", obis="1-0:16.7.0")
+        hours = list(csv.DictReader(io.StringIO(body.decode())))
+        assert (len(hours), {row["meter"] for row in hours}) == (96, {"TST:1", "TST:3"})
+        assert {row["readings"] for row in hours} == {"6"}
+
+        _, _, body = await get(running, **RANGE, step="1d", what="consumption", format="parquet", device="pi-1")
+        used = pq.read_table(io.BytesIO(body)).to_pylist()
+        assert [row["value"] for row in used[:3]] == [Decimal("86.4")] * 3
+        assert (len(used), {row["obis"] for row in used}) == (6, {"1-0:1.8.0"})
+
+        _, _, body = await get(running, **RANGE, meter="TST:nobody")
+        assert body == b"time,device,meter,obis,unit,value,source,clock\r\n"
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"from": "2026-03-02T00:00:00Z", "to": "2026-03-01T00:00:00Z"}, "from"),
+        ({"from": "yesterday"}, "from"),
+        ({"what": "consumption"}, "step"),
+        ({"step": "2h"}, "step"),
+        ({"format": "xlsx"}, "format"),
+    ],
+)
+async def test_refused(broker: Broker, database: Database, query: dict[str, str], field: str) -> None:
+    """A query that can't be answered is refused by its field."""
+    async with (
+        gateway(gateway_settings(broker, database)) as running,
+        aiohttp.ClientSession() as http,
+        http.get(f"{running.url}/api/v1/export", params=query) as answer,
+    ):
+        assert answer.status == 422
+        assert (await answer.json(content_type=None))["field"] == field
+
+
+async def test_command_line(broker: Broker, database: Database, tmp_path: Path) -> None:
+    """`wattline export` writes the file named, by its suffix; a refusal names the field and leaves no file."""
+    await filled(database)
+    async with gateway(gateway_settings(broker, database)) as running:
+
+        async def call(*arguments: str) -> Result:
+            return await asyncio.to_thread(CliRunner().invoke, main, ["export", "--url", running.url, *arguments])
+
+        limits = ("--from", RANGE["from"], "--to", RANGE["to"])
+        for name in ("all.csv", "all.parquet"):
+            done = await call(str(tmp_path / name), *limits, "--meter", "TST:1", "--meter", "TST:2")
+            assert done.exit_code == 0, done.output
+        assert (tmp_path / "all.csv").read_bytes().count(b"\n") == 288 * 4 + 1
+        assert pq.read_table(tmp_path / "all.parquet").num_rows == 288 * 4
+        refused = await call(str(tmp_path / "none.csv"), "--from", "yesterday")
+        assert refused.exit_code == 1
+        assert "from: " in refused.output
+    gone = await asyncio.to_thread(
+        CliRunner().invoke, main, ["export", "--url", running.url, str(tmp_path / "none.csv")]
+    )
+    assert gone.exit_code == 1
+    assert sorted(path.name for path in await asyncio.to_thread(lambda: list(tmp_path.iterdir()))) == [
+        "all.csv",
+        "all.parquet",
+    ]
