@@ -41,7 +41,7 @@ def _numbers() -> Part:
 
 
 def _devices() -> Part:
-    about = "Messages, quarantine and clock steps in the range; missing readings of the last 24 hours."
+    about = "All by the range; a clock is that of the newest reading of each of its meters."
     columns = (
         DEVICE,
         Field("Lost", steps=_BAD),
@@ -53,7 +53,7 @@ def _devices() -> Part:
     )
     gaps = Frame(
         "Gaps",
-        "The longest hundred of the last 24 hours, against each meter's own cadence.",
+        "The longest hundred in the range, against each meter's own cadence.",
         14,
         9,
         "No gaps: every reading is there",

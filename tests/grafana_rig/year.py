@@ -24,9 +24,13 @@ _SEED = Path(__file__).with_name("seed_year.sql")
 
 @dataclass(frozen=True)
 class Year:
-    """A seeded database: readings at least each hour from `first` to `last`, and where its days begin."""
+    """A seeded database and where its days begin.
+
+    Community, which runs in WebAssembly, has the days at the changes of the clocks and the last 45 days only.
+    """
 
     database: Database
+    edition: str
     zone: ZoneInfo
     first: datetime
     last: datetime
@@ -62,9 +66,10 @@ async def seed(database: Database) -> Year:
     async with store_of(database) as store:
         await store.value("SELECT set_config('wattline.first', $1, false)", first.isoformat())
         await store.value("SELECT set_config('wattline.last', $1, false)", last.isoformat())
+        await store.value("SELECT set_config('wattline.edition', $1, false)", store.edition)
         await store.execute(_SEED.read_text())
         await store.roll_up()
-    return Year(database, ZoneInfo(ZONE), first, last)
+    return Year(database, store.edition, ZoneInfo(ZONE), first, last)
 
 
 @contextlib.asynccontextmanager

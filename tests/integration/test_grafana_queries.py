@@ -88,7 +88,7 @@ def fits(panel: dict[str, Any], columns: dict[str, str], found: list[dict[str, A
 async def test_every_panel_gets_the_columns_that_it_draws(year: Year, uid: str) -> None:
     """On the dashboard's own range, each query gives the right columns, with time_bucket and without."""
     for panel in panels(BOARDS[uid]):
-        for timescale in (True, False):
+        for timescale in (True, False) if year.edition == "apache" else (True,):
             there = context(BOARDS[uid], span=panel.get("timeFrom"), timescale=timescale)
             sql = there.expand(panel["targets"][0]["rawSql"])
             columns, found = await rows(year.database, sql)
@@ -99,7 +99,7 @@ async def test_every_panel_gets_the_columns_that_it_draws(year: Year, uid: str) 
 @pytest.mark.parametrize("uid", BOARDS)
 async def test_no_choice_and_no_range_breaks_a_query(year: Year, uid: str) -> None:
     """One device and a meter with a quote in its name, an hour and a quarter of a year: an answer, not an error."""
-    for hours in (1, 24 * 7, 24 * 92):
+    for hours in (1, 24 * 92):
         chosen = choices(BOARDS[uid], everything=False, meter=SILENT)
         for panel in panels(BOARDS[uid]):
             sql = context(BOARDS[uid], hours, chosen=chosen).expand(panel["targets"][0]["rawSql"])
@@ -353,7 +353,7 @@ async def test_a_jump_and_silence_are_seen(database: Database) -> None:
                 "INSERT INTO reading SELECT $2, $3, s.id, 0 "
                 "FROM series s JOIN meter m ON m.id = s.meter_id WHERE m.key = $1",
                 meter, now - timedelta(minutes=minutes), value)  # fmt: skip
-    here = Year(database, None, now, now)  # type: ignore[arg-type]
+    here = Year(database, "apache", None, now, now)  # type: ignore[arg-type]
     assert [(row["meter"], row["obis"]) for row in await firing(here, "jump")] == [("M:jump", "1-0:1.8.0")]
     assert [row["meter"] for row in await firing(here, "meter-silent")] == ["M:silent"]
     # devices are online and nothing has come: the ingestor's rule fires although there is no row to look at
