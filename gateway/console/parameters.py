@@ -93,7 +93,8 @@ class ParameterPages:
         etag = typed["etag"] if typed and not errors and "etag" in typed else document.etag
         return visit.render(
             template, history=scope.has_history, scope=scope, document=document,
-            fields=fields(document, typed, errors), etag=etag, reason=(typed or {}).get("reason", ""), errors=errors or {}, **told,
+            fields=fields(document, typed, errors), etag=etag, reason=(typed or {}).get("reason", ""),
+            errors=errors or {}, **told,
         )  # fmt: skip
 
 
