@@ -5,11 +5,12 @@ from pathlib import Path
 
 import click
 
+from broker.messages import Reported
 from broker.topics import Kind
 from deploy.local.stack import LocalStack
 from store.migrate import migrate
 from tests.console.browsing import KEY, TOKEN, Browsing, add_frames, add_readings, browsing, register
-from tests.integration.gateway_rig import connection, entered, p1_meter, registration, report, rows, send
+from tests.integration.gateway_rig import connection, entered, p1_meter, registration, report, rows, send, until
 from tests.integration.spec_rig import telegram
 from tests.servers import Broker, Database
 
@@ -27,13 +28,16 @@ async def fleet(broker: Broker, database: Database) -> None:
         await opened.execute("UPDATE device SET online = true, last_seen_at = now(), software = '0.2.0'")
     async with entered(broker, "pi-warsaw-0") as session:
         version = (await rows(database, "SELECT version FROM desired"))[0]["version"]
-        await send(session, broker.topics, Kind.REPORTED, "pi-warsaw-0", report(version))
+        reported = Reported.model_validate_json(report(version)).model_copy(update={"specs": {KEY: "generic-p1@1"}})
+        await send(session, broker.topics, Kind.REPORTED, "pi-warsaw-0", reported.payload())
     for number, place in enumerate(PLACES, 1):
         name = f"pi-{place}-{number}"
         await broker.add_device(name)
         async with entered(broker, name) as session:
             meter = p1_meter(f"KFM:E00{number:02}", manufacturer="KFM", facts={"identification": "KFM5KAIFA-METER"})
             await send(session, broker.topics, Kind.REGISTRATION, name, registration(meter))
+        known = "SELECT 1 FROM device WHERE name = $1"
+        await until(lambda name=name: rows(database, known, name), f"{name} is registered")
         async with connection(database) as opened:
             await opened.execute(
                 "UPDATE device SET online = $2, last_seen_at = now() - $3 * INTERVAL '1 minute' WHERE name = $1",
