@@ -92,9 +92,9 @@ class ParameterPages:
         told = {"done": "", "refused": "", **values}
         etag = typed["etag"] if typed and not errors and "etag" in typed else document.etag
         return visit.render(
-            template, history=scope.has_history, scope=scope, document=document, etag=etag,
-            fields=fields(document, typed, errors),
-            reason=(typed or {}).get("reason", ""), errors=errors or {}, **told,
+            template, history=scope.has_history, scope=scope, document=document,
+            fields=fields(document, typed, errors), etag=etag, reason=(typed or {}).get("reason", ""),
+            errors=errors or {}, **told,
         )  # fmt: skip
 
 

@@ -205,11 +205,11 @@ async def test_a_command_is_given_and_shown(broker: Broker, database: Database) 
     async with browsing(broker, database) as at:
         await register(broker, database, "pi-1")
         await at.go("/devices/pi-1")
-        await at.page.get_by_label("Command").select_option("ping")
+        await at.page.locator("#commands select").select_option("ping")
         await at.page.get_by_role("button", name="Give it").click()
         await at.page.locator("#commands tbody tr", has_text="ping").wait_for()
         assert [one["command"] for one in await rows(database, "SELECT command FROM command")] == ["ping"]
-        await at.page.get_by_label("Arguments").fill("{")
+        await at.page.locator("#commands input[name=arguments]").fill("{")
         await at.page.get_by_role("button", name="Give it").click()
         await at.page.locator("#commands .error").wait_for()
 

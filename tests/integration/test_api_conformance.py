@@ -15,7 +15,7 @@ from tests.integration.gateway_rig import connection, gateway, gateway_settings
 from tests.servers import Broker, Database
 
 TOKEN = "conformance"
-EXAMPLES = 3
+EXAMPLES = 2
 CHECKED = (
     "not_a_server_error",
     "status_code_conformance",

@@ -1,0 +1,73 @@
+"""`make pictures`: draws the console's pages for docs/ with the browser of the tests, on servers of its own."""
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from broker.messages import Reported
+from broker.topics import Kind
+from deploy.local.stack import LocalStack
+from store.migrate import migrate
+from tests.console.browsing import KEY, TOKEN, Browsing, add_frames, add_readings, browsing, register
+from tests.integration.gateway_rig import connection, entered, p1_meter, registration, report, rows, send, until
+from tests.integration.spec_rig import telegram
+from tests.servers import Broker, Database
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PLACES = ("warsaw", "gdynia", "krakow", "oslo", "vienna", "graz", "brno", "lyon")
+SMALL = {"color_scheme": "dark", "viewport": {"width": 390, "height": 780}}
+
+
+async def fleet(broker: Broker, database: Database) -> None:
+    """Devices in several states, one of them with readings."""
+    await register(broker, database, "pi-warsaw-0")
+    await add_readings(database, 360)
+    await add_frames(database, telegram())
+    async with connection(database) as opened:
+        await opened.execute("UPDATE device SET online = true, last_seen_at = now(), software = '0.2.0'")
+    async with entered(broker, "pi-warsaw-0") as session:
+        version = (await rows(database, "SELECT version FROM desired"))[0]["version"]
+        reported = Reported.model_validate_json(report(version)).model_copy(update={"specs": {KEY: "generic-p1@1"}})
+        await send(session, broker.topics, Kind.REPORTED, "pi-warsaw-0", reported.payload())
+    for number, place in enumerate(PLACES, 1):
+        name = f"pi-{place}-{number}"
+        await broker.add_device(name)
+        async with entered(broker, name) as session:
+            meter = p1_meter(f"KFM:E00{number:02}", manufacturer="KFM", facts={"identification": "KFM5KAIFA-METER"})
+            await send(session, broker.topics, Kind.REGISTRATION, name, registration(meter))
+        known = "SELECT 1 FROM device WHERE name = $1"
+        await until(lambda name=name: rows(database, known, name), f"{name} is registered")
+        async with connection(database) as opened:
+            await opened.execute(
+                "UPDATE device SET online = $2, last_seen_at = now() - $3 * INTERVAL '1 minute' WHERE name = $1",
+                name, number % 4 != 0, number * (60 if number % 4 == 0 else 0),
+            )  # fmt: skip
+
+
+async def draw(at: Browsing, name: str, path: str, wait: str) -> None:
+    """One picture of a page."""
+    await at.go(path)
+    await at.page.locator(wait).first.wait_for()
+    await at.page.screenshot(path=DOCS / f"console-{name}.png")
+    click.echo(f"docs/console-{name}.png")
+
+
+async def main() -> None:
+    """Draw them all."""
+    async with LocalStack.start(durable=False, database=None) as stack:
+        database = Database(stack.postgres, "pictures")
+        await stack.postgres.create_database(database.name)
+        await migrate(database.dsn())
+        broker = Broker(stack.mosquitto)
+        async with browsing(broker, database, viewport={"width": 1200, "height": 760}) as at:
+            await fleet(broker, database)
+            await draw(at, "fleet", "/", "#list tbody tr:nth-child(9)")
+            await draw(at, "device", "/devices/pi-warsaw-0", "[data-points]")
+            await draw(at, "spec", f"/specs/edit?meter={KEY}", "#report .error")
+        async with browsing(broker, database, token=TOKEN, **SMALL) as at:
+            await draw(at, "phone", "/devices/pi-warsaw-0", "[data-points]")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
