@@ -36,8 +36,9 @@ async def fleet(broker: Broker, database: Database) -> None:
         async with entered(broker, name) as session:
             meter = p1_meter(f"KFM:E00{number:02}", manufacturer="KFM", facts={"identification": "KFM5KAIFA-METER"})
             await send(session, broker.topics, Kind.REGISTRATION, name, registration(meter))
-        known = "SELECT 1 FROM device WHERE name = $1"
-        await until(lambda name=name: rows(database, known, name), f"{name} is registered")
+        await until(
+            lambda name=name: rows(database, "SELECT 1 FROM device WHERE name = $1", name), f"{name} is registered"
+        )
         async with connection(database) as opened:
             await opened.execute(
                 "UPDATE device SET online = $2, last_seen_at = now() - $3 * INTERVAL '1 minute' WHERE name = $1",
