@@ -12,7 +12,6 @@ from benchmarks.report import RestoreResult
 from broker.session import Session, SessionOptions
 from broker.settings import BrokerAddress
 from broker.topics import DELIVERY, Kind, Topics
-from deploy.demo.http import Api
 from deploy.demo.processes import Service, running
 from deploy.local.process import free_port
 from deploy.local.stack import LocalStack
@@ -46,7 +45,6 @@ async def measure_restore(
     gateway = Service("gateway", ["gateway"], environment, folder)
     began = time.monotonic()
     async with running(gateway):
-        await Api.wait_url_healthy(f"http://127.0.0.1:{port}/healthz", gateway.check)
         await _whole(stack, connection, gateway, devices)
         first_s = time.monotonic() - began
         await stack.mosquitto.stop()
