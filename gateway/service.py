@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -70,7 +71,7 @@ class DatabaseProbe:
 
 async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
     """Serve until `stop`; then finish what is in hand, publish what is marked, and leave. Raises PermanentError."""
-    metrics, signals, retained = Metrics(), Signals(), Retained()
+    metrics = Metrics()
     topics = Topics(settings.broker.root)
     options = SessionOptions(
         client_id=settings.client_id,
@@ -93,58 +94,65 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
             options,
             on_connect=lambda present: reconcilers[0].connected(session_present=present),
         )
-        publisher = Publisher(session, pool, topics, metrics)
-        publisher.shelf, rebuilt = stocked
-        publisher.mark(*rebuilt)
-        reconciler = Reconciler(session, pool, publisher, retained, metrics, settings.reconcile_quiet_s)
-        reconcilers.append(reconciler)
-        by_hand = SpecsByHand(SpecLife(pool, publisher), publisher)
-        bounds = Bounds(settings.commands_per_device, settings.commands_in_flight)
-        commands = Commands(pool, signals, metrics, settings.client_id, bounds)
-        handlers = Handlers(pool, publisher, retained, signals, metrics, by_hand, commands)
-        inbox = Inbox(session, pool, topics, handlers, publisher, metrics)
-        check = RetainedCheck(
-            settings.broker.as_user("gateway"), settings.client_id, topics, pool, inbox, publisher, metrics,
-            settings.reconcile_s, settings.reconcile_quiet_s,
-        )  # fmt: skip
+        parts = Parts(settings, session, pool, topics, metrics, stocked[0])
+        parts.publisher.mark(*stocked[1])
+        reconcilers.append(parts.reconciler)
         probe = DatabaseProbe(pool)
-        rollouts = Rollouts(pool, publisher, metrics)
-        stages = Stages(pool, publisher, metrics, settings.stage_tick_s)
-        table = routes(pool, publisher, signals, rollouts, settings.rollout, commands, stages)
-        kept, gateway = settings.commands_kept_days, settings.client_id
-        sender = CommandSender(session, pool, topics, commands, metrics, gateway, kept)
         await stack.enter_async_context(session)
-        api = Api(table, pool, metrics, settings)
-        await stack.enter_async_context(_http(api, settings, metrics, session, probe))
+        await stack.enter_async_context(_http(parts.api, settings, metrics, session, probe))
         async with asyncio.TaskGroup() as group:
-            ending = [
-                group.create_task(publisher.run(), name="gateway.publish"),
-                group.create_task(sender.run(), name="gateway.commands"),
-                group.create_task(reconciler.run(inbox), name="gateway.reconcile"),
-                group.create_task(probe.run(), name="gateway.probe"),
-                group.create_task(JobSweep(pool, metrics, settings.job_sweep_s).run(), name="gateway.jobs"),
-                group.create_task(api.changes.run(), name="gateway.changes"),
-                *(
-                    group.create_task(work, name=name)
-                    for name, work in _watching(settings, pool, publisher, rollouts, metrics)
-                ),
-                group.create_task(Settler(pool, metrics, settings.settle_s).run(), name="gateway.settle"),
-                group.create_task(stages.run(), name="gateway.stages"),
-                group.create_task(check.run(), name="gateway.retained"),
-            ]
-            taking = group.create_task(inbox.run(stop), name="gateway.inbox")
-            await _drain(stop, settings, publisher, inbox, taking)
+            ending = [group.create_task(probe.run(), name="gateway.probe")]
+            ending += [group.create_task(work(), name=f"gateway.{name}") for name, work in parts.works()]
+            taking = group.create_task(parts.inbox.run(stop), name="gateway.inbox")
+            await _drain(stop, settings, parts.publisher, parts.inbox, taking)
             for task in ending:
                 task.cancel()
 
 
-def _watching(
-    settings: GatewaySettings, pool: Pool, publisher: Publisher, rollouts: Rollouts, metrics: Metrics
-) -> Iterator[tuple[str, Coroutine[Any, Any, None]]]:
-    """The tasks that look at the store: notices of other gateways, what they left undone, and canaries."""
-    yield "gateway.notices", Notices(pool, publisher, metrics).run()
-    yield "gateway.sweep", Sweep(pool, publisher, metrics, settings.sweep_s).run()
-    yield "gateway.judge", RolloutJudge(pool, rollouts, settings.rollout, metrics, settings.judge_s).run()
+class Parts:
+    """What a gateway is made of, wired together; nothing of it runs yet."""
+
+    def __init__(
+        self, settings: GatewaySettings, session: Session, pool: Pool, topics: Topics, metrics: Metrics, shelf: Shelf
+    ) -> None:
+        signals, retained = Signals(), Retained()
+        self.publisher = publisher = Publisher(session, pool, topics, metrics)
+        publisher.shelf = shelf
+        self.reconciler = Reconciler(session, pool, publisher, retained, metrics, settings.reconcile_quiet_s)
+        by_hand = SpecsByHand(SpecLife(pool, publisher), publisher)
+        bounds = Bounds(settings.commands_per_device, settings.commands_in_flight)
+        commands = Commands(pool, signals, metrics, settings.client_id, bounds)
+        handlers = Handlers(pool, publisher, retained, signals, metrics, by_hand, commands)
+        self.inbox = Inbox(session, pool, topics, handlers, publisher, metrics)
+        self._check = RetainedCheck(
+            settings.broker.as_user("gateway"), settings.client_id, topics, pool, self.inbox, publisher, metrics,
+            settings.reconcile_s, settings.reconcile_quiet_s,
+        )  # fmt: skip
+        rollouts = Rollouts(pool, publisher, metrics)
+        self._stages = Stages(pool, publisher, metrics, settings.stage_tick_s)
+        kept, gateway = settings.commands_kept_days, settings.client_id
+        self._sender = CommandSender(session, pool, topics, commands, metrics, gateway, kept)
+        self._notices = Notices(pool, publisher, metrics)
+        self._sweep = Sweep(pool, publisher, metrics, settings.sweep_s)
+        self._judge = RolloutJudge(pool, rollouts, settings.rollout, metrics, settings.judge_s)
+        self._jobs = JobSweep(pool, metrics, settings.job_sweep_s)
+        self._settler = Settler(pool, metrics, settings.settle_s)
+        table = routes(pool, publisher, signals, rollouts, settings.rollout, commands, self._stages)
+        self.api = Api(table, pool, metrics, settings)
+
+    def works(self) -> Iterator[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
+        """The tasks beside the inbox, by name; each runs until it is cancelled."""
+        yield "publish", self.publisher.run
+        yield "commands", self._sender.run
+        yield "reconcile", partial(self.reconciler.run, self.inbox)
+        yield "jobs", self._jobs.run
+        yield "changes", self.api.changes.run
+        yield "notices", self._notices.run
+        yield "sweep", self._sweep.run
+        yield "judge", self._judge.run
+        yield "settle", self._settler.run
+        yield "stages", self._stages.run
+        yield "retained", self._check.run
 
 
 async def _or_stopped(

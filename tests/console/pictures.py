@@ -1,6 +1,7 @@
 """`make pictures`: draws the console's pages for docs/ with the browser of the tests, on servers of its own."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 import click
@@ -36,9 +37,8 @@ async def fleet(broker: Broker, database: Database) -> None:
         async with entered(broker, name) as session:
             meter = p1_meter(f"KFM:E00{number:02}", manufacturer="KFM", facts={"identification": "KFM5KAIFA-METER"})
             await send(session, broker.topics, Kind.REGISTRATION, name, registration(meter))
-        await until(
-            lambda name=name: rows(database, "SELECT 1 FROM device WHERE name = $1", name), f"{name} is registered"
-        )
+        known = "SELECT 1 FROM device WHERE name = $1"
+        await until(partial(rows, database, known, name), f"{name} is registered")
         async with connection(database) as opened:
             await opened.execute(
                 "UPDATE device SET online = $2, last_seen_at = now() - $3 * INTERVAL '1 minute' WHERE name = $1",
