@@ -208,3 +208,25 @@ async def test_a_role_can_be_no_device(broker: Broker, database: Database) -> No
         "d1"
     ]
     assert "role" in (await rows(database, "SELECT detail FROM frame"))[0]["detail"]
+
+
+async def test_a_device_that_the_ingestor_enters_at_the_same_moment_is_registered(
+    broker: Broker, database: Database
+) -> None:
+    """Its status and its registration come together: the one waits for the other, and neither is refused."""
+    await broker.add_device("d1")
+    async with (
+        watching(broker) as seen,
+        gateway(gateway_settings(broker, database)),
+        entered(broker, "d1") as device,
+        connection(database) as ingestor,
+    ):
+        async with ingestor.transaction():
+            await ingestor.execute("INSERT INTO device (name) VALUES ('d1')")
+            await send(device, broker.topics, Kind.REGISTRATION, "d1", registration(p1_meter()))
+            waiting = (
+                "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'transactionid' AND datname = current_database()"
+            )
+            await until(lambda: rows(database, waiting), "the gateway waits for the ingestor")
+        await until(lambda: seen.desired("d1"), "the registration is answered")
+    assert not await rows(database, "SELECT 1 FROM frame")
