@@ -66,7 +66,7 @@ def main(report: Path | None, readings: int) -> None:
         report.write_text(text + "\n")
 
 
-async def bench(readings: int) -> dict[str, Any]:
+async def bench(readings: int, compressed_series: int = COMPRESSED_SERIES) -> dict[str, Any]:
     """The whole report, from a stack of its own with fsync on."""
     every = YEAR / (readings // METERS)
     async with LocalStack.start(progress=say) as stack, _connected(stack.postgres.dsn()) as connection:
@@ -84,7 +84,7 @@ async def bench(readings: int) -> dict[str, Any]:
         queries = {name: await _time(connection, f"ask_{name}", RUNS) for name in _questions()}
         plain = {name: await _time(connection, f"plain_{name}", PLAIN_RUNS) for name in _questions()}
         versions = await stack.versions()
-    community = await _compression()
+    community = await _compression(compressed_series)
     count = sizes["readings"]
     return {
         "readings": count,
@@ -147,8 +147,8 @@ async def _time(connection: asyncpg.Connection, name: str, runs: int) -> dict[st
     }
 
 
-async def _compression() -> dict[str, Any]:
-    """Bytes a reading before and after compression, of two days of 1 000 registers on TimescaleDB Community."""
+async def _compression(series: int) -> dict[str, Any]:
+    """Bytes a reading before and after compression, of two days of registers on TimescaleDB Community."""
     say("compression on TimescaleDB Community (PGlite)")
     settings = LocalSettings()
     packages = await asyncio.to_thread(provide_community, settings, say)
@@ -161,7 +161,7 @@ async def _compression() -> dict[str, Any]:
         async with _connected(server.dsn()) as connection:
             every = timedelta(seconds=COMPRESSED_EVERY_S)
             most = timedelta(days=COMPRESSED_DAYS) // every - 1
-            await connection.execute(load("fill"), START, every, 0, most, COMPRESSED_SERIES, timeout=_STATEMENT_S)
+            await connection.execute(load("fill"), START, every, 0, most, series, timeout=_STATEMENT_S)
             await connection.execute(load("compress"), timeout=_STATEMENT_S)
             row = await connection.fetchrow(load("compressed"))
             assert row is not None  # noqa: S101 - an aggregate has a row
