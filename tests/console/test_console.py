@@ -104,6 +104,7 @@ async def test_the_keyboard_is_enough(broker: Broker, database: Database) -> Non
         keys = at.page.keyboard
         await keys.press("/")
         await keys.type("pi-2")
+        await at.page.wait_for_url("**q=pi-2*")
         await at.page.locator("#list tbody tr", has_text="pi-1").wait_for(state="detached")
         await keys.press("Escape")
         await keys.press("j")

@@ -39,7 +39,11 @@ const keys = {
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || $("#help").open) return;
   const typing = event.target.closest("input, select, textarea, [contenteditable]");
-  if (event.key === "Escape" && typing) typing.blur();
+  if (event.key === "Escape" && typing) {
+    // leaves the field as it is: a search field would be emptied
+    event.preventDefault();
+    typing.blur();
+  }
   if (typing) return;
   if (Date.now() - going < 1500) {
     going = 0;
