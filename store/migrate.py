@@ -104,7 +104,8 @@ async def migrate(
         await _ensure_extension(connection)
         await _ensure_roles(connection)
         applied = await _apply(connection, wanted)
-        return applied + await apply_edition(connection, dict(settings or {}))
+        # a part of the migrations makes no store that an edition's features would fit
+        return applied if migrations is not None else applied + await apply_edition(connection, dict(settings or {}))
     except asyncpg.InsufficientPrivilegeError as error:
         raise MigrationError(
             f"the role {_user(dsn)} may not do this ({error}): migrate as a superuser, or as the database's owner "
