@@ -33,6 +33,8 @@ async def test_the_demo_stores_every_published_reading_once(tmp_path: Path) -> N
     assert process.returncode == 0, err.decode()[-3000:]
     report = json.loads(path.read_text())
     assert report["devices_registered"] == 3
+    assert report["quarantine_reasons"] == {}
+    assert "unknown" not in report
     identified = {(meter["device"], meter["protocol"]) for meter in report["meters_identified"]}
     assert identified == {
         ("pi-north", "p1"),
@@ -51,6 +53,25 @@ async def test_the_demo_stores_every_published_reading_once(tmp_path: Path) -> N
     assert change["reported_after_s"] < 5
     assert change["effect_seen"] is True
     assert report["versions"]["timescaledb_edition"] in {"apache", "community"}
+
+
+async def test_a_meter_that_nobody_knows_is_read_within_seconds_and_its_history_filled(tmp_path: Path) -> None:
+    """A fourth Pi's frames are kept, the commands of README make a spec of them, and nothing of the past is missing."""
+    path = tmp_path / "r.json"
+    process = await demo("--for", "20", "--unknown", "--report", str(path))
+    _, err = await asyncio.wait_for(process.communicate(), 200)
+    assert process.returncode == 0, err.decode()[-3000:]
+    report = json.loads(path.read_text())
+    assert report["devices_registered"] == 4
+    assert ("pi-east", "qvx-enova-s1@1") in {(one["device"], one["spec"]) for one in report["meters_identified"]}
+    unknown = report["unknown"]
+    assert unknown["frames_kept"] >= 10
+    assert 0 < unknown["first_live_reading_after_s"] < 5
+    assert unknown["redecoded_readings"] >= 10 * 6
+    assert unknown["history_complete"] is True
+    assert (report["readings_lost"], report["readings_repeated"], report["ledger_lost"]) == (0, 0, 0)
+    assert set(report["quarantine_reasons"]) == {"no_spec"}
+    assert "wattline spec draft --from-frames" in err.decode()
 
 
 async def test_ctrl_c_ends_the_demo_with_its_report(tmp_path: Path) -> None:
