@@ -32,10 +32,15 @@ class Upkeep:
         while True:
             try:
                 async with pool.acquire() as connection:
-                    if await self._is_community(connection):
-                        return
-                    if await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):
-                        await self._hold(connection)
+                    try:
+                        if await self._is_community(connection):
+                            return
+                        if await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):
+                            await self._hold(connection)
+                    except BaseException:
+                        # the pool would wait for a server that may not answer before it takes it back
+                        connection.terminate()
+                        raise
             except DATABASE_ERRORS as error:
                 self._metrics.upkeep_failures.inc()
                 log.warning("upkeep_failed", reason=str(error) or "no answer in time")

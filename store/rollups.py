@@ -40,11 +40,26 @@ async def refresh(connection: Connection, *, now: datetime | None = None, settle
     await connection.execute("SELECT rollup_note($1)", until)
     if await _settled(connection, settle_s):
         await _catch_up(connection, done)
-    while count := await connection.fetchval("SELECT rollup_again($1)", LATE_HOURS, timeout=_STATEMENT_S):
-        done.late_hours += count
+    await _again(connection, done)
     shown = await connection.fetchval("SELECT nullif(shown_until, '-infinity') FROM rollup_state")
     done.behind_s = 0.0 if shown is None else max(0.0, (until - shown).total_seconds() - 900)
     return done
+
+
+async def _again(connection: Connection, done: Refreshed) -> None:
+    """Roll up again what came late; in ever smaller parts where a server can't lock the chunks of many days at once."""
+    most = LATE_HOURS
+    while True:
+        try:
+            count = await connection.fetchval("SELECT rollup_again($1)", most, timeout=_STATEMENT_S)
+        except asyncpg.OutOfMemoryError:
+            if most == 1:
+                raise
+            most = max(1, most // 10)
+            continue
+        if not count:
+            return
+        done.late_hours += count
 
 
 async def _settled(connection: Connection, settle_s: float) -> bool:

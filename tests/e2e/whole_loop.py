@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import asyncpg
 from pydantic import SecretStr
 
@@ -69,6 +70,16 @@ class Loop:
         )
         return self.start(device, run_device, chosen)
 
+    async def heard(self) -> None:
+        """Wait until the gateway listens: before its very first connection nobody keeps a registration."""
+        async with aiohttp.ClientSession() as http, asyncio.timeout(30):
+            while True:
+                with contextlib.suppress(aiohttp.ClientConnectionError):
+                    async with http.get(f"{self.api_url}/healthz") as answer:
+                        if (await answer.json())["checks"].get("broker", {}).get("ok"):
+                            return
+                await asyncio.sleep(0.05)
+
     async def eventually(self, query: str, *arguments: Any, within_s: float = 60.0) -> Any:
         """Ask until the query gives a true value; returns it. Fails with the last value after the deadline."""
         value = None
@@ -108,6 +119,7 @@ async def whole_loop(broker: Broker, database: Database, folder: Path, **setting
             loop.start("ingestor", run_ingestor, ingestor)
             loop.start("gateway", run_gateway, gateway)
             try:
+                await loop.heard()
                 yield loop
             finally:
                 for stop in reversed(loop.stops):

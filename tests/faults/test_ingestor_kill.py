@@ -1,10 +1,12 @@
 """Ingestors, databases and brokers that die under load: published = stored + quarantined, and nothing twice."""
 
 import asyncio
+import contextlib
 from datetime import timedelta
 from pathlib import Path
 
 import aiohttp
+import asyncpg
 
 from deploy.local.process import free_port
 from tests.faults.ingesting import Device, Process, Running, Table, device, ingesting, settings, table, until_equal
@@ -239,8 +241,15 @@ async def test_a_message_over_more_days_than_the_server_can_lock(broker: Broker,
         samples = [{"at": at.isoformat(), "values": {"1-0:1.8.0": 1.5}} for at in days]
         await pi.send(pi.payload(samples=samples, source="profile"))
         entered = "SELECT messages, rows, repeated FROM message_gap"
-        await until_equal(lambda: asked.rows(entered), [(1, len(days), 0)])
-        assert await ingestor.metric('wattline_ingestor_retries_total{error="OutOfMemoryError"}') == 1
+
+        async def found() -> object:
+            # the roll-ups, too, want their share of the few locks
+            with contextlib.suppress(asyncpg.OutOfMemoryError):
+                return await asked.rows(entered)
+            return None
+
+        await until_equal(found, [(1, len(days), 0)])
+        assert await ingestor.metric('wattline_ingestor_retries_total{error="OutOfMemoryError"}') >= 1
         await asked.value("ALTER SYSTEM RESET ALL")
     # counting them takes as many locks
     await own_database.server.restart()

@@ -196,7 +196,7 @@ async def test_a_history_over_more_days_than_the_server_can_lock(own_database: D
 
         await until(over, "the job has ended")
         found = await ended(own_database, number)
-        assert (await metrics(url))['wattline_worker_retries_total{error="OutOfMemoryError"}'] == 1
+        assert (await metrics(url))['wattline_worker_retries_total{error="OutOfMemoryError"}'] >= 1
     assert (found["frames"], found["readings"], found["attempts"]) == (days, 2 * days, 1)
     async with connection(own_database) as opened:
         await opened.execute("ALTER SYSTEM RESET ALL")
