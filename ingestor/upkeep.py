@@ -1,6 +1,7 @@
 """What one of several ingestors does for the database beside writing: roll-ups and retention of the Apache edition."""
 
 import asyncio
+import contextlib
 import time
 
 import asyncpg
@@ -39,7 +40,8 @@ class Upkeep:
                             await self._hold(connection)
                     except BaseException:
                         # the pool would wait for a server that may not answer before it takes it back
-                        connection.terminate()
+                        with contextlib.suppress(asyncpg.InterfaceError):
+                            connection.terminate()
                         raise
             except DATABASE_ERRORS as error:
                 self._metrics.upkeep_failures.inc()
