@@ -84,7 +84,7 @@ async def test_a_meter_that_calls_itself_otherwise_is_never_read_by_its_old_spec
         )
         assert registrations[0]["key"] == P1
         changed_at = datetime.now(UTC)
-        [doubted] = desk.events("spec_doubted")
+        [doubted] = await until(lambda: desk.events("spec_doubted"))
         assert doubted.detail["spec"] == "iskra-2m550@1"
         sent = meter.telegrams_sent
         await until(lambda: meter.telegrams_sent > sent + 3)
