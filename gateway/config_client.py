@@ -24,6 +24,13 @@ class RequestRefusedError(PermanentError):
         self.detail = detail
         self.lines = lines
 
+    @property
+    def told(self) -> str:
+        """All of it for a person: the detail too, where the fields' lines don't say it already."""
+        detail = self.detail.removeprefix("there is ")
+        said = any(detail in line or line in detail for line in self.lines)
+        return "\n".join(self.lines if said else [self.detail, *self.lines])
+
 
 class ConfigClient:
     """A session with the API of one gateway; enter it with `async with`. Its subclasses say what is asked."""
@@ -86,7 +93,8 @@ async def _document(response: aiohttp.ClientResponse) -> dict[str, Any] | None:
 
 def _refusal(status: int, document: dict[str, Any] | None, url: URL) -> Exception:
     if status == 401:
-        return RequestRefusedError(status, "the gateway asks for its token: give --token or set WATTLINE_TOKEN", ())
+        detail = "the gateway asks for a token that is valid: give --token or set WATTLINE_TOKEN"
+        return RequestRefusedError(status, detail, ())
     if document is None or "detail" not in document:
         return ServiceUnreachableError(f"{url.origin()} answers {status}, but not as a gateway does; is --url right?")
     lines = tuple(

@@ -88,11 +88,12 @@ async def _copy(answer: aiohttp.ClientResponse, out: BinaryIO, *, counts_rows: b
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task("", total=None)
-        done = size = 0
+        done = lines = size = 0
         async for part in answer.content.iter_chunked(1 << 16):
             out.write(part)
             size += len(part)
-            done += part.count(b"\n") if counts_rows else 0
+            lines += part.count(b"\n")
+            done = max(lines - 1, 0) if counts_rows else 0  # the first line names the columns
             # the bar counts bytes: those of all rows, as far as these tell
             total = size * max(rows, done) / done if counts_rows and done else None
             progress.update(

@@ -76,6 +76,6 @@ def answered(asking: Coroutine[Any, Any, T]) -> T:
     try:
         return asyncio.run(asking)
     except RequestRefusedError as error:
-        raise click.ClickException("\n".join([error.detail, *error.lines])) from error
+        raise click.ClickException(error.told) from error
     except ServiceUnreachableError as error:
         raise click.ClickException(str(error)) from error

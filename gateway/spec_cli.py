@@ -244,9 +244,8 @@ def draft(client: SpecClient, selector: str, name: str | None, given: tuple[str,
         if selector in groups or (not selector and len(groups) == 1):
             return await api.draft(group=selector or groups[0], units=units)
         if not selector:
-            raise click.ClickException(
-                f"{len(groups)} groups are unknown: name one, or a meter; wattline spec unknown lists them"
-            )
+            found = f"{len(groups)} groups are unknown" if groups else "no product is unknown"
+            raise click.ClickException(f"{found}: name one, or a meter; wattline spec unknown lists them")
         return await api.draft(meter=selector, units=units)
 
     found = ask(client, drafted)

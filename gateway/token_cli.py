@@ -4,13 +4,12 @@ import json
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from gateway.access import Role
 from gateway.config_cli import DEFAULT_URL, _url
 from gateway.config_client import ConfigClient
 from gateway.spec_asking import ask
+from gateway.spec_tables import console, shown, table
 
 
 class TokenClient(ConfigClient):
@@ -70,19 +69,12 @@ def list_(client: TokenClient, revoked: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found))
         return
-    columns = (
-        "name",
-        "role",
-        "author",
-        "created_at",
-        "expires_at",
-        "last_used_at",
-        *(("revoked_at",) if revoked else ()),
-    )
-    table = Table(*columns)
+    times = ("created_at", "expires_at", "last_used_at", *(("revoked_at",) if revoked else ()))
+    made = table("name", "role", "author", *(name.removesuffix("_at").replace("_", " ") for name in times))
     for one in found:
-        table.add_row(*(str(one[name] or "") for name in columns))
-    Console().print(table)
+        when = ((one[name] or "")[:16].replace("T", " ") for name in times)
+        made.add_row(*(shown(cell) for cell in (one["name"], one["role"], one["author"], *when)))
+    console().print(made if found else "no tokens")
 
 
 @token.command("revoke")

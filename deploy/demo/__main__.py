@@ -36,7 +36,7 @@ def main(for_s: float | None, report: Path | None, unknown: bool, picture: Path 
         matched, rest = group.split(WattlineError)
         if matched is None or rest is not None:
             raise
-        sys.exit(f"wattline demo: {matched.exceptions[0]}")
+        sys.exit(f"wattline demo: {_first(matched)}")
     text = json.dumps(result.document(), indent=2) + "\n"
     click.echo(text, nl=False)
     if report is not None:
@@ -48,6 +48,13 @@ def main(for_s: float | None, report: Path | None, unknown: bool, picture: Path 
         sys.exit("wattline demo: not every published reading is stored exactly once")
     if result.unknown is not None and not result.unknown.history_complete:
         sys.exit("wattline demo: not every kept frame of the unknown meter became readings")
+
+
+def _first(error: BaseException) -> BaseException:
+    """What went wrong, below however many groups."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _require_writable(option: str, path: Path) -> None:

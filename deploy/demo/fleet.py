@@ -10,6 +10,7 @@ from typing import Any
 from deploy.demo.platform import Platform
 from deploy.demo.processes import Service, running
 from deploy.demo.unknown import DEVICE as UNKNOWN_DEVICE
+from device.service import RESTART_STATUS
 from device.simulator import SimulatedD0Meter, SimulatedIecMeter, SimulatedP1Meter, SimulatedSmlMeter
 
 
@@ -61,4 +62,4 @@ def _agent(platform: Platform, name: str, ports: list[str]) -> Service:
         "WATTLINE_DEVICE_DATA_FOLDER": str(data),
         "WATTLINE_DEVICE_PORTS": ",".join(ports),
     }
-    return Service(name, ["device"], environment, platform.folder / "logs")
+    return Service(name, ["device"], environment, platform.folder / "logs", restart_status=RESTART_STATUS)

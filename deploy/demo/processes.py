@@ -23,11 +23,14 @@ def _die_with_parent() -> None:
 class Service:
     """One `wattline` subcommand in a process of its own, its log in a file."""
 
-    def __init__(self, name: str, arguments: list[str], environment: dict[str, str], folder: Path) -> None:
+    def __init__(
+        self, name: str, arguments: list[str], environment: dict[str, str], folder: Path, *, restart_status: int = 0
+    ) -> None:
         self.name = name
         self.log = folder / f"{name}.log"
         self._arguments = arguments
         self.environment = environment
+        self._restart_status = restart_status
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -57,6 +60,13 @@ class Service:
         if self._process is not None and self._process.returncode is not None:
             tail = self.log.read_text(errors="replace").splitlines()[-5:]
             raise PermanentError(f"{self.name} ended with status {self._process.returncode}:\n" + "\n".join(tail))
+
+    async def keep(self) -> None:
+        """Start it again where it ended with its restart status, as a supervisor would; otherwise as `check`."""
+        ended = self._process.returncode if self._process is not None else None
+        if self._restart_status and ended == self._restart_status:
+            await self.start()
+        self.check()
 
     async def stop(self) -> None:
         """SIGTERM, then SIGKILL after the deadline."""

@@ -105,7 +105,7 @@ async def _follow(run: Run, platform: Platform, connection: asyncpg.Connection, 
         while not _over(run, changing, meeting):
             platform.check()
             for pi in pis:
-                pi.agent.check()
+                await pi.agent.keep()
             await run.state.look(connection, run.powered_at)
             if changing is None and _time_to_change(run):
                 run.state.note = f"{CHANGED_DEVICE}: reading_interval_s {FIRST_INTERVAL_S:g} -> {CHANGED_INTERVAL_S:g}"
@@ -158,7 +158,8 @@ async def _drain(run: Run, connection: asyncpg.Connection) -> None:
 def _addresses(platform: Platform) -> list[tuple[str, str]]:
     broker, postgres = platform.stack.mosquitto, platform.stack.postgres
     return [
-        ("API docs", f"{platform.api.url}/docs   (token {platform.api.token})"),
+        ("console", f"{platform.api.url}/   (token {platform.api.token})"),
+        ("API docs", f"{platform.api.url}/docs"),
         ("metrics", f"{platform.ingestor_url}/metrics   {platform.api.url}/metrics"),
         ("MQTT", f"{broker.host}:{broker.port}   user engineer, password {broker.credentials['engineer']}"),
         ("database", f"psql {postgres.dsn()}"),
