@@ -4,7 +4,7 @@ import json
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from broker.errors import ContractError
 from broker.messages import Desired, MeterConfig, Parameters
@@ -82,7 +82,8 @@ async def adopt(connection: Connection, state: DeviceState, adoption: Adoption) 
     detail = {"version": desired.version, "author": author, "changes": adoption.changes}
     if adoption.ignored:
         detail["ignored"] = list(adoption.ignored)
-    await record_event(connection, "desired_adopted", device=state.name, detail=detail)
+    severity: Literal["info", "warning"] = "warning" if adoption.ignored else "info"
+    await record_event(connection, "desired_adopted", device=state.name, severity=severity, detail=detail)
     return desired
 
 
