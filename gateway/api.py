@@ -141,7 +141,13 @@ def problem_of(error: Exception, request: web.Request) -> ApiError | None:
             allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
             fault = Problem("path", f"{request.method} {request.path[:200]}: {error.reason}", "see /docs")
             return ApiError(error.status, f"{error.reason}: see /docs", [fault], allow)
-        case asyncpg.PostgresError() | asyncpg.InterfaceError() | OSError() | TimeoutError():
+        case (
+            asyncpg.PostgresError()
+            | asyncpg.InterfaceError()
+            | asyncpg.InternalClientError()
+            | OSError()
+            | TimeoutError()
+        ):
             return _database_problem(error)
     return None
 

@@ -162,7 +162,7 @@ async def _send(request: web.Request, stream: Stream, headers: dict[str, str]) -
     try:
         async for part in stream.parts:
             await response.write(part)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError) as error:
         log.warning("stream_broken", path=request.path, reason=str(error) or type(error).__name__)
         if request.transport is not None:
             request.transport.abort()
