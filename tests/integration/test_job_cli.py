@@ -52,7 +52,7 @@ async def test_mistakes_are_told_in_a_sentence(broker: Broker, database: Databas
     """Each mistake ends with what is wrong and what is wanted, never with a traceback."""
     async with gateway(gateway_settings(broker, database)) as running:
         told: dict[tuple[click.Command, *tuple[str, ...]], str] = {
-            (job, "show", "7"): "there is no job '7'",
+            (job, "show", "7"): "no job '7'",
             (job, "show", "seven"): "not a valid integer",
             (job, "list", "--state", "lost"): "'queued'",
             (spec, "redecode", "nobody@1"): "there is no spec 'nobody@1'",

@@ -64,7 +64,7 @@ async def test_a_rollout_from_the_command_line(broker: Broker, database: Databas
         assert "withdrawn" in await said("list", "--state", "withdrawn")
         assert json.loads(await said("rollouts", "--state", "canary", "--json")) == []
         assert "acme-one@2: published" in await said("release", "acme-one@2")
-        assert "there is no rollout" in await said("rollout", "acme-one@1", code=1)
+        assert "no rollout" in await said("rollout", "acme-one@1", code=1)
         assert "audience" in await said("show", "acme-one@2")
         direct = ("add", "-", "--publish", "--canary", "d2")
         assert "acme-one@3: canary for d2" in await said(*direct, text=acme(version=3))
