@@ -55,7 +55,7 @@ async def test_mistakes_are_told_in_a_sentence(broker: Broker, database: Databas
             (job, "show", "7"): "no job '7'",
             (job, "show", "seven"): "not a valid integer",
             (job, "list", "--state", "lost"): "'queued'",
-            (spec, "redecode", "nobody@1"): "there is no spec 'nobody@1'",
+            (spec, "redecode", "nobody@1"): "no spec 'nobody@1'",
             (spec, "redecode", "generic-p1@1"): "no meter is read by generic-p1@1",
             (spec, "redecode", "generic-p1@1", "--since", "yesterday"): "2026-11-23T10:00:00Z",
         }
