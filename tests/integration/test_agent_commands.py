@@ -43,7 +43,7 @@ class Asker:
         )
         return correlation
 
-    async def reply(self, timeout_s: float = 15) -> tuple[bytes | None, dict[str, Any]]:
+    async def reply(self, timeout_s: float = 60) -> tuple[bytes | None, dict[str, Any]]:
         """The next reply with its correlation data."""
         async with asyncio.timeout(timeout_s):
             inbound: Inbound
