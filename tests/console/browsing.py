@@ -77,7 +77,7 @@ async def browsing(
     async with gateway(settings) as running, async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=_program(), args=["--disable-gpu"])
         context = await browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **look})
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(30_000)
         page = await context.new_page()
         seen = Browsing(running, context, page)
         page.on("pageerror", lambda error: seen.complaints.append(str(error)))
