@@ -31,6 +31,14 @@ document.addEventListener("DOMContentLoaded", () => {
 });
 // What a person has begun to type is never taken away by an update.
 document.addEventListener("input", (event) => event.target.closest("[data-guard]")?.classList.add("dirty"));
+// The gateway sends HX-Trigger: acted where a form did what it was for.
+document.addEventListener("acted", (event) => {
+  const guard = event.target.closest("[data-guard]");
+  if (!guard) return;
+  guard.classList.remove("dirty");
+  guard.acted = true;
+  refresh(guard);
+});
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-confirm]");
   if (button && !confirm(button.dataset.confirm)) { event.preventDefault(); event.stopImmediatePropagation(); }
@@ -51,7 +59,7 @@ document.addEventListener("htmx:afterSettle", (event) => {
 document.addEventListener("htmx:beforeRequest", (event) => {
   const element = event.detail.elt;
   const own = event.detail.requestConfig.verb === "get" && element.matches("[data-guard]");
-  if (own && (element.matches(".dirty") || element.contains(document.activeElement))) event.preventDefault();
+  if (own && !element.acted && (element.matches(".dirty") || element.contains(document.activeElement))) event.preventDefault();
 });
 
 // --- ages ---
@@ -101,7 +109,7 @@ function listen() {
   source.addEventListener("error", () => state(false));
   source.addEventListener("reset", () => $$("[data-follow], [data-list]").forEach(refresh));
   source.addEventListener("end", () => { source.close(); state(false); });
-  for (const kind of ["device", "desired", "reported", "event", "spec", "job"]) {
+  for (const kind of ["device", "desired", "reported", "event", "spec", "job", "command", "stage"]) {
     source.addEventListener(kind, (event) => changed(kind, JSON.parse(event.data)));
   }
   window.addEventListener("pagehide", () => source.close());
