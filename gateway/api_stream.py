@@ -53,8 +53,9 @@ class StreamRoutes:
     def routes(self) -> list[Route]:
         """The routes served here."""
         told = (
-            "Changes as server-sent events: devices, desired and reported configuration, events, specs, jobs. The "
-            "event's name is its kind. `reset` says that changes were missed and what is shown must be read anew."
+            "Changes as server-sent events: devices, desired and reported configuration, events, specs, jobs, "
+            "commands, staged changes. The event's name is its kind. `reset` says that changes were missed and what is "
+            "shown must be read anew."
         )
         listed = "Events of devices and services, the newest first."
         return [
