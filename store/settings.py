@@ -62,6 +62,13 @@ class StoreSettings(BaseModel):
     compress_after: Span = Field(
         "7d", description="age at which readings and ledger are compressed (Community); forever: never"
     )
+    max_power_kw: float = Field(
+        300,
+        ge=0,
+        le=1_000_000,
+        allow_inf_nan=False,
+        description="no meter takes or gives more: a register that jumps further is not counted; 0 counts all jumps",
+    )
     hash_partitions: int = Field(
         1, ge=1, le=64, description="parts of each day's readings, by hash of the series; before the first reading only"
     )

@@ -1,15 +1,9 @@
--- The first and last reading of each register of some stays. A meter's clock may differ from its device's by a quarter
--- of an hour; another stay of the same meter is the bound.
+-- The first and last reading of each register of some stays; what somebody read stays as it is.
 WITH stay AS (
-    SELECT s.id, s.meter_id, s.point_id, s.removed_at,
-           greatest(s.installed_at - interval '15 minutes', (
-               SELECT max(o.removed_at) FROM meter_stay o
-               WHERE o.meter_id = s.meter_id AND o.id <> s.id AND o.removed_at <= s.installed_at)) AS from_at,
-           coalesce((
-               SELECT min(o.installed_at) FROM meter_stay o
-               WHERE o.meter_id = s.meter_id AND o.id <> s.id AND o.installed_at >= s.removed_at), 'infinity') AS until_at
-    FROM meter_stay s
-    WHERE s.id = ANY($1::integer[])
+    SELECT s.stay_id AS id, s.meter_id, s.point_id, s.removed_at,
+           greatest(s.from_at, s.installed_at - interval '15 minutes') AS from_at, s.until_at
+    FROM stay_span s
+    WHERE s.stay_id = ANY($1::integer[])
 ), found AS (
     SELECT s.id, s.meter_id, s.point_id, k.kind, x.obis, x.unit, r.value, r.time
     FROM stay s
@@ -30,5 +24,5 @@ INSERT INTO meter_register AS g (stay_id, meter_id, point_id, kind, obis, unit, 
 SELECT id, meter_id, point_id, kind, obis, unit, value, time FROM found
 ON CONFLICT (stay_id, kind, obis, unit) DO UPDATE
 SET value = excluded.value, at = excluded.at, point_id = excluded.point_id
-WHERE (g.value, g.at, g.point_id) IS DISTINCT FROM (excluded.value, excluded.at, excluded.point_id)
+WHERE g.read_by IS NULL AND (g.value, g.at, g.point_id) IS DISTINCT FROM (excluded.value, excluded.at, excluded.point_id)
 RETURNING g.point_id

@@ -55,11 +55,62 @@ CREATE TABLE meter_register (
     unit     text NOT NULL,
     value    double precision NOT NULL,
     at       timestamptz NOT NULL,
+    read_by  text,
     PRIMARY KEY (stay_id, kind, obis, unit)
 );
 COMMENT ON TABLE meter_register IS 'The first and the last reading of each register of a stay; readings that come late correct them.';
+COMMENT ON COLUMN meter_register.read_by IS 'Who read it from the meter at the swap: the stay begins or ends with it. Null: the nearest reading.';
 CREATE INDEX meter_register_point_id ON meter_register (point_id);
 CREATE INDEX meter_register_meter_id ON meter_register (meter_id);
+
+-- A meter's clock may differ from its device's by a quarter of an hour. Before a meter's first stay it stood there too, as far as
+-- anybody knows, unless it followed another.
+CREATE VIEW stay_span AS
+SELECT s.id AS stay_id, s.meter_id, s.point_id, s.installed_at, s.removed_at,
+       CASE WHEN b.left_at IS NOT NULL OR EXISTS (
+                SELECT FROM meter_stay o WHERE o.point_id = s.point_id AND (o.installed_at, o.id) < (s.installed_at, s.id))
+            THEN greatest(s.installed_at - interval '15 minutes', b.left_at) ELSE '-infinity' END AS from_at,
+       coalesce(greatest(a.comes_at - interval '15 minutes', s.removed_at), 'infinity') AS until_at
+FROM meter_stay s
+CROSS JOIN LATERAL (
+    SELECT max(o.removed_at) AS left_at FROM meter_stay o
+    WHERE o.meter_id = s.meter_id AND o.id <> s.id AND o.removed_at <= s.installed_at
+) b
+CROSS JOIN LATERAL (
+    SELECT min(o.installed_at) AS comes_at FROM meter_stay o
+    WHERE o.meter_id = s.meter_id AND o.id <> s.id AND o.installed_at >= s.removed_at
+) a;
+COMMENT ON VIEW stay_span IS 'From when until when the readings of a meter are of which stay.';
+
+CREATE VIEW series_register AS
+SELECT s.id AS series_id, g.stay_id, g.kind, g.value, g.at, g.read_by
+FROM meter_register g
+JOIN series s ON s.meter_id = g.meter_id AND s.obis = g.obis AND s.unit = g.unit;
+COMMENT ON VIEW series_register IS 'Opening and closing registers by series.';
+
+-- All of time, by where the meter stood; a register that somebody read bounds its stay, and the rest is no stay's.
+CREATE VIEW series_part AS
+SELECT c.series_id, p.stay_id, p.point_id, p.from_at, p.until_at
+FROM (
+    SELECT h.*, lag(h.until_at) OVER w AS before, lead(h.from_at) OVER w AS after
+    FROM (
+        SELECT s.id AS series_id, t.stay_id, t.point_id, coalesce(o.at, t.from_at) AS from_at,
+               least(t.until_at, c.at + interval '1 microsecond') AS until_at
+        FROM series s
+        JOIN stay_span t ON t.meter_id = s.meter_id
+        LEFT JOIN series_register o ON o.series_id = s.id AND o.stay_id = t.stay_id AND o.kind = 'opening' AND o.read_by IS NOT NULL
+        LEFT JOIN series_register c ON c.series_id = s.id AND c.stay_id = t.stay_id AND c.kind = 'closing' AND c.read_by IS NOT NULL
+        WHERE s.kind = 'register'
+    ) h
+    WINDOW w AS (PARTITION BY h.series_id ORDER BY h.from_at, h.stay_id)
+) c
+CROSS JOIN LATERAL (
+    VALUES (c.stay_id, c.point_id, c.from_at, least(c.until_at, c.after)),
+           (NULL, NULL, coalesce(c.before, '-infinity'), c.from_at),
+           (NULL, NULL, CASE WHEN c.after IS NULL THEN c.until_at END, 'infinity')
+) p (stay_id, point_id, from_at, until_at)
+WHERE p.from_at < p.until_at;
+COMMENT ON VIEW series_part IS 'Of each register, from when until when it stood at which point; stay_id is null where at none.';
 
 CREATE TABLE device_boot (
     device_id          integer NOT NULL REFERENCES device (id),
@@ -170,4 +221,4 @@ GRANT DELETE ON device_boot TO wattline_gateway;
 -- the registers of a swap come after its event
 GRANT UPDATE (detail) ON event TO wattline_gateway;
 GRANT SELECT ON point, meter_stay, meter_register TO wattline_ingestor, wattline_grafana;
-GRANT SELECT ON point_overview, meter_swap TO wattline_gateway, wattline_grafana, wattline_ingestor;
+GRANT SELECT ON point_overview, meter_swap, stay_span, series_register, series_part TO wattline_gateway, wattline_grafana, wattline_ingestor;

@@ -12,42 +12,91 @@ CREATE FUNCTION register_digits(series_id integer) RETURNS integer LANGUAGE sql 
 $$;
 COMMENT ON FUNCTION register_digits IS 'Whole digits of a register, by its meter''s spec: it rolls over at 10 to this power. Null where unknown.';
 
--- First and last readings where intervals rise, all readings where they do not.
-CREATE FUNCTION register_points(series integer, source text, since timestamptz, until timestamptz)
-RETURNS TABLE (at timestamptz, value double precision) LANGUAGE plpgsql STABLE AS $$
+CREATE FUNCTION store_max_power_kw() RETURNS double precision LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT coalesce(nullif((SELECT value::double precision FROM store_setting WHERE name = 'max_power_kw'), 0), 'Infinity')
+$$;
+COMMENT ON FUNCTION store_max_power_kw IS 'No meter takes or gives more, by the setting; infinite where no jumps are looked for.';
+
+-- First and last readings where intervals rise, all readings where they do not, and the registers of the stay at a swap.
+-- Days are looked at first, where whole days are asked for, then the quarter-hours of the odd ones, then their readings.
+CREATE FUNCTION register_points(
+    series integer, stay integer, step text, since timestamptz, until timestamptz, steep double precision
+) RETURNS TABLE (at timestamptz, value double precision) LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN QUERY EXECUTE format($sql$
-        WITH item AS (
-            SELECT first_at, first_value, last_at, last_value,
-                   min_value < first_value OR max_value > last_value OR first_value = 0
-                   OR coalesce(lag(last_value) OVER w > first_value, false)
-                   OR coalesce(lead(first_value) OVER w < last_value, false) AS odd
-            FROM %I
-            WHERE series_id = $1 AND bucket > $2 - interval '2 days' AND bucket <= $3 AND last_at >= $2 AND first_at <= $3
+        WITH coarse AS (
+            SELECT bucket, first_at, first_value, last_at, last_value, %1$s AS odd
+            FROM rollup_1d
+            WHERE %2$L AND series_id = $1 AND bucket > $2 - interval '2 days' AND bucket <= $3 AND last_at >= $2 AND first_at <= $3
             WINDOW w AS (ORDER BY bucket)
+        ), stretch AS (
+            SELECT $2 - interval '15 minutes' AS after, $3 AS until WHERE NOT %2$L
+            UNION ALL
+            SELECT bucket - interval '1 microsecond', bucket_end('1d', bucket) - interval '1 microsecond' FROM coarse WHERE odd
+        ), fine AS (
+            SELECT q.*
+            FROM stretch s CROSS JOIN LATERAL (
+                SELECT first_at, first_value, last_at, last_value, %1$s AS odd
+                FROM rollup_15m
+                WHERE series_id = $1 AND bucket > s.after AND bucket <= s.until AND last_at >= $2 AND first_at <= $3
+                WINDOW w AS (ORDER BY bucket)
+            ) q
+        ), point AS (
+            SELECT g.at, g.value, 0 AS rank FROM series_register g
+            WHERE g.series_id = $1 AND g.stay_id = $5 AND g.at >= $2 AND g.at <= $3 + interval '1 microsecond'
+            UNION ALL
+            SELECT r.time, r.value, 1
+            FROM fine f CROSS JOIN LATERAL (
+                SELECT time, value FROM reading WHERE series_id = $1 AND time BETWEEN f.first_at AND f.last_at
+            ) r
+            WHERE f.odd
+            UNION ALL SELECT first_at, first_value, 1 FROM fine
+            UNION ALL SELECT last_at, last_value, 1 FROM fine
+            UNION ALL SELECT first_at, first_value, 1 FROM coarse
+            UNION ALL SELECT last_at, last_value, 1 FROM coarse
         )
-        SELECT r.time, r.value
-        FROM item i CROSS JOIN LATERAL (
-            SELECT time, value FROM reading WHERE series_id = $1 AND time BETWEEN i.first_at AND i.last_at
-        ) r WHERE i.odd
-        UNION SELECT first_at, first_value FROM item
-        UNION SELECT last_at, last_value FROM item
-        ORDER BY 1
-        $sql$, source)
-    USING series, since, until;
+        SELECT DISTINCT ON (p.at) p.at, p.value FROM point p
+        WHERE rank = 0 OR p.at BETWEEN $2 AND $3
+        ORDER BY p.at, rank
+        $sql$,
+        'first_at < $2 OR last_at > $3 OR min_value < first_value OR max_value > last_value OR first_value = 0
+         OR last_value - first_value > $4 OR coalesce(lag(last_value) OVER w > first_value, false)
+         OR coalesce(lead(first_value) OVER w < last_value, false)',
+        step IN ('1d', '1mo'))
+    USING series, since, until, steep, stay;
 END
 $$;
 
--- The register as it would stand had it never fallen. Of a reading that is lower or higher than those around it nothing is
--- counted (dip), over the top of a register with known digits it goes on (rollover), and what it counted around another
--- fall nobody knows (reset): that is nothing, for energy must not come of nowhere.
-CREATE FUNCTION register_traced(series integer, step text, since timestamptz, until timestamptz)
-RETURNS TABLE (
+-- How high the register stood before it last fell to where it stands now, and how low it was since; null where it never did.
+CREATE FUNCTION register_fall(series integer, stands double precision, floor timestamptz, since timestamptz)
+RETURNS TABLE (top double precision, low double precision) LANGUAGE sql STABLE AS $$
+    WITH before AS (
+        SELECT q.bucket, q.max_value, q.min_value
+        FROM rollup_15m q
+        WHERE q.series_id = series AND q.bucket >= bucket_start('1d', since) AND q.last_at < since AND q.first_at >= floor
+        UNION ALL
+        SELECT d.bucket, d.max_value, d.min_value
+        FROM rollup_1d d
+        WHERE d.series_id = series AND d.bucket < bucket_start('1d', since) AND d.first_at >= floor
+    ), fell AS (
+        SELECT bucket, max_value FROM before WHERE max_value > stands ORDER BY bucket DESC LIMIT 1
+    )
+    SELECT f.max_value, least(stands, min(b.min_value))
+    FROM fell f JOIN before b ON b.bucket >= f.bucket
+    GROUP BY f.max_value
+$$;
+
+-- The register as it would stand had it never fallen nor jumped, of one meter at one place. Of a reading that is lower or
+-- higher than those around it nothing is counted (dip), over the top of a register with known digits it goes on (rollover);
+-- what it counted around another fall (reset), or around a rise that no meter has the power for (jump), nobody knows: that
+-- is nothing, for energy must not come of nowhere.
+CREATE FUNCTION register_traced(
+    series integer, stay integer, step text, since timestamptz, until timestamptz, floor timestamptz, max_kw double precision
+) RETURNS TABLE (
     bucket timestamptz, first_at timestamptz, first_value numeric, last_at timestamptz, last_value numeric, flag text
 ) LANGUAGE plpgsql STABLE AS $$
 DECLARE
     ahead CONSTANT integer := 10;
-    source text := CASE step WHEN '1mo' THEN 'rollup_1d' ELSE 'rollup_15m' END;
     size numeric := round(10::numeric ^ register_digits(series));
     times timestamptz[];
     given double precision[];
@@ -56,25 +105,24 @@ DECLARE
     total numeric;
     low double precision;
     top double precision;
+    most double precision;
     last integer := 1;
     next integer;
     mark text;
 BEGIN
     SELECT array_agg(p.at ORDER BY p.at), array_agg(p.value ORDER BY p.at) INTO times, given
-    FROM register_points(series, source, since, until) p;
+    FROM register_points(series, stay, step, since, until, max_kw / 4) p;
     IF times IS NULL THEN
         RETURN;
     END IF;
     -- a fall of before may end here
-    SELECT max(d.max_value) INTO top FROM rollup_1d d
-    WHERE d.series_id = series AND d.bucket >= since - interval '40 days' AND d.bucket < since AND d.last_at < since;
-    low := given[1];
-    top := CASE WHEN top > low THEN top END;
+    SELECT f.top, f.low INTO top, low FROM register_fall(series, given[1], floor, since) f;
     total := given[1]::numeric;
     stands[1] := total;
     flags[1] := NULL;
     FOR i IN 2 .. cardinality(given) LOOP
         mark := NULL;
+        most := max_kw * greatest(extract(epoch FROM times[i] - times[last])::double precision / 3600, 0.25);
         -- the first of the next readings that leaves the level of this one
         next := i + 1;
         WHILE next <= least(i + ahead, cardinality(given))
@@ -98,7 +146,11 @@ BEGIN
                 flags[i] := 'dip';
                 CONTINUE;
             ELSE
-                total := total + given[i]::numeric - given[last]::numeric;
+                IF given[i] - given[last] > most THEN
+                    mark := 'jump';
+                ELSE
+                    total := total + given[i]::numeric - given[last]::numeric;
+                END IF;
                 last := i;
             END IF;
         ELSIF given[next] >= given[last]
@@ -106,7 +158,7 @@ BEGIN
             stands[i] := NULL;
             flags[i] := 'dip';
             CONTINUE;
-        ELSIF size IS NOT NULL AND given[i]::numeric + size - given[last]::numeric BETWEEN 0 AND size / 5 THEN
+        ELSIF size IS NOT NULL AND given[i]::numeric + size - given[last]::numeric BETWEEN 0 AND least(size / 5, most::numeric) THEN
             total := total + given[i]::numeric + size - given[last]::numeric;
             mark := 'rollover';
             top := NULL;
@@ -127,7 +179,7 @@ BEGIN
         GROUP BY 1;
 END
 $$;
-COMMENT ON FUNCTION register_traced IS 'A register''s first and last stand by interval, as it would be had it never fallen, and why it fell.';
+COMMENT ON FUNCTION register_traced IS 'A register''s first and last stand by interval, as it would be had it never fallen nor jumped, and why it did.';
 
 CREATE FUNCTION between_readings(
     at timestamptz, before_at timestamptz, before numeric, after_at timestamptz, after numeric, decimals integer
@@ -139,7 +191,7 @@ CREATE FUNCTION between_readings(
     END, decimals)
 $$;
 
--- The readings nearest to a range, of series that have none close to it.
+-- The readings nearest to a range, of series that have none close to it; a register that was read at a swap is as good as one.
 CREATE FUNCTION reading_before(series integer, since timestamptz)
 RETURNS TABLE (at timestamptz, value double precision) LANGUAGE sql STABLE AS $$
     (SELECT last_at, last_value FROM rollup_15m
@@ -147,6 +199,8 @@ RETURNS TABLE (at timestamptz, value double precision) LANGUAGE sql STABLE AS $$
     UNION ALL
     (SELECT last_at, last_value FROM rollup_1d
      WHERE series_id = series AND bucket < since - interval '26 hours' ORDER BY bucket DESC LIMIT 1)
+    UNION ALL
+    (SELECT g.at, g.value FROM series_register g WHERE g.series_id = series AND g.at < since ORDER BY g.at DESC LIMIT 1)
     ORDER BY 1 DESC LIMIT 1
 $$;
 CREATE FUNCTION reading_after(series integer, until timestamptz)
@@ -156,12 +210,14 @@ RETURNS TABLE (at timestamptz, value double precision) LANGUAGE sql STABLE AS $$
     UNION ALL
     (SELECT first_at, first_value FROM rollup_1d
      WHERE series_id = series AND bucket >= until AND first_at >= until ORDER BY bucket LIMIT 1)
+    UNION ALL
+    (SELECT g.at, g.value FROM series_register g WHERE g.series_id = series AND g.at >= until ORDER BY g.at LIMIT 1)
     ORDER BY 1 LIMIT 1
 $$;
 
 CREATE FUNCTION consumption(step text, since timestamptz, until timestamptz, series_ids integer[])
 RETURNS TABLE (
-    bucket timestamptz, bucket_end timestamptz, series_id integer, value numeric, estimated boolean, flag text
+    bucket timestamptz, bucket_end timestamptz, series_id integer, value numeric, estimated boolean, flag text, point_id integer
 )
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
@@ -176,13 +232,20 @@ DECLARE
 BEGIN
     RETURN QUERY EXECUTE format($sql$
         WITH wanted AS MATERIALIZED (
-            SELECT s.id
+            SELECT s.id, CASE WHEN s.unit IN ('kWh', 'kvarh', 'kVAh') THEN store_max_power_kw() ELSE 'Infinity' END AS max_kw
             FROM series s JOIN meter m ON m.id = s.meter_id
-            WHERE s.kind = 'register' AND %1$s AND (m.removed_at IS NULL OR m.removed_at > $1)
+            WHERE s.kind = 'register' AND %1$s AND (m.removed_at IS NULL OR m.removed_at > $1 OR EXISTS (
+                SELECT FROM meter_register g WHERE g.meter_id = m.id AND g.obis = s.obis AND g.unit = s.unit AND g.at > $1))
         ), close AS MATERIALIZED (
             SELECT r.bucket, r.series_id, r.first_at, r.first_value, r.last_at, r.last_value, r.min_value, r.max_value
             FROM %2$I r
             WHERE r.bucket >= $4 AND r.bucket < $5 AND %3$s
+        ), swapped AS MATERIALIZED (
+            -- registers of swaps, as far as readings do not say the same
+            SELECT g.series_id, g.at, g.value
+            FROM series_register g JOIN wanted w ON w.id = g.series_id
+            LEFT JOIN close c ON c.series_id = g.series_id AND c.bucket = bucket_start(%4$L, g.at)
+            WHERE g.at >= $4 AND g.at < $5 AND (g.read_by IS NOT NULL OR (g.at BETWEEN c.first_at AND c.last_at) IS NOT TRUE)
         ), span AS (
             SELECT w.id, min(c.first_at) AS first_at, max(c.last_at) AS last_at
             FROM wanted w LEFT JOIN close c ON c.series_id = w.id
@@ -190,27 +253,70 @@ BEGIN
         ), edge AS (
             SELECT s.id AS series_id, e.at, e.value FROM span s CROSS JOIN LATERAL reading_before(s.id, $1) e
             WHERE s.first_at IS NULL OR s.first_at >= $1
-            UNION ALL
+            UNION
             SELECT s.id, e.at, e.value FROM span s CROSS JOIN LATERAL reading_after(s.id, $2) e
             WHERE $2 < now() AND (s.last_at IS NULL OR s.last_at < $2)
-        ), chain AS MATERIALIZED (
-            SELECT c.* FROM close c JOIN wanted w ON w.id = c.series_id
-            UNION ALL
-            SELECT bucket_start(%4$L, at), series_id, at, value, at, value, value, value FROM edge
-        ), followed AS (
-            SELECT c.*, lag(last_value) OVER (PARTITION BY c.series_id ORDER BY c.bucket, c.first_at) AS before FROM chain c
-        ), odd AS MATERIALIZED (
-            SELECT f.series_id, min(first_at) AS first_at, max(last_at) AS last_at
-            FROM followed f
+        ), followed AS MATERIALIZED (
+            SELECT c.*, w.max_kw, lag(last_value) OVER o AS before, lag(last_at) OVER o AS before_at
+            FROM (
+                SELECT * FROM close
+                UNION ALL
+                SELECT bucket_start(%4$L, at), series_id, at, value, at, value, value, value
+                FROM (SELECT * FROM edge UNION SELECT * FROM swapped) e
+            ) c
+            JOIN wanted w ON w.id = c.series_id
+            WINDOW o AS (PARTITION BY c.series_id ORDER BY c.bucket, c.first_at)
+        ), steep AS MATERIALIZED (
+            -- so much in a quarter-hour that no meter has the power for it; a day may well
+            SELECT DISTINCT d.series_id
+            FROM (
+                SELECT r.series_id, r.bucket, bucket_end(%6$L, r.bucket) AS bucket_end, r.last_value - r.first_value AS rise,
+                       w.max_kw, %7$s AS jumped
+                FROM %8$I r JOIN wanted w ON w.id = r.series_id
+                WHERE r.bucket >= $4 AND r.bucket < $5 AND %3$s
+                WINDOW o AS (PARTITION BY r.series_id ORDER BY r.bucket)
+            ) d LEFT JOIN LATERAL (
+                SELECT max(q.last_value - q.first_value) AS most, sum(q.last_value - q.first_value) AS rise FROM rollup_15m q
+                WHERE q.series_id = d.series_id AND q.bucket >= d.bucket AND q.bucket < d.bucket_end
+            ) q ON d.rise > d.max_kw / 4
+            WHERE d.jumped OR q.most > d.max_kw / 4 OR d.rise - q.rise > d.max_kw / 4
+        ), stood AS MATERIALIZED (
+            -- where a register stood higher once, a fall of then may end here
+            SELECT b.series_id, max(b.max_value) AS top
+            FROM (
+                SELECT r.series_id, r.max_value FROM rollup_1mo r WHERE r.bucket < $7 AND %3$s
+                UNION ALL
+                SELECT r.series_id, r.max_value FROM rollup_1d r WHERE r.bucket >= $7 AND r.bucket < $8 AND %3$s
+                UNION ALL
+                SELECT r.series_id, r.max_value FROM rollup_15m r WHERE r.bucket >= $8 AND r.bucket < $4 AND %3$s
+            ) b
+            GROUP BY b.series_id
+        ), extent AS (
+            SELECT f.series_id, max(f.max_kw) AS max_kw, min(first_at) AS first_at, max(last_at) AS last_at,
+                   bool_or(coalesce(before > first_value OR (before = 0 AND first_value > 0)
+                                    OR first_value - before > f.max_kw * greatest(0.25, extract(epoch FROM first_at - before_at) / 3600),
+                                    false)
+                           OR min_value < first_value OR max_value > last_value OR (first_value = 0 AND last_value > 0))
+                   OR coalesce(max(s.top) > min(first_value), false)
+                   OR f.series_id IN (SELECT s.series_id FROM steep s) OR f.series_id IN (SELECT s.series_id FROM swapped s) AS odd
+            FROM followed f LEFT JOIN stood s ON s.series_id = f.series_id
             GROUP BY f.series_id
-            HAVING bool_or(min_value < first_value OR max_value > last_value OR before > first_value
-                           OR (first_value = 0 AND last_value > 0) OR (before = 0 AND first_value > 0))
+        ), part AS MATERIALIZED (
+            -- where the meter stood: nothing is counted from one place to the next
+            SELECT e.*, p.stay_id, p.point_id, coalesce(p.from_at, '-infinity') AS from_at, coalesce(p.until_at, 'infinity') AS until_at,
+                   e.odd OR count(*) OVER (PARTITION BY e.series_id) > 1 AS traced
+            FROM extent e
+            LEFT JOIN series_part p ON p.series_id = e.series_id AND p.from_at <= e.last_at AND p.until_at > e.first_at AND %9$s
         ), stand AS (
-            SELECT c.bucket, c.series_id, first_at, first_value::numeric, last_at, last_value::numeric, NULL AS flag
-            FROM chain c WHERE NOT EXISTS (SELECT FROM odd o WHERE o.series_id = c.series_id)
+            SELECT c.bucket, c.series_id, c.first_at, c.first_value::numeric, c.last_at, c.last_value::numeric, NULL AS flag,
+                   p.point_id, p.from_at
+            FROM followed c JOIN part p ON p.series_id = c.series_id AND NOT p.traced
             UNION ALL
-            SELECT t.bucket, o.series_id, t.first_at, t.first_value, t.last_at, t.last_value, t.flag
-            FROM odd o CROSS JOIN LATERAL register_traced(o.series_id, %4$L, o.first_at, o.last_at) t
+            SELECT t.bucket, p.series_id, t.first_at, t.first_value, t.last_at, t.last_value, t.flag, p.point_id, p.from_at
+            FROM part p CROSS JOIN LATERAL register_traced(
+                p.series_id, p.stay_id, %4$L, greatest(p.first_at, p.from_at),
+                least(p.last_at, p.until_at - interval '1 microsecond'), p.from_at, p.max_kw) t
+            WHERE p.traced
         ), framed AS (
             SELECT s.*, lag(last_at) OVER w AS before_at, lag(last_value) OVER w AS before,
                    lead(first_at) OVER w AS after_at, lead(first_value) OVER w AS after,
@@ -218,7 +324,7 @@ BEGIN
                    least(6, max(greatest(scale(first_value), scale(last_value))) OVER (PARTITION BY s.series_id)) AS decimals
             FROM stand s
             WHERE s.first_at IS NOT NULL
-            WINDOW w AS (PARTITION BY s.series_id ORDER BY s.bucket, s.first_at)
+            WINDOW w AS (PARTITION BY s.series_id, s.from_at ORDER BY s.bucket, s.first_at)
         ), ended AS (
             SELECT f.*, bucket_end(%4$L, f.bucket) AS bucket_end FROM framed f
         )
@@ -227,9 +333,10 @@ BEGIN
                - between_readings(e.bucket, coalesce(before_at, first_at), coalesce(before, first_value), first_at, first_value, decimals),
                coalesce(first_at > e.bucket AND first_at - before_at > $6, false)
                OR coalesce(after_at > e.bucket_end AND after_at - last_at > $6, false)
-               OR coalesce(e.flag LIKE '%%reset%%', false),
+               OR coalesce(e.flag ~ 'reset|jump', false),
                nullif(concat_ws(' ', e.flag, CASE WHEN (before_at IS NULL AND first_at > e.bucket)
-                                                       OR (after_at IS NULL AND last_at < e.bucket_end) THEN 'partial' END), '')
+                                                       OR (after_at IS NULL AND last_at < e.bucket_end) THEN 'partial' END), ''),
+               e.point_id
         FROM ended e
         WHERE e.bucket >= $1 AND e.bucket < $2
         UNION ALL
@@ -237,7 +344,7 @@ BEGIN
         SELECT g.bucket, bucket_end(%4$L, g.bucket), e.series_id,
                between_readings(bucket_end(%4$L, g.bucket), before_at, before, first_at, first_value, decimals)
                - between_readings(g.bucket, before_at, before, first_at, first_value, decimals),
-               true, 'gap'
+               true, 'gap', e.point_id
         FROM ended e
         CROSS JOIN LATERAL generate_series(
             greatest(bucket_end(%4$L, before_bucket), $1), least(e.bucket, $2) - interval '1 microsecond', %5$L, store_zone()
@@ -248,29 +355,42 @@ BEGIN
         'rollup_' || step,
         CASE WHEN series_ids IS NULL THEN 'true' ELSE 'r.series_id = ANY ($3)' END,
         step,
-        CASE step WHEN '15m' THEN '15 minutes' WHEN '1h' THEN '1 hour' WHEN '1d' THEN '1 day' ELSE '1 month' END)
-    USING low, high, series_ids, low - pad, high + pad, near;
+        CASE step WHEN '15m' THEN '15 minutes' WHEN '1h' THEN '1 hour' WHEN '1d' THEN '1 day' ELSE '1 month' END,
+        CASE step WHEN '1mo' THEN '1d' ELSE step END,
+        CASE step WHEN '1mo' THEN 'r.first_value - lag(r.last_value) OVER o > w.max_kw * greatest(0.25,'
+                                  ' extract(epoch FROM r.first_at - lag(r.last_at) OVER o) / 3600)' ELSE 'false' END,
+        CASE step WHEN '1mo' THEN 'rollup_1d' ELSE 'close' END,
+        CASE WHEN series_ids IS NULL THEN 'true' ELSE 'p.series_id = ANY ($3)' END)
+    USING low, high, series_ids, low - pad, high + pad, near, bucket_start('1mo', low - pad), bucket_start('1d', low - pad);
 END
 $$;
 COMMENT ON FUNCTION consumption IS 'Consumption of registers by intervals of a step that start in [since, until); see docs/STORE.md.';
 
 CREATE FUNCTION consumption_15m(since timestamptz, until timestamptz, series_ids integer[] DEFAULT NULL)
-RETURNS TABLE (bucket timestamptz, bucket_end timestamptz, series_id integer, value numeric, estimated boolean, flag text)
+RETURNS TABLE (
+    bucket timestamptz, bucket_end timestamptz, series_id integer, value numeric, estimated boolean, flag text, point_id integer
+)
 LANGUAGE sql STABLE AS $$ SELECT * FROM consumption('15m', since, until, series_ids) $$;
 CREATE FUNCTION consumption_1h(since timestamptz, until timestamptz, series_ids integer[] DEFAULT NULL)
-RETURNS TABLE (bucket timestamptz, bucket_end timestamptz, series_id integer, value numeric, estimated boolean, flag text)
+RETURNS TABLE (
+    bucket timestamptz, bucket_end timestamptz, series_id integer, value numeric, estimated boolean, flag text, point_id integer
+)
 LANGUAGE sql STABLE AS $$ SELECT * FROM consumption('1h', since, until, series_ids) $$;
 CREATE FUNCTION consumption_1d(since timestamptz, until timestamptz, series_ids integer[] DEFAULT NULL)
-RETURNS TABLE (bucket timestamptz, bucket_end timestamptz, series_id integer, value numeric, estimated boolean, flag text)
+RETURNS TABLE (
+    bucket timestamptz, bucket_end timestamptz, series_id integer, value numeric, estimated boolean, flag text, point_id integer
+)
 LANGUAGE sql STABLE AS $$ SELECT * FROM consumption('1d', since, until, series_ids) $$;
 CREATE FUNCTION consumption_1mo(since timestamptz, until timestamptz, series_ids integer[] DEFAULT NULL)
-RETURNS TABLE (bucket timestamptz, bucket_end timestamptz, series_id integer, value numeric, estimated boolean, flag text)
+RETURNS TABLE (
+    bucket timestamptz, bucket_end timestamptz, series_id integer, value numeric, estimated boolean, flag text, point_id integer
+)
 LANGUAGE sql STABLE AS $$ SELECT * FROM consumption('1mo', since, until, series_ids) $$;
-COMMENT ON FUNCTION consumption_15m IS 'What registers consumed by quarter-hour; estimated where no reading is near a boundary; flag says what happened.';
+COMMENT ON FUNCTION consumption_15m IS 'What registers consumed by quarter-hour; estimated where no reading is near a boundary; flag says what happened; point_id where.';
 COMMENT ON FUNCTION consumption_1h IS 'As consumption_15m, by hour.';
 COMMENT ON FUNCTION consumption_1d IS 'As consumption_15m, by day of store_zone().';
 COMMENT ON FUNCTION consumption_1mo IS 'As consumption_15m, by month of store_zone().';
 
-REVOKE EXECUTE ON FUNCTION consumption, register_digits, register_points, register_traced, reading_before, reading_after
-    FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION consumption, register_digits, register_points, register_fall, register_traced, reading_before,
+    reading_after FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION consumption TO wattline_ingestor, wattline_gateway, wattline_grafana;

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from store.migrate import migrate
 from tests.integration.rollup_rig import METERS, Store, store_of
 from tests.servers import Database
 
@@ -98,6 +99,26 @@ GOLDENS: dict[str, tuple[list[tuple[str, float]], list[tuple[str, str, bool, str
         [("00:00", 5000), ("00:30", 99999), ("00:45", 5001), ("01:00", 5002), ("02:00", 5004)],
         [("00", "2", False, "dip"), ("01", "2", False, None)],
     ),
+    "a jump that stays": (
+        [("00:00", 5000), ("00:30", 5001), ("00:40", 25001), ("01:00", 25001.5), ("02:00", 25003)],
+        [("00", "1.5", True, "jump"), ("01", "1.5", False, None)],
+    ),
+    "a jump that stays between two intervals": (
+        [("00:00", 5000), ("00:50", 5001), ("01:00", 5101), ("02:00", 5104)],
+        [("00", "1", False, None), ("01", "3", True, "jump")],
+    ),
+    "as much as a meter can": (
+        [("00:00", 5000), ("00:15", 5074), ("01:00", 5290), ("02:00", 5290)],
+        [("00", "290", False, None), ("01", "0", False, None)],
+    ),
+    "a rise over a silence is spread, and no jump": (
+        [("00:00", 5000), ("03:00", 5600), ("04:00", 5601)],
+        [("00", "200", True, None), ("01", "200", True, "gap"), ("02", "200", True, "gap"), ("03", "1", False, None)],
+    ),
+    "a fall from near the top is no rollover where the meter lacks the power": (
+        [("00:00", 89999), ("00:30", 90000), ("00:40", 5), ("01:00", 5.5), ("02:00", 7)],
+        [("00", "1.5", True, "reset"), ("01", "1.5", False, None)],
+    ),
     "no float dust": (
         [("00:00", 0.1), ("01:00", 0.3), ("02:00", 86.685)],
         [("00", "0.200", False, None), ("01", "86.385", False, None)],
@@ -141,19 +162,6 @@ async def fill(store: Store, series: int) -> None:
     )
 
 
-async def test_a_swap_counts_what_each_meter_counted(each_edition: Database) -> None:
-    """A meter that is taken away ends with its closing register, the new one begins with its opening one."""
-    async with store_of(each_edition) as store:
-        await fill(store, 2)
-        await store.add(1, (at("00:00"), 8000.0), (at("01:00"), 8001.5), (at("01:20"), 8002.0))
-        await store.add(2, (at("01:25"), 0.2), (at("02:00"), 1.2), (at("03:00"), 2.0))
-        found = await hours(store, 1, 2)
-        assert found == [
-            ("00", "1.5", False, None), ("01", "0.5", False, "partial"),
-            ("01", "1.0", False, "partial"), ("02", "0.8", False, None), ("03", "0.0", False, "partial"),
-        ]  # fmt: skip
-
-
 async def test_a_long_silence_is_spread_evenly(each_edition: Database) -> None:
     """Over weeks without a reading each day gets its share, also where the range asked for lies within the silence."""
     async with store_of(each_edition) as store:
@@ -168,3 +176,86 @@ async def test_a_long_silence_is_spread_evenly(each_edition: Database) -> None:
         ]
         everyone = await store.rows("SELECT sum(value) FROM consumption_1d('2026-03-01Z', '2026-05-01Z')")
         assert everyone == [(400,)]
+
+
+async def test_a_dip_of_weeks_is_no_energy(each_edition: Database) -> None:
+    """After 50 days too low the register is back: what counts is how far above the old stand, whatever is asked."""
+    async with store_of(each_edition) as store:
+        await fill(store, 1)
+        await store.add(1, ("2026-03-01T00:00Z", 5000.0), ("2026-03-01T11:00Z", 5000.0))
+        await store.execute(
+            "INSERT INTO reading SELECT t, 4990, 1, 0"
+            " FROM generate_series('2026-03-01 12:00Z'::timestamptz, '2026-04-20Z', '6 hours') t"
+        )
+        await store.add(1, ("2026-04-20T00:15Z", 5001.0), ("2026-04-20T00:30Z", 5003.0), ("2026-04-21T00:00Z", 5003.0))
+        for _ in range(2):
+            for step in ("15m", "1h", "1d"):
+                parts = await hours(store, 1, step=step, since="2026-04-20", until="2026-04-21")
+                assert sum(Decimal(value) for _, value, _, _ in parts) == 3, step
+                assert {flag for _, _, _, flag in parts[:2]} >= {"dip"}, step
+            assert await hours(store, 1, step="1mo", since="2026-03-01", until="2026-05-01") == [
+                ("2026-03", "0", True, "reset"),
+                ("2026-04", "3", False, "dip partial"),
+            ]
+            await store.roll_up()
+
+
+async def test_months_and_days_see_the_jump_that_quarter_hours_see(each_edition: Database) -> None:
+    """A jump within a day, and one as a day ends, count at no step; the setting says how much power is too much."""
+    async with store_of(each_edition) as store:
+        await fill(store, 1)
+        await store.execute(
+            "INSERT INTO reading SELECT t, 1000 + extract(epoch FROM t - '2026-03-01Z') / 3600"
+            " + CASE WHEN t >= '2026-03-20Z' THEN 300 WHEN t > '2026-03-10 12:00Z' THEN 100 ELSE 0 END, 1, 0"
+            " FROM generate_series('2026-03-01Z'::timestamptz, '2026-04-01Z', '15 minutes') t"
+        )
+        for _ in range(2):
+            for step, flagged in (("15m", ["jump"] * 2), ("1h", ["jump"] * 2), ("1d", ["jump"] * 2), ("1mo", ["jump"])):
+                parts = await hours(store, 1, step=step, since="2026-03-01", until="2026-04-01")
+                assert [flag for _, _, _, flag in parts if flag] == flagged
+                assert sum(Decimal(value) for _, value, _, _ in parts) == Decimal("743.5"), step
+            await store.roll_up()
+        await store.execute("UPDATE store_setting SET value = '0' WHERE name = 'max_power_kw'")
+        assert await hours(store, 1, step="1mo", since="2026-03-01", until="2026-04-01") == [
+            ("2026-03", "1044.00", False, None)
+        ]
+
+
+async def test_days_of_92_96_and_100_quarter_hours(each_edition: Database) -> None:
+    """At one kilowatt a local day has as many kilowatt-hours as it has hours, and the months add them up."""
+    await migrate(each_edition.dsn(), settings={"zone": "Europe/Warsaw"})
+    async with store_of(each_edition) as store:
+        await fill(store, 1)
+        for since, until in (("2026-03-27 23:00Z", "2026-03-30 22:00Z"), ("2026-10-23 22:00Z", "2026-10-26 23:00Z")):
+            await store.execute(
+                "INSERT INTO reading"  # noqa: S608 - the test's own text
+                " SELECT t, 1000 + extract(epoch FROM t - '2026-02-28 23:00Z') / 3600, 1, 0"
+                f" FROM generate_series('{since}'::timestamptz, '{until}', '15 minutes') t"
+            )
+        await store.add(1, ("2026-02-28T23:00Z", 1000.0), ("2026-03-31T22:00Z", 1743.0), ("2026-10-31T23:00Z", 6880.0))
+        for _ in range(2):
+            for midnight, kwh in (
+                ("2026-03-27 23:00Z", [24, 23, 24]),
+                ("2026-10-23 22:00Z", [24, 25, 24]),
+            ):
+                days = await store.rows(
+                    "SELECT bucket_end - bucket, value, flag, estimated"
+                    " FROM consumption_1d($1::timestamptz, $1 + interval '70 hours')",
+                    datetime.fromisoformat(midnight),
+                )
+                assert [(span.total_seconds() / 3600, value, flag, guessed) for span, value, flag, guessed in days] == [
+                    (hours, hours, None, False) for hours in kwh
+                ]
+                quarters = await store.rows(
+                    "SELECT date_trunc('day', bucket, store_zone()), count(*), sum(value), min(value), max(value)"
+                    " FROM consumption_15m($1::timestamptz, $1 + interval '71 hours') GROUP BY 1 ORDER BY 1",
+                    datetime.fromisoformat(midnight),
+                )
+                assert [row[1:] for row in quarters][:2] == [
+                    (4 * hours, hours, Decimal("0.25"), Decimal("0.25")) for hours in kwh[:2]
+                ]
+            months = await store.rows(
+                "SELECT value FROM consumption_1mo('2026-02-28 23:00Z', '2026-10-31 23:00Z') ORDER BY bucket"
+            )
+            assert (months[0], months[-1], sum(value for (value,) in months)) == ((743,), (745,), 5880)
+            await store.roll_up()
