@@ -14,7 +14,7 @@ from gateway.api_route import Answer, Call, Route
 from gateway.database import Connection
 from gateway.desired import configuring
 from gateway.history import newest_version, version_of
-from gateway.layering import latest_layer
+from gateway.layering import latest_layer, read_layer
 from gateway.layers import WHOLE, Layer, ParameterPatch, Problem, differences
 from gateway.problem import ApiError, invalid, not_found, refused, wrong
 from gateway.publisher import Publisher
@@ -67,6 +67,7 @@ class StageView(ApiModel):
     scope: str
     state: StageState
     changes: tuple[str, ...] = Field(description="Names of the parameters that it changes.")
+    values: dict[str, Any] = Field(description="What they become; null for what is given back to the layers below.")
     step: int = Field(description="The step in hand, from 1.")
     steps: tuple[str, ...]
     devices: int = Field(description="Devices that have it.")
@@ -292,4 +293,6 @@ async def _view(connection: Connection, number: int) -> StageView:
 
 
 def _stage_view(row: Any) -> StageView:
-    return StageView.model_validate({name: row[name] for name in StageView.model_fields})
+    own = read_layer(row["document"]).parameters
+    facts = {name: row[name] for name in StageView.model_fields if name != "values"}
+    return StageView.model_validate({**facts, "values": {name: own.get(name) for name in row["changes"]}})
