@@ -92,12 +92,24 @@ async def test_it_adds_up_whatever_comes_in_whatever_order(each_edition: Databas
         count = await opened.fetchval("SELECT count(*) FROM message")
         assert tuple(sums) == (count, 4 * count, count, 3.0 * count, 3.0, 1.0 * count)
         assert await opened.fetchval("SELECT count(*) FROM ledger_late") == 0
+        await forgets(opened, found)
 
 
-async def test_in_their_order_late_ones_are_the_ledger_s_too(each_edition: Database) -> None:
+async def forgets(opened: Any, found: list[tuple[Any, ...]]) -> None:
+    """Older than the ledger is kept, sums, holes and boots go; the rest stays."""
+    old = datetime.now(UTC) - timedelta(days=120)
+    await store(opened, (old, 1, 1, "old"), (old, 5, 1, "old"))
+    assert (await fold(opened)).deliveries == 2
+    assert await summary(opened, old - timedelta(hours=1), old + timedelta(hours=1)) == [("d1", 2, 3, 0, 0)]
+    await prune(opened)
+    assert await summary(opened, old - timedelta(hours=1)) == found
+    assert await opened.fetchval("SELECT count(*) FROM ledger_boot WHERE boot = 'old'") == 0
+
+
+async def test_in_their_order_late_ones_are_the_ledger_s_too(database: Database) -> None:
     """Stored in the order of receipt, all four figures are those of the ledger, at one go and in ten."""
     deliveries = sorted(dealt(7))
-    async with connected(each_edition) as opened:
+    async with connected(database) as opened:
         await devices(opened)
         for part in range(10):
             await store(opened, *deliveries[len(deliveries) * part // 10 : len(deliveries) * (part + 1) // 10])
@@ -163,19 +175,6 @@ async def test_a_note_that_was_taken_before_its_time_is_summed_up_counts_once(da
         assert await opened.fetchval("SELECT count(*) FROM ledger_late") == 99
         assert (await fold(opened)).deliveries == 99
         assert await summary(opened) == [("d1", 99, 0, 0, 0)]
-
-
-async def test_it_forgets_with_the_ledger(each_edition: Database) -> None:
-    """Older than the ledger is kept, sums, holes and boots go; the rest stays."""
-    async with connected(each_edition) as opened:
-        await devices(opened)
-        old = datetime.now(UTC) - timedelta(days=120)
-        await store(opened, (old, 1, 1, "old"), (old, 5, 1, "old"), (START, 1, 1, "new"), (START, 4, 1, "new"))
-        await fold(opened)
-        assert await summary(opened, old - timedelta(hours=1)) == [("d1", 4, 5, 0, 0)]
-        await prune(opened)
-        assert await summary(opened, old - timedelta(hours=1)) == [("d1", 2, 2, 0, 0)]
-        assert await opened.fetchval("SELECT string_agg(boot, ',') FROM ledger_boot") == "new"
 
 
 async def test_the_ingestor_may_sum_up_and_nobody_else(database: Database) -> None:
