@@ -221,9 +221,13 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION ledger_quality_between IS 'Distinct, lost, repeated and late messages of each device, as summed up, received in [since, until).';
 
+-- Without the summary the newest of a quiet day would be looked for in all of its rows.
 CREATE VIEW ledger_age AS
-SELECT extract(epoch FROM now() - nullif(folded_until, '-infinity'))::double precision AS age_s FROM ledger_state;
-COMMENT ON VIEW ledger_age IS 'How far the summary of the ledger lags behind; null before the first.';
+SELECT extract(epoch FROM now() - nullif(folded_until, '-infinity'))::double precision AS age_s,
+       greatest((SELECT max(heard_at) FROM ledger_boot),
+                (SELECT max(received_at) FROM message WHERE received_at >= (SELECT folded_until FROM ledger_state))) AS newest_at
+FROM ledger_state;
+COMMENT ON VIEW ledger_age IS 'How far the summary of the ledger lags behind, null before the first; and receipt of the newest message of all.';
 
 REVOKE EXECUTE ON FUNCTION ledger_note, ledger_take, ledger_close, ledger_fold, ledger_prune, ledger_quality_between, note_late_messages
     FROM PUBLIC;
