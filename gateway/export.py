@@ -109,6 +109,6 @@ class Export:
         if chosen.query == "export_consumption":
             # rows that no reading stands for, over long silences, count too: so this is of all that may come
             a_day = _BUCKETS_A_DAY[chosen.step]
-            return timedelta(days=max(_FEWEST_BUCKETS, PAGE_ROWS / len(self.series)) / a_day)
+            return timedelta(days=max(_FEWEST_BUCKETS, PAGE_ROWS // len(self.series)) / a_day)
         span = chosen.end - chosen.start
         return max(_NARROWEST[chosen.step], span / max(1.0, self.rows / PAGE_ROWS))
