@@ -35,7 +35,7 @@ async def test_one_of_two_ingestors_rolls_up(broker: Broker, database: Database)
 
 
 async def test_month_old_readings_are_everywhere_within_the_stated_minute(broker: Broker, database: Database) -> None:
-    """From an outbox, in one batch with live ones, into days rolled up already: all roll-ups and consumption have them."""
+    """From an outbox, in one batch with live ones, into days rolled up already: roll-ups and consumption have them."""
     every_s = 1.0
     stated_s = 60 - (IngestorSettings.model_fields["upkeep_every_s"].get_default() - every_s)
     now = datetime.now(UTC).replace(microsecond=0)
