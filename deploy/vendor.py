@@ -58,20 +58,27 @@ def unpack(archive: Path, files: dict[str, str], folder: Path) -> None:
 
 
 def vendor(folder: Path = FOLDER) -> list[str]:
-    """Bring every pinned file; returns a line on each package. Raises PermanentError for other bytes than pinned."""
+    """Bring every pinned file; returns a line on each package.
+
+    Raises PermanentError for other bytes than pinned, before any file is touched.
+    """
     pins: dict[str, dict[str, Any]] = json.loads((folder / PINS).read_text("utf-8"))
-    lines = []
-    for name, pin in pins.items():
-        with tempfile.TemporaryDirectory() as scratch:
-            archive = fetch(name, pin["version"], Path(scratch))
-            found = integrity(archive)
-            if pin["integrity"] and found != pin["integrity"]:
-                raise PermanentError(f"{name}@{pin['version']} is {found}, but {pin['integrity']} is pinned")
-            pin["integrity"] = found
-            unpack(archive, pin["files"], folder)
-        lines.append(f"{name} {pin['version']} ({pin['licence']})")
+    with tempfile.TemporaryDirectory() as scratch:
+        archives = {name: _checked(name, pin, Path(scratch, str(n))) for n, (name, pin) in enumerate(pins.items())}
+        for name, archive in archives.items():
+            pins[name]["integrity"] = integrity(archive)
+            unpack(archive, pins[name]["files"], folder)
     (folder / PINS).write_text(json.dumps(pins, indent=2) + "\n", "utf-8")
-    return lines
+    return [f"{name} {pin['version']} ({pin['licence']})" for name, pin in pins.items()]
+
+
+def _checked(name: str, pin: dict[str, Any], into: Path) -> Path:
+    into.mkdir()
+    archive = fetch(name, pin["version"], into)
+    found = integrity(archive)
+    if pin["integrity"] and found != pin["integrity"]:
+        raise PermanentError(f"{name}@{pin['version']} is {found}, but {pin['integrity']} is pinned")
+    return archive
 
 
 @click.command()

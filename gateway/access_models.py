@@ -1,6 +1,6 @@
 """What the API answers about tokens, the audit, events and live changes, and the queries that it takes."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, StringConstraints
 
@@ -9,8 +9,8 @@ from gateway.access import Role
 from gateway.api_models import ApiModel, PageQuery
 
 TOKEN_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"  # noqa: S105 - a pattern
-ChangeKind = Literal["device", "desired", "reported", "event", "spec", "job"]
-KIND_PATTERN = r"^(device|desired|reported|event|spec|job)(,(device|desired|reported|event|spec|job)){0,5}$"
+ChangeKind = Literal["device", "desired", "reported", "event", "spec", "job", "command", "stage"]
+KIND_PATTERN = "^({0})(,({0})){{0,7}}$".format("|".join(get_args(ChangeKind)))
 
 
 class Whoami(ApiModel):

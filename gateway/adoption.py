@@ -1,10 +1,11 @@
 """Desired configurations published by hand: a valid one becomes a new version under its author's name."""
 
-import json
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
+
+from pydantic import ValidationError
 
 from broker.errors import ContractError
 from broker.messages import Desired, MeterConfig, Parameters
@@ -12,7 +13,7 @@ from gateway.database import Connection
 from gateway.desired import MAX_VERSION, SYSTEM, DeviceState, store_desired
 from gateway.events import record_event
 from gateway.layering import add_layer
-from gateway.layers import OBIS_LISTS, OBIS_PATTERN, Layer, device_scope
+from gateway.layers import OBIS_LISTS, OBIS_PATTERN, Layer, device_scope, problems
 from gateway.shelf import Shelf
 from gateway.sql import load
 
@@ -26,8 +27,6 @@ class Adoption:
     layer: Layer
     desired: Desired
     changes: dict[str, Any]
-    ignored: tuple[str, ...]
-    """Names under `parameters` that no parameter has."""
     given: Desired
 
 
@@ -38,6 +37,7 @@ def consider(state: DeviceState, payload: bytes, shelf: Shelf) -> Adoption:
     is one higher than the message's, so that the device takes the completed one.
     """
     given = Desired.parse(payload)
+    _check_names(payload)
     current = state.desired.version if state.desired else 0
     if given.version <= current:
         raise ContractError(
@@ -63,7 +63,7 @@ def consider(state: DeviceState, payload: bytes, shelf: Shelf) -> Adoption:
     )
     if draft.digest() != given.digest():
         draft = draft.model_copy(update={"version": given.version + 1})
-    return Adoption(layer, draft, changes, _unknown_names(payload), given)
+    return Adoption(layer, draft, changes, given)
 
 
 async def adopt(connection: Connection, state: DeviceState, adoption: Adoption) -> Desired:
@@ -80,11 +80,17 @@ async def adopt(connection: Connection, state: DeviceState, adoption: Adoption) 
         await connection.execute(load("note_given_desired"), state.id, *row)
     await store_desired(connection, [(state.id, desired)])
     detail = {"version": desired.version, "author": author, "changes": adoption.changes}
-    if adoption.ignored:
-        detail["ignored"] = list(adoption.ignored)
-    severity: Literal["info", "warning"] = "warning" if adoption.ignored else "info"
-    await record_event(connection, "desired_adopted", device=state.name, severity=severity, detail=detail)
+    await record_event(connection, "desired_adopted", device=state.name, detail=detail)
     return desired
+
+
+def _check_names(payload: bytes) -> None:
+    """Refuse names that nobody knows: a receiver passes a newer sender's over, but a person has mistyped them."""
+    try:
+        Desired.model_validate_json(payload)
+    except ValidationError as error:
+        fault = problems(error, tuple(Desired.model_fields))[0]
+        raise ContractError(fault.reason, field=fault.field, fix=fault.fix) from error
 
 
 def _check_patterns(parameters: Parameters) -> None:
@@ -132,9 +138,3 @@ def _pins(state: DeviceState, given: dict[str, MeterConfig], shelf: Shelf) -> di
             )
         pins[key] = config
     return pins if state.meters else {}
-
-
-def _unknown_names(payload: bytes) -> tuple[str, ...]:
-    parameters = json.loads(payload).get("parameters")
-    names = parameters if isinstance(parameters, dict) else {}
-    return tuple(str(name)[:64] for name in names if name not in Parameters.model_fields)[:16]

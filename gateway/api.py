@@ -89,7 +89,9 @@ class Api:
         keeper = Doorkeeper(pool, token)
         self.door = Door(keeper, Audit(pool, metrics), metrics, settings)
         self.changes = Changes(pool)
-        self._streams = StreamRoutes(pool, self.changes, keeper, metrics, settings.api_streams)
+        self._streams = StreamRoutes(
+            pool, self.changes, keeper, metrics, settings.api_streams, settings.api_stream_slow_s
+        )
         self.table = (
             *table,
             *AccessRoutes(pool, keeper).routes(),

@@ -1,13 +1,16 @@
 """Routes that list events, and stream changes as server-sent events (WHATWG HTML 9.2)."""
 
 import asyncio
-import contextlib
 import json
 import time
+from collections.abc import Awaitable
 from typing import Any, Final
 
+import asyncpg
+import structlog
 from aiohttp import web
 
+from broker.errors import TransientError
 from gateway.access import Doorkeeper
 from gateway.access_models import ChangeView, EventPage, EventsQuery, EventView, StreamQuery
 from gateway.api_cursors import timed_cursor
@@ -20,28 +23,39 @@ from gateway.problem import TooManyError, wrong
 from gateway.sql import load
 from store.pool import Pool
 
+log = structlog.get_logger()
 HEARTBEAT_S: Final = 15.0
-WRITE_TIMEOUT_S: Final = 20.0
-"""A client that takes nothing for so long is sent away; the kernel's buffer is all that waits for it."""
 RETRY_MS: Final = 2000
 
 
-class StreamRoutes:
-    """GET /events and /events/stream. Nothing is queued for a client: it reads on from its place in common memory."""
+class SlowClientError(TransientError):
+    """A client took nothing for too long."""
 
-    def __init__(self, pool: Pool, changes: Changes, keeper: Doorkeeper, metrics: Metrics, most: int) -> None:
+
+class StreamRoutes:
+    """GET /events and /events/stream. Nothing is queued for a client: it reads on from its place in common memory.
+
+    At most `most` follow. One that takes nothing for `slow_s` is sent away; the kernel's buffer is all that waits
+    for it.
+    """
+
+    def __init__(
+        self, pool: Pool, changes: Changes, keeper: Doorkeeper, metrics: Metrics, most: int, slow_s: float
+    ) -> None:
         self._pool = pool
         self._changes = changes
         self._keeper = keeper
         self._metrics = metrics
         self._most = most
+        self._slow_s = slow_s
         self._open: set[asyncio.Task[Any]] = set()
 
     def routes(self) -> list[Route]:
         """The routes served here."""
         told = (
-            "Changes as server-sent events: devices, desired and reported configuration, events, specs, jobs. The "
-            "event's name is its kind. `reset` says that changes were missed and what is shown must be read anew."
+            "Changes as server-sent events: devices, desired and reported configuration, events, specs, jobs, "
+            "commands, staged changes. The event's name is its kind. `reset` says that changes were missed and what is "
+            "shown must be read anew."
         )
         listed = "Events of devices and services, the newest first."
         return [
@@ -87,20 +101,31 @@ class StreamRoutes:
             self._metrics.streams.set(len(self._open))
             await response.prepare(request)
             await self._serve(request, response, start or head, query)
-        except (ConnectionError, TimeoutError):
-            self._metrics.streams_dropped.labels("slow").inc()
+        except ConnectionError:
+            log.debug("stream_left", address=request.remote)
+        except SlowClientError as error:
+            self._drop(request, "slow", str(error))
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+            self._drop(request, "database", str(error) or type(error).__name__)
         finally:
             self._open.discard(task)
             self._changes.leave()
             self._metrics.streams.set(len(self._open))
         return response
 
+    def _drop(self, request: web.Request, reason: str, detail: str) -> None:
+        """Send a client away at once: an orderly end would wait behind what it does not take."""
+        self._metrics.streams_dropped.labels(reason).inc()
+        log.warning("stream_dropped", reason=reason, detail=detail, address=request.remote)
+        if request.transport is not None:
+            request.transport.abort()
+
     async def _serve(
         self, request: web.Request, response: web.StreamResponse, position: Position, query: StreamQuery
     ) -> None:
         until = time.monotonic() + query.for_s if query.for_s else None
         kinds = set(query.kinds.split(",")) if query.kinds else None
-        await _write(response, f"retry: {RETRY_MS}\nid: {position}\nevent: open\ndata: {{}}\n\n")
+        await self._write(response, f"retry: {RETRY_MS}\nid: {position}\nevent: open\ndata: {{}}\n\n")
         while True:
             wait_s = HEARTBEAT_S if until is None else min(HEARTBEAT_S, until - time.monotonic())
             if wait_s <= 0:
@@ -110,21 +135,33 @@ class StreamRoutes:
                     found = await self._changes.after(position)
             except TimeoutError:
                 if not await self._still_welcome(request):
-                    await _write(response, 'event: end\ndata: {"reason": "the token is no longer valid"}\n\n')
+                    await self._write(response, 'event: end\ndata: {"reason": "the token is no longer valid"}\n\n')
                     break
-                await _write(response, f"id: {position}\n: still here\n\n")
+                await self._write(response, f"id: {position}\n: still here\n\n")
                 continue
             if found is None:
                 self._metrics.streams_dropped.labels("behind").inc()
-                await _write(response, 'event: reset\ndata: {"reason": "changes were missed: read anew"}\n\n')
+                log.warning("stream_reset", reason="behind", address=request.remote, position=str(position))
+                await self._write(response, 'event: reset\ndata: {"reason": "changes were missed: read anew"}\n\n')
                 position = await self._changes.newest()
                 continue
             if found:
                 position = found[-1].position
                 wanted = [one for one in found if _wanted(one, kinds, query.device)]
-                await _write(response, "".join(_event(one) for one in wanted))
-        with contextlib.suppress(ConnectionError):
-            await response.write_eof()
+                await self._write(response, "".join(_event(one) for one in wanted))
+        await self._taken(response.write_eof())
+
+    async def _write(self, response: web.StreamResponse, text: str) -> None:
+        """Send a text, if there is one. Raises SlowClientError, ConnectionError."""
+        if text:
+            await self._taken(response.write(text.encode()))
+
+    async def _taken(self, sending: Awaitable[None]) -> None:
+        try:
+            async with asyncio.timeout(self._slow_s):
+                await sending
+        except TimeoutError as error:
+            raise SlowClientError(f"nothing taken in {self._slow_s:g} s") from error
 
     async def _still_welcome(self, request: web.Request) -> bool:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -162,9 +199,3 @@ def _event(change: Change) -> str:
         {"kind": change.kind, "at": change.at, "device": change.device, "detail": change.detail}
     )
     return f"id: {change.position}\nevent: {change.kind}\ndata: {view.model_dump_json()}\n\n"
-
-
-async def _write(response: web.StreamResponse, text: str) -> None:
-    if text:
-        async with asyncio.timeout(WRITE_TIMEOUT_S):
-            await response.write(text.encode())

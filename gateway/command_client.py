@@ -13,7 +13,7 @@ class CommandClient(ConfigClient):
 
     async def give(self, device: str, command: str, arguments: dict[str, Any], query: dict[str, str]) -> dict[str, Any]:
         """One command for one device."""
-        url = (self._base / "devices" / device / "commands" / command).with_query(query)
+        url = self._at("devices", device, "commands", command).with_query(query)
         return await self._call("POST", url, arguments)
 
     async def give_many(
@@ -21,16 +21,16 @@ class CommandClient(ConfigClient):
     ) -> dict[str, Any]:
         """One command for all that a selector, or a list of names, chooses."""
         body = {"command": command, "arguments": arguments, "selector": selector}
-        return await self._call("POST", (self._base / "commands").with_query(query), body)
+        return await self._call("POST", self._at("commands").with_query(query), body)
 
     async def command(self, command_id: str) -> dict[str, Any]:
         """A command, after waiting for its end for a while."""
-        url = (self._base / "commands" / command_id).with_query(wait_s=f"{LOOK_S:g}")
+        url = self._at("commands", command_id).with_query(wait_s=f"{LOOK_S:g}")
         return await self._call("GET", url, timeout_s=TIMEOUT_S + LOOK_S)
 
     async def counts(self, batch: str) -> dict[str, int]:
         """How many commands of a batch are in each state."""
-        url = (self._base / "commands").with_query(batch=batch, limit="1")
+        url = self._at("commands").with_query(batch=batch, limit="1")
         found: dict[str, int] = (await self._call("GET", url))["counts"]
         return found
 
@@ -39,7 +39,7 @@ class CommandClient(ConfigClient):
         found: list[dict[str, Any]] = []
         cursor: dict[str, str] = {}
         while True:
-            url = (self._base / "commands").with_query({"batch": batch, "limit": "1000", **cursor})
+            url = self._at("commands").with_query({"batch": batch, "limit": "1000", **cursor})
             page = await self._call("GET", url)
             found += page["items"]
             if page["next"] is None:

@@ -2,6 +2,7 @@
 
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
 import aiohttp
 from yarl import URL
@@ -49,6 +50,11 @@ class ConfigClient:
     ) -> None:
         if self._http is not None:
             await self._http.close()
+
+    def _at(self, *names: str | int, verb: str = "") -> URL:
+        """The address of something below the API; whatever stands in a name stays one part of the path."""
+        path = "/".join(quote(str(name), safe=":@") for name in names)
+        return URL(f"{self._base}/{path}" + (f":{verb}" if verb else ""), encoded=True)
 
     async def _call(
         self, method: str, url: URL, body: dict[str, Any] | bytes | None = None, timeout_s: float = TIMEOUT_S

@@ -19,7 +19,7 @@ class DeviceClient(ConfigClient):
         found: list[dict[str, Any]] = []
         cursor: dict[str, str] = {}
         while True:
-            page = await self._call("GET", (self._base / "devices").with_query({**query, **cursor, "limit": "1000"}))
+            page = await self._call("GET", self._at("devices").with_query({**query, **cursor, "limit": "1000"}))
             found += page["items"]
             if page["next"] is None:
                 return found
@@ -27,7 +27,7 @@ class DeviceClient(ConfigClient):
 
     async def device(self, name: str) -> dict[str, Any]:
         """All that is known of one."""
-        return await self._call("GET", self._base / "devices" / name)
+        return await self._call("GET", self._at("devices", name))
 
     async def labels(self, name: str) -> dict[str, Any]:
         """Its labels and facts."""
@@ -41,7 +41,7 @@ class DeviceClient(ConfigClient):
         return await self._call("PUT" if replace else "PATCH", self._labels(name).with_query(query), changes)
 
     def _labels(self, name: str) -> URL:
-        return self._base / "devices" / name / "labels"
+        return self._at("devices", name, "labels")
 
 
 @click.command("list")

@@ -122,6 +122,7 @@ class Inbox:
                 if new or by_hand:
                     event = "desired_refused" if by_hand else "payload_refused"
                     detail = {"topic": message.topic, "device": device, "field": error.field, "reason": error.reason}
+                    detail |= {"fix": error.fix} if error.fix else {}
                     await record_event(connection, event, device=device, severity="warning", detail=detail)
 
         await until_stored(store, "gateway.quarantine", self._metrics)

@@ -11,15 +11,15 @@ class JobClient(ConfigClient):
     async def jobs(self, limit: int, **query: str | None) -> list[dict[str, Any]]:
         """The newest jobs."""
         given = {name: value for name, value in query.items() if value is not None}
-        page = await self._call("GET", (self._base / "jobs").with_query({**given, "limit": str(limit)}))
+        page = await self._call("GET", self._at("jobs").with_query({**given, "limit": str(limit)}))
         found: list[dict[str, Any]] = page["items"]
         return found
 
     async def job(self, number: int) -> dict[str, Any]:
         """One job."""
-        return await self._call("GET", self._base / "jobs" / str(number))
+        return await self._call("GET", self._at("jobs", number))
 
     async def cancel(self, number: int, *, author: str, reason: str | None) -> dict[str, Any]:
         """End a job."""
         query = {"author": author} | ({"reason": reason} if reason else {})
-        return await self._call("POST", (self._base / "jobs" / f"{number}:cancel").with_query(query))
+        return await self._call("POST", self._at("jobs", number, verb="cancel").with_query(query))

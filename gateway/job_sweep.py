@@ -1,4 +1,4 @@
-"""What the gateway does about jobs by itself, once a minute: late frames, jobs that the queue lost, old ones."""
+"""What the gateway does about jobs by itself every few seconds: late frames, jobs that the queue lost, old ones."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

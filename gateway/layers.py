@@ -184,8 +184,10 @@ def _problem(entry: Any, known: Sequence[str]) -> Problem:
         return Problem(field or "body", "this is no JSON object", "send an object of parameters")
     if entry["type"] == "extra_forbidden":
         # parameters may stand inside another document
-        names = KNOWN if field.startswith("parameters.") else known
-        return Problem(field, "unknown parameter", f"known are: {', '.join(names) or 'none'}")
+        inside = field.startswith("parameters.")
+        names = KNOWN if inside else known
+        kind = "parameter" if inside or tuple(known) == KNOWN else "field"
+        return Problem(field, f"unknown {kind}", f"known are: {', '.join(names) or 'none'}")
     given = repr(entry.get("input"))
     reason = str(entry["msg"]).removeprefix("Value error, ")
     return Problem(

@@ -38,56 +38,56 @@ class ParameterClient(ConfigClient):
     async def rollback(self, target: Target, to: int | None, who: Mapping[str, str], wait_s: float) -> Any:
         """Bring an earlier version back; without a number the one before."""
         version = {} if to is None else {"to": str(to)}
-        url = self._of(target, ":rollback").with_query({**who, **version, "wait_s": f"{wait_s:g}"})
+        url = self._of(target, verb="rollback").with_query({**who, **version, "wait_s": f"{wait_s:g}"})
         return await self._call("POST", url, None, CHANGE_TIMEOUT_S + wait_s)
 
     async def history(self, target: Target, limit: int) -> Any:
         """The newest versions."""
-        return await self._call("GET", self._of(target, "/history").with_query(limit=str(limit)))
+        return await self._call("GET", self._of(target, "history").with_query(limit=str(limit)))
 
     async def diff(self, target: Target, start: int | None, end: int | None) -> Any:
         """How two versions differ."""
         wanted = {name: str(value) for name, value in (("from", start), ("to", end)) if value is not None}
-        return await self._call("GET", self._of(target, "/diff").with_query(wanted))
+        return await self._call("GET", self._of(target, "diff").with_query(wanted))
 
     async def stage(self, target: Target, body: dict[str, Any], who: Mapping[str, str]) -> Any:
         """Begin a staged change."""
-        return await self._call("POST", self._of(target, ":stage").with_query(who), body, CHANGE_TIMEOUT_S)
+        return await self._call("POST", self._of(target, verb="stage").with_query(who), body, CHANGE_TIMEOUT_S)
 
     async def stages(self, state: str | None) -> list[dict[str, Any]]:
         """Staged changes, the newest first."""
-        return await self._all(self._base / "stages", {"state": state} if state else {})
+        return await self._all(self._at("stages"), {"state": state} if state else {})
 
     async def one_stage(self, number: int) -> Any:
         """A staged change with its devices."""
-        url = self._base / "stages" / str(number)
+        url = self._at("stages", number)
         return {**await self._call("GET", url), "members": await self._all(url / "devices", {})}
 
     async def act(self, number: int, verb: str, who: Mapping[str, str]) -> Any:
         """Pause, resume or abort a staged change."""
-        url = URL(f"{self._base / 'stages' / str(number)}:{verb}").with_query(who)
+        url = self._at("stages", number, verb=verb).with_query(who)
         return await self._call("POST", url, None, CHANGE_TIMEOUT_S)
 
     async def groups(self) -> list[dict[str, Any]]:
         """Groups by name."""
-        return await self._all(self._base / "groups", {})
+        return await self._all(self._at("groups"), {})
 
     async def group(self, name: str) -> Any:
         """A group with the names of its devices."""
-        url = self._base / "groups" / name
+        url = self._at("groups", name)
         return {**await self._call("GET", url), "members": await self._all(url / "devices", {})}
 
     async def set_group(self, name: str, body: dict[str, Any], who: Mapping[str, str]) -> Any:
         """Make or change a group."""
-        return await self._call("PUT", (self._base / "groups" / name).with_query(who), body, CHANGE_TIMEOUT_S)
+        return await self._call("PUT", self._at("groups", name).with_query(who), body, CHANGE_TIMEOUT_S)
 
     async def remove_group(self, name: str, who: Mapping[str, str]) -> Any:
         """Remove a group with its parameters."""
-        return await self._call("DELETE", (self._base / "groups" / name).with_query(who), None, CHANGE_TIMEOUT_S)
+        return await self._call("DELETE", self._at("groups", name).with_query(who), None, CHANGE_TIMEOUT_S)
 
     async def devices(self) -> list[dict[str, Any]]:
         """All devices, with how their configuration stands."""
-        return await self._all(self._base / "devices", {})
+        return await self._all(self._at("devices"), {})
 
     async def _all(self, url: URL, query: Mapping[str, str]) -> list[Any]:
         found: list[Any] = []
@@ -99,10 +99,10 @@ class ParameterClient(ConfigClient):
                 return found
             cursor = {"cursor": page["next"]}
 
-    def _of(self, target: Target, rest: str = "") -> URL:
-        base = self._base
+    def _of(self, target: Target, *rest: str, verb: str = "") -> URL:
+        whose: tuple[str, ...] = ()
         if target.device is not None:
-            base = base / "devices" / target.device
+            whose = ("devices", target.device)
         elif target.group is not None:
-            base = base / "groups" / target.group
-        return URL(f"{base / 'parameters'}{rest}")
+            whose = ("groups", target.group)
+        return self._at(*whose, "parameters", *rest, verb=verb)

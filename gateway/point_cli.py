@@ -22,7 +22,7 @@ class PointClient(ConfigClient):
         found: list[dict[str, Any]] = []
         query = {"limit": "1000"} | ({"device": device} if device else {})
         while True:
-            page = await self._call("GET", (self._base / "points").with_query(query))
+            page = await self._call("GET", self._at("points").with_query(query))
             found += page["items"]
             if page["next"] is None:
                 return found
@@ -30,7 +30,7 @@ class PointClient(ConfigClient):
 
     async def rename(self, point: int, name: str, author: str) -> dict[str, Any]:
         """Give a point another name; answers the point."""
-        url = (self._base / "points" / str(point)).with_query(author=author)
+        url = self._at("points", point).with_query(author=author)
         return await self._call("PATCH", url, {"name": name})
 
 

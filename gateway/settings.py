@@ -38,9 +38,11 @@ class GatewaySettings(ServiceSettings):
     """Believe X-Forwarded-For and X-Forwarded-Proto. Only behind a proxy that sets them."""
     api_streams: int = Field(default=200, ge=1, le=10_000)
     """Clients that may follow the stream of changes at a time."""
+    api_stream_slow_s: float = Field(default=20.0, ge=0.1, le=600)
+    """A client of the stream that takes nothing for so long is sent away."""
     console_session_h: int = Field(default=12, ge=1, le=720)
     """How long a browser stays logged in."""
-    job_sweep_s: float = Field(default=60.0, ge=0.5, le=3600)
+    job_sweep_s: float = Field(default=10.0, ge=0.5, le=3600)
     """How often to look for frames that came after their meter's spec, and for jobs that the queue lost."""
     reconcile_quiet_s: float = Field(default=1.0, ge=0.1, le=60)
     """The retained messages have all come once none has for so long after a connection."""

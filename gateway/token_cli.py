@@ -18,14 +18,14 @@ class TokenClient(ConfigClient):
     async def make(self, name: str, role: str, days: int | None) -> dict[str, Any]:
         """A new token with its secret."""
         body = {"name": name, "role": role} | ({"days": days} if days else {})
-        return await self._call("POST", self._base / "tokens", body)
+        return await self._call("POST", self._at("tokens"), body)
 
     async def tokens(self, *, revoked: bool) -> dict[str, Any]:
         """All tokens, over all pages."""
         found: list[dict[str, Any]] = []
         query = {"limit": "1000", "revoked": str(revoked).lower()}
         while True:
-            page = await self._call("GET", (self._base / "tokens").with_query(query))
+            page = await self._call("GET", self._at("tokens").with_query(query))
             found += page["items"]
             if page["next"] is None:
                 return {"items": found}
@@ -33,7 +33,7 @@ class TokenClient(ConfigClient):
 
     async def revoke(self, name: str) -> dict[str, Any]:
         """The token as it ended."""
-        return await self._call("DELETE", self._base / "tokens" / name)
+        return await self._call("DELETE", self._at("tokens", name))
 
 
 @click.group()

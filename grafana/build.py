@@ -9,6 +9,7 @@ import yaml
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
 from grafana.boards import data_quality, fleet, load_profile, meter, parameters, platform
+from grafana.files import data_source_file, escaped, provider_file
 from grafana.notify import contact_points, policy
 from grafana.rules import FOLDER_TITLE, GROUP, rules
 from grafana.settings import GrafanaSettings
@@ -43,20 +44,11 @@ def alerting_file(settings: GrafanaSettings) -> dict[str, Any]:
     points = contact_points(settings)
     if points:
         made["contactPoints"] = [
-            {"orgId": 1, "name": point.pop("name"), "receivers": [_escaped(point)]} for point in points
+            {"orgId": 1, "name": point.pop("name"), "receivers": [escaped(point)]} for point in points
         ]
-        route = policy(settings) or {}
+        route = escaped(policy(settings) or {})
         made["policies"] = [{"orgId": 1, "receiver": route["receiver"], "routes": [route]}]
     return made
-
-
-def _escaped(value: Any) -> Any:
-    """With $ written as $$, because Grafana puts its environment into these."""
-    if isinstance(value, dict):
-        return {key: _escaped(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_escaped(each) for each in value]
-    return value.replace("$", "$$") if isinstance(value, str) else value
 
 
 def rendered(settings: GrafanaSettings) -> dict[str, str]:
@@ -65,9 +57,22 @@ def rendered(settings: GrafanaSettings) -> dict[str, str]:
         f"dashboards/{board['uid']}.json": json.dumps(board, indent=2, ensure_ascii=False) + "\n"
         for board in dashboards(settings)
     }
-    head = "# Written by `python -m grafana.build`; docs/GRAFANA.md says what the rules watch for.\n"
-    text = yaml.dump(alerting_file(settings), Dumper=_Blocks, sort_keys=False, allow_unicode=True, width=120)
-    return {**made, "provisioning/alerting/wattline.yaml": head + text}
+    provisioning = {
+        "datasources": data_source_file(settings),
+        "dashboards": provider_file(),
+        "alerting": alerting_file(settings),
+    }
+    for kind, content in provisioning.items():
+        if content is not None:
+            made[f"provisioning/{kind}/wattline.yaml"] = _yaml(content)
+    return made
+
+
+def _yaml(content: dict[str, Any]) -> str:
+    head = (
+        "# Written by `python -m grafana.build`. Grafana puts its environment in place of $NAME; see docs/GRAFANA.md.\n"
+    )
+    return head + yaml.dump(content, Dumper=_Blocks, sort_keys=False, allow_unicode=True, width=120)
 
 
 class _Blocks(yaml.SafeDumper):
@@ -82,7 +87,7 @@ _Blocks.add_representer(str, _text_node)
 
 
 def write(folder: Path, settings: GrafanaSettings) -> list[Path]:
-    """Write all files below a folder, and remove dashboards of ours that are no more."""
+    """Write all files below a folder, and remove those of ours that are no more."""
     made = rendered(settings)
     for name, text in made.items():
         file = folder / name
@@ -94,9 +99,9 @@ def write(folder: Path, settings: GrafanaSettings) -> list[Path]:
 
 
 def stray(folder: Path, made: dict[str, str]) -> list[Path]:
-    """Dashboards in the folder that are ours by their name and that nothing makes any more."""
-    found = sorted((folder / "dashboards").glob("wattline-*.json"))
-    return [file for file in found if f"dashboards/{file.name}" not in made]
+    """Files in the folder that are ours by their name and that nothing makes any more."""
+    found = [*folder.glob("dashboards/wattline-*.json"), *folder.glob("provisioning/datasources/wattline.yaml")]
+    return sorted(file for file in found if str(file.relative_to(folder)) not in made)
 
 
 @click.command()
@@ -111,7 +116,7 @@ def main(folder: Path, check: bool) -> None:
         return
     made = rendered(settings)
     old = [name for name, text in made.items() if _text(folder / name) != text]
-    old += [f"dashboards/{file.name}" for file in stray(folder, made)]
+    old += [str(file.relative_to(folder)) for file in stray(folder, made)]
     if old:
         raise click.ClickException(f"{', '.join(old)}: not current in {folder}; run python -m grafana.build")
 

@@ -63,7 +63,7 @@ def provision(
 @grafana.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 def write(folder: Path) -> None:
-    """Write what Grafana loads from files into FOLDER, by the settings: dashboards/ and provisioning/alerting/."""
+    """Write what Grafana loads from files into FOLDER, by the settings: dashboards/ and provisioning/."""
     for file in write_files(folder, _settings()):
         click.echo(f"wrote {file}")
 

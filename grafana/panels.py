@@ -15,6 +15,7 @@ Steps = tuple[tuple[float | None, str], ...]
 """From which value on a colour holds; the first is from None."""
 PLAIN: Steps = ((None, "green"),)
 NONE_IS_GOOD: Steps = ((None, "green"), (1, "orange"))
+BAD: Steps = ((None, "green"), (1, "red"))
 EMPTY = "Nothing in this range"
 _ANY = ".*"
 

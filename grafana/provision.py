@@ -8,12 +8,11 @@ from grafana.api import ConflictError, Grafana
 from grafana.boards.base import MADE_TAG, PREFIX
 from grafana.build import dashboards
 from grafana.changes import Change, differences, summary
+from grafana.files import FOLDER, data_source
 from grafana.provision_alerts import AlertProvisioner
 from grafana.rules import FOLDER_TITLE, FOLDER_UID
 from grafana.settings import GrafanaSettings
-from grafana.sql import TYPE
 
-FOLDER = ("wattline", "Wattline")
 _MESSAGE = "wattline grafana provision"
 _BY_FILES = "provisioned from files on Grafana's server"
 
@@ -81,7 +80,7 @@ class Provisioner:
                     "or name another in WATTLINE_GRAFANA_DATASOURCE_UID"
                 )
             return Change("data source", found["name"], "left alone", "WATTLINE_GRAFANA_DB__HOST is not set")
-        wanted = self._wanted_source()
+        wanted = data_source(self._settings, f"{database.host}:{database.port}", database.name, database.sslmode)
         if found is None:
             if database.password is None:
                 raise PermanentError(f"{what} needs the password of {database.user}: set WATTLINE_GRAFANA_DB__PASSWORD")
@@ -98,27 +97,6 @@ class Provisioner:
         version = {"version": found["version"]} if "version" in found else {}
         self._write(what, sources.update_datasource_by_uid, uid, {**wanted, **secret, **version})
         return Change("data source", wanted["name"], "updated", summary(changed))
-
-    def _wanted_source(self) -> dict[str, Any]:
-        database = self._settings.db
-        return {
-            "uid": self._settings.datasource_uid,
-            "name": "Wattline",
-            "type": TYPE,
-            "access": "proxy",
-            "url": f"{database.host}:{database.port}",
-            "user": database.user,
-            "database": database.name,  # Grafana 9 reads it here, later versions below
-            "jsonData": {
-                "database": database.name,
-                "sslmode": database.sslmode,
-                "postgresVersion": 1500,
-                "timescaledb": True,
-                "maxOpenConns": 10,
-                "maxIdleConns": 2,
-                "connMaxLifetime": 3600,
-            },
-        }
 
     def _secret(self) -> dict[str, Any]:
         password = self._settings.db.password

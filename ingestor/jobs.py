@@ -1,5 +1,7 @@
 """Jobs in the store as a worker sees them: taken, advanced, ended, always by the one who holds them."""
 
+import asyncio
+import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +20,8 @@ from store.queries import load
 
 log = structlog.get_logger()
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+_POLL_S: Final = 0.05
+_SAY_S: Final = 10.0
 
 
 class LostJobError(WattlineError):
@@ -68,6 +72,7 @@ async def take(pool: Pool, job_id: int, before: uuid.UUID | None = None) -> Job 
     row = await pool.fetchrow(load("take_job"), job_id, holder, before)
     if row is None:
         return None
+    await _frames_settled(pool, job_id)
     if row["automatic"]:
         await pool.execute(load("drop_reassigned_meters"), job_id, row["spec"])
     if row["total_frames"] is None:
@@ -80,6 +85,22 @@ async def take(pool: Pool, job_id: int, before: uuid.UUID | None = None) -> Job 
         cursor = Cursor(row["cursor_meter"], row["cursor_received_at"], row["cursor_frame"])
     log.info("job_taken", job=job_id, spec=row["spec"], attempt=row["attempts"], frames_done=row["frames"])
     return Job(job_id, holder, row["spec"], row["since"], row["last_frame"], cursor)
+
+
+async def _frames_settled(pool: Pool, job_id: int) -> None:
+    """Wait for those who were entering frames when the job was taken.
+
+    Such a frame may have a number up to last_frame and not be there yet: neither this job nor one for late frames
+    would see it.
+    """
+    writers = {row["virtualtransaction"] for row in await pool.fetch(load("frame_writers"))}
+    said_s = time.monotonic()
+    while writers:
+        if time.monotonic() - said_s > _SAY_S:
+            log.warning("job_waits_for_frames", job=job_id, transactions=sorted(writers))
+            said_s = time.monotonic()
+        await asyncio.sleep(_POLL_S)
+        writers &= {row["virtualtransaction"] for row in await pool.fetch(load("frame_writers"))}
 
 
 async def frames(pool: Pool, job: Job, cursor: Cursor, most: int, most_bytes: int) -> "list[asyncpg.Record]":

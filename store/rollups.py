@@ -14,8 +14,8 @@ CLOSE_AFTER = timedelta(seconds=20)
 LATE_HOURS = 5_000
 """Late hours of series in one transaction."""
 _STEPS = (timedelta(hours=1), timedelta(hours=6), timedelta(days=1), timedelta(days=4), timedelta(days=16))
-_QUICK_S = 2.0
-_SLOW_S = 15.0
+_QUICK_S = 0.5
+_SLOW_S = 5.0
 _POLL_S = 0.05
 _STATEMENT_S = 600.0
 
@@ -74,7 +74,7 @@ async def _settled(connection: Connection, settle_s: float) -> bool:
 
 
 async def _catch_up(connection: Connection, done: Refreshed) -> None:
-    """Step by step, in steps as wide as take a few seconds."""
+    """Step by step, in steps as wide as take about a second and fit the memory that one may sort and group in."""
     width = 0
     while True:
         started_s = time.monotonic()

@@ -24,7 +24,8 @@ PUBLISH_INTERVAL_S = 0.2
 CHANGED_INTERVAL_S = 3.0
 CHANGED_DEVICE = "pi-south"
 CHANGE_AFTER_S = 15.0
-DRAIN_S = 30.0
+DRAIN_S = 90.0
+"""Long enough for frames that came later than their spec: they wait for the gateway's next look."""
 LOOK_S = 0.5
 
 

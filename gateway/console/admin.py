@@ -26,7 +26,7 @@ class AdminPages:
         """Tokens and the newest lines of the audit."""
         tokens = await visit.ask("listTokens", query={"limit": "1000"})
         audit = await visit.ask("listAudit", query={"limit": "50"})
-        return visit.render("access.html", tokens=tokens.items, audit=audit, made=None, error=None)
+        return visit.render("access.html", tokens=tokens.items, audit=audit, made=None, error=None, form={})
 
     async def create(self, visit: Visit) -> web.StreamResponse:
         """Make a token; its secret is on this page once."""
@@ -40,7 +40,7 @@ class AdminPages:
             if error.status not in (409, 422):
                 raise
             refused = error
-        return await self._tokens(visit, made=made, error=refused)
+        return await self._tokens(visit, made=made, error=refused, form=form if refused else None)
 
     async def revoke(self, visit: Visit) -> web.StreamResponse:
         """Revoke a token."""
@@ -53,6 +53,8 @@ class AdminPages:
         found = await visit.ask("listAudit", query={**query, "limit": "50"})
         return visit.render("audit_rows.html", audit=found)
 
-    async def _tokens(self, visit: Visit, made: object = None, error: ApiError | None = None) -> web.StreamResponse:
+    async def _tokens(
+        self, visit: Visit, made: object = None, error: ApiError | None = None, form: dict[str, str] | None = None
+    ) -> web.StreamResponse:
         tokens = await visit.ask("listTokens", query={"limit": "1000"})
-        return visit.render("tokens.html", tokens=tokens.items, made=made, error=error)
+        return visit.render("tokens.html", tokens=tokens.items, made=made, error=error, form=form or {})

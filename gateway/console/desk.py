@@ -168,6 +168,11 @@ class Visit:
         response.enable_compression()
         return response
 
+    def acted(self, response: web.Response) -> web.Response:
+        """An answer after which the part of the page that was acted on is fetched anew, and nothing typed is kept."""
+        response.headers["HX-Trigger"] = "acted"
+        return response
+
     def to_login(self) -> web.Response:
         """Send the browser to the login, and back afterwards."""
         target = f"{LOGIN}?next={quote(self.request.path_qs)}" if self.request.method == "GET" else LOGIN

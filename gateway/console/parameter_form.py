@@ -1,6 +1,7 @@
 """Parameters as fields of a form: what a scope sets, what holds, and the changes that a form asks for."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -72,12 +73,20 @@ def changes(typed: Mapping[str, str], own: Mapping[str, Any]) -> dict[str, Any]:
     return patch
 
 
+def staged(typed: Mapping[str, str], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """A staged change as the API takes it; what is left empty is as the API has it."""
+    steps = [part for part in re.split(r"[;\s]+", typed.get("stage-steps", "")) if part]
+    limits = {name: typed.get(f"stage-{name}", "").strip() for name in ("settle_s", "timeout_s", "max_failed_percent")}
+    given = {name: _value(text, "number") for name, text in limits.items() if text}
+    return {"parameters": dict(wanted), **({"steps": steps} if steps else {}), **given}
+
+
 def by_field(faults: Iterable[Any]) -> dict[str, str]:
     """What is wrong with each parameter, in a sentence."""
     found: dict[str, str] = {}
     for fault in faults:
         sentence = fault.reason + (f"; {fault.fix}" if fault.fix else "")
-        found.setdefault(fault.field.partition(".")[0], sentence)
+        found.setdefault(fault.field.removeprefix("parameters.").partition(".")[0], sentence)
     return found
 
 

@@ -10,10 +10,13 @@ from gateway.console.desk import Desk
 from gateway.console.device import DevicePages
 from gateway.console.docs_page import DocsPage
 from gateway.console.fleet import FleetPages
+from gateway.console.groups import GroupPages
 from gateway.console.jobs import JobPages
+from gateway.console.labels import LabelPages
 from gateway.console.login import LoginPages
 from gateway.console.parameters import ParameterPages
 from gateway.console.specs import SpecPages
+from gateway.console.stages import StagePages
 from gateway.console.unknown import UnknownPages
 
 
@@ -24,7 +27,10 @@ def console_routes(api: Api, session_h: int) -> list[web.RouteDef]:
         *LoginPages(desk, session_h).routes(),
         *FleetPages(desk).routes(),
         *DevicePages(desk).routes(),
+        *LabelPages(desk).routes(),
         *ParameterPages(desk).routes(),
+        *GroupPages(desk).routes(),
+        *StagePages(desk).routes(),
         *CommandPages(desk).routes(),
         *SpecPages(desk).routes(),
         *UnknownPages(desk).routes(),

@@ -36,7 +36,6 @@ class SpecPages:
             web.post("/specs/check", page(self.check)),
             web.post("/specs/save", page(self.save)),
             web.get(one, page(self.spec)),
-            web.get(one + "/rollout", page(self.rollout)),
             web.post(one + "/compare", page(self.compare)),
             web.post(one + "/{action}", page(self.act)),
         ]
@@ -52,20 +51,11 @@ class SpecPages:
                 break
         words = asked["q"].lower().split()
         shown = [one for one in items if all(word in _text(one) for word in words)]
-        rollouts = {}
-        if visit.may("listRollouts"):
-            rollouts = {(one.spec, one.version): one for one in (await visit.ask("listRollouts")).items}
-        return visit.render(
-            "specs_list.html" if visit.partial else "specs.html", specs=shown, asked=asked, rollouts=rollouts
-        )
+        return visit.render("specs_list.html" if visit.partial else "specs.html", specs=shown, asked=asked)
 
     async def spec(self, visit: Visit) -> web.StreamResponse:
         """One spec with its text and what may be done with it."""
         return await self._spec(visit)
-
-    async def rollout(self, visit: Visit) -> web.StreamResponse:
-        """How a version for a part of the fleet fares."""
-        return visit.render("rollout.html", rollout=await self._rollout(visit), spec=await self._detail(visit))
 
     async def act(self, visit: Visit) -> web.StreamResponse:
         """Publish, deprecate, and the like."""
@@ -81,7 +71,7 @@ class SpecPages:
             return visit.render("spec_result.html", error=error, change=None)
         if visit.path["action"] == "redecode":
             return visit.go(f"/jobs/{change.job}")
-        return visit.render("spec_result.html", error=None, change=change)
+        return visit.acted(visit.render("spec_result.html", error=None, change=change))
 
     async def compare(self, visit: Visit) -> web.StreamResponse:
         """This version and the one before it over kept frames."""
@@ -126,7 +116,8 @@ class SpecPages:
     async def _spec(self, visit: Visit) -> web.StreamResponse:
         detail = await self._detail(visit)
         text = await visit.ask("getSpec", self._path(visit), {"format": "yaml"})
-        return visit.render("spec.html", spec=detail, text=text, rollout=await self._rollout(visit))
+        template = "spec_life.html" if visit.partial else "spec.html"
+        return visit.render(template, spec=detail, text=text, rollout=await self._rollout(visit))
 
     async def _detail(self, visit: Visit) -> Any:
         return await visit.ask("getSpec", self._path(visit))

@@ -3,10 +3,8 @@
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from grafana.boards.base import DEVICE, METER, ONLINE, Part, dashboard, devices, source
-from grafana.panels import NONE_IS_GOOD, Field, Frame, bars, lines, number, ranking, rows
+from grafana.panels import BAD, NONE_IS_GOOD, Field, Frame, bars, lines, number, ranking, rows
 from grafana.settings import GrafanaSettings
-
-_BAD = ((None, "green"), (1, "red"))
 
 
 def board(settings: GrafanaSettings) -> Dashboard:
@@ -15,7 +13,7 @@ def board(settings: GrafanaSettings) -> Dashboard:
         "data-quality",
         "Wattline data quality",
         "What was lost, repeated, late, quarantined or missing, and which clocks can be trusted, by device.",
-        (_numbers(), _devices(), _causes()),
+        (_numbers(), _devices(), _causes(), _points()),
         source(settings),
         devices(),
         since="now-1h",
@@ -30,7 +28,7 @@ def _numbers() -> Part:
         "repeated came again, late came after a higher one. Repeats and late ones are normal after an outage."
     )
     columns = (
-        Field("Lost", steps=_BAD),
+        Field("Lost", steps=BAD),
         *(Field(name, steps=NONE_IS_GOOD) for name in ("Repeated", "Late", "Quarantined")),
     )
     clocks = "By the newest reading of each meter. A device's clock that NTP does not keep may drift."
@@ -44,7 +42,7 @@ def _devices() -> Part:
     about = "All by the range; a clock is that of the newest reading of each of its meters."
     columns = (
         DEVICE,
-        Field("Lost", steps=_BAD),
+        Field("Lost", steps=BAD),
         *(
             Field(name, steps=NONE_IS_GOOD)
             for name in ("Repeated", "Late", "Quarantined", "Missing readings", "Clock steps")
@@ -87,4 +85,21 @@ def _causes() -> Part:
         bars(quarantine, "quality_quarantine", Field(decimals=0)),
         lines(delay, "quality_delay", Field(unit="s", decimals=1)),
         rows(newest, "quarantine_list", DEVICE, METER, Field("Received", "dateTimeAsIso"), Field("Bytes", "bytes")),
+    )
+
+
+def _points() -> Part:
+    swaps = Frame(
+        "Swapped meters",
+        "Each meter that followed another at its point in the range, with the registers that the one closed and the "
+        "other opened with. Missing registers are looked for until late readings have come.",
+        24,
+        8,
+        "No meter was swapped",
+    )
+    points = Frame("Points of delivery", "Where meters stand; those without a meter first.", 24, 9, "No point yet")
+    new_meter = Field("New meter", link=METER.link)
+    return "Points of delivery", (
+        rows(swaps, "quality_swaps", DEVICE, new_meter, Field("Swapped", "dateTimeAsIso")),
+        rows(points, "quality_points", DEVICE, METER, Field("Since", "dateTimeAsIso")),
     )

@@ -4,7 +4,7 @@ import json
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from grafana.boards.base import ONLINE, Part, constant, dashboard, devices, one_meter, source
+from grafana.boards.base import DEVICE, METER, ONLINE, Part, constant, dashboard, devices, one_meter, source
 from grafana.panels import Field, Frame, bars, categories, lines, number, rows
 from grafana.settings import GrafanaSettings
 
@@ -88,10 +88,13 @@ def _details() -> Part:
         "Registers and values", "The newest value of everything this meter gives.", 12, 10, "No reading yet"
     )
     events = Frame("Events", "Of this meter and its device, in the range.", 12, 10)
+    about = "Where it stands or stood last, since when, and which meter was there before."
+    points = Frame("Point of delivery", about, 24, 4, "It stands at no point")
     severity = Field(
         "Severity", texts=(("info", "info", "blue"), ("warning", "warning", "orange"), ("error", "error", "red"))
     )
     return "Details", (
         rows(registers, "meter_registers", Field("Time", "dateTimeAsIso"), Field("Value", decimals=3)),
         rows(events, "meter_events", Field("Time", "dateTimeAsIso"), severity),
+        rows(points, "meter_points", DEVICE, METER, Field("Since", "dateTimeAsIso")),
     )

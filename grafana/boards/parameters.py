@@ -3,7 +3,7 @@
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from grafana.boards.base import DEVICE, ONLINE, dashboard, devices, source
-from grafana.panels import NONE_IS_GOOD, Field, Frame, Made, bars, number, ranking, rows
+from grafana.panels import BAD, NONE_IS_GOOD, Field, Frame, Made, bars, number, ranking, rows
 from grafana.settings import GrafanaSettings
 
 _STATES = (
@@ -13,14 +13,40 @@ _STATES = (
     ("none", "none yet", "blue"),
 )
 
+_STAGES = (
+    ("running", "running", "blue"),
+    ("paused", "paused", "orange"),
+    ("done", "done", "green"),
+    ("rolled_back", "rolled back", "red"),
+    ("aborted", "aborted", "orange"),
+)
+_ROLLOUTS = (
+    ("canary", "for a part", "blue"),
+    ("released", "for all", "green"),
+    ("withdrawn", "withdrawn", "red"),
+)
+_COMMANDS = (
+    ("sent", "waits", "blue"),
+    ("replied", "done", "green"),
+    ("failed", "failed", "red"),
+    ("refused", "refused", "red"),
+    ("expired", "no answer", "orange"),
+)
+
 
 def board(settings: GrafanaSettings) -> Dashboard:
     """The whole dashboard."""
     return dashboard(
         "parameters",
         "Wattline parameters",
-        "Desired against reported parameters, refusals with their reasons, and every change with its author.",
-        (("", _now()), ("Differences", _differences()), ("Changes", _changes())),
+        "Desired against reported parameters, refusals, changes that go step by step, commands, and who did it.",
+        (
+            ("", _now()),
+            ("Differences", _differences()),
+            ("Step by step", _staged()),
+            ("Changes", _changes()),
+            ("Commands", _commands()),
+        ),
         source(settings),
         devices(),
         since="now-7d",
@@ -34,7 +60,7 @@ def _now() -> tuple[Made, ...]:
     columns = (
         Field("In step", steps=((None, "green"),)),
         Field("Behind", steps=NONE_IS_GOOD),
-        Field("Refused", steps=((None, "green"), (1, "red"))),
+        Field("Refused", steps=BAD),
         Field("Without any", steps=((None, "green"), (1, "blue"))),
     )
     table = (
@@ -84,3 +110,34 @@ def _changes() -> tuple[Made, ...]:
         ),
         rows(spread, "parameter_spread"),
     )
+
+
+def _staged() -> tuple[Made, ...]:
+    stages = Frame(
+        "Staged changes of parameters",
+        "Changes that go to a share of their scope first: those still open, and those that ended in the range.",
+        24,
+        7,
+        "No change goes step by step",
+    )
+    canaries = Frame(
+        "Specs for a part of the fleet",
+        "How a new version of a spec fares against the version before and the other meters; withdrawn by itself "
+        "where it reads worse. Those still open, and those that ended in the range.",
+        24,
+        7,
+        "Every spec is for all meters",
+    )
+    changed = Field("Changed", "dateTimeFromNow")
+    shares = (Field(name, "percent", 1) for name in ("Undecodable", "Before", "Others", "Implausible", "Silent"))
+    return (
+        rows(stages, "parameter_stages", Field("State", texts=_STAGES), Field("Failed", steps=BAD), changed),
+        rows(canaries, "parameter_rollouts", Field("State", texts=_ROLLOUTS), *shares, changed),
+    )
+
+
+def _commands() -> tuple[Made, ...]:
+    about = "What was sent to devices in the range, by whom, and what came of it."
+    commands = Frame("Commands to devices", about, 24, 8, "No command in this range")
+    columns = (DEVICE, Field("Sent", "dateTimeAsIso"), Field("State", texts=_COMMANDS), Field("Answer after", "s", 1))
+    return (rows(commands, "parameter_commands", *columns),)

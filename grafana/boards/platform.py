@@ -3,10 +3,17 @@
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from grafana.boards.base import DEVICE, Part, dashboard, devices, source
-from grafana.panels import Field, Frame, lines, number, rows
+from grafana.panels import NONE_IS_GOOD, Field, Frame, lines, number, rows
 from grafana.settings import GrafanaSettings
 
 GIB = 1 << 30
+_JOBS = (
+    ("queued", "waits", "blue"),
+    ("running", "running", "blue"),
+    ("done", "done", "green"),
+    ("failed", "failed", "red"),
+    ("cancelled", "cancelled", "orange"),
+)
 
 
 def board(settings: GrafanaSettings) -> Dashboard:
@@ -72,14 +79,27 @@ def _store() -> Part:
         9,
         "Every outbox has room",
     )
+    jobs = Frame(
+        "Kept frames decoded again",
+        "Jobs that make history of raw frames: those under way, and those that ended in the range.",
+        24,
+        7,
+        "No job in this range",
+    )
     services = Frame("What the services noted", "Events of ingestor and gateway in the range.", 24, 8)
     sizes = (
         Field("Size", "bytes", 1),
         *(Field(f"{when} compression", "bytes", 1) for when in ("Before", "After")),
         Field("Ratio", "none", 1),
     )
+    progress = (
+        Field("Progress", "percentunit", 0),
+        Field("Speed", "suffix: /s", 0),
+        Field("Refused", steps=NONE_IS_GOOD),
+    )
     return "Store and devices", (
         rows(tables, "platform_tables", *sizes),
         rows(outboxes, "platform_outboxes", DEVICE, Field("Last", "dateTimeFromNow")),
+        rows(jobs, "platform_jobs", Field("State", texts=_JOBS), *progress, Field("Changed", "dateTimeFromNow")),
         rows(services, "platform_services", Field("Time", "dateTimeAsIso")),
     )

@@ -55,7 +55,7 @@ CREATE TABLE change (
 );
 CREATE INDEX change_xid_id ON change (xid, id);
 CREATE INDEX change_at ON change (at);
-COMMENT ON TABLE change IS 'What happened in the last hour, for live views: devices, desired, reported, events, specs. The gateway trims it.';
+COMMENT ON TABLE change IS 'What happened in the last hour, for live views: devices, desired, reported, events, specs, jobs, commands, stages. The gateway trims it.';
 
 -- Runs as its owner: who writes a device or an event need not be let into `change`.
 CREATE FUNCTION note_change() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -92,6 +92,20 @@ CREATE TRIGGER change_new AFTER INSERT ON spec_deprecation
     FOR EACH ROW EXECUTE FUNCTION note_change('spec', 'name', 'version');
 CREATE TRIGGER change_saved AFTER INSERT OR UPDATE ON spec_draft
     FOR EACH ROW EXECUTE FUNCTION note_change('spec', 'name', 'version');
+CREATE TRIGGER change_new AFTER INSERT ON spec_rollout FOR EACH ROW EXECUTE FUNCTION note_change('spec', 'name', 'version');
+CREATE TRIGGER change_state AFTER UPDATE ON spec_rollout
+    FOR EACH ROW WHEN ((OLD.state, OLD.audience) <> (NEW.state, NEW.audience))
+    EXECUTE FUNCTION note_change('spec', 'name', 'version');
+CREATE TRIGGER change_new AFTER INSERT ON job FOR EACH ROW EXECUTE FUNCTION note_change('job', 'id', 'spec', 'state');
+CREATE TRIGGER change_state AFTER UPDATE ON job
+    FOR EACH ROW WHEN (OLD.state <> NEW.state) EXECUTE FUNCTION note_change('job', 'id', 'spec', 'state');
+CREATE TRIGGER change_new AFTER INSERT ON command FOR EACH ROW EXECUTE FUNCTION note_change('command', 'id', 'command', 'state');
+CREATE TRIGGER change_state AFTER UPDATE ON command
+    FOR EACH ROW WHEN (OLD.state <> NEW.state) EXECUTE FUNCTION note_change('command', 'id', 'command', 'state');
+CREATE TRIGGER change_new AFTER INSERT ON parameter_stage FOR EACH ROW EXECUTE FUNCTION note_change('stage', 'id', 'scope', 'state');
+CREATE TRIGGER change_state AFTER UPDATE ON parameter_stage
+    FOR EACH ROW WHEN ((OLD.state, OLD.step) <> (NEW.state, NEW.step))
+    EXECUTE FUNCTION note_change('stage', 'id', 'scope', 'state');
 
 CREATE VIEW audit_log AS
 SELECT at, actor, role, address, action, method, path, status, result FROM audit;

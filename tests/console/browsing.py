@@ -67,37 +67,48 @@ class Browsing:
         """Wait until the page follows the stream of changes."""
         await self.page.locator("#live.on").wait_for()
 
+    def accept(self) -> None:
+        """Say yes to every question from now on."""
+        self.page.on("dialog", lambda dialog: dialog.accept())
+
+    async def call(self, method: str, path: str, body: Any = None, **query: str) -> Any:
+        """The API's answer to somebody else's request; text is sent as it is, anything else as JSON."""
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        data = body.encode() if isinstance(body, str) else None if body is None else json.dumps(body).encode()
+        url = f"{self.running.url}/api/v1{path}"
+        async with self.running.http.request(method, url, data=data, params=query, headers=headers) as response:
+            document = await response.json(content_type=None)
+            assert response.status == 200, document
+            return document
+
 
 @contextlib.asynccontextmanager
 async def browsing(
     broker: Broker, database: Database, *, token: str | None = TOKEN, **look: Any
 ) -> AsyncIterator[Browsing]:
     """A gateway with a token, and a browser; `look` is playwright's own, such as `color_scheme`."""
-    settings = gateway_settings(broker, database, api_token=SecretStr(TOKEN))
-    async with gateway(settings) as running, async_playwright() as playwright:
+    settings = gateway_settings(broker, database, api_token=SecretStr(TOKEN), stage_tick_s=0.1, judge_s=0.5)
+    async with gateway(settings) as running, looking(running, **look) as seen:
+        if token is not None:
+            await seen.log_in(token)
+        yield seen
+
+
+@contextlib.asynccontextmanager
+async def looking(running: Gateway, **look: Any) -> AsyncIterator[Browsing]:
+    """A browser before a gateway; nobody is logged in."""
+    async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=_program(), args=["--disable-gpu"])
         context = await browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **look})
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(60_000)
         page = await context.new_page()
         seen = Browsing(running, context, page)
         page.on("pageerror", lambda error: seen.complaints.append(str(error)))
         page.on("console", lambda said: seen.hear(said.type, said.text))
-        if token is not None:
-            await seen.log_in(token)
         try:
             yield seen
         finally:
             await browser.close()
-
-
-async def make_token(running: Gateway, name: str, role: str) -> str:
-    """A token made over the API."""
-    headers = {"Authorization": f"Bearer {TOKEN}"}
-    body = {"name": name, "role": role}
-    async with running.http.post(f"{running.url}/api/v1/tokens", json=body, headers=headers) as response:
-        document = await response.json()
-        assert response.status == 200, document
-        return str(document["token"])
 
 
 async def register(broker: Broker, database: Database, device: str, **facts: Any) -> None:

@@ -4,7 +4,7 @@ import aiohttp
 import pytest
 
 from broker.topics import Kind
-from tests.console.browsing import KEY, TOKEN, add_frames, add_readings, browsing, make_token, register
+from tests.console.browsing import KEY, add_frames, add_readings, browsing, register
 from tests.integration.gateway_rig import entered, report, rows, send, until
 from tests.integration.spec_rig import telegram
 from tests.servers import Broker, Database
@@ -86,10 +86,7 @@ async def test_someone_elses_change_is_not_overwritten(broker: Broker, database:
         field = at.page.get_by_label("reading_interval_s")
         await field.fill("7")
         await at.page.locator("form.dirty").wait_for()
-        url = f"{at.running.url}/api/v1/devices/pi-1/parameters"
-        headers = {"Authorization": f"Bearer {TOKEN}"}
-        async with at.running.http.patch(url, json={"raw_frames": True}, headers=headers) as response:
-            assert response.status == 200
+        await at.call("PATCH", "/devices/pi-1/parameters", {"raw_frames": True})
         await at.page.locator("#save").click()
         await at.page.locator(".error", has_text="have changed since").wait_for()
         assert await field.input_value() == "7"
@@ -173,7 +170,7 @@ async def test_roles_hold_in_the_console(broker: Broker, database: Database) -> 
     """A viewer sees and can't change; what the page does not offer is refused and audited; scripts get no cookie."""
     async with browsing(broker, database, token=None) as at:
         await register(broker, database, "pi-1")
-        viewer = await make_token(at.running, "anna", "viewer")
+        viewer = (await at.call("POST", "/tokens", {"name": "anna", "role": "viewer"}))["token"]
         await at.go("/devices/pi-1")
         assert "/login?next=/devices/pi-1" in at.page.url
         await at.page.get_by_label("Token").fill("wrong")
@@ -243,7 +240,7 @@ async def test_an_unknown_product_gets_its_spec(broker: Broker, database: Databa
         name = next(line for line in text.splitlines() if line.startswith("name:"))
         await editor.fill(text.replace(name, "name: acme-console"))
         await at.page.locator("#report .done", has_text="acme-console@1").wait_for()
-        at.page.on("dialog", lambda dialog: dialog.accept())
+        at.accept()
         await at.page.get_by_role("button", name="Publish").click()
         await at.page.locator("#result .done", has_text="acme-console@1 is published").wait_for()
         sql = "SELECT 1 FROM meter_spec WHERE spec = 'acme-console@1'"

@@ -14,7 +14,7 @@ from tests.e2e.whole_loop import TOKEN, Loop, whole_loop
 from tests.integration.spec_rig import HEADER, acme
 from tests.servers import Broker, Database
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(600)
 LIMITS = Limits(window_s=60, least_telegrams=5)
 READ_BY = "SELECT count(*) > 0 FROM message e JOIN device d ON d.id = e.device_id WHERE d.name = $1 AND e.spec = $2"
 BACK = (
@@ -85,6 +85,6 @@ async def test_a_wrong_version_is_taken_back_by_itself(broker: Broker, database:
 
 async def taken_back(loop: Loop, version: int) -> str:
     """Wait until the system has withdrawn a version and readings come by the old one again; the figures."""
-    figures: str = await loop.eventually(WITHDRAWN, version, within_s=40)
-    await loop.eventually(BACK, version, within_s=20)
+    figures: str = await loop.eventually(WITHDRAWN, version, within_s=120)
+    await loop.eventually(BACK, version, within_s=120)
     return figures

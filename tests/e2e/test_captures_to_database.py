@@ -21,7 +21,7 @@ from tests.e2e.replay import Replay
 from tests.e2e.whole_loop import TOKEN, Loop, whole_loop
 from tests.servers import Broker, Database
 
-pytestmark = [pytest.mark.captures, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.captures, pytest.mark.timeout(600)]
 FILES_A_PI = 8
 STORED = """
 SELECT m.key, m.port, s.obis, array_agg(DISTINCT r.value) AS values FROM reading r
@@ -104,7 +104,7 @@ async def _replay(loop: Loop, wave: dict[str, Case], number: int) -> None:
         ]
         missing: dict[str, list[str]] = {}
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(150):
                 while missing := _missing(wave, await _stored(loop.connection)):
                     await asyncio.sleep(0.5)
         for stop in stops:
@@ -152,7 +152,7 @@ def _wrong(chosen: dict[str, Case], stored: dict[tuple[str, str], set[float]]) -
 async def _fast(url: str) -> None:
     """Ask the whole fleet for quick readings, as an engineer would."""
     headers = {"Authorization": f"Bearer {TOKEN}"}
-    async with aiohttp.ClientSession(headers=headers) as http, asyncio.timeout(30):
+    async with aiohttp.ClientSession(headers=headers) as http, asyncio.timeout(60):
         while True:
             with contextlib.suppress(aiohttp.ClientConnectionError):
                 async with http.patch(f"{url}/api/v1/parameters", json=FAST) as answer:

@@ -38,7 +38,7 @@ def quick(loop: Loop, device: str, folder: Path, *ports: str, **more: Any) -> De
 
 async def heard(loop: Loop) -> None:
     """Wait until the gateway listens to the broker, and ask the fleet for quick readings."""
-    async with aiohttp.ClientSession() as http, asyncio.timeout(30):
+    async with aiohttp.ClientSession() as http, asyncio.timeout(60):
         while True:
             with contextlib.suppress(aiohttp.ClientConnectionError):
                 async with http.get(f"{loop.api_url}/healthz") as answer:

@@ -13,7 +13,7 @@ from tests.integration.gateway_rig import rows
 from tests.integration.redecode_rig import ended, worker_settings, working
 from tests.servers import Broker, Database
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 READ_LIVE = "SELECT count(*) > 0 FROM message WHERE kind = 1 AND spec LIKE $1"
 KEPT = "SELECT count(*) >= 6 FROM frame WHERE kind = 'frame' AND reason = 'requested'"
 STORED = (

@@ -11,7 +11,7 @@ from device.simulator import SimulatedP1Meter
 from tests.e2e.whole_loop import TOKEN, whole_loop
 from tests.servers import Broker, Database
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(600)
 READ_BY = "SELECT count(*) > 0 FROM message WHERE kind = 1 AND spec LIKE $1"
 KEPT = "SELECT count(*) >= 3 FROM frame WHERE kind = 'frame' AND meter_id IS NOT NULL"
 

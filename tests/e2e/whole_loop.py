@@ -72,7 +72,7 @@ class Loop:
 
     async def heard(self) -> None:
         """Wait until the gateway listens: before its very first connection nobody keeps a registration."""
-        async with aiohttp.ClientSession() as http, asyncio.timeout(30):
+        async with aiohttp.ClientSession() as http, asyncio.timeout(60):
             while True:
                 with contextlib.suppress(aiohttp.ClientConnectionError):
                     async with http.get(f"{self.api_url}/healthz") as answer:
@@ -80,7 +80,7 @@ class Loop:
                             return
                 await asyncio.sleep(0.05)
 
-    async def eventually(self, query: str, *arguments: Any, within_s: float = 60.0) -> Any:
+    async def eventually(self, query: str, *arguments: Any, within_s: float = 120.0) -> Any:
         """Ask until the query gives a true value; returns it. Fails with the last value after the deadline."""
         value = None
         try:

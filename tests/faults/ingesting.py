@@ -25,7 +25,7 @@ from ingestor.service import run
 from ingestor.settings import IngestorSettings
 from tests.servers import Broker, Database
 
-DEADLINE_S = 40.0
+DEADLINE_S = 60.0
 ROOT = Path(__file__).resolve().parents[2]
 OBIS = ("1-0:1.8.0", "1-0:2.8.0", "1-0:16.7.0")
 

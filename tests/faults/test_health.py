@@ -16,7 +16,7 @@ from ingestor.service import run as run_ingestor
 from ingestor.settings import IngestorSettings
 from tests.servers import Broker, Database
 
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 NOWHERE = SecretStr("postgresql://nobody@127.0.0.1:1/nothing")
 
 

@@ -28,7 +28,7 @@ async def proxy() -> AsyncIterator[TcpProxy]:
 async def _asked(proxy: TcpProxy, data: bytes) -> bytes:
     reader, writer = await asyncio.open_connection(proxy.host, proxy.port)
     writer.write(data)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         answer = await reader.readexactly(len(data))
     writer.close()
     return answer
@@ -48,7 +48,7 @@ async def test_cut_resets_and_refuses_until_restored(proxy: TcpProxy) -> None:
     port = proxy.port
     await proxy.cut()
     with pytest.raises(ConnectionResetError):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await reader.readexactly(1)
     writer.close()
     with pytest.raises(ConnectionRefusedError):
@@ -68,7 +68,7 @@ async def test_stall_holds_back_without_closing(proxy: TcpProxy) -> None:
         async with asyncio.timeout(0.2):
             await reader.readexactly(4)
     await proxy.restore()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         assert await reader.readexactly(4) == b"held"
     writer.close()
 

@@ -23,7 +23,7 @@ from tests.integration.redecode_rig import (
 )
 from tests.servers import Database
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 FRAMES = 2500
 READINGS = "SELECT count(*) AS n, count(DISTINCT (series_id, time)) AS different FROM reading"
 

@@ -103,3 +103,52 @@ FROM (VALUES ('d1', 2, 'applied', '[]', '{"reading_interval_s": 60, "raw_frames"
              ('d2', 1, 'refused', '[{"field": "reading_interval_s", "reason": "too short for this meter"}]',
               '{"reading_interval_s": 10, "raw_frames": false}')) v(device, version, state, reasons, effective)
 JOIN device d ON d.name = v.device;
+
+-- KFM:tariffs made room for LGZ:total twenty minutes ago and stands at another point since.
+INSERT INTO point (name, device_id, port) SELECT v.name, d.id, v.port
+FROM device d CROSS JOIN (VALUES ('kitchen', '/dev/ttyUSB0'), ('cellar', '/dev/ttyUSB1')) v(name, port) WHERE d.name = 'd1';
+INSERT INTO meter_stay (point_id, meter_id, installed_at, removed_at)
+SELECT p.id, m.id, now() - v.since, now() - v.until
+FROM (VALUES ('kitchen', 'KFM:tariffs', INTERVAL '370 days', INTERVAL '20 minutes'), ('kitchen', 'LGZ:total', INTERVAL '20 minutes', NULL),
+             ('cellar', 'KFM:tariffs', INTERVAL '20 minutes', NULL)) v(point, meter, since, until)
+JOIN point p ON p.name = v.point
+JOIN meter m ON m.key = v.meter;
+INSERT INTO meter_register (stay_id, meter_id, point_id, kind, obis, unit, value, at)
+SELECT s.id, s.meter_id, s.point_id, v.kind, v.obis, 'kWh', v.value, now() - INTERVAL '20 minutes'
+FROM (VALUES ('KFM:tariffs', 'closing', '1-0:1.8.1', 512.5), ('KFM:tariffs', 'closing', '1-0:1.8.2', 301.25),
+             ('LGZ:total', 'opening', '1-0:1.8.0', 1000)) v(meter, kind, obis, value)
+JOIN meter m ON m.key = v.meter
+JOIN meter_stay s ON s.meter_id = m.id
+JOIN point p ON p.id = s.point_id AND p.name = 'kitchen';
+
+-- What goes step by step: of each kind one that is open, whenever it began, and one that ended long before any dashboard's range.
+INSERT INTO spec (name, version, document, source, sha256) SELECT 'lgz-e350', v, '{}', '', '' FROM generate_series(3, 4) v;
+INSERT INTO spec_rollout (name, version, state, audience, author, reason, changed_at, figures)
+VALUES ('lgz-e350', 4, 'canary', '50%', 'anna', 'new scaler', now() - INTERVAL '90 days', '{"verdict": "as good",
+        "now": {"telegrams": 200, "undecodable_percent": 0.5, "implausible_percent": 0, "silent_percent": 0},
+        "before": {"undecodable_percent": 0.75}, "rest": {"undecodable_percent": 1.5, "silent_percent": 0}}'),
+       ('lgz-e350', 3, 'withdrawn', '', 'anna', NULL, now() - INTERVAL '200 days', '{}');
+INSERT INTO spec_rollout_meter (name, version, meter_id, desired) SELECT 'lgz-e350', 4, id, 1 FROM meter WHERE key = 'LGZ:total';
+
+INSERT INTO parameter_stage (scope, base, document, changes, steps, settle_s, timeout_s, max_failed, state, author, reason, changed_at)
+VALUES ('fleet', 1, '{}', '{reading_interval_s,raw_frames}', '{10%,100%}', 60, 600, 10, 'running', 'jan', 'less traffic', now() - INTERVAL '90 days'),
+       ('group:west', 1, '{}', '{raw_frames}', '{100%}', 60, 600, 10, 'done', 'jan', NULL, now() - INTERVAL '200 days');
+INSERT INTO parameter_stage_device (stage_id, device_id, step, state)
+SELECT s.id, d.id, 0, v.state
+FROM (VALUES ('d1', 'healthy'), ('d2', 'unreachable'), ('d3', 'failed')) v(device, state)
+JOIN device d ON d.name = v.device
+JOIN parameter_stage s ON s.scope = 'fleet';
+
+INSERT INTO command (id, batch, device_id, command, author, gateway, created_at, expires_at, state, reply, replied_at)
+SELECT gen_random_uuid(), gen_random_uuid(), d.id, v.command, 'jan', 'g', now() - v.ago, now() - v.ago + INTERVAL '1 minute', v.state,
+       v.reply::jsonb, now() - v.ago + v.took
+FROM (VALUES ('d1', 'read_now', INTERVAL '3 minutes', 'replied', '{"result": {}}', INTERVAL '2 seconds'),
+             ('d2', 'restart', INTERVAL '4 minutes', 'failed', '{"error": "no supervisor"}', INTERVAL '1 second'),
+             ('d1', 'ping', INTERVAL '200 days', 'expired', NULL, NULL)) v(device, command, ago, state, reply, took)
+JOIN device d ON d.name = v.device;
+
+INSERT INTO job (state, spec, automatic, author, created_at, started_at, changed_at, total_frames, frames, readings, undecodable)
+VALUES ('done', 'kfm@1', false, 'anna', now() - INTERVAL '200 days', NULL, now() - INTERVAL '200 days', 10, 10, 10, 0),
+       ('running', 'lgz-e350@4', true, 'system', now() - INTERVAL '90 days', now() - INTERVAL '90 days',
+        now() - INTERVAL '90 days' + INTERVAL '10 seconds', 400, 100, 380, 5);
+INSERT INTO job_meter (job_id, meter_id) SELECT j.id, m.id FROM job j CROSS JOIN meter m WHERE j.state = 'running' AND m.key = 'LGZ:total';

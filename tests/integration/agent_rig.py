@@ -25,7 +25,7 @@ from tests.servers import Broker
 QUICK = {"quick_s": 1.4, "thorough_s": 3.0, "first_pause_s": 0.2, "longest_pause_s": 0.5, "silence_s": 4.0}
 
 
-async def until(condition: Callable[[], Any], timeout_s: float = 20.0, what: str = "") -> Any:
+async def until(condition: Callable[[], Any], timeout_s: float = 60, what: str = "") -> Any:
     """Wait for a condition; its value. Fails when it does not come true in time."""
     end_s = time.monotonic() + timeout_s
     while not (value := condition()):
@@ -201,5 +201,5 @@ async def agent(options: DeviceSettings) -> AsyncIterator[asyncio.Event]:
         yield stop
     finally:
         stop.set()
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             await task

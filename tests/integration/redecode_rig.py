@@ -23,7 +23,7 @@ from tests.integration.gateway_rig import DEADLINE_S, connection, free_port, row
 from tests.integration.spec_rig import HEADER, KEY, acme
 from tests.servers import Database
 
-ENDED_S = 60.0
+ENDED_S = 120.0
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
 MAIN = "SELECT time, value, obis, source, clock FROM named_reading WHERE meter = $1 ORDER BY time, obis"
 

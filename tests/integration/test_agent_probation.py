@@ -22,7 +22,7 @@ def quick(**changes: Any) -> Parameters:
     return Parameters(**{"reading_interval_s": 1, "publish_interval_s": 0.2, "probation_s": 3, **changes})
 
 
-async def reported(desk: Desk, state: str, version: int, timeout_s: float = 20) -> Reported:
+async def reported(desk: Desk, state: str, version: int, timeout_s: float = 60) -> Reported:
     """Wait for a report of this state and version."""
 
     def found() -> Reported | None:

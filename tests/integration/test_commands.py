@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from broker.messages import Reply
-from broker.session import Publication
+from broker.session import Publication, Session, SessionOptions
 from broker.settings import BrokerAddress
 from broker.topics import Kind
 from deploy.cli import main
@@ -66,7 +66,7 @@ async def online(running: Gateway, *devices: str) -> None:
 
 
 async def test_a_command_is_done_and_recorded(broker: Broker, database: Database, tmp_path: Path) -> None:
-    """Who, when, what, why and the result; by id, in the list, and in the view for dashboards; never retained."""
+    """Who, when, what, why and the result; by id, in the list, and in the view for dashboards."""
     await broker.add_device("pi-1")
     async with gateway(gateway_settings(broker, database)) as running, agent(broker, tmp_path):
         await online(running, "pi-1")
@@ -92,6 +92,28 @@ async def test_a_command_is_done_and_recorded(broker: Broker, database: Database
             ("retry_config", "failed", "api"),
         ]
         assert await running.metric("wattline_gateway_commands_total", command="ping", state="replied") == 1
+
+
+async def test_a_command_is_never_retained(broker: Broker, database: Database, tmp_path: Path) -> None:
+    """Who subscribes later hears nothing of what was given before, to a device that is there or to one that is not."""
+    await broker.add_device("pi-1")
+    async with gateway(gateway_settings(broker, database)) as running:
+        async with agent(broker, tmp_path):
+            await online(running, "pi-1")
+            _, done = await post(running, "/devices/pi-1/commands/ping", {}, wait_s=20)
+            assert done["state"] == "replied"
+        _, waiting = await post(running, "/devices/pi-1/commands/read_now", {}, timeout_s=60)
+        published = "SELECT FROM command WHERE id = $1::text::uuid AND published_at IS NOT NULL"
+        await until(lambda: rows(database, published, waiting["id"]), "it is published", 30)
+        late = SessionOptions("late", subscriptions=((broker.topics.commands_of("pi-1"), 1),))
+        async with Session(address(broker, "monitor"), late) as session:
+            await session.wait_connected()
+            _, newest = await post(running, "/devices/pi-1/commands/ping", {}, timeout_s=60)
+            async with asyncio.timeout(30):
+                # the broker gives what is retained before what comes live
+                first = (await session.receive())[0]
+            assert (first.retain, first.correlation) == (False, newest["id"].encode())
+            first.ack()
 
 
 @pytest.mark.parametrize(

@@ -53,3 +53,22 @@ async def test_a_range_of_before(each_edition: Database) -> None:
             " FROM meter_gap_between('2026-03-10Z', '2026-03-10T12:00Z')"
         )
         assert rows == [("TST:1", True, 71, False)]
+
+
+async def test_a_range_within_quarter_hours(each_edition: Database) -> None:
+    """A gap begins at the last reading before it, in whatever quarter-hour that is; one after the range is not told."""
+    async with store_of(each_edition) as store:
+        await store.execute(METERS)
+        await store.execute(
+            "INSERT INTO reading SELECT t, 1, 1, 0"
+            " FROM generate_series('2026-03-10T10:00Z'::timestamptz, '2026-03-10T16:00Z', '1 minute') t"
+            " WHERE t <= '2026-03-10T12:05Z' OR t BETWEEN '2026-03-10T15:00Z' AND '2026-03-10T15:36Z'"
+            " OR t >= '2026-03-10T15:41Z'"
+        )
+        for _ in range(2):
+            rows = await store.rows(
+                "SELECT to_char(from_at, 'HH24:MI'), to_char(until_at, 'HH24:MI'), missing, open"
+                " FROM meter_gap_between('2026-03-10T14:07Z', '2026-03-10T15:35Z') WHERE meter = 'TST:1'"
+            )
+            assert rows == [("12:05", "15:00", 174, False)]
+            await store.roll_up()

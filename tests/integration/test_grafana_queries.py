@@ -12,7 +12,7 @@ from grafana.build import dashboards, plain
 from grafana.rules import rules
 from grafana.settings import GrafanaSettings
 from tests.grafana_rig.macros import Context
-from tests.grafana_rig.year import DEVICES, METERS, SILENT, TOTAL, Year, connected, rows
+from tests.grafana_rig.year import DEVICES, METERS, SILENT, TARIFFS, TOTAL, Year, connected, rows
 from tests.servers import Database
 
 SETTINGS = GrafanaSettings.model_construct()
@@ -303,6 +303,61 @@ async def test_desired_against_reported(year: Year) -> None:
     history = await ask(year, "wattline-parameters", "History")
     assert [(row["Version"], row["Author"]) for row in history if row["Device"] == "d1"] == [(2, "anna"), (1, "system")]
     assert [row["Changes"] for row in history if row["Version"] == 1] == ["", ""]
+
+
+async def test_what_goes_step_by_step(year: Year) -> None:
+    """A staged change and a canary that are open show where they stand, however old; what ended long ago does not."""
+    (stage,) = await ask(year, "wattline-parameters", "Staged changes of parameters")
+    changed = stage.pop("Changed")
+    assert datetime.now(UTC) - changed > timedelta(days=89)
+    assert stage == {
+        "Scope": "fleet", "State": "running", "Changes": "reading_interval_s, raw_frames", "Step": "1 of 2",
+        "Share": "10%", "Devices": 3, "Healthy": 1, "Pending": 0, "Unreachable": 1, "Failed": 1, "Why": None,
+        "Author": "jan", "Reason": "less traffic",
+    }  # fmt: skip
+    (canary,) = await ask(year, "wattline-parameters", "Specs for a part of the fleet")
+    canary.pop("Changed")
+    assert canary == {
+        "Spec": "lgz-e350@4", "State": "canary", "For": "50%", "Verdict": "as good", "Meters": 1, "Devices": 1,
+        "Telegrams": 200, "Undecodable": 0.5, "Before": 0.75, "Others": 1.5, "Implausible": 0.0, "Silent": 0.0,
+        "Author": "anna", "Reason": "new scaler",
+    }  # fmt: skip
+    both = await ask(year, "wattline-parameters", "Specs for a part of the fleet", 24 * 365)
+    assert [row["Spec"] for row in both] == ["lgz-e350@4", "lgz-e350@3"]
+
+
+async def test_commands_and_jobs(year: Year) -> None:
+    """Commands of the range with their outcome and its time; the job under way with its progress and speed."""
+    commands = await ask(year, "wattline-parameters", "Commands to devices")
+    assert [(row["Device"], row["Command"], row["State"], row["Answer after"], row["Error"]) for row in commands] == [
+        ("d1", "read_now", "replied", 2.0, None),
+        ("d2", "restart", "failed", 1.0, "no supervisor"),
+    ]
+    one = choices(BOARDS["wattline-parameters"], everything=False)
+    assert [row["Command"] for row in await ask(year, "wattline-parameters", "Commands to devices", chosen=one)] == [
+        "read_now"
+    ]
+    (job,) = await ask(year, "wattline-platform", "Kept frames decoded again")
+    shown = ("State", "Spec", "Meters", "Progress", "Frames", "New readings", "Undecodable", "Speed")
+    assert [job[name] for name in shown] == ["running", "lgz-e350@4", 1, 0.25, 100, 380, 5, 10.0]
+
+
+async def test_swaps_and_points(year: Year) -> None:
+    """A swap with the registers of both meters; each point with who stands there, on the meter's own board too."""
+    (swap,) = await ask(year, "wattline-data-quality", "Swapped meters")
+    swap.pop("Swapped")
+    assert swap == {
+        "Device": "d1", "Point": "kitchen", "Old meter": TARIFFS, "New meter": TOTAL,
+        "Closing registers": "1-0:1.8.1 512.5 kWh, 1-0:1.8.2 301.25 kWh", "Opening registers": "1-0:1.8.0 1000 kWh",
+    }  # fmt: skip
+    points = {row["Point"]: row for row in await ask(year, "wattline-data-quality", "Points of delivery")}
+    assert {name: (row["Meter"], row["Before it"]) for name, row in points.items()} == {
+        "kitchen": (TOTAL, TARIFFS),
+        "cellar": (TARIFFS, None),
+    }
+    chosen = choices(BOARDS["wattline-meter"], meter=TARIFFS)
+    places = await ask(year, "wattline-meter", "Point of delivery", chosen=chosen)
+    assert sorted((row["Point"], row["Meter"]) for row in places) == [("cellar", TARIFFS), ("kitchen", TOTAL)]
 
 
 async def test_the_platform_by_its_ledger(year: Year) -> None:

@@ -21,7 +21,7 @@ from deploy.local.stack import LocalStack
 from tests.servers import Broker, Database
 
 _TOP = Path(__file__).resolve().parents[2]
-_DEADLINE_S = 30.0
+_DEADLINE_S = 60.0
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import secrets
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from broker.messages import Desired, MeterConfig, Parameters
@@ -28,8 +30,17 @@ async def by_hand(stack: LocalStack, broker: Broker, device: str, *words: str, p
     assert running.returncode == 0
 
 
-async def test_an_engineer_with_mosquitto_pub(stack: LocalStack, broker: Broker, database: Database) -> None:
-    """Valid: a version under their name. Stale, wrong or deleted: the last good one is back within a second."""
+async def test_an_engineer_with_mosquitto_pub(
+    stack: LocalStack,
+    broker: Broker,
+    database: Database,
+    record_property: Callable[[str, object], None],
+) -> None:
+    """Valid: a version under their name. Stale, wrong, misspelt or deleted: the last good one is back within a second.
+
+    How long it took, from the end of mosquitto_pub, is noted; a second is demanded of the fastest, as the machine
+    may be busy with other things.
+    """
     async with watching(broker) as seen, gateway(gateway_settings(broker, database)) as running:
         await register(broker, seen, "d1")
         await by_hand(
@@ -46,26 +57,32 @@ async def test_an_engineer_with_mosquitto_pub(stack: LocalStack, broker: Broker,
             ("version", b'{"version": 1, "parameters": {"reading_interval_s": 3}}'),
             ("payload", json.dumps(altered).encode()),
             ("parameters.reading_interval_s", b'{"version": 9, "parameters": {"reading_interval_s": 0}}'),
+            ("parameters.reading_interval", b'{"version": 9, "parameters": {"reading_interval": 3}}'),
             ("payload", b"reading_interval_s=3"),
         ]
-        for number, (name, payload) in enumerate(wrong):
-            times = seen.times("d1")
-            await by_hand(stack, broker, "d1", "-s", payload=payload)
+        took_s = []
+
+        async def back(*words: str, payload: bytes = b"") -> None:
+            times = seen.times("d1") + 2
+            await by_hand(stack, broker, "d1", *words, payload=payload)
+            sent_at = time.monotonic()
             await until(
-                lambda times=times: seen.times("d1") >= times + 2 and seen.desired("d1") == good,
-                f"{name}: it is back",
-                5,
+                lambda: seen.times("d1") >= times and seen.desired("d1") == good, f"{payload!r}: the good one is back"
             )
+            took_s.append(round(time.monotonic() - sent_at, 3))
+
+        for number, (name, payload) in enumerate(wrong):
+            await back("-s", payload=payload)
 
             async def told(number: int = number) -> bool:
                 return len(await events(database, "desired_refused")) == number + 1
 
             await until(told, "an event says what was wrong")
             assert (await events(database, "desired_refused"))[number]["detail"]["field"] == name
-        times = seen.times("d1")
-        await by_hand(stack, broker, "d1", "-n")
-        await until(lambda: seen.times("d1") >= times + 2 and seen.desired("d1") == good, "what was deleted is back")
+        await back("-n")
         assert len(await events(database, "desired_removed")) == 1
+    record_property("replaced_s", took_s)
+    assert min(took_s) < 1.0, took_s
 
 
 async def test_by_hand_software_that_does_not_know_a_parameter(

@@ -12,7 +12,7 @@ from broker.messages import Clock
 from device.simulator import SimulatedP1Meter
 from ingestor.worker import run
 from meters.encode.p1 import encode_p1
-from tests.integration.gateway_rig import DEADLINE_S, connection, events, rows
+from tests.integration.gateway_rig import DEADLINE_S, connection, events, rows, until
 from tests.integration.redecode_rig import (
     MAIN,
     START,
@@ -60,6 +60,28 @@ async def test_kept_frames_become_history_at_their_true_times(database: Database
     assert await rows(database, "SELECT frames, undecodable, first_at, last_at FROM job_meter WHERE job_id = 1") == [
         {"frames": 120, "undecodable": 0, "first_at": START, "last_at": START + timedelta(seconds=1190)}
     ]
+
+
+async def test_frames_that_are_being_entered_as_the_job_begins_are_not_missed(database: Database) -> None:
+    """A frame has its number before others see it; the job waits for those with numbers below its end."""
+    await add_meter(database)
+    await keep(database, pushes(10))
+    spec = await add_spec(database)
+    sql = (
+        "INSERT INTO frame (received_at, device_id, meter_id, topic, kind, reason, protocol, at, data, delivery) "
+        "SELECT $1, device_id, id, 't', 'frame', 'no_spec', 'p1', $1, $2, gen_random_uuid() FROM meter WHERE key = $3"
+    )
+    async with connection(database) as opened, working(worker_settings(database)):
+        writing = opened.transaction()
+        await writing.start()
+        await opened.execute(sql, START + timedelta(seconds=5), push(99), KEY)
+        await keep(database, pushes(12)[10:])
+        number = await add_job(database, spec.ref)
+        taken = "SELECT 1 FROM job WHERE id = $1 AND state <> 'queued'"
+        await until(lambda: rows(database, taken, number), "the job is taken")
+        await asyncio.sleep(1)
+        await writing.commit()
+        assert (await ended(database, number))["frames"] == 13
 
 
 async def test_the_clock_of_then_is_the_readings_clock(database: Database) -> None:

@@ -87,7 +87,7 @@ async def test_late_readings_appear(each_edition: Database) -> None:
 async def test_a_changed_zone_makes_days_anew(each_edition: Database) -> None:
     """Days and months that are rolled up already follow a new zone."""
     async with store_of(each_edition) as store:
-        await store.execute(FILL.format(since="2026-03-20Z", until="2026-04-20Z", every="1 hour"))
+        await store.execute(FILL.format(since="2026-03-19Z", until="2026-04-20Z", every="1 hour"))
         await store.roll_up()
         await assert_right(store, "UTC")
     assert "zone = Asia/Kathmandu" in await migrate(each_edition.dsn(), settings={"zone": "Asia/Kathmandu"})
@@ -96,6 +96,9 @@ async def test_a_changed_zone_makes_days_anew(each_edition: Database) -> None:
         await store.roll_up()
         await assert_right(store, "Asia/Kathmandu")
     assert await migrate(each_edition.dsn()) == []
+    await migrate(each_edition.dsn(), settings={"zone": "UTC"})
+    async with store_of(each_edition) as store:
+        await assert_right(store, "UTC")
 
 
 async def test_two_stores_of_late_readings_while_rolling_up(database: Database) -> None:

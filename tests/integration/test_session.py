@@ -16,7 +16,7 @@ from tests.servers import Broker
 
 TOPICS = Topics()
 TOPIC = TOPICS.command("d1", "ping")
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 def address(server: Broker, user: str, port: int | None = None) -> BrokerAddress:

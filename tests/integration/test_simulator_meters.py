@@ -21,7 +21,7 @@ from tests.integration.agent_rig import until
 ROOT = Path(__file__).resolve().parents[2]
 
 
-async def hear(meter: SimulatedMeter, baud: int, count: int, timeout_s: float = 10) -> list[Frame | FrameError]:
+async def hear(meter: SimulatedMeter, baud: int, count: int, timeout_s: float = 60) -> list[Frame | FrameError]:
     """What a reader at this rate makes of a meter's line until it has so many frames or failures."""
     framer = AnyFramer(bare=False)
     found: list[Frame | FrameError] = []

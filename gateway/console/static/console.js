@@ -13,53 +13,32 @@ function toggleTheme() {
 }
 $("#theme")?.addEventListener("click", toggleTheme);
 
-// --- navigation by keyboard ---
+// --- navigation ---
 for (const link of $$("nav a")) {
   const path = new URL(link.href).pathname;
   if (path === "/" ? location.pathname === "/" || location.pathname.startsWith("/devices/") : location.pathname.startsWith(path)) {
     link.setAttribute("aria-current", "page");
   }
 }
-const rows = () => $$("[data-rows] tbody tr a, [data-rows] tbody tr button").filter(
-  (one, at, all) => at === all.findIndex((other) => other.closest("tr") === one.closest("tr")) && one.offsetParent);
-function moveRow(step) {
-  const all = rows();
-  const now = all.findIndex((one) => one.closest("tr").contains(document.activeElement));
-  all[Math.max(0, Math.min(all.length - 1, now < 0 ? 0 : now + step))]?.focus();
-}
-let going = 0;
-const keys = {
-  "/": () => $("[data-search]")?.focus(),
-  "?": () => $("#help").showModal(),
-  j: () => moveRow(1),
-  k: () => moveRow(-1),
-  e: () => $("[data-edit]")?.focus(),
-  t: toggleTheme,
-};
-document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || $("#help").open) return;
-  const typing = event.target.closest("input, select, textarea, [contenteditable]");
-  if (event.key === "Escape" && typing) {
-    // leaves the field as it is: a search field would be emptied
-    event.preventDefault();
-    typing.blur();
-  }
-  if (typing) return;
-  if (Date.now() - going < 1500) {
-    going = 0;
-    const link = $(`nav a[data-key="${CSS.escape(event.key)}"]`);
-    if (link) { event.preventDefault(); link.click(); }
-    return;
-  }
-  if (event.key === "g") { going = Date.now(); return; }
-  const act = keys[event.key];
-  if (act) { event.preventDefault(); act(); }
-});
 $("#help-open")?.addEventListener("click", () => $("#help").showModal());
 
 // --- forms ---
+// A filter that was typed into before htmx listened, or that the browser filled in again, is obeyed too.
+const isDefault = (field) => field.tagName !== "SELECT" ? field.value === field.defaultValue
+  : field.selectedIndex === Math.max(0, [...field.options].findIndex((one) => one.defaultSelected));
+document.addEventListener("DOMContentLoaded", () => {
+  if ($$("#filter [name]").some((field) => !isDefault(field))) htmx.trigger("#filter", "change");
+});
 // What a person has begun to type is never taken away by an update.
 document.addEventListener("input", (event) => event.target.closest("[data-guard]")?.classList.add("dirty"));
+// The gateway sends HX-Trigger: acted where a form did what it was for.
+document.addEventListener("acted", (event) => {
+  const guard = event.target.closest("[data-guard]");
+  if (!guard) return;
+  guard.classList.remove("dirty");
+  guard.acted = true;
+  refresh(guard);
+});
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-confirm]");
   if (button && !confirm(button.dataset.confirm)) { event.preventDefault(); event.stopImmediatePropagation(); }
@@ -80,7 +59,7 @@ document.addEventListener("htmx:afterSettle", (event) => {
 document.addEventListener("htmx:beforeRequest", (event) => {
   const element = event.detail.elt;
   const own = event.detail.requestConfig.verb === "get" && element.matches("[data-guard]");
-  if (own && (element.matches(".dirty") || element.contains(document.activeElement))) event.preventDefault();
+  if (own && !element.acted && (element.matches(".dirty") || element.contains(document.activeElement))) event.preventDefault();
 });
 
 // --- ages ---
@@ -96,7 +75,8 @@ function ages() {
 setInterval(ages, 5000);
 
 // --- live updates ---
-// An element with data-follow (kinds) and data-device (or none for all) is fetched anew after a change that concerns it.
+// An element with data-follow (kinds) and data-device (or none for all) is fetched anew after a change that concerns it;
+// a whole list (data-list) less often, as any device that it does not show may concern it.
 const pending = new Map();
 function refresh(element) {
   if (pending.has(element)) return;
@@ -109,7 +89,7 @@ function refresh(element) {
       return;
     }
     htmx.trigger(element, "refresh");
-  }, 150 + Math.random() * 150));
+  }, (element.matches("[data-list]") ? 800 : 150) + Math.random() * 150));
 }
 function changed(kind, change) {
   for (const element of $$("[data-follow]")) {
@@ -129,7 +109,7 @@ function listen() {
   source.addEventListener("error", () => state(false));
   source.addEventListener("reset", () => $$("[data-follow], [data-list]").forEach(refresh));
   source.addEventListener("end", () => { source.close(); state(false); });
-  for (const kind of ["device", "desired", "reported", "event", "spec", "job"]) {
+  for (const kind of ["device", "desired", "reported", "event", "spec", "job", "command", "stage"]) {
     source.addEventListener(kind, (event) => changed(kind, JSON.parse(event.data)));
   }
   window.addEventListener("pagehide", () => source.close());

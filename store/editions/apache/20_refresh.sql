@@ -7,7 +7,8 @@ LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION rollup_note IS 'From now on readings before this time are noted as late.';
 
--- Whole intervals of a coarser table from a finer one, of all series.
+-- Whole intervals of a coarser table from a finer one, of all series. None of them is there yet: a conflict would double the time
+-- that an insert takes. In the order of time, so that one time of all series lies together.
 CREATE OR REPLACE FUNCTION rollup_fold(target text, source text, step text, since timestamptz, until timestamptz)
 RETURNS void LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 BEGIN
@@ -18,10 +19,7 @@ BEGIN
         FROM %I
         WHERE bucket >= %L::timestamptz AND bucket < %L::timestamptz
         GROUP BY 1, 2
-        ON CONFLICT (series_id, bucket) DO UPDATE
-        SET (first_at, last_at, first_value, last_value, min_value, max_value, sum_value, readings) =
-            (excluded.first_at, excluded.last_at, excluded.first_value, excluded.last_value, excluded.min_value,
-             excluded.max_value, excluded.sum_value, excluded.readings)
+        ORDER BY 1, 2
         $sql$, target, step, source, since, until);
 END
 $$;
@@ -52,36 +50,50 @@ BEGIN
 END
 $$;
 
-CREATE OR REPLACE FUNCTION rollup_read(series_ids integer[], hours timestamptz[], since timestamptz, until timestamptz)
+-- Quarter-hours of all series from readings, none of which is there yet.
+CREATE OR REPLACE FUNCTION rollup_read(since timestamptz, until timestamptz)
 RETURNS bigint LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE
     count bigint;
-    chosen text := CASE WHEN series_ids IS NULL THEN 'reading r' ELSE
-        'unnest($1, $2) u (series_id, hour) JOIN reading r ON r.series_id = u.series_id AND r.time >= u.hour'
-        ' AND r.time < u.hour + interval ''1 hour''' END;
+BEGIN
+    EXECUTE format($sql$
+        INSERT INTO rolled_15m (bucket, series_id, first_at, last_at, first_value, last_value, min_value, max_value, sum_value, readings)
+        SELECT time_bucket('15 minutes', time), series_id, min(time), max(time), first(value, time), last(value, time),
+               min(value), max(value), sum(value), count(*)
+        FROM reading
+        WHERE time >= %L::timestamptz AND time < %L::timestamptz
+        GROUP BY 1, 2
+        ORDER BY 1, 2
+        $sql$, since, until);
+    GET DIAGNOSTICS count = ROW_COUNT;
+    RETURN count;
+END
+$$;
+
+-- Quarter-hours of hours of series anew.
+CREATE OR REPLACE FUNCTION rollup_read_late(series_ids integer[], hours timestamptz[], since timestamptz, until timestamptz)
+RETURNS void LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 BEGIN
     EXECUTE format($sql$
         INSERT INTO rolled_15m (bucket, series_id, first_at, last_at, first_value, last_value, min_value, max_value, sum_value, readings)
         SELECT time_bucket('15 minutes', r.time), r.series_id, min(r.time), max(r.time), first(r.value, r.time),
                last(r.value, r.time), min(r.value), max(r.value), sum(r.value), count(*)
-        FROM %s
+        FROM unnest($1, $2) u (series_id, hour)
+        JOIN reading r ON r.series_id = u.series_id AND r.time >= u.hour AND r.time < u.hour + interval '1 hour'
         WHERE r.time >= %L::timestamptz AND r.time < %L::timestamptz
         GROUP BY 1, 2
         ON CONFLICT (series_id, bucket) DO UPDATE
         SET (first_at, last_at, first_value, last_value, min_value, max_value, sum_value, readings) =
             (excluded.first_at, excluded.last_at, excluded.first_value, excluded.last_value, excluded.min_value,
              excluded.max_value, excluded.sum_value, excluded.readings)
-        $sql$, chosen, since, until)
+        $sql$, since, until)
     USING series_ids, hours;
-    GET DIAGNOSTICS count = ROW_COUNT;
-    RETURN count;
 END
 $$;
-COMMENT ON FUNCTION rollup_read IS 'Quarter-hours from readings: of all series, or where given of hours of series.';
 
 CREATE OR REPLACE FUNCTION rollup_step(width interval)
 RETURNS TABLE (shown_until timestamptz, behind interval, written bigint)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET work_mem = '64MB' AS $$
 DECLARE
     state rollup_state := (SELECT s FROM rollup_state s FOR UPDATE);
     -- where nothing is stored nothing is to be read; chunks know that without a look at the readings
@@ -93,7 +105,7 @@ BEGIN
     since := coalesce(bucket_start('15m', nullif(since, '-infinity')), state.noted_until);
     until := least(state.noted_until, since + width);
     IF since < until THEN
-        written := rollup_read(NULL, NULL, since, until);
+        written := rollup_read(since, until);
         IF state.shown_until > '-infinity' THEN
             since := least(since, state.shown_until);
         END IF;
@@ -129,7 +141,7 @@ BEGIN
     IF ids IS NULL THEN
         RETURN 0;
     END IF;
-    PERFORM rollup_read(ids, hours, hours[1], least(shown, hours[cardinality(hours)] + interval '1 hour'));
+    PERFORM rollup_read_late(ids, hours, hours[1], least(shown, hours[cardinality(hours)] + interval '1 hour'));
     PERFORM rollup_fold_late('rolled_1h', 'rolled_15m', '1h', ids, hours, shown);
     -- where midnight lies within an hour of UTC, the hour's readings may be of two days
     ids := ids || ids;
@@ -147,13 +159,14 @@ DECLARE
     shown timestamptz := (SELECT nullif(s.shown_until, '-infinity') FROM rollup_state s FOR UPDATE);
     since timestamptz := (SELECT min(range_start) FROM timescaledb_information.chunks WHERE hypertable_name = 'rolled_15m');
 BEGIN
-    DELETE FROM rolled_1d WHERE bucket >= since;
-    DELETE FROM rolled_1mo WHERE bucket >= bucket_start('1mo', since);
+    -- those of the zone before begin up to a day earlier or later than those that are made now
+    DELETE FROM rolled_1d WHERE last_at >= since;
+    DELETE FROM rolled_1mo WHERE bucket >= bucket_start('1mo', since) - interval '2 days';
     PERFORM rollup_fold('rolled_1d', 'rolled_15m', '1d', since, bucket_start('1d', shown));
     PERFORM rollup_fold('rolled_1mo', 'rolled_1d', '1mo', bucket_start('1mo', since), bucket_start('1mo', shown));
 END
 $$;
 
-REVOKE EXECUTE ON FUNCTION rollup_note, rollup_fold, rollup_fold_late, rollup_read, rollup_step, rollup_again, rollup_rezone
-    FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION rollup_note, rollup_fold, rollup_fold_late, rollup_read, rollup_read_late, rollup_step, rollup_again,
+    rollup_rezone FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION rollup_note, rollup_step, rollup_again TO wattline_ingestor;

@@ -124,7 +124,7 @@ def test_a_service_may_name_its_exit_status() -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGTERM)
-        out, _ = process.communicate(timeout=20)
+        out, _ = process.communicate(timeout=60)
     assert (process.returncode, out) == (75, "drained\n")
 
 
@@ -135,7 +135,7 @@ def test_signals_let_a_service_drain(number: signal.Signals) -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(number)
-        out, _ = process.communicate(timeout=20)
+        out, _ = process.communicate(timeout=60)
         assert out == "drained\n"
         assert process.returncode == 0
 
@@ -143,7 +143,7 @@ def test_signals_let_a_service_drain(number: signal.Signals) -> None:
 def test_wrong_settings_are_named_without_a_traceback() -> None:
     """Each wrong environment variable is named with its reason."""
     with service(WATTLINE_TEST_BROKER__PORT="abc", WATTLINE_TEST_LOG_LEVEL="loud") as process:
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "WATTLINE_TEST_BROKER__PORT" in err
     assert "WATTLINE_TEST_LOG_LEVEL" in err
@@ -153,7 +153,7 @@ def test_wrong_settings_are_named_without_a_traceback() -> None:
 def test_permanent_errors_end_a_service_with_their_message() -> None:
     """A PermanentError in any task ends the process with status 1 and one line."""
     with service(WATTLINE_TEST_LOG_LEVEL="error") as process:
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "wattline test: wrong credentials; set another password" in err
     assert "Traceback" not in err

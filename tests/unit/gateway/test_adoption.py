@@ -84,6 +84,9 @@ def test_another_published_spec_is_pinned() -> None:
         ({"meters": {"LGZ:2": {"spec": GENERIC}}}, "meters"),
         ({"meters": {"LGZ:1": {"spec": "nobody@1"}}}, "meters.LGZ:1.spec"),
         ({"hash": "0"}, "payload"),
+        ({"parameters": {"log_level": "debug", "reading_intervall_s": 5}}, "parameters.reading_intervall_s"),
+        ({"parameter": {"log_level": "debug"}}, "parameter"),
+        ({"meters": {"LGZ:1": {"sepc": OTHER}}}, "meters.LGZ:1.sepc"),
     ],
 )
 def test_what_can_not_be_adopted_is_refused_by_field(fields: dict[str, Any], field: str) -> None:

@@ -14,7 +14,7 @@ from grafana_foundation_sdk.models.alerting import Rule
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from grafana.boards.base import MADE_TAG, PREFIX
-from grafana.build import HOME, alerting_file, dashboards, main, plain, rendered
+from grafana.build import HOME, alerting_file, dashboards, main, plain, rendered, write
 from grafana.rules import rules
 from grafana.settings import GrafanaSettings
 from grafana.sketch import main as draw
@@ -58,11 +58,18 @@ def test_check_refuses_what_is_stale_missing_or_too_much(tmp_path: Path) -> None
     (tmp_path / "dashboards" / "wattline-gone.json").write_text("{}")
     stale = CliRunner().invoke(main, ["--check", "--folder", str(tmp_path)])
     assert stale.exit_code == 1
-    for name in ("wattline-fleet.json", "wattline-gone.json", "alerting/wattline.yaml"):
+    names = ["wattline-fleet.json", "wattline-gone.json"]
+    names += [f"{kind}/wattline.yaml" for kind in ("alerting", "datasources", "dashboards")]
+    for name in names:
         assert name in stale.output
     assert CliRunner().invoke(main, ["--folder", str(tmp_path)]).exit_code == 0
     assert CliRunner().invoke(main, ["--check", "--folder", str(tmp_path)]).exit_code == 0
     assert not (tmp_path / "dashboards" / "wattline-gone.json").exists()
+    source = tmp_path / "provisioning" / "datasources" / "wattline.yaml"
+    assert source.exists()
+    write(tmp_path, GrafanaSettings(datasource_uid="other"))
+    assert not source.exists(), "it would bring back a data source that nothing asks"
+    assert CliRunner().invoke(main, ["--folder", str(tmp_path)]).exit_code == 0
     assert CliRunner().invoke(draw, ["--check", "--folder", str(tmp_path)]).exit_code == 1
 
 
@@ -192,12 +199,16 @@ def test_the_alerting_file_is_one_that_grafana_reads() -> None:
         assert {"uid", "title", "condition", "data", "for", "noDataState", "execErrState", "labels"} <= set(rule)
         assert not {"folderUID", "orgID", "ruleGroup"} & set(rule)
     point = {"name": "ops", "type": "webhook", "settings": {"url": "http://hook.example/a$b"}}
-    made = alerting_file(GrafanaSettings(contact_points=[point]))  # type: ignore[list-item]
+    route = {"contact": "ops", "match": {"meter": "a$b"}}
+    settings = GrafanaSettings(contact_points=[point], routes=[route])  # type: ignore[list-item]
+    made = alerting_file(settings)
     (contact,) = made["contactPoints"]
     assert contact["name"] == "Wattline ops"
     assert contact["receivers"][0]["settings"]["url"] == "http://hook.example/a$$b"
     assert made["policies"][0]["receiver"] == "Wattline ops"
-    assert made["policies"][0]["routes"][0]["object_matchers"] == [["platform", "=", "wattline"]]
+    (ours,) = made["policies"][0]["routes"]
+    assert ours["object_matchers"] == [["platform", "=", "wattline"]]
+    assert ours["routes"][0]["object_matchers"] == [["meter", "=", "a$$b"]]
 
 
 def test_the_data_source_is_provisioned_from_the_environment() -> None:
@@ -209,6 +220,19 @@ def test_the_data_source_is_provisioned_from_the_environment() -> None:
     assert source["database"] == source["jsonData"]["database"] == "$WATTLINE_DB_NAME"
     assert source["jsonData"]["timescaledb"] is True
     assert source["secureJsonData"] == {"password": "$WATTLINE_GRAFANA_DB_PASSWORD"}
+
+
+def test_the_data_source_file_follows_the_settings() -> None:
+    """A host of the settings is written with $ escaped, the password never; another data source is left alone."""
+    database = {"host": "db.example", "port": 6432, "name": "watt$line", "password": "secret$"}
+    made = rendered(GrafanaSettings(datasource_uid="other", db=database))  # type: ignore[arg-type]
+    text = made["provisioning/datasources/wattline.yaml"]
+    (source,) = yaml.safe_load(text)["datasources"]
+    assert (source["uid"], source["url"], source["database"]) == ("other", "db.example:6432", "watt$$line")
+    assert source["jsonData"]["sslmode"] == "require"
+    assert source["secureJsonData"] == {"password": "$WATTLINE_GRAFANA_DB_PASSWORD"}
+    assert "secret" not in text
+    assert "provisioning/datasources/wattline.yaml" not in rendered(GrafanaSettings(datasource_uid="other"))
 
 
 def test_the_dashboards_are_provisioned_from_a_folder() -> None:

@@ -122,7 +122,7 @@ def test_no_text_breaks_it(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("unit", ["=", '""' + " " * 50, "/*", "{", "0x", "\\x", "*\n", "00\n", "# ", "hH", "0000 00\n"])
-@pytest.mark.timeout(5)
+@pytest.mark.timeout(20)
 def test_no_text_keeps_it_busy(unit: str) -> None:
     """A quarter of a megabyte of whatever repeats is dealt with at once."""
     text = "00000000 " + "00 " * 16 + "\n" + unit * (250_000 // len(unit))

@@ -359,7 +359,7 @@ def test_no_bytes_break_the_explanation(data: bytes, mine: bool) -> None:
         json.dumps(explain_nothing(data).document(walk=False))
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     "unit",
     [

@@ -1,0 +1,7 @@
+-- The passwords of the roles that `wattline migrate` makes, for psql, from its environment.
+\getenv ingestor WATTLINE_INGESTOR_DB_PASSWORD
+\getenv gateway WATTLINE_GATEWAY_DB_PASSWORD
+\getenv grafana WATTLINE_GRAFANA_DB_PASSWORD
+ALTER ROLE wattline_ingestor PASSWORD :'ingestor';
+ALTER ROLE wattline_gateway PASSWORD :'gateway';
+ALTER ROLE wattline_grafana PASSWORD :'grafana';
