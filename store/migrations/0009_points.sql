@@ -70,7 +70,7 @@ SELECT s.id AS stay_id, s.meter_id, s.point_id, s.installed_at, s.removed_at,
        CASE WHEN b.left_at IS NOT NULL OR EXISTS (
                 SELECT FROM meter_stay o WHERE o.point_id = s.point_id AND (o.installed_at, o.id) < (s.installed_at, s.id))
             THEN greatest(s.installed_at - interval '15 minutes', b.left_at) ELSE '-infinity' END AS from_at,
-       coalesce(greatest(a.comes_at - interval '15 minutes', s.removed_at), 'infinity') AS until_at
+       CASE WHEN a.comes_at IS NULL THEN 'infinity' ELSE greatest(a.comes_at - interval '15 minutes', s.removed_at) END AS until_at
 FROM meter_stay s
 CROSS JOIN LATERAL (
     SELECT max(o.removed_at) AS left_at FROM meter_stay o

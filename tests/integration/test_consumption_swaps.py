@@ -65,15 +65,16 @@ async def swapped(store: Store) -> None:
     await store.add(4, ("2026-03-10T12:00Z", 12357.6), ("2026-03-10T13:00Z", 12358.0))
     await read(store, old, "closing", "2026-03-09 12:00Z", 506.5)
     await read(store, new, "opening", "2026-03-09 12:00Z", 12345.6)
-    # 3 and 4: a meter leaves 3 for 4, and counted elsewhere in between; its successor at 3 had readings from before
-    await stay(store, 3, 5, "2026-01-01Z", "2026-03-10 01:20Z")
+    # 3 and 4: a meter, whose clock is ahead, leaves 3 for 4, and counted elsewhere in between; its successor at 3 had
+    # readings from before
+    await stay(store, 3, 5, "2026-01-01Z", "2026-03-10 01:10Z")
     await stay(store, 4, 5, "2026-03-10 05:10Z")
     await stay(store, 3, 6, "2026-03-10 01:30Z")
     await store.add(5, ("2026-03-10T00:00Z", 300.0), ("2026-03-10T01:00Z", 301.0), ("2026-03-10T01:20Z", 301.5))
     await store.add(5, ("2026-03-10T05:10Z", 340.0), ("2026-03-10T06:00Z", 341.0), ("2026-03-10T07:00Z", 343.0))
     await store.add(6, ("2026-03-01T00:00Z", 10.0), ("2026-03-10T01:30Z", 70.0), ("2026-03-10T02:00Z", 70.4))
     # 5: as the gateway finds them in the readings, one of which is a last zero
-    await stay(store, 5, 7, "2026-01-01Z", "2026-03-10 01:30Z")
+    await stay(store, 5, 7, "2026-01-01Z", "2026-03-10 01:20Z")
     await stay(store, 5, 8, "2026-03-10 01:30Z")
     await store.add(7, ("2026-03-10T00:00Z", 100.0), ("2026-03-10T01:00Z", 102.0), ("2026-03-10T01:29Z", 0.0))
     await store.add(8, ("2026-03-10T01:30Z", 0.0), ("2026-03-10T02:00Z", 0.5), ("2026-03-10T03:00Z", 1.0))
