@@ -9,9 +9,10 @@ from pydantic import Field, StringConstraints
 from broker.messages import At, Message
 from gateway.api_devices import text_cursor
 from gateway.api_models import ApiModel, PageQuery, encode_cursor
-from gateway.api_route import Answer, Call, Route
+from gateway.api_route import Answer, Call, Route, read_body
 from gateway.layers import Problem
 from gateway.problem import ApiError, not_found
+from gateway.registers import RegisterRead, enter
 from gateway.sql import load
 from store.pool import Pool
 
@@ -24,8 +25,8 @@ class PointsQuery(PageQuery):
     device: str | None = Field(default=None, description="Only points of this device.")
 
 
-class RenameQuery(ApiModel):
-    """Who renames a point."""
+class AuthorQuery(ApiModel):
+    """Who changes a point."""
 
     author: str = Field(default="api", min_length=1, max_length=64, pattern=r"^[^\x00-\x1f]*$")
 
@@ -43,6 +44,7 @@ class RegisterView(ApiModel):
     unit: str
     value: float
     at: At
+    read_by: str | None = Field(default=None, description="Who read it from the meter; the nearest reading where null.")
 
 
 class PointSummary(ApiModel):
@@ -95,11 +97,16 @@ class PointRoutes:
         one = "/points/{point}"
         shown = "A point of delivery with all meters that stood there, and their registers."
         renamed = "Rename a point of delivery."
+        read = (
+            "Enter a register as it was read from a meter that came or went; consumption counts to it, or from it on."
+        )
         return [
             Route("GET", "/points", "listPoints", "Points of delivery by name.", self.page, PointPage, PointsQuery),
             Route("GET", one, "getPoint", shown, self.detail, PointDetail, path_fields=fields),
-            Route("PATCH", one, "renamePoint", renamed, self.rename, PointSummary, RenameQuery, PointPatch, fields),
-        ]
+            Route("PUT", f"{one}/registers", "enterRegister", read, self.enter, PointDetail, AuthorQuery, RegisterRead,
+                  fields),
+            Route("PATCH", one, "renamePoint", renamed, self.rename, PointSummary, AuthorQuery, PointPatch, fields),
+        ]  # fmt: skip
 
     async def page(self, call: Call) -> Answer:
         """GET /points."""
@@ -124,9 +131,17 @@ class PointRoutes:
         )
         return Answer(PointDetail(**summary.model_dump(), stays=stays))
 
+    async def enter(self, call: Call) -> Answer:
+        """PUT /points/{point}/registers."""
+        query: AuthorQuery = call.query
+        summary = await self._summary(call.path["point"])
+        async with self._pool.acquire() as connection, connection.transaction():
+            await enter(connection, summary.id, read_body(RegisterRead, call), query.author)
+        return await self.detail(call)
+
     async def rename(self, call: Call) -> Answer:
         """PATCH /points/{point}."""
-        query: RenameQuery = call.query
+        query: AuthorQuery = call.query
         summary, name = await self._summary(call.path["point"]), call.changes["name"].strip()
         try:
             await self._pool.execute(load("rename_point"), summary.id, name, query.author)

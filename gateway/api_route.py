@@ -1,10 +1,11 @@
 """One route of the API as data, and what turns requests into calls and results into responses."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import asyncpg
 import structlog
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
@@ -17,6 +18,8 @@ from gateway.problem import ApiError, invalid
 log = structlog.get_logger()
 
 PREFIX = "/api/v1"
+SILENT_S = 300.0
+"""A client that takes nothing of a stream for so long is given up."""
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -69,7 +72,7 @@ class Asked:
 class Stream:
     """A body that is made while it is sent."""
 
-    parts: AsyncIterator[bytes]
+    parts: AsyncGenerator[bytes, None]
     media: str
     headers: dict[str, str]
 
@@ -160,15 +163,33 @@ async def _send(request: web.Request, stream: Stream, headers: dict[str, str]) -
     response = web.StreamResponse(headers=headers | stream.headers | {"Content-Type": stream.media})
     await response.prepare(request)
     try:
-        async for part in stream.parts:
-            await response.write(part)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError) as error:
+        async with contextlib.aclosing(stream.parts) as parts:
+            async for part in parts:
+                if not await _taken(response, part):
+                    log.info("stream_left", path=request.path)
+                    _break(request)
+                    return response
+    except BaseException as error:
         log.warning("stream_broken", path=request.path, reason=str(error) or type(error).__name__)
-        if request.transport is not None:
-            request.transport.abort()
-        return response
+        _break(request)
+        raise
     await response.write_eof()
     return response
+
+
+async def _taken(response: web.StreamResponse, part: bytes) -> bool:
+    """Whether the client took a part, and did not leave or stop reading."""
+    try:
+        async with asyncio.timeout(SILENT_S):
+            await response.write(part)
+    except (OSError, TimeoutError):
+        return False
+    return True
+
+
+def _break(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()
 
 
 class NoQuery(ApiModel):

@@ -21,6 +21,8 @@ _NARROWEST = {
     "1mo": timedelta(days=366),
 }
 _BUCKETS_A_DAY = {"15m": 96.0, "1h": 24.0, "1d": 1.0, "1mo": 1 / 28}
+_FEWEST_BUCKETS = 4
+"""A page of consumption is at least so wide: each costs a look at the readings around it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,5 +105,10 @@ class Export:
 
     def _width(self) -> timedelta:
         """A stretch of time that holds about a page."""
-        span = self._selection.end - self._selection.start
-        return max(_NARROWEST[self._selection.step], span / max(1.0, self.rows / PAGE_ROWS))
+        chosen = self._selection
+        if chosen.query == "export_consumption":
+            # rows that no reading stands for, over long silences, count too: so this is of all that may come
+            a_day = _BUCKETS_A_DAY[chosen.step]
+            return timedelta(days=max(_FEWEST_BUCKETS, PAGE_ROWS // len(self.series)) / a_day)
+        span = chosen.end - chosen.start
+        return max(_NARROWEST[chosen.step], span / max(1.0, self.rows / PAGE_ROWS))

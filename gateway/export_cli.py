@@ -80,9 +80,8 @@ async def _fetch(url: URL, token: str | None, file: Path, *, counts_rows: bool) 
                 growing.unlink(missing_ok=True)
     except (aiohttp.ClientError, TimeoutError) as error:
         reason = str(error) or "no answer in time"
-        raise ServiceUnreachableError(
-            f"the export from {url.origin()} broke off: {reason}; nothing was kept"
-        ) from error
+        left = "what was written is not whole" if file == STDOUT else "nothing was kept"
+        raise ServiceUnreachableError(f"the export from {url.origin()} broke off: {reason}; {left}") from error
 
 
 def _rows_of_parquet(file: Path) -> int:

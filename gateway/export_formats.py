@@ -3,7 +3,7 @@
 import asyncio
 import csv
 import io
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -43,7 +43,7 @@ _COLUMNS: dict[str, tuple[tuple[str, pa.DataType], ...]] = {
 }
 
 
-def encoded(export: Export, selection: Selection, form: str) -> AsyncIterator[bytes]:
+def encoded(export: Export, selection: Selection, form: str) -> AsyncGenerator[bytes, None]:
     """The whole file, in parts; an export without rows has its header at least."""
     return _csv(export, selection) if form == "csv" else _parquet(export, selection)
 
@@ -62,7 +62,7 @@ def _getters(export: Export, selection: Selection) -> list[tuple[str, Callable[[
     return [(name, named(name) if name in names else plain(name)) for name, _ in _COLUMNS[selection.query]]
 
 
-async def _csv(export: Export, selection: Selection) -> AsyncIterator[bytes]:
+async def _csv(export: Export, selection: Selection) -> AsyncGenerator[bytes, None]:
     getters = _getters(export, selection)
     yield (",".join(name for name, _ in getters) + "\r\n").encode()
 
@@ -107,27 +107,28 @@ class _Pipe(io.RawIOBase):
         return b"".join(parts)
 
 
-async def _parquet(export: Export, selection: Selection) -> AsyncIterator[bytes]:
+async def _parquet(export: Export, selection: Selection) -> AsyncGenerator[bytes, None]:
     getters = _getters(export, selection)
     schema = pa.schema(list(_COLUMNS[selection.query]))
     pipe = _Pipe()
     writer = await asyncio.to_thread(pq.ParquetWriter, pipe, schema, compression="zstd")
 
-    def add(rows: list[Any]) -> None:
-        columns = [
+    def columns(rows: list[Any]) -> pa.RecordBatch:
+        arrays = [
             pa.array([get(row) for row in rows], type=field.type)
             for (_, get), field in zip(getters, schema, strict=True)
         ]
-        writer.write_table(pa.Table.from_arrays(columns, schema=schema))
+        return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
-    waiting: list[Any] = []
+    # pages wait as columns, which take a tenth of what their records do
+    waiting: list[pa.RecordBatch] = []
     async for rows in export.pages():
-        waiting += rows
-        if len(waiting) >= GROUP_ROWS:
-            await asyncio.to_thread(add, waiting)
+        waiting.append(await asyncio.to_thread(columns, rows))
+        if sum(batch.num_rows for batch in waiting) >= GROUP_ROWS:
+            await asyncio.to_thread(writer.write_table, pa.Table.from_batches(waiting))
             waiting = []
             yield pipe.take()
     if waiting:
-        await asyncio.to_thread(add, waiting)
+        await asyncio.to_thread(writer.write_table, pa.Table.from_batches(waiting))
     await asyncio.to_thread(writer.close)
     yield pipe.take()

@@ -33,6 +33,11 @@ class PointClient(ConfigClient):
         url = self._at("points", point).with_query(author=author)
         return await self._call("PATCH", url, {"name": name})
 
+    async def read(self, point: int, register: dict[str, Any], author: str) -> dict[str, Any]:
+        """Enter a register that somebody read; answers the point with its stays."""
+        url = (self._base / "points" / str(point) / "registers").with_query(author=author)
+        return await self._call("PUT", url, register)
+
 
 @click.group()
 @click.option("--url", envvar="WATTLINE_URL", default=DEFAULT_URL, show_default=True, show_envvar=True, callback=_url,
@@ -73,14 +78,47 @@ def rename(client: PointClient, which: str, name: str, author: str, as_json: boo
     """Call POINT (its id, or its present name) NAME."""
 
     async def renamed(api: PointClient) -> dict[str, Any]:
-        found = {one["name"]: one["id"] for one in await api.points(None)}
-        number = found.get(which, int(which) if which.isascii() and which.isdigit() else None)
-        if number is None:
-            raise click.ClickException(f"no point is called {which!r}: `wattline point list` shows them")
-        return await api.rename(number, name, author)
+        return await api.rename(await _number(api, which), name, author)
 
     answer = ask(client, renamed)
     click.echo(json.dumps(answer) if as_json else f"point {answer['id']} is called {answer['name']}")
+
+
+@point.command("read")
+@click.argument("which", metavar="POINT")
+@click.argument("meter")
+@click.argument("kind", type=click.Choice(["opening", "closing"]))
+@click.argument("obis")
+@click.argument("value", type=float, required=False)
+@click.option("--at", metavar="TIME", help="When it was read, RFC 3339; when the meter came or went without it.")
+@click.option("--withdraw", is_flag=True, help="In place of VALUE: back to what the readings say.")
+@click.option("--author", default=_user, help="Who read it; by default your login.")
+@as_json_option
+@click.pass_obj
+def read(
+    client: PointClient, which: str, meter: str, kind: str, obis: str, value: float | None, at: str | None,
+    withdraw: bool, author: str, as_json: bool,
+) -> None:  # fmt: skip
+    """Enter register OBIS as METER showed it when it came to POINT (opening) or left it (closing)."""
+    if withdraw == (value is not None):
+        raise click.UsageError("give VALUE, or --withdraw in its place")
+    register = {"meter": meter, "kind": kind, "obis": obis, "value": value} | ({"at": at} if at else {})
+
+    async def entered(api: PointClient) -> dict[str, Any]:
+        return await api.read(await _number(api, which), register, author)
+
+    answer = ask(client, entered)
+    said = "as the readings say" if withdraw else f"{value:.15g}, as {author} read it"
+    click.echo(json.dumps(answer) if as_json else f"{answer['name']}: {kind} register {obis} of {meter} is {said}")
+
+
+async def _number(api: PointClient, which: str) -> int:
+    """The id of a point by its name or id."""
+    found = {one["name"]: one["id"] for one in await api.points(None)}
+    number = found.get(which, int(which) if which.isascii() and which.isdigit() else None)
+    if number is None:
+        raise click.ClickException(f"no point is called {which!r}: `wattline point list` shows them")
+    return int(number)
 
 
 def _text(value: Any) -> str:

@@ -70,7 +70,7 @@ SELECT s.id AS stay_id, s.meter_id, s.point_id, s.installed_at, s.removed_at,
        CASE WHEN b.left_at IS NOT NULL OR EXISTS (
                 SELECT FROM meter_stay o WHERE o.point_id = s.point_id AND (o.installed_at, o.id) < (s.installed_at, s.id))
             THEN greatest(s.installed_at - interval '15 minutes', b.left_at) ELSE '-infinity' END AS from_at,
-       coalesce(greatest(a.comes_at - interval '15 minutes', s.removed_at), 'infinity') AS until_at
+       CASE WHEN a.comes_at IS NULL THEN 'infinity' ELSE greatest(a.comes_at - interval '15 minutes', s.removed_at) END AS until_at
 FROM meter_stay s
 CROSS JOIN LATERAL (
     SELECT max(o.removed_at) AS left_at FROM meter_stay o
@@ -162,10 +162,11 @@ UPDATE meter SET point_id = s.point_id FROM meter_stay s WHERE s.meter_id = mete
 CREATE FUNCTION stay_registers(stay integer, which text) RETURNS jsonb
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT coalesce(jsonb_agg(jsonb_build_object('obis', obis, 'unit', unit, 'value', value, 'at', at) ORDER BY obis, unit), '[]')
+    SELECT coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+               'obis', obis, 'unit', unit, 'value', value, 'at', at, 'read_by', read_by)) ORDER BY obis, unit), '[]')
     FROM meter_register WHERE stay_id = stay AND kind = which;
 END;
-COMMENT ON FUNCTION stay_registers IS 'Opening or closing registers of a stay as a list of obis, unit, value and at.';
+COMMENT ON FUNCTION stay_registers IS 'Opening or closing registers of a stay as a list of obis, unit, value, at and, where somebody did, read_by.';
 
 CREATE VIEW meter_swap AS
 SELECT n.id AS stay_id, n.point_id, p.name AS point, d.name AS device, n.installed_at AS at, a.key AS old_meter, b.key AS new_meter,

@@ -67,6 +67,26 @@ BEGIN
 END
 $$;
 
+-- Whether quarter-hours have a jump that readings are to be asked about. Not SQL, so that it is planned where it is called only.
+CREATE FUNCTION register_jumps(series integer, since timestamptz, until timestamptz, max_kw double precision) RETURNS boolean
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    found boolean;
+BEGIN
+    EXECUTE $sql$
+        SELECT bool_or(q.rise > $4 / 4 OR q.step > $4 * greatest(0.25, q.hours))
+        FROM (
+            SELECT last_value - first_value AS rise, first_value - lag(last_value) OVER o AS step,
+                   date_part('epoch', first_at - lag(last_at) OVER o) / 3600 AS hours
+            FROM rollup_15m
+            WHERE series_id = $1 AND bucket >= $2 AND bucket < $3
+            WINDOW o AS (ORDER BY bucket)
+        ) q
+        $sql$ INTO found USING series, since, until, max_kw;
+    RETURN coalesce(found, false);
+END
+$$;
+
 -- How high the register stood before it last fell to where it stands now, and how low it was since; null where it never did.
 CREATE FUNCTION register_fall(series integer, stands double precision, floor timestamptz, since timestamptz)
 RETURNS TABLE (top double precision, low double precision) LANGUAGE sql STABLE AS $$
@@ -229,10 +249,11 @@ DECLARE
                               WHEN '1d' THEN interval '3 days' ELSE interval '63 days' END;
     near interval := CASE step WHEN '15m' THEN interval '90 seconds' WHEN '1h' THEN interval '6 minutes'
                                ELSE interval '15 minutes' END;
+    early timestamptz := CASE step WHEN '1mo' THEN bucket_start('1mo', low - pad) ELSE low - pad END;
 BEGIN
     RETURN QUERY EXECUTE format($sql$
         WITH wanted AS MATERIALIZED (
-            SELECT s.id, CASE WHEN s.unit IN ('kWh', 'kvarh', 'kVAh') THEN store_max_power_kw() ELSE 'Infinity' END AS max_kw
+            SELECT s.id, CASE WHEN s.unit IN ('kWh', 'kvarh', 'kVAh') THEN $9 ELSE 'Infinity' END AS max_kw
             FROM series s JOIN meter m ON m.id = s.meter_id
             WHERE s.kind = 'register' AND %1$s AND (m.removed_at IS NULL OR m.removed_at > $1 OR EXISTS (
                 SELECT FROM meter_register g WHERE g.meter_id = m.id AND g.obis = s.obis AND g.unit = s.unit AND g.at > $1))
@@ -267,35 +288,38 @@ BEGIN
             JOIN wanted w ON w.id = c.series_id
             WINDOW o AS (PARTITION BY c.series_id ORDER BY c.bucket, c.first_at)
         ), steep AS MATERIALIZED (
-            -- so much in a quarter-hour that no meter has the power for it; a day may well
+            -- so much from one reading to the next that no meter has the power for it, which a day may well have
             SELECT DISTINCT d.series_id
             FROM (
-                SELECT r.series_id, r.bucket, bucket_end(%6$L, r.bucket) AS bucket_end, r.last_value - r.first_value AS rise,
-                       w.max_kw, %7$s AS jumped
-                FROM %8$I r JOIN wanted w ON w.id = r.series_id
-                WHERE r.bucket >= $4 AND r.bucket < $5 AND %3$s
-                WINDOW o AS (PARTITION BY r.series_id ORDER BY r.bucket)
-            ) d LEFT JOIN LATERAL (
-                SELECT max(q.last_value - q.first_value) AS most, sum(q.last_value - q.first_value) AS rise FROM rollup_15m q
-                WHERE q.series_id = d.series_id AND q.bucket >= d.bucket AND q.bucket < d.bucket_end
-            ) q ON d.rise > d.max_kw / 4
-            WHERE d.jumped OR q.most > d.max_kw / 4 OR d.rise - q.rise > d.max_kw / 4
+                SELECT f.series_id, f.bucket, f.max_kw FROM followed f WHERE NOT %6$L AND last_value - first_value > f.max_kw / 4
+                UNION ALL
+                SELECT w.id, y.month, w.max_kw
+                FROM (
+                    SELECT r.series_id, date_trunc('month', r.bucket, store_zone()) AS month, max(last_value - first_value) AS rise,
+                           max(last_value) - min(first_value) - sum(last_value - first_value) AS between_days
+                    FROM rollup_1d r
+                    WHERE %6$L AND r.bucket >= $4 AND r.bucket < $5 AND %3$s
+                    GROUP BY 1, 2
+                ) y JOIN wanted w ON w.id = y.series_id
+                WHERE greatest(y.rise, y.between_days) > w.max_kw / 4
+            ) d
+            WHERE register_jumps(d.series_id, d.bucket, bucket_end(%4$L, d.bucket), d.max_kw)
         ), stood AS MATERIALIZED (
             -- where a register stood higher once, a fall of then may end here
             SELECT b.series_id, max(b.max_value) AS top
             FROM (
                 SELECT r.series_id, r.max_value FROM rollup_1mo r WHERE r.bucket < $7 AND %3$s
                 UNION ALL
-                SELECT r.series_id, r.max_value FROM rollup_1d r WHERE r.bucket >= $7 AND r.bucket < $8 AND %3$s
+                SELECT r.series_id, r.max_value FROM rollup_1d r WHERE NOT %6$L AND r.bucket >= $7 AND r.bucket < $8 AND %3$s
                 UNION ALL
-                SELECT r.series_id, r.max_value FROM rollup_15m r WHERE r.bucket >= $8 AND r.bucket < $4 AND %3$s
+                SELECT r.series_id, r.max_value FROM rollup_15m r WHERE %7$L AND r.bucket >= $8 AND r.bucket < $4 AND %3$s
             ) b
             GROUP BY b.series_id
         ), extent AS (
             SELECT f.series_id, max(f.max_kw) AS max_kw, min(first_at) AS first_at, max(last_at) AS last_at,
                    bool_or(coalesce(before > first_value OR (before = 0 AND first_value > 0)
-                                    OR first_value - before > f.max_kw * greatest(0.25, extract(epoch FROM first_at - before_at) / 3600),
-                                    false)
+                                    OR (first_value - before > f.max_kw / 4
+                                        AND first_value - before > f.max_kw * date_part('epoch', first_at - before_at) / 3600), false)
                            OR min_value < first_value OR max_value > last_value OR (first_value = 0 AND last_value > 0))
                    OR coalesce(max(s.top) > min(first_value), false)
                    OR f.series_id IN (SELECT s.series_id FROM steep s) OR f.series_id IN (SELECT s.series_id FROM swapped s) AS odd
@@ -306,7 +330,7 @@ BEGIN
             SELECT e.*, p.stay_id, p.point_id, coalesce(p.from_at, '-infinity') AS from_at, coalesce(p.until_at, 'infinity') AS until_at,
                    e.odd OR count(*) OVER (PARTITION BY e.series_id) > 1 AS traced
             FROM extent e
-            LEFT JOIN series_part p ON p.series_id = e.series_id AND p.from_at <= e.last_at AND p.until_at > e.first_at AND %9$s
+            LEFT JOIN series_part p ON p.series_id = e.series_id AND p.from_at <= e.last_at AND p.until_at > e.first_at AND %8$s
         ), stand AS (
             SELECT c.bucket, c.series_id, c.first_at, c.first_value::numeric, c.last_at, c.last_value::numeric, NULL AS flag,
                    p.point_id, p.from_at
@@ -356,12 +380,10 @@ BEGIN
         CASE WHEN series_ids IS NULL THEN 'true' ELSE 'r.series_id = ANY ($3)' END,
         step,
         CASE step WHEN '15m' THEN '15 minutes' WHEN '1h' THEN '1 hour' WHEN '1d' THEN '1 day' ELSE '1 month' END,
-        CASE step WHEN '1mo' THEN '1d' ELSE step END,
-        CASE step WHEN '1mo' THEN 'r.first_value - lag(r.last_value) OVER o > w.max_kw * greatest(0.25,'
-                                  ' extract(epoch FROM r.first_at - lag(r.last_at) OVER o) / 3600)' ELSE 'false' END,
-        CASE step WHEN '1mo' THEN 'rollup_1d' ELSE 'close' END,
+        step = '1mo',
+        step IN ('15m', '1h'),
         CASE WHEN series_ids IS NULL THEN 'true' ELSE 'p.series_id = ANY ($3)' END)
-    USING low, high, series_ids, low - pad, high + pad, near, bucket_start('1mo', low - pad), bucket_start('1d', low - pad);
+    USING low, high, series_ids, early, high + pad, near, bucket_start('1mo', early), bucket_start('1d', early), store_max_power_kw();
 END
 $$;
 COMMENT ON FUNCTION consumption IS 'Consumption of registers by intervals of a step that start in [since, until); see docs/STORE.md.';
@@ -391,6 +413,6 @@ COMMENT ON FUNCTION consumption_1h IS 'As consumption_15m, by hour.';
 COMMENT ON FUNCTION consumption_1d IS 'As consumption_15m, by day of store_zone().';
 COMMENT ON FUNCTION consumption_1mo IS 'As consumption_15m, by month of store_zone().';
 
-REVOKE EXECUTE ON FUNCTION consumption, register_digits, register_points, register_fall, register_traced, reading_before,
-    reading_after FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION consumption, register_digits, register_points, register_jumps, register_fall, register_traced,
+    reading_before, reading_after FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION consumption TO wattline_ingestor, wattline_gateway, wattline_grafana;

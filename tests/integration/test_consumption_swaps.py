@@ -35,25 +35,22 @@ async def read(store: Store, stay_id: int, kind: str, at: str, value: float) -> 
     )  # fmt: skip
 
 
-async def of_point(store: Store, point: int, step: str, since: str, until: str) -> list[tuple[str, str]]:
-    """What the meters of a point consumed together: (start, kilowatt-hours)."""
+Point = list[tuple[str, str]]
+
+
+async def by_point(store: Store, step: str, since: str = "2026-03-01Z", until: str = "2026-04-01Z") -> dict[int, Point]:
+    """What the meters of each point consumed together: (start, kilowatt-hours)."""
     form = {"1h": "DD HH24", "15m": "DD HH24:MI", "1d": "MM-DD", "1mo": "YYYY-MM"}[step]
     rows = await store.rows(
-        f"SELECT to_char(bucket AT TIME ZONE store_zone(), '{form}'), trim_scale(sum(value))::text"  # noqa: S608 - the test's own text
+        f"SELECT point_id, to_char(bucket AT TIME ZONE store_zone(), '{form}'), trim_scale(sum(value))::text"  # noqa: S608 - the test's own text
         f" FROM consumption_{step}('{since}'::timestamptz, '{until}'::timestamptz)"
-        f" WHERE point_id = {point} GROUP BY bucket ORDER BY bucket"
+        " WHERE point_id IS NOT NULL GROUP BY point_id, bucket ORDER BY bucket"
     )
-    return [(start, value) for start, value in rows]
-
-
-async def totals(store: Store, point: int) -> set[str]:
-    """The sums over March at each step; one, if they agree."""
-    parts = [await of_point(store, point, step, "2026-03-01Z", "2026-04-01Z") for step in ("15m", "1h", "1d", "1mo")]
-    return {f"{sum(Decimal(value) for _, value in part).normalize():f}" for part in parts}
+    return {point: [row[1:] for row in rows if row[0] == point] for point in sorted({row[0] for row in rows})}
 
 
 async def swapped(store: Store) -> None:
-    """Houses 1 to 4; see the tests' figures."""
+    """Five houses and eight meters, of which one moves."""
     await fill(store, 8)
     await store.execute(POINTS)
     # 1: read by hand at 01:22, between the last reading of the old meter and the first of the new one
@@ -68,15 +65,16 @@ async def swapped(store: Store) -> None:
     await store.add(4, ("2026-03-10T12:00Z", 12357.6), ("2026-03-10T13:00Z", 12358.0))
     await read(store, old, "closing", "2026-03-09 12:00Z", 506.5)
     await read(store, new, "opening", "2026-03-09 12:00Z", 12345.6)
-    # 3 and 4: a meter leaves 3 for 4, and counted elsewhere in between; its successor at 3 had readings from before
-    await stay(store, 3, 5, "2026-01-01Z", "2026-03-10 01:20Z")
+    # 3 and 4: a meter, whose clock is ahead, leaves 3 for 4, and counted elsewhere in between; its successor at 3 had
+    # readings from before
+    await stay(store, 3, 5, "2026-01-01Z", "2026-03-10 01:10Z")
     await stay(store, 4, 5, "2026-03-10 05:10Z")
     await stay(store, 3, 6, "2026-03-10 01:30Z")
     await store.add(5, ("2026-03-10T00:00Z", 300.0), ("2026-03-10T01:00Z", 301.0), ("2026-03-10T01:20Z", 301.5))
     await store.add(5, ("2026-03-10T05:10Z", 340.0), ("2026-03-10T06:00Z", 341.0), ("2026-03-10T07:00Z", 343.0))
     await store.add(6, ("2026-03-01T00:00Z", 10.0), ("2026-03-10T01:30Z", 70.0), ("2026-03-10T02:00Z", 70.4))
     # 5: as the gateway finds them in the readings, one of which is a last zero
-    await stay(store, 5, 7, "2026-01-01Z", "2026-03-10 01:30Z")
+    await stay(store, 5, 7, "2026-01-01Z", "2026-03-10 01:20Z")
     await stay(store, 5, 8, "2026-03-10 01:30Z")
     await store.add(7, ("2026-03-10T00:00Z", 100.0), ("2026-03-10T01:00Z", 102.0), ("2026-03-10T01:29Z", 0.0))
     await store.add(8, ("2026-03-10T01:30Z", 0.0), ("2026-03-10T02:00Z", 0.5), ("2026-03-10T03:00Z", 1.0))
@@ -86,50 +84,33 @@ async def swapped(store: Store) -> None:
 
 async def test_a_point_counts_from_register_to_register(each_edition: Database) -> None:
     """To the old meter's closing register and from the new one's opening, in and out of readings, at each step."""
-    day = ("2026-03-10Z", "2026-03-11Z")
     async with store_of(each_edition) as store:
         await swapped(store)
         for _ in range(2):
-            assert await of_point(store, 1, "1h", *day) == [
-                ("10 00", "1.5"),
-                ("10 01", "2"),  # 8002.3 - 8001.5 and 12346.8 - 12345.6
-                ("10 02", "0.8"),
-                ("10 03", "0"),
-            ]
-            assert await of_point(store, 1, "1d", *day) == [("03-10", "4.3")]
+            steps = {step: await by_point(store, step) for step in ("15m", "1h", "1d", "1mo")}
+            assert {point: part for point, part in steps["1h"].items() if point != 2} == {
+                1: [("10 00", "1.5"), ("10 01", "2"), ("10 02", "0.8"), ("10 03", "0")],  # 01: 0.8 and 1.2
+                3: [("10 00", "1"), ("10 01", "0.9"), ("10 02", "0")],
+                4: [("10 05", "1"), ("10 06", "2"), ("10 07", "0")],
+                5: [("10 00", "2"), ("10 01", "0.5"), ("10 02", "0.5"), ("10 03", "0")],
+            }
+            assert steps["1d"][2] == [("03-09", "12"), ("03-10", "6.4")]
             # half a kilowatt from 02:00 on to the swap, and again from the swap on
-            assert await of_point(store, 2, "1h", "2026-03-09 03:00Z", "2026-03-09 05:00Z") == [
-                ("09 03", "0.5"),
-                ("09 04", "0.5"),
-            ]
-            assert await of_point(store, 2, "1h", "2026-03-09 11:00Z", "2026-03-09 13:00Z") == [
-                ("09 11", "0.5"),
-                ("09 12", "0.5"),
-            ]
-            assert await of_point(store, 2, "1d", "2026-03-09Z", "2026-03-11Z") == [
-                ("03-09", "12"),
-                ("03-10", "6.4"),
-            ]
-            assert await of_point(store, 3, "1h", *day) == [
-                ("10 00", "1"),
-                ("10 01", "0.9"),
-                ("10 02", "0"),
-            ]
-            assert await of_point(store, 4, "1h", *day) == [
-                ("10 05", "1"),
-                ("10 06", "2"),
-                ("10 07", "0"),
-            ]
-            assert await of_point(store, 5, "1h", *day) == [
-                ("10 00", "2"),
-                ("10 01", "0.5"),
-                ("10 02", "0.5"),
-                ("10 03", "0"),
-            ]
-            for point, total in ((1, "4.3"), (2, "18.4"), (3, "1.9"), (4, "3"), (5, "3")):
-                assert await totals(store, point) == {total}
-                assert await of_point(store, point, "1mo", "2026-03-01Z", "2026-04-01Z") == [("2026-03", total)]
+            assert steps["1h"][2][:2] == [("09 00", "0.5"), ("09 01", "0.5")]
+            assert [value for _, value in steps["1h"][2]] == ["0.5"] * 36 + ["0.4", "0"]
+            assert await by_point(store, "1h", "2026-03-09 11:00Z", "2026-03-09 13:00Z") == {
+                2: [("09 11", "0.5"), ("09 12", "0.5")]
+            }
+            assert steps["1mo"] == {
+                point: [("2026-03", total)] for point, total in enumerate(("4.3", "18.4", "1.9", "3", "3"), 1)
+            }
+            for parts in steps.values():
+                assert {point: [("2026-03", added(part))] for point, part in parts.items()} == steps["1mo"]
             await store.roll_up()
+
+
+def added(part: Point) -> str:
+    return f"{sum(Decimal(value) for _, value in part).normalize():f}"
 
 
 async def test_a_meter_counts_also_where_it_stands_at_no_point(each_edition: Database) -> None:

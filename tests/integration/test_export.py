@@ -3,10 +3,12 @@
 import asyncio
 import csv
 import io
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import aiohttp
+import asyncpg
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
@@ -71,6 +73,21 @@ async def test_formats_and_selections(broker: Broker, database: Database, monkey
 
         _, _, body = await get(running, **{"from": "2020-01-01T00:00:00Z", "to": "2020-01-02T00:00:00Z"})
         assert body == b"time,device,meter,obis,unit,value,source,clock\r\n"
+
+
+async def test_pages_of_silence_are_pages(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was consumed between two readings that lie months apart comes page by page, too."""
+    monkeypatch.setattr(exporting, "PAGE_ROWS", 500)
+    start, end = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC)
+    async with store_of(database) as store, asyncpg.create_pool(database.dsn(), min_size=1, max_size=1) as pool:
+        await store.execute(METERS)
+        for series in (1, 3, 5):
+            await store.add(series, ("2026-03-01T00:00Z", 100.0), ("2026-06-01T00:00Z", 2308.0))
+        selection = exporting.Selection(start, end, "1h", "consumption")
+        export = await exporting.Export.prepare(pool, selection)
+        sizes = [(len(page), sum(row["value"] for row in page)) async for page in export.pages()]
+    assert max(size for size, _ in sizes) <= 500
+    assert [sum(column) for column in zip(*sizes, strict=True)] == [3 * 92 * 24, 3 * 2208]
 
 
 @pytest.mark.parametrize(

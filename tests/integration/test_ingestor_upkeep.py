@@ -1,7 +1,8 @@
 """Roll-ups that the ingestor keeps up to date, one of several, also for what comes late."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
+from ingestor.settings import IngestorSettings
 from tests.faults.ingesting import device, ingesting, settings, table, until_equal
 from tests.servers import Broker, Database
 
@@ -44,3 +45,35 @@ async def test_the_ledger_is_summed_up(broker: Broker, database: Database) -> No
         await sender.readings(5)
         await until_equal(summed, 5)
         assert await running.metric("wattline_ingestor_ledger_behind_seconds") < 600
+
+
+async def test_month_old_readings_are_everywhere_within_the_stated_minute(broker: Broker, database: Database) -> None:
+    """From an outbox, in one batch with live ones, into days rolled up already: roll-ups and consumption have them."""
+    every_s = 1.0
+    stated_s = 60 - (IngestorSettings.model_fields["upkeep_every_s"].get_default() - every_s)
+    now = datetime.now(UTC).replace(microsecond=0)
+    old = now - timedelta(days=35)
+    of = settings(broker, database.dsn("wattline_ingestor"), upkeep_every_s=every_s, batch_wait_s=0.5)
+    async with table(database) as asked, device(broker) as sender, ingesting(of):
+
+        async def everywhere() -> list[object]:
+            of_then = "last_at < now() - interval '34 days'"
+            counted = [
+                await asked.value(f"SELECT coalesce(sum(readings), 0) FROM rollup_{step} WHERE {of_then}")  # noqa: S608 - the test's own text
+                for step in ("15m", "1h", "1d", "1mo")
+            ]
+            range_of_then = "now() - interval '40 days', now() - interval '34 days'"
+            used = await asked.value(f"SELECT coalesce(sum(value), 0) FROM consumption_1d({range_of_then})")  # noqa: S608 - the test's own text
+            return [*counted, int(used)]
+
+        # the first and the last of a quarter of an hour, live and a month ago
+        sender.start_at = old
+        early = [sender.payload(1)]
+        sender.start_at = old + timedelta(minutes=15)
+        await sender.send_all(early)
+        await until_equal(everywhere, [1, 1, 1, 1, 0], stated_s)
+        late = [sender.payload(1) for _ in range(3)]
+        sender.start_at = now - timedelta(minutes=5)
+        await sender.send_all([*late, *(sender.payload(1) for _ in range(3))])
+        await until_equal(everywhere, [4, 4, 4, 4, 3], stated_s)
+        assert await asked.value("SELECT count(*) FROM reading") == 7

@@ -27,6 +27,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS rolled_1d_series_id_bucket ON rolled_1d (serie
 CREATE UNIQUE INDEX IF NOT EXISTS rolled_1mo_series_id_bucket ON rolled_1mo (series_id, bucket);
 CREATE INDEX IF NOT EXISTS rolled_15m_bucket ON rolled_15m USING brin (bucket) WITH (pages_per_range = 16);
 CREATE INDEX IF NOT EXISTS rolled_1h_bucket ON rolled_1h USING brin (bucket) WITH (pages_per_range = 16);
+CREATE INDEX IF NOT EXISTS rolled_1d_bucket ON rolled_1d USING brin (bucket) WITH (pages_per_range = 16);
 COMMENT ON TABLE rolled_15m IS 'What view rollup_15m has before rollup_shown(step); the ingestor writes it.';
 COMMENT ON TABLE rolled_1h IS 'As rolled_15m, of whole hours.';
 COMMENT ON TABLE rolled_1d IS 'As rolled_15m, of whole days of store_zone().';
