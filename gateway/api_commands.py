@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from broker.commands import COMMANDS
 from broker.errors import ContractError
-from gateway.api_devices import CURSOR_FIX
+from gateway.api_cursors import CURSOR_FIX
 from gateway.api_models import Fault, encode_cursor
 from gateway.api_route import Answer, Call, Route
 from gateway.audience import Audience, parse_audience

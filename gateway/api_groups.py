@@ -7,7 +7,7 @@ from pydantic import Field, ValidationError
 from broker.errors import ContractError
 from broker.messages import At
 from broker.topics import NAME
-from gateway.api_devices import text_cursor
+from gateway.api_cursors import text_cursor
 from gateway.api_models import ApiModel, PageQuery, encode_cursor
 from gateway.api_route import Answer, Call, Route, require_match
 from gateway.database import Connection

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import binascii
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -87,5 +86,5 @@ def _octets(number: int, text: str) -> bytes:
         pass
     try:
         return base64.b64decode(digits, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise wrong(f"frames.{number}", "neither hex nor base64", "give the bytes of one frame as hex") from error
