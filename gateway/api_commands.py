@@ -60,7 +60,7 @@ class CommandRoutes:
     async def give(self, call: Call) -> Answer:
         """POST /devices/{device}/commands/{command}."""
         try:
-            arguments = CommandArguments.model_validate_json(call.body or b"{}").root
+            arguments = CommandArguments.model_validate_json(call.body or b"{}", strict=True).root
         except ValidationError as error:
             raise invalid(error, ["the command's arguments"]) from error
         device = call.path["device"]
@@ -72,7 +72,7 @@ class CommandRoutes:
     async def give_many(self, call: Call) -> Answer:
         """POST /commands."""
         try:
-            request = CommandRequest.model_validate_json(call.body)
+            request = CommandRequest.model_validate_json(call.body, strict=True)
         except ValidationError as error:
             raise invalid(error, list(CommandRequest.model_fields)) from error
         devices = await self._devices(request)

@@ -248,7 +248,7 @@ class StageRoutes:
 
 def _read(call: Call) -> tuple[StageBody, tuple[str, ...]]:
     try:
-        body = _BODY.validate_json(call.body)
+        body = _BODY.validate_json(call.body, strict=True)
         return body, parse_steps(body.steps)
     except ValidationError as error:
         raise invalid(error, list(StageBody.model_fields)) from error

@@ -38,7 +38,7 @@ class SpecDrafts:
     async def draft(self, payload: bytes) -> tuple[Draft, int]:
         """A proposal by a DraftRequest, with how many frames it was made from. Raises ApiError."""
         try:
-            request = DraftRequest.model_validate_json(payload)
+            request = DraftRequest.model_validate_json(payload, strict=True)
         except ValidationError as error:
             raise invalid(error, tuple(DraftRequest.model_fields)) from error
         frames = await self._frames(request)
