@@ -7,6 +7,7 @@ from pydantic import Field, StringConstraints
 from broker.messages import At
 from gateway.access import Role
 from gateway.api_models import ApiModel, PageQuery
+from gateway.layers import WHOLE
 
 TOKEN_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"  # noqa: S105 - a pattern
 ChangeKind = Literal["device", "desired", "reported", "event", "spec", "job", "command", "stage"]
@@ -31,7 +32,9 @@ class TokenRequest(ApiModel):
 
     name: Annotated[str, StringConstraints(pattern=TOKEN_NAME)] = Field(description="Whose or what for.")
     role: Role = Field(description="viewer reads, engineer changes, admin also makes tokens and reads the audit.")
-    days: int | None = Field(default=None, ge=1, le=3660, description="How long it is good for; for ever without it.")
+    days: Annotated[int, Field(ge=1, le=3660), WHOLE] | None = Field(
+        default=None, description="How long it is good for; for ever without it."
+    )
 
 
 class TokenView(ApiModel):

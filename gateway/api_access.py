@@ -14,9 +14,7 @@ from gateway.access_models import (
     TokenView,
     Whoami,
 )
-from gateway.api_cursors import timed_cursor
-from gateway.api_devices import CURSOR_FIX
-from gateway.api_models import encode_cursor
+from gateway.api_cursors import CURSOR_FIX, page_of, timed_cursor
 from gateway.api_route import Answer, Call, Route, read_body
 from gateway.layers import Problem
 from gateway.problem import ApiError, not_found, wrong
@@ -62,9 +60,9 @@ class AccessRoutes:
                 case _:
                     raise wrong("cursor", "this is no cursor of this list", CURSOR_FIX)
         rows = await self._pool.fetch(load("list_tokens"), after, query.revoked, query.limit + 1)
-        page = rows[: query.limit]
+        page, more = page_of(rows, query.limit, "id")
         items = tuple(TokenView(**{name: row[name] for name in TokenView.model_fields}) for row in page)
-        return Answer(TokenPage(items=items, next=encode_cursor(page[-1]["id"]) if len(rows) > query.limit else None))
+        return Answer(TokenPage(items=items, next=more))
 
     async def create(self, call: Call) -> Answer:
         """POST /tokens."""
@@ -92,8 +90,6 @@ class AccessRoutes:
         query: AuditQuery = call.query
         before = timed_cursor(query.cursor)
         rows = await self._pool.fetch(load("list_audit"), *before, query.actor, query.refused, query.limit + 1)
-        page = rows[: query.limit]
+        page, more = page_of(rows, query.limit, "at", "id")
         items = tuple(AuditLine(**{name: row[name] for name in AuditLine.model_fields}) for row in page)
-        more = len(rows) > query.limit
-        cursor = encode_cursor(page[-1]["at"].isoformat(), page[-1]["id"]) if more else None
-        return Answer(AuditPage(items=items, next=cursor))
+        return Answer(AuditPage(items=items, next=more))

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from broker.commands import COMMANDS
 from broker.errors import ContractError
-from gateway.api_devices import CURSOR_FIX
+from gateway.api_cursors import CURSOR_FIX
 from gateway.api_models import Fault, encode_cursor
 from gateway.api_route import Answer, Call, Route
 from gateway.audience import Audience, parse_audience
@@ -60,7 +60,7 @@ class CommandRoutes:
     async def give(self, call: Call) -> Answer:
         """POST /devices/{device}/commands/{command}."""
         try:
-            arguments = CommandArguments.model_validate_json(call.body or b"{}").root
+            arguments = CommandArguments.model_validate_json(call.body or b"{}", strict=True).root
         except ValidationError as error:
             raise invalid(error, ["the command's arguments"]) from error
         device = call.path["device"]
@@ -72,7 +72,7 @@ class CommandRoutes:
     async def give_many(self, call: Call) -> Answer:
         """POST /commands."""
         try:
-            request = CommandRequest.model_validate_json(call.body)
+            request = CommandRequest.model_validate_json(call.body, strict=True)
         except ValidationError as error:
             raise invalid(error, list(CommandRequest.model_fields)) from error
         devices = await self._devices(request)

@@ -144,7 +144,7 @@ def _order(body: bytes, query: DecodeQuery, content_type: str, shelf: Shelf) -> 
     if content_type != "application/json" and not _is_request(body):
         return Order(undress(body), _protocol(query.protocol), _spec(query.spec, shelf), query.walk)
     try:
-        asked = DecodeRequest.model_validate_json(body)
+        asked = DecodeRequest.model_validate_json(body, strict=True)
     except ValidationError as error:
         raise invalid(error, list(DecodeRequest.model_fields)) from error
     return Order(

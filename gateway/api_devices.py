@@ -3,13 +3,13 @@
 import json
 
 from broker.errors import ContractError
+from gateway.api_cursors import CURSOR_FIX
 from gateway.api_models import (
     DeviceDetail,
     DevicePage,
     DevicesQuery,
     DeviceSummary,
     MeterSummary,
-    PageQuery,
     encode_cursor,
 )
 from gateway.api_route import Answer, Call, Route
@@ -19,8 +19,6 @@ from gateway.problem import not_found, refused, wrong
 from gateway.sql import load
 from gateway.views import device_summary, drift, report_view
 from store.pool import Pool
-
-CURSOR_FIX = "take `next` of the page before, or leave it out"
 
 
 class DeviceRoutes:
@@ -107,11 +105,7 @@ def _place(query: DevicesQuery) -> tuple[str | None, str | None]:
     raise wrong("cursor", "this is no cursor of this list in this order", CURSOR_FIX)
 
 
-def text_cursor(query: PageQuery) -> str:
-    """The name after which a page begins. Raises ApiError for a cursor of another list."""
-    if query.cursor is None:
-        return ""
-    match query.cursor:
-        case [str() as name] if "\0" not in name:
-            return name
-    raise wrong("cursor", "this is no cursor of this list", CURSOR_FIX)
+async def require_device(pool: Pool, name: str | None) -> None:
+    """Refuse the name of a device that there is not; None is none. Raises ApiError 404."""
+    if name is not None and await pool.fetchval("SELECT id FROM device WHERE name = $1", name) is None:
+        raise not_found("device", name)

@@ -7,7 +7,7 @@ from pydantic import Field, ValidationError
 from broker.errors import ContractError
 from broker.messages import At
 from broker.topics import NAME
-from gateway.api_devices import text_cursor
+from gateway.api_cursors import text_cursor
 from gateway.api_models import ApiModel, PageQuery, encode_cursor
 from gateway.api_route import Answer, Call, Route, require_match
 from gateway.database import Connection
@@ -187,7 +187,7 @@ def _read(call: Call) -> tuple[GroupBody, Selector]:
         name = call.path["group"][:80]
         raise wrong("group", f"{name!r} is no group's name", NAME_RULE)
     try:
-        body = GroupBody.model_validate_json(call.body)
+        body = GroupBody.model_validate_json(call.body, strict=True)
         return body, parse_selector(body.selector)
     except ValidationError as error:
         raise invalid(error, list(GroupBody.model_fields)) from error

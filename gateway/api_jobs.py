@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateway.api_devices import CURSOR_FIX
+from gateway.api_cursors import CURSOR_FIX
 from gateway.api_models import encode_cursor
 from gateway.api_route import Answer, Call, Route
 from gateway.desired import configuring

@@ -93,7 +93,7 @@ class LabelRoutes:
 
 def _read(model: type[RootModel[Any]], body: bytes) -> dict[str, str | None]:
     try:
-        return dict(model.model_validate_json(body).root)
+        return dict(model.model_validate_json(body, strict=True).root)
     except ValidationError as error:
         raise invalid(error, ["names with texts"]) from error
 

@@ -4,8 +4,8 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from gateway.api_cursors import timed_cursor
-from gateway.api_devices import CURSOR_FIX, text_cursor
+from gateway.api_cursors import CURSOR_FIX, page_of, text_cursor, timed_cursor
+from gateway.api_devices import require_device
 from gateway.api_models import (
     FramePage,
     FrameView,
@@ -19,7 +19,6 @@ from gateway.api_models import (
     ReadingsQuery,
     ReadingView,
     SeriesView,
-    encode_cursor,
 )
 from gateway.api_route import Answer, Call, Route
 from gateway.meters import ADDRESSES
@@ -64,14 +63,10 @@ class MeterRoutes:
         """GET /meters."""
         query: MetersQuery = call.query
         after = text_cursor(query)
-        if query.device is not None:
-            known = await self._pool.fetchval("SELECT id FROM device WHERE name = $1", query.device)
-            if known is None:
-                raise not_found("device", query.device)
+        await require_device(self._pool, query.device)
         rows = await self._pool.fetch(load("list_meters"), after, query.device, query.removed, query.limit + 1)
-        items = tuple(MeterSummary(**dict(row)) for row in rows[: query.limit])
-        more = len(rows) > query.limit
-        return Answer(MeterPage(items=items, next=encode_cursor(items[-1].meter) if more else None))
+        page, more = page_of(rows, query.limit, "meter")
+        return Answer(MeterPage(items=tuple(MeterSummary(**dict(row)) for row in page), next=more))
 
     async def detail(self, call: Call) -> Answer:
         """GET /meters/{meter}."""
@@ -112,8 +107,7 @@ class MeterRoutes:
             after_series,
             query.limit + 1,
         )
-        page = rows[: query.limit]
-        more = len(rows) > query.limit
+        page, more = page_of(rows, query.limit, "at", "series_id")
         items = tuple(
             ReadingView(**{name: value for name, value in one.items() if name != "series_id"}) for one in page
         )
@@ -123,7 +117,7 @@ class MeterRoutes:
                 start=start,
                 end=end,
                 items=items,
-                next=encode_cursor(page[-1]["at"].isoformat(), page[-1]["series_id"]) if more else None,
+                next=more,
             )
         )
 
@@ -132,12 +126,11 @@ class MeterRoutes:
         query: PageQuery = call.query
         row = await self._meter(call)
         rows = await self._pool.fetch(load("list_frames"), row["id"], *timed_cursor(query.cursor), query.limit + 1)
-        page = rows[: query.limit]
+        page, more = page_of(rows, query.limit, "received_at", "id")
         items = tuple(
             FrameView(**{name: one[name] for name in FrameView.model_fields if name != "hex"}, hex=one["data"].hex())
             for one in page
         )
-        more = encode_cursor(page[-1]["received_at"].isoformat(), page[-1]["id"]) if len(rows) > query.limit else None
         return Answer(FramePage(meter=row["meter"], items=items, next=more))
 
     async def _meter(self, call: Call) -> Any:

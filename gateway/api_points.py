@@ -7,8 +7,9 @@ import asyncpg
 from pydantic import Field, StringConstraints
 
 from broker.messages import At, Message
-from gateway.api_devices import text_cursor
-from gateway.api_models import ApiModel, PageQuery, encode_cursor
+from gateway.api_cursors import page_of, text_cursor
+from gateway.api_devices import require_device
+from gateway.api_models import ApiModel, PageQuery
 from gateway.api_route import Answer, Call, Route, read_body
 from gateway.layers import Problem
 from gateway.problem import ApiError, not_found
@@ -112,14 +113,10 @@ class PointRoutes:
         """GET /points."""
         query: PointsQuery = call.query
         after = text_cursor(query)
-        if query.device is not None:
-            known = await self._pool.fetchval("SELECT id FROM device WHERE name = $1", query.device)
-            if known is None:
-                raise not_found("device", query.device)
+        await require_device(self._pool, query.device)
         rows = await self._pool.fetch(load("list_points"), after, query.device, query.limit + 1)
-        items = tuple(PointSummary(**dict(row)) for row in rows[: query.limit])
-        more = len(rows) > query.limit
-        return Answer(PointPage(items=items, next=encode_cursor(items[-1].name) if more else None))
+        page, more = page_of(rows, query.limit, "name")
+        return Answer(PointPage(items=tuple(PointSummary(**dict(row)) for row in page), next=more))
 
     async def detail(self, call: Call) -> Answer:
         """GET /points/{point}."""

@@ -199,7 +199,7 @@ class NoQuery(ApiModel):
 def read_body(model: type[M], call: Call) -> M:
     """The body of a route with `media`, as JSON. Raises ApiError."""
     try:
-        return model.model_validate_json(call.body)
+        return model.model_validate_json(call.body, strict=True)
     except ValidationError as error:
         raise invalid(error, list(model.model_fields)) from error
 

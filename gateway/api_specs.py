@@ -3,8 +3,7 @@
 import json
 
 from gateway.access import Role
-from gateway.api_devices import CURSOR_FIX
-from gateway.api_models import encode_cursor
+from gateway.api_cursors import CURSOR_FIX, page_of
 from gateway.api_route import Answer, Call, Route
 from gateway.problem import wrong
 from gateway.rollout_models import PublishQuery, SaveQuery
@@ -82,9 +81,8 @@ class SpecRoutes:
                 case _:
                     raise wrong("cursor", "this is no cursor of this list", CURSOR_FIX)
         rows = await self._pool.fetch(load("list_specs"), name, version, query.state, query.generic, query.limit + 1)
-        items = tuple(SpecSummary(**dict(row)) for row in rows[: query.limit])
-        more = len(rows) > query.limit
-        return Answer(SpecPage(items=items, next=encode_cursor(items[-1].spec, items[-1].version) if more else None))
+        page, more = page_of(rows, query.limit, "spec", "version")
+        return Answer(SpecPage(items=tuple(SpecSummary(**dict(row)) for row in page), next=more))
 
     async def detail(self, call: Call) -> Answer:
         """GET /specs/{name}/{version}."""

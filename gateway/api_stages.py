@@ -7,8 +7,8 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from broker.errors import ContractError
 from broker.messages import At
-from gateway.api_devices import CURSOR_FIX, text_cursor
-from gateway.api_models import MAX_VERSION, ApiModel, PageQuery, encode_cursor, exactly_one
+from gateway.api_cursors import CURSOR_FIX, page_of, text_cursor
+from gateway.api_models import MAX_VERSION, ApiModel, PageQuery, exactly_one
 from gateway.api_parameters import SCOPES, fields_of
 from gateway.api_route import Answer, Call, Route
 from gateway.database import Connection
@@ -201,9 +201,8 @@ class StageRoutes:
         """GET /stages."""
         query: StagesQuery = call.query
         rows = await self._pool.fetch(load("list_stages"), _before(query), query.state, query.limit + 1)
-        items = tuple(_stage_view(row) for row in rows[: query.limit])
-        more = len(rows) > query.limit
-        return Answer(StagePage(items=items, next=encode_cursor(items[-1].id) if more else None))
+        page, more = page_of(rows, query.limit, "id")
+        return Answer(StagePage(items=tuple(_stage_view(row) for row in page), next=more))
 
     async def get(self, call: Call) -> Answer:
         """GET /stages/{stage}."""
@@ -218,9 +217,8 @@ class StageRoutes:
             rows = await connection.fetch(
                 load("list_stage_devices"), _number(call), text_cursor(query), query.state, query.limit + 1
             )
-        items = tuple(StageDevice.model_validate(dict(row)) for row in rows[: query.limit])
-        more = len(rows) > query.limit
-        return Answer(StageDevicePage(items=items, next=encode_cursor(items[-1].device) if more else None))
+        page, more = page_of(rows, query.limit, "device")
+        return Answer(StageDevicePage(items=tuple(StageDevice.model_validate(dict(row)) for row in page), next=more))
 
     def _acting(self, verb: str) -> Callable[[Call], Awaitable[Answer]]:
         """POST /stages/{stage}:pause, :resume and :abort; the same again changes nothing."""
@@ -251,7 +249,7 @@ class StageRoutes:
 
 def _read(call: Call) -> tuple[StageBody, tuple[str, ...]]:
     try:
-        body = _BODY.validate_json(call.body)
+        body = _BODY.validate_json(call.body, strict=True)
         return body, parse_steps(body.steps)
     except ValidationError as error:
         raise invalid(error, list(StageBody.model_fields)) from error

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import binascii
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -39,7 +38,7 @@ class SpecDrafts:
     async def draft(self, payload: bytes) -> tuple[Draft, int]:
         """A proposal by a DraftRequest, with how many frames it was made from. Raises ApiError."""
         try:
-            request = DraftRequest.model_validate_json(payload)
+            request = DraftRequest.model_validate_json(payload, strict=True)
         except ValidationError as error:
             raise invalid(error, tuple(DraftRequest.model_fields)) from error
         frames = await self._frames(request)
@@ -87,5 +86,5 @@ def _octets(number: int, text: str) -> bytes:
         pass
     try:
         return base64.b64decode(digits, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise wrong(f"frames.{number}", "neither hex nor base64", "give the bytes of one frame as hex") from error

@@ -2,19 +2,13 @@
 
 import asyncio
 import json
-import logging
-from collections.abc import Iterator
-from typing import Any
 
-import pytest
-import structlog
-from click.testing import CliRunner, Result
 from pydantic import SecretStr
 
 from broker.topics import Kind
 from gateway.config_cli import config
+from tests.integration.cli_rig import typed
 from tests.integration.gateway_rig import (
-    Gateway,
     entered,
     free_port,
     gateway,
@@ -29,21 +23,6 @@ from tests.integration.gateway_rig import (
 from tests.servers import Broker, Database
 
 
-@pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    """The gateway runs in the same process: its log must not mingle with what the command prints."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    yield
-    structlog.reset_defaults()
-
-
-async def typed(running: Gateway | str, *words: str, **environment: Any) -> Result:
-    """Run the command in a thread of its own, as it brings its own event loop."""
-    url = running if isinstance(running, str) else running.url
-    runner = CliRunner()
-    return await asyncio.to_thread(runner.invoke, config, ["--url", url, *words], env=environment or None)
-
-
 async def test_get_and_set_a_device_and_the_fleet(broker: Broker, database: Database) -> None:
     """What is set shows with its layer; --wait tells what the device made of it; the history knows who and why."""
     await broker.add_device("d1")
@@ -54,27 +33,27 @@ async def test_get_and_set_a_device_and_the_fleet(broker: Broker, database: Data
     ):
         await send(device, broker.topics, Kind.REGISTRATION, "d1", registration())
         await until(lambda: seen.desired("d1"), "desired is retained")
-        fleet = await typed(running, "set", "--fleet", "log_level=debug", "obis_exclude=1-0:21.*,1-0:41.*")
+        fleet = await typed(running, config, "set", "--fleet", "log_level=debug", "obis_exclude=1-0:21.*,1-0:41.*")
         assert (fleet.exit_code, fleet.output) == (0, "fleet: own parameters version 1; 1 devices changed\n")
         words = ("set", "d1", "reading_interval_s=2.5", "--reason", "trial", "--author", "eva", "--wait", "20")
-        setting = asyncio.create_task(typed(running, *words))
+        setting = asyncio.create_task(typed(running, config, *words))
         await until(lambda: (d := seen.desired("d1")) and d.version == 3, "version 3 is retained")
         await send(device, broker.topics, Kind.REPORTED, "d1", report(3, reading_interval_s=2.5))
         done = await setting
         assert (done.exit_code, done.output) == (
             0, "d1: own parameters version 1; configuration version 3\nd1 applied configuration version 3\n"
         )  # fmt: skip
-        assert (await typed(running, "get", "d1", "reading_interval_s")).output == "2.5\n"
-        assert (await typed(running, "get", "--fleet", "log_level")).output == "debug\n"
-        shown = (await typed(running, "get", "d1")).output
+        assert (await typed(running, config, "get", "d1", "reading_interval_s")).output == "2.5\n"
+        assert (await typed(running, config, "get", "--fleet", "log_level")).output == "debug\n"
+        shown = (await typed(running, config, "get", "d1")).output
         lines = {line.split()[0]: line.split()[1:] for line in shown.splitlines()}
         assert lines["reading_interval_s"] == ["2.5", "device:d1"]
         assert lines["log_level"][:2] == ["debug", "fleet"]
         assert "device has info" in shown
         assert "configuration version 3, own parameters version 1; device: applied 3" in shown
-        whole = json.loads((await typed(running, "get", "d1", "--json")).output)
+        whole = json.loads((await typed(running, config, "get", "d1", "--json")).output)
         assert whole["effective"]["obis_exclude"] == ["1-0:21.*", "1-0:41.*"]
-        back = json.loads((await typed(running, "set", "d1", "reading_interval_s=null", "--json")).output)
+        back = json.loads((await typed(running, config, "set", "d1", "reading_interval_s=null", "--json")).output)
         assert back["effective"]["reading_interval_s"] == 10
     history = await rows(
         database, "SELECT author, reason FROM parameter_document WHERE scope = 'device:d1' ORDER BY id"
@@ -92,10 +71,10 @@ async def test_a_refusal_and_a_silence_end_with_status_3(broker: Broker, databas
     ):
         await send(device, broker.topics, Kind.REGISTRATION, "d1", registration())
         await until(lambda: seen.desired("d1"), "desired is retained")
-        silent = await typed(running, "set", "d1", "raw_frames=true", "--wait", "0.3")
+        silent = await typed(running, config, "set", "d1", "raw_frames=true", "--wait", "0.3")
         assert silent.exit_code == 3
         assert "d1 has not reported configuration version 2" in silent.output
-        setting = asyncio.create_task(typed(running, "set", "d1", "raw_frames=false", "--wait", "20"))
+        setting = asyncio.create_task(typed(running, config, "set", "d1", "raw_frames=false", "--wait", "20"))
         await until(lambda: (d := seen.desired("d1")) and d.version == 3, "version 3 is retained")
         await send(device, broker.topics, Kind.REPORTED, "d1", report(3, state="refused"))
         refused = await setting
@@ -132,14 +111,14 @@ async def test_mistakes_are_told_plainly(broker: Broker, database: Database) -> 
             ("set", "d1", "raw_frames"): "is no PARAMETER=VALUE",
         }
         for words, sentence in told.items():
-            result = await typed(running, *words, WATTLINE_TOKEN="s3cret")
+            result = await typed(running, config, *words, WATTLINE_TOKEN="s3cret")
             assert result.exit_code in (1, 2), words
             assert sentence in result.output, (words, result.output)
             assert "Traceback" not in result.output
-        assert "WATTLINE_TOKEN" in (await typed(running, "get", "d1")).output
-        assert "WATTLINE_TOKEN" in (await typed(running, "get", "d1", WATTLINE_TOKEN="wrong")).output
-    nowhere = await typed(f"http://127.0.0.1:{free_port()}", "get", "d1")
+        assert "WATTLINE_TOKEN" in (await typed(running, config, "get", "d1")).output
+        assert "WATTLINE_TOKEN" in (await typed(running, config, "get", "d1", WATTLINE_TOKEN="wrong")).output
+    nowhere = await typed(f"http://127.0.0.1:{free_port()}", config, "get", "d1")
     assert nowhere.exit_code == 1
     assert "no gateway answers at http://127.0.0.1:" in nowhere.output
-    assert "no address" in (await typed("localhost", "get", "d1")).output
+    assert "no address" in (await typed("localhost", config, "get", "d1")).output
     assert not await rows(database, "SELECT FROM parameter_document")

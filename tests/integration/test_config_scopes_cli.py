@@ -2,30 +2,18 @@
 
 import asyncio
 import json
-import logging
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-import structlog
-
 from broker.topics import Kind
+from gateway.config_cli import config
+from tests.integration.cli_rig import typed
 from tests.integration.gateway_rig import entered, gateway, gateway_settings, report, send, until, watching
-from tests.integration.test_config_cli import typed
 from tests.integration.test_parameter_layers import done, register, shown
 from tests.servers import Broker, Database
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-
-
-@pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    """The gateway runs in the same process: its log must not mingle with what the command prints."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    yield
-    structlog.reset_defaults()
 
 
 async def test_groups_history_rollback(broker: Broker, database: Database) -> None:
@@ -34,37 +22,41 @@ async def test_groups_history_rollback(broker: Broker, database: Database) -> No
         await register(broker, seen, "d1")
         await register(broker, seen, "d2", knows=("reading_interval_s",))
         await done(running, "PATCH", "/devices/d1/labels", {"site": "warsaw"})
-        made = await typed(running, "group", "set", "warsaw", "site=warsaw", "--priority", "5", "--reason", "pilot")
+        made = await typed(
+            running, config, "group", "set", "warsaw", "site=warsaw", "--priority", "5", "--reason", "pilot"
+        )
         assert made.output == "warsaw: 1 devices, 0 changed\n"
-        assert (await typed(running, "group", "list")).output.splitlines()[1].split()[:3] == [
+        assert (await typed(running, config, "group", "list")).output.splitlines()[1].split()[:3] == [
             "warsaw",
             "site=warsaw",
             "5",
         ]
-        assert "  d1" in (await typed(running, "group", "show", "warsaw")).output
-        setting = await typed(running, "set", "--group", "warsaw", "reading_interval_s=5", "log_level=debug")
+        assert "  d1" in (await typed(running, config, "group", "show", "warsaw")).output
+        setting = await typed(running, config, "set", "--group", "warsaw", "reading_interval_s=5", "log_level=debug")
         assert setting.output == "group warsaw: own parameters version 1; 1 devices changed\n"
         await until(lambda: shown(seen, "d1", "reading_interval_s") == 5, "the group's device has it")
         await typed(
-            running, "set", "--group", "warsaw", "reading_interval_s=7", "--author", "eva", "--reason", "slower"
+            running, config, "set", "--group", "warsaw", "reading_interval_s=7", "--author", "eva", "--reason", "slower"
         )
-        lines = (await typed(running, "history", "--group", "warsaw")).output.splitlines()
+        lines = (await typed(running, config, "history", "--group", "warsaw")).output.splitlines()
         assert lines[1].split()[0] == "2"
         assert "eva" in lines[1]
         assert "reading_interval_s: 5.0 -> 7.0" in lines[1]
-        diff = json.loads((await typed(running, "diff", "--group", "warsaw", "--from", "0", "--json")).output)
+        diff = json.loads((await typed(running, config, "diff", "--group", "warsaw", "--from", "0", "--json")).output)
         assert {one["field"] for one in diff["changes"]} == {"reading_interval_s", "log_level"}
-        back = await typed(running, "rollback", "--group", "warsaw", "--reason", "too slow")
+        back = await typed(running, config, "rollback", "--group", "warsaw", "--reason", "too slow")
         assert back.output == "group warsaw: own parameters version 3; 1 devices changed\n"
-        got = (await typed(running, "get", "d1")).output
+        got = (await typed(running, config, "get", "d1")).output
         assert {line.split()[0]: line.split()[2] for line in got.splitlines()[:-1]}["log_level"] == "group:warsaw"
-        left = await typed(running, "set", "--fleet", "raw_frames=true")
+        left = await typed(running, config, "set", "--fleet", "raw_frames=true")
         assert "raw_frames is left out for 1 whose software does not know it: d2" in left.output
-        assert "left out: its software does not know it" in (await typed(running, "get", "d2")).output
-        refused = await typed(running, "set", "d2", "raw_frames=false")
+        assert "left out: its software does not know it" in (await typed(running, config, "get", "d2")).output
+        refused = await typed(running, config, "set", "d2", "raw_frames=false")
         assert refused.exit_code == 1
         assert "raw_frames: the software of d2 does not know it" in refused.output
-        assert (await typed(running, "group", "remove", "warsaw")).output == "warsaw is removed, 1 devices changed\n"
+        assert (
+            await typed(running, config, "group", "remove", "warsaw")
+        ).output == "warsaw is removed, 1 devices changed\n"
 
 
 async def test_staged_changes_and_watching(broker: Broker, database: Database) -> None:
@@ -79,21 +71,21 @@ async def test_staged_changes_and_watching(broker: Broker, database: Database) -
         first = [json.loads(await asyncio.wait_for(watcher.stdout.readline(), 30)) for _ in range(2)]
         assert {(one["device"], one["desired_version"]) for one in first} == {("d1", 1), ("d2", 1)}
         words = ("set", "--fleet", "raw_frames=true", "--stage", "device=d1", "--stage", "60%,100%", "--settle", "30")
-        begun = await typed(running, *words, "--reason", "trial")
+        begun = await typed(running, config, *words, "--reason", "trial")
         assert "staged change 1 of fleet: 1 devices have it; steps device=d1, 60%, 100%" in begun.output
         await until(lambda: shown(seen, "d1", "raw_frames"), "the first device has it")
         async with entered(broker, "d1") as device:
             await send(device, broker.topics, Kind.REPORTED, "d1", report(2, raw_frames=True))
-        assert "(staged change 1)" in (await typed(running, "get", "d1")).output
-        listed = (await typed(running, "stages")).output.splitlines()[1].split()
+        assert "(staged change 1)" in (await typed(running, config, "get", "d1")).output
+        listed = (await typed(running, config, "stages")).output.splitlines()[1].split()
         assert listed[:3] == ["1", "fleet", "running"]
-        detail = json.loads((await typed(running, "stages", "1", "--json")).output)
+        detail = json.loads((await typed(running, config, "stages", "1", "--json")).output)
         assert [one["device"] for one in detail["members"]] == ["d1"]
-        shut = await typed(running, "set", "--fleet", "log_level=debug")
+        shut = await typed(running, config, "set", "--fleet", "log_level=debug")
         assert shut.exit_code == 1
         assert "staged change 1 of fleet is open" in shut.output
-        assert (await typed(running, "stages", "1", "pause")).output == "staged change 1 is paused\n"
-        assert (await typed(running, "stages", "1", "abort")).output == "staged change 1 is aborted\n"
+        assert (await typed(running, config, "stages", "1", "pause")).output == "staged change 1 is paused\n"
+        assert (await typed(running, config, "stages", "1", "abort")).output == "staged change 1 is aborted\n"
         await until(lambda: shown(seen, "d1", "raw_frames") is False, "it is taken back")
         changes = []
         while not changes or changes[-1]["desired_version"] < 3:
@@ -134,7 +126,7 @@ async def test_mistakes_of_scopes_are_told_plainly(broker: Broker, database: Dat
             ("watch", "nobody"): "no device 'nobody'; wattline device list lists them",
         }
         for words, sentence in told.items():
-            result = await typed(running, *words)
+            result = await typed(running, config, *words)
             assert result.exit_code in (1, 2), (words, result.output)
             assert sentence in result.output, (words, result.output)
             assert "Traceback" not in result.output

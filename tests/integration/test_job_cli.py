@@ -1,23 +1,16 @@
 """`wattline job` and `wattline spec redecode`: tables and a bar for people, JSON for programs, mistakes in words."""
 
-import asyncio
 import json
 
 import click
-from click.testing import CliRunner, Result
 
 from gateway.job_cli import job
 from gateway.spec_cli import spec
-from tests.integration.gateway_rig import Gateway, free_port, gateway, gateway_settings
+from tests.integration.cli_rig import typed
+from tests.integration.gateway_rig import free_port, gateway, gateway_settings
 from tests.integration.redecode_rig import add_meter, add_spec, keep, pushes, worker_settings, working
 from tests.integration.spec_rig import KEY
 from tests.servers import Broker, Database
-
-
-async def typed(running: Gateway | str, command: click.Command, *words: str) -> Result:
-    """Run a command in a thread of its own, as it brings its own event loop."""
-    url = running if isinstance(running, str) else running.url
-    return await asyncio.to_thread(CliRunner().invoke, command, ["--url", url, *words])
 
 
 async def test_a_job_from_the_command_line(broker: Broker, database: Database) -> None:

@@ -1,19 +1,14 @@
 """Points over the API and the command line, unknown meters in the counts, and points for what was there before."""
 
-import asyncio
 import json
-import logging
-from collections.abc import Iterator
 from typing import Any
 
 import asyncpg
-import pytest
-import structlog
-from click.testing import CliRunner, Result
 
 from deploy.local.postgres import PostgresServer
 from gateway.point_cli import point
 from store.migrate import migrate, shipped
+from tests.integration.cli_rig import typed
 from tests.integration.gateway_desk import Desk
 from tests.integration.gateway_rig import (
     Gateway,
@@ -27,19 +22,6 @@ from tests.integration.gateway_rig import (
 from tests.servers import Broker, Database
 
 
-@pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    """The gateway runs in the same process: its log must not mingle with what the command prints."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    yield
-    structlog.reset_defaults()
-
-
-async def typed(running: Gateway, *words: str) -> Result:
-    """Run the command in a thread of its own, as it brings its own event loop."""
-    return await asyncio.to_thread(CliRunner().invoke, point, ["--url", running.url, *words])
-
-
 async def patch(running: Gateway, path: str, body: Any) -> tuple[int, dict[str, Any]]:
     async with running.http.patch(f"{running.url}/api/v1{path}", json=body) as response:
         return response.status, await response.json()
@@ -51,12 +33,12 @@ async def test_points_are_listed_and_renamed(broker: Broker, database: Database)
     async with gateway(gateway_settings(broker, database)) as running, entered(broker, "d1") as session:
         desk = Desk(broker, running, session)
         await desk.register(p1_meter("ZZZ:a", "/dev/ttyUSB0"), p1_meter("ZZZ:b", "/dev/ttyUSB1"))
-        shown = await typed(running, "list", "d1")
+        shown = await typed(running, point, "list", "d1")
         assert [line.split()[:3] for line in shown.output.splitlines()[1:]] == [
             ["1", "d1/ttyUSB0", "ZZZ:a"],
             ["2", "d1/ttyUSB1", "ZZZ:b"],
         ]
-        renamed = await typed(running, "rename", "d1/ttyUSB0", "Mill Lane 4", "--author", "anna")
+        renamed = await typed(running, point, "rename", "d1/ttyUSB0", "Mill Lane 4", "--author", "anna")
         assert renamed.output == "point 1 is called Mill Lane 4\n"
         status, taken = await patch(running, "/points/2", {"name": "Mill Lane 4"})
         assert (status, taken["field"]) == (409, "name")
@@ -72,10 +54,10 @@ async def test_points_are_listed_and_renamed(broker: Broker, database: Database)
         first = await running.get("/points", limit="2")
         rest = await running.get("/points", limit="2", cursor=first["next"])
         assert [one["name"] for one in first["items"] + rest["items"]] == ["Mill Lane 4", "d1/ttyUSB9", "d1/ttyUSB9~3"]
-        missing = await typed(running, "rename", "nowhere", "x")
+        missing = await typed(running, point, "rename", "nowhere", "x")
         assert missing.exit_code == 1
         assert "wattline point list" in missing.output
-        as_json = json.loads((await typed(running, "list", "--json")).output)
+        as_json = json.loads((await typed(running, point, "list", "--json")).output)
         assert [one["meter"] for one in as_json] == ["ZZZ:a", "ZZZ:b", "ZZZ:c"]
     first_event = (await events(database, "point_renamed"))[0]["detail"]
     assert (first_event["old"], first_event["point"], first_event["author"]) == ("d1/ttyUSB0", "Mill Lane 4", "anna")

@@ -1,36 +1,16 @@
 """Rollouts by `wattline spec`, and `wattline device`, as an engineer types them."""
 
-import asyncio
 import json
-import logging
 import re
-from collections.abc import Iterator
-
-import click
-import pytest
-import structlog
-from click.testing import CliRunner, Result
 
 from deploy.device_command import device
 from gateway.labels import FACTS
 from gateway.spec_cli import spec
-from tests.integration.gateway_rig import Gateway, rows
+from tests.integration.cli_rig import typed
+from tests.integration.gateway_rig import rows
 from tests.integration.rollout_rig import fleet
 from tests.integration.spec_rig import acme
 from tests.servers import Broker, Database
-
-
-@pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    """The gateway runs in the same process: its log must not mingle with what the command prints."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    yield
-    structlog.reset_defaults()
-
-
-async def typed(command: click.Command, running: Gateway, *words: str, text: str | None = None) -> Result:
-    """Run a command in a thread of its own, as it brings its own event loop."""
-    return await asyncio.to_thread(CliRunner().invoke, command, ["--url", running.url, *words], input=text)
 
 
 async def test_a_rollout_from_the_command_line(broker: Broker, database: Database) -> None:
@@ -38,7 +18,7 @@ async def test_a_rollout_from_the_command_line(broker: Broker, database: Databas
     async with fleet(broker, database, "d1", "d2") as made:
 
         async def said(*words: str, text: str | None = None, code: int = 0) -> str:
-            done = await typed(spec, made.running, *words, text=text)
+            done = await typed(made.running, spec, *words, text=text)
             assert done.exit_code == code, done.output
             return done.output
 
@@ -56,6 +36,7 @@ async def test_a_rollout_from_the_command_line(broker: Broker, database: Databas
         assert all(word in shown for word in ("canary, good", "1 of 1 devices", "implausible_percent", "eva", "20"))
         line = next(one for one in (await said("rollouts")).splitlines() if one.startswith("acme-one@2"))
         assert line.split()[1:6] == ["canary", "d1", "1", "1", "good"]
+        assert re.search(r" \d{4}-\d\d-\d\d \d\d:\d\d$", line), "the line of a pipe has room for all of it"
         assert "2 devices changed" not in await said("rollout", "acme-one@2", "--to", "d1,d2")
         assert json.loads(await said("rollout", "acme-one@2", "--json"))["limits"]["max_kw"] == 50
         assert "--reason" in await said("withdraw", "acme-one@2", code=2)
@@ -76,7 +57,7 @@ async def test_devices_are_listed_shown_and_labelled(broker: Broker, database: D
     async with fleet(broker, database, "d1", "d2") as made:
 
         async def said(*words: str, code: int = 0) -> str:
-            done = await typed(device, made.running, *words)
+            done = await typed(made.running, device, *words)
             assert done.exit_code == code, done.output
             return done.output
 
@@ -94,6 +75,8 @@ async def test_devices_are_listed_shown_and_labelled(broker: Broker, database: D
         assert "selector.1" in await said("list", "-l", "rack,=7", code=1)
         shown = await said("show", "d1")
         assert all(word in shown for word in ("rack=7", "hardware=Raspberry Pi 4", "KFM:d1", "acme-one@1"))
+        line = next(line for line in shown.splitlines() if "KFM:d1" in line)
+        assert line.split()[:4] == ["KFM:d1", "/dev/ttyUSB0", "p1", "ZZZ5\\UNHEARD-OF"]
         facts = json.loads(await said("show", "d1", "--json"))["facts"]
         assert (facts["device"], facts["software"]) == ("d1", "0.1.0")
         assert set(facts) <= set(FACTS)

@@ -1,21 +1,13 @@
 """`wattline spec`: tables for people, JSON for programs, and mistakes told plainly."""
 
-import asyncio
 import json
 from pathlib import Path
 
-from click.testing import CliRunner, Result
-
 from gateway.spec_cli import spec
-from tests.integration.gateway_rig import Gateway, free_port, gateway, gateway_settings
+from tests.integration.cli_rig import typed
+from tests.integration.gateway_rig import free_port, gateway, gateway_settings
 from tests.integration.spec_rig import acme
 from tests.servers import Broker, Database
-
-
-async def typed(running: Gateway | str, *words: str, text: str | None = None) -> Result:
-    """Run the command in a thread of its own, as it brings its own event loop; the gateway may log in between."""
-    url = running if isinstance(running, str) else running.url
-    return await asyncio.to_thread(CliRunner().invoke, spec, ["--url", url, *words], input=text)
 
 
 async def test_the_life_of_a_spec_from_the_command_line(broker: Broker, database: Database, tmp_path: Path) -> None:
@@ -23,33 +15,33 @@ async def test_the_life_of_a_spec_from_the_command_line(broker: Broker, database
     file = tmp_path / "acme.yaml"
     file.write_text(acme(kw="9"))
     async with gateway(gateway_settings(broker, database)) as running:
-        wrong = await typed(running, "validate", str(file))
+        wrong = await typed(running, spec, "validate", str(file))
         assert wrong.exit_code == 1
         assert "goldens.0.values.1-0:1.7.0" in wrong.output
         assert "0.482" in wrong.output
-        draft = await typed(running, "add", str(file), "--author", "eva")
+        draft = await typed(running, spec, "add", str(file), "--author", "eva")
         assert draft.exit_code == 0
         assert "acme-one@1: draft" in draft.output
         assert "1 things speak against" in draft.output
-        assert (await typed(running, "publish", "acme-one@1")).exit_code == 1
+        assert (await typed(running, spec, "publish", "acme-one@1")).exit_code == 1
         file.write_text(acme())
-        assert (await typed(running, "validate", str(file))).output == "acme-one@1: good, 1 goldens checked\n"
-        done = await typed(running, "add", "-", "--publish", "--author", "eva", "--reason", "new", text=acme())
+        assert (await typed(running, spec, "validate", str(file))).output == "acme-one@1: good, 1 goldens checked\n"
+        done = await typed(running, spec, "add", "-", "--publish", "--author", "eva", "--reason", "new", text=acme())
         assert (done.exit_code, "acme-one@1: published; 0 devices changed" in done.output) == (0, True)
-        again = await typed(running, "publish", "acme-one@1")
+        again = await typed(running, spec, "publish", "acme-one@1")
         assert (again.exit_code, "as before" in again.output) == (0, True)
-        clash = await typed(running, "add", "-", "--publish", text=acme(more="digits: 6"))
+        clash = await typed(running, spec, "add", "-", "--publish", text=acme(more="digits: 6"))
         assert (clash.exit_code, "version: 2" in clash.output) == (1, True)
-        listed = await typed(running, "list")
+        listed = await typed(running, spec, "list")
         (line,) = [line.split() for line in listed.output.splitlines() if line.startswith("acme-one@1")]
         assert line == ["acme-one@1", "published", "0", "p1", "ZZZ", "One"]
-        found = json.loads((await typed(running, "list", "--state", "published", "--json")).output)
+        found = json.loads((await typed(running, spec, "list", "--state", "published", "--json")).output)
         assert [one["author"] for one in found if one["spec"] == "acme-one"] == ["eva"]
-        assert "new" in (await typed(running, "show", "acme-one@1")).output
-        assert (await typed(running, "show", "acme-one@1", "--yaml")).output == acme()
-        ended = await typed(running, "deprecate", "acme-one@1", "--reason", "wrong", "--json")
+        assert "new" in (await typed(running, spec, "show", "acme-one@1")).output
+        assert (await typed(running, spec, "show", "acme-one@1", "--yaml")).output == acme()
+        ended = await typed(running, spec, "deprecate", "acme-one@1", "--reason", "wrong", "--json")
         assert json.loads(ended.output.splitlines()[-1])["state"] == "deprecated"
-        assert "deprecated" in (await typed(running, "list", "--state", "deprecated")).output
+        assert "deprecated" in (await typed(running, spec, "list", "--state", "deprecated")).output
 
 
 async def test_validation_without_a_gateway(tmp_path: Path) -> None:
@@ -57,10 +49,10 @@ async def test_validation_without_a_gateway(tmp_path: Path) -> None:
     file = tmp_path / "acme.yaml"
     file.write_text(acme())
     nowhere = f"http://127.0.0.1:{free_port()}"
-    good = await typed(nowhere, "validate", str(file), "--offline")
+    good = await typed(nowhere, spec, "validate", str(file), "--offline")
     assert (good.exit_code, good.output) == (0, "acme-one@1: good, 1 goldens checked\n")
     file.write_text(acme(more="colour: red"))
-    bad = await typed(nowhere, "validate", str(file), "--offline", "--json")
+    bad = await typed(nowhere, spec, "validate", str(file), "--offline", "--json")
     assert bad.exit_code == 1
     assert [one["field"] for one in json.loads(bad.output)["errors"]] == ["colour"]
 
@@ -76,10 +68,10 @@ async def test_mistakes_are_told_in_a_sentence(broker: Broker, database: Databas
             ("list", "--state", "lost"): "'draft'",
         }
         for words, sentence in told.items():
-            result = await typed(running, *words)
+            result = await typed(running, spec, *words)
             assert result.exit_code in (1, 2), words
             assert sentence in result.output, (words, result.output)
-        unread = await typed(running, "add", "-", text="name: [")
+        unread = await typed(running, spec, "add", "-", text="name: [")
         assert (unread.exit_code, "body" in unread.output) == (1, True)
-    nowhere = await typed(f"http://127.0.0.1:{free_port()}", "list")
+    nowhere = await typed(f"http://127.0.0.1:{free_port()}", spec, "list")
     assert (nowhere.exit_code, "no gateway answers" in nowhere.output) == (1, True)

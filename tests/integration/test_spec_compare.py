@@ -5,13 +5,12 @@ import time
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
 from broker.topics import Kind
 from gateway.spec_cli import spec
 from meters.encode.p1 import encode_p1
+from tests.integration.cli_rig import typed
 from tests.integration.gateway_rig import (
-    Gateway,
     connection,
     entered,
     events,
@@ -59,7 +58,7 @@ async def test_differences_are_listed_before_and_with_publishing(broker: Broker,
         assert [(one["meter"], one["old"], one["new"]) for one in found["differences"]] == [
             (KEY, "0.482 kW", "4.82 kW")
         ] * 2
-        shown = await typed(running, "compare", "acme-one@2")
+        shown = await typed(running, spec, "compare", "acme-one@2")
         assert (shown.exit_code, "1 the same, 2 different" in shown.output) == (0, True)
         assert "4.82 kW" in shown.output
         status, done = await post(running, "/specs/acme-one/2:publish")
@@ -82,7 +81,7 @@ async def test_a_thousand_frames_leave_others_served(broker: Broker, database: D
         )
     await keep_frames(database, "EMH:1", [frame] * 1200)
     async with gateway(gateway_settings(broker, database)) as running:
-        text = await typed(running, "show", "emh-mme40@1", "--yaml")
+        text = await typed(running, spec, "show", "emh-mme40@1", "--yaml")
         body = text.output.replace("version: 1\n", "version: 2\n", 1)
         assert (await post(running, "/specs", body))[0] == 200
         started = time.monotonic()
@@ -98,7 +97,3 @@ async def test_a_thousand_frames_leave_others_served(broker: Broker, database: D
     assert (status, found["frames"], found["same"], found["different"]) == (200, 1000, 1000, 0)
     assert asked > 1, (asked, took_s, slowest_s)
     assert slowest_s < max(0.5, took_s / 2)
-
-
-async def typed(running: Gateway, *words: str) -> Result:
-    return await asyncio.to_thread(CliRunner().invoke, spec, ["--url", running.url, *words])

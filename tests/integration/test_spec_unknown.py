@@ -1,15 +1,13 @@
 """From a meter that nobody knows to its readings: groups, a draft from its frames, and the published spec."""
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
-from click.testing import CliRunner, Result
-
 from broker.topics import Kind
 from gateway.spec_cli import spec
 from meters.encode.p1 import encode_p1
+from tests.integration.cli_rig import typed
 from tests.integration.gateway_rig import (
     Gateway,
     connection,
@@ -24,11 +22,6 @@ from tests.integration.gateway_rig import (
 )
 from tests.integration.spec_rig import HEADER, KEY, acme, keep_frames, post, published, telegram
 from tests.servers import Broker, Database
-
-
-async def typed(running: Gateway, *words: str) -> Result:
-    """Run the command in a thread of its own, as it brings its own event loop."""
-    return await asyncio.to_thread(CliRunner().invoke, spec, ["--url", running.url, *words])
 
 
 async def ask(running: Gateway, **request: Any) -> tuple[int, dict[str, Any]]:
@@ -56,23 +49,23 @@ async def test_an_unknown_meter_gets_its_spec_from_its_own_frames(
             "frames": 2,
         }  # fmt: skip
         assert group["examples"] == [KEY]
-        shown = await typed(running, "unknown")
+        shown = await typed(running, spec, "unknown")
         assert (shown.exit_code, KEY in shown.output, group["group"] in shown.output) == (0, True, True)
         file = tmp_path / "new.yaml"
-        drafted = await typed(running, "draft", "--from-frames")
+        drafted = await typed(running, spec, "draft", "--from-frames")
         assert drafted.exit_code == 0, drafted.output
         file.write_text(drafted.output)
-        unnamed = await typed(running, "validate", str(file))
+        unnamed = await typed(running, spec, "validate", str(file))
         assert (unnamed.exit_code, unnamed.output.splitlines()[0].partition(":")[0]) == (1, "name")
         file.write_text(drafted.output.replace("name: ''", "name: zzz-one"))
-        assert (await typed(running, "validate", str(file))).output == "zzz-one@1: good, 2 goldens checked\n"
-        done = await typed(running, "add", str(file), "--publish")
+        assert (await typed(running, spec, "validate", str(file))).output == "zzz-one@1: good, 2 goldens checked\n"
+        done = await typed(running, spec, "add", str(file), "--publish")
         assert done.exit_code == 0, done.output
         await until(
             lambda: (d := seen.desired("d1")) and d.meters[KEY].spec == "zzz-one@1", "the published draft is desired"
         )
         assert (await running.get("/unknown"))["items"] == []
-        assert "no unknown products" in (await typed(running, "unknown")).output
+        assert "no unknown products" in (await typed(running, spec, "unknown")).output
 
 
 async def test_meters_of_one_product_are_one_group(broker: Broker, database: Database) -> None:
@@ -112,9 +105,9 @@ async def test_meters_of_one_product_are_one_group(broker: Broker, database: Dat
         status, draft = await ask(running, group=name)
         assert (status, draft["frames"], draft["telegrams"], draft["goldens"]) == (200, 2, 2, 2)
         assert "identification: 'AAA5*'" in draft["text"]
-        refused = await typed(running, "draft", "--from-frames")
+        refused = await typed(running, spec, "draft", "--from-frames")
         assert (refused.exit_code, "4 groups are unknown" in refused.output) == (1, True)
-        assert (await typed(running, "draft", "--from-frames", "AAA:11111111")).exit_code == 0
+        assert (await typed(running, spec, "draft", "--from-frames", "AAA:11111111")).exit_code == 0
 
 
 async def test_what_a_draft_can_not_be_made_from_is_told(broker: Broker, database: Database) -> None:
@@ -131,6 +124,7 @@ async def test_what_a_draft_can_not_be_made_from_is_told(broker: Broker, databas
             ({"meter": "nobody"}, 404, "meter"),
             ({"group": "nobody"}, 404, "group"),
             ({"frames": ["?"]}, 422, "frames.0"),
+            ({"frames": ["00", "\u00a7"]}, 422, "frames.1"),
             ({"frames": ["00" * 20]}, 422, "frames"),
             ({"frames": ["00"], "protocol": "morse"}, 422, "protocol"),
             ({"colour": "red"}, 422, "colour"),
