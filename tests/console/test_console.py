@@ -18,6 +18,9 @@ PAGES = {
     "/specs/generic-p1/1": "generic-p1@1",
     "/specs/edit": "Spec editor",
     "/parameters": "Parameters",
+    "/groups": "Groups",
+    "/stages": "Staged changes",
+    "/jobs": "Jobs",
     "/access": "Tokens",
     "/docs": "Wattline",
 }
@@ -126,7 +129,7 @@ async def test_it_fits_a_phone_in_light_and_dark(broker: Broker, database: Datab
     async with browsing(broker, database, **look) as at:
         await register(broker, database, "pi-1")
         await add_readings(database)
-        for path in ("/", "/devices/pi-1", "/specs", "/parameters", "/access"):
+        for path in ("/", "/devices/pi-1", "/specs", "/parameters", "/groups", "/access"):
             await at.go(path)
             await at.page.wait_for_load_state("networkidle") if path == "/parameters" else None
             assert await at.page.evaluate("document.documentElement.scrollWidth") <= 360, path
@@ -181,6 +184,9 @@ async def test_roles_hold_in_the_console(broker: Broker, database: Database) -> 
         await at.page.get_by_text("needs the role engineer").first.wait_for()
         assert await at.page.get_by_label("reading_interval_s").is_disabled()
         assert await at.page.get_by_role("link", name="Access").count() == 0
+        assert await at.page.locator("#labels, #commands").get_by_role("button").count() == 0
+        await at.go("/groups")
+        assert await at.page.locator("#groups").get_by_role("button").count() == 0
         (cookie,) = await at.context.cookies()
         assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
         jar = {"Cookie": f"{cookie['name']}={cookie['value']}"}

@@ -54,6 +54,7 @@ async def test_times_of_a_chart_are_local_and_of_24_hours(broker: Broker, databa
         await register(broker, database, "pi-1")
         await add_readings(database)
         await at.go("/devices/pi-1")
+        await at.live()
         await at.page.locator("[data-points]").wait_for()
         drawn = "[...document.querySelectorAll('[data-chart]')][0].plot"
         first, shown, again = await at.page.evaluate(
@@ -62,6 +63,13 @@ async def test_times_of_a_chart_are_local_and_of_24_hours(broker: Broker, databa
             " plot.axes[0].values(plot, [1793527500, 1793531100])[1]]; }"
         )
         assert (first, shown, again) == ("15:35\n1 Nov", "1 Nov 15:35:00", "16:35")
+        await at.page.get_by_label("Range").select_option("6")
+        await at.page.locator("[data-hours='6'][data-points]").wait_for()
+        async with at.page.expect_response("**/devices/pi-1/meters"), connection(database) as opened:
+            await opened.execute("UPDATE device SET software = '0.9.9'")
+        await at.page.locator("#state", has_text="0.9.9").wait_for()
+        assert await at.page.get_by_label("Range").input_value() == "6"
+        assert await at.page.locator("[data-hours='6'] canvas").count() == 1
         label = at.page.locator("label[for=p-publish_interval_s] code")
         lines = "one => one.getClientRects().length"
         assert await label.evaluate(lines) == 1

@@ -61,6 +61,31 @@ async def test_a_search_outlives_what_happens_meanwhile(broker: Broker, database
         assert at.complaints == []
 
 
+async def test_typing_outlives_an_update_that_is_under_way(broker: Broker, database: Database) -> None:
+    """A form that was being fetched anew when a person began to type is not replaced; the page says that it is old."""
+    async with browsing(broker, database) as at:
+        await register(broker, database, "pi-1")
+        await at.go("/devices/pi-1")
+        await at.live()
+        form, asked, typed = at.page.locator("form.parameters"), asyncio.Event(), asyncio.Event()
+        await form.wait_for()
+
+        async def late(route: Route) -> None:
+            asked.set()
+            await typed.wait()
+            await route.continue_()
+
+        await at.page.route("**/devices/pi-1/parameters", late)
+        await at.call("PATCH", "/devices/pi-1/parameters", {"raw_frames": True})
+        async with asyncio.timeout(60):
+            await asked.wait()
+        await form.get_by_label("reading_interval_s").fill("7")
+        typed.set()
+        await form.locator("[data-stale]").wait_for()
+        assert await form.get_by_label("reading_interval_s").input_value() == "7"
+        assert at.complaints == []
+
+
 async def test_keys_count_before_the_scripts_are_there(broker: Broker, database: Database) -> None:
     """A search that is typed while scripts still load is found as soon as they have."""
     async with browsing(broker, database) as at:

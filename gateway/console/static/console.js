@@ -68,10 +68,23 @@ document.addEventListener("htmx:afterSettle", (event) => {
 document.addEventListener("htmx:configRequest", (event) => {
   if (event.target.matches("[data-list]")) event.detail.parameters.shown = $$("tbody tr", event.target).length;
 });
+// A form that a person is at is neither fetched anew nor, where that was under way when they began, replaced.
+function isBusy({ verb, elt }) {
+  return verb === "get" && elt.matches("[data-guard]")
+    && (elt.matches(".dirty") || !elt.acted && elt.contains(document.activeElement));
+}
+function keepEdit(element) {
+  say("This changed meanwhile; your edit is kept.");
+  $("[data-stale]", element)?.removeAttribute("hidden");
+}
 document.addEventListener("htmx:beforeRequest", (event) => {
-  const element = event.detail.elt;
-  const own = event.detail.requestConfig.verb === "get" && element.matches("[data-guard]");
-  if (own && !element.acted && (element.matches(".dirty") || element.contains(document.activeElement))) event.preventDefault();
+  if (isBusy(event.detail.requestConfig)) event.preventDefault();
+});
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const asked = event.detail.requestConfig;
+  if (!isBusy(asked)) { asked.elt.acted = false; return; }
+  event.detail.shouldSwap = false;
+  keepEdit(asked.elt);
 });
 
 // --- ages ---
@@ -95,9 +108,13 @@ function refresh(element) {
   pending.set(element, setTimeout(() => {
     pending.delete(element);
     if (!element.isConnected) return;
+    if (element.matches("#list") && $("#filter.htmx-request, #list.htmx-request")) {
+      // one at a time: that answer may be older than this change, and a search must not wait
+      refresh(element);
+      return;
+    }
     if (element.matches(".dirty") || $(".dirty", element)) {
-      say("This changed meanwhile; your edit is kept.");
-      $("[data-stale]", element)?.removeAttribute("hidden");
+      keepEdit(element);
       return;
     }
     htmx.trigger(element, "refresh");
