@@ -7,8 +7,8 @@ from store.rollups import STATEMENT_S, Connection, settled
 
 CLOSE_AFTER = timedelta(seconds=5)
 """What was received is summed up so long after; what is stored later is noted and added, and as right."""
-_LEAST, _MOST = timedelta(hours=1), timedelta(days=16)
-_FEW = 100_000
+_LEAST, _MOST = timedelta(minutes=15), timedelta(hours=4)
+_FEW = 50_000
 """Deliveries of a stretch after which the next one is made longer; more make it short again."""
 
 
@@ -38,7 +38,7 @@ async def fold(connection: Connection, *, now: datetime | None = None, settle_s:
             done.deliveries += row["deliveries"]
             if not row["behind"]:
                 break
-            step = min(4 * step, _MOST) if row["deliveries"] < _FEW else _LEAST
+            step = min(2 * step, _MOST) if row["deliveries"] < _FEW else _LEAST
     folded = await connection.fetchval("SELECT nullif(folded_until, '-infinity') FROM ledger_state")
     done.behind_s = 0.0 if folded is None else max(0.0, (until - folded).total_seconds())
     return done

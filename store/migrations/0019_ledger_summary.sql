@@ -88,8 +88,7 @@ BEGIN
            extract(epoch FROM i.stored_at - i.received_at)::double precision,
            greatest(b.highest, max(i.seq) OVER (
                PARTITION BY i.device_id, i.boot ORDER BY i.received_at, i.seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-           )),
-           row_number() OVER (PARTITION BY i.device_id, i.boot, i.seq ORDER BY i.received_at)
+           ))
     FROM incoming i
     LEFT JOIN ledger_boot b ON b.device_id = i.device_id AND b.boot = i.boot;
 END
@@ -107,13 +106,17 @@ BEGIN
     UPDATE pg_temp.ledger_taken t SET late = true, low = c.low, high = c.high, opened_at = c.opened_at, lost = c.lost
     FROM (
         SELECT x.ctid AS place, h.*
-        FROM pg_temp.ledger_taken x
+        FROM (
+            SELECT DISTINCT ON (device_id, boot, seq) ctid, device_id, boot, seq FROM pg_temp.ledger_taken
+            WHERE seq <= before
+            ORDER BY device_id, boot, seq, received_at
+        ) x
         CROSS JOIN LATERAL (
             SELECT h.low, h.high, h.opened_at, h.lost FROM ledger_hole h
             WHERE h.device_id = x.device_id AND h.boot = x.boot AND h.low <= x.seq
             ORDER BY h.low DESC LIMIT 1
         ) h
-        WHERE x.seq <= x.before AND x.nth = 1 AND x.seq <= h.high
+        WHERE x.seq <= h.high
     ) c
     WHERE t.ctid = c.place;
 
@@ -136,7 +139,7 @@ END
 $$;
 
 CREATE FUNCTION ledger_fold(step interval) RETURNS TABLE (behind boolean, deliveries bigint)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET client_min_messages = warning AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET client_min_messages = warning SET work_mem = '64MB' AS $$
 #variable_conflict use_column
 DECLARE
     since timestamptz;
@@ -150,7 +153,7 @@ BEGIN
     until := least(since + step, target);
     CREATE TEMPORARY TABLE IF NOT EXISTS ledger_taken (
         device_id integer, boot text, seq bigint, received_at timestamptz, rows integer, delay_s double precision,
-        wait_s double precision, before bigint, nth bigint, late boolean DEFAULT false, low bigint, high bigint, opened_at timestamptz,
+        wait_s double precision, before bigint, late boolean DEFAULT false, low bigint, high bigint, opened_at timestamptz,
         lost boolean
     ) ON COMMIT DELETE ROWS;
     DELETE FROM pg_temp.ledger_taken;
