@@ -346,7 +346,7 @@ BEGIN
                 UNION ALL
                 SELECT r.series_id, r.max_value FROM rollup_1d r WHERE NOT %6$L AND r.bucket >= $7 AND r.bucket < $8 AND %3$s
                 UNION ALL
-                SELECT r.series_id, r.max_value FROM rollup_15m r WHERE %7$L AND r.bucket >= $8 AND r.bucket < $4 AND %3$s
+                SELECT r.series_id, r.max_value FROM %2$I r WHERE %7$L AND r.bucket >= $8 AND r.bucket < $4 AND %3$s
             ) b
             GROUP BY b.series_id
         ), extent AS (
