@@ -68,7 +68,6 @@ async def bench(scale: float) -> BenchReport:
         rows = int(LIMIT_ROWS * scale)
         say(f"bare COPY of {rows:,} rows, three rounds")
         limit_rows_s = await measure_limit(connection, list(range(1, DEVICES * len(CODES) + 1)), rows)
-        await connection.execute("TRUNCATE reading")
         sizes, ingestor_rss_mib = await _pipeline(stack, connection, logs, users, limit_rows_s, scale)
         say("kept frames of SML and P1 meters, decoded again by a worker")
         await connection.execute("TRUNCATE reading")

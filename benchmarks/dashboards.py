@@ -23,6 +23,7 @@ from deploy.local.stack import LocalStack
 from grafana.build import dashboards, plain
 from grafana.rules import rules
 from grafana.settings import GrafanaSettings
+from store.ledger import fold
 from store.migrate import migrate
 from store.rollups import refresh
 from tests.grafana_rig.macros import Context
@@ -78,6 +79,7 @@ async def seed(opened: Any, meters: int, hours: int) -> None:
         await opened.execute("SELECT set_config($1, $2, false)", f"wattline.{name}", str(value))
     await opened.execute(_SEED.read_text(), timeout=600)
     await refresh(opened)
+    await fold(opened)
     await opened.execute("VACUUM ANALYZE", timeout=600)
 
 

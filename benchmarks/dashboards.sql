@@ -16,10 +16,11 @@ FROM (SELECT n, date_trunc('minute', now()) - (current_setting('wattline.hours')
       FROM generate_series(0, current_setting('wattline.hours')::integer * 60) AS n) t
 CROSS JOIN series s;
 
--- The ledger over the hour that its dashboards show, and an hour before it.
+-- The ledger over the day that its dashboards show.
 INSERT INTO message (received_at, stored_at, newest_at, seq, device_id, meter_id, rows, kind, boot)
 SELECT t.at, t.at + INTERVAL '0.3 seconds', t.at - INTERVAL '5 seconds', t.n, m.device_id, m.id, 4, 1, 'boot-' || m.id
-FROM (SELECT n, now() - (721 - n) * INTERVAL '10 seconds' AS at FROM generate_series(1, 720) AS n) t
+FROM (SELECT n, now() - (current_setting('wattline.hours')::integer * 360 + 1 - n) * INTERVAL '10 seconds' AS at
+      FROM generate_series(1, current_setting('wattline.hours')::integer * 360) AS n) t
 CROSS JOIN meter m;
 
 INSERT INTO frame (received_at, device_id, meter_id, topic, kind, reason, data, delivery)

@@ -95,7 +95,7 @@ class Line:
         except (OSError, ValueError, termios.error) as error:
             # serial.SerialException is an OSError; TimeoutError is one, too
             opening.add_done_callback(_close_late)
-            raise LineGoneError(f"{path}: {error or 'opening takes too long'}") from error
+            raise LineGoneError(f"{path}: {str(error) or 'opening takes too long'}") from error
         except asyncio.CancelledError:
             opening.add_done_callback(_close_late)
             raise

@@ -9,7 +9,9 @@ from gateway.api_models import ApiModel
 from gateway.api_route import Answer, Call, Route, Stream
 from gateway.export import Export, Selection, Step, What
 from gateway.export_formats import MEDIA, encoded
-from gateway.problem import wrong
+from gateway.layers import Problem
+from gateway.problem import ApiError, not_found, wrong
+from gateway.sql import load
 from store.pool import Pool
 
 ROWS_HEADER = "Wattline-Rows"
@@ -82,7 +84,19 @@ class ExportRoutes:
         """GET /export."""
         query: ExportQuery = call.query
         selection = query.selection()
+        await self._check_known(selection)
         export = await Export.prepare(self._pool, selection)
         name = f"wattline-{selection.start:%Y%m%d}-{selection.end:%Y%m%d}-{selection.step}.{query.format}"
         headers = {ROWS_HEADER: str(export.rows), "Content-Disposition": f'attachment; filename="{name}"'}
         return Answer(Stream(encoded(export, selection, query.format), MEDIA[query.format], headers))
+
+    async def _check_known(self, selection: Selection) -> None:
+        """Refuse names that nothing has: an empty file would say that nothing was read. Raises ApiError 404."""
+        names = (selection.devices, selection.meters, selection.obis)
+        row = await self._pool.fetchrow(load("export_unknown"), *(None if one is None else list(one) for one in names))
+        if row is None:
+            return
+        if row["kind"] != "obis":
+            raise not_found(row["kind"], row["name"])
+        reason = f"no meter has readings of {row['name'][:100]!r}"
+        raise ApiError(404, reason, [Problem("obis", reason, "write a code as 1-0:1.8.0")])

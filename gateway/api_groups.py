@@ -14,8 +14,8 @@ from gateway.database import Connection
 from gateway.desired import configuring, rebuild
 from gateway.events import record_event
 from gateway.groups import PRIORITY, Group, find_group, load_groups, members_of, remove_group, set_group
-from gateway.labels import Selector, parse_selector
-from gateway.layers import Layer
+from gateway.labels import NAME_RULE, Selector, parse_selector
+from gateway.layers import WHOLE, Layer
 from gateway.problem import invalid, not_found, refused, wrong
 from gateway.publisher import Publisher
 from gateway.scopes import Scope, change_scope
@@ -32,10 +32,9 @@ class GroupBody(ApiModel):
     selector: Annotated[str, Field(min_length=1, max_length=2048)] = Field(
         description="Conditions on labels and facts that must all hold: `site=warsaw,model!=pi3`."
     )
-    priority: int = Field(
-        default=PRIORITY, ge=0, le=1_000_000, strict=True,
-        description="Of groups that overlap the higher one wins, at a tie the later name.",
-    )  # fmt: skip
+    priority: Annotated[int, Field(ge=0, le=1_000_000, strict=True), WHOLE] = Field(
+        default=PRIORITY, description="Of groups that overlap the higher one wins, at a tie the later name."
+    )
 
 
 class GroupSummary(ApiModel):
@@ -186,7 +185,7 @@ async def _registered(connection: Connection, group: Group) -> set[int]:
 def _read(call: Call) -> tuple[GroupBody, Selector]:
     if NAME.fullmatch(call.path["group"]) is None:
         name = call.path["group"][:80]
-        raise wrong("group", f"{name!r} is no group's name", "1 to 64 letters, digits, . _ -")
+        raise wrong("group", f"{name!r} is no group's name", NAME_RULE)
     try:
         body = GroupBody.model_validate_json(call.body)
         return body, parse_selector(body.selector)

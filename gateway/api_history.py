@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import Field
 
 from broker.messages import At
-from gateway.api_models import ApiModel, PageQuery, encode_cursor
+from gateway.api_models import MAX_VERSION, ApiModel, PageQuery, encode_cursor
 from gateway.api_parameters import SCOPES, fields_of
 from gateway.api_route import Answer, Call, Route
 from gateway.history import NEWEST, Version, layer_at, newest_version, versions
@@ -18,8 +18,10 @@ from store.pool import Pool
 class DiffQuery(ApiModel):
     """Which versions to compare; 0 is the empty one before the first."""
 
-    start: int | None = Field(default=None, alias="from", ge=0, description="The one before `to` without it.")
-    end: int | None = Field(default=None, alias="to", ge=0, description="The newest without it.")
+    start: int | None = Field(
+        default=None, alias="from", ge=0, le=MAX_VERSION, description="The one before `to` without it."
+    )
+    end: int | None = Field(default=None, alias="to", ge=0, le=MAX_VERSION, description="The newest without it.")
 
 
 class ChangeView(ApiModel):

@@ -1,6 +1,6 @@
 """Routes about the labels of devices."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import Field, RootModel, ValidationError
 
@@ -9,7 +9,7 @@ from gateway.api_models import ApiModel
 from gateway.api_route import Answer, Call, Route, require_match
 from gateway.desired import configuring
 from gateway.device_labels import DeviceLabels, labels_of, set_labels
-from gateway.labels import changed, refusals
+from gateway.labels import NAME, changed, refusals
 from gateway.layers import Problem
 from gateway.problem import ApiError, invalid, not_found, refused
 from gateway.publisher import Publisher
@@ -19,13 +19,14 @@ from store.pool import Pool
 PATH = "/devices/{device}/labels"
 MEDIA = ("application/json",)
 MAX_GIVEN = 256
+NAMES: Final[dict[str, Any]] = {"propertyNames": {"pattern": f"^{NAME.pattern}$"}}
 
 
-class LabelSet(RootModel[Annotated[dict[str, str], Field(max_length=MAX_GIVEN)]]):
+class LabelSet(RootModel[Annotated[dict[str, str], Field(max_length=MAX_GIVEN, json_schema_extra=NAMES)]]):
     """All labels of a device, by name."""
 
 
-class LabelPatch(RootModel[Annotated[dict[str, str | None], Field(max_length=MAX_GIVEN)]]):
+class LabelPatch(RootModel[Annotated[dict[str, str | None], Field(max_length=MAX_GIVEN, json_schema_extra=NAMES)]]):
     """Labels to set (RFC 7396); null takes one away."""
 
 

@@ -14,6 +14,9 @@ PAGE = 100
 MAX_PAGE = 1000
 MAX_READINGS = 10_000
 MAX_WAIT_S = 60
+MAX_VERSION = 2**31 - 1
+"""Of a layer's versions: what the database counts them in."""
+OBIS_CODE = r"\d{1,3}-\d{1,3}:\d{1,3}\.\d{1,3}\.\d{1,3}(\*\d{1,3})?"
 
 
 def encode_cursor(*key: Any) -> str:
@@ -44,9 +47,15 @@ def _plus(value: object) -> object:
 Cursor = Annotated[list[Any], BeforeValidator(_decode_cursor, json_schema_input_type=str)]
 Instant = Annotated[AwareDatetime, BeforeValidator(_plus)]
 ObisList = Annotated[
-    tuple[Annotated[str, Field(pattern=r"^\d{1,3}-\d{1,3}:\d{1,3}\.\d{1,3}\.\d{1,3}(\*\d{1,3})?$")], ...],
-    BeforeValidator(_split, json_schema_input_type=str),
+    tuple[Annotated[str, Field(pattern=f"^{OBIS_CODE}$")], ...],
+    BeforeValidator(_split, json_schema_input_type=Annotated[str, Field(pattern=f"^{OBIS_CODE}(,{OBIS_CODE})*$")]),
 ]
+
+
+def exactly_one(*names: str) -> ConfigDict:
+    """A model's config whose JSON schema says that one of these fields must be given, and no other of them."""
+    given: list[Any] = [{"required": [name], "properties": {name: {"not": {"type": "null"}}}} for name in names]
+    return ConfigDict(json_schema_extra={"oneOf": given})
 
 
 class ApiModel(BaseModel):

@@ -5,7 +5,7 @@ from typing import Final
 
 from pydantic import BaseModel, Field
 
-from gateway.api_models import ChangeQuery, DeviceParameters, FleetParameters, GroupParameters
+from gateway.api_models import MAX_VERSION, ChangeQuery, DeviceParameters, FleetParameters, GroupParameters
 from gateway.api_route import Answer, Call, Route, require_match
 from gateway.database import Connection
 from gateway.desired import configuring
@@ -33,7 +33,9 @@ Make = Callable[[Connection, Scope, Call], Awaitable[Layer]]
 class RollbackQuery(ChangeQuery):
     """Which version to bring back, who does it, and why."""
 
-    to: int | None = Field(default=None, ge=0, description="The version; without it the one before. 0 is: nothing set.")
+    to: int | None = Field(
+        default=None, ge=0, le=MAX_VERSION, description="The version; without it the one before. 0 is: nothing set."
+    )
 
 
 class ParameterRoutes:

@@ -8,14 +8,14 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from broker.errors import ContractError
 from broker.messages import At
 from gateway.api_devices import CURSOR_FIX, text_cursor
-from gateway.api_models import ApiModel, PageQuery, encode_cursor
+from gateway.api_models import MAX_VERSION, ApiModel, PageQuery, encode_cursor, exactly_one
 from gateway.api_parameters import SCOPES, fields_of
 from gateway.api_route import Answer, Call, Route
 from gateway.database import Connection
 from gateway.desired import configuring
 from gateway.history import newest_version, version_of
-from gateway.layering import latest_layer
-from gateway.layers import Layer, ParameterPatch, Problem, differences
+from gateway.layering import latest_layer, read_layer
+from gateway.layers import WHOLE, Layer, ParameterPatch, Problem, differences
 from gateway.problem import ApiError, invalid, not_found, refused, wrong
 from gateway.publisher import Publisher
 from gateway.scopes import Scope, check_layer, find_scope, require_unstaged
@@ -34,10 +34,12 @@ Act = Callable[..., Awaitable[list[str]]]
 class StageBody(ApiModel):
     """A change that goes to a share of its scope first: parameters to set, or a version to bring back."""
 
+    model_config = exactly_one("parameters", "rollback_to")
+
     parameters: ParameterPatch | None = Field(
         default=None, description="Parameters to set; null gives one back to the layers below."
     )
-    rollback_to: Annotated[int, Field(ge=0, strict=True)] | None = Field(
+    rollback_to: Annotated[int, Field(ge=0, le=MAX_VERSION, strict=True), WHOLE] | None = Field(
         default=None, description="In place of parameters: the version to bring back."
     )
     steps: Annotated[tuple[str, ...], Field(min_length=1, max_length=16)] = Field(
@@ -65,6 +67,7 @@ class StageView(ApiModel):
     scope: str
     state: StageState
     changes: tuple[str, ...] = Field(description="Names of the parameters that it changes.")
+    values: dict[str, Any] = Field(description="What they become; null for what is given back to the layers below.")
     step: int = Field(description="The step in hand, from 1.")
     steps: tuple[str, ...]
     devices: int = Field(description="Devices that have it.")
@@ -235,7 +238,9 @@ class StageRoutes:
                 if stage.state in allowed:
                     changed = await act(connection, stage, author=call.query.author, reason=call.query.reason)
                 elif stage.state != done:
-                    fault = Problem("stage", f"staged change {stage.id} is {stage.state}", "GET it to see why")
+                    fault = Problem(
+                        "stage", f"staged change {stage.id} is {stage.state}", f"GET /api/v1/stages/{stage.id} says why"
+                    )
                     raise ApiError(409, f"{fault.reason}: it can't {verb}", [fault])
                 view = await _view(connection, stage.id)
             self._publisher.mark(*changed)
@@ -288,4 +293,6 @@ async def _view(connection: Connection, number: int) -> StageView:
 
 
 def _stage_view(row: Any) -> StageView:
-    return StageView.model_validate({name: row[name] for name in StageView.model_fields})
+    own = read_layer(row["document"]).parameters
+    facts = {name: row[name] for name in StageView.model_fields if name != "values"}
+    return StageView.model_validate({**facts, "values": {name: own.get(name) for name in row["changes"]}})

@@ -5,9 +5,9 @@ from uuid import UUID
 
 from pydantic import Field, RootModel
 
-from broker.commands import MAX_TIMEOUT_S
+from broker.commands import COMMANDS, MAX_TIMEOUT_S
 from broker.messages import At, Name
-from gateway.api_models import MAX_WAIT_S, ApiModel, Fault, PageQuery
+from gateway.api_models import MAX_WAIT_S, ApiModel, Fault, PageQuery, exactly_one
 from gateway.audience import MAX_TEXT
 from gateway.spec_models import LifeQuery
 
@@ -37,7 +37,9 @@ class CommandArguments(RootModel[dict[str, Any]]):
 class CommandRequest(ApiModel):
     """One command for several devices: `devices` by name, or those whose labels a `selector` fits."""
 
-    command: Name
+    model_config = exactly_one("devices", "selector")
+
+    command: Annotated[Name, Field(json_schema_extra={"enum": list(COMMANDS)})]
     arguments: dict[str, Any] = Field(default_factory=dict)
     devices: Annotated[tuple[Name, ...], Field(min_length=1, max_length=10_000)] | None = None
     selector: Annotated[str, Field(min_length=1, max_length=MAX_TEXT)] | None = None

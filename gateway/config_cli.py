@@ -22,8 +22,8 @@ from gateway.config_options import (
     who,
 )
 from gateway.config_stage_cli import begin, stage_options, stages
+from gateway.config_told import own_version, told_change
 from gateway.config_told import text as _text
-from gateway.config_told import told_change
 from gateway.config_watch import watch
 from gateway.layers import KNOWN
 from gateway.parameter_client import ParameterClient, Target
@@ -80,7 +80,7 @@ def get(
 
 
 @config.command("set")
-@click.argument("words", metavar="[DEVICE] PARAMETER=VALUE...", nargs=-1, required=True)
+@click.argument("words", metavar="[DEVICE] PARAMETER=VALUE...", nargs=-1)
 @fleet_option
 @group_option
 @reason_option
@@ -116,6 +116,8 @@ for command in (*HISTORY, group_commands, stages, watch):
 
 def _words(words: tuple[str, ...], fleet: bool, group: str | None) -> tuple[Target, dict[str, Any]]:
     """Whose parameters, and what to set. Raises UsageError."""
+    if not words:
+        raise click.UsageError("nothing to set: give PARAMETER=VALUE")
     many = fleet or group is not None
     if many and "=" not in words[0] and words[0] not in KNOWN:
         target_of(words[0], group, fleet=fleet)
@@ -145,7 +147,9 @@ def _show(document: dict[str, Any]) -> None:
         click.echo(line.rstrip())
     if "version" in document:
         told = f"{report['state']} {report['version']}" if report else "nothing reported yet"
-        click.echo(f"version {document['version']}; device: {told}")
+        click.echo(f"configuration version {document['version']}, {own_version(document)}; device: {told}")
+    else:
+        click.echo(own_version(document))
 
 
 def _pair(word: str) -> tuple[str, Any]:

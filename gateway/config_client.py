@@ -8,6 +8,7 @@ import aiohttp
 from yarl import URL
 
 from broker.errors import PermanentError, TransientError
+from gateway.cli_hints import in_commands
 
 TIMEOUT_S = 15.0
 
@@ -104,7 +105,7 @@ def _refusal(status: int, document: dict[str, Any] | None, url: URL) -> Exceptio
     if document is None or "detail" not in document:
         return ServiceUnreachableError(f"{url.origin()} answers {status}, but not as a gateway does; is --url right?")
     lines = tuple(
-        f"{fault['field']}: {fault['reason']}" + (f"; {fault['fix']}" if fault.get("fix") else "")
+        f"{fault['field']}: {fault['reason']}" + (f"; {in_commands(fault['fix'])}" if fault.get("fix") else "")
         for fault in document.get("errors", ())
     )
-    return RequestRefusedError(status, str(document["detail"]), lines)
+    return RequestRefusedError(status, in_commands(str(document["detail"])), lines)

@@ -38,7 +38,7 @@ def history(
     if as_json:
         click.echo(json.dumps(page))
         return
-    made = table("version", "when", "who", "why", "what changed", right=("version",))
+    made = table("own version", "when", "who", "why", "what changed", right=("own version",))
     for one in page["items"]:
         when = one["created_at"][:19].replace("T", " ")
         made.add_row(*(shown(cell) for cell in (one["version"], when, one["author"], one["reason"], _changes(one))))
@@ -81,7 +81,11 @@ def diff(
 @click.argument("device", required=False)
 @fleet_option
 @group_option
-@click.option("--to", type=click.IntRange(0), help="The version to bring back; without it the one before the newest.")
+@click.option(
+    "--to",
+    type=click.IntRange(0),
+    help="The version to bring back, as `config history` counts; without it the one before.",
+)
 @reason_option
 @author_option
 @wait_option

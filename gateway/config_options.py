@@ -24,11 +24,22 @@ def login() -> str:
         return "cli"
 
 
+class WaitTime(FiniteRange):
+    """Seconds that may be left out, so that whatever stands behind the option is taken for them."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read the number; says how to leave it out."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r} is no number of seconds from 0 to 60; put --wait last to leave them out", param, ctx)
+
+
 fleet_option = click.option("--fleet", is_flag=True, help="The whole fleet instead of one device.")
 group_option = click.option("--group", metavar="NAME", help="A group instead of one device.")
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON in place of a table or a sentence.")
 wait_option = click.option(
-    "--wait", "wait_s", type=FiniteRange(0, 60), is_flag=False, flag_value=WAIT_S, default=0.0,
+    "--wait", "wait_s", type=WaitTime(0, 60), is_flag=False, flag_value=WAIT_S, default=0.0,
     help="Wait for the device's report, for so many seconds (30 where none are given).",
 )  # fmt: skip
 author_option = click.option("--author", default=login, help="Who, for the history; by default your login.")

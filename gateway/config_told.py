@@ -13,9 +13,9 @@ def told_change(document: dict[str, Any], target: Target, wait_s: float, *, as_j
     if as_json:
         click.echo(json.dumps(document))
     elif target.device is None:
-        click.echo(f"{target}: {len(document['changed'])} devices changed")
+        click.echo(f"{target}: {own_version(document)}; {len(document['changed'])} devices changed")
     else:
-        click.echo(f"{target.device}: version {document['version']}")
+        click.echo(f"{target.device}: {own_version(document)}; configuration version {document['version']}")
     for one in document["not_supported"] if target.device is None else ():
         names = ", ".join(one["devices"]) + (", ..." if one["count"] > len(one["devices"]) else "")
         click.echo(
@@ -34,14 +34,19 @@ def _told_report(document: dict[str, Any], target: Target, wait_s: float, *, as_
         return
     report = document["reported"]
     if report is None or report["version"] < document["version"]:
-        click.echo(f"{device} has not reported version {document['version']} in {wait_s:g} s", err=True)
+        click.echo(f"{device} has not reported configuration version {document['version']} in {wait_s:g} s", err=True)
         raise SystemExit(3)
     if report["state"] != "applied":
         why = "; ".join(f"{one['field']}: {one['reason']}" for one in report["reasons"])
-        click.echo(f"{device} {report['state']} version {report['version']}: {why}", err=True)
+        click.echo(f"{device} {report['state']} configuration version {report['version']}: {why}", err=True)
         raise SystemExit(3)
     if not as_json:
-        click.echo(f"{device} applied version {report['version']}")
+        click.echo(f"{device} applied configuration version {report['version']}")
+
+
+def own_version(document: dict[str, Any]) -> str:
+    """The version of what a device, a group or the fleet sets of its own: the one that history and rollback count."""
+    return f"own parameters version {document['layers'][-1]['version']}"
 
 
 def text(value: Any) -> str:

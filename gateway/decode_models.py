@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from broker.messages import MAX_PAYLOAD_BYTES
-from gateway.api_models import ApiModel
+from gateway.api_models import ApiModel, exactly_one
 from meters.spec import Spec
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_PAYLOAD_BYTES)]
@@ -23,6 +23,8 @@ class DecodeQuery(ApiModel):
 
 class DecodeRequest(ApiModel):
     """Bytes to decode, as exactly one of `hex` (in any usual dress), `text` (a telegram as it stands) and `base64`."""
+
+    model_config = exactly_one("hex", "text", "base64")
 
     hex: Text | None = None
     text: Text | None = None

@@ -86,11 +86,12 @@ def show(client: DeviceClient, device: str, as_json: bool) -> None:
     }  # fmt: skip
     for name, value in facts.items():
         out.print(shown(f"{name}: {value or ''}"), highlight=False)
+    seen = {meter["key"]: meter for meter in (found["registration"] or {}).get("meters", ())}
     made = table("meter", "port", "protocol", "product", "spec", "installed")
     for one in found["meters"]:
         if one["removed_at"] is None:
             installed = (one["installed_at"] or "")[:16].replace("T", " ")
-            cells = (one["meter"], one["port"], one["protocol"], one["product"], one["spec"], installed)
+            cells = (one["meter"], one["port"], one["protocol"], _product(one, seen), one["spec"], installed)
             made.add_row(*(shown(cell) for cell in cells))
     out.print(made)
 
@@ -132,6 +133,13 @@ def _label(word: str, *, replace: bool) -> tuple[str, str | None]:
     if not equals or (replace and not value):
         raise click.UsageError(f"{word!r} is no NAME=VALUE")
     return name, value or None
+
+
+def _product(meter: dict[str, Any], seen: dict[str, dict[str, Any]]) -> str:
+    """What is known of it: its product, else what it calls itself, with the manufacturer where that does not say it."""
+    called = seen.get(meter["meter"], {}).get("facts", {}).get("identification", "")
+    what, maker = meter["product"] or called, meter["manufacturer"] or ""
+    return what if maker and what.startswith(maker) else f"{maker} {what}".strip()
 
 
 def _pairs(labels: dict[str, str]) -> str:

@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 import aiohttp
 import click
+import pyarrow.parquet as pq
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 from yarl import URL
@@ -71,8 +72,10 @@ async def _fetch(url: URL, token: str | None, file: Path, *, counts_rows: bool) 
             growing = file.with_name(f"{file.name}.part")
             try:
                 with growing.open("wb") as out:
-                    await _copy(answer, out, counts_rows=counts_rows)
+                    rows = await _copy(answer, out, counts_rows=counts_rows)
+                rows = rows if counts_rows else await asyncio.to_thread(_rows_of_parquet, growing)
                 growing.replace(file)
+                click.echo(f"{file}: {rows:,} rows", err=True)
             finally:
                 growing.unlink(missing_ok=True)
     except (aiohttp.ClientError, TimeoutError) as error:
@@ -81,8 +84,12 @@ async def _fetch(url: URL, token: str | None, file: Path, *, counts_rows: bool) 
         raise ServiceUnreachableError(f"the export from {url.origin()} broke off: {reason}; {left}") from error
 
 
-async def _copy(answer: aiohttp.ClientResponse, out: BinaryIO, *, counts_rows: bool) -> None:
-    """Copy the body; CSV shows rows against what the gateway expects, Parquet only its bytes."""
+def _rows_of_parquet(file: Path) -> int:
+    return int(pq.read_metadata(file).num_rows)
+
+
+async def _copy(answer: aiohttp.ClientResponse, out: BinaryIO, *, counts_rows: bool) -> int:
+    """Copy the body; CSV shows rows against what the gateway expects, Parquet only its bytes. Returns the rows seen."""
     rows = int(answer.headers.get("Wattline-Rows", "0"))
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
@@ -99,3 +106,4 @@ async def _copy(answer: aiohttp.ClientResponse, out: BinaryIO, *, counts_rows: b
                 task, completed=size, total=total, description=f"{done:,} rows" if counts_rows else "Parquet"
             )
         progress.update(task, completed=size, total=size)
+    return done

@@ -6,12 +6,15 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints, TypeAdapter, ValidationError, create_model
+from pydantic import BeforeValidator, Field, StringConstraints, TypeAdapter, ValidationError, create_model
 
 from broker.messages import Message, MeterConfig, MeterKey, Parameters
+from broker.topics import NAME
+from gateway.labels import NAME_RULE
 
 FLEET = "fleet"
 KNOWN = tuple(Parameters.model_fields)
+TIME_RULE = "a time with its offset, such as 2026-11-24T10:00:00Z"
 OBIS_LISTS = ("obis_include", "obis_exclude")
 OBIS_PATTERN = r"^[0-9*:.&-]{1,64}$"
 """What can fit an OBIS code; devices refuse any other pattern."""
@@ -26,6 +29,15 @@ def device_scope(device: str) -> str:
 def group_scope(group: str) -> str:
     """The scope of a group's layer."""
     return f"group:{group}"
+
+
+def _whole(value: Any) -> Any:
+    # JSON has one kind of number, and its schemas call 5.0 an integer
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WHOLE = BeforeValidator(_whole)
+"""For strict whole numbers of a request."""
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
@@ -54,7 +66,8 @@ def _fields(*, nullable: bool) -> dict[str, Any]:
     fields = {}
     for name, field in Parameters.model_fields.items():
         annotation: Any = tuple[ObisPattern, ...] if name in OBIS_LISTS else field.annotation
-        kind: Any = Annotated[(annotation, *field.metadata, name)]
+        whole = (WHOLE,) if annotation is int else ()
+        kind: Any = Annotated[(annotation, *field.metadata, *whole, name)]
         fields[name] = (
             kind | None if nullable else kind,
             Field(default=None, description=field.description, json_schema_extra=_without_default),
@@ -188,23 +201,27 @@ def _problem(entry: Any, known: Sequence[str]) -> Problem:
         names = KNOWN if inside else known
         kind = "parameter" if inside or tuple(known) == KNOWN else "field"
         return Problem(field, f"unknown {kind}", f"known are: {', '.join(names) or 'none'}")
+    if entry["type"] == "string_pattern_mismatch" and entry["ctx"]["pattern"] == f"^{NAME.pattern}$":
+        return Problem(field, f"{str(entry['input'])[:80]!r} is no name", NAME_RULE)
     given = repr(entry.get("input"))
     reason = str(entry["msg"]).removeprefix("Value error, ")
     return Problem(
-        field or "body", f"{reason} (got {given[:77] + '...' if len(given) > 80 else given})", _allowed(field)
+        field or "body",
+        f"{reason} (got {given[:77] + '...' if len(given) > 80 else given})",
+        _allowed(field, entry["type"]),
     )
 
 
-def _allowed(field: str) -> str:
+def _allowed(field: str, kind: str) -> str:
     name = field.removeprefix("parameters.").partition(".")[0]
     if name in OBIS_LISTS:
         return 'a list of patterns such as "1-0:1.8.*": digits, * . : - &'
     if name not in Parameters.model_fields:
-        return ""
+        return TIME_RULE if kind.startswith(("datetime", "timezone")) else ""
     schema = Parameters.model_json_schema()["properties"][name]
     if "enum" in schema:
         return "one of " + ", ".join(str(choice) for choice in schema["enum"])
-    kind = {"number": "a number", "integer": "a whole number", "boolean": "true or false", "array": "a list of texts"}
-    words = kind.get(schema["type"], schema["type"])
+    words = {"number": "a number", "integer": "a whole number", "boolean": "true or false", "array": "a list of texts"}
+    told = words.get(schema["type"], schema["type"])
     low, high = schema.get("minimum"), schema.get("maximum")
-    return f"{words} from {low:g} to {high:g}" if low is not None else words
+    return f"{told} from {low:g} to {high:g}" if low is not None else told

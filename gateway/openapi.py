@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from broker.commands import COMMANDS
 from gateway.api_models import ProblemDocument
 from gateway.api_route import PREFIX, Route
 
@@ -90,7 +91,7 @@ def _path_parameters(route: Route) -> list[dict[str, Any]]:
             "in": "path",
             "required": True,
             "description": route.path_fields.get(name, ""),
-            "schema": {"type": "string"},
+            "schema": {"type": "string"} | ({"enum": list(COMMANDS)} if name == "command" else {}),
         }
         for name in re.findall(r"{(\w+)}", route.path)
     ]
@@ -100,12 +101,12 @@ def _query_parameters(route: Route) -> list[dict[str, Any]]:
     if route.query is None:
         return []
     schema = route.query.model_json_schema(mode="validation", by_alias=True)
+    required = schema.get("required", ())
     parameters = []
     for name, fact in schema["properties"].items():
         described = {key: value for key, value in fact.items() if key not in ("title", "description")}
-        parameters.append(
-            {"name": name, "in": "query", "description": fact.get("description", ""), "schema": described}
-        )
+        told = {"name": name, "in": "query", "description": fact.get("description", ""), "schema": described}
+        parameters.append(told | ({"required": True} if name in required else {}))
     return parameters
 
 

@@ -51,9 +51,12 @@ class ApiError(WattlineError):
             type=f"urn:wattline:problem:{self.status}",
             title=TITLES.get(self.status, "Refused"),
             status=self.status,
-            detail=self.detail,
-            field=self.faults[0].field if self.faults else None,
-            errors=tuple(Fault(field=fault.field, reason=fault.reason, fix=fault.fix) for fault in self.faults),
+            detail=_sendable(self.detail),
+            field=_sendable(self.faults[0].field) if self.faults else None,
+            errors=tuple(
+                Fault(field=_sendable(fault.field), reason=_sendable(fault.reason), fix=fault.fix)
+                for fault in self.faults
+            ),
             current=self.current,
         )
         return web.Response(
@@ -100,6 +103,11 @@ def wrongs(faults: Sequence[Problem]) -> ApiError:
 def refused(error: ContractError) -> ApiError:
     """A field of the request that a parser of ours refused."""
     return wrong(error.field, error.reason, error.fix)
+
+
+def _sendable(text: str) -> str:
+    """What can be sent as UTF-8: a header that is none comes with lone surrogates, and may be quoted."""
+    return text.encode(errors="replace").decode()
 
 
 def _sentence(fault: Problem) -> str:

@@ -7,22 +7,27 @@ from rich.table import Table
 from gateway.spec_tables import console, shown, table
 
 SHARES: Final = ("undecodable", "refused", "implausible", "silent")
+WIDE: Final = 160
+"""Columns from which on a line has room for the shares."""
 SIDES: Final = ("now", "before", "rest")
 
 
 def print_rollouts(found: list[dict[str, Any]]) -> None:
-    """A line for each; a share stands as now/before, in percent."""
+    """A line for each; where there is room for them also the shares, each as now/before in percent."""
+    out = console()
+    names = SHARES if out.width >= WIDE else ()
     columns = ("spec", "state", "audience", "devices", "meters", "verdict")
-    made = table(
-        *columns, "telegrams", *(f"{name} %" for name in SHARES), "since", right=("devices", "meters", "telegrams")
-    )
+    made = table(*columns, "telegrams", *(f"{name} %" for name in names), "since",
+                 right=("devices", "meters", "telegrams"))  # fmt: skip
     for one in found:
         figures = one["figures"]
         row = (f"{one['spec']}@{one['version']}", one["state"], _brief(one["audience"]), one["devices"], one["meters"])
         cells = (*row, figures.get("verdict", ""), figures.get("now", {}).get("telegrams", ""))
-        shares = (_pair(figures, f"{name}_percent") for name in SHARES)
+        shares = (_pair(figures, f"{name}_percent") for name in names)
         made.add_row(*(shown(cell) for cell in (*cells, *shares, one["started_at"][:16].replace("T", " "))))
-    console().print(made if found else "no spec version is or was for a part of the fleet")
+    out.print(made if found else "no spec version is or was for a part of the fleet")
+    if found and not names:
+        out.print("how each fares: wattline spec rollout NAME@VERSION", highlight=False)
 
 
 def print_rollout(one: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from broker.messages import At
-from gateway.api_models import ApiModel, Fault, PageQuery
+from gateway.api_models import ApiModel, Fault, PageQuery, exactly_one
 from meters.telegram import Wire
 
 State = Literal["draft", "canary", "published", "deprecated", "withdrawn"]
@@ -187,10 +187,15 @@ class UnknownPage(ApiModel):
 class DraftRequest(ApiModel):
     """What to make a draft from: the kept frames of a meter or of a group, or the frames given."""
 
+    model_config = exactly_one("meter", "group", "frames")
+
     meter: str | None = Field(default=None, max_length=96)
     group: str | None = Field(default=None, max_length=64)
     frames: (
-        Annotated[tuple[Annotated[str, StringConstraints(max_length=200_000)], ...], Field(max_length=200)] | None
+        Annotated[
+            tuple[Annotated[str, StringConstraints(max_length=200_000)], ...], Field(min_length=1, max_length=200)
+        ]
+        | None
     ) = Field(default=None, description="Each as hex or base64.")
     protocol: Wire | None = Field(default=None, description="Whichever they are of, without it.")
     units: dict[Annotated[str, StringConstraints(max_length=64)], Annotated[str, StringConstraints(max_length=16)]] = (
@@ -201,8 +206,6 @@ class DraftRequest(ApiModel):
     def _one(self) -> Self:
         if sum(part is not None for part in (self.meter, self.group, self.frames)) != 1:
             raise ValueError("give exactly one of meter, group and frames")
-        if self.frames == ():
-            raise ValueError("frames: give at least one")
         return self
 
 

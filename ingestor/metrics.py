@@ -38,6 +38,7 @@ class Metrics:
         self.rollup_behind_s = self._gauge(
             "rollup_behind_seconds", "How far the roll-ups lag behind, beyond a quarter-hour"
         )
+        self.ledger_behind_s = self._gauge("ledger_behind_seconds", "How far the summary of the ledger lags behind")
         self.rollup_quarters = self._counter("rollup_quarters", "Quarter-hours of series that were rolled up")
         self.rollup_late_hours = self._counter("rollup_late_hours", "Hours of series rolled up again for late readings")
         self.chunks_dropped = self._counter("chunks_dropped", "Chunks that retention dropped", "table")

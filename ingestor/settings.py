@@ -43,6 +43,9 @@ class IngestorSettings(ServiceSettings):
     series_per_meter: int = Field(512, ge=1, description="OBIS codes of one meter; further ones go to quarantine")
     cached_meters: int = Field(20_000, ge=1, description="meters whose ids are kept in memory (about 5 KiB each)")
     upkeep_every_s: float = Field(
-        20, ge=0.1, le=3600, description="how often roll-ups are brought up to date (TimescaleDB Apache)"
+        20,
+        ge=0.1,
+        le=3600,
+        description="how often the ledger's summary and, on TimescaleDB Apache, roll-ups are brought up to date",
     )
     stop_deadline_s: float = Field(10, ge=0, description="how long to flush on SIGTERM; the rest comes again")

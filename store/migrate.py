@@ -112,7 +112,8 @@ async def migrate(
             "with CREATEROLE"
         ) from error
     except (asyncpg.PostgresConnectionError, OSError, TimeoutError) as error:
-        raise MigrationError(f"the connection to {_place(dsn)} was lost: {error or 'no answer in time'}") from error
+        reason = str(error) or "no answer in time"
+        raise MigrationError(f"the connection to {_place(dsn)} was lost: {reason}") from error
     finally:
         await connection.close(timeout=CONNECT_TIMEOUT_S)
 

@@ -17,7 +17,7 @@ _STEPS = (timedelta(hours=1), timedelta(hours=6), timedelta(days=1), timedelta(d
 _QUICK_S = 0.5
 _SLOW_S = 5.0
 _POLL_S = 0.05
-_STATEMENT_S = 600.0
+STATEMENT_S = 600.0
 
 
 @dataclass(slots=True)
@@ -38,7 +38,7 @@ async def refresh(connection: Connection, *, now: datetime | None = None, settle
     done = Refreshed()
     until = (now or datetime.now(UTC)) - CLOSE_AFTER
     await connection.execute("SELECT rollup_note($1)", until)
-    if await _settled(connection, settle_s):
+    if await settled(connection, settle_s):
         await _catch_up(connection, done)
     await _again(connection, done)
     shown = await connection.fetchval("SELECT nullif(shown_until, '-infinity') FROM rollup_state")
@@ -51,7 +51,7 @@ async def _again(connection: Connection, done: Refreshed) -> None:
     most = LATE_HOURS
     while True:
         try:
-            count = await connection.fetchval("SELECT rollup_again($1)", most, timeout=_STATEMENT_S)
+            count = await connection.fetchval("SELECT rollup_again($1)", most, timeout=STATEMENT_S)
         except asyncpg.OutOfMemoryError:
             if most == 1:
                 raise
@@ -62,7 +62,7 @@ async def _again(connection: Connection, done: Refreshed) -> None:
         done.late_hours += count
 
 
-async def _settled(connection: Connection, settle_s: float) -> bool:
+async def settled(connection: Connection, settle_s: float) -> bool:
     """Wait until every transaction that began before now has ended."""
     began = await connection.fetchval("SELECT pg_snapshot_xmax(pg_current_snapshot())::text")
     deadline_s = time.monotonic() + settle_s
@@ -79,7 +79,7 @@ async def _catch_up(connection: Connection, done: Refreshed) -> None:
     while True:
         started_s = time.monotonic()
         row = await connection.fetchrow(
-            "SELECT behind, written FROM rollup_step($1)", _STEPS[width], timeout=_STATEMENT_S
+            "SELECT behind, written FROM rollup_step($1)", _STEPS[width], timeout=STATEMENT_S
         )
         if row is None:
             return
@@ -95,5 +95,5 @@ async def _catch_up(connection: Connection, done: Refreshed) -> None:
 
 async def retain(connection: Connection) -> dict[str, int]:
     """Drop the chunks that the settings no longer keep; returns how many, by table."""
-    rows = await connection.fetch("SELECT name, dropped FROM store_retain()", timeout=_STATEMENT_S)
+    rows = await connection.fetch("SELECT name, dropped FROM store_retain()", timeout=STATEMENT_S)
     return {row["name"]: row["dropped"] for row in rows}

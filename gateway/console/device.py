@@ -26,6 +26,7 @@ class DevicePages:
         return [
             web.get("/devices/{device}", page(self.device)),
             web.get("/devices/{device}/state", page(self.state)),
+            web.get("/devices/{device}/seen", page(self.seen)),
             web.get("/devices/{device}/events", page(self.events)),
             web.get("/devices/{device}/meters", page(self.meters)),
             web.get("/meters/{meter}/chart", page(self.chart)),
@@ -41,6 +42,10 @@ class DevicePages:
     async def state(self, visit: Visit) -> web.StreamResponse:
         """State and drift."""
         return visit.render("device_state.html", device=await self._device(visit))
+
+    async def seen(self, visit: Visit) -> web.StreamResponse:
+        """When it was last heard of; readings come so often that the stream of changes leaves them out."""
+        return visit.render("device_seen.html", device=await self._device(visit))
 
     async def meters(self, visit: Visit) -> web.StreamResponse:
         """The meters, after one came or got a spec."""

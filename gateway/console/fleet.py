@@ -7,7 +7,7 @@ from aiohttp import web
 from gateway.console.desk import Desk, Visit
 
 FILTERS = ("q", "online", "in_step", "sort", "descending", "cursor")
-PAGE = 100
+PAGE, MOST = 100, 1000
 
 
 class FleetPages:
@@ -26,7 +26,8 @@ class FleetPages:
     async def fleet(self, visit: Visit) -> web.StreamResponse:
         """The list, or for htmx the rows alone."""
         asked: dict[str, Any] = {name: visit.request.query.get(name, "") for name in FILTERS}
-        found = await visit.ask("listDevices", query={**asked, "limit": str(PAGE)})
+        limit = _shown(visit.request.query.get("shown", ""))
+        found = await visit.ask("listDevices", query={**asked, "limit": str(limit)})
         template = "fleet.html"
         if visit.partial:
             template = "fleet_rows.html" if asked["cursor"] else "fleet_list.html"
@@ -36,3 +37,8 @@ class FleetPages:
         """One device's row, after something changed about it."""
         found = await visit.ask("getDevice", {"device": visit.path["device"]})
         return visit.render("fleet_row.html", device=found)
+
+
+def _shown(text: str) -> int:
+    """How many rows to fetch: where a list is fetched anew no fewer than it shows already."""
+    return max(PAGE, min(int(text), MOST)) if text.isascii() and text.isdecimal() and len(text) < 6 else PAGE

@@ -1,4 +1,7 @@
-SELECT v.device, v.online, v.first_seen_at, v.last_seen_at, v.registered_at, v.software, v.meters AS meter_count, v.desired_version,
+-- device.last_seen_at is brought up to date about twice a minute; what came since stands in the ledger.
+SELECT v.device, v.online, v.first_seen_at, greatest(v.last_seen_at, (
+           SELECT max(m.received_at) FROM message m WHERE m.device_id = v.device_id AND m.received_at > now() - INTERVAL '2 minutes'
+       )) AS last_seen_at, v.registered_at, v.software, v.meters AS meter_count, v.desired_version,
        v.reported_version, v.reported_state, d.registration::text AS registration, t.document::text AS desired,
        r.reasons::text AS reasons, r.effective::text AS effective, r.specs::text AS specs, r.at, r.received_at, r.in_force, r.probation,
        coalesce(l.labels, '{}')::text AS labels

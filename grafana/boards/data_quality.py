@@ -16,7 +16,7 @@ def board(settings: GrafanaSettings) -> Dashboard:
         (_numbers(), _devices(), _causes(), _points()),
         source(settings),
         devices(),
-        since="now-1h",
+        since="now-24h",
         refresh="1m",
         marks=("changes", "swaps", "events"),
     )
@@ -24,8 +24,9 @@ def board(settings: GrafanaSettings) -> Dashboard:
 
 def _numbers() -> Part:
     about = (
-        "By the sequence numbers of the ledger: lost are numbers missing between the first and the last of the range, "
-        "repeated came again, late came after a higher one. Repeats and late ones are normal after an outage."
+        "By the sequence numbers of the ledger, summed up by five minutes: lost are numbers that others overtook in "
+        "the range and that have not come since, repeated came again, late came after a higher one. Repeats and "
+        "late ones are normal after an outage."
     )
     columns = (
         Field("Lost", steps=BAD),
@@ -83,7 +84,7 @@ def _causes() -> Part:
     newest = Frame("Quarantine", "The newest hundred in the range.", 24, 8, "Quarantine is empty")
     return "Causes", (
         bars(quarantine, "quality_quarantine", Field(decimals=0)),
-        lines(delay, "quality_delay", Field(unit="s", decimals=1)),
+        lines(delay, "quality_delay", Field(unit="s", decimals=1), interval="5m"),
         rows(newest, "quarantine_list", DEVICE, METER, Field("Received", "dateTimeAsIso"), Field("Bytes", "bytes")),
     )
 

@@ -25,7 +25,7 @@ def board(settings: GrafanaSettings) -> Dashboard:
         (_now(settings), _ingest(), _store()),
         source(settings),
         devices(),
-        since="now-1h",
+        since="now-24h",
         refresh="30s",
         marks=("changes", "events"),
     )
@@ -36,35 +36,37 @@ def _now(settings: GrafanaSettings) -> Part:
     lag = Field("Lag", "s", 1, ((None, "green"), (limits.ingest_lag_s / 2, "orange"), (limits.ingest_lag_s, "red")))
     age = Field("Age of newest", "s", 1, ((None, "green"), (60, "orange"), (limits.ingest_lag_s, "red")))
     rate = Field("Messages", "suffix: /s", 1)
+    summary = Field("Age of summary", "s", 0, ((None, "green"), (180, "orange"), (900, "red")))
     full = limits.database_gib * GIB
     size = Field(
         "Database", "bytes", 1, ((None, "green"), (full * limits.database_percent / 100, "orange"), (full, "red"))
     )
     ingest = (
-        "Messages a second over five minutes, age of the newest message, and the median time from reading to table."
+        "Messages a second over five minutes, age of the newest message, the median time from reading to table, and "
+        "how far the ledger is summed up: what the charts below and data quality show."
     )
     store = f"All hypertables with their indexes; the limit is set to {limits.database_gib:g} GiB."
     return "", (
-        number(Frame("Ingest", ingest, 12, 4, "No message for a day"), "platform_numbers", Field(), rate, age, lag),
+        number(Frame("Ingest", ingest, 12, 4, "No message for a day"), "platform_numbers", Field(), rate, age, lag,
+               summary),
         number(Frame("Store", store, 12, 4), "platform_size", Field(), size, Field("Chunks", "none", 0),
                Field("Saved by compression", "percentunit", 0)),
     )  # fmt: skip
 
 
 def _ingest() -> Part:
-    rate = Frame("Ingest rate", "Messages and values a second, repeats included.", 12, 9)
+    rate = Frame("Ingest rate", "Messages and values a second over five minutes or more, repeats included.", 12, 9)
     waits = (
         "From reading to table, which holds the device's own gathering; and the wait between receipt and commit, "
         "which is the ingestor's queue. What waits in the broker shows as latency."
     )
     latency = Frame("Latency and queue", waits, 12, 9)
-    batches = Frame("Batches", "What one transaction of an ingestor holds; of the last day at most.", 12, 9)
-    writing = Frame(
-        "Time to write a batch", "From the first row of a transaction to its last; of the last day at most.", 12, 9
-    )
+    batches = Frame("Batches", "What one transaction of an ingestor held in the last hour.", 12, 9, span="1h")
+    about = "From the first row of a transaction to its last, in the last hour."
+    writing = Frame("Time to write a batch", about, 12, 9, span="1h")
     return "Ingestor", (
-        lines(rate, "platform_rate", Field(unit="suffix: /s", decimals=1)),
-        lines(latency, "platform_latency", Field(unit="s", decimals=2)),
+        lines(rate, "platform_rate", Field(unit="suffix: /s", decimals=1), interval="5m"),
+        lines(latency, "platform_latency", Field(unit="s", decimals=2), interval="5m"),
         lines(batches, "platform_batches", Field(decimals=0)),
         lines(writing, "platform_writing", Field(unit="s", decimals=3)),
     )

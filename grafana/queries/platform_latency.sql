@@ -1,8 +1,6 @@
-SELECT $__timeGroup(received_at, $__interval) AS "time",
-       avg(extract(epoch FROM stored_at - newest_at))::double precision AS "Reading to table",
-       avg(extract(epoch FROM stored_at - received_at))::double precision AS "Wait in the ingestor",
-       max(extract(epoch FROM stored_at - received_at))::double precision AS "Longest wait"
-FROM ledger
-WHERE $__timeFilter(received_at)
+SELECT $__timeGroup(bucket, $__interval) AS "time", (sum(delay_s) / nullif(sum(timed), 0))::double precision AS "Reading to table",
+       (sum(wait_s) / sum(deliveries))::double precision AS "Wait in the ingestor", max(wait_max_s) AS "Longest wait"
+FROM ledger_summary
+WHERE $__timeFilter(bucket)
 GROUP BY 1
 ORDER BY 1

@@ -1,6 +1,6 @@
-SELECT $__timeGroup(received_at, $__interval) AS "time", count(*) / ($__interval_ms / 1000.0) AS "Messages",
-       sum(rows) / ($__interval_ms / 1000.0) AS "Values"
-FROM ledger
-WHERE $__timeFilter(received_at)
+SELECT $__timeGroup(bucket, $__interval) AS "time", sum(deliveries)::double precision / ($__interval_ms / 1000.0) AS "Messages",
+       sum(rows)::double precision / ($__interval_ms / 1000.0) AS "Values"
+FROM ledger_summary
+WHERE $__timeFilter(bucket) AND whole
 GROUP BY 1
 ORDER BY 1

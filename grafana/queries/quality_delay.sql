@@ -1,7 +1,6 @@
-SELECT $__timeGroup(received_at, $__interval) AS "time",
-       avg(extract(epoch FROM stored_at - newest_at))::double precision AS "Mean",
-       max(extract(epoch FROM stored_at - newest_at))::double precision AS "Longest"
-FROM ledger
-WHERE $__timeFilter(received_at) AND newest_at IS NOT NULL AND device IN (${device:sqlstring})
+SELECT $__timeGroup(bucket, $__interval) AS "time", (sum(delay_s) / sum(timed))::double precision AS "Mean",
+       max(delay_max_s) AS "Longest"
+FROM ledger_summary
+WHERE $__timeFilter(bucket) AND timed > 0 AND device IN (${device:sqlstring})
 GROUP BY 1
 ORDER BY 1

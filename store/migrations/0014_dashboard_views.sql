@@ -23,48 +23,6 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION ingest_batch_between IS 'The ingestors'' transactions of the last day at most: messages, values and the time that writing took.';
 
--- message_gap_between by device, and in half the time: only boots in which a number came after one as high are looked at twice.
-CREATE FUNCTION ledger_quality_between(since timestamptz, until timestamptz)
-RETURNS TABLE (device text, messages bigint, lost bigint, repeated bigint, late bigint)
-LANGUAGE sql STABLE SECURITY DEFINER
-BEGIN ATOMIC
-    WITH boots AS (
-        SELECT o.device_id, o.boot, count(*) AS messages, min(o.seq) AS lowest, max(o.seq) AS highest,
-               bool_or(o.seq <= o.before) AS disordered
-        FROM (
-            SELECT e.device_id, e.boot, e.seq, max(e.seq) OVER (
-                       PARTITION BY e.device_id, e.boot ORDER BY e.received_at, e.seq
-                       ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-                   ) AS before
-            FROM message e
-            WHERE e.received_at >= since AND e.received_at < until
-        ) o
-        GROUP BY o.device_id, o.boot
-    ), disordered AS (
-        SELECT r.device_id, r.boot, count(*) AS messages, sum(r.times - 1)::bigint AS repeated,
-               count(*) FILTER (WHERE r.seq < r.highest) AS late
-        FROM (
-            SELECT y.*, max(y.seq) OVER (PARTITION BY y.device_id, y.boot ORDER BY y.received_at, y.seq) AS highest
-            FROM (
-                SELECT e.device_id, e.boot, e.seq, min(e.received_at) AS received_at, count(*) AS times
-                FROM message e
-                JOIN boots b ON b.device_id = e.device_id AND b.boot = e.boot AND b.disordered
-                WHERE e.received_at >= since AND e.received_at < until
-                GROUP BY e.device_id, e.boot, e.seq
-            ) y
-        ) r
-        GROUP BY r.device_id, r.boot
-    )
-    SELECT d.name, sum(coalesce(x.messages, b.messages))::bigint,
-           sum(b.highest - b.lowest + 1 - coalesce(x.messages, b.messages))::bigint,
-           coalesce(sum(x.repeated), 0)::bigint, coalesce(sum(x.late), 0)::bigint
-    FROM boots b
-    JOIN device d ON d.id = b.device_id
-    LEFT JOIN disordered x ON x.device_id = b.device_id AND x.boot = b.boot
-    GROUP BY d.name;
-END;
-COMMENT ON FUNCTION ledger_quality_between IS 'Distinct, lost, repeated and late messages of each device, received in [since, until).';
-
 CREATE VIEW energy_series AS
 SELECT s.id AS series_id, s.meter_id, m.key AS meter, m.device_id, d.name AS device, s.obis,
        CASE substr(s.obis, 5, 1) WHEN '1' THEN 'import' ELSE 'export' END AS direction,
@@ -131,5 +89,5 @@ COMMENT ON VIEW parameter_change IS 'Every desired version of every device, with
 
 GRANT SELECT ON ledger, energy_series, parameter_state, parameter_refusal, parameter_change
     TO wattline_gateway, wattline_grafana;
-REVOKE EXECUTE ON FUNCTION ingest_batch_between, ledger_quality_between FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION ingest_batch_between, ledger_quality_between TO wattline_gateway, wattline_grafana;
+REVOKE EXECUTE ON FUNCTION ingest_batch_between FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION ingest_batch_between TO wattline_gateway, wattline_grafana;

@@ -50,6 +50,7 @@ async def draw(at: Browsing, name: str, path: str, wait: str) -> None:
     """One picture of a page."""
     await at.go(path)
     await at.page.locator(wait).first.wait_for()
+    await at.page.get_by_text("Loading…").first.wait_for(state="detached")
     await at.page.screenshot(path=DOCS / f"console-{name}.png")
     click.echo(f"docs/console-{name}.png")
 
@@ -63,8 +64,13 @@ async def main() -> None:
         broker = Broker(stack.mosquitto)
         async with browsing(broker, database, viewport={"width": 1200, "height": 760}) as at:
             await fleet(broker, database)
+            await at.call("PUT", "/groups/warsaw", {"selector": "site=warsaw"})
+            await at.call("PATCH", "/devices/pi-warsaw-0/labels", {"site": "warsaw", "floor": "cellar"})
             await draw(at, "fleet", "/", "#list tbody tr:nth-child(9)")
             await draw(at, "device", "/devices/pi-warsaw-0", "[data-points]")
+            steps = {"parameters": {"reading_interval_s": 5}, "steps": ["30%", "60%"], "settle_s": 120}
+            stage = await at.call("POST", "/parameters:stage", steps, author="anna", reason="faster")
+            await draw(at, "stage", f"/stages/{stage['id']}", "#stage tbody tr:nth-child(3)")
             await draw(at, "spec", f"/specs/edit?meter={KEY}", "#report .error")
         async with browsing(broker, database, token=TOKEN, **SMALL) as at:
             await draw(at, "phone", "/devices/pi-warsaw-0", "[data-points]")

@@ -89,6 +89,7 @@ async def test_a_staged_change_is_begun_stopped_and_taken_back_or_goes_on(broker
             await begin("5", "a trial")
             await at.page.wait_for_url("**/stages/1")
             await stage.get_by_text("1 have it").wait_for()
+            assert await stage.locator(".facts .added").inner_text() == "5"
             assert await stage.locator(".steps [aria-current]").inner_text() == "20%"
             await _fill(at, "#stage", Why="lunch")
             await stage.get_by_role("button", name="Stop here").click()

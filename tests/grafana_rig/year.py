@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import asyncpg
 
+from store.ledger import CLOSE_AFTER, fold
 from store.migrate import migrate
 from tests.integration.rollup_rig import store_of
 from tests.servers import Database
@@ -69,6 +70,7 @@ async def seed(database: Database) -> Year:
         await store.value("SELECT set_config('wattline.edition', $1, false)", store.edition)
         await store.execute(_SEED.read_text())
         await store.roll_up()
+        await fold(store.connection, now=datetime.now(UTC) + CLOSE_AFTER)
     return Year(database, store.edition, ZoneInfo(ZONE), first, last)
 
 

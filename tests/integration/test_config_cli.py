@@ -55,13 +55,15 @@ async def test_get_and_set_a_device_and_the_fleet(broker: Broker, database: Data
         await send(device, broker.topics, Kind.REGISTRATION, "d1", registration())
         await until(lambda: seen.desired("d1"), "desired is retained")
         fleet = await typed(running, "set", "--fleet", "log_level=debug", "obis_exclude=1-0:21.*,1-0:41.*")
-        assert (fleet.exit_code, fleet.output) == (0, "fleet: 1 devices changed\n")
+        assert (fleet.exit_code, fleet.output) == (0, "fleet: own parameters version 1; 1 devices changed\n")
         words = ("set", "d1", "reading_interval_s=2.5", "--reason", "trial", "--author", "eva", "--wait", "20")
         setting = asyncio.create_task(typed(running, *words))
         await until(lambda: (d := seen.desired("d1")) and d.version == 3, "version 3 is retained")
         await send(device, broker.topics, Kind.REPORTED, "d1", report(3, reading_interval_s=2.5))
         done = await setting
-        assert (done.exit_code, done.output) == (0, "d1: version 3\nd1 applied version 3\n")
+        assert (done.exit_code, done.output) == (
+            0, "d1: own parameters version 1; configuration version 3\nd1 applied configuration version 3\n"
+        )  # fmt: skip
         assert (await typed(running, "get", "d1", "reading_interval_s")).output == "2.5\n"
         assert (await typed(running, "get", "--fleet", "log_level")).output == "debug\n"
         shown = (await typed(running, "get", "d1")).output
@@ -69,6 +71,7 @@ async def test_get_and_set_a_device_and_the_fleet(broker: Broker, database: Data
         assert lines["reading_interval_s"] == ["2.5", "device:d1"]
         assert lines["log_level"][:2] == ["debug", "fleet"]
         assert "device has info" in shown
+        assert "configuration version 3, own parameters version 1; device: applied 3" in shown
         whole = json.loads((await typed(running, "get", "d1", "--json")).output)
         assert whole["effective"]["obis_exclude"] == ["1-0:21.*", "1-0:41.*"]
         back = json.loads((await typed(running, "set", "d1", "reading_interval_s=null", "--json")).output)
@@ -91,13 +94,13 @@ async def test_a_refusal_and_a_silence_end_with_status_3(broker: Broker, databas
         await until(lambda: seen.desired("d1"), "desired is retained")
         silent = await typed(running, "set", "d1", "raw_frames=true", "--wait", "0.3")
         assert silent.exit_code == 3
-        assert "d1 has not reported version 2" in silent.output
+        assert "d1 has not reported configuration version 2" in silent.output
         setting = asyncio.create_task(typed(running, "set", "d1", "raw_frames=false", "--wait", "20"))
         await until(lambda: (d := seen.desired("d1")) and d.version == 3, "version 3 is retained")
         await send(device, broker.topics, Kind.REPORTED, "d1", report(3, state="refused"))
         refused = await setting
         assert refused.exit_code == 3
-        assert "d1 refused version 3" in refused.output
+        assert "d1 refused configuration version 3" in refused.output
 
 
 async def test_mistakes_are_told_plainly(broker: Broker, database: Database) -> None:

@@ -43,7 +43,7 @@ async def test_groups_history_rollback(broker: Broker, database: Database) -> No
         ]
         assert "  d1" in (await typed(running, "group", "show", "warsaw")).output
         setting = await typed(running, "set", "--group", "warsaw", "reading_interval_s=5", "log_level=debug")
-        assert setting.output == "group warsaw: 1 devices changed\n"
+        assert setting.output == "group warsaw: own parameters version 1; 1 devices changed\n"
         await until(lambda: shown(seen, "d1", "reading_interval_s") == 5, "the group's device has it")
         await typed(
             running, "set", "--group", "warsaw", "reading_interval_s=7", "--author", "eva", "--reason", "slower"
@@ -55,7 +55,7 @@ async def test_groups_history_rollback(broker: Broker, database: Database) -> No
         diff = json.loads((await typed(running, "diff", "--group", "warsaw", "--from", "0", "--json")).output)
         assert {one["field"] for one in diff["changes"]} == {"reading_interval_s", "log_level"}
         back = await typed(running, "rollback", "--group", "warsaw", "--reason", "too slow")
-        assert back.output == "group warsaw: 1 devices changed\n"
+        assert back.output == "group warsaw: own parameters version 3; 1 devices changed\n"
         got = (await typed(running, "get", "d1")).output
         assert {line.split()[0]: line.split()[2] for line in got.splitlines()[:-1]}["log_level"] == "group:warsaw"
         left = await typed(running, "set", "--fleet", "raw_frames=true")
@@ -116,12 +116,22 @@ async def test_mistakes_of_scopes_are_told_plainly(broker: Broker, database: Dat
             ("rollback", "--fleet", "--stage", "10%"): "say --to VERSION with --stage",
             ("diff", "--fleet", "--to", "7"): "fleet has no version 7",
             ("group", "set", "g", "site=="): "selector.0",
-            ("group", "remove", "g"): "no group 'g'",
+            ("group", "remove", "g"): "no group 'g'; wattline config group list lists them",
+            ("group", "set", "b/ad", "site=x"): "'b/ad' is no group's name; letters, digits, . _ -",
+            ("group", "show", "b/ad"): "no group 'b/ad'",
+            ("set", "--group", "g"): "nothing to set: give PARAMETER=VALUE",
+            (
+                "set",
+                "d1",
+                "raw_frames=true",
+                "--wait",
+                "nope",
+            ): "'nope' is no number of seconds from 0 to 60; put",
             ("set", "d1", "raw_frames=true", "--stage", "10%"): "one device has no share",
             ("set", "--fleet", "raw_frames=true", "--stage", "ten"): "chooses none of the devices",
             ("set", "--fleet", "raw_frames=true", "--stage", "200%"): "steps.0",
             ("stages", "12"): "no stage '12'",
-            ("watch", "nobody"): "no device 'nobody'",
+            ("watch", "nobody"): "no device 'nobody'; wattline device list lists them",
         }
         for words, sentence in told.items():
             result = await typed(running, *words)

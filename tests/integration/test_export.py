@@ -71,7 +71,7 @@ async def test_formats_and_selections(broker: Broker, database: Database, monkey
         assert [row["value"] for row in used[:3]] == [Decimal("86.4")] * 3
         assert (len(used), {row["obis"] for row in used}) == (6, {"1-0:1.8.0"})
 
-        _, _, body = await get(running, **RANGE, meter="TST:nobody")
+        _, _, body = await get(running, **{"from": "2020-01-01T00:00:00Z", "to": "2020-01-02T00:00:00Z"})
         assert body == b"time,device,meter,obis,unit,value,source,clock\r\n"
 
 
@@ -123,11 +123,17 @@ async def test_command_line(broker: Broker, database: Database, tmp_path: Path) 
         for name in ("all.csv", "all.parquet"):
             done = await call(str(tmp_path / name), *limits, "--meter", "TST:1", "--meter", "TST:2")
             assert done.exit_code == 0, done.output
+            assert f"{name}: 1,152 rows" in done.output
         assert (tmp_path / "all.csv").read_bytes().count(b"\n") == 288 * 4 + 1
         assert pq.read_table(tmp_path / "all.parquet").num_rows == 288 * 4
         refused = await call(str(tmp_path / "none.csv"), "--from", "yesterday")
         assert refused.exit_code == 1
         assert "from: " in refused.output
+        assert "such as 2026-11-24T10:00:00Z" in refused.output
+        for option, name in (("--device", "nobody"), ("--meter", "TST:9"), ("--obis", "9-9:9.9.9")):
+            unknown = await call(str(tmp_path / "none.csv"), *limits, option, name)
+            assert unknown.exit_code == 1, unknown.output
+            assert f"'{name}'" in unknown.output
     gone = await asyncio.to_thread(
         CliRunner().invoke, main, ["export", "--url", running.url, str(tmp_path / "none.csv")]
     )

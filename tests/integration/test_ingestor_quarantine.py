@@ -126,6 +126,7 @@ async def test_unknown_topics_and_other_kinds(broker: Broker, database: Database
         await pi.session.publish(Publication(strange.of(Kind.READINGS, pi.name), pi.payload()))
         await pi.readings(1)
         await until_equal(asked.readings, 3)
+        await until_equal(asked.quarantined, {"unknown_topic": 1})
         [(topic, reason, device_id)] = await asked.rows("SELECT topic, reason, device_id FROM frame")
         assert (topic, reason, device_id) == (strange.of(Kind.READINGS, pi.name), "unknown_topic", None)
 

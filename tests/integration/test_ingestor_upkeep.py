@@ -34,6 +34,19 @@ async def test_one_of_two_ingestors_rolls_up(broker: Broker, database: Database)
             assert await left.metric("wattline_ingestor_upkeep_failures_total") == 0
 
 
+async def test_the_ledger_is_summed_up(broker: Broker, database: Database) -> None:
+    """Soon after messages are stored the summary that dashboards read has them, each once."""
+    chosen = settings(broker, database.dsn("wattline_ingestor"), upkeep_every_s=0.1)
+    async with table(database) as asked, device(broker) as sender, ingesting(chosen) as running:
+
+        async def summed() -> int:
+            return int(await asked.value("SELECT coalesce(sum(deliveries - repeated), 0) FROM ledger_summary"))
+
+        await sender.readings(5)
+        await until_equal(summed, 5)
+        assert await running.metric("wattline_ingestor_ledger_behind_seconds") < 600
+
+
 async def test_month_old_readings_are_everywhere_within_the_stated_minute(broker: Broker, database: Database) -> None:
     """From an outbox, in one batch with live ones, into days rolled up already: roll-ups and consumption have them."""
     every_s = 1.0

@@ -112,3 +112,14 @@ async def test_two_stores_of_late_readings_while_rolling_up(database: Database) 
         await writer.execute("COMMIT")
         assert (await store.roll_up()).quarters == 50
         await assert_right(store, "UTC")
+
+
+async def test_a_mark_that_was_set_back(database: Database) -> None:
+    """What is rolled up already is rolled up again, from readings that nobody noted as late."""
+    async with store_of(database) as store:
+        await store.execute(FILL.format(since="2026-03-01Z", until="2026-05-02Z", every="2 hours"))
+        await store.roll_up()
+        await store.execute("UPDATE reading SET value = -1 WHERE time = '2026-04-01T10:00Z'")
+        await store.execute("UPDATE rollup_state SET shown_until = '2026-03-20T10:45Z'")
+        await store.roll_up()
+        await assert_right(store, "UTC")

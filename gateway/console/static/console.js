@@ -49,6 +49,14 @@ document.addEventListener("htmx:afterRequest", (event) => {
 document.addEventListener("htmx:sendError", () => {
   $("#notice").textContent = "The gateway does not answer; what you see may be old.";
 });
+// What a person has opened stays open when it is fetched anew.
+const opened = new Set();
+document.addEventListener("htmx:beforeSwap", (event) => {
+  for (const one of $$("details[data-keep]", event.target)) opened[one.open ? "add" : "delete"](one.dataset.keep);
+});
+document.addEventListener("htmx:afterSwap", (event) => {
+  for (const one of $$("details[data-keep]", event.target)) one.open = opened.has(one.dataset.keep);
+});
 document.addEventListener("htmx:afterSettle", (event) => {
   const told = $("[data-say]", event.target) ?? (event.target.matches("[data-say]") ? event.target : null);
   if (told) say(told.dataset.say);
@@ -56,6 +64,10 @@ document.addEventListener("htmx:afterSettle", (event) => {
   startCharts();
 });
 
+// A list that is fetched anew keeps the rows that were scrolled to.
+document.addEventListener("htmx:configRequest", (event) => {
+  if (event.target.matches("[data-list]")) event.detail.parameters.shown = $$("tbody tr", event.target).length;
+});
 document.addEventListener("htmx:beforeRequest", (event) => {
   const element = event.detail.elt;
   const own = event.detail.requestConfig.verb === "get" && element.matches("[data-guard]");
@@ -133,6 +145,12 @@ async function readings(chart, from) {
   }
   return found;
 }
+// 24 hours, in the browser's time zone
+const CLOCK = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+const part = (seconds, options) => new Intl.DateTimeFormat("en-GB", options).format(new Date(seconds * 1000));
+const day = (seconds) => part(seconds, { day: "numeric", month: "short" });
+const ticks = (_, all) => all.map((one, at) =>
+  part(one, CLOCK) + (at === 0 || day(one) !== day(all[at - 1]) ? `\n${day(one)}` : ""));
 function draw(element, times, values) {
   const style = getComputedStyle(document.documentElement);
   const ink = style.getPropertyValue("--ink"), line = style.getPropertyValue("--line");
@@ -141,8 +159,8 @@ function draw(element, times, values) {
   element.plot = new uPlot({
     width: element.clientWidth, height: 250,
     scales: { y: { range: (_, low, high) => low === high ? [low - 1, high + 1] : [low, high] } },
-    axes: [axis, { ...axis, size: 64 }],
-    series: [{}, { label: `${element.dataset.obis} ${element.dataset.unit}`, stroke: style.getPropertyValue("--accent"), width: 2, spanGaps: false }],
+    axes: [{ ...axis, space: 64, values: ticks }, { ...axis, size: 64 }],
+    series: [{ label: "Time", value: (_, at) => at ? `${day(at)} ${part(at, { ...CLOCK, second: "2-digit" })}` : "–" }, { label: `${element.dataset.obis} ${element.dataset.unit}`, stroke: style.getPropertyValue("--accent"), width: 2, spanGaps: false }],
   }, [times, values], element);
 }
 async function startChart(element) {

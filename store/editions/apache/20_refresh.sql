@@ -91,6 +91,19 @@ BEGIN
 END
 $$;
 
+-- All four levels over [since, until); the coarser ones from whole on, where their last interval ended.
+CREATE OR REPLACE FUNCTION rollup_stretch(since timestamptz, until timestamptz, whole timestamptz) RETURNS bigint
+LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+DECLARE
+    written bigint := rollup_read(since, until);
+BEGIN
+    PERFORM rollup_fold('rolled_1h', 'rolled_15m', '1h', bucket_start('1h', whole), bucket_start('1h', until));
+    PERFORM rollup_fold('rolled_1d', 'rolled_15m', '1d', bucket_start('1d', whole), bucket_start('1d', until));
+    PERFORM rollup_fold('rolled_1mo', 'rolled_1d', '1mo', bucket_start('1mo', whole), bucket_start('1mo', until));
+    RETURN written;
+END
+$$;
+
 CREATE OR REPLACE FUNCTION rollup_step(width interval)
 RETURNS TABLE (shown_until timestamptz, behind interval, written bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET work_mem = '64MB' AS $$
@@ -101,22 +114,27 @@ DECLARE
         SELECT min(c.range_start) FROM timescaledb_information.chunks c
         WHERE c.hypertable_name = 'reading' AND c.range_end > state.shown_until));
     until timestamptz;
+    whole timestamptz;
 BEGIN
     since := coalesce(bucket_start('15m', nullif(since, '-infinity')), state.noted_until);
     until := least(state.noted_until, since + width);
+    written := 0;
     IF since < until THEN
-        written := rollup_read(since, until);
-        IF state.shown_until > '-infinity' THEN
-            since := least(since, state.shown_until);
-        END IF;
-        PERFORM rollup_fold('rolled_1h', 'rolled_15m', '1h', bucket_start('1h', since), bucket_start('1h', until));
-        PERFORM rollup_fold('rolled_1d', 'rolled_15m', '1d', bucket_start('1d', since), bucket_start('1d', until));
-        PERFORM rollup_fold('rolled_1mo', 'rolled_1d', '1mo', bucket_start('1mo', since), bucket_start('1mo', until));
+        whole := least(since, nullif(state.shown_until, '-infinity'));
+        BEGIN
+            written := rollup_stretch(since, until, whole);
+        EXCEPTION WHEN unique_violation THEN
+            -- somebody has set the mark back, to have it all rolled up again
+            DELETE FROM rolled_15m WHERE bucket >= since AND bucket < until;
+            DELETE FROM rolled_1h WHERE bucket >= bucket_start('1h', whole) AND bucket < bucket_start('1h', until);
+            DELETE FROM rolled_1d WHERE bucket >= bucket_start('1d', whole) AND bucket < bucket_start('1d', until);
+            DELETE FROM rolled_1mo WHERE bucket >= bucket_start('1mo', whole) AND bucket < bucket_start('1mo', until);
+            written := rollup_stretch(since, until, whole);
+        END;
     END IF;
     UPDATE rollup_state SET shown_until = greatest(state.shown_until, until);
     shown_until := greatest(state.shown_until, until);
     behind := CASE WHEN shown_until = state.noted_until THEN interval '0' ELSE state.noted_until - shown_until END;
-    written := coalesce(written, 0);
     RETURN NEXT;
 END
 $$;
@@ -167,6 +185,6 @@ BEGIN
 END
 $$;
 
-REVOKE EXECUTE ON FUNCTION rollup_note, rollup_fold, rollup_fold_late, rollup_read, rollup_read_late, rollup_step, rollup_again,
-    rollup_rezone FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION rollup_note, rollup_fold, rollup_fold_late, rollup_read, rollup_read_late, rollup_stretch, rollup_step,
+    rollup_again, rollup_rezone FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION rollup_note, rollup_step, rollup_again TO wattline_ingestor;

@@ -39,7 +39,7 @@ $$;
 
 DROP TRIGGER IF EXISTS reading_late ON reading;
 DROP FUNCTION IF EXISTS note_late_readings, rollup_note, rollup_fold, rollup_fold_late, rollup_read, rollup_read_late,
-    rollup_step, rollup_again, rollup_rezone, store_retain, rollup_shown;
+    rollup_stretch, rollup_step, rollup_again, rollup_rezone, store_retain, rollup_shown;
 -- one by one: TimescaleDB drops no hypertable together with others
 DROP TABLE IF EXISTS rolled_15m;
 DROP TABLE IF EXISTS rolled_1h;
