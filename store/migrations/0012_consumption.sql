@@ -17,11 +17,11 @@ CREATE FUNCTION store_max_power_kw() RETURNS double precision LANGUAGE sql STABL
 $$;
 COMMENT ON FUNCTION store_max_power_kw IS 'No meter takes or gives more, by the setting; infinite where no jumps are looked for.';
 
--- First and last readings where intervals rise, all readings where they do not, and the registers of the stay at a swap.
+-- First and last readings where intervals rise, all readings where they do not, and the registers of stays at swaps.
 -- Days are looked at first, where whole days are asked for, then the quarter-hours of the odd ones, then their readings.
 CREATE FUNCTION register_points(
-    series integer, stay integer, step text, since timestamptz, until timestamptz, steep double precision
-) RETURNS TABLE (at timestamptz, value double precision) LANGUAGE plpgsql STABLE AS $$
+    series integer, step text, since timestamptz, until timestamptz, steep double precision, moves timestamptz[]
+) RETURNS TABLE (at timestamptz, value double precision, stay_id integer) LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN QUERY EXECUTE format($sql$
         WITH coarse AS (
@@ -42,28 +42,26 @@ BEGIN
                 WINDOW w AS (ORDER BY bucket)
             ) q
         ), point AS (
-            SELECT g.at, g.value, 0 AS rank FROM series_register g
-            WHERE g.series_id = $1 AND g.stay_id = $5 AND g.at >= $2 AND g.at <= $3 + interval '1 microsecond'
-            UNION ALL
-            SELECT r.time, r.value, 1
+            SELECT r.time AS at, r.value
             FROM fine f CROSS JOIN LATERAL (
                 SELECT time, value FROM reading WHERE series_id = $1 AND time BETWEEN f.first_at AND f.last_at
             ) r
             WHERE f.odd
-            UNION ALL SELECT first_at, first_value, 1 FROM fine
-            UNION ALL SELECT last_at, last_value, 1 FROM fine
-            UNION ALL SELECT first_at, first_value, 1 FROM coarse
-            UNION ALL SELECT last_at, last_value, 1 FROM coarse
+            UNION SELECT first_at, first_value FROM fine
+            UNION SELECT last_at, last_value FROM fine
+            UNION SELECT first_at, first_value FROM coarse
+            UNION SELECT last_at, last_value FROM coarse
         )
-        SELECT DISTINCT ON (p.at) p.at, p.value FROM point p
-        WHERE rank = 0 OR p.at BETWEEN $2 AND $3
-        ORDER BY p.at, rank
+        SELECT p.at, p.value, NULL::integer FROM point p WHERE p.at BETWEEN $2 AND $3
+        UNION ALL
+        SELECT g.at, g.value, g.stay_id FROM series_register g WHERE g.series_id = $1 AND g.at BETWEEN $2 AND $3
         $sql$,
         'first_at < $2 OR last_at > $3 OR min_value < first_value OR max_value > last_value OR first_value = 0
          OR last_value - first_value > $4 OR coalesce(lag(last_value) OVER w > first_value, false)
-         OR coalesce(lead(first_value) OVER w < last_value, false)',
+         OR coalesce(lead(first_value) OVER w < last_value, false)
+         OR EXISTS (SELECT FROM unnest($5) m WHERE m > first_at AND m <= last_at)',
         step IN ('1d', '1mo'))
-    USING series, since, until, steep, stay;
+    USING series, since, until, steep, moves;
 END
 $$;
 
@@ -88,16 +86,16 @@ END
 $$;
 
 -- How high the register stood before it last fell to where it stands now, and how low it was since; null where it never did.
-CREATE FUNCTION register_fall(series integer, stands double precision, floor timestamptz, since timestamptz)
+CREATE FUNCTION register_fall(series integer, stands double precision, since timestamptz)
 RETURNS TABLE (top double precision, low double precision) LANGUAGE sql STABLE AS $$
     WITH before AS (
         SELECT q.bucket, q.max_value, q.min_value
         FROM rollup_15m q
-        WHERE q.series_id = series AND q.bucket >= bucket_start('1d', since) AND q.last_at < since AND q.first_at >= floor
+        WHERE q.series_id = series AND q.bucket >= bucket_start('1d', since) AND q.last_at < since
         UNION ALL
         SELECT d.bucket, d.max_value, d.min_value
         FROM rollup_1d d
-        WHERE d.series_id = series AND d.bucket < bucket_start('1d', since) AND d.first_at >= floor
+        WHERE d.series_id = series AND d.bucket < bucket_start('1d', since)
     ), fell AS (
         SELECT bucket, max_value FROM before WHERE max_value > stands ORDER BY bucket DESC LIMIT 1
     )
@@ -106,42 +104,66 @@ RETURNS TABLE (top double precision, low double precision) LANGUAGE sql STABLE A
     GROUP BY f.max_value
 $$;
 
--- The register as it would stand had it never fallen nor jumped, of one meter at one place. Of a reading that is lower or
--- higher than those around it nothing is counted (dip), over the top of a register with known digits it goes on (rollover);
--- what it counted around another fall (reset), or around a rise that no meter has the power for (jump), nobody knows: that
--- is nothing, for energy must not come of nowhere.
-CREATE FUNCTION register_traced(
-    series integer, stay integer, step text, since timestamptz, until timestamptz, floor timestamptz, max_kw double precision
-) RETURNS TABLE (
-    bucket timestamptz, first_at timestamptz, first_value numeric, last_at timestamptz, last_value numeric, flag text
+-- The register as it would stand had it never fallen nor jumped. Of a reading that is lower or higher than those around it
+-- nothing is counted (dip), over the top of a register with known digits it goes on (rollover); what it counted around
+-- another fall (reset), or around a rise that no meter has the power for (jump), nobody knows: that is nothing, for energy
+-- must not come of nowhere. Each place of the meter has stands of its own (`part`), and so has the way from one to the next.
+CREATE FUNCTION register_traced(series integer, step text, since timestamptz, until timestamptz, max_kw double precision)
+RETURNS TABLE (
+    bucket timestamptz, first_at timestamptz, first_value numeric, last_at timestamptz, last_value numeric, flag text,
+    part integer, point_id integer
 ) LANGUAGE plpgsql STABLE AS $$
 DECLARE
     ahead CONSTANT integer := 10;
     size numeric := round(10::numeric ^ register_digits(series));
     times timestamptz[];
     given double precision[];
+    parts integer[];
+    froms timestamptz[];
+    stays integer[];
+    points integer[];
     stands numeric[] := '{}';
     flags text[] := '{}';
     total numeric;
+    before numeric;
     low double precision;
     top double precision;
     most double precision;
     last integer := 1;
+    prior integer;
     next integer;
     mark text;
+    ways integer[] := '{}';
+    way_flags text[] := '{}';
 BEGIN
-    SELECT array_agg(p.at ORDER BY p.at), array_agg(p.value ORDER BY p.at) INTO times, given
-    FROM register_points(series, stay, step, since, until, max_kw / 4) p;
+    SELECT array_agg(p.from_at ORDER BY p.from_at), array_agg(p.stay_id ORDER BY p.from_at), array_agg(p.point_id ORDER BY p.from_at)
+    INTO froms, stays, points
+    FROM series_part p WHERE p.series_id = series;
+    -- parts have even numbers, the ways between them odd ones; a register that was read counts more than a reading of its time
+    WITH sorted AS (
+        SELECT DISTINCT ON (p.at, p.place) p.at, p.value, 2 * p.place AS part
+        FROM (
+            SELECT r.*, coalesce(CASE WHEN r.stay_id IS NOT NULL THEN array_position(stays, r.stay_id) END,
+                                 width_bucket(r.at, froms), 1) AS place
+            FROM register_points(series, step, since, until, max_kw / 4, froms) r
+        ) p
+        ORDER BY p.at, p.place, p.stay_id
+    )
+    SELECT array_agg(s.at ORDER BY s.at, s.part), array_agg(s.value ORDER BY s.at, s.part), array_agg(s.part ORDER BY s.at, s.part)
+    INTO times, given, parts
+    FROM sorted s;
     IF times IS NULL THEN
         RETURN;
     END IF;
     -- a fall of before may end here
-    SELECT f.top, f.low INTO top, low FROM register_fall(series, given[1], floor, since) f;
+    SELECT f.top, f.low INTO top, low FROM register_fall(series, given[1], since) f;
     total := given[1]::numeric;
     stands[1] := total;
     flags[1] := NULL;
     FOR i IN 2 .. cardinality(given) LOOP
         mark := NULL;
+        before := total;
+        prior := last;
         most := max_kw * greatest(extract(epoch FROM times[i] - times[last])::double precision / 3600, 0.25);
         -- the first of the next readings that leaves the level of this one
         next := i + 1;
@@ -190,13 +212,25 @@ BEGIN
             last := i;
         END IF;
         stands[i] := total;
-        flags[i] := mark;
+        IF parts[i] <> parts[prior] AND (total > before OR mark IS NOT NULL) THEN
+            -- what was counted on the way is of neither place
+            ways := ways || ARRAY[prior, i];
+            way_flags := way_flags || ARRAY[NULL, mark];
+        ELSE
+            flags[i] := mark;
+        END IF;
     END LOOP;
     RETURN QUERY
         SELECT bucket_start(step, p.at), min(p.at) FILTER (WHERE p.stand IS NOT NULL), min(p.stand),
-               max(p.at) FILTER (WHERE p.stand IS NOT NULL), max(p.stand), string_agg(DISTINCT p.flag, ' ')
-        FROM unnest(times, stands, flags) p (at, stand, flag)
-        GROUP BY 1;
+               max(p.at) FILTER (WHERE p.stand IS NOT NULL), max(p.stand), string_agg(DISTINCT p.flag, ' '), p.part,
+               CASE WHEN p.part % 2 = 0 THEN points[p.part / 2] END
+        FROM (
+            SELECT u.at, u.stand, u.flag, u.part FROM unnest(times, stands, flags, parts) u (at, stand, flag, part)
+            UNION ALL
+            SELECT times[w.i], stands[w.i], w.flag, parts[ways[(w.n + 1) / 2 * 2 - 1]] + 1
+            FROM unnest(ways, way_flags) WITH ORDINALITY w (i, flag, n)
+        ) p
+        GROUP BY 1, p.part;
 END
 $$;
 COMMENT ON FUNCTION register_traced IS 'A register''s first and last stand by interval, as it would be had it never fallen nor jumped, and why it did.';
@@ -312,7 +346,7 @@ BEGIN
                 UNION ALL
                 SELECT r.series_id, r.max_value FROM rollup_1d r WHERE NOT %6$L AND r.bucket >= $7 AND r.bucket < $8 AND %3$s
                 UNION ALL
-                SELECT r.series_id, r.max_value FROM rollup_15m r WHERE %7$L AND r.bucket >= $8 AND r.bucket < $4 AND %3$s
+                SELECT r.series_id, r.max_value FROM %2$I r WHERE %7$L AND r.bucket >= $8 AND r.bucket < $4 AND %3$s
             ) b
             GROUP BY b.series_id
         ), extent AS (
@@ -325,21 +359,18 @@ BEGIN
                    OR f.series_id IN (SELECT s.series_id FROM steep s) OR f.series_id IN (SELECT s.series_id FROM swapped s) AS odd
             FROM followed f LEFT JOIN stood s ON s.series_id = f.series_id
             GROUP BY f.series_id
-        ), part AS MATERIALIZED (
-            -- where the meter stood: nothing is counted from one place to the next
-            SELECT e.*, p.stay_id, p.point_id, coalesce(p.from_at, '-infinity') AS from_at, coalesce(p.until_at, 'infinity') AS until_at,
-                   e.odd OR count(*) OVER (PARTITION BY e.series_id) > 1 AS traced
+        ), place AS MATERIALIZED (
+            SELECT e.series_id, e.max_kw, e.first_at, e.last_at, max(p.point_id) AS point_id, e.odd OR count(*) > 1 AS traced
             FROM extent e
             LEFT JOIN series_part p ON p.series_id = e.series_id AND p.from_at <= e.last_at AND p.until_at > e.first_at AND %8$s
+            GROUP BY e.series_id, e.max_kw, e.first_at, e.last_at, e.odd
         ), stand AS (
             SELECT c.bucket, c.series_id, c.first_at, c.first_value::numeric, c.last_at, c.last_value::numeric, NULL AS flag,
-                   p.point_id, p.from_at
-            FROM followed c JOIN part p ON p.series_id = c.series_id AND NOT p.traced
+                   0 AS part, p.point_id
+            FROM followed c JOIN place p ON p.series_id = c.series_id AND NOT p.traced
             UNION ALL
-            SELECT t.bucket, p.series_id, t.first_at, t.first_value, t.last_at, t.last_value, t.flag, p.point_id, p.from_at
-            FROM part p CROSS JOIN LATERAL register_traced(
-                p.series_id, p.stay_id, %4$L, greatest(p.first_at, p.from_at),
-                least(p.last_at, p.until_at - interval '1 microsecond'), p.from_at, p.max_kw) t
+            SELECT t.bucket, p.series_id, t.first_at, t.first_value, t.last_at, t.last_value, t.flag, t.part, t.point_id
+            FROM place p CROSS JOIN LATERAL register_traced(p.series_id, %4$L, p.first_at, p.last_at, p.max_kw) t
             WHERE p.traced
         ), framed AS (
             SELECT s.*, lag(last_at) OVER w AS before_at, lag(last_value) OVER w AS before,
@@ -348,7 +379,7 @@ BEGIN
                    least(6, max(greatest(scale(first_value), scale(last_value))) OVER (PARTITION BY s.series_id)) AS decimals
             FROM stand s
             WHERE s.first_at IS NOT NULL
-            WINDOW w AS (PARTITION BY s.series_id, s.from_at ORDER BY s.bucket, s.first_at)
+            WINDOW w AS (PARTITION BY s.series_id, s.part ORDER BY s.bucket, s.first_at)
         ), ended AS (
             SELECT f.*, bucket_end(%4$L, f.bucket) AS bucket_end FROM framed f
         )

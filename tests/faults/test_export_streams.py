@@ -153,7 +153,7 @@ async def nothing_left(running: Gateway, database: Database) -> None:
 
 async def test_memory_does_not_grow_with_the_range(broker: Broker, database: Database) -> None:
     """A gateway process that sends hundreds of thousands of rows never holds more than some thousands of them."""
-    await filled(database, "5 seconds")
+    await filled(database, "8 seconds")
     settings = gateway_settings(broker, database)
     process = await _start(broker, settings)
     try:
@@ -168,13 +168,13 @@ async def test_memory_does_not_grow_with_the_range(broker: Broker, database: Dat
                         size += len(part)
                 return size
 
-            for form, least in (("csv", 20_000_000), ("parquet", 100_000)):
+            for form, least in (("csv", 10_000_000), ("parquet", 100_000)):
                 await fetched(form, "2026-03-01T01:00:00Z")  # what the first export loads for good
                 _forget_peak(process.pid)
                 before = _peak_mib(process.pid)
                 assert await fetched(form, RANGE["to"]) > least
-                # as records 311 040 rows take more than 150 MiB
-                assert _peak_mib(process.pid) - before < 60, form
+                # 194 400 rows; with 2 million it is 16 MiB for CSV and 20 MiB for Parquet
+                assert _peak_mib(process.pid) - before < 45, form
     finally:
         process.send_signal(signal.SIGTERM)
         await asyncio.wait_for(process.wait(), DEADLINE_S)

@@ -114,7 +114,7 @@ def added(part: Point) -> str:
 
 
 async def test_a_meter_counts_also_where_it_stands_at_no_point(each_edition: Database) -> None:
-    """Nothing from place to place; what it counted before it came, or after somebody read it off, is no point's."""
+    """What it counted before it came, on its way, or after somebody read it off, is the meter's, and no point's."""
     async with store_of(each_edition) as store:
         await swapped(store)
         await store.add(1, ("2026-03-10T04:00Z", 8002.3), ("2026-03-10T05:00Z", 8002.5))
@@ -128,8 +128,9 @@ async def test_a_meter_counts_also_where_it_stands_at_no_point(each_edition: Dat
             (1, None, "0.2", 10, 4, 6),
             (5, 3, "1.5", 10, 0, 2),
             (5, 4, "3", 10, 5, 8),
+            (5, None, "38.5", 10, 1, 6),
             (6, 3, "0.4", 10, 1, 3),
-            (6, None, "0", 1, 0, 1),
+            (6, None, "60", 1, 0, 2),
         ]  # fmt: skip
         # what somebody read stays, though the gateway looks again
         assert await store.rows("SELECT value FROM meter_register WHERE read_by = 'anna' ORDER BY value") == [
