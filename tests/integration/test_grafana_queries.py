@@ -41,7 +41,7 @@ def context(board: dict[str, Any], hours: float | None = None, span: str | None 
     """The panel's own range, or the dashboard's, or so many hours, and points as a screen would have them."""
     span = span or board["time"]["from"].removeprefix("now-")
     hours = hours or int(span[:-1]) * {"h": 1, "d": 24}[span[-1]]
-    until = datetime.now(UTC)
+    until = min(datetime.now(UTC), more.pop("until", datetime.max.replace(tzinfo=UTC)))
     width = next(each for each in (10, 60, 300, 900, 3600, 21600, 86400) if hours * 3600 / each <= 500)
     chosen = more.pop("chosen", None) or choices(board)
     return Context(until - timedelta(hours=hours), until, width, chosen=chosen, **more)
@@ -239,7 +239,8 @@ async def test_days_of_92_and_100_quarter_hours(year: Year) -> None:
 
 async def test_the_duration_curve_falls(year: Year) -> None:
     """It begins at the peak, ends at the base, and never rises; a typical day has the evening's peak."""
-    curve = await ask(year, "wattline-load-profile", "Duration curve")
+    # a slow run would find quarter-hours behind the end of the year
+    curve = await ask(year, "wattline-load-profile", "Duration curve", until=year.last)
     powers = [row["Power"] for row in curve]
     assert (powers[0], powers[-1], len(powers)) == (pytest.approx(3.0), pytest.approx(1.0), 51)
     assert powers == sorted(powers, reverse=True)
