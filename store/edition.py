@@ -2,8 +2,10 @@
 
 import hashlib
 import re
+from datetime import UTC, datetime, timedelta
 from importlib import resources
 from typing import Any, TypeAlias
+from zoneinfo import ZoneInfo
 
 import asyncpg
 import structlog
@@ -40,7 +42,19 @@ def _values(settings: StoreSettings) -> dict[str, str]:
         for name, value in settings.stored().items()
         if name.startswith("keep_") or name == "compress_after"
     }
-    return intervals | {"zone": f"'{settings.zone}'", "agg_1d": f"agg_1d_{suffix}", "agg_1mo": f"agg_1mo_{suffix}"}
+    return intervals | {
+        "zone": f"'{settings.zone}'",
+        "agg_1d": f"agg_1d_{suffix}",
+        "agg_1mo": f"agg_1mo_{suffix}",
+        "day_source": "rollup_1h" if _has_whole_hours(settings.zone) else "rollup_15m",
+    }
+
+
+def _has_whole_hours(zone: str) -> bool:
+    """Whether every local midnight lies between two of the hours that are rolled up."""
+    weeks = (datetime(1990, 1, 1, tzinfo=UTC) + timedelta(weeks=number) for number in range(60 * 52))
+    offsets = {week.astimezone(ZoneInfo(zone)).utcoffset() for week in weeks}
+    return all(offset is not None and offset % timedelta(hours=1) == timedelta() for offset in offsets)
 
 
 async def apply_edition(connection: Connection, given: dict[str, str]) -> list[str]:

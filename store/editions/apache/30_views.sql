@@ -25,6 +25,7 @@ FROM rollup_15m
 WHERE bucket >= rollup_shown('1h')
 GROUP BY 1, 2;
 
+-- The running day is of hours where the zone's midnights allow that: a quarter of the rows.
 CREATE OR REPLACE VIEW rollup_1d AS
 SELECT bucket, series_id, first_value, first_at, last_value, last_at, min_value, max_value,
        sum_value / readings AS mean_value, readings
@@ -34,7 +35,7 @@ UNION ALL
 SELECT date_trunc('day', bucket, store_zone()), series_id, first(first_value, first_at), min(first_at),
        last(last_value, last_at), max(last_at), min(min_value), max(max_value),
        sum(mean_value * readings) / sum(readings)::double precision, sum(readings)::bigint
-FROM rollup_15m
+FROM {{day_source}}
 WHERE bucket >= rollup_shown('1d')
 GROUP BY 1, 2;
 

@@ -48,3 +48,19 @@ def test_files_are_rendered_whole(edition: str) -> None:
     files = rendered(edition, StoreSettings(zone="America/Argentina/Buenos_Aires", keep_readings="forever"))
     assert len(files) == 4
     assert not [name for name, sql in files.items() if "{{" in sql]
+
+
+@pytest.mark.parametrize(
+    ("zone", "source"),
+    [
+        ("Europe/Warsaw", "rollup_1h"),
+        ("UTC", "rollup_1h"),
+        ("Asia/Kolkata", "rollup_15m"),
+        ("Australia/Lord_Howe", "rollup_15m"),
+    ],
+)
+def test_what_the_running_day_is_made_of(zone: str, source: str) -> None:
+    """Of hours, but of quarter-hours where a midnight may lie within an hour, be it only in summer."""
+    views = rendered("apache", StoreSettings(zone=zone))["30_views.sql"]
+    days = views.partition("VIEW rollup_1d")[2].partition("VIEW rollup_1mo")[0]
+    assert f"FROM {source}\n" in days
