@@ -124,7 +124,8 @@ BEGIN
         BEGIN
             written := rollup_stretch(since, until, whole);
         EXCEPTION WHEN unique_violation THEN
-            -- somebody has set the mark back, to have it all rolled up again
+            -- somebody has set the mark back, to have it rolled up again; not what lies before the readings that there are
+            whole := since;
             DELETE FROM rolled_15m WHERE bucket >= since AND bucket < until;
             DELETE FROM rolled_1h WHERE bucket >= bucket_start('1h', whole) AND bucket < bucket_start('1h', until);
             DELETE FROM rolled_1d WHERE bucket >= bucket_start('1d', whole) AND bucket < bucket_start('1d', until);
