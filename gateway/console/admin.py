@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from gateway.console.desk import Desk, Visit
+from gateway.console.desk import Desk, Visit, number_or_text
 from gateway.problem import ApiError
 
 
@@ -35,7 +35,7 @@ class AdminPages:
         days = form.get("days", "").strip()
         made, refused = None, None
         try:
-            made = await visit.ask("createToken", body={**body, **({"days": days} if days else {})})
+            made = await visit.ask("createToken", body=body | ({"days": number_or_text(days)} if days else {}))
         except ApiError as error:
             if error.status not in (409, 422):
                 raise

@@ -205,3 +205,8 @@ class _Answered:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._document, name)
+
+
+def number_or_text(typed: str) -> int | str:
+    """A whole number as such; what is none as it was typed, for the API to refuse by name."""
+    return int(typed) if typed.isascii() and typed.isdecimal() and len(typed) < 12 else typed

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from gateway.console.desk import Desk, Visit, segment
+from gateway.console.desk import Desk, Visit, number_or_text, segment
 from gateway.problem import ApiError
 
 SHOWN: Final = "200"
@@ -108,9 +108,8 @@ class GroupPages:
 
 def _body(form: dict[str, str]) -> dict[str, Any]:
     priority = form.get("priority", "").strip()
-    # what is no number goes on as text, for the API to refuse
-    number = {"priority": int(priority) if priority.isascii() and priority.isdecimal() else priority}
-    return {"selector": form.get("selector", "").strip(), **(number if priority else {})}
+    number = {"priority": number_or_text(priority)} if priority else {}
+    return {"selector": form.get("selector", "").strip(), **number}
 
 
 def _fault(error: ApiError) -> str:
