@@ -321,23 +321,37 @@ BEGIN
             ) c
             JOIN wanted w ON w.id = c.series_id
             WINDOW o AS (PARTITION BY c.series_id ORDER BY c.bucket, c.first_at)
+        ), hasty AS MATERIALIZED (
+            -- months whose days rise by so much, or between whose days so much comes, that a jump may be in it
+            SELECT w.id, w.max_kw
+            FROM (
+                SELECT r.series_id, max(last_value - first_value) AS rise,
+                       max(last_value) - min(first_value) - sum(last_value - first_value) AS between_days
+                FROM rollup_1d r
+                WHERE %6$L AND r.bucket >= $4 AND r.bucket < $5 AND %3$s
+                GROUP BY r.series_id, width_bucket(r.bucket, $10)
+            ) y JOIN wanted w ON w.id = y.series_id
+            WHERE greatest(y.rise, y.between_days) > w.max_kw / 4
+            GROUP BY w.id, w.max_kw
         ), steep AS MATERIALIZED (
             -- so much from one reading to the next that no meter has the power for it, which a day may well have
-            SELECT DISTINCT d.series_id
+            SELECT d.series_id
             FROM (
-                SELECT f.series_id, f.bucket, f.max_kw FROM followed f WHERE NOT %6$L AND last_value - first_value > f.max_kw / 4
+                SELECT f.series_id, f.max_kw, f.bucket, bucket_end(%4$L, f.bucket) AS bucket_end, false AS jumps
+                FROM followed f WHERE NOT %6$L AND last_value - first_value > f.max_kw / 4
                 UNION ALL
-                SELECT w.id, y.month, w.max_kw
+                SELECT y.id, y.max_kw, y.bucket, y.bucket + interval '26 hours', y.step > y.max_kw * greatest(0.25, y.hours)
                 FROM (
-                    SELECT r.series_id, date_trunc('month', r.bucket, store_zone()) AS month, max(last_value - first_value) AS rise,
-                           max(last_value) - min(first_value) - sum(last_value - first_value) AS between_days
-                    FROM rollup_1d r
+                    SELECT h.id, h.max_kw, r.bucket, last_value - first_value AS rise, first_value - lag(last_value) OVER o AS step,
+                           date_part('epoch', first_at - lag(last_at) OVER o) / 3600 AS hours
+                    FROM hasty h JOIN rollup_1d r ON r.series_id = h.id
                     WHERE %6$L AND r.bucket >= $4 AND r.bucket < $5 AND %3$s
-                    GROUP BY 1, 2
-                ) y JOIN wanted w ON w.id = y.series_id
-                WHERE greatest(y.rise, y.between_days) > w.max_kw / 4
+                    WINDOW o AS (PARTITION BY h.id ORDER BY r.bucket)
+                ) y
+                WHERE y.rise > y.max_kw / 4 OR y.step > y.max_kw * greatest(0.25, y.hours)
             ) d
-            WHERE register_jumps(d.series_id, d.bucket, bucket_end(%4$L, d.bucket), d.max_kw)
+            GROUP BY d.series_id
+            HAVING bool_or(d.jumps) OR register_jumps(d.series_id, min(d.bucket), max(d.bucket_end), max(d.max_kw))
         ), stood AS MATERIALIZED (
             -- where a register stood higher once, a fall of then may end here
             SELECT b.series_id, max(b.max_value) AS top
@@ -414,7 +428,8 @@ BEGIN
         step = '1mo',
         step IN ('15m', '1h'),
         CASE WHEN series_ids IS NULL THEN 'true' ELSE 'p.series_id = ANY ($3)' END)
-    USING low, high, series_ids, early, high + pad, near, bucket_start('1mo', early), bucket_start('1d', early), store_max_power_kw();
+    USING low, high, series_ids, early, high + pad, near, bucket_start('1mo', early), bucket_start('1d', early), store_max_power_kw(),
+          ARRAY(SELECT generate_series(early, high + pad, interval '1 month', store_zone()));
 END
 $$;
 COMMENT ON FUNCTION consumption IS 'Consumption of registers by intervals of a step that start in [since, until); see docs/STORE.md.';
