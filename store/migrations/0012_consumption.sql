@@ -246,27 +246,50 @@ CREATE FUNCTION between_readings(
 $$;
 
 -- The readings nearest to a range, of series that have none close to it; a register that was read at a swap is as good as one.
-CREATE FUNCTION reading_before(series integer, since timestamptz)
-RETURNS TABLE (at timestamptz, value double precision) LANGUAGE sql STABLE AS $$
-    (SELECT last_at, last_value FROM rollup_15m
-     WHERE series_id = series AND bucket >= since - interval '2 days' AND bucket < since ORDER BY bucket DESC LIMIT 1)
-    UNION ALL
-    (SELECT last_at, last_value FROM rollup_1d
-     WHERE series_id = series AND bucket < since - interval '26 hours' ORDER BY bucket DESC LIMIT 1)
-    UNION ALL
-    (SELECT g.at, g.value FROM series_register g WHERE g.series_id = series AND g.at < since ORDER BY g.at DESC LIMIT 1)
-    ORDER BY 1 DESC LIMIT 1
+-- Not SQL, so that nothing is planned where no series asks.
+CREATE FUNCTION readings_before(series integer[], since timestamptz)
+RETURNS TABLE (series_id integer, at timestamptz, value double precision) LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    IF cardinality(series) > 0 THEN
+        RETURN QUERY EXECUTE $sql$
+            SELECT b.series_id, max(b.at), last(b.value, b.at)
+            FROM (
+                SELECT r.series_id, r.last_at, r.last_value FROM rollup_15m r
+                WHERE r.series_id = ANY ($1) AND r.bucket >= $2 - interval '2 days' AND r.bucket < $2
+                UNION ALL
+                SELECT r.series_id, r.last_at, r.last_value FROM rollup_1d r
+                WHERE r.series_id = ANY ($1) AND r.bucket >= $3 AND r.bucket < $2 - interval '26 hours'
+                UNION ALL
+                SELECT r.series_id, r.last_at, r.last_value FROM rollup_1mo r WHERE r.series_id = ANY ($1) AND r.bucket < $3
+                UNION ALL
+                SELECT g.series_id, g.at, g.value FROM series_register g WHERE g.series_id = ANY ($1) AND g.at < $2
+            ) b (series_id, at, value)
+            GROUP BY b.series_id
+            $sql$ USING series, since, bucket_start('1mo', since - interval '26 hours');
+    END IF;
+END
 $$;
-CREATE FUNCTION reading_after(series integer, until timestamptz)
-RETURNS TABLE (at timestamptz, value double precision) LANGUAGE sql STABLE AS $$
-    (SELECT first_at, first_value FROM rollup_15m
-     WHERE series_id = series AND bucket >= until AND bucket < until + interval '2 days' ORDER BY bucket LIMIT 1)
-    UNION ALL
-    (SELECT first_at, first_value FROM rollup_1d
-     WHERE series_id = series AND bucket >= until AND first_at >= until ORDER BY bucket LIMIT 1)
-    UNION ALL
-    (SELECT g.at, g.value FROM series_register g WHERE g.series_id = series AND g.at >= until ORDER BY g.at LIMIT 1)
-    ORDER BY 1 LIMIT 1
+CREATE FUNCTION readings_after(series integer[], until timestamptz)
+RETURNS TABLE (series_id integer, at timestamptz, value double precision) LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    IF cardinality(series) > 0 THEN
+        RETURN QUERY EXECUTE $sql$
+            SELECT a.series_id, min(a.at), first(a.value, a.at)
+            FROM (
+                SELECT r.series_id, r.first_at, r.first_value FROM rollup_15m r
+                WHERE r.series_id = ANY ($1) AND r.bucket >= $2 AND r.bucket < $2 + interval '2 days'
+                UNION ALL
+                SELECT r.series_id, r.first_at, r.first_value FROM rollup_1d r
+                WHERE r.series_id = ANY ($1) AND r.bucket >= $2 AND r.bucket < $3
+                UNION ALL
+                SELECT r.series_id, r.first_at, r.first_value FROM rollup_1mo r WHERE r.series_id = ANY ($1) AND r.bucket >= $3
+                UNION ALL
+                SELECT g.series_id, g.at, g.value FROM series_register g WHERE g.series_id = ANY ($1) AND g.at >= $2
+            ) a (series_id, at, value)
+            GROUP BY a.series_id
+            $sql$ USING series, until, bucket_end('1mo', bucket_start('1mo', until));
+    END IF;
+END
 $$;
 
 CREATE FUNCTION consumption(step text, since timestamptz, until timestamptz, series_ids integer[])
@@ -306,11 +329,9 @@ BEGIN
             FROM wanted w LEFT JOIN close c ON c.series_id = w.id
             GROUP BY w.id
         ), edge AS (
-            SELECT s.id AS series_id, e.at, e.value FROM span s CROSS JOIN LATERAL reading_before(s.id, $1) e
-            WHERE s.first_at IS NULL OR s.first_at >= $1
+            SELECT * FROM readings_before(ARRAY(SELECT id FROM span WHERE first_at IS NULL OR first_at >= $1), $1)
             UNION
-            SELECT s.id, e.at, e.value FROM span s CROSS JOIN LATERAL reading_after(s.id, $2) e
-            WHERE $2 < now() AND (s.last_at IS NULL OR s.last_at < $2)
+            SELECT * FROM readings_after(ARRAY(SELECT id FROM span WHERE $2 < now() AND (last_at IS NULL OR last_at < $2)), $2)
         ), followed AS MATERIALIZED (
             SELECT c.*, w.max_kw, lag(last_value) OVER o AS before, lag(last_at) OVER o AS before_at
             FROM (
@@ -460,5 +481,5 @@ COMMENT ON FUNCTION consumption_1d IS 'As consumption_15m, by day of store_zone(
 COMMENT ON FUNCTION consumption_1mo IS 'As consumption_15m, by month of store_zone().';
 
 REVOKE EXECUTE ON FUNCTION consumption, register_digits, register_points, register_jumps, register_fall, register_traced,
-    reading_before, reading_after FROM PUBLIC;
+    readings_before, readings_after FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION consumption TO wattline_ingestor, wattline_gateway, wattline_grafana;
