@@ -246,27 +246,50 @@ CREATE FUNCTION between_readings(
 $$;
 
 -- The readings nearest to a range, of series that have none close to it; a register that was read at a swap is as good as one.
-CREATE FUNCTION reading_before(series integer, since timestamptz)
-RETURNS TABLE (at timestamptz, value double precision) LANGUAGE sql STABLE AS $$
-    (SELECT last_at, last_value FROM rollup_15m
-     WHERE series_id = series AND bucket >= since - interval '2 days' AND bucket < since ORDER BY bucket DESC LIMIT 1)
-    UNION ALL
-    (SELECT last_at, last_value FROM rollup_1d
-     WHERE series_id = series AND bucket < since - interval '26 hours' ORDER BY bucket DESC LIMIT 1)
-    UNION ALL
-    (SELECT g.at, g.value FROM series_register g WHERE g.series_id = series AND g.at < since ORDER BY g.at DESC LIMIT 1)
-    ORDER BY 1 DESC LIMIT 1
+-- Not SQL, so that nothing is planned where no series asks.
+CREATE FUNCTION readings_before(series integer[], since timestamptz)
+RETURNS TABLE (series_id integer, at timestamptz, value double precision) LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    IF cardinality(series) > 0 THEN
+        RETURN QUERY EXECUTE $sql$
+            SELECT b.series_id, max(b.at), last(b.value, b.at)
+            FROM (
+                SELECT r.series_id, r.last_at, r.last_value FROM rollup_15m r
+                WHERE r.series_id = ANY ($1) AND r.bucket >= $2 - interval '2 days' AND r.bucket < $2
+                UNION ALL
+                SELECT r.series_id, r.last_at, r.last_value FROM rollup_1d r
+                WHERE r.series_id = ANY ($1) AND r.bucket >= $3 AND r.bucket < $2 - interval '26 hours'
+                UNION ALL
+                SELECT r.series_id, r.last_at, r.last_value FROM rollup_1mo r WHERE r.series_id = ANY ($1) AND r.bucket < $3
+                UNION ALL
+                SELECT g.series_id, g.at, g.value FROM series_register g WHERE g.series_id = ANY ($1) AND g.at < $2
+            ) b (series_id, at, value)
+            GROUP BY b.series_id
+            $sql$ USING series, since, bucket_start('1mo', since - interval '26 hours');
+    END IF;
+END
 $$;
-CREATE FUNCTION reading_after(series integer, until timestamptz)
-RETURNS TABLE (at timestamptz, value double precision) LANGUAGE sql STABLE AS $$
-    (SELECT first_at, first_value FROM rollup_15m
-     WHERE series_id = series AND bucket >= until AND bucket < until + interval '2 days' ORDER BY bucket LIMIT 1)
-    UNION ALL
-    (SELECT first_at, first_value FROM rollup_1d
-     WHERE series_id = series AND bucket >= until AND first_at >= until ORDER BY bucket LIMIT 1)
-    UNION ALL
-    (SELECT g.at, g.value FROM series_register g WHERE g.series_id = series AND g.at >= until ORDER BY g.at LIMIT 1)
-    ORDER BY 1 LIMIT 1
+CREATE FUNCTION readings_after(series integer[], until timestamptz)
+RETURNS TABLE (series_id integer, at timestamptz, value double precision) LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    IF cardinality(series) > 0 THEN
+        RETURN QUERY EXECUTE $sql$
+            SELECT a.series_id, min(a.at), first(a.value, a.at)
+            FROM (
+                SELECT r.series_id, r.first_at, r.first_value FROM rollup_15m r
+                WHERE r.series_id = ANY ($1) AND r.bucket >= $2 AND r.bucket < $2 + interval '2 days'
+                UNION ALL
+                SELECT r.series_id, r.first_at, r.first_value FROM rollup_1d r
+                WHERE r.series_id = ANY ($1) AND r.bucket >= $2 AND r.bucket < $3
+                UNION ALL
+                SELECT r.series_id, r.first_at, r.first_value FROM rollup_1mo r WHERE r.series_id = ANY ($1) AND r.bucket >= $3
+                UNION ALL
+                SELECT g.series_id, g.at, g.value FROM series_register g WHERE g.series_id = ANY ($1) AND g.at >= $2
+            ) a (series_id, at, value)
+            GROUP BY a.series_id
+            $sql$ USING series, until, bucket_end('1mo', bucket_start('1mo', until));
+    END IF;
+END
 $$;
 
 CREATE FUNCTION consumption(step text, since timestamptz, until timestamptz, series_ids integer[])
@@ -306,11 +329,9 @@ BEGIN
             FROM wanted w LEFT JOIN close c ON c.series_id = w.id
             GROUP BY w.id
         ), edge AS (
-            SELECT s.id AS series_id, e.at, e.value FROM span s CROSS JOIN LATERAL reading_before(s.id, $1) e
-            WHERE s.first_at IS NULL OR s.first_at >= $1
+            SELECT * FROM readings_before(ARRAY(SELECT id FROM span WHERE first_at IS NULL OR first_at >= $1), $1)
             UNION
-            SELECT s.id, e.at, e.value FROM span s CROSS JOIN LATERAL reading_after(s.id, $2) e
-            WHERE $2 < now() AND (s.last_at IS NULL OR s.last_at < $2)
+            SELECT * FROM readings_after(ARRAY(SELECT id FROM span WHERE $2 < now() AND (last_at IS NULL OR last_at < $2)), $2)
         ), followed AS MATERIALIZED (
             SELECT c.*, w.max_kw, lag(last_value) OVER o AS before, lag(last_at) OVER o AS before_at
             FROM (
@@ -321,23 +342,37 @@ BEGIN
             ) c
             JOIN wanted w ON w.id = c.series_id
             WINDOW o AS (PARTITION BY c.series_id ORDER BY c.bucket, c.first_at)
+        ), hasty AS MATERIALIZED (
+            -- months whose days rise by so much, or between whose days so much comes, that a jump may be in it
+            SELECT w.id, w.max_kw
+            FROM (
+                SELECT r.series_id, max(last_value - first_value) AS rise,
+                       max(last_value) - min(first_value) - sum(last_value - first_value) AS between_days
+                FROM rollup_1d r
+                WHERE %6$L AND r.bucket >= $4 AND r.bucket < $5 AND %3$s
+                GROUP BY r.series_id, width_bucket(r.bucket, $10)
+            ) y JOIN wanted w ON w.id = y.series_id
+            WHERE greatest(y.rise, y.between_days) > w.max_kw / 4
+            GROUP BY w.id, w.max_kw
         ), steep AS MATERIALIZED (
             -- so much from one reading to the next that no meter has the power for it, which a day may well have
-            SELECT DISTINCT d.series_id
+            SELECT d.series_id
             FROM (
-                SELECT f.series_id, f.bucket, f.max_kw FROM followed f WHERE NOT %6$L AND last_value - first_value > f.max_kw / 4
+                SELECT f.series_id, f.max_kw, f.bucket, bucket_end(%4$L, f.bucket) AS bucket_end, false AS jumps
+                FROM followed f WHERE NOT %6$L AND last_value - first_value > f.max_kw / 4
                 UNION ALL
-                SELECT w.id, y.month, w.max_kw
+                SELECT y.id, y.max_kw, y.bucket, y.bucket + interval '26 hours', y.step > y.max_kw * greatest(0.25, y.hours)
                 FROM (
-                    SELECT r.series_id, date_trunc('month', r.bucket, store_zone()) AS month, max(last_value - first_value) AS rise,
-                           max(last_value) - min(first_value) - sum(last_value - first_value) AS between_days
-                    FROM rollup_1d r
+                    SELECT h.id, h.max_kw, r.bucket, last_value - first_value AS rise, first_value - lag(last_value) OVER o AS step,
+                           date_part('epoch', first_at - lag(last_at) OVER o) / 3600 AS hours
+                    FROM hasty h JOIN rollup_1d r ON r.series_id = h.id
                     WHERE %6$L AND r.bucket >= $4 AND r.bucket < $5 AND %3$s
-                    GROUP BY 1, 2
-                ) y JOIN wanted w ON w.id = y.series_id
-                WHERE greatest(y.rise, y.between_days) > w.max_kw / 4
+                    WINDOW o AS (PARTITION BY h.id ORDER BY r.bucket)
+                ) y
+                WHERE y.rise > y.max_kw / 4 OR y.step > y.max_kw * greatest(0.25, y.hours)
             ) d
-            WHERE register_jumps(d.series_id, d.bucket, bucket_end(%4$L, d.bucket), d.max_kw)
+            GROUP BY d.series_id
+            HAVING bool_or(d.jumps) OR register_jumps(d.series_id, min(d.bucket), max(d.bucket_end), max(d.max_kw))
         ), stood AS MATERIALIZED (
             -- where a register stood higher once, a fall of then may end here
             SELECT b.series_id, max(b.max_value) AS top
@@ -414,7 +449,8 @@ BEGIN
         step = '1mo',
         step IN ('15m', '1h'),
         CASE WHEN series_ids IS NULL THEN 'true' ELSE 'p.series_id = ANY ($3)' END)
-    USING low, high, series_ids, early, high + pad, near, bucket_start('1mo', early), bucket_start('1d', early), store_max_power_kw();
+    USING low, high, series_ids, early, high + pad, near, bucket_start('1mo', early), bucket_start('1d', early), store_max_power_kw(),
+          ARRAY(SELECT generate_series(early, high + pad, interval '1 month', store_zone()));
 END
 $$;
 COMMENT ON FUNCTION consumption IS 'Consumption of registers by intervals of a step that start in [since, until); see docs/STORE.md.';
@@ -445,5 +481,5 @@ COMMENT ON FUNCTION consumption_1d IS 'As consumption_15m, by day of store_zone(
 COMMENT ON FUNCTION consumption_1mo IS 'As consumption_15m, by month of store_zone().';
 
 REVOKE EXECUTE ON FUNCTION consumption, register_digits, register_points, register_jumps, register_fall, register_traced,
-    reading_before, reading_after FROM PUBLIC;
+    readings_before, readings_after FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION consumption TO wattline_ingestor, wattline_gateway, wattline_grafana;

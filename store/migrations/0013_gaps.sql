@@ -40,11 +40,10 @@ BEGIN
                    percentile_cont(0.5) WITHIN GROUP (ORDER BY step_s) AS step_s
             FROM part GROUP BY series_id
         ), edge AS MATERIALIZED (
-            SELECT u.series_id, e.at
-            FROM unnest(%2$L::integer[]) u (series_id)
-            LEFT JOIN heard h ON h.series_id = u.series_id
-            CROSS JOIN LATERAL reading_before(u.series_id, %1$L) e
-            WHERE h.first_at IS NULL OR h.first_at >= $1
+            SELECT e.series_id, e.at
+            FROM readings_before(ARRAY(
+                SELECT u.series_id FROM unnest(%2$L::integer[]) u (series_id) LEFT JOIN heard h ON h.series_id = u.series_id
+                WHERE h.first_at IS NULL OR h.first_at >= $1), %1$L) e
         ), cadence AS MATERIALIZED (
             SELECT s.id AS series_id, coalesce(
                        CASE WHEN h.steps >= 3 THEN h.step_s END,
