@@ -6,7 +6,7 @@ import hashlib
 import json
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -259,10 +259,15 @@ class MeterConfig(Message):
     spec: SpecRef | None = None
 
 
+VERSION_CEILING: Final = 2**53 - 1024
+"""No device takes a higher version: whatever it holds, there must be a higher one that the gateway can give."""
+
+
 class Desired(Message):
     """The retained desired configuration of one device, versioned and hashed.
 
-    `hash` is `digest()` of what it carries; a message by hand may leave it out. `not_supported` names parameters that
+    `hash` is `digest()` of what it carries; a message by hand may leave it out, and then is for
+    the gateway alone: devices take what it makes of it. `not_supported` names parameters that
     it does not carry because the device's software does not know them.
     """
 

@@ -72,6 +72,8 @@ def describe(error: ValidationError, prefix: str) -> str:
     lines = []
     for problem in error.errors(include_url=False, include_input=True):
         name = prefix + "__".join(str(part) for part in problem["loc"]).upper()
-        given = "" if problem["type"] == "missing" else f" (got {problem.get('input')!r:.80})"
+        # never a whole of several settings: one of them may be a password
+        single = isinstance(problem.get("input"), str | int | float | bool)
+        given = f" (got {problem['input']!r:.80})" if single and problem["type"] != "missing" else ""
         lines.append(f"{name}: {problem['msg']}{given}")
     return "\n".join(lines)

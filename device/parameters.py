@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from broker.messages import MAX_PAYLOAD_BYTES, Desired, MeterConfig, Parameters, Reason, ReportedState
+from broker.messages import MAX_PAYLOAD_BYTES, VERSION_CEILING, Desired, MeterConfig, Parameters, Reason, ReportedState
 from device.standing import WATCHED_MAX, Failed, Standing, StandingFile, Trial, Watched
 from meters.obis_filter import PATTERN
 
@@ -109,13 +109,16 @@ class Configuration:
             desired = _read(payload)
         except _RefusedError as refused:
             return Verdict("refused", refused.version, refused.reasons)
+        if desired.hash is None:
+            # a person's, which the gateway judges, completes and publishes again; or refuses, and nothing of it counts
+            return self.verdict()
         standing = self._standing
         now, failed = standing.in_force, standing.failed
         if failed is not None and desired.digest() == failed.desired.digest():
             return self.verdict()
         if now is not None and desired.digest() == now.digest():
             return Verdict("applied", desired.version)
-        if desired.version <= standing.newest_version:
+        if not standing.newest_version < desired.version <= VERSION_CEILING:
             reason = Reason(field="version", reason=_stale(desired.version, standing))
             return Verdict("refused", desired.version, (reason,))
         self._begin(desired, watch)
@@ -177,6 +180,8 @@ class Configuration:
 
 
 def _stale(version: int, standing: Standing) -> str:
+    if version > VERSION_CEILING:
+        return f"{version} leaves no room to rise; at most {VERSION_CEILING}"
     newest = standing.newest_version
     if standing.failed is not None and newest == standing.failed.desired.version:
         return f"version {newest} was tried and reverted; give a higher one"

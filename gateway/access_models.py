@@ -100,7 +100,7 @@ class StreamQuery(ApiModel):
     )
     device: str | None = Field(default=None, max_length=64, pattern=r"^[^\x00]*$", description="Only of this device.")
     last_event_id: str | None = Field(
-        default=None, pattern=r"^[0-9]{1,18}\.[0-9]{1,18}$",
+        default=None, pattern=r"^[0-9]{1,19}\.[0-9]{1,19}$",
         description="As the header Last-Event-ID: go on behind this change.",
     )  # fmt: skip
     for_s: float | None = Field(default=None, gt=0, le=86400, description="End after so many seconds.")

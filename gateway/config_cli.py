@@ -21,7 +21,7 @@ from gateway.config_options import (
     wait_option,
     who,
 )
-from gateway.config_stage_cli import begin, stage_options, stages
+from gateway.config_stage_cli import begin, in_steps, stage_options, stages
 from gateway.config_told import own_version, told_change
 from gateway.config_told import text as _text
 from gateway.config_watch import watch
@@ -103,7 +103,7 @@ def set_(
 ) -> None:
     """Set parameters; `PARAMETER=null` gives one back to the layers below, lists are JSON or have commas."""
     target, changes = _words(words, fleet, group)
-    if staged["stage"]:
+    if in_steps(staged):
         begin(client, target, {"parameters": changes}, who(author, reason), staged, as_json=as_json)
         return
     document = ask(client, lambda api: api.change(target, changes, who(author, reason), wait_s))

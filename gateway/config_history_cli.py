@@ -16,7 +16,7 @@ from gateway.config_options import (
     wait_option,
     who,
 )
-from gateway.config_stage_cli import begin, stage_options
+from gateway.config_stage_cli import begin, in_steps, stage_options
 from gateway.config_told import text, told_change
 from gateway.parameter_client import ParameterClient
 from gateway.spec_tables import console, shown, table
@@ -107,7 +107,7 @@ def rollback(
 ) -> None:
     """Make an earlier version of what DEVICE, a group or the fleet sets the newest one."""
     target = target_of(device, group, fleet=fleet)
-    if staged["stage"]:
+    if in_steps(staged):
         if to is None:
             raise click.UsageError("say --to VERSION with --stage")
         begin(client, target, {"rollback_to": to}, who(author, reason), staged, as_json=as_json)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from broker.options import FiniteRange
 from gateway.config_options import ask, author_option, json_option, reason_option, who
@@ -30,6 +31,17 @@ def stage_options(command: F) -> F:
     ):  # fmt: skip
         command = option(command)
     return command
+
+
+def in_steps(options: Mapping[str, Any]) -> bool:
+    """Whether --stage was given. Raises UsageError where only what belongs to it was: that would change all at once."""
+    if options["stage"]:
+        return True
+    context = click.get_current_context()
+    for name, option in (("settle_s", "--settle"), ("timeout_s", "--timeout"), ("max_failed", "--max-failed")):
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{option} is for a change in steps: give --stage too, for example --stage 10%,100%")
+    return False
 
 
 def steps_of(words: tuple[str, ...]) -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from broker.messages import Desired, MeterConfig, Parameters
+from broker.messages import VERSION_CEILING, Desired, MeterConfig, Parameters
 from gateway.capabilities import known_parameters, note_unsupported, unsupported
 from gateway.database import Connection
 from gateway.jobs import assigned_specs, queue_for
@@ -20,8 +20,8 @@ from gateway.shelf import Shelf
 from gateway.sql import load
 from store.pool import Pool
 
-MAX_VERSION = 2**52
-"""Higher versions would leave no room to rise (the contract ends at 2**53)."""
+MAX_VERSION = 2**53 - 2**20
+"""The highest that a person may state: it leaves the gateway room to rise before VERSION_CEILING."""
 SYSTEM = "system"
 HELD = ("applied", "reverted")
 """Reports of a version that the device has, or had, in force."""
@@ -172,7 +172,7 @@ def _state(row: Any, layering: Layering, meters: tuple[KnownMeter, ...], before:
         own=read_layer(row["layer"]),
         meters=meters,
         desired=Desired.model_validate_json(row["desired"], extra="ignore") if row["desired"] else None,
-        floor=reported if row["reported_state"] in HELD and reported <= MAX_VERSION else 0,
+        floor=reported if row["reported_state"] in HELD and reported < VERSION_CEILING else 0,
         labels=labels,
         before=before,
         knows=known_parameters(row["knows"]),

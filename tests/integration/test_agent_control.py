@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from broker.messages import FrameReason, MeterConfig, Parameters, Source
+from broker.messages import Desired, FrameReason, MeterConfig, Parameters, Source
 from broker.session import Publication, Session, SessionOptions
 from broker.topics import Kind
 from device.simulator import SimulatedP1Meter, SimulatedSmlMeter
@@ -57,7 +57,7 @@ async def test_parameters_are_obeyed_at_once_and_reported(broker: Broker, tmp_pa
     [
         (b'{"version": 50, "parameters": {"reading_interval_s": 0}}', "parameters.reading_interval_s"),
         (b"no json", "payload"),
-        (b'{"version": 1, "parameters": {"reading_interval_s": 5}}', "version"),
+        (Desired(version=1, parameters=Parameters(reading_interval_s=5)).sealed().payload(), "version"),
         (b'{"version": 50, "at": "0001-01-01T00:00:00+14:00"}', "at"),
     ],
 )

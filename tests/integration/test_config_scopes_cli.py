@@ -70,6 +70,9 @@ async def test_staged_changes_and_watching(broker: Broker, database: Database) -
         assert watcher.stdout is not None
         first = [json.loads(await asyncio.wait_for(watcher.stdout.readline(), 30)) for _ in range(2)]
         assert {(one["device"], one["desired_version"]) for one in first} == {("d1", 1), ("d2", 1)}
+        careful = await typed(running, config, "set", "--fleet", "raw_frames=true", "--settle", "5")
+        assert careful.exit_code == 2
+        assert "--settle is for a change in steps: give --stage too" in careful.output
         words = ("set", "--fleet", "raw_frames=true", "--stage", "device=d1", "--stage", "60%,100%", "--settle", "30")
         begun = await typed(running, config, *words, "--reason", "trial")
         assert "staged change 1 of fleet: 1 devices have it; steps device=d1, 60%, 100%" in begun.output

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from broker.errors import ContractError
-from broker.messages import Clock, Desired, MeterConfig, Parameters
+from broker.messages import VERSION_CEILING, Clock, Desired, MeterConfig, Parameters
 from device.detection import Known
 from device.held import Held, HeldFrames
 from device.line import LineSettings
@@ -37,6 +37,20 @@ def test_a_configuration_is_applied_and_outlives_a_restart(tmp_path: Path) -> No
     assert again.spec_refs() == {"lgz-e350@1"}
     assert again.meter("LGZ:1") == MeterConfig(spec="lgz-e350@1")
     assert again.meter("LGZ:2") is None
+
+
+def test_what_a_person_publishes_waits_for_the_gateway(tmp_path: Path) -> None:
+    """Without a hash nothing is taken, not even the version; a version without room to rise never is."""
+    config = Configuration(tmp_path / "desired.json")
+    config.consider(desired(2, reading_interval_s=3))
+    for version in (1, 3, 5_000_000_000_000_000, 2**53):
+        by_hand = Desired(version=version, parameters=Parameters(raw_frames=True)).payload()
+        verdict = config.consider(by_hand)
+        assert (verdict.state, verdict.version, verdict.changed) == ("applied", 2, False)
+    refused = config.consider(desired(2**53))
+    assert (refused.state, refused.reasons[0].field) == ("refused", "version")
+    assert (config.version, config.parameters.reading_interval_s, config.parameters.raw_frames) == (2, 3, False)
+    assert config.consider(desired(VERSION_CEILING)).changed
 
 
 def test_the_same_configuration_again_changes_nothing(tmp_path: Path) -> None:
@@ -91,7 +105,9 @@ def test_all_wrong_fields_are_named_at_once() -> None:
 
 def test_unknown_fields_are_ignored_on_receipt(tmp_path: Path) -> None:
     """A newer platform may say more than this agent knows."""
-    payload = b'{"version":9,"later":1,"parameters":{"raw_frames":true,"later":2},"meters":{"A:1":{"later":3}}}'
+    document = json.loads(Desired(version=9, parameters=Parameters(raw_frames=True)).sealed().payload())
+    document["later"] = document["parameters"]["later"] = 1
+    payload = json.dumps(document).encode()
     config = Configuration(tmp_path / "desired.json")
     assert config.consider(payload).applied
     assert config.parameters.raw_frames

@@ -88,7 +88,7 @@ class Rig:
         meters = {key.replace("_", ":"): MeterConfig(spec=spec) for key, spec in specs.items()}
         parameters = Parameters(reading_interval_s=1, publish_interval_s=3600)
         verdict = self.context.config.consider(
-            Desired(version=self.version, parameters=parameters, meters=meters).payload()
+            Desired(version=self.version, parameters=parameters, meters=meters).sealed().payload()
         )
         assert verdict.changed
         self.context.revision += 1

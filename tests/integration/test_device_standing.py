@@ -78,7 +78,7 @@ def test_the_good_content_under_a_higher_version_needs_no_trial(tmp_path: Path) 
     config = loaded(tmp_path)
     config.consider(desired(1))
     config.consider(desired(2), watch)
-    good = Desired.parse(desired(1)).model_copy(update={"version": 3, "hash": None})
+    good = Desired.parse(desired(1)).model_copy(update={"version": 3}).sealed()
     assert config.consider(good.payload(), watch).applied
     assert (config.version, config.trial, config.failed) == (3, None, None)
 

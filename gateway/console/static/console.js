@@ -168,6 +168,8 @@ const part = (seconds, options) => new Intl.DateTimeFormat("en-GB", options).for
 const day = (seconds) => part(seconds, { day: "numeric", month: "short" });
 const ticks = (_, all) => all.map((one, at) =>
   part(one, CLOCK) + (at === 0 || day(one) !== day(all[at - 1]) ? `\n${day(one)}` : ""));
+// as wide as the longest number beside it wants
+const room = (_, texts) => Math.max(50, 18 + 8 * Math.max(0, ...(texts ?? []).map((one) => one.length)));
 function draw(element, times, values) {
   const style = getComputedStyle(document.documentElement);
   const ink = style.getPropertyValue("--ink"), line = style.getPropertyValue("--line");
@@ -176,7 +178,7 @@ function draw(element, times, values) {
   element.plot = new uPlot({
     width: element.clientWidth, height: 250,
     scales: { y: { range: (_, low, high) => low === high ? [low - 1, high + 1] : [low, high] } },
-    axes: [{ ...axis, space: 64, values: ticks }, { ...axis, size: 64 }],
+    axes: [{ ...axis, space: 64, values: ticks }, { ...axis, size: room }],
     series: [{ label: "Time", value: (_, at) => at ? `${day(at)} ${part(at, { ...CLOCK, second: "2-digit" })}` : "–" }, { label: `${element.dataset.obis} ${element.dataset.unit}`, stroke: style.getPropertyValue("--accent"), width: 2, spanGaps: false }],
   }, [times, values], element);
 }

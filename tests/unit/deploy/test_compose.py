@@ -79,9 +79,10 @@ def test_what_is_mounted_exists() -> None:
             else:
                 assert source in raw()["volumes"], mount
     assert {HOME / "provisioning", HOME / "dashboards"} <= seen
-    for service in OURS.values():
-        assert (DEPLOY / service["build"]["context"]).resolve() == TOP
-        assert (TOP / service["build"]["dockerfile"]).is_file()
+    (build,) = [service["build"] for service in OURS.values() if "build" in service]
+    assert (DEPLOY / build["context"]).resolve() == TOP
+    assert (TOP / build["dockerfile"]).is_file()
+    assert all("build" in service or service["pull_policy"] == "never" for service in OURS.values())
 
 
 @BY_SETTINGS
