@@ -63,7 +63,7 @@ class StoreSettings(BaseModel):
         "7d", description="age at which readings and ledger are compressed (Community); forever: never"
     )
     max_power_kw: float = Field(
-        300,
+        300.0,
         ge=0,
         le=1_000_000,
         allow_inf_nan=False,
