@@ -343,17 +343,23 @@ BEGIN
             JOIN wanted w ON w.id = c.series_id
             WINDOW o AS (PARTITION BY c.series_id ORDER BY c.bucket, c.first_at)
         ), hasty AS MATERIALIZED (
-            -- months whose days rise by so much, or between whose days so much comes, that a jump may be in it
-            SELECT w.id, w.max_kw
+            -- whose days rise by so much, or so much comes between those of a week or from week to week, that a jump may be in it;
+            -- a look from day to day is five times as slow
+            SELECT y.id, y.max_kw
             FROM (
-                SELECT r.series_id, max(last_value - first_value) AS rise,
-                       max(last_value) - min(first_value) - sum(last_value - first_value) AS between_days
-                FROM rollup_1d r
-                WHERE %6$L AND r.bucket >= $4 AND r.bucket < $5 AND %3$s
-                GROUP BY r.series_id, width_bucket(r.bucket, $10)
-            ) y JOIN wanted w ON w.id = y.series_id
-            WHERE greatest(y.rise, y.between_days) > w.max_kw / 4
-            GROUP BY w.id, w.max_kw
+                SELECT w.id, w.max_kw, greatest(v.rise, v.between_days, v.low - lag(v.high) OVER o) AS most
+                FROM (
+                    SELECT r.series_id, date_bin('7 days', r.bucket, $4) AS week, max(last_value - first_value) AS rise,
+                           max(last_value) - min(first_value) - sum(last_value - first_value) AS between_days,
+                           min(first_value) AS low, max(last_value) AS high
+                    FROM rollup_1d r
+                    WHERE %6$L AND r.bucket >= $4 AND r.bucket < $5 AND %3$s
+                    GROUP BY 1, 2
+                ) v JOIN wanted w ON w.id = v.series_id
+                WINDOW o AS (PARTITION BY w.id ORDER BY v.week)
+            ) y
+            WHERE y.most > y.max_kw / 4
+            GROUP BY y.id, y.max_kw
         ), steep AS MATERIALIZED (
             -- so much from one reading to the next that no meter has the power for it, which a day may well have
             SELECT d.series_id
@@ -449,8 +455,7 @@ BEGIN
         step = '1mo',
         step IN ('15m', '1h'),
         CASE WHEN series_ids IS NULL THEN 'true' ELSE 'p.series_id = ANY ($3)' END)
-    USING low, high, series_ids, early, high + pad, near, bucket_start('1mo', early), bucket_start('1d', early), store_max_power_kw(),
-          ARRAY(SELECT generate_series(early, high + pad, interval '1 month', store_zone()));
+    USING low, high, series_ids, early, high + pad, near, bucket_start('1mo', early), bucket_start('1d', early), store_max_power_kw();
 END
 $$;
 COMMENT ON FUNCTION consumption IS 'Consumption of registers by intervals of a step that start in [since, until); see docs/STORE.md.';

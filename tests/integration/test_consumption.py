@@ -221,6 +221,19 @@ async def test_months_and_days_see_the_jump_that_quarter_hours_see(each_edition:
         ]
 
 
+async def test_a_month_sees_a_jump_at_any_midnight(each_edition: Database) -> None:
+    """From one day to the next, and from one week to the next: none of the energy counts, in whatever register."""
+    async with store_of(each_edition) as store:
+        await fill(store, 7)
+        await store.execute(
+            "INSERT INTO reading SELECT t, 1000 + extract(epoch FROM t - '2026-03-01Z') / 3600"
+            " + CASE WHEN t >= '2026-03-14Z'::timestamptz + s * interval '1 day' THEN 100 ELSE 0 END, s, 0"
+            " FROM generate_series('2026-03-13Z'::timestamptz, '2026-03-23Z', '15 minutes') t, generate_series(1, 7) s"
+        )
+        found = await hours(store, *range(1, 8), step="1mo", since="2026-03-01", until="2026-04-01")
+        assert found == [("2026-03", "239.75", True, "jump partial")] * 7
+
+
 async def test_days_of_92_96_and_100_quarter_hours(each_edition: Database) -> None:
     """At one kilowatt a local day has as many kilowatt-hours as it has hours, and the months add them up."""
     await migrate(each_edition.dsn(), settings={"zone": "Europe/Warsaw"})

@@ -27,3 +27,9 @@ SELECT time_bucket('1 month', bucket, {{zone}}) AS bucket, series_id, min(first_
        min(min_value) AS min_value, max(max_value) AS max_value, sum(sum_value) AS sum_value,
        sum(readings)::bigint AS readings
 FROM {{agg_1d}} GROUP BY 1, 2 WITH NO DATA;
+
+-- Each level would have chunks of ten days, as the quarter-hours have, and every question of the coarser ones be planned over
+-- hundreds of them. The same widths as of the Apache edition's tables; chunks that are there already stay as they are.
+SELECT set_chunk_time_interval('agg_1h', INTERVAL '28 days');
+SELECT set_chunk_time_interval('{{agg_1d}}', INTERVAL '364 days');
+SELECT set_chunk_time_interval('{{agg_1mo}}', INTERVAL '3640 days');
