@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 from rich.console import Console
 from rich.table import Table
 
@@ -73,6 +74,8 @@ def _settings() -> GrafanaSettings:
         return GrafanaSettings()
     except ValidationError as error:
         raise click.ClickException(describe(error, "WATTLINE_GRAFANA_")) from error
+    except SettingsError as error:
+        raise click.ClickException(f"WATTLINE_GRAFANA_...: {error}; lists and tables are JSON") from error
 
 
 def _show(changes: list[Change], *, dry: bool) -> None:
