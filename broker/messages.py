@@ -266,9 +266,9 @@ VERSION_CEILING: Final = 2**53 - 1024
 class Desired(Message):
     """The retained desired configuration of one device, versioned and hashed.
 
-    `hash` is `digest()` of what it carries; a message by hand may leave it out, and then is for
-    the gateway alone: devices take what it makes of it. `not_supported` names parameters that
-    it does not carry because the device's software does not know them.
+    `hash` is `digest()` of what it carries; a message by hand may leave it out, and then is for the gateway alone:
+    devices take what it makes of it. `not_supported` names parameters that it does not carry because the device's
+    software does not know them.
     """
 
     version: Annotated[int, Field(ge=1, le=2**53)]

@@ -11,6 +11,7 @@ from broker.options import FiniteRange
 from gateway.config_options import ask, author_option, json_option, reason_option, who
 from gateway.parameter_client import ParameterClient, Target
 from gateway.spec_tables import console, shown, table
+from gateway.stage_plan import steps_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 STATES = ("running", "paused", "done", "rolled_back", "aborted")
@@ -42,11 +43,6 @@ def in_steps(options: Mapping[str, Any]) -> bool:
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise click.UsageError(f"{option} is for a change in steps: give --stage too, for example --stage 10%,100%")
     return False
-
-
-def steps_of(words: tuple[str, ...]) -> list[str]:
-    """Steps from the command line; commas part shares, and stay inside labels and lists of devices."""
-    return [step for word in words for step in (word.split(",") if "%" in word and "=" not in word else [word]) if step]
 
 
 def begin(

@@ -23,6 +23,11 @@ StageState = Literal["running", "paused", "done", "rolled_back", "aborted"]
 MemberState = Literal["pending", "applied", "healthy", "unchanged", "unreachable", "failed"]
 
 
+def steps_of(words: Iterable[str]) -> list[str]:
+    """Steps as a person writes them; commas part shares, and stay inside labels and lists of devices."""
+    return [step for word in words for step in (word.split(",") if "%" in word and "=" not in word else [word]) if step]
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """A staged change as the store has it; `layer` is what the scope's layer is to become."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from broker.messages import Parameters
 from gateway.console.desk import shown
+from gateway.stage_plan import steps_of
 
 _SCHEMA: dict[str, dict[str, Any]] = Parameters.model_json_schema()["properties"]
 
@@ -75,9 +76,7 @@ def changes(typed: Mapping[str, str], own: Mapping[str, Any]) -> dict[str, Any]:
 
 def staged(typed: Mapping[str, str], wanted: Mapping[str, Any]) -> dict[str, Any]:
     """A staged change as the API takes it; what is left empty is as the API has it."""
-    # commas part shares, as on the command line, and stay inside labels
-    parts = re.split(r"[;\s]+", typed.get("stage-steps", ""))
-    steps = [step for part in parts for step in ([part] if "=" in part else part.split(",")) if step]
+    steps = steps_of(re.split(r"[;\s]+", typed.get("stage-steps", "")))
     limits = {name: typed.get(f"stage-{name}", "").strip() for name in ("settle_s", "timeout_s", "max_failed_percent")}
     given = {name: _value(text, "number") for name, text in limits.items() if text}
     return {"parameters": dict(wanted), **({"steps": steps} if steps else {}), **given}

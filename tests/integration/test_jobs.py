@@ -162,7 +162,7 @@ async def test_frames_that_come_late_are_decoded_too(broker: Broker, database: D
 
 
 async def test_a_job_that_the_queue_lost_is_queued_again_and_old_ones_go(broker: Broker, database: Database) -> None:
-    """Each minute the gateway puts things right: jobs without an entry in the queue, and jobs of 90 days ago."""
+    """Every few seconds the gateway puts things right: jobs without an entry in the queue, and jobs of 90 days ago."""
     async with fleet(broker, database, job_sweep_s=0.5) as (running, _, _):
         await keep(database, pushes(10))
         number = (await published(running, acme()))["job"]
