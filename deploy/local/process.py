@@ -1,12 +1,15 @@
 """One server process of the local stack: its start, its end, and the certainty that it does not outlive its owner."""
 
 import asyncio
+import errno
 import os
+import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,6 +19,9 @@ from deploy.local.settings import server_account
 HOST = "127.0.0.1"
 _POLL_S = 0.01
 _GONE_S = 10.0
+_EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_FIRST_PORT = 10_000
+_locks: deque[socket.socket] = deque(maxlen=128)
 _SERVERS = ("postgres", "mosquitto", "ld-linux", "node")
 """How the names of programs begin that may be killed; those of the provided root run as their loader."""
 
@@ -128,11 +134,36 @@ async def until(condition: Callable[[], bool], *, timeout_s: float) -> None:
             await asyncio.sleep(_POLL_S)
 
 
+def quiet_ports(ephemeral: int) -> range:
+    """The ports below the first that the kernel gives to outgoing connections; all, if it leaves hardly any."""
+    return range(_FIRST_PORT, ephemeral if ephemeral >= 2 * _FIRST_PORT else 65_536)
+
+
 def free_port() -> int:
-    """A TCP port of the loopback that nobody listens at now; it may be taken the next moment, so try again."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    """A TCP port of the loopback that nobody uses, and that no other process gets from here while this one lives.
+
+    It is drawn from below the ports that the kernel hands to outgoing connections: one of those may be taken by
+    anybody's connection before its server listens, or while the server restarts. Between processes that ask here
+    an abstract Unix socket by the port's name is the lock (unix(7)); the kernel drops it with its process. Only the
+    latest are held, for descriptors are few.
+    """
+    ports = quiet_ports(int(_EPHEMERAL.read_text().split()[0]))
+    while True:
+        port = secrets.choice(ports)
+        lock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            lock.bind(f"\0wattline-port-{port}")
+            with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+                probe.bind((HOST, port))
+        except OSError as error:
+            lock.close()
+            if error.errno != errno.EADDRINUSE:
+                raise
+            continue
+        if len(_locks) == _locks.maxlen:
+            _locks.popleft().close()
+        _locks.append(lock)
+        return port
 
 
 def own(path: Path) -> None:

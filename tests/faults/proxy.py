@@ -7,6 +7,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
+from deploy.local.process import free_port
+
 _CHUNK_BYTES = 65536
 _CHUNKS = 64
 _RESET = struct.pack("ii", 1, 0)
@@ -22,7 +24,7 @@ class TcpProxy:
 
     def __init__(self, target_host: str, target_port: int, *, delay_s: float = 0.0) -> None:
         self.host = "127.0.0.1"
-        self.port = 0
+        self.port = free_port()
         self.delay_s = delay_s
         self.accepted = 0
         self._target = (target_host, target_port)
@@ -68,7 +70,6 @@ class TcpProxy:
         self._flowing.set()
         if self._server is None:
             self._server = await asyncio.start_server(self._serve, self.host, self.port)
-            self.port = self._server.sockets[0].getsockname()[1]
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

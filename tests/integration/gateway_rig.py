@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import secrets
-import socket
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,19 +17,13 @@ from broker.messages import Desired, Hardware, MeterSeen, Parameters, Registrati
 from broker.session import Publication, Session, SessionOptions
 from broker.settings import BrokerAddress
 from broker.topics import DELIVERY, Kind, Topics
+from deploy.local.process import free_port
 from gateway.service import run
 from gateway.settings import GatewaySettings
 from tests.servers import Broker, Database
 
 DEADLINE_S = 60.0
 BOOT = "b3f1a2c4"
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 def now() -> datetime:

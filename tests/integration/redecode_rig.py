@@ -13,13 +13,14 @@ import aiohttp
 from pydantic import SecretStr
 
 from broker.messages import Clock
+from deploy.local.process import free_port
 from ingestor.worker import run
 from ingestor.worker_settings import WorkerSettings
 from meters.catalogue import catalogue
 from meters.encode.p1 import encode_p1
 from meters.spec import Spec, load_spec, spec_document
 from store.queue import enqueue_redecode
-from tests.integration.gateway_rig import DEADLINE_S, connection, free_port, rows, until
+from tests.integration.gateway_rig import DEADLINE_S, connection, rows, until
 from tests.integration.spec_rig import HEADER, KEY, acme
 from tests.servers import Database
 

@@ -14,11 +14,11 @@ import pytest
 from broker.messages import FrameReason, Parameters
 from broker.session import Inbound, Publication, Session, SessionOptions
 from broker.topics import Kind
+from deploy.local.process import free_port
 from device.service import RESTART_STATUS, run
 from device.simulator import SimulatedIecMeter, SimulatedP1Meter
 from tests.faults.proxy import TcpProxy
 from tests.integration.agent_rig import Desk, agent, settings, until
-from tests.integration.gateway_rig import free_port
 from tests.servers import Broker
 
 SERIAL = "E0044007133156018"

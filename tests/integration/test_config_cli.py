@@ -6,11 +6,11 @@ import json
 from pydantic import SecretStr
 
 from broker.topics import Kind
+from deploy.local.process import free_port
 from gateway.config_cli import config
 from tests.integration.cli_rig import typed
 from tests.integration.gateway_rig import (
     entered,
-    free_port,
     gateway,
     gateway_settings,
     registration,

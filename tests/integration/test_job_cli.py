@@ -4,10 +4,11 @@ import json
 
 import click
 
+from deploy.local.process import free_port
 from gateway.job_cli import job
 from gateway.spec_cli import spec
 from tests.integration.cli_rig import typed
-from tests.integration.gateway_rig import free_port, gateway, gateway_settings
+from tests.integration.gateway_rig import gateway, gateway_settings
 from tests.integration.redecode_rig import add_meter, add_spec, keep, pushes, worker_settings, working
 from tests.integration.spec_rig import KEY
 from tests.servers import Broker, Database

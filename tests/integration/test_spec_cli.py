@@ -3,9 +3,10 @@
 import json
 from pathlib import Path
 
+from deploy.local.process import free_port
 from gateway.spec_cli import spec
 from tests.integration.cli_rig import typed
-from tests.integration.gateway_rig import free_port, gateway, gateway_settings
+from tests.integration.gateway_rig import gateway, gateway_settings
 from tests.integration.spec_rig import acme
 from tests.servers import Broker, Database
 
