@@ -68,7 +68,7 @@ async def test_a_gateway_that_waits_for_its_database_stops_at_once(broker: Broke
         await proxy.cut()
         async with gateway(gateway_settings(broker, database, database_dsn=dsn), ready=False) as running:
             running.stop.set()
-            await asyncio.wait_for(running.task, 5)
+            await asyncio.wait_for(running.task, 60)
 
 
 async def test_nothing_is_lost_while_the_database_is_away(broker: Broker, database: Database) -> None:

@@ -99,4 +99,4 @@ async def test_stopping_while_the_database_does_not_answer_ends_in_time(
                 await pi.readings(in_hand, 3)
                 await until_equal(lambda: is_writing(ingestor), wanted=bool(in_hand))
                 began_s = time.monotonic()
-            assert time.monotonic() - began_s < 8
+            assert time.monotonic() - began_s < 30

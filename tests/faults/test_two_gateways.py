@@ -46,11 +46,11 @@ async def test_what_one_publishes_the_other_knows_at_once(broker: Broker, databa
     async with (
         database_proxy(database) as (proxy, dsn),
         gateway(settings(broker, database)) as first,
-        gateway(settings(broker, database, database_dsn=dsn)) as second,
+        gateway(settings(broker, database, database_dsn=dsn, sweep_s=600)) as second,
     ):
         assert not await knows(second, "acme-one@1")
         await published(first, acme())
-        await until(lambda: knows(second, "acme-one@1"), "the other gateway knows it", 2)
+        await until(lambda: knows(second, "acme-one@1"), "the other gateway knows it")
         assert await second.metric("wattline_gateway_store_notices_total") >= 1
         for version, lose in ((2, "terminated"), (3, "cut")):
             if lose == "cut":

@@ -81,7 +81,7 @@ async def test_a_stopped_worker_finishes_its_portion_and_gives_the_job_back(data
         number = await add_job(database, ref)
         await begun(database, number)
         first.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(first.wait(), 20) == 0
+        assert await asyncio.wait_for(first.wait(), 60) == 0
     left = await job(database, number)
     assert (left["state"], left["finished_at"]) == ("queued", None)
     assert 0 < left["frames"] < FRAMES

@@ -168,7 +168,7 @@ async def test_a_stream_cut_into_random_slices_gives_every_telegram_once(broker:
     noise = random.Random(7)  # noqa: S311 - slices need no cryptography
     async with Desk(broker, "pi-1") as desk, Feeder() as line, agent(settings(desk, tmp_path, line.port)):
         line.data = source.telegram()
-        await until(lambda: line.repeat() and desk.samples(), 20)
+        await until(lambda: line.repeat() and desk.samples())
         count = len(desk.samples())
         stream = source.telegram() + source.telegram()
         while stream:

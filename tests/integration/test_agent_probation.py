@@ -137,7 +137,7 @@ async def test_a_polled_meter_is_asked_out_of_turn(broker: Broker, tmp_path: Pat
     ):
         await until(lambda: len(desk.readings) >= 2, 40)
         version = await desk.publish_desired(quick(reading_interval_s=86400, probation_s=30))
-        await until(lambda: (r := desk.reported()) and r.version == version and not r.probation, 25)
+        await until(lambda: (r := desk.reported()) and r.version == version and not r.probation)
         assert not desk.events("config_reverted")
 
 

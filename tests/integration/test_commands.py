@@ -51,7 +51,7 @@ async def agent(broker: Broker, folder: Path, device: str = "pi-1") -> AsyncIter
         yield
     finally:
         stop.set()
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             await task
 
 
@@ -206,6 +206,8 @@ async def test_a_restart_of_the_gateway_in_the_middle_loses_no_reply(
         await asyncio.sleep(1.2)
         never = uuid.uuid4()
         async with connection(database) as opened:
+            # as if the reply had overtaken the broker's acknowledgement
+            await opened.execute("UPDATE command SET published_at = NULL")
             await opened.execute(
                 "INSERT INTO command (id, batch, device_id, command, author, gateway, expires_at)"
                 " SELECT $1, $1, id, 'ping', 'anna', $2, now() + interval '1 minute' FROM device WHERE name = 'pi-1'",
@@ -218,6 +220,7 @@ async def test_a_restart_of_the_gateway_in_the_middle_loses_no_reply(
             done = await running.get(f"/commands/{given['id']}")
             assert done["result"] == {"late": True}
             assert done["replied_at"] > done["expires_at"]
+            assert done["published_at"]
             async with agent(broker, tmp_path, "pi-1"):
                 assert (await running.get(f"/commands/{never}", wait_s=20))["state"] == "replied"
         assert len(await rows(database, "SELECT id FROM command")) == 2

@@ -145,13 +145,13 @@ async def test_too_many_are_turned_away_and_others_are_served(broker: Broker, da
         posts = [asyncio.create_task(post(running, data=heavy)) for _ in range(BURST + 20)]
         started = time.monotonic()
         assert (await running.get("/devices"))["items"] == []
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 20
         answers = await asyncio.gather(*posts)
         statuses = {status for status, _ in answers}
         assert statuses == {200, 429}
         turned_away = next(answer for status, answer in answers if status == 429)
         assert turned_away["title"] == "Too many at once"
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (await post(running, data=P1))[0] != 200:
                 await asyncio.sleep(0.1)
 
@@ -162,12 +162,12 @@ async def test_the_gate_counts_those_inside_and_the_rate() -> None:
 
     def work(number: int) -> int:
         running.append(number)
-        release.wait(20)
+        release.wait(60)
         return number
 
     gate = Gate(waiting=1, rate_per_s=50, burst=AT_ONCE + 2)
     tasks = [asyncio.create_task(gate.run(work, number)) for number in range(AT_ONCE + 1)]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(running) < AT_ONCE:
             await asyncio.sleep(0.01)
     with pytest.raises(TooManyError) as refused:
@@ -176,11 +176,11 @@ async def test_the_gate_counts_those_inside_and_the_rate() -> None:
     assert sorted(running) == list(range(AT_ONCE))
     release.set()
     assert await asyncio.gather(*tasks) == list(range(AT_ONCE + 1))
-    slow = Gate(rate_per_s=20, burst=1)
+    slow = Gate(rate_per_s=0.5, burst=1)
     assert await slow.run(abs, -1) == 1
     with pytest.raises(TooManyError):
         await slow.run(abs, -1)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             try:
                 assert await slow.run(abs, -2) == 2

@@ -222,7 +222,7 @@ async def test_a_change_can_wait_for_the_report(broker: Broker, database: Databa
         await until(lambda: (d := seen.desired("d1")) and d.version == 2, "version 2 is retained")
         assert not asking.done()
         await send(device, broker.topics, Kind.REPORTED, "d1", report(2, reading_interval_s=3.0))
-        status, view, _ = await asyncio.wait_for(asking, 5)
+        status, view, _ = await asyncio.wait_for(asking, 15)
         assert (status, view["in_step"], view["reported"]["version"]) == (200, True, 2)
         late = (await call(running, "PATCH", "/api/v1/parameters?wait_s=0.2", json={"raw_frames": True}))[1]
         assert late["pending"] == ["d1"]

@@ -119,7 +119,7 @@ async def test_postgres_recovers_what_was_committed_before_a_kill(own_postgres: 
     await own_postgres.kill()
     assert not own_postgres.running
     with pytest.raises(OSError, match=r"(?i)connect"):
-        await asyncpg.connect(own_postgres.dsn(), timeout=5)
+        await asyncpg.connect(own_postgres.dsn(), timeout=30)
     connection.terminate()
     await own_postgres.start()
     assert own_postgres.port == port

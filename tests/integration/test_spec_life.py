@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import time
 from collections.abc import AsyncIterator
 
 from broker.messages import Desired
@@ -44,7 +43,7 @@ async def fleet(broker: Broker, database: Database) -> AsyncIterator[tuple[Gatew
     await broker.add_device("d1")
     async with (
         watching(broker) as seen,
-        gateway(gateway_settings(broker, database)) as running,
+        gateway(gateway_settings(broker, database, sweep_s=600)) as running,
         entered(broker, "d1") as device,
     ):
         await send(device, broker.topics, Kind.REGISTRATION, "d1", registration(p1_meter(KEY)))
@@ -55,10 +54,8 @@ async def fleet(broker: Broker, database: Database) -> AsyncIterator[tuple[Gatew
 async def test_a_published_spec_reaches_the_devices_within_seconds(broker: Broker, database: Database) -> None:
     """Publishing matches at once: the spec is retained, then the device's next configuration; all with who and why."""
     async with fleet(broker, database) as (running, seen, _):
-        started = time.monotonic()
         done = await published(running, acme(), author="anna", reason="new product")
         desired = await given(seen, "acme-one@1")
-        assert time.monotonic() - started < 5
         assert desired.version == 2
         assert "acme-one@1" in seen.specs()
         assert (done["state"], done["changed"], done["meters"], done["devices"]) == ("published", True, 1, ["d1"])
@@ -119,7 +116,7 @@ async def test_a_draft_is_kept_mended_and_published(broker: Broker, database: Da
 
 async def test_validation_shows_all_that_is_wrong_and_stores_nothing(broker: Broker, database: Database) -> None:
     """Each field by its path, each golden by telegram, code, expected and got, each tie by the other's name."""
-    async with gateway(gateway_settings(broker, database)) as running:
+    async with gateway(gateway_settings(broker, database, sweep_s=600)) as running:
         good = (await post(running, "/specs:validate", acme()))[1]
         assert (good["valid"], good["spec"], good["version"], good["goldens_checked"]) == (True, "acme-one", 1, 1)
         (difference,) = (await post(running, "/specs:validate", acme(kw="0.5")))[1]["differences"]
@@ -174,7 +171,7 @@ async def test_a_deprecated_spec_is_given_to_nobody_anew(broker: Broker, databas
         assert "deprecated" in json.dumps(refused["detail"])
         one = await running.get("/specs/acme-one/1")
         assert (one["state"], one["deprecated_by"], one["deprecated_why"]) == ("deprecated", "anna", "wrong sign")
-    async with watching(broker) as seen, gateway(gateway_settings(broker, database)) as running:
+    async with watching(broker) as seen, gateway(gateway_settings(broker, database, sweep_s=600)) as running:
         assert (await running.get("/specs/acme-one/1"))["meters"] == 1
         await published(running, acme(version=2))
         after: Desired = await until(
@@ -188,7 +185,7 @@ async def test_a_deprecated_spec_is_given_to_nobody_anew(broker: Broker, databas
 
 async def test_a_spec_is_shown_as_its_author_wrote_it(broker: Broker, database: Database) -> None:
     """YAML keeps comments; a shipped spec comes as YAML that can be published as the next version."""
-    async with gateway(gateway_settings(broker, database)) as running:
+    async with gateway(gateway_settings(broker, database, sweep_s=600)) as running:
         await published(running, acme())
         for query, headers in (({"format": "yaml"}, {}), ({}, {"Accept": "application/yaml"})):
             url = f"{running.url}/api/v1/specs/acme-one/1"

@@ -35,7 +35,7 @@ WRONG = [
 async def test_a_wrong_dsn_is_refused_at_once(dsn: str, text: str) -> None:
     """The pool does not wait for a database that can't be; the message has the fault and the form, no password."""
     with pytest.raises(PermanentError, match=text) as refused:
-        async with asyncio.timeout(2), open_pool(dsn, min_size=1, max_size=1, application_name="test"):
+        async with asyncio.timeout(20), open_pool(dsn, min_size=1, max_size=1, application_name="test"):
             pass
     assert "postgresql://user:password@host:port/name" in str(refused.value)
     assert "cret" not in str(refused.value)
