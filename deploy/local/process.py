@@ -21,7 +21,7 @@ _POLL_S = 0.01
 _GONE_S = 10.0
 _EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _FIRST_PORT = 10_000
-_locks: deque[socket.socket] = deque(maxlen=128)
+_locks: deque[int] = deque(maxlen=128)
 _SERVERS = ("postgres", "mosquitto", "ld-linux", "node")
 """How the names of programs begin that may be killed; those of the provided root run as their loader."""
 
@@ -161,8 +161,8 @@ def free_port() -> int:
                 raise
             continue
         if len(_locks) == _locks.maxlen:
-            _locks.popleft().close()
-        _locks.append(lock)
+            os.close(_locks.popleft())
+        _locks.append(lock.detach())
         return port
 
 
