@@ -3,13 +3,11 @@
 from pathlib import Path
 
 import click
-from pydantic import ValidationError
-from pydantic_settings import SettingsError
 from rich.console import Console
 from rich.table import Table
 
+from broker.environment import read
 from broker.errors import PermanentError
-from broker.settings import describe
 from grafana.api import Grafana
 from grafana.build import write as write_files
 from grafana.changes import Change
@@ -71,11 +69,9 @@ def write(folder: Path) -> None:
 
 def _settings() -> GrafanaSettings:
     try:
-        return GrafanaSettings()
-    except ValidationError as error:
-        raise click.ClickException(describe(error, "WATTLINE_GRAFANA_")) from error
-    except SettingsError as error:
-        raise click.ClickException(f"WATTLINE_GRAFANA_...: {error}; lists and tables are JSON") from error
+        return read(GrafanaSettings)
+    except PermanentError as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _show(changes: list[Change], *, dry: bool) -> None:

@@ -1,10 +1,12 @@
 """What Grafana's part can be told, by environment variables named WATTLINE_GRAFANA_..."""
 
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from broker.environment import SettingsBase
 
 Price = Annotated[Decimal, Field(gt=-1000, lt=1000, allow_inf_nan=False)]
 Obis = Annotated[str, StringConstraints(pattern=r"^1-0:[12]\.8\.[0-9]$")]
@@ -74,12 +76,11 @@ class Route(BaseModel):
     repeat_interval: str = "12h"
 
 
-class GrafanaSettings(BaseSettings):
+class GrafanaSettings(SettingsBase):
     """Settings of dashboards and alerting; all have defaults. Nested ones are written LIMITS__JUMP_KW."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="WATTLINE_GRAFANA_", env_nested_delimiter="__", frozen=True, extra="ignore"
-    )
+    model_config = SettingsConfigDict(env_prefix="WATTLINE_GRAFANA_")
+    others: ClassVar = frozenset({"URL", "TOKEN"})  # options of the command
 
     datasource_uid: Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_-]{1,40}$")] = "wattline"
     """The uid of the data source that dashboards and rules ask."""

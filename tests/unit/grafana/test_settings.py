@@ -68,7 +68,7 @@ def test_one_route_holds_all_of_ours() -> None:
 @pytest.mark.parametrize(
     ("variables", "told"),
     [
-        ({"WATTLINE_GRAFANA_CONTACT_POINTS": "nojson"}, "contact_points"),
+        ({"WATTLINE_GRAFANA_CONTACT_POINTS": "nojson"}, "CONTACT_POINTS is no JSON"),
         ({"WATTLINE_GRAFANA_ROUTES": '[{"contact": "nobody"}]'}, "nobody"),
     ],
 )
