@@ -9,7 +9,7 @@ from rich.table import Table
 from broker.environment import read
 from broker.errors import PermanentError
 from grafana.api import Grafana
-from grafana.build import write as write_files
+from grafana.build import write_command
 from grafana.changes import Change
 from grafana.provision import Provisioner
 from grafana.settings import GrafanaSettings
@@ -63,8 +63,7 @@ def provision(
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 def write(folder: Path) -> None:
     """Write what Grafana loads from files into FOLDER, by the settings: dashboards/ and provisioning/."""
-    for file in write_files(folder, _settings()):
-        click.echo(f"wrote {file}")
+    write_command(folder, _settings())
 
 
 def _settings() -> GrafanaSettings:
