@@ -30,7 +30,7 @@ from gateway.api_stream import StreamRoutes
 from gateway.audit import Audit
 from gateway.changes import Changes
 from gateway.commands import Commands
-from gateway.database import heals, refuses_data
+from gateway.database import heals, reason, refuses_data
 from gateway.door import Door
 from gateway.layers import Problem
 from gateway.metrics import Metrics
@@ -158,7 +158,7 @@ def _database_problem(error: Exception) -> ApiError:
     if isinstance(error, asyncpg.PostgresError) and refuses_data(error):
         return ApiError(422, "the database refuses this text", [Problem("request", str(error), "leave it out")])
     if heals(error):
-        log.warning("api_database_unavailable", reason=str(error) or type(error).__name__)
+        log.warning("api_database_unavailable", reason=reason(error))
         return ApiError(503, "the database can't be reached; try again")
     log.error("api_failed", exc_info=error)
     return ApiError(500, "the gateway failed; its log says why")

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from gateway.access import LOCAL, Principal, Role
 from gateway.api_models import ApiModel
+from gateway.database import heals, reason
 from gateway.layers import Problem, read_changes
 from gateway.problem import ApiError, invalid
 
@@ -170,8 +171,11 @@ async def _send(request: web.Request, stream: Stream, headers: dict[str, str]) -
                     _break(request)
                     return response
     except BaseException as error:
-        log.warning("stream_broken", path=request.path, reason=str(error) or type(error).__name__)
+        log.warning("stream_broken", path=request.path, reason=reason(error))
         _break(request)
+        if isinstance(error, Exception) and heals(error):
+            # nobody hears it, and it is told above: it only counts among the requests
+            raise ApiError(503, "the database went away") from error
         raise
     await response.write_eof()
     return response

@@ -17,6 +17,7 @@ from gateway.api_cursors import timed_cursor
 from gateway.api_models import encode_cursor
 from gateway.api_route import Answer, Call, Route
 from gateway.changes import Change, Changes, Position
+from gateway.database import reason
 from gateway.door import COOKIE
 from gateway.metrics import Metrics
 from gateway.problem import TooManyError, wrong
@@ -106,7 +107,7 @@ class StreamRoutes:
         except SlowClientError as error:
             self._drop(request, "slow", str(error))
         except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
-            self._drop(request, "database", str(error) or type(error).__name__)
+            self._drop(request, "database", reason(error))
         finally:
             self._open.discard(task)
             self._changes.leave()
