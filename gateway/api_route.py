@@ -148,15 +148,24 @@ class Route:
         )
 
 
-def require_match(call: Call, now: Answer, what: str) -> None:
-    """Refuse a change of something that has changed since the caller read it (RFC 9110 13.1.1). Raises ApiError 412."""
+def require_match(call: Call, now: Answer, what: str, last: str = "") -> None:
+    """Refuse a change of something that has changed since the caller read it (RFC 9110 13.1.1). Raises ApiError 412.
+
+    `last` tells of the newest change: who made it and when.
+    """
     if call.if_match is None or call.if_match.strip() == "*":
         return
     if now.etag not in [tag.strip() for tag in call.if_match.split(",")]:
         fault = Problem("If-Match", f"{call.if_match[:100]} is not {now.etag}, which holds now", "GET it again")
         document = now.document
         current = document.model_dump(mode="json", by_alias=True) if isinstance(document, BaseModel) else None
-        raise ApiError(412, f"{what} have changed since they were read", [fault], current=current, etag=now.etag)
+        raise ApiError(
+            412,
+            f"{what} have changed since they were read{last and f': {last}'}",
+            [fault],
+            current=current,
+            etag=now.etag,
+        )
 
 
 async def _send(request: web.Request, stream: Stream, headers: dict[str, str]) -> web.StreamResponse:

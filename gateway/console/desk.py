@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -17,6 +17,7 @@ from gateway.api_route import Asked, Route
 from gateway.audit import Attempt
 from gateway.console.assets import HEADERS, address
 from gateway.problem import ApiError
+from gateway.wording import counted, when
 
 log = structlog.get_logger()
 LOGIN: Final = "/login"
@@ -40,7 +41,8 @@ def _environment() -> jinja2.Environment:
     environment.filters["ident"] = lambda text: re.sub(r"[^A-Za-z0-9-]", lambda found: f"_{ord(found[0]):x}_", text)
     environment.filters["value"] = shown
     environment.filters["pretty"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False, default=str)
-    environment.filters["when"] = lambda at: at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    environment.filters["when"] = when
+    environment.filters["counted"] = counted
     environment.filters["iso"] = datetime.isoformat
     environment.globals["asset"] = address
     return environment

@@ -169,7 +169,7 @@ async def test_a_change_that_does_harm_is_rolled_back(broker: Broker, database: 
             fleet.how |= {} if fault == "refused" else {"d0": "applied"}
             stage = await in_state(running, begun["id"], "rolled_back")
             why = {"refused": "refused", "mute": "no reading for", "event": "event config_reverted"}[fault]
-            assert "1 of 1 devices failed, such as d0" in stage["why"]
+            assert "1 of 1 device failed, such as d0" in stage["why"]
             assert why in stage["why"]
             await until(lambda: not changed(seen, 0.5), "it is taken back")
             assert all(seen.desired(name).version == 1 for name in FLEET[1:])  # type: ignore[union-attr]

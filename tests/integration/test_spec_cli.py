@@ -22,7 +22,7 @@ async def test_the_life_of_a_spec_from_the_command_line(broker: Broker, database
         draft = await typed(running, spec, "add", str(file), "--author", "eva")
         assert draft.exit_code == 0
         assert "acme-one@1: draft" in draft.output
-        assert "1 things speak against" in draft.output
+        assert "publishing is refused for 1 reason" in draft.output
         assert (await typed(running, spec, "publish", "acme-one@1")).exit_code == 1
         file.write_text(acme())
         assert (await typed(running, spec, "validate", str(file))).output == "acme-one@1: good, 1 goldens checked\n"
