@@ -7,6 +7,7 @@ from typing import Any
 import asyncpg
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from broker.messages import MAX_PAYLOAD_BYTES
 from gateway.access import Doorkeeper
@@ -99,14 +100,14 @@ class Api:
         )
         self.specification = document(self.table, secured=keeper.guarded)
 
-    def application(self, extra: Sequence[web.RouteDef]) -> web.Application:
-        """The whole application: the API, its documents, and `extra`."""
+    def application(self, extra: Sequence[web.RouteDef], pages: Middleware) -> web.Application:
+        """The whole application: the API, its documents, and `extra`; `pages` answers browsers that went astray."""
 
         async def openapi(_: web.Request) -> web.Response:
             return web.json_response(self.specification)
 
         app = web.Application(
-            middlewares=[_measured(self._metrics), told, self.door.guard], client_max_size=MAX_PAYLOAD_BYTES
+            middlewares=[_measured(self._metrics), told, pages, self.door.guard], client_max_size=MAX_PAYLOAD_BYTES
         )
         for route in self.table:
             app.router.add_route(route.method, PREFIX + route.path, self.door.serve(route))

@@ -8,14 +8,14 @@ from broker.errors import ContractError
 from broker.messages import At
 from broker.topics import NAME
 from gateway.api_cursors import text_cursor
-from gateway.api_models import ApiModel, PageQuery, encode_cursor
+from gateway.api_models import WHOLE, ApiModel, PageQuery, encode_cursor
 from gateway.api_route import Answer, Call, Route, require_match
 from gateway.database import Connection
 from gateway.desired import configuring, rebuild
 from gateway.events import record_event
 from gateway.groups import PRIORITY, Group, find_group, load_groups, members_of, remove_group, set_group
 from gateway.labels import NAME_RULE, Selector, parse_selector
-from gateway.layers import WHOLE, Layer
+from gateway.layers import Layer
 from gateway.problem import invalid, not_found, refused, wrong
 from gateway.publisher import Publisher
 from gateway.scopes import Scope, change_scope

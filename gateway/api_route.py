@@ -10,6 +10,7 @@ import structlog
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
+from broker.errors import TransientError
 from gateway.access import LOCAL, Principal, Role
 from gateway.api_models import ApiModel
 from gateway.database import heals, reason
@@ -22,6 +23,10 @@ PREFIX = "/api/v1"
 SILENT_S = 300.0
 """A client that takes nothing of a stream for so long is given up."""
 M = TypeVar("M", bound=BaseModel)
+
+
+class SlowClientError(TransientError):
+    """A client took nothing for too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +180,11 @@ async def _send(request: web.Request, stream: Stream, headers: dict[str, str]) -
     try:
         async with contextlib.aclosing(stream.parts) as parts:
             async for part in parts:
-                if not await _taken(response, part):
-                    log.info("stream_left", path=request.path)
-                    _break(request)
-                    return response
+                await taken(response.write(part), SILENT_S)
+    except (ConnectionError, SlowClientError) as error:
+        log.info("stream_left", path=request.path, reason=str(error))
+        _break(request)
+        return response
     except BaseException as error:
         log.warning("stream_broken", path=request.path, reason=reason(error))
         _break(request)
@@ -190,14 +196,13 @@ async def _send(request: web.Request, stream: Stream, headers: dict[str, str]) -
     return response
 
 
-async def _taken(response: web.StreamResponse, part: bytes) -> bool:
-    """Whether the client took a part, and did not leave or stop reading."""
+async def taken(sending: Awaitable[None], within_s: float) -> None:
+    """Send something. Raises SlowClientError where the client takes nothing for so long, ConnectionError if it left."""
     try:
-        async with asyncio.timeout(SILENT_S):
-            await response.write(part)
-    except (OSError, TimeoutError):
-        return False
-    return True
+        async with asyncio.timeout(within_s):
+            await sending
+    except TimeoutError as error:
+        raise SlowClientError(f"nothing taken in {within_s:g} s") from error
 
 
 def _break(request: web.Request) -> None:
