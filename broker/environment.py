@@ -1,8 +1,9 @@
 """Settings out of the environment, and what is said to whom they are wrong: one place for every service and command."""
 
 import difflib
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -89,7 +90,7 @@ def _told(error: ValidationError, settings: type[SettingsBase]) -> str:
     for problem in error.errors(include_url=False, include_input=True):
         name, inner = _place(problem["loc"], settings)
         if problem["type"] == "extra_forbidden" and not inner:
-            lines.append(f"{_prefix(settings)}{name} is not a setting; {_advice(name, settings)}")
+            lines.append(_unknown(_prefix(settings), name, [*_names(settings), *settings.others]))
             continue
         # never a whole of several settings: one of them may be a password; nor what a misspelt one holds
         single = isinstance(problem.get("input"), str | int | float | bool)
@@ -115,10 +116,23 @@ def _place(loc: tuple[str | int, ...], settings: type[BaseModel]) -> tuple[str, 
     return _NESTED.join(names), path.removeprefix(".")
 
 
-def _advice(name: str, settings: type[SettingsBase]) -> str:
-    known = sorted([*_names(settings), *settings.others])
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {_prefix(settings)}{near[0]}?" if near else "unset it"
+def require_known(prefix: str, known: Collection[str]) -> None:
+    """Refuse variables of a prefix that set nothing, for a command that takes its settings as options.
+
+    Raises PermanentError that names each, a line each.
+    """
+    lines = []
+    for variable, value in sorted(os.environ.items()):
+        name = variable.removeprefix(prefix)
+        if name != variable and name not in known and not _is_link(name.lower(), value):
+            lines.append(_unknown(prefix, name, known))
+    if lines:
+        raise PermanentError("wrong settings:\n" + "\n".join(lines))
+
+
+def _unknown(prefix: str, name: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(name, sorted(known), n=1)
+    return f"{prefix}{name} is not a setting; " + (f"did you mean {prefix}{near[0]}?" if near else "unset it")
 
 
 def _names(model: type[BaseModel]) -> Iterator[str]:

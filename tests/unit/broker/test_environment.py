@@ -1,6 +1,7 @@
 """Settings out of the environment: what sets nothing is refused with the name that was meant, and no secret is told."""
 
 import pytest
+from click.testing import CliRunner
 
 from broker.environment import SettingsBase, read
 from broker.errors import PermanentError
@@ -10,6 +11,7 @@ from gateway.settings import GatewaySettings
 from grafana.settings import GrafanaSettings
 from ingestor.settings import IngestorSettings
 from ingestor.worker_settings import WorkerSettings
+from store.cli import migrate
 
 SERVICES: list[tuple[type[SettingsBase], str, str]] = [
     (GatewaySettings, "WATTLINE_GATEWAY_BROKER_PASSWORD", "WATTLINE_GATEWAY_BROKER__PASSWORD"),
@@ -33,6 +35,16 @@ def test_a_misspelt_variable_is_refused_with_the_nearest(
         read(settings)
     assert f"{given.upper()} is not a setting; did you mean {meant}?" in str(refused.value).splitlines()
     assert "s3cret" not in str(refused.value)
+
+
+def test_the_store_s_settings_are_known_by_name_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`wattline migrate` takes them as options; before it asks the database it says what it does not know."""
+    monkeypatch.setenv("WATTLINE_STORE_KEEP_READING", "1y")
+    monkeypatch.setenv("WATTLINE_STORE_ZONE", "Europe/Warsaw")
+    done = CliRunner().invoke(migrate, ["--dsn", "postgresql://nobody@127.0.0.1:9/none"])
+    assert done.exit_code == 1
+    assert "WATTLINE_STORE_KEEP_READING is not a setting; did you mean WATTLINE_STORE_KEEP_READINGS?" in done.output
+    assert "WATTLINE_STORE_ZONE is" not in done.output
 
 
 def test_every_wrong_variable_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
