@@ -238,6 +238,7 @@ def test_errors_say_what_to_do(given: dict[str, Any], says: str) -> None:
         assert result.exit_code == 1
         assert says in result.output
         assert "Traceback" not in result.output
+        assert fake.writes == [], "nothing was touched"
 
 
 def test_what_can_be_known_before_is_known_before_anything_is_touched() -> None:

@@ -1,11 +1,11 @@
 """`wattline grafana provision` at an address that is not Grafana's: plain words, nobody's objects, no traceback."""
 
+import contextlib
 import socket
 import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,22 +18,28 @@ from grafana.api import Grafana
 DATABASE = {"WATTLINE_GRAFANA_DB__HOST": "db.example", "WATTLINE_GRAFANA_DB__PASSWORD": "hush"}
 
 
-@contextmanager
+@contextlib.contextmanager
 def answering(answer: bytes, tls: ssl.SSLContext | None = None) -> Iterator[int]:
     """A port whose every connection gets these bytes once it has sent something, and is closed."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as server:
+
+        def talk(peer: socket.socket) -> None:
+            peer.settimeout(30)
+            with contextlib.suppress(OSError), peer if tls is None else tls.wrap_socket(peer, server_side=True) as one:
+                if one.recv(65536):
+                    one.sendall(answer)
+                    # what is closed with bytes unread is reset, which is another story
+                    one.shutdown(socket.SHUT_WR)
+                    while one.recv(65536):
+                        pass
 
         def serve() -> None:
             while True:
                 try:
                     peer, _ = server.accept()
-                    with peer if tls is None else tls.wrap_socket(peer, server_side=True) as wrapped:
-                        if wrapped.recv(65536):
-                            wrapped.sendall(answer)
-                except ssl.SSLError:
-                    continue
                 except OSError:
                     return
+                talk(peer)
 
         thread = threading.Thread(target=serve, name="not grafana", daemon=True)
         thread.start()
@@ -96,7 +102,7 @@ def test_tls_against_plain_and_an_unknown_certificate(tmp_path: Path) -> None:
 
 def test_nobody_there_and_nobody_who_answers() -> None:
     """A closed port by the system's words; a silent one by how long it was waited for."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as server:
         silent = f"http://127.0.0.1:{server.getsockname()[1]}"
         with Grafana(silent, "glsa_x", timeout_s=0.5) as grafana, pytest.raises(PermanentError, match="gave no answer"):
             grafana.version()
