@@ -66,7 +66,7 @@ def print_report(report: dict[str, Any]) -> None:
     for golden in report["goldens_unchecked"]:
         out.print(shown(f"golden {golden!r} not checked: its capture is not at hand"))
     if report["valid"]:
-        out.print(shown(f"{name}: good, {report['goldens_checked']} goldens checked"), highlight=False)
+        out.print(shown(f"{name}: good, {counted(report['goldens_checked'], 'golden')} checked"), highlight=False)
         return
     shown_apart = {one["field"] for one in report["differences"]}
     for fault in report["errors"]:
