@@ -156,7 +156,7 @@ class Route:
 def require_match(call: Call, now: Answer, what: str, last: str = "") -> None:
     """Refuse a change of something that has changed since the caller read it (RFC 9110 13.1.1). Raises ApiError 412.
 
-    `last` tells of the newest change: who made it and when.
+    `last` tells of the newest change that has an author: who made it and when. Specs change a configuration, too.
     """
     if call.if_match is None or call.if_match.strip() == "*":
         return
@@ -166,7 +166,7 @@ def require_match(call: Call, now: Answer, what: str, last: str = "") -> None:
         current = document.model_dump(mode="json", by_alias=True) if isinstance(document, BaseModel) else None
         raise ApiError(
             412,
-            f"{what} have changed since they were read{last and f': {last}'}",
+            f"{what} have changed since they were read{last and f'; last: {last}'}",
             [fault],
             current=current,
             etag=now.etag,

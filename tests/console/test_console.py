@@ -92,7 +92,7 @@ async def test_someone_elses_change_is_not_overwritten(broker: Broker, database:
         await at.call("PATCH", "/devices/pi-1/parameters", {"raw_frames": True})
         await at.page.locator("#save").click()
         await at.page.locator(
-            ".error", has_text="have changed since they were read: api changed device:pi-1 at 20"
+            ".error", has_text="have changed since they were read; last: api changed device:pi-1 at 20"
         ).wait_for()
         assert await field.input_value() == "7"
 
