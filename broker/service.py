@@ -11,11 +11,10 @@ from typing import Any, Literal, TypeVar
 import structlog
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from pydantic import ValidationError
-from pydantic_settings import SettingsError
 
+from broker.environment import read
 from broker.errors import PermanentError
-from broker.settings import ProcessSettings, describe
+from broker.settings import ProcessSettings
 
 LogFormat = Literal["auto", "json", "console"]
 S = TypeVar("S", bound=ProcessSettings)
@@ -124,12 +123,9 @@ async def serve_health(health: Health, registry: CollectorRegistry, host: str, p
 def load(settings: type[S]) -> S:
     """Read a service's settings from the environment once; ends the process naming each wrong variable."""
     try:
-        return settings()
-    except ValidationError as error:
-        prefix = settings.model_config.get("env_prefix", "")
-        sys.exit(f"Wrong settings:\n{describe(error, prefix)}")
-    except SettingsError as error:
-        sys.exit(f"Wrong settings: {error}; nested ones are written BROKER__HOST")
+        return read(settings)
+    except PermanentError as error:
+        sys.exit(str(error))
 
 
 def run_service(name: str, settings: S, run: Callable[[S, asyncio.Event], Awaitable[int | None]]) -> None:

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from broker.environment import SettingsBase
 from broker.errors import PermanentError
 from broker.topics import DEFAULT_ROOT
 
@@ -46,10 +46,8 @@ class BrokerAddress(BaseModel):
             raise PermanentError(f"password_file: {error}; name a readable file") from error
 
 
-class ProcessSettings(BaseSettings):
+class ProcessSettings(SettingsBase):
     """What every service can be told, with or without a broker. Nested fields are written BROKER__HOST."""
-
-    model_config = SettingsConfigDict(frozen=True, env_nested_delimiter="__", extra="ignore")
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least important messages that are logged."""
@@ -65,15 +63,3 @@ class ServiceSettings(ProcessSettings):
     """What every service at the broker can be told."""
 
     broker: BrokerAddress = BrokerAddress()
-
-
-def describe(error: ValidationError, prefix: str) -> str:
-    """Say which environment variables are wrong and why, a line each."""
-    lines = []
-    for problem in error.errors(include_url=False, include_input=True):
-        name = prefix + "__".join(str(part) for part in problem["loc"]).upper()
-        # never a whole of several settings: one of them may be a password
-        single = isinstance(problem.get("input"), str | int | float | bool)
-        given = f" (got {problem['input']!r:.80})" if single and problem["type"] != "missing" else ""
-        lines.append(f"{name}: {problem['msg']}{given}")
-    return "\n".join(lines)

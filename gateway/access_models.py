@@ -6,8 +6,7 @@ from pydantic import Field, StringConstraints
 
 from broker.messages import At
 from gateway.access import Role
-from gateway.api_models import ApiModel, PageQuery
-from gateway.layers import WHOLE
+from gateway.api_models import WHOLE, ApiModel, PageQuery
 
 TOKEN_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"  # noqa: S105 - a pattern
 ChangeKind = Literal["device", "desired", "reported", "event", "spec", "job", "command", "stage"]

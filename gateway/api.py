@@ -7,6 +7,7 @@ from typing import Any
 import asyncpg
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from broker.messages import MAX_PAYLOAD_BYTES
 from gateway.access import Doorkeeper
@@ -30,7 +31,7 @@ from gateway.api_stream import StreamRoutes
 from gateway.audit import Audit
 from gateway.changes import Changes
 from gateway.commands import Commands
-from gateway.database import heals, refuses_data
+from gateway.database import heals, reason, refuses_data
 from gateway.door import Door
 from gateway.layers import Problem
 from gateway.metrics import Metrics
@@ -99,14 +100,14 @@ class Api:
         )
         self.specification = document(self.table, secured=keeper.guarded)
 
-    def application(self, extra: Sequence[web.RouteDef]) -> web.Application:
-        """The whole application: the API, its documents, and `extra`."""
+    def application(self, extra: Sequence[web.RouteDef], pages: Middleware) -> web.Application:
+        """The whole application: the API, its documents, and `extra`; `pages` answers browsers that went astray."""
 
         async def openapi(_: web.Request) -> web.Response:
             return web.json_response(self.specification)
 
         app = web.Application(
-            middlewares=[_measured(self._metrics), told, self.door.guard], client_max_size=MAX_PAYLOAD_BYTES
+            middlewares=[_measured(self._metrics), told, pages, self.door.guard], client_max_size=MAX_PAYLOAD_BYTES
         )
         for route in self.table:
             app.router.add_route(route.method, PREFIX + route.path, self.door.serve(route))
@@ -158,7 +159,7 @@ def _database_problem(error: Exception) -> ApiError:
     if isinstance(error, asyncpg.PostgresError) and refuses_data(error):
         return ApiError(422, "the database refuses this text", [Problem("request", str(error), "leave it out")])
     if heals(error):
-        log.warning("api_database_unavailable", reason=str(error) or type(error).__name__)
+        log.warning("api_database_unavailable", reason=reason(error))
         return ApiError(503, "the database can't be reached; try again")
     log.error("api_failed", exc_info=error)
     return ApiError(500, "the gateway failed; its log says why")

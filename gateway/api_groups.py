@@ -8,18 +8,19 @@ from broker.errors import ContractError
 from broker.messages import At
 from broker.topics import NAME
 from gateway.api_cursors import text_cursor
-from gateway.api_models import ApiModel, PageQuery, encode_cursor
+from gateway.api_models import WHOLE, ApiModel, PageQuery, encode_cursor
 from gateway.api_route import Answer, Call, Route, require_match
 from gateway.database import Connection
 from gateway.desired import configuring, rebuild
 from gateway.events import record_event
 from gateway.groups import PRIORITY, Group, find_group, load_groups, members_of, remove_group, set_group
 from gateway.labels import NAME_RULE, Selector, parse_selector
-from gateway.layers import WHOLE, Layer
+from gateway.layers import Layer
 from gateway.problem import invalid, not_found, refused, wrong
 from gateway.publisher import Publisher
 from gateway.scopes import Scope, change_scope
 from gateway.spec_models import LifeQuery
+from gateway.wording import when
 from store.pool import Pool
 
 MEDIA = ("application/json",)
@@ -124,7 +125,7 @@ class GroupRoutes:
         async with configuring(self._pool) as connection:
             before = await find_group(connection, name)
             if before is not None:
-                require_match(call, await self._view(connection, before), "the group's fields")
+                require_match(call, await self._view(connection, before), "the group's fields", _changed(before))
             if before is None or (before.selector, before.priority) != (selector, body.priority):
                 touched = set() if before is None else await _registered(connection, before)
                 try:
@@ -146,7 +147,7 @@ class GroupRoutes:
         async with configuring(self._pool) as connection:
             group = await _found(connection, name)
             before = await self._view(connection, group)
-            require_match(call, before, "the group's fields")
+            require_match(call, before, "the group's fields", _changed(group))
             touched = await _registered(connection, group)
             shelf = await self._publisher.renew(connection)
             # a later group of this name must not begin with the parameters of this one
@@ -204,6 +205,10 @@ def _told(group: Group) -> dict[str, object]:
         "reason": group.reason,
         "changed_at": group.changed_at,
     }
+
+
+def _changed(group: Group) -> str:
+    return f"{group.author} changed the group at {when(group.changed_at)}"
 
 
 async def _tell(connection: Connection, event: str, group: str, query: LifeQuery, **facts: object) -> None:

@@ -71,6 +71,13 @@ class PageQuery(ApiModel):
     cursor: Cursor | None = Field(default=None, description="`next` of the page before.")
 
 
+def _whole(value: Any) -> Any:
+    # JSON has one kind of number, and its schemas call 5.0 an integer
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WHOLE = BeforeValidator(_whole)
+"""For strict whole numbers of a request."""
 DeviceOrder = Literal["device", "last_seen_at", "online", "in_step", "meters", "software"]
 
 

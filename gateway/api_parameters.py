@@ -12,7 +12,7 @@ from gateway.desired import configuring
 from gateway.history import version_of
 from gateway.layering import latest_layer
 from gateway.layers import Layer, ParameterLayer, ParameterPatch
-from gateway.parameter_views import view
+from gateway.parameter_views import newest_change, view
 from gateway.publisher import Publisher
 from gateway.reports import wait_reported
 from gateway.scopes import Scope, change_scope, find_scope
@@ -100,7 +100,8 @@ class ParameterRoutes:
         query: ChangeQuery = call.query
         async with configuring(self._pool) as connection:
             scope = await find_scope(connection, call.path)
-            require_match(call, await view(connection, scope), "the parameters")
+            before = await view(connection, scope)
+            require_match(call, before, "the parameters", newest_change(before))
             shelf = await self._publisher.renew(connection)
             layer = await make(connection, scope, call)
             changed = await change_scope(connection, scope, layer, shelf, author=query.author, reason=query.reason)

@@ -10,8 +10,10 @@ import structlog
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
+from broker.errors import TransientError
 from gateway.access import LOCAL, Principal, Role
 from gateway.api_models import ApiModel
+from gateway.database import heals, reason
 from gateway.layers import Problem, read_changes
 from gateway.problem import ApiError, invalid
 
@@ -21,6 +23,10 @@ PREFIX = "/api/v1"
 SILENT_S = 300.0
 """A client that takes nothing of a stream for so long is given up."""
 M = TypeVar("M", bound=BaseModel)
+
+
+class SlowClientError(TransientError):
+    """A client took nothing for too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,15 +153,24 @@ class Route:
         )
 
 
-def require_match(call: Call, now: Answer, what: str) -> None:
-    """Refuse a change of something that has changed since the caller read it (RFC 9110 13.1.1). Raises ApiError 412."""
+def require_match(call: Call, now: Answer, what: str, last: str = "") -> None:
+    """Refuse a change of something that has changed since the caller read it (RFC 9110 13.1.1). Raises ApiError 412.
+
+    `last` tells of the newest change that has an author: who made it and when. Specs change a configuration, too.
+    """
     if call.if_match is None or call.if_match.strip() == "*":
         return
     if now.etag not in [tag.strip() for tag in call.if_match.split(",")]:
         fault = Problem("If-Match", f"{call.if_match[:100]} is not {now.etag}, which holds now", "GET it again")
         document = now.document
         current = document.model_dump(mode="json", by_alias=True) if isinstance(document, BaseModel) else None
-        raise ApiError(412, f"{what} have changed since they were read", [fault], current=current, etag=now.etag)
+        raise ApiError(
+            412,
+            f"{what} have changed since they were read{last and f'; last: {last}'}",
+            [fault],
+            current=current,
+            etag=now.etag,
+        )
 
 
 async def _send(request: web.Request, stream: Stream, headers: dict[str, str]) -> web.StreamResponse:
@@ -165,26 +180,29 @@ async def _send(request: web.Request, stream: Stream, headers: dict[str, str]) -
     try:
         async with contextlib.aclosing(stream.parts) as parts:
             async for part in parts:
-                if not await _taken(response, part):
-                    log.info("stream_left", path=request.path)
-                    _break(request)
-                    return response
-    except BaseException as error:
-        log.warning("stream_broken", path=request.path, reason=str(error) or type(error).__name__)
+                await taken(response.write(part), SILENT_S)
+    except (ConnectionError, SlowClientError) as error:
+        log.info("stream_left", path=request.path, reason=str(error))
         _break(request)
+        return response
+    except BaseException as error:
+        log.warning("stream_broken", path=request.path, reason=reason(error))
+        _break(request)
+        if isinstance(error, Exception) and heals(error):
+            # nobody hears it, and it is told above: it only counts among the requests
+            raise ApiError(503, "the database went away") from error
         raise
     await response.write_eof()
     return response
 
 
-async def _taken(response: web.StreamResponse, part: bytes) -> bool:
-    """Whether the client took a part, and did not leave or stop reading."""
+async def taken(sending: Awaitable[None], within_s: float) -> None:
+    """Send something. Raises SlowClientError where the client takes nothing for so long, ConnectionError if it left."""
     try:
-        async with asyncio.timeout(SILENT_S):
-            await response.write(part)
-    except (OSError, TimeoutError):
-        return False
-    return True
+        async with asyncio.timeout(within_s):
+            await sending
+    except TimeoutError as error:
+        raise SlowClientError(f"nothing taken in {within_s:g} s") from error
 
 
 def _break(request: web.Request) -> None:

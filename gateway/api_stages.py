@@ -1,21 +1,21 @@
 """Routes about staged changes of parameters: begun by scope, looked at, paused, resumed and aborted."""
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from broker.errors import ContractError
 from broker.messages import At
 from gateway.api_cursors import CURSOR_FIX, page_of, text_cursor
-from gateway.api_models import MAX_VERSION, ApiModel, PageQuery, exactly_one
+from gateway.api_models import MAX_VERSION, WHOLE, ApiModel, PageQuery, exactly_one
 from gateway.api_parameters import SCOPES, fields_of
 from gateway.api_route import Answer, Call, Route
 from gateway.database import Connection
 from gateway.desired import configuring
 from gateway.history import newest_version, version_of
 from gateway.layering import latest_layer, read_layer
-from gateway.layers import WHOLE, Layer, ParameterPatch, Problem, differences
+from gateway.layers import Layer, ParameterPatch, Problem, differences
 from gateway.problem import ApiError, invalid, not_found, refused, wrong
 from gateway.publisher import Publisher
 from gateway.scopes import Scope, check_layer, find_scope, require_unstaged
@@ -28,6 +28,7 @@ from store.pool import Pool
 
 MEDIA: Final = ("application/json",)
 DAY_S: Final = 86_400
+ShownState = Literal[MemberState, "taken_back"]
 Act = Callable[..., Awaitable[list[str]]]
 
 
@@ -89,12 +90,12 @@ class StageView(ApiModel):
 
 
 class StageDevice(ApiModel):
-    """A device that has a staged change; `version` is the desired one that carried it."""
+    """A device that has a staged change, or had it until it was `taken_back`; `version` is the desired one with it."""
 
     device: str
     step: int
     version: int | None
-    state: MemberState
+    state: ShownState
     why: str | None
     given_at: At
     applied_at: At | None
@@ -123,7 +124,7 @@ class StagesQuery(PageQuery):
 class StageDevicesQuery(PageQuery):
     """Which devices of a staged change."""
 
-    state: MemberState | None = Field(default=None, description="Only those in this state.")
+    state: ShownState | None = Field(default=None, description="Only those in this state.")
 
 
 class StageRoutes:

@@ -3,33 +3,28 @@
 import asyncio
 import json
 import time
-from collections.abc import Awaitable
 from typing import Any, Final
 
 import asyncpg
 import structlog
 from aiohttp import web
 
-from broker.errors import TransientError
 from gateway.access import Doorkeeper
 from gateway.access_models import ChangeView, EventPage, EventsQuery, EventView, StreamQuery
 from gateway.api_cursors import timed_cursor
 from gateway.api_models import encode_cursor
-from gateway.api_route import Answer, Call, Route
+from gateway.api_route import Answer, Call, Route, SlowClientError, taken
 from gateway.changes import Change, Changes, Position
+from gateway.database import reason
 from gateway.door import COOKIE
 from gateway.metrics import Metrics
-from gateway.problem import TooManyError, wrong
+from gateway.problem import TooManyError, not_found, wrong
 from gateway.sql import load
 from store.pool import Pool
 
 log = structlog.get_logger()
 HEARTBEAT_S: Final = 15.0
 RETRY_MS: Final = 2000
-
-
-class SlowClientError(TransientError):
-    """A client took nothing for too long."""
 
 
 class StreamRoutes:
@@ -87,6 +82,8 @@ class StreamRoutes:
     async def stream(self, call: Call, request: web.Request) -> web.StreamResponse:
         """Serve one client until it leaves, its time is over, or it must go."""
         query: StreamQuery = call.query
+        if query.device is not None and not await self._pool.fetchval(load("find_device"), query.device):
+            raise not_found("device", query.device)
         start = _start(request.headers.get("Last-Event-ID") or query.last_event_id)
         if len(self._open) >= self._most:
             raise TooManyError(f"{self._most} clients follow the stream already", 30)
@@ -106,7 +103,7 @@ class StreamRoutes:
         except SlowClientError as error:
             self._drop(request, "slow", str(error))
         except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
-            self._drop(request, "database", str(error) or type(error).__name__)
+            self._drop(request, "database", reason(error))
         finally:
             self._open.discard(task)
             self._changes.leave()
@@ -149,19 +146,12 @@ class StreamRoutes:
                 position = found[-1].position
                 wanted = [one for one in found if _wanted(one, kinds, query.device)]
                 await self._write(response, "".join(_event(one) for one in wanted))
-        await self._taken(response.write_eof())
+        await taken(response.write_eof(), self._slow_s)
 
     async def _write(self, response: web.StreamResponse, text: str) -> None:
         """Send a text, if there is one. Raises SlowClientError, ConnectionError."""
         if text:
-            await self._taken(response.write(text.encode()))
-
-    async def _taken(self, sending: Awaitable[None]) -> None:
-        try:
-            async with asyncio.timeout(self._slow_s):
-                await sending
-        except TimeoutError as error:
-            raise SlowClientError(f"nothing taken in {self._slow_s:g} s") from error
+            await taken(response.write(text.encode()), self._slow_s)
 
     async def _still_welcome(self, request: web.Request) -> bool:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")

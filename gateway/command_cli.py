@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from broker.commands import COMMANDS, MAX_TIMEOUT_S
 from gateway.command_client import CommandClient
+from gateway.config_options import once
 from gateway.spec_asking import as_json_option, ask, author_option, reason_option
 from gateway.spec_tables import console, shown, table
 
@@ -29,6 +30,7 @@ def _arguments(_ctx: click.Context, _param: click.Parameter, words: tuple[str, .
             found[name] = json.loads(text)
         except ValueError:
             found[name] = text
+    once("argument", [word.partition("=")[0] for word in words])
     return found
 
 
@@ -106,7 +108,8 @@ async def _progress(api: CommandClient, given: dict[str, Any]) -> None:
 
 def _show(one: dict[str, Any]) -> None:
     out = console()
-    out.print(shown(f"{one['device']}: {one['command']} {one['state']}"), highlight=False)
+    number = f", command {one['id']}" if one["state"] == "sent" else ""
+    out.print(shown(f"{one['device']}: {one['command']} {one['state']}{number}"), highlight=False)
     for refusal in one["refusals"]:
         out.print(shown(f"  {refusal['field']}: {refusal['reason']}"), highlight=False)
     if one["error"] and not one["refusals"]:
@@ -117,9 +120,11 @@ def _show(one: dict[str, Any]) -> None:
 
 
 def _show_all(found: list[dict[str, Any]]) -> None:
-    made = table("device", "state", "online", "result")
+    sent = any(one["state"] == "sent" for one in found)
+    made = table("device", "state", "online", "result", *(("command",) if sent else ()))
     for one in found:
         online = {True: "yes", False: "no", None: "never seen"}[one["online"]]
         result = one["error"] or (json.dumps(one["result"]) if one["result"] else "")
-        made.add_row(*(shown(cell) for cell in (one["device"], one["state"], online, result)))
+        number = (one["id"],) if sent else ()
+        made.add_row(*(shown(cell) for cell in (one["device"], one["state"], online, result, *number)))
     console().print(made)

@@ -16,6 +16,7 @@ from gateway.config_options import (
     group_option,
     json_option,
     login,
+    once,
     reason_option,
     target_of,
     wait_option,
@@ -126,7 +127,9 @@ def _words(words: tuple[str, ...], fleet: bool, group: str | None) -> tuple[Targ
         raise click.UsageError("name a DEVICE first, or say --fleet or --group NAME")
     if not pairs:
         raise click.UsageError("nothing to set: give PARAMETER=VALUE")
-    return target_of(device, group, fleet=fleet), dict(_pair(word) for word in pairs)
+    changes = dict(_pair(word) for word in pairs)
+    once("parameter", [word.partition("=")[0] for word in pairs])
+    return target_of(device, group, fleet=fleet), changes
 
 
 def _show(document: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ import click
 from gateway.config_options import ask, author_option, json_option, reason_option, who
 from gateway.parameter_client import ParameterClient
 from gateway.spec_tables import console, shown, table
+from gateway.wording import counted
 
 
 @click.group("group")
@@ -39,7 +40,7 @@ def show(client: ParameterClient, name: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found))
         return
-    click.echo(f"{name}: {found['selector']}, priority {found['priority']}, {found['devices']} devices")
+    click.echo(f"{name}: {found['selector']}, priority {found['priority']}, {counted(found['devices'], 'device')}")
     for device in found["members"]:
         click.echo(f"  {device}")
 
@@ -62,7 +63,7 @@ def set_(
     if as_json:
         click.echo(json.dumps(found))
     else:
-        click.echo(f"{name}: {found['devices']} devices, {len(found['changed'])} changed")
+        click.echo(f"{name}: {counted(found['devices'], 'device')}, {len(found['changed'])} changed")
 
 
 @group_commands.command("remove")
@@ -74,4 +75,6 @@ def set_(
 def remove(client: ParameterClient, name: str, reason: str | None, author: str, as_json: bool) -> None:
     """Remove the group NAME with its parameters; their history stays."""
     found = ask(client, lambda api: api.remove_group(name, who(author, reason)))
-    click.echo(json.dumps(found) if as_json else f"{name} is removed, {len(found['changed'])} devices changed")
+    click.echo(
+        json.dumps(found) if as_json else f"{name} is removed, {counted(len(found['changed']), 'device')} changed"
+    )

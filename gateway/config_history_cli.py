@@ -20,6 +20,7 @@ from gateway.config_stage_cli import begin, in_steps, stage_options
 from gateway.config_told import text, told_change
 from gateway.parameter_client import ParameterClient
 from gateway.spec_tables import console, shown, table
+from gateway.wording import when
 
 
 @click.command("history")
@@ -40,8 +41,8 @@ def history(
         return
     made = table("own version", "when", "who", "why", "what changed", right=("own version",))
     for one in page["items"]:
-        when = one["created_at"][:19].replace("T", " ")
-        made.add_row(*(shown(cell) for cell in (one["version"], when, one["author"], one["reason"], _changes(one))))
+        cells = (one["version"], when(one["created_at"]), one["author"], one["reason"], _changes(one))
+        made.add_row(*(shown(cell) for cell in cells))
     console().print(made if page["items"] else f"{target} sets nothing of its own")
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import getpass
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -49,6 +49,13 @@ reason_option = click.option("--reason", help="Why, for the history.")
 def who(author: str, reason: str | None) -> dict[str, str]:
     """Author and reason as the API takes them."""
     return {"author": author} | ({"reason": reason} if reason else {})
+
+
+def once(kind: str, names: Sequence[str]) -> None:
+    """Refuse a name that is given twice, where which value counts could only be guessed. Raises UsageError."""
+    for name in names:
+        if names.count(name) > 1:
+            raise click.UsageError(f"{kind} {name} is given {names.count(name)} times: give it once")
 
 
 def target_of(device: str | None, group: str | None, *, fleet: bool) -> Target:

@@ -12,6 +12,7 @@ from gateway.config_options import ask, author_option, json_option, reason_optio
 from gateway.parameter_client import ParameterClient, Target
 from gateway.spec_tables import console, shown, table
 from gateway.stage_plan import steps_of
+from gateway.wording import counted
 
 F = TypeVar("F", bound=Callable[..., Any])
 STATES = ("running", "paused", "done", "rolled_back", "aborted")
@@ -69,7 +70,8 @@ def begin(
         click.echo(json.dumps(found))
         return
     steps = ", ".join(found["steps"])
-    click.echo(f"staged change {found['id']} of {target}: {found['devices']} devices have it; steps {steps}")
+    have = f"{counted(found['devices'], 'device')} {'has' if found['devices'] == 1 else 'have'} it"
+    click.echo(f"staged change {found['id']} of {target}: {have}; steps {steps}")
     click.echo(f"see: wattline config stages {found['id']}")
 
 

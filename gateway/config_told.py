@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from gateway.parameter_client import Target
+from gateway.wording import counted
 
 
 def told_change(document: dict[str, Any], target: Target, wait_s: float, *, as_json: bool) -> None:
@@ -13,7 +14,7 @@ def told_change(document: dict[str, Any], target: Target, wait_s: float, *, as_j
     if as_json:
         click.echo(json.dumps(document))
     elif target.device is None:
-        click.echo(f"{target}: {own_version(document)}; {len(document['changed'])} devices changed")
+        click.echo(f"{target}: {own_version(document)}; {counted(len(document['changed']), 'device')} changed")
     else:
         click.echo(f"{target.device}: {own_version(document)}; configuration version {document['version']}")
     for one in document["not_supported"] if target.device is None else ():

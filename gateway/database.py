@@ -37,7 +37,7 @@ async def until_stored(work: Callable[[], Awaitable[T]], task: str, metrics: Met
                 raise PermanentError(f"the database refuses {task}: {error}") from error
             metrics.retries.labels(task).inc()
             fix = "run wattline migrate" if getattr(error, "sqlstate", "") == NOT_MIGRATED else "waiting for it"
-            log.warning("database_unavailable", task=task, reason=str(error) or type(error).__name__, fix=fix)
+            log.warning("database_unavailable", task=task, reason=reason(error), fix=fix)
         await asyncio.sleep(backoff.next_s())
 
 
@@ -46,6 +46,13 @@ def heals(error: BaseException) -> bool:
     # asyncpg's internal error: a connection that goes as a statement begins
     gone = isinstance(error, asyncpg.InternalClientError)
     return gone or is_transient(error) or getattr(error, "sqlstate", "") == NOT_MIGRATED
+
+
+def reason(error: BaseException) -> str:
+    """What went wrong, for a log line: asyncpg hides a connection's end behind its own state."""
+    while isinstance(error, asyncpg.InternalClientError) and error.__context__ is not None:
+        error = error.__context__
+    return str(error) or type(error).__name__
 
 
 def refuses_data(error: asyncpg.PostgresError) -> bool:

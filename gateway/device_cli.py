@@ -7,8 +7,10 @@ import click
 from yarl import URL
 
 from gateway.config_client import ConfigClient
+from gateway.config_options import once
 from gateway.spec_asking import as_json_option, ask, author_option, reason_option
 from gateway.spec_tables import console, shown, table
+from gateway.wording import when
 
 
 class DeviceClient(ConfigClient):
@@ -59,7 +61,7 @@ def list_(client: DeviceClient, selector: str | None, online: bool | None, as_js
         return
     made = table("device", "online", "meters", "config", "last seen", "software", "labels", right=("meters",))
     for one in found:
-        seen = (one["last_seen_at"] or "")[:19].replace("T", " ")
+        seen = when(one["last_seen_at"])
         cells = (one["device"], _online(one["online"]), one["meter_count"], _config(one), seen, one["software"])
         made.add_row(*(shown(cell) for cell in (*cells, _pairs(one["labels"]))))
     console().print(made if found else "no devices")
@@ -82,7 +84,7 @@ def show(client: DeviceClient, device: str, as_json: bool) -> None:
     out = console()
     facts = {
         "device": found["device"], "online": _online(found["online"]), "config": _config(found),
-        "last seen": found["last_seen_at"], "labels": _pairs(labels["labels"]), "facts": _pairs(labels["facts"]),
+        "last seen": when(found["last_seen_at"]), "labels": _pairs(labels["labels"]), "facts": _pairs(labels["facts"]),
     }  # fmt: skip
     for name, value in facts.items():
         out.print(shown(f"{name}: {value or ''}"), highlight=False)
@@ -90,7 +92,7 @@ def show(client: DeviceClient, device: str, as_json: bool) -> None:
     made = table("meter", "port", "protocol", "product", "spec", "installed")
     for one in found["meters"]:
         if one["removed_at"] is None:
-            installed = (one["installed_at"] or "")[:16].replace("T", " ")
+            installed = when(one["installed_at"], seconds=False)
             cells = (one["meter"], one["port"], one["protocol"], _product(one, seen), one["spec"], installed)
             made.add_row(*(shown(cell) for cell in cells))
     out.print(made)
@@ -115,6 +117,7 @@ def label(
 ) -> None:
     """Give DEVICE labels; NAME= takes one away, nothing shows those that it has."""
     changes = dict(_label(word, replace=replace) for word in words)
+    once("label", [word.partition("=")[0] for word in words])
     if not words and not replace:
         found = ask(client, lambda api: api.labels(device))
     else:

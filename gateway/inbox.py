@@ -11,6 +11,7 @@ import structlog
 from broker.errors import ContractError
 from broker.session import Inbound, Session
 from broker.topics import Address, Kind, Topics
+from gateway.audit import audit_by_hand
 from gateway.database import until_stored
 from gateway.events import quarantine, record_event
 from gateway.handlers import Handlers
@@ -124,6 +125,8 @@ class Inbox:
                     detail = {"topic": message.topic, "device": device, "field": error.field, "reason": error.reason}
                     detail |= {"fix": error.fix} if error.fix else {}
                     await record_event(connection, event, device=device, severity="warning", detail=detail)
+                if address is not None and (by_hand or (new and address.kind is Kind.SPEC)):
+                    await audit_by_hand(connection, message.topic, message.payload, error)
 
         await until_stored(store, "gateway.quarantine", self._metrics)
         self._metrics.quarantined.labels(kind).inc()

@@ -5,9 +5,11 @@ from typing import Any, Final
 from rich.table import Table
 
 from gateway.spec_tables import console, shown, table
+from gateway.wording import when
 
 BAR: Final = 20
 """Cells of a progress bar in a table."""
+TIMES: Final = ("since", "created_at", "started_at", "finished_at")
 TOTALS: Final = ("frames", "undecodable", "readings", "repeated", "refused")
 
 
@@ -16,7 +18,7 @@ def print_jobs(jobs: list[dict[str, Any]]) -> None:
     made = table("job", "state", "spec", "meters", "progress", "frames", "readings", "frames/s", "created", "author",
                  right=("job", "meters", "frames", "readings", "frames/s"))  # fmt: skip
     for one in jobs:
-        created = one["created_at"][:16].replace("T", " ")
+        created = when(one["created_at"], seconds=False)
         cells = (one["job"], one["state"], one["spec"], one["meters"], bar(one), one["frames"], one["readings"])
         made.add_row(*(shown(value) for value in (*cells, speed(one), created, one["author"])))
     console().print(made if jobs else "no jobs")
@@ -27,10 +29,10 @@ def print_job(one: dict[str, Any]) -> None:
     made = Table(box=None, pad_edge=False, show_header=False)
     made.add_column(no_wrap=True)
     made.add_column(overflow="fold")
-    names = ("job", "state", "spec", "meters", "since", "author", "reason", "created_at", "started_at", "finished_at")
+    names = ("job", "state", "spec", "meters", "since", "author", "reason", *TIMES[1:])
     for name in names:
         if one[name] is not None:
-            made.add_row(name, shown(one[name]))
+            made.add_row(name, when(one[name]) if name in TIMES else shown(one[name]))
     made.add_row("progress", shown(line(one)))
     if one["attempts"] > 1:
         made.add_row("attempts", shown(one["attempts"]))

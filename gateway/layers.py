@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, StringConstraints, TypeAdapter, ValidationError, create_model
+from pydantic import Field, StringConstraints, TypeAdapter, ValidationError, create_model
 
 from broker.messages import Message, MeterConfig, MeterKey, Parameters
 from broker.topics import NAME
+from gateway.api_models import WHOLE
 from gateway.labels import NAME_RULE
 
 FLEET = "fleet"
@@ -29,15 +30,6 @@ def device_scope(device: str) -> str:
 def group_scope(group: str) -> str:
     """The scope of a group's layer."""
     return f"group:{group}"
-
-
-def _whole(value: Any) -> Any:
-    # JSON has one kind of number, and its schemas call 5.0 an integer
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-WHOLE = BeforeValidator(_whole)
-"""For strict whole numbers of a request."""
 
 
 def merge_patch(target: Any, patch: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from gateway.api_models import (
@@ -21,6 +22,7 @@ from gateway.layers import FLEET, Layer, compose, device_scope
 from gateway.scopes import Scope
 from gateway.sql import load
 from gateway.views import drift, in_step, report_view
+from gateway.wording import when
 
 NAMED = 100
 """Devices named for each parameter that is left out."""
@@ -33,6 +35,17 @@ async def view(
     if scope.device is not None and scope.device_id is not None:
         return await _device(connection, scope.device, scope.device_id)
     return await _many(connection, scope, changed, pending)
+
+
+def newest_change(answer: Answer) -> str:
+    """Who changed any of these layers last, when and why, in a sentence; '' where nobody ever has."""
+    layers: Sequence[LayerView] = getattr(answer.document, "layers", ())
+    made = [one for one in layers if one.created_at is not None]
+    if not made:
+        return ""
+    last = max(made, key=lambda one: one.created_at or datetime.min.replace(tzinfo=UTC))
+    why = f" ({last.reason})" if last.reason else ""
+    return f"{last.author or 'somebody'} changed {last.scope} at {when(last.created_at)}{why}"
 
 
 async def _device(connection: Connection, device: str, device_id: int) -> Answer:

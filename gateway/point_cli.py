@@ -8,6 +8,7 @@ import click
 from gateway.config_cli import DEFAULT_URL, _url, _user
 from gateway.config_client import ConfigClient
 from gateway.spec_asking import ask
+from gateway.wording import when
 
 T = TypeVar("T")
 COLUMNS = (("id", "ID"), ("name", "POINT"), ("meter", "METER"), ("since", "SINCE"), ("previous_meter", "BEFORE"))
@@ -62,7 +63,7 @@ def list_(client: PointClient, device: str | None, as_json: bool) -> None:
     if not points:
         click.echo("no points yet: a point comes with the first registration that shows a meter", err=True)
         return
-    rows = [[title for _, title in COLUMNS], *([_text(one[name]) for name, _ in COLUMNS] for one in points)]
+    rows = [[title for _, title in COLUMNS], *([_cell(name, one[name]) for name, _ in COLUMNS] for one in points)]
     widths = [max(len(row[n]) for row in rows) for n in range(len(COLUMNS))]
     for row in rows:
         click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
@@ -121,5 +122,6 @@ async def _number(api: PointClient, which: str) -> int:
     return int(number)
 
 
-def _text(value: Any) -> str:
-    return "-" if value is None else str(value)
+def _cell(name: str, value: Any) -> str:
+    text = when(value) if name == "since" else value
+    return "-" if text in (None, "") else str(text)

@@ -5,6 +5,7 @@ from typing import Any, Final
 from rich.table import Table
 
 from gateway.spec_tables import console, shown, table
+from gateway.wording import counted, when
 
 SHARES: Final = ("undecodable", "refused", "implausible", "silent")
 WIDE: Final = 160
@@ -24,7 +25,7 @@ def print_rollouts(found: list[dict[str, Any]]) -> None:
         row = (f"{one['spec']}@{one['version']}", one["state"], _brief(one["audience"]), one["devices"], one["meters"])
         cells = (*row, figures.get("verdict", ""), figures.get("now", {}).get("telegrams", ""))
         shares = (_pair(figures, f"{name}_percent") for name in names)
-        made.add_row(*(shown(cell) for cell in (*cells, *shares, one["started_at"][:16].replace("T", " "))))
+        made.add_row(*(shown(cell) for cell in (*cells, *shares, when(one["started_at"], seconds=False))))
     out.print(made if found else "no spec version is or was for a part of the fleet")
     if found and not names:
         out.print("how each fares: wattline spec rollout NAME@VERSION", highlight=False)
@@ -42,9 +43,9 @@ def print_rollout(one: dict[str, Any]) -> None:
         "spec": f"{one['spec']}@{one['version']}",
         "state": f"{one['state']}, {figures.get('verdict', 'not judged yet')}",
         "audience": one["audience"],
-        "meters": f"{one['meters']} of {one['devices']} devices",
+        "meters": f"{one['meters']} of {counted(one['devices'], 'device')}",
         "devices": ", ".join(one["device_names"]) + (", ..." if more else ""),
-        "judged": one["judged_at"],
+        "judged": when(one["judged_at"]),
         "reasons": "; ".join(figures.get("reasons", ())),
         "implausible": "; ".join(figures.get("implausible", ())),
         "silent": ", ".join(figures.get("silent", ())),
@@ -62,7 +63,7 @@ def print_rollout(one: dict[str, Any]) -> None:
     made = table("at", "step", "audience", "author", "reason")
     for step in one["steps"]:
         cells = (
-            step["at"][:19].replace("T", " "),
+            when(step["at"]),
             step["state"],
             _brief(step["audience"]),
             step["author"],

@@ -15,6 +15,7 @@ from broker.topics import DELIVERY, Topics
 from gateway.api import Api, routes
 from gateway.command_sender import CommandSender
 from gateway.commands import Bounds, Commands
+from gateway.console.desk import Desk
 from gateway.console.site import console_routes
 from gateway.database import until_stored
 from gateway.desired import configuring, rebuild
@@ -200,8 +201,9 @@ async def _http(
     host, how = settings.listen_host()
     if settings.api_token is None:
         log.warning("api_without_token", listens=how, host=host, fix="set WATTLINE_GATEWAY_API_TOKEN to serve others")
-    pages = console_routes(api, settings.console_session_h)
-    app = api.application([*pages, *health_routes(health, metrics.registry)])
+    desk = Desk(api)
+    pages = console_routes(desk, settings.console_session_h)
+    app = api.application([*pages, *health_routes(health, metrics.registry)], desk.lost)
     async with serve_http(app, host, settings.http_port):
         yield
 

@@ -6,6 +6,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from gateway.wording import counted, when
+
 NARROWEST = 120
 """Columns where no terminal says how many there are."""
 
@@ -50,7 +52,7 @@ def print_spec(one: dict[str, Any]) -> None:
              "published_at", "deprecated_at", "deprecated_by", "deprecated_why", "sha256")  # fmt: skip
     for name in names:
         if one[name] not in (None, "", False):
-            made.add_row(name, shown(one[name]))
+            made.add_row(name, when(one[name]) if name.endswith("_at") else shown(one[name]))
     document = one["document"]
     made.add_row("source", shown("; ".join(document["source"])))
     made.add_row("goldens", shown("; ".join(golden["name"] for golden in document.get("goldens", ()))))
@@ -64,7 +66,7 @@ def print_report(report: dict[str, Any]) -> None:
     for golden in report["goldens_unchecked"]:
         out.print(shown(f"golden {golden!r} not checked: its capture is not at hand"))
     if report["valid"]:
-        out.print(shown(f"{name}: good, {report['goldens_checked']} goldens checked"), highlight=False)
+        out.print(shown(f"{name}: good, {counted(report['goldens_checked'], 'golden')} checked"), highlight=False)
         return
     shown_apart = {one["field"] for one in report["differences"]}
     for fault in report["errors"]:
@@ -76,7 +78,7 @@ def print_report(report: dict[str, Any]) -> None:
         for one in report["differences"]:
             made.add_row(*(shown(one[column]) for column in ("golden", "field", "expected", "got")))
         out.print(made)
-    out.print(shown(f"{name}: {len(report['errors'])} things speak against publishing it"), highlight=False)
+    out.print(shown(f"{name}: publishing is refused for {counted(len(report['errors']), 'reason')}"), highlight=False)
 
 
 def print_change(change: dict[str, Any]) -> None:
@@ -86,8 +88,8 @@ def print_change(change: dict[str, Any]) -> None:
     whom = f" for {change['audience']}" if change["state"] == "canary" else ""
     out = console()
     out.print(
-        shown(f"{name}: {change['state']}{whom}{already}; {change['devices_changed']} devices changed, "
-              f"reads {change['meters']} meters"), highlight=False
+        shown(f"{name}: {change['state']}{whom}{already}; {counted(change['devices_changed'], 'device')} changed, "
+              f"reads {counted(change['meters'], 'meter')}"), highlight=False
     )  # fmt: skip
     if change.get("job"):
         out.print(shown(f"kept frames are decoded again: wattline job watch {change['job']}"), highlight=False)
@@ -104,7 +106,7 @@ def print_unknown(groups: list[dict[str, Any]]) -> None:
     made = table(*columns, "example", right=("devices", "meters", "frames"))
     for one in groups:
         # to the minute, so that the key at the end of the line stays whole
-        row = {**one, "since": (one["since"] or "")[:16].replace("T", " ")}
+        row = {**one, "since": when(one["since"], seconds=False)}
         made.add_row(*(shown(row[column]) for column in columns), shown(one["examples"][0]))
     console().print(made if groups else "no unknown products: every meter is read by a spec of its own")
 
@@ -112,13 +114,14 @@ def print_unknown(groups: list[dict[str, Any]]) -> None:
 def print_comparison(found: dict[str, Any]) -> None:
     """Where two versions of a spec differ over the frames that are kept."""
     out = console()
-    since = f" since {found['since']}" if found["since"] else ""
-    what = f"{found['new']} and {found['old']} over {found['frames']} frames of {found['meters']} meters{since}"
+    since = f" since {when(found['since'])}" if found["since"] else ""
+    frames = counted(found["frames"], "frame")
+    what = f"{found['new']} and {found['old']} over {frames} of {counted(found['meters'], 'meter')}{since}"
     counts = f"{found['same']} the same, {found['different']} different, {found['unreadable']} unreadable"
     out.print(shown(f"{what}: {counts}"), highlight=False)
     for count, words in ((found["only_old"], "no longer read"), (found["only_new"], "read for the first time")):
         if count:
-            out.print(shown(f"{count} frames {words}"), highlight=False)
+            out.print(shown(f"{counted(count, 'frame')} {words}"), highlight=False)
     if found["codes"]:
         made = table("reading", "frames", "meters", right=("frames", "meters"))
         for one in found["codes"]:
@@ -127,5 +130,7 @@ def print_comparison(found: dict[str, Any]) -> None:
         made = table("frame", "meter", "at", "reading", found["old"], found["new"], right=("frame",))
         for one in found["differences"]:
             sides = ("no reading" if one[side] is None else one[side] for side in ("old", "new"))
-            made.add_row(*(shown(value) for value in (one["frame"], one["meter"], one["at"], one["what"], *sides)))
+            made.add_row(
+                *(shown(value) for value in (one["frame"], one["meter"], when(one["at"]), one["what"], *sides))
+            )
         out.print(made)

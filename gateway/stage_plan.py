@@ -10,6 +10,7 @@ from typing import Final, Literal
 from broker.errors import ContractError
 from gateway.audience import Audience, parse_audience, place
 from gateway.layers import Layer
+from gateway.wording import counted
 
 MAX_STEPS: Final = 16
 SETTLE_S: Final = 60.0
@@ -176,7 +177,7 @@ def judged(stage: Stage, members: Iterable[Member], now: datetime) -> Verdict:
     if touched and 100 * len(failed) > stage.max_failed * len(touched):
         first = min(failed, key=lambda one: one.name)
         return Verdict(
-            "roll_back", f"{len(failed)} of {len(touched)} devices failed, such as {first.name}: {first.why}"
+            "roll_back", f"{len(failed)} of {counted(len(touched), 'device')} failed, such as {first.name}: {first.why}"
         )
     ours = [one for one in touched if one.step == stage.step]
     if any(one.state in ("pending", "applied") for one in ours):
@@ -184,7 +185,9 @@ def judged(stage: Stage, members: Iterable[Member], now: datetime) -> Verdict:
     if not ours:
         return Verdict("advance")
     if not any(one.state == "healthy" for one in touched):
-        return Verdict("pause", f"none of the {len(touched)} devices that have the change could be judged: not online")
+        return Verdict(
+            "pause", f"of {counted(len(touched), 'device')} with the change none could be judged: not online"
+        )
     if now - stage.step_at < timedelta(seconds=stage.settle_s):
         return Verdict("wait")
     return Verdict("advance")

@@ -10,6 +10,7 @@ from gateway.config_cli import DEFAULT_URL, _url
 from gateway.config_client import ConfigClient
 from gateway.spec_asking import ask
 from gateway.spec_tables import console, shown, table
+from gateway.wording import when
 
 
 class TokenClient(ConfigClient):
@@ -72,8 +73,8 @@ def list_(client: TokenClient, revoked: bool, as_json: bool) -> None:
     times = ("created_at", "expires_at", "last_used_at", *(("revoked_at",) if revoked else ()))
     made = table("name", "role", "author", *(name.removesuffix("_at").replace("_", " ") for name in times))
     for one in found:
-        when = ((one[name] or "")[:16].replace("T", " ") for name in times)
-        made.add_row(*(shown(cell) for cell in (one["name"], one["role"], one["author"], *when)))
+        ends = (when(one[name], seconds=False) for name in times)
+        made.add_row(*(shown(cell) for cell in (one["name"], one["role"], one["author"], *ends)))
     console().print(made if found else "no tokens")
 
 

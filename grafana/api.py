@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from typing import Any, Final, Self
-from urllib.parse import urlsplit
 
 from grafana_client.api import GrafanaApi
-from grafana_client.client import GrafanaClientError, GrafanaException, GrafanaTimeoutError
-from niquests.exceptions import RequestException
+from grafana_client.client import GrafanaClientError, GrafanaException, GrafanaServerError, GrafanaTimeoutError
+from niquests.exceptions import JSONDecodeError, RequestException
 
 from broker.errors import PermanentError
+from grafana.reach import no_grafana, parsed, unreachable
 
 OLDEST: Final = (9, 4)
 _TIMEOUT_S = 20.0
@@ -25,19 +25,17 @@ class ConflictError(PermanentError):
 class Grafana:
     """One Grafana and one organisation of it, which the token tells; leaving it closes its connections."""
 
-    def __init__(self, url: str, token: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise PermanentError(f"{url!r} is no address of Grafana; write http://host:3000 or https://host/path")
-        path = parts.path.strip("/")
+    def __init__(self, url: str, token: str, *, timeout_s: float = _TIMEOUT_S) -> None:
+        scheme, host, port, path = parsed(url)
         self.url = url.rstrip("/")
+        self._timeout_s = timeout_s
         self.api = GrafanaApi(
             token,
-            host=f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname,
-            port=parts.port,
-            protocol=parts.scheme,
+            host=host,
+            port=port,
+            protocol=scheme,
             url_path_prefix=f"{path}/" if path else "",
-            timeout=_TIMEOUT_S,
+            timeout=timeout_s,
         )
 
     def __enter__(self) -> Self:
@@ -47,8 +45,22 @@ class Grafana:
         self.api.client.s.close()
 
     def version(self) -> str | None:
-        """Its version, or None where it does not say. Raises PermanentError where it is too old."""
-        found = self.ask("its health", self.api.health.check).get("version")
+        """Its version, or None where it does not say. Raises PermanentError where it is too old or no Grafana."""
+        try:
+            settings = self.api.client.GET("/frontend/settings")
+        except JSONDecodeError as error:
+            raise no_grafana(self.url, "no JSON") from error
+        except (GrafanaClientError, GrafanaServerError) as error:
+            theirs = isinstance(error.response, dict) and "message" in error.response
+            if error.status_code in (401, 403) and theirs:
+                raise self._refusal("its settings", error) from error
+            raise no_grafana(self.url, error.response, error.status_code) from error
+        except (GrafanaException, RequestException, OSError) as error:
+            raise self._silence("its version", error) from error
+        build = settings.get("buildInfo") if isinstance(settings, dict) else None
+        if not isinstance(build, dict):
+            raise no_grafana(self.url, settings)
+        found = build.get("version")
         if not found:
             return None
         numbers = tuple(int(part) for part in str(found).split("-")[0].split(".")[:2] if part.isdigit())
@@ -67,16 +79,21 @@ class Grafana:
         """What a call gives. Raises ConflictError, NotThereError, or PermanentError with what to do."""
         try:
             return call(*arguments, **named)
-        except GrafanaTimeoutError as error:
-            raise PermanentError(f"{self.url} gave no answer about {what} in {_TIMEOUT_S:.0f} s") from error
         except GrafanaClientError as error:
             raise self._refusal(what, error) from error
-        except GrafanaException as error:
+        except GrafanaServerError as error:
             raise PermanentError(f"{self.url} failed at {what}: {error.message}") from error
-        except (RequestException, OSError) as error:
-            raise PermanentError(f"{self.url} can't be reached: {error}") from error
+        except JSONDecodeError as error:
+            raise PermanentError(f"{self.url} answered about {what} with no JSON") from error
+        except (GrafanaException, RequestException, OSError) as error:
+            raise self._silence(what, error) from error
 
-    def _refusal(self, what: str, error: GrafanaClientError) -> PermanentError:
+    def _silence(self, what: str, error: Exception) -> PermanentError:
+        if isinstance(error, GrafanaTimeoutError):
+            return PermanentError(f"{self.url} gave no answer about {what} in {self._timeout_s:.0f} s")
+        return unreachable(self.url, error)
+
+    def _refusal(self, what: str, error: GrafanaException) -> PermanentError:
         said = error.response.get("message", "") if isinstance(error.response, dict) else str(error.response)
         match error.status_code:
             case 401:

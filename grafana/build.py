@@ -8,6 +8,7 @@ import click
 import yaml
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
+from broker.errors import PermanentError
 from grafana.boards import data_quality, fleet, load_profile, meter, parameters, platform
 from grafana.files import data_source_file, escaped, provider_file
 from grafana.notify import contact_points, policy
@@ -87,21 +88,44 @@ _Blocks.add_representer(str, _text_node)
 
 
 def write(folder: Path, settings: GrafanaSettings) -> list[Path]:
-    """Write all files below a folder, and remove those of ours that are no more."""
+    """Write all files below a folder, and remove those of ours that are no more. Raises PermanentError."""
     made = rendered(settings)
-    for name, text in made.items():
-        file = folder / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, "utf-8")
-    for stale in stray(folder, made):
-        stale.unlink()
+    try:
+        for name, text in made.items():
+            _replace(folder / name, text)
+        for stale in stray(folder, made):
+            stale.unlink()
+    except OSError as error:
+        reason = f"can't write {error.filename or folder}: {error.strerror}"
+        raise PermanentError(f"{reason}; make room or name a folder that you may write") from error
     return [folder / name for name in made]
+
+
+def _replace(file: Path, text: str) -> None:
+    """Write the whole file or nothing: Grafana may look at any moment, and a disk may be full."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    new = file.with_name(f".{file.name}.new")
+    try:
+        new.write_text(text, "utf-8")
+        new.replace(file)
+    except OSError as error:
+        new.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(file)) from error
 
 
 def stray(folder: Path, made: dict[str, str]) -> list[Path]:
     """Files in the folder that are ours by their name and that nothing makes any more."""
     found = [*folder.glob("dashboards/wattline-*.json"), *folder.glob("provisioning/datasources/wattline.yaml")]
     return sorted(file for file in found if str(file.relative_to(folder)) not in made)
+
+
+def write_command(folder: Path, settings: GrafanaSettings) -> None:
+    """Write all files and name them on stdout; ends a command with what a person can mend."""
+    try:
+        for file in write(folder, settings):
+            click.echo(f"wrote {file}")
+    except PermanentError as error:
+        raise click.ClickException(str(error)) from error
 
 
 @click.command()
@@ -111,8 +135,7 @@ def main(folder: Path, check: bool) -> None:
     """Write the files of the dashboards and alert rules as the settings' defaults have them."""
     settings = GrafanaSettings.model_construct()  # the environment of whoever builds stays out of committed files
     if not check:
-        for file in write(folder, settings):
-            click.echo(f"wrote {file}")
+        write_command(folder, settings)
         return
     made = rendered(settings)
     old = [name for name, text in made.items() if _text(folder / name) != text]

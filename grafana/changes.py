@@ -17,6 +17,11 @@ class Change:
     action: Action
     detail: str = ""
 
+    @property
+    def writes(self) -> bool:
+        """Whether Grafana is changed by it."""
+        return self.action in ("created", "updated", "removed")
+
 
 def differences(wanted: Any, found: Any, path: str = "") -> list[str]:
     """Where something found lacks what is wanted; what Grafana adds of its own is no difference."""

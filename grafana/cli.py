@@ -3,15 +3,13 @@
 from pathlib import Path
 
 import click
-from pydantic import ValidationError
-from pydantic_settings import SettingsError
 from rich.console import Console
 from rich.table import Table
 
+from broker.environment import read
 from broker.errors import PermanentError
-from broker.settings import describe
 from grafana.api import Grafana
-from grafana.build import write as write_files
+from grafana.build import write_command
 from grafana.changes import Change
 from grafana.provision import Provisioner
 from grafana.settings import GrafanaSettings
@@ -44,7 +42,7 @@ def provision(
     set_password: bool,
 ) -> None:
     """Bring folder, data source, dashboards and alerts up to date; run it again at will."""
-    secret = token or (token_file.read_text().strip() if token_file else "")
+    secret = (token or (token_file.read_text("utf-8", "replace") if token_file else "")).strip()
     if not secret:
         raise click.UsageError("give --token, --token-file or WATTLINE_GRAFANA_TOKEN: a service account's token")
     settings = _settings()
@@ -55,8 +53,11 @@ def provision(
             )
             try:
                 provisioner.run()
-            finally:
+            except PermanentError as error:
                 _show(provisioner.changes, dry=dry_run)
+                rest = "\nRun it again when that is mended: it goes on from there." if provisioner.changes else ""
+                raise click.ClickException(f"{error}{rest}") from error
+            _show(provisioner.changes, dry=dry_run)
     except PermanentError as error:
         raise click.ClickException(str(error)) from error
 
@@ -65,17 +66,14 @@ def provision(
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 def write(folder: Path) -> None:
     """Write what Grafana loads from files into FOLDER, by the settings: dashboards/ and provisioning/."""
-    for file in write_files(folder, _settings()):
-        click.echo(f"wrote {file}")
+    write_command(folder, _settings())
 
 
 def _settings() -> GrafanaSettings:
     try:
-        return GrafanaSettings()
-    except ValidationError as error:
-        raise click.ClickException(describe(error, "WATTLINE_GRAFANA_")) from error
-    except SettingsError as error:
-        raise click.ClickException(f"WATTLINE_GRAFANA_...: {error}; lists and tables are JSON") from error
+        return read(GrafanaSettings)
+    except PermanentError as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _show(changes: list[Change], *, dry: bool) -> None:
@@ -88,6 +86,6 @@ def _show(changes: list[Change], *, dry: bool) -> None:
         color = _COLORS[change.action]
         table.add_row(change.kind, change.name, f"[{color}]{change.action}[/]", change.detail)
     Console(width=None if Console().is_terminal else 160).print(table)
-    touched = sum(change.action in ("created", "updated", "removed") for change in changes)
+    touched = sum(change.writes for change in changes)
     would = "would change" if dry else "changed"
     click.echo(f"{touched} of {len(changes)} {would}" if touched else "nothing to do: Grafana is up to date")

@@ -33,15 +33,23 @@ class Provisioner:
         self._grafana = grafana
         self._settings = settings
         self._dry = dry
+        self._writing = False
         self._set_password = set_password
         self.changes: list[Change] = []
         """What was done so far, also where the run ends with an error."""
-        self._alerts = AlertProvisioner(grafana, settings, dry=dry, editable=editable) if alerts else None
+        self._alerts = AlertProvisioner(grafana, settings, self._write, editable=editable) if alerts else None
 
     def run(self) -> list[Change]:
-        """Bring all of it up to date; a second run changes nothing. Raises PermanentError."""
+        """Bring all of it up to date; a second run changes nothing. Raises PermanentError.
+
+        It goes over all of it before it writes any of it: what would end half way is found while nothing is touched.
+        """
         self._grafana.version()
-        self.changes = []
+        planned = list(self._steps())
+        if self._dry or not any(change.writes for change in planned):
+            self.changes = planned
+            return planned
+        self._writing = True
         for change in self._steps():
             self.changes.append(change)
         return self.changes
@@ -61,11 +69,10 @@ class Provisioner:
         found = self._grafana.find(what, folders.get_folder, uid)
         if found is not None:
             return Change("folder", found["title"], "unchanged")  # its title is a matter of taste
-        if not self._dry:
-            try:
-                self._grafana.ask(what, folders.create_folder, title, uid)
-            except ConflictError as error:
-                raise ConflictError(f"{error}: rename the folder {title!r} of somebody else first") from error
+        try:
+            self._write(what, folders.create_folder, title, uid)
+        except ConflictError as error:
+            raise ConflictError(f"{error}: rename the folder {title!r} of somebody else first") from error
         return Change("folder", title, "created")
 
     def _data_source(self) -> Change:
@@ -82,7 +89,7 @@ class Provisioner:
             return Change("data source", found["name"], "left alone", "WATTLINE_GRAFANA_DB__HOST is not set")
         wanted = data_source(self._settings, f"{database.host}:{database.port}", database.name, database.sslmode)
         if found is None:
-            if database.password is None:
+            if not database.password:
                 raise PermanentError(f"{what} needs the password of {database.user}: set WATTLINE_GRAFANA_DB__PASSWORD")
             self._write(what, sources.create_datasource, {**wanted, **self._secret()})
             return Change("data source", wanted["name"], "created")
@@ -100,7 +107,7 @@ class Provisioner:
 
     def _secret(self) -> dict[str, Any]:
         password = self._settings.db.password
-        if password is None:
+        if not password:
             raise PermanentError("there is no password to set: give WATTLINE_GRAFANA_DB__PASSWORD")
         return {"secureJsonData": {"password": password.get_secret_value()}}
 
@@ -144,5 +151,5 @@ class Provisioner:
                 yield Change("dashboard", each["title"], "removed", "no longer a part of Wattline")
 
     def _write(self, what: str, call: Any, *arguments: Any) -> None:
-        if not self._dry:
+        if self._writing:
             self._grafana.ask(what, call, *arguments)

@@ -1,6 +1,6 @@
 """Brings Grafana's alerting to what the settings say: contact points, our route, and the rules."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from broker.errors import PermanentError
@@ -17,16 +17,18 @@ _BY_FILES = "provisioned from files on Grafana's server"
 
 
 class AlertProvisioner:
-    """One run, as Provisioner has it.
+    """One run, as Provisioner has it, whose `write` is told what to change and changes it or, at first, does not.
 
     Grafana notes who provisioned a thing and refuses another hand: `api` locks its own pages, none leaves them open.
     What is there keeps what it has.
     """
 
-    def __init__(self, grafana: Grafana, settings: GrafanaSettings, *, dry: bool, editable: bool) -> None:
+    def __init__(
+        self, grafana: Grafana, settings: GrafanaSettings, write: Callable[..., None], *, editable: bool
+    ) -> None:
         self._grafana = grafana
         self._settings = settings
-        self._dry = dry
+        self._write = write
         self._editable = editable
         self._api = grafana.api.alertingprovisioning
 
@@ -117,10 +119,6 @@ class AlertProvisioner:
         # never locks a tree that people edit: it is not ours alone
         self._write(what, self._api.set_notification_policy_tree, made, not provenance)
         return [Change("route", "Wattline", "removed" if wanted is None else "updated" if ours else "created")]
-
-    def _write(self, what: str, call: Any, *arguments: Any) -> None:
-        if not self._dry:
-            self._grafana.ask(what, call, *arguments)
 
 
 def _made_here(rule: dict[str, Any]) -> bool:

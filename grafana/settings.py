@@ -1,13 +1,26 @@
 """What Grafana's part can be told, by environment variables named WATTLINE_GRAFANA_..."""
 
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import SettingsConfigDict
+
+from broker.environment import SettingsBase
+from grafana.contacts import missing, wrong_type
 
 Price = Annotated[Decimal, Field(gt=-1000, lt=1000, allow_inf_nan=False)]
 Obis = Annotated[str, StringConstraints(pattern=r"^1-0:[12]\.8\.[0-9]$")]
+Duration = Annotated[str, StringConstraints(pattern=r"^([0-9]+(ms|[smhdwy]))+$")]
 Minutes = Annotated[int, Field(ge=1, le=44640)]
 _DAY_PRICE, _NIGHT_PRICE, _FEED_IN = Decimal("0.32"), Decimal("0.24"), Decimal("-0.08")
 
@@ -56,9 +69,23 @@ class ContactPoint(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,29}$")]
-    type: Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9.-]{1,40}$")]
+    type: str
     settings: dict[str, Any]
     disable_resolve_message: bool = False
+
+    @field_validator("type")
+    @classmethod
+    def _type_is_known(cls, value: str) -> str:
+        if (wrong := wrong_type(value)) is not None:
+            raise ValueError(f"no type of contact point; {wrong}")
+        return value
+
+    @field_validator("settings")
+    @classmethod
+    def _settings_suffice(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if "type" in info.data and (lacking := missing(info.data["type"], value)) is not None:
+            raise ValueError(lacking)
+        return value
 
 
 class Route(BaseModel):
@@ -69,17 +96,16 @@ class Route(BaseModel):
     contact: str
     match: dict[str, str] = Field(default_factory=dict)
     group_by: tuple[str, ...] = ("alertname",)
-    group_wait: str = "30s"
-    group_interval: str = "5m"
-    repeat_interval: str = "12h"
+    group_wait: Duration = "30s"
+    group_interval: Duration = "5m"
+    repeat_interval: Duration = "12h"
 
 
-class GrafanaSettings(BaseSettings):
+class GrafanaSettings(SettingsBase):
     """Settings of dashboards and alerting; all have defaults. Nested ones are written LIMITS__JUMP_KW."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="WATTLINE_GRAFANA_", env_nested_delimiter="__", frozen=True, extra="ignore"
-    )
+    model_config = SettingsConfigDict(env_prefix="WATTLINE_GRAFANA_")
+    others: ClassVar = frozenset({"URL", "TOKEN"})  # options of the command
 
     datasource_uid: Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_-]{1,40}$")] = "wattline"
     """The uid of the data source that dashboards and rules ask."""

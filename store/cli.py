@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from broker.environment import require_known
 from broker.errors import PermanentError
 from store.migrate import migrate as run_migrations
 from store.settings import StoreSettings
@@ -39,6 +40,7 @@ def migrate(dsn: str, **options: str | None) -> None:
     """Bring the database's tables, views, roles and settings up to date; run it again at will."""
     given = {name: value for name, value in options.items() if value is not None}
     try:
+        require_known("WATTLINE_STORE_", {"DSN", *(name.upper() for name in StoreSettings.model_fields)})
         done = asyncio.run(run_migrations(dsn, settings=given))
     except PermanentError as error:
         sys.exit(f"wattline migrate: {error}")

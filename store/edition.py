@@ -73,13 +73,19 @@ async def apply_edition(connection: Connection, given: dict[str, str]) -> list[s
             if saved.get(name) != value:
                 await connection.execute(load("save_setting"), name, value)
                 if name in saved or name in given:
-                    done.append(f"{name} = {value or '(none)'}")
+                    done.append(f"{name} = {value or 'none'}{_without_effect(edition, name)}")
         done += await _partition(connection, settings)
         done += await _place(connection, settings)
         done += await _apply(connection, edition, settings)
         if edition == "apache" and saved.get("zone", settings.zone) != settings.zone:
             await connection.execute("SELECT rollup_rezone()")
     return done
+
+
+def _without_effect(edition: str, name: str) -> str:
+    if edition != "apache" or name != "compress_after":
+        return ""
+    return " (saved without effect: TimescaleDB Apache does not compress; it holds once the server runs Community)"
 
 
 async def _apply(connection: Connection, edition: str, settings: StoreSettings) -> list[str]:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from broker.errors import PermanentError
 
 FOREVER = "forever"
+NONE = "none"
 _DAYS = {"h": 1 / 24, "d": 1, "w": 7, "y": 365}
 _SPAN = re.compile(r"([1-9]\d{0,5})([hdwy])")
 
@@ -60,7 +61,8 @@ class StoreSettings(BaseModel):
     keep_frames: Span = Field("365d", description="how long raw frames and quarantine are kept")
     keep_events: Span = Field("365d", description="how long events are kept")
     compress_after: Span = Field(
-        "7d", description="age at which readings and ledger are compressed (Community); forever: never"
+        "7d",
+        description="age at which readings and ledger are compressed, by the Community edition alone; forever: never",
     )
     max_power_kw: float = Field(
         300.0,
@@ -73,14 +75,14 @@ class StoreSettings(BaseModel):
         1, ge=1, le=64, description="parts of each day's readings, by hash of the series; before the first reading only"
     )
     tablespaces: tuple[Tablespace, ...] = Field(
-        (), description="tablespaces, with commas, over which the chunks of readings are spread"
+        (), description="tablespaces, with commas, over which new chunks of readings are spread; none: the default one"
     )
 
     @model_validator(mode="before")
     @classmethod
     def _commas(cls, values: Any) -> Any:
         if isinstance(values, dict) and isinstance(values.get("tablespaces"), str):
-            parts = tuple(part for part in values["tablespaces"].split(",") if part)
+            parts = tuple(part for part in values["tablespaces"].split(",") if part not in ("", NONE))
             return values | {"tablespaces": parts}
         return values
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import asyncpg
 
+from deploy.demo.report import QUARANTINE
 from deploy.demo.witness import Witness
 
 RATE_WINDOW_S = 10.0
@@ -43,7 +44,7 @@ class State:
         if stored and self.first_reading_s is None:
             self.first_reading_s = round(now - powered_at, 2)
         self.stored, self.looked_at = stored, now
-        self.quarantined = int(await connection.fetchval("SELECT count(*) FROM frame"))
+        self.quarantined = sum(row["times"] for row in await connection.fetch(QUARANTINE))
         self.rows = await connection.fetch(OVERVIEW)
 
     def line(self, witness: Witness) -> str:

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from pydantic import ValidationError
 
+from broker.environment import read
 from broker.errors import WattlineError
-from broker.settings import describe
 from deploy.local.browser import provide_browser
 from deploy.local.settings import LocalSettings
 from deploy.local.stack import LocalStack
@@ -37,8 +36,6 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except WattlineError as error:
             raise click.ClickException(str(error)) from error
-        except ValidationError as error:
-            raise click.ClickException(f"wrong settings:\n{describe(error, 'WATTLINE_LOCAL_')}") from error
 
 
 @click.group(cls=_Commands, epilog=_ENVIRONMENT, context_settings={"help_option_names": ["-h", "--help"]})
@@ -49,7 +46,7 @@ def main() -> None:
 @main.command("provide")
 def provide_command() -> None:
     """Find the servers' programs, or download them into the cache."""
-    toolchain = provide(LocalSettings(), _say)
+    toolchain = provide(read(LocalSettings), _say)
     click.echo(f"mosquitto   {toolchain.mosquitto}")
     click.echo(f"postgresql  {toolchain.postgres_bin}")
 
@@ -57,13 +54,13 @@ def provide_command() -> None:
 @main.command("browser")
 def browser_command() -> None:
     """Find the browser of the console's tests, or download it into the cache."""
-    click.echo(f"browser     {provide_browser(LocalSettings(), _say)}")
+    click.echo(f"browser     {provide_browser(read(LocalSettings), _say)}")
 
 
 @main.command("check")
 def check_command() -> None:
     """Say what the environment and the system have; exit code 1 where something is missing."""
-    found = look(LocalSettings())
+    found = look(read(LocalSettings))
     click.echo(f"mosquitto   {found.mosquitto or 'missing'}")
     click.echo(f"postgresql  {found.postgres_bin or 'missing'}")
     for reason in found.reasons:
@@ -80,7 +77,7 @@ def run_command(folder: Path | None, *, fast: bool) -> None:
     """Run both servers until Ctrl-C."""
     if folder is not None:
         _require_folder("--folder", folder)
-    settings = LocalSettings()
+    settings = read(LocalSettings)
     _require_folder("WATTLINE_LOCAL_RUNS", settings.runs)
     asyncio.run(_run(folder, settings, durable=not fast))
 

@@ -6,7 +6,9 @@ import tempfile
 from pathlib import Path
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from broker.environment import SettingsBase
 
 
 def open_to_all(folder: Path) -> bool:
@@ -33,10 +35,10 @@ def default_runs() -> Path:
     return base / f"wattline-{os.geteuid()}"
 
 
-class LocalSettings(BaseSettings):
+class LocalSettings(SettingsBase):
     """Settings of the local stack; all are optional."""
 
-    model_config = SettingsConfigDict(env_prefix="WATTLINE_LOCAL_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="WATTLINE_LOCAL_")
 
     mosquitto: Path | None = None
     """`WATTLINE_LOCAL_MOSQUITTO`: the Mosquitto program (2.0 or later) to use."""

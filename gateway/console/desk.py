@@ -1,25 +1,28 @@
 """What every page of the console works with: who asks, the API's operations, and templates."""
 
+import contextlib
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 import jinja2
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from gateway.access import Principal, Role
-from gateway.api import Api, problem_of
-from gateway.api_route import Asked, Route
+from gateway.api import Api, Handler, problem_of
+from gateway.api_route import PREFIX, Asked, Route
 from gateway.audit import Attempt
 from gateway.console.assets import HEADERS, address
 from gateway.problem import ApiError
+from gateway.wording import counted, when
 
 log = structlog.get_logger()
 LOGIN: Final = "/login"
+NOBODY: Final = Principal("-", Role.VIEWER)
 Page = Callable[["Visit"], Awaitable[web.StreamResponse]]
 
 
@@ -40,7 +43,8 @@ def _environment() -> jinja2.Environment:
     environment.filters["ident"] = lambda text: re.sub(r"[^A-Za-z0-9-]", lambda found: f"_{ord(found[0]):x}_", text)
     environment.filters["value"] = shown
     environment.filters["pretty"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False, default=str)
-    environment.filters["when"] = lambda at: at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    environment.filters["when"] = when
+    environment.filters["counted"] = counted
     environment.filters["iso"] = datetime.isoformat
     environment.globals["asset"] = address
     return environment
@@ -77,6 +81,23 @@ class Desk:
         """A template with its values."""
         return self._templates.get_template(template).render(values)
 
+    @web.middleware
+    async def lost(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """A page for a browser, too, where there is none or its form came in vain."""
+        try:
+            return await handler(request)
+        except (web.HTTPException, ApiError) as error:
+            browser = "text/html" in request.headers.get(hdrs.ACCEPT, "") and not request.path.startswith(PREFIX)
+            found = problem_of(error, request) if browser else None
+            if found is None:
+                raise
+            if error.status == 404:
+                found = ApiError(404, f"There is no page {request.path[:200]}.")
+            visit = Visit(self, request)
+            with contextlib.suppress(ApiError):
+                visit.who = await self.door.recognise(request) or visit.who
+            return visit.problem(found)
+
     def page(self, handler: Page) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """What aiohttp calls: only for who is logged in, and every error is a page too."""
 
@@ -108,7 +129,7 @@ class Visit:
     def __init__(self, desk: Desk, request: web.Request) -> None:
         self.desk = desk
         self.request = request
-        self.who = Principal("-", Role.VIEWER)
+        self.who = NOBODY
 
     @property
     def path(self) -> Mapping[str, str]:
@@ -162,7 +183,13 @@ class Visit:
 
     def render(self, template: str, status: int = 200, /, **values: Any) -> web.Response:
         """A page, or the part of one."""
-        known = {"visit": self, "who": self.who, "may": self.may, "guarded": self.desk.door.keeper.guarded}
+        known = {
+            "visit": self,
+            "who": self.who,
+            "may": self.may,
+            "guarded": self.desk.door.keeper.guarded,
+            "known": self.who is not NOBODY,
+        }
         text = self.desk.text(template, {**known, **values})
         response = web.Response(text=text, content_type="text/html", status=status, headers=HEADERS)
         response.headers["Cache-Control"] = "no-store"

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from gateway.console.desk import Desk, Visit
 
-FILTERS = ("q", "online", "in_step", "sort", "descending", "cursor")
+FILTERS = ("q", "selector", "online", "in_step", "sort", "descending", "cursor")
 PAGE, MOST = 100, 1000
 
 

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from gateway.console.desk import Desk, Visit, number_or_text, segment
 from gateway.problem import ApiError
+from gateway.wording import counted
 
 SHOWN: Final = "200"
 """Members that a page names; their number is told in full."""
@@ -69,7 +70,7 @@ class GroupPages:
             done = await visit.ask("putGroup", self._path(visit), query, _body(form), if_match=form.get("etag"))
         except ApiError as error:
             return await self._one(visit, "group_form.html", form=form, refused=_fault(error))
-        told = f"Changed: {len(done.changed)} devices get other parameters."
+        told = f"Changed: the parameters of {counted(len(done.changed), 'device')} with it."
         return visit.acted(await self._one(visit, "group_form.html", done=told))
 
     async def members(self, visit: Visit) -> web.StreamResponse:

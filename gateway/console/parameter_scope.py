@@ -6,6 +6,7 @@ from typing import Any, Final
 from gateway.console.desk import Visit, segment
 from gateway.console.parameter_form import by_field
 from gateway.problem import ApiError
+from gateway.wording import counted
 
 WAIT_S: Final = "3"
 """How long a change waits for the device's report before the page goes on; the rest comes live."""
@@ -73,8 +74,9 @@ class Scope:
         """What came of a change, in a sentence."""
         what = ", ".join(names)
         if not self.device:
-            pending = f", {len(answer.pending)} have not reported yet" if answer.pending else ""
-            return f"Changed {what}: {len(answer.changed)} devices get it{pending}."
+            get_it = f"{counted(len(answer.changed), 'device')} {'gets' if len(answer.changed) == 1 else 'get'} it"
+            pending = f", {len(answer.pending)} not reported yet" if answer.pending else ""
+            return f"Changed {what}: {get_it}{pending}."
         report = answer.reported
         if report is None or answer.version is None or report.version < answer.version:
             return f"Changed {what}: version {answer.version} is published and waits for the device."

@@ -2,7 +2,6 @@
 
 from aiohttp import web
 
-from gateway.api import Api
 from gateway.console import assets
 from gateway.console.admin import AdminPages
 from gateway.console.commands import CommandPages
@@ -20,9 +19,8 @@ from gateway.console.stages import StagePages
 from gateway.console.unknown import UnknownPages
 
 
-def console_routes(api: Api, session_h: int) -> list[web.RouteDef]:
+def console_routes(desk: Desk, session_h: int) -> list[web.RouteDef]:
     """Every page, the login, and the files that pages need."""
-    desk = Desk(api)
     return [
         *LoginPages(desk, session_h).routes(),
         *FleetPages(desk).routes(),

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from gateway.console.desk import Desk, Visit, segment
 from gateway.problem import ApiError
+from gateway.wording import counted
 
 STARTER: Final = """# Write a spec here; docs/SPECS.md has a complete example.
 name: my-meter
@@ -90,7 +91,7 @@ class SpecPages:
             asked = {name: query[name] for name in ("group", "meter") if name in query}
             made = await visit.ask("draftSpec", body=asked)
             text = made.text
-            seen = f"{made.frames} kept frames with {made.telegrams} telegrams"
+            seen = f"{counted(made.frames, 'kept frame')} with {counted(made.telegrams, 'telegram')}"
             told = f"Drafted from {seen}. Name it, and check what is marked as guessed."
         return visit.render("spec_edit.html", text=text, told=told)
 

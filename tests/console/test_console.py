@@ -4,7 +4,7 @@ import aiohttp
 import pytest
 
 from broker.topics import Kind
-from tests.console.browsing import KEY, add_frames, add_readings, browsing, register
+from tests.console.browsing import KEY, TOKEN, add_frames, add_readings, browsing, register
 from tests.integration.gateway_rig import entered, report, rows, send, until
 from tests.integration.spec_rig import telegram
 from tests.servers import Broker, Database
@@ -91,8 +91,46 @@ async def test_someone_elses_change_is_not_overwritten(broker: Broker, database:
         await at.page.locator("form.dirty").wait_for()
         await at.call("PATCH", "/devices/pi-1/parameters", {"raw_frames": True})
         await at.page.locator("#save").click()
-        await at.page.locator(".error", has_text="have changed since").wait_for()
+        await at.page.locator(
+            ".error", has_text="have changed since they were read; last: api changed device:pi-1 at 20"
+        ).wait_for()
         assert await field.input_value() == "7"
+
+
+async def test_devices_are_found_by_their_labels(broker: Broker, database: Database) -> None:
+    """A selector leaves those that it fits, and stands in the address; one that is none is told."""
+    async with browsing(broker, database) as at:
+        await register(broker, database, "pi-1")
+        await register(broker, database, "pi-2", meter={"port": "/dev/ttyUSB1"})
+        await at.call("PATCH", "/devices/pi-2/labels", {"site": "warsaw"})
+        await at.go("/")
+        await at.page.locator("#list tbody tr", has_text="pi-1").wait_for()
+        field = at.page.get_by_label("Labels")
+        await field.fill("site=warsaw")
+        await field.press("Enter")
+        await at.page.wait_for_url("**selector=site%3Dwarsaw*")
+        await at.page.locator("#list tbody tr", has_text="pi-1").wait_for(state="detached")
+        await at.page.locator("#list tbody tr", has_text="pi-2").wait_for()
+        await field.fill("no condition")
+        await field.press("Enter")
+        await at.page.locator("#notice", has_text="no condition").wait_for()
+
+
+async def test_a_page_that_is_none_is_told_in_a_page(broker: Broker, database: Database) -> None:
+    """A browser gets one in the console's looks, also where nobody is logged in; the API and scripts get a problem."""
+    async with browsing(broker, database, token=None) as at:
+        await at.go("/nope")
+        await at.page.get_by_role("heading", name="404").wait_for()
+        await at.page.get_by_text("There is no page /nope.").wait_for()
+        assert await at.page.get_by_role("navigation").count() == 0
+        await at.page.get_by_role("link", name="To the fleet").click()
+        await at.log_in(TOKEN)
+        await at.go("/nope/<b>here</b>")
+        await at.page.get_by_text("There is no page /nope/<b>here</b>.").wait_for()
+        await at.page.get_by_role("navigation").wait_for()
+        for path, accept in (("/nope", "*/*"), ("/api/v1/nope", "text/html")):
+            async with at.running.http.get(f"{at.running.url}{path}", headers={"Accept": accept}) as response:
+                assert response.content_type == "application/problem+json"
 
 
 async def test_the_keyboard_is_enough(broker: Broker, database: Database) -> None:
@@ -182,7 +220,10 @@ async def test_roles_hold_in_the_console(broker: Broker, database: Database) -> 
         await at.log_in(viewer)
         await at.go("/devices/pi-1")
         await at.page.get_by_text("needs the role engineer").first.wait_for()
-        assert await at.page.get_by_label("reading_interval_s").is_disabled()
+        field = at.page.get_by_label("reading_interval_s")
+        assert await field.is_disabled()
+        style = "one => [getComputedStyle(one).borderTopStyle, getComputedStyle(one).cursor]"
+        assert await field.evaluate(style) == ["dashed", "not-allowed"], "it looks like what it is"
         assert await at.page.get_by_role("link", name="Access").count() == 0
         assert await at.page.locator("#labels, #commands").get_by_role("button").count() == 0
         await at.go("/groups")

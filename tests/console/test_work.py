@@ -100,7 +100,9 @@ async def test_a_canary_is_widened_released_and_withdrawn(broker: Broker, databa
         assert "a trial" in await rollout.inner_text()
         await made.pis["d1"].given("acme-one@2")
         await made.pis["d1"].read("acme-one@2", 10)
-        await rollout.get_by_text("Figures as last judged").wait_for()
+        await rollout.get_by_text("Figures as last judged").click()
+        assert "{" not in await rollout.inner_text(), "figures are a table"
+        await rollout.get_by_role("row", name="Telegrams").wait_for()
         await _press(at, "Widen", to="100%")
         await rollout.get_by_text("2 meters of 2 devices").wait_for()
         await _press(at, "Release to all", reason="does well")

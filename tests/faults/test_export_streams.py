@@ -14,6 +14,7 @@ import asyncpg
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
+from structlog.testing import capture_logs
 
 from deploy.cli import main
 from gateway import export as exporting
@@ -81,6 +82,16 @@ async def test_what_breaks_off_is_no_file(
     monkeypatch.setattr(exporting, "PAGE_ROWS", 500)
     monkeypatch.setattr(export_formats, "GROUP_ROWS", 500)
     await filled(database, "5 minutes")
+    with capture_logs() as lines:
+        await _break_off_four(broker, database, tmp_path)
+    broken = [line for line in lines if "broken" in line["event"] or "unavailable" in line["event"]]
+    assert [line["event"] for line in broken] == ["stream_broken"] * 4, "each is told once"
+    for line in broken:
+        # by how far the server's farewell came, with its words or without
+        assert line["reason"].startswith(("terminating connection", "connection was closed")), line["reason"]
+
+
+async def _break_off_four(broker: Broker, database: Database, tmp_path: Path) -> None:
     async with gateway(gateway_settings(broker, database)) as running:
         url = f"{running.url}/api/v1/export"
 

@@ -33,6 +33,8 @@ class FakeGrafana:
     """Method and path of every request that was to change something."""
     before_save: Callable[["FakeGrafana"], None] | None = None
     """Called once, before a dashboard is saved: what somebody else does meanwhile."""
+    fails_after: int | None = None
+    """After so many writes each further one ends with 500."""
     url: str = ""
 
     @contextmanager
@@ -70,8 +72,14 @@ class FakeGrafana:
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.headers.get("Authorization") != f"Bearer {TOKEN}":
             return _said(401, "Invalid API key")
+        # whom Grafana does not call an admin may not even read these
+        kept = any(part in request.path for part in ("/datasources", "/v1/provisioning"))
+        if self.role == "Viewer" and request.method == "GET" and kept:
+            return _said(403, "You'll need additional permissions to perform this action. Permissions needed: any")
         if request.method != "GET":
             self.writes.append(f"{request.method} {request.path}")
+            if self.fails_after is not None and len(self.writes) > self.fails_after:
+                return _said(500, "database is locked")
             if self.role == "Viewer":
                 return _said(403, "You'll need additional permissions to perform this action. Permissions needed: any")
         if "/v1/provisioning" in request.path and not self.unified_alerting:

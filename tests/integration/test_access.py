@@ -168,6 +168,7 @@ async def test_changes_are_streamed_and_a_client_goes_on_where_it_was(broker: Br
             await anext(stream)
             assert (await anext(stream))["event"] == "reset"
         assert (await ask(running, "GET", "/events/stream?last_event_id=7", None))[0] == 422
+        assert (await ask(running, "GET", "/events/stream?device=nope", None))[0] == 404
 
         async def none() -> bool:
             return await running.metric("wattline_gateway_streams") == 0

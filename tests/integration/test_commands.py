@@ -279,6 +279,12 @@ async def test_the_command_line_commands_one_and_many(broker: Broker, database: 
 
         status, shown = await cli("pi-1", "ping")
         assert (status, "pi-1: ping replied" in shown, "uptime_s" in shown) == (0, True, True), shown
+        status, shown = await cli("pi-1", "ping", "--no-wait")
+        assert status == 0
+        newest = (await running.get("/commands", limit=1))["items"][0]["id"]
+        assert shown == f"pi-1: ping sent, command {newest}\n"
+        assert (await running.get(f"/commands/{newest}", wait_s=20))["state"] == "replied"
+        assert (await cli("pi-1", "publish_frames", "minutes=1", "minutes=2"))[0] == 2
         status, shown = await cli("pi-1,pi-2", "publish_frames", "minutes=0.5", "--json")
         found = json.loads(shown)
         assert (status, [(one["device"], one["state"]) for one in found]) == (
@@ -298,6 +304,6 @@ async def test_the_command_line_commands_one_and_many(broker: Broker, database: 
         assert len(page["items"]) == 2
         rest = await running.get("/commands", limit=1000, cursor=page["next"])
         ids = [one["id"] for one in page["items"] + rest["items"]]
-        assert len(ids) == len(set(ids)) == 6
+        assert len(ids) == len(set(ids)) == 7
         async with aiohttp.ClientSession() as http, http.get(f"{running.url}/api/v1/commands?cursor=W10") as response:
             assert (response.status, (await response.json())["field"]) == (422, "cursor")

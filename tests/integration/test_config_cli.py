@@ -34,7 +34,7 @@ async def test_get_and_set_a_device_and_the_fleet(broker: Broker, database: Data
         await send(device, broker.topics, Kind.REGISTRATION, "d1", registration())
         await until(lambda: seen.desired("d1"), "desired is retained")
         fleet = await typed(running, config, "set", "--fleet", "log_level=debug", "obis_exclude=1-0:21.*,1-0:41.*")
-        assert (fleet.exit_code, fleet.output) == (0, "fleet: own parameters version 1; 1 devices changed\n")
+        assert (fleet.exit_code, fleet.output) == (0, "fleet: own parameters version 1; 1 device changed\n")
         words = ("set", "d1", "reading_interval_s=2.5", "--reason", "trial", "--author", "eva", "--wait", "20")
         setting = asyncio.create_task(typed(running, config, *words))
         await until(lambda: (d := seen.desired("d1")) and d.version == 3, "version 3 is retained")

@@ -25,7 +25,7 @@ async def test_groups_history_rollback(broker: Broker, database: Database) -> No
         made = await typed(
             running, config, "group", "set", "warsaw", "site=warsaw", "--priority", "5", "--reason", "pilot"
         )
-        assert made.output == "warsaw: 1 devices, 0 changed\n"
+        assert made.output == "warsaw: 1 device, 0 changed\n"
         assert (await typed(running, config, "group", "list")).output.splitlines()[1].split()[:3] == [
             "warsaw",
             "site=warsaw",
@@ -33,7 +33,7 @@ async def test_groups_history_rollback(broker: Broker, database: Database) -> No
         ]
         assert "  d1" in (await typed(running, config, "group", "show", "warsaw")).output
         setting = await typed(running, config, "set", "--group", "warsaw", "reading_interval_s=5", "log_level=debug")
-        assert setting.output == "group warsaw: own parameters version 1; 1 devices changed\n"
+        assert setting.output == "group warsaw: own parameters version 1; 1 device changed\n"
         await until(lambda: shown(seen, "d1", "reading_interval_s") == 5, "the group's device has it")
         await typed(
             running, config, "set", "--group", "warsaw", "reading_interval_s=7", "--author", "eva", "--reason", "slower"
@@ -45,7 +45,7 @@ async def test_groups_history_rollback(broker: Broker, database: Database) -> No
         diff = json.loads((await typed(running, config, "diff", "--group", "warsaw", "--from", "0", "--json")).output)
         assert {one["field"] for one in diff["changes"]} == {"reading_interval_s", "log_level"}
         back = await typed(running, config, "rollback", "--group", "warsaw", "--reason", "too slow")
-        assert back.output == "group warsaw: own parameters version 3; 1 devices changed\n"
+        assert back.output == "group warsaw: own parameters version 3; 1 device changed\n"
         got = (await typed(running, config, "get", "d1")).output
         assert {line.split()[0]: line.split()[2] for line in got.splitlines()[:-1]}["log_level"] == "group:warsaw"
         left = await typed(running, config, "set", "--fleet", "raw_frames=true")
@@ -56,7 +56,7 @@ async def test_groups_history_rollback(broker: Broker, database: Database) -> No
         assert "raw_frames: the software of d2 does not know it" in refused.output
         assert (
             await typed(running, config, "group", "remove", "warsaw")
-        ).output == "warsaw is removed, 1 devices changed\n"
+        ).output == "warsaw is removed, 1 device changed\n"
 
 
 async def test_staged_changes_and_watching(broker: Broker, database: Database) -> None:
@@ -75,7 +75,7 @@ async def test_staged_changes_and_watching(broker: Broker, database: Database) -
         assert "--settle is for a change in steps: give --stage too" in careful.output
         words = ("set", "--fleet", "raw_frames=true", "--stage", "device=d1", "--stage", "60%,100%", "--settle", "30")
         begun = await typed(running, config, *words, "--reason", "trial")
-        assert "staged change 1 of fleet: 1 devices have it; steps device=d1, 60%, 100%" in begun.output
+        assert "staged change 1 of fleet: 1 device has it; steps device=d1, 60%, 100%" in begun.output
         await until(lambda: shown(seen, "d1", "raw_frames"), "the first device has it")
         async with entered(broker, "d1") as device:
             await send(device, broker.topics, Kind.REPORTED, "d1", report(2, raw_frames=True))

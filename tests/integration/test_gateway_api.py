@@ -242,6 +242,7 @@ async def test_a_change_of_what_has_changed_since_is_refused(broker: Broker, dat
             assert first[2]["ETag"] != etag
             status, document, _ = await call(running, "PATCH", path, json={}, headers={"If-Match": etag})
             assert (status, document["field"]) == (412, "If-Match")
+            assert "have changed since they were read; last: api changed" in document["detail"]
 
 
 async def test_the_token_guards_the_api_only(broker: Broker, database: Database) -> None:

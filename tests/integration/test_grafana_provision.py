@@ -238,16 +238,37 @@ def test_errors_say_what_to_do(given: dict[str, Any], says: str) -> None:
         assert result.exit_code == 1
         assert says in result.output
         assert "Traceback" not in result.output
+        assert fake.writes == [], "nothing was touched"
 
 
-def test_what_was_done_before_an_error_is_shown() -> None:
-    """A run that ends half way says how far it came; the next one goes on from there."""
+def test_what_can_be_known_before_is_known_before_anything_is_touched() -> None:
+    """Alerting that is off, a data source without settings, one without a password: not even a folder is made."""
     with FakeGrafana(unified_alerting=False).running() as fake:
-        result = run(fake)
-        assert result.exit_code == 1
-        assert "9 of 9 changed" in result.output
+        assert run(fake).exit_code == 1
         fake.unified_alerting = True
-        assert "8 of 17 changed" in good(run(fake))
+        assert run_without_host(fake, "gone").exit_code == 1
+        without = run(fake, DB__PASSWORD="")
+        assert without.exit_code == 1
+        assert "set WATTLINE_GRAFANA_DB__PASSWORD" in without.output
+        assert fake.writes == []
+        assert state(fake) == state(FakeGrafana())
+
+
+def test_a_run_that_ends_half_way_is_mended_by_the_next() -> None:
+    """Wherever it broke off: it says how far it came, and the second run leaves what one whole run does."""
+    set_to = {"CONTACT_POINTS": f"[{OPS}, {CALL}]"}
+    with FakeGrafana().running() as whole:
+        good(run(whole, **set_to))
+    for done in (0, 1, 2, 7, 9, 11, 12, 19):
+        with FakeGrafana(fails_after=done).running() as fake:
+            broken = run(fake, **set_to)
+            assert broken.exit_code == 1
+            assert "Server Error 500" in broken.output
+            assert (f"{done} of {done} changed" in broken.output) == (done > 0)
+            assert ("Run it again" in broken.output) == (done > 0)
+            fake.fails_after = None
+            assert f"{20 - done} of 20 changed" in good(run(fake, **set_to))
+            assert state(fake) == state(whole)
 
 
 def test_alerting_can_be_left_out() -> None:

@@ -169,7 +169,8 @@ async def test_a_change_that_does_harm_is_rolled_back(broker: Broker, database: 
             fleet.how |= {} if fault == "refused" else {"d0": "applied"}
             stage = await in_state(running, begun["id"], "rolled_back")
             why = {"refused": "refused", "mute": "no reading for", "event": "event config_reverted"}[fault]
-            assert "1 of 1 devices failed, such as d0" in stage["why"]
+            assert "1 of 1 device failed, such as d0" in stage["why"]
+            assert (await running.get(f"/stages/{begun['id']}/devices"))["items"][0]["state"] == "failed"
             assert why in stage["why"]
             await until(lambda: not changed(seen, 0.5), "it is taken back")
             assert all(seen.desired(name).version == 1 for name in FLEET[1:])  # type: ignore[union-attr]
@@ -227,6 +228,9 @@ async def test_a_stage_is_paused_resumed_and_aborted_by_people(broker: Broker, d
             assert (await done(running, "POST", f"{act}:resume"))["state"] == "running"
             ended = await done(running, "POST", f"{act}:abort")
             assert ended["state"] == "aborted"
+            had = (await running.get(f"{act}/devices"))["items"]
+            assert [(one["device"], one["state"]) for one in had] == [("d0", "taken_back"), ("d1", "taken_back")]
+            assert (await running.get(f"{act}/devices", state="applied"))["items"] == []
             await until(lambda: changed(seen, 7.0) == FLEET, "it is taken back")
             assert seen.desired("d0").parameters.raw_frames  # type: ignore[union-attr]
             assert (await call(running, "POST", f"{act}:resume"))[0] == 409

@@ -11,7 +11,7 @@ from broker.messages import Desired, MeterConfig, Parameters
 from broker.topics import Kind
 from deploy.local.stack import LocalStack
 from gateway.sql import load
-from tests.integration.gateway_rig import connection, events, gateway, gateway_settings, until, watching
+from tests.integration.gateway_rig import connection, events, gateway, gateway_settings, rows, until, watching
 from tests.integration.test_parameter_layers import register
 from tests.servers import Broker, Database
 
@@ -79,6 +79,11 @@ async def test_an_engineer_with_mosquitto_pub(
 
             await until(told, "an event says what was wrong")
             assert (await events(database, "desired_refused"))[number]["detail"]["field"] == name
+        sql = "SELECT actor, path, status, result FROM audit WHERE action = 'publishByHand' ORDER BY id"
+        audited = await rows(database, sql)
+        assert [(one["actor"], one["status"]) for one in audited] == [("hand", 422)] * len(wrong)
+        assert all(one["path"].endswith("/devices/d1/config/desired") for one in audited)
+        assert all(one["result"].startswith(name) for one, (name, _) in zip(audited, wrong, strict=True))
         await back("-n")
         assert len(await events(database, "desired_removed")) == 1
     record_property("replaced_s", took_s)

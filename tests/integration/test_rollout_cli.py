@@ -28,15 +28,15 @@ async def test_a_rollout_from_the_command_line(broker: Broker, database: Databas
         assert "--limit needs --canary" in await said("publish", "acme-one@2", "--limit", "max_kw=0", code=2)
         assert "max_kw" in await said("publish", "acme-one@2", "--canary", "d1", "--limit", "max_kw=-1", code=1)
         done = await said("publish", "acme-one@2", "--canary", "d1", "--limit", "max_kw=50", "--author", "eva")
-        assert "acme-one@2: canary for d1; 1 devices changed, reads 1 meters" in done
+        assert "acme-one@2: canary for d1; 1 device changed, reads 1 meter" in done
         await made.pis["d1"].given("acme-one@2")
         await made.pis["d1"].read("acme-one@2", 8)
         await made.becomes("good", "verdict")
         shown = await said("rollout", "acme-one@2")
-        assert all(word in shown for word in ("canary, good", "1 of 1 devices", "implausible_percent", "eva", "20"))
+        assert all(word in shown for word in ("canary, good", "1 of 1 device", "implausible_percent", "eva", "20"))
         line = next(one for one in (await said("rollouts")).splitlines() if one.startswith("acme-one@2"))
         assert line.split()[1:6] == ["canary", "d1", "1", "1", "good"]
-        assert re.search(r" \d{4}-\d\d-\d\d \d\d:\d\d$", line), "the line of a pipe has room for all of it"
+        assert re.search(r" \d{4}-\d\d-\d\d \d\d:\d\dZ$", line), "the line of a pipe has room for all of it"
         assert "2 devices changed" not in await said("rollout", "acme-one@2", "--to", "d1,d2")
         assert json.loads(await said("rollout", "acme-one@2", "--json"))["limits"]["max_kw"] == 50
         assert "--reason" in await said("withdraw", "acme-one@2", code=2)

@@ -23,10 +23,10 @@ async def test_the_life_of_a_spec_from_the_command_line(broker: Broker, database
         draft = await typed(running, spec, "add", str(file), "--author", "eva")
         assert draft.exit_code == 0
         assert "acme-one@1: draft" in draft.output
-        assert "1 things speak against" in draft.output
+        assert "publishing is refused for 1 reason" in draft.output
         assert (await typed(running, spec, "publish", "acme-one@1")).exit_code == 1
         file.write_text(acme())
-        assert (await typed(running, spec, "validate", str(file))).output == "acme-one@1: good, 1 goldens checked\n"
+        assert (await typed(running, spec, "validate", str(file))).output == "acme-one@1: good, 1 golden checked\n"
         done = await typed(running, spec, "add", "-", "--publish", "--author", "eva", "--reason", "new", text=acme())
         assert (done.exit_code, "acme-one@1: published; 0 devices changed" in done.output) == (0, True)
         again = await typed(running, spec, "publish", "acme-one@1")
@@ -51,7 +51,7 @@ async def test_validation_without_a_gateway(tmp_path: Path) -> None:
     file.write_text(acme())
     nowhere = f"http://127.0.0.1:{free_port()}"
     good = await typed(nowhere, spec, "validate", str(file), "--offline")
-    assert (good.exit_code, good.output) == (0, "acme-one@1: good, 1 goldens checked\n")
+    assert (good.exit_code, good.output) == (0, "acme-one@1: good, 1 golden checked\n")
     file.write_text(acme(more="colour: red"))
     bad = await typed(nowhere, spec, "validate", str(file), "--offline", "--json")
     assert bad.exit_code == 1

@@ -60,7 +60,8 @@ async def test_several_drives(own_postgres: PostgresServer) -> None:
         await store.execute(DAYS.format(since="2026-03-01Z", until="2026-03-04Z"))
         assert await store.rows(places) == [("one",), ("two",)]
     assert await migrate(dsn) == []
-    await migrate(dsn, settings={"tablespaces": ""})
+    done = await migrate(dsn, settings={"tablespaces": "none"})
+    assert done[:2] == ["tablespaces = none", "new chunks of readings go to the default tablespace"]
     async with store_of(Database(own_postgres, "wattline")) as store:
         await store.execute(DAYS.format(since="2026-03-11Z", until="2026-03-11Z"))
         assert (None,) in await store.rows(places)
@@ -68,7 +69,9 @@ async def test_several_drives(own_postgres: PostgresServer) -> None:
 
 async def test_retention_keeps_the_roll_ups(database: Database) -> None:
     """Old readings go once they are rolled up, not before; later ones of the same day do not replace the roll-up."""
-    await migrate(database.dsn(), settings={"keep_readings": "30d", "compress_after": "7d"})
+    done = await migrate(database.dsn(), settings={"keep_readings": "30d", "compress_after": "8d"})
+    assert "keep_readings = 30d" in done
+    assert any(line.startswith("compress_after = 8d (saved without effect: TimescaleDB Apache") for line in done)
     async with store_of(database) as store:
         await store.execute(DAYS.format(since="2026-03-01Z", until="2026-03-02T23:00Z"))
         assert await retain(store.connection) == {}

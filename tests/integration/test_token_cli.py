@@ -1,6 +1,7 @@
 """`wattline token` as an admin types it, and as others may not."""
 
 import json
+import re
 
 from click.testing import Result
 from pydantic import SecretStr
@@ -32,6 +33,7 @@ async def test_tokens_are_made_listed_and_revoked(broker: Broker, database: Data
         lines = [line.split() for line in listed.output.splitlines()]
         assert lines[0] == ["name", "role", "author", "created", "expires", "last", "used"]
         assert [line[:3] for line in lines[1:]] == [["anna", "engineer", "api"], ["ci", "viewer", "api"]]
+        assert re.search(r" \d{4}-\d\d-\d\d \d\d:\d\dZ ", listed.output), "times say that they are UTC"
         as_json = await by(running, ROOT, "list", "--json")
         assert not any(one in listed.output + as_json.output for one in (secret, second["token"]))
         (anna, _) = json.loads(as_json.output)

@@ -42,6 +42,13 @@ def test_a_parameter_without_a_value_is_no_device() -> None:
     assert "no PARAMETER=VALUE" in _refused("set", "--fleet", "reading_interval_s")
 
 
+@pytest.mark.parametrize("words", [("pi-1",), ("--fleet",), ("--group", "warsaw", "--stage", "10%,100%")])
+def test_a_parameter_that_is_given_twice_is_refused_by_name(words: tuple[str, ...]) -> None:
+    """Which of the two values is meant nobody knows: nothing is sent."""
+    twice = ("reading_interval_s=1", "log_level=debug", "reading_interval_s=2")
+    assert "parameter reading_interval_s is given 2 times: give it once" in _refused("set", *words, *twice)
+
+
 def test_waiting_takes_no_nan() -> None:
     """A time of nan is in no range."""
     assert "--wait" in _refused("set", "pi-1", "reading_interval_s=1", "--wait", "nan")

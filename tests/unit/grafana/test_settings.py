@@ -22,7 +22,9 @@ def test_the_environment_sets_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nested settings by two underscores, lists and prices as JSON."""
     monkeypatch.setenv("WATTLINE_GRAFANA_LIMITS__JUMP_KW", "55")
     monkeypatch.setenv("WATTLINE_GRAFANA_PRICES", '{"1-0:1.8.0": "0.1234"}')
-    monkeypatch.setenv("WATTLINE_GRAFANA_CONTACT_POINTS", '[{"name": "ops", "type": "email", "settings": {}}]')
+    monkeypatch.setenv(
+        "WATTLINE_GRAFANA_CONTACT_POINTS", '[{"name": "ops", "type": "email", "settings": {"addresses": "a@b"}}]'
+    )
     monkeypatch.setenv("WATTLINE_GRAFANA_DB__PASSWORD", "secret")
     settings = GrafanaSettings()
     assert settings.limits.jump_kw == 55
@@ -41,6 +43,16 @@ def test_the_environment_sets_them(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"contact_points": [OPS, OPS]}, "same name; give each its own"),
         ({"contact_points": [OPS], "routes": [{"contact": "nobody"}]}, "'nobody'; contact_points has: ops"),
         ({"contact_points": [{**OPS, "name": "O p s"}]}, "contact_points.0.name"),
+        ({"contact_points": [{**OPS, "type": "emial"}]}, "did you mean 'email'?"),
+        ({"contact_points": [{**OPS, "type": "line"}]}, "did you mean 'LINE'?"),
+        ({"contact_points": [{**OPS, "type": "pigeon"}]}, "Grafana knows LINE, dingding"),
+        ({"contact_points": [{**OPS, "settings": {}}]}, "email needs 'addresses'; given: none that is not empty"),
+        ({"contact_points": [{**OPS, "settings": {"adresses": "x"}}]}, "email needs 'addresses'; given: adresses"),
+        (
+            {"contact_points": [{**OPS, "type": "slack", "settings": {"token": "x"}}]},
+            "slack needs 'url', or 'token' and 'recipient'; given: token",
+        ),
+        ({"contact_points": [OPS], "routes": [{"contact": "ops", "repeat_interval": "daily"}]}, "repeat_interval"),
     ],
 )
 def test_bad_ones_are_refused_by_name(given: dict[str, object], says: str) -> None:
@@ -68,8 +80,12 @@ def test_one_route_holds_all_of_ours() -> None:
 @pytest.mark.parametrize(
     ("variables", "told"),
     [
-        ({"WATTLINE_GRAFANA_CONTACT_POINTS": "nojson"}, "contact_points"),
+        ({"WATTLINE_GRAFANA_CONTACT_POINTS": "nojson"}, "CONTACT_POINTS is no JSON"),
         ({"WATTLINE_GRAFANA_ROUTES": '[{"contact": "nobody"}]'}, "nobody"),
+        (
+            {"WATTLINE_GRAFANA_CONTACT_POINTS": '[{"name": "a", "type": "email", "settings": {"to": "s3cret"}}]'},
+            "WATTLINE_GRAFANA_CONTACT_POINTS: [0].settings: email needs 'addresses'; given: to",
+        ),
     ],
 )
 def test_the_command_names_what_is_wrong_and_no_password(

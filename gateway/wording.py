@@ -1,0 +1,16 @@
+"""How numbers of things and times are written for people, on the command line and in the console alike."""
+
+from datetime import UTC, datetime
+
+
+def counted(number: int, thing: str) -> str:
+    """A number with its noun: `1 device`, `2 devices`."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def when(at: str | datetime | None, *, seconds: bool = True) -> str:
+    """A time in UTC, marked so, to the second or the minute; '' for none."""
+    if not at:
+        return ""
+    given = datetime.fromisoformat(at) if isinstance(at, str) else at
+    return f"{given.astimezone(UTC):{'%Y-%m-%d %H:%M:%SZ' if seconds else '%Y-%m-%d %H:%MZ'}}"

@@ -1,0 +1,91 @@
+"""Settings out of the environment: what sets nothing is refused with the name that was meant, and no secret is told."""
+
+import pytest
+from click.testing import CliRunner
+
+from broker.environment import SettingsBase, read
+from broker.errors import PermanentError
+from deploy.local.settings import LocalSettings
+from device.settings import DeviceSettings
+from gateway.settings import GatewaySettings
+from grafana.settings import GrafanaSettings
+from ingestor.settings import IngestorSettings
+from ingestor.worker_settings import WorkerSettings
+from store.cli import migrate
+
+SERVICES: list[tuple[type[SettingsBase], str, str]] = [
+    (GatewaySettings, "WATTLINE_GATEWAY_BROKER_PASSWORD", "WATTLINE_GATEWAY_BROKER__PASSWORD"),
+    (IngestorSettings, "WATTLINE_INGESTOR_BROKER__PASWORD", "WATTLINE_INGESTOR_BROKER__PASSWORD"),
+    (WorkerSettings, "WATTLINE_WORKER_DATABASE__DSN", "WATTLINE_WORKER_DATABASE_DSN"),
+    (DeviceSettings, "WATTLINE_DEVICE_PORT", "WATTLINE_DEVICE_PORTS"),
+    (GrafanaSettings, "WATTLINE_GRAFANA_DB_PASSWORD", "WATTLINE_GRAFANA_DB__PASSWORD"),
+    (GrafanaSettings, "WATTLINE_GRAFANA_LIMITS_JUMP_KW", "WATTLINE_GRAFANA_LIMITS__JUMP_KW"),
+    (GrafanaSettings, "wattline_grafana_currancy", "WATTLINE_GRAFANA_CURRENCY"),
+    (LocalSettings, "WATTLINE_LOCAL_CASHE", "WATTLINE_LOCAL_CACHE"),
+]
+
+
+@pytest.mark.parametrize(("settings", "given", "meant"), SERVICES)
+def test_a_misspelt_variable_is_refused_with_the_nearest(
+    settings: type[SettingsBase], given: str, meant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every service and command alike; what the variable holds may be a secret and is not told."""
+    monkeypatch.setenv(given, "s3cret-of-the-test")
+    with pytest.raises(PermanentError) as refused:
+        read(settings)
+    assert f"{given.upper()} is not a setting; did you mean {meant}?" in str(refused.value).splitlines()
+    assert "s3cret" not in str(refused.value)
+
+
+def test_the_store_s_settings_are_known_by_name_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`wattline migrate` takes them as options; before it asks the database it says what it does not know."""
+    monkeypatch.setenv("WATTLINE_STORE_KEEP_READING", "1y")
+    monkeypatch.setenv("WATTLINE_STORE_ZONE", "Europe/Warsaw")
+    done = CliRunner().invoke(migrate, ["--dsn", "postgresql://nobody@127.0.0.1:9/none"])
+    assert done.exit_code == 1
+    assert "WATTLINE_STORE_KEEP_READING is not a setting; did you mean WATTLINE_STORE_KEEP_READINGS?" in done.output
+    assert "WATTLINE_STORE_ZONE is" not in done.output
+
+
+def test_every_wrong_variable_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unknown ones, wrong values, and places inside of JSON, a line each."""
+    monkeypatch.setenv("WATTLINE_GRAFANA_QQQ", "1")
+    monkeypatch.setenv("WATTLINE_GRAFANA_CURRENCY__X", "EUR")
+    monkeypatch.setenv("WATTLINE_GRAFANA_LIMITS__JUMP_KW", "-1")
+    monkeypatch.setenv("WATTLINE_GRAFANA_ROUTES", '[{"contact": "ops", "mach": {}}]')
+    with pytest.raises(PermanentError) as refused:
+        read(GrafanaSettings)
+    told = str(refused.value)
+    assert "WATTLINE_GRAFANA_QQQ is not a setting; unset it" in told
+    assert "WATTLINE_GRAFANA_CURRENCY__X is not a setting; did you mean WATTLINE_GRAFANA_CURRENCY?" in told
+    assert "WATTLINE_GRAFANA_LIMITS__JUMP_KW: Input should be greater than 0 (got '-1')" in told
+    assert "WATTLINE_GRAFANA_ROUTES: [0].mach: Extra inputs are not permitted" in told
+
+
+def test_no_json_is_told_by_the_variable_s_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not by the name of a class of ours, and without what stands in it."""
+    monkeypatch.setenv("WATTLINE_GRAFANA_CONTACT_POINTS", "[s3cret")
+    with pytest.raises(PermanentError, match="WATTLINE_GRAFANA_CONTACT_POINTS is no JSON") as refused:
+        read(GrafanaSettings)
+    assert "s3cret" not in str(refused.value)
+
+
+def test_what_others_set_is_no_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command's own options, other prefixes, and what Kubernetes tells of a service named wattline-gateway."""
+    for name, value in {
+        "WATTLINE_GRAFANA_URL": "http://grafana.example",
+        "WATTLINE_GRAFANA_TOKEN": "glsa",
+        "WATTLINE_GATEWAY_DATABASE_DSN": "postgresql://db",
+        "WATTLINE_GATEWAY_SERVICE_HOST": "10.0.0.1",
+        "WATTLINE_GATEWAY_SERVICE_PORT": "80",
+        "WATTLINE_GATEWAY_SERVICE_PORT_HTTP": "80",
+        "WATTLINE_GATEWAY_PORT": "tcp://10.0.0.1:80",
+        "WATTLINE_GATEWAY_PORT_80_TCP_ADDR": "10.0.0.1",
+        "WATTLINE_GATEWAYX": "1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    assert read(GrafanaSettings).currency == "EUR"
+    assert read(GatewaySettings).http_port == 8080
+    monkeypatch.setenv("WATTLINE_GATEWAY_PORT", "8080")
+    with pytest.raises(PermanentError, match="WATTLINE_GATEWAY_PORT is not a setting; did you mean"):
+        read(GatewaySettings)
