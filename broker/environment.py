@@ -31,6 +31,8 @@ class SettingsBase(BaseSettings):
 
     others: ClassVar[frozenset[str]] = frozenset()
     """Names behind the prefix that something else reads, such as an option of the command."""
+    starts_anyway: ClassVar[bool] = False
+    """Whether a variable that sets nothing is told by `unknown` only: nobody is there to mend it."""
 
     @classmethod
     def settings_customise_sources(
@@ -50,9 +52,12 @@ class _Environment(EnvSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         found = super().__call__()
-        return found | {name: value for name, value in self._rest() if name not in found}
+        if getattr(self.settings_cls, "starts_anyway", False):
+            return found
+        return found | {name: value for name, value in self.rest() if name not in found}
 
-    def _rest(self) -> Iterator[tuple[str, str | None]]:
+    def rest(self) -> Iterator[tuple[str, str | None]]:
+        """The names behind the prefix that set nothing, and their values."""
         fields, others = self.settings_cls.model_fields, getattr(self.settings_cls, "others", ())
         prefix = self.env_prefix.lower()
         for variable, value in self.env_vars.items():
@@ -83,6 +88,12 @@ def read(settings: type[S]) -> S:
         raise PermanentError(f"wrong settings:\n{_told(error, settings)}") from error
     except SettingsError as error:
         raise PermanentError(f"wrong settings:\n{error.__cause__ or error}") from error
+
+
+def unknown(settings: type[SettingsBase]) -> list[str]:
+    """Say which variables of a class's prefix set nothing, and which was meant."""
+    known = [*_names(settings), *settings.others]
+    return [_unknown(_prefix(settings), name.upper(), known) for name, _ in _Environment(settings).rest()]
 
 
 def _told(error: ValidationError, settings: type[SettingsBase]) -> str:

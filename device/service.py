@@ -9,6 +9,7 @@ from pathlib import Path
 
 import structlog
 
+from broker.environment import unknown
 from broker.errors import PermanentError
 from broker.service import Health, serve_health
 from broker.session import Session, SessionOptions
@@ -53,6 +54,8 @@ async def run(settings: DeviceSettings, stop: asyncio.Event) -> int:
     with _sole_use(settings.data_folder):
         config = Configuration(settings.data_folder / "desired.json")
         config.load()
+        for told in unknown(type(settings)):
+            log.warning("setting_unknown", reason=told)
         log.info("agent_starts", boot=boot, data_folder=str(settings.data_folder), version_in_force=config.version)
         restarts = await _kept(settings, device, boot, config, metrics, health, stop)
     return RESTART_STATUS if restarts else 0

@@ -35,6 +35,9 @@ class DeviceSettings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="WATTLINE_DEVICE_")
 
+    # software that was set back may not know a setting of the newer one, and it must not take a visit to start it
+    starts_anyway = True
+
     device_id: Name | None = None
     """Default: bound to the hardware, from its serial number or machine id."""
     data_folder: Path = Path("/var/lib/wattline")

@@ -176,13 +176,21 @@ async def test_a_reboot_without_config_service_decodes_at_once(broker: Broker, t
         assert desk.log.index((Kind.REGISTRATION, registered)) < kinds.index(Kind.READINGS)
 
 
-async def test_status_tells_online_and_offline(broker: Broker, tmp_path: Path) -> None:
-    """Retained: online after the start, offline after a stop on purpose, of the same boot."""
+async def test_status_tells_online_and_offline(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Retained: online after the start, offline after a stop on purpose, of the same boot.
+
+    A variable that its software does not know is in the log and does not keep it from starting.
+    """
     await broker.add_device("pi-1")
+    monkeypatch.setenv("WATTLINE_DEVICE_PORT", "/dev/ttyS0")
     async with Desk(broker, "pi-1") as desk:
         async with agent(settings(desk, tmp_path, "/dev/nothing-here")):
             await until(lambda: desk.of(Kind.STATUS))
             assert desk.of(Kind.STATUS)[-1]["online"] is True
+            told = capfd.readouterr().err
+            assert "WATTLINE_DEVICE_PORT is not a setting; did you mean WATTLINE_DEVICE_PORTS?" in told
         await until(lambda: desk.of(Kind.STATUS)[-1]["online"] is False)
         assert len({document["boot"] for document in desk.of(Kind.STATUS)}) == 1
 

@@ -3,7 +3,7 @@
 import pytest
 from click.testing import CliRunner
 
-from broker.environment import SettingsBase, read
+from broker.environment import SettingsBase, read, unknown
 from broker.errors import PermanentError
 from deploy.local.settings import LocalSettings
 from device.settings import DeviceSettings
@@ -17,7 +17,6 @@ SERVICES: list[tuple[type[SettingsBase], str, str]] = [
     (GatewaySettings, "WATTLINE_GATEWAY_BROKER_PASSWORD", "WATTLINE_GATEWAY_BROKER__PASSWORD"),
     (IngestorSettings, "WATTLINE_INGESTOR_BROKER__PASWORD", "WATTLINE_INGESTOR_BROKER__PASSWORD"),
     (WorkerSettings, "WATTLINE_WORKER_DATABASE__DSN", "WATTLINE_WORKER_DATABASE_DSN"),
-    (DeviceSettings, "WATTLINE_DEVICE_PORT", "WATTLINE_DEVICE_PORTS"),
     (GrafanaSettings, "WATTLINE_GRAFANA_DB_PASSWORD", "WATTLINE_GRAFANA_DB__PASSWORD"),
     (GrafanaSettings, "WATTLINE_GRAFANA_LIMITS_JUMP_KW", "WATTLINE_GRAFANA_LIMITS__JUMP_KW"),
     (GrafanaSettings, "wattline_grafana_currancy", "WATTLINE_GRAFANA_CURRENCY"),
@@ -35,6 +34,16 @@ def test_a_misspelt_variable_is_refused_with_the_nearest(
         read(settings)
     assert f"{given.upper()} is not a setting; did you mean {meant}?" in str(refused.value).splitlines()
     assert "s3cret" not in str(refused.value)
+
+
+def test_a_device_starts_with_a_setting_that_its_software_does_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is for the log: a Pi in the field can't wait for somebody to mend its environment."""
+    monkeypatch.setenv("WATTLINE_DEVICE_PORT", "/dev/ttyS0")
+    assert read(DeviceSettings).ports == ()
+    assert unknown(DeviceSettings) == ["WATTLINE_DEVICE_PORT is not a setting; did you mean WATTLINE_DEVICE_PORTS?"]
+    monkeypatch.setenv("WATTLINE_DEVICE_HTTP_PORT", "none")
+    with pytest.raises(PermanentError, match="WATTLINE_DEVICE_HTTP_PORT"):
+        read(DeviceSettings)
 
 
 def test_the_store_s_settings_are_known_by_name_too(monkeypatch: pytest.MonkeyPatch) -> None:
