@@ -156,7 +156,7 @@ class Fleet:
             one = await self.rollout(version)
             return one if (one["figures"].get("verdict") if name == "verdict" else one[name]) == what else None
 
-        return dict(await until(found, f"the canary is {what}", 40))
+        return dict(await until(found, f"the canary is {what}"))
 
 
 def settings(broker: Broker, database: Database, /, **changes: Any) -> GatewaySettings:
