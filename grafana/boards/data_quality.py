@@ -52,7 +52,7 @@ def _devices() -> Part:
     )
     gaps = Frame(
         "Gaps",
-        "The longest hundred in the range, against each meter's own cadence.",
+        "The hundred that miss most in the range, by each meter's own cadence; from and until are of the whole gap.",
         14,
         9,
         "No gaps: every reading is there",

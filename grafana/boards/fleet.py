@@ -2,7 +2,7 @@
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from grafana.boards.base import DEVICE, METER, ONLINE, Part, dashboard, devices, meters, source
+from grafana.boards.base import DEVICE, METER, ONLINE, Part, constant, dashboard, devices, meters, source
 from grafana.panels import NONE_IS_GOOD, Field, Frame, bars, lines, number, ranking, rows
 from grafana.settings import GrafanaSettings
 
@@ -18,24 +18,32 @@ def board(settings: GrafanaSettings) -> Dashboard:
         "fleet",
         "Wattline fleet",
         "All devices and meters: who is there, what they draw, who needs a look. A click on a meter opens it.",
-        (_now(), _energy(), _attention(), _everyone()),
+        (_now(settings), _energy(), _attention(settings), _everyone()),
         source(settings),
         devices(),
         meters(),
+        constant("silent_min", "Minutes until a meter is silent", str(settings.limits.meter_silent_min)),
         since="now-24h",
         refresh="30s",
         marks=("changes", "swaps", "events"),
     )
 
 
-def _now() -> Part:
+def _silence(settings: GrafanaSettings) -> str:
+    return (
+        f"Meters in place that have given nothing for {settings.limits.meter_silent_min} minutes and for three times "
+        "their own distance of readings, those behind other meters too"
+    )
+
+
+def _now(settings: GrafanaSettings) -> Part:
     kw, kwh = Field(unit="kwatt", decimals=1), Field(unit="kwatth", decimals=1)
     offline = Field("Offline", steps=((None, "green"), (1, "red")))
     attention = tuple(Field(name, steps=NONE_IS_GOOD) for name in ("Silent meters", "Unknown products", "Quarantined"))
     about_devices = "Online by their last will; registered since local midnight, again or for the first time."
     about_attention = (
-        "Meters in place without a reading for 15 minutes; meters that no spec of their own reads; frames and payloads "
-        "that went to quarantine in the range."
+        f"{_silence(settings)}; meters that no spec of their own reads; frames and payloads that went to quarantine in "
+        "the range."
     )
     return "", (
         number(Frame("Devices", about_devices, 7, 4), "fleet_devices", Field(), offline),
@@ -59,7 +67,7 @@ def _energy() -> Part:
     return "Energy", (history, bars(days, "fleet_days", Field(unit="kwatth", decimals=1), interval="1d", stacked=False))
 
 
-def _attention() -> Part:
+def _attention(settings: GrafanaSettings) -> Part:
     gaps = Frame(
         "Worst gaps",
         "Readings missing in the last 24 hours against each meter's own cadence.",
@@ -72,7 +80,15 @@ def _attention() -> Part:
                     "Every meter has its spec")  # fmt: skip
     yes_no = Field("Open", texts=(("0", "over", "green"), ("1", "still open", "red")))
     last = Field("Last frame", unit="dateTimeFromNow")
+    silence = f"{_silence(settings)}. The rule Meter silent tells of those whose device is online."
+    silent = Frame("Silent meters", silence, 24, 7, "Every meter is heard")
+    times = (
+        Field("Last heard", "dateTimeAsIso", empty="never"),
+        Field("Silent for", "s"),
+        Field("Usually every", "s", empty="unknown"),
+    )
     return "Who needs a look", (
+        rows(silent, "fleet_silent", METER, DEVICE, *times, Field("Online", texts=ONLINE)),
         rows(gaps, "fleet_gaps", METER, DEVICE, Field("Missing", steps=((None, "orange"), (100, "red"))), yes_no),
         ranking(top, "fleet_top", Field(unit="kwatth", decimals=1)),
         rows(unknown, "fleet_unknown", DEVICE, last),

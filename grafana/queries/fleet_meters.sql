@@ -8,5 +8,5 @@ LEFT JOIN (
 LEFT JOIN (
 {meter_now}
 ) n ON n.meter = o.meter
-WHERE o.meter IN (${meter:sqlstring}) AND o.removed_at IS NULL
+WHERE (o.meter IN (${meter:sqlstring}) OR o.parent IN (${meter:sqlstring})) AND o.removed_at IS NULL
 ORDER BY o.device, o.meter
