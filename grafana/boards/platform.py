@@ -61,9 +61,13 @@ def _ingest() -> Part:
         "which is the ingestor's queue. What waits in the broker shows as latency."
     )
     latency = Frame("Latency and queue", waits, 12, 9)
-    batches = Frame("Batches", "What one transaction of an ingestor held in the last hour.", 12, 9, span="1h")
-    about = "From the first row of a transaction to its last, in the last hour."
-    writing = Frame("Time to write a batch", about, 12, 9, span="1h")
+    held = "Messages and values that one transaction of an ingestor held, means and the most values, in the last hour."
+    batches = Frame("Batches", held, 12, 9, "No batch in the last hour", "1h")
+    took = (
+        "From asking for a connection to the answer to the commit, in the last hour: what the metric "
+        "wattline_ingestor_commit_seconds has. A batch shows once the next one is stored."
+    )
+    writing = Frame("Time to write and commit a batch", took, 12, 9, "No batch in the last hour", "1h")
     return "Ingestor", (
         lines(rate, "platform_rate", Field(unit="suffix: /s", decimals=1), interval="5m"),
         lines(latency, "platform_latency", Field(unit="s", decimals=2), interval="5m"),

@@ -9,19 +9,22 @@ LEFT JOIN device d ON d.id = e.device_id
 LEFT JOIN meter m ON m.id = e.meter_id;
 COMMENT ON VIEW ledger IS 'Every delivery of a message with its device and meter. Always give a range of received_at.';
 
--- A batch is one transaction, which PostgreSQL notes in every row. Rows of a compressed chunk have lost that, and xids come
--- round again: hence never more than the last day.
-CREATE FUNCTION ingest_batch_between(since timestamptz, until timestamptz)
-RETURNS TABLE (stored_at timestamptz, messages bigint, rows bigint, write_s double precision)
-LANGUAGE sql STABLE SECURITY DEFINER
-BEGIN ATOMIC
-    SELECT max(e.stored_at), count(*), sum(e.rows)::bigint,
-           extract(epoch FROM max(e.stored_at) - min(e.stored_at))::double precision
-    FROM message e
-    WHERE e.received_at >= greatest(since, now() - INTERVAL '1 day') AND e.received_at < until
-    GROUP BY e.xmin;
-END;
-COMMENT ON FUNCTION ingest_batch_between IS 'The ingestors'' transactions of the last day at most: messages, values and the time that writing took.';
+-- How long a commit took is known when it is done: the ingestor enters each batch with the next one.
+CREATE TABLE ingest_batch (
+    at       timestamptz NOT NULL,
+    commit_s double precision NOT NULL,
+    messages integer NOT NULL,
+    rows     integer NOT NULL,
+    ingestor text NOT NULL
+);
+SELECT create_hypertable('ingest_batch', by_range('at', INTERVAL '1 day'), create_default_indexes => false);
+CREATE UNIQUE INDEX ingest_batch_at_ingestor ON ingest_batch (at, ingestor);
+COMMENT ON TABLE ingest_batch IS 'The ingestors'' transactions of the last week: messages and values, and what writing and commit took.';
+COMMENT ON COLUMN ingest_batch.at IS 'When it was committed, by the ingestor''s clock.';
+
+CREATE VIEW batch_log AS
+SELECT at, ingestor, messages, rows, commit_s FROM ingest_batch;
+COMMENT ON VIEW batch_log IS 'What each transaction of an ingestor held, and what it took to write and commit it.';
 
 CREATE VIEW energy_series AS
 SELECT s.id AS series_id, s.meter_id, m.key AS meter, m.device_id, d.name AS device, s.obis,
@@ -87,7 +90,6 @@ CROSS JOIN LATERAL (
 ) c;
 COMMENT ON VIEW parameter_change IS 'Every desired version of every device, with its author and what it changed; the first one changes nothing.';
 
-GRANT SELECT ON ledger, energy_series, parameter_state, parameter_refusal, parameter_change
+GRANT SELECT ON ledger, batch_log, energy_series, parameter_state, parameter_refusal, parameter_change
     TO wattline_gateway, wattline_grafana;
-REVOKE EXECUTE ON FUNCTION ingest_batch_between FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION ingest_batch_between TO wattline_gateway, wattline_grafana;
+GRANT INSERT, SELECT ON ingest_batch TO wattline_ingestor;

@@ -184,6 +184,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     oldest timestamptz := now() - store_keep('messages');
 BEGIN
+    PERFORM drop_chunks('ingest_batch', older_than => INTERVAL '7 days');
     IF oldest IS NULL THEN
         RETURN;
     END IF;
@@ -192,7 +193,7 @@ BEGIN
     DELETE FROM ledger_boot WHERE heard_at < oldest;
 END
 $$;
-COMMENT ON FUNCTION ledger_prune IS 'Forgets what is older than the ledger itself is kept.';
+COMMENT ON FUNCTION ledger_prune IS 'Forgets what is older than the ledger itself is kept, and batches after a week.';
 
 CREATE VIEW ledger_summary AS
 SELECT m.bucket, d.name AS device, m.deliveries, m.rows, m.repeated, m.late, m.timed, m.delay_s, m.delay_max_s, m.wait_s, m.wait_max_s,

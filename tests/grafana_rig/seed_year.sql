@@ -73,6 +73,10 @@ UNION ALL
 SELECT now() - INTERVAL '20 seconds', now() - INTERVAL '19 seconds', now() - INTERVAL '1600 seconds', 20,
        (SELECT id FROM device WHERE name = 'd1'), (SELECT id FROM meter WHERE key = 'LGZ:total'), 4, 1, 'boot-1';
 
+-- The same in two batches of two ingestors, as these enter them.
+INSERT INTO ingest_batch (at, commit_s, messages, rows, ingestor)
+VALUES (now() - INTERVAL '5 minutes', 0.01, 100, 400, 'a'), (now() - INTERVAL '5 minutes', 0.03, 80, 320, 'b');
+
 INSERT INTO frame (received_at, device_id, topic, kind, reason, data, delivery)
 SELECT now() - INTERVAL '5 minutes', (SELECT id FROM device WHERE name = 'd2'), 't', 'frame', 'no_spec', 'x', gen_random_uuid()
 FROM generate_series(1, 30);

@@ -96,7 +96,10 @@ async def test_it_adds_up_whatever_comes_in_whatever_order(each_edition: Databas
 
 
 async def forgets(opened: Any, found: list[tuple[Any, ...]]) -> None:
-    """Older than the ledger is kept, sums, holes and boots go; the rest stays."""
+    """Older than the ledger is kept, sums, holes and boots go, and batches after a week; the rest stays."""
+    await opened.execute(
+        "INSERT INTO ingest_batch SELECT now() - age, 1, 1, 1, 'i' FROM unnest('{1 hour,9 days}'::interval[]) age"
+    )
     old = datetime.now(UTC) - timedelta(days=120)
     await store(opened, (old, 1, 1, "old"), (old, 5, 1, "old"))
     assert (await fold(opened)).deliveries == 2
@@ -104,6 +107,7 @@ async def forgets(opened: Any, found: list[tuple[Any, ...]]) -> None:
     await prune(opened)
     assert await summary(opened, old - timedelta(hours=1)) == found
     assert await opened.fetchval("SELECT count(*) FROM ledger_boot WHERE boot = 'old'") == 0
+    assert await opened.fetchval("SELECT count(*) FROM batch_log") == 1
 
 
 async def test_in_their_order_late_ones_are_the_ledger_s_too(database: Database) -> None:
