@@ -96,13 +96,17 @@ def _attention(settings: GrafanaSettings) -> Part:
 
 
 def _everyone() -> Part:
-    about = "All meters now in place. " + _TODAY
+    about = (
+        "All meters now in place, those behind others too. Registers of import and export are the total, or the sum of "
+        "the tariffs where a meter has none. " + _TODAY
+    )
     columns = (
         METER,
         DEVICE,
         Field("Power now", "kwatt", 3),
         Field("Energy today", "kwatth", 2),
         Field("Register", "kwatth", 1),
+        Field("Export register", "kwatth", 1),
         Field("Last reading", "dateTimeFromNow"),
         Field("Device seen", "dateTimeFromNow"),
         Field("Online", texts=ONLINE),

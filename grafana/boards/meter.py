@@ -35,7 +35,10 @@ def _now() -> Part:
         Field("Age of last reading", "s", 0, ((None, "green"), (900, "orange"), (3600, "red"))),
         Field("Device", texts=ONLINE),
     )
-    about = "The newest values that the meter gave, and whether its device is connected."
+    about = (
+        "The newest values that the meter gave, however old, and whether its device is connected. A meter without a "
+        "total register stands at the sum of its tariffs, which are below."
+    )
     energy = "Import by local day, from the registers."
     return "", (
         number(Frame("Now", about, 16, 4), "meter_state", Field(), *columns),
@@ -67,8 +70,8 @@ def _energy() -> Part:
 def _cost(settings: GrafanaSettings) -> Part:
     money = f"currency:{settings.currency}"
     about = (
-        "Energy of each tariff register by its price a kWh (setting WATTLINE_GRAFANA_PRICES); the total register "
-        "where the meter has no tariffs. The last 31 local days."
+        "Energy of each tariff register by its price a kWh (setting WATTLINE_GRAFANA_PRICES), or the total register's "
+        "price where it has none; the total register where the meter has no tariffs. The last 31 local days."
     )
     columns = (
         Field("Energy", "kwatth", 2),

@@ -26,6 +26,30 @@ CREATE VIEW batch_log AS
 SELECT at, ingestor, messages, rows, commit_s FROM ingest_batch;
 COMMENT ON VIEW batch_log IS 'What each transaction of an ingestor held, and what it took to write and commit it.';
 
+-- A meter without a total register stands at the sum of its tariffs. As decimals, so that the sum has no dust.
+CREATE OR REPLACE VIEW meter_overview AS
+SELECT m.id AS meter_id, m.key AS meter, d.name AS device, p.key AS parent, m.manufacturer, m.product, m.serial,
+       m.firmware, m.protocol, m.port, m.spec, m.installed_at, m.removed_at, d.online, d.last_seen_at,
+       l.last_reading_at, l.series, coalesce(l.import_kwh, l.import_tariffs_kwh) AS import_kwh,
+       coalesce(l.export_kwh, l.export_tariffs_kwh) AS export_kwh, coalesce(l.net_kw, l.import_kw - coalesce(l.export_kw, 0)) AS power_kw
+FROM meter m
+LEFT JOIN device d ON d.id = m.device_id
+LEFT JOIN meter p ON p.id = m.parent_id
+LEFT JOIN (
+    SELECT meter_id, max(time) AS last_reading_at, count(*) AS series,
+           max(value) FILTER (WHERE obis = '1-0:1.8.0' AND unit = 'kWh') AS import_kwh,
+           max(value) FILTER (WHERE obis = '1-0:2.8.0' AND unit = 'kWh') AS export_kwh,
+           sum(value::numeric) FILTER (WHERE obis ~ '^1-0:1\.8\.[1-9]$' AND unit = 'kWh')::double precision AS import_tariffs_kwh,
+           sum(value::numeric) FILTER (WHERE obis ~ '^1-0:2\.8\.[1-9]$' AND unit = 'kWh')::double precision AS export_tariffs_kwh,
+           max(value) FILTER (WHERE obis = '1-0:16.7.0' AND unit = 'kW') AS net_kw,
+           max(value) FILTER (WHERE obis = '1-0:1.7.0' AND unit = 'kW') AS import_kw,
+           max(value) FILTER (WHERE obis = '1-0:2.7.0' AND unit = 'kW') AS export_kw
+    FROM latest_reading
+    GROUP BY meter_id
+) l ON l.meter_id = m.id;
+COMMENT ON VIEW meter_overview IS
+    'Each meter with its device, product, newest registers (the total, else the sum of the tariffs) and power; import less export in kW.';
+
 CREATE VIEW energy_series AS
 SELECT s.id AS series_id, s.meter_id, m.key AS meter, m.device_id, d.name AS device, s.obis,
        CASE substr(s.obis, 5, 1) WHEN '1' THEN 'import' ELSE 'export' END AS direction,

@@ -10,7 +10,7 @@ from grafana.build import dashboards, plain
 from grafana.rules import rules
 from grafana.settings import GrafanaSettings
 from tests.grafana_rig.macros import Context
-from tests.grafana_rig.year import DEVICES, METERS, SILENT, TARIFFS, TOTAL, Year, connected, rows
+from tests.grafana_rig.year import DEVICES, METERS, QUARTER, SILENT, TARIFFS, TOTAL, Year, connected, rows
 from tests.servers import Database
 
 SETTINGS = GrafanaSettings.model_construct()
@@ -317,10 +317,14 @@ async def test_commands_and_jobs(year: Year) -> None:
 async def test_swaps_and_points(year: Year) -> None:
     """A swap with the registers of both meters; each point with who stands there, on the meter's own board too."""
     (swap,) = await ask(year, "wattline-data-quality", "Swapped meters")
-    swap.pop("Swapped")
+    # the old meter's last quarter-hour before it and the new one's first after it, as their registers stood
+    before = datetime.fromtimestamp(swap.pop("Swapped").timestamp() // 900 * 900, UTC)
+    t1, t2 = (base + year.energy(year.first, before, TARIFFS, tariff) for tariff, base in ((1, 500), (2, 300)))
+    total = 1000 + year.energy(year.first, before + QUARTER)
     assert swap == {
         "Device": "d1", "Point": "kitchen", "Old meter": TARIFFS, "New meter": TOTAL,
-        "Closing registers": "1-0:1.8.1 512.5 kWh, 1-0:1.8.2 301.25 kWh", "Opening registers": "1-0:1.8.0 1000 kWh",
+        "Closing registers": f"1-0:1.8.1 {t1:.12g} kWh, 1-0:1.8.2 {t2:.12g} kWh",
+        "Opening registers": f"1-0:1.8.0 {total:.12g} kWh, 1-0:2.8.0 7 kWh",
     }  # fmt: skip
     points = {row["Point"]: row for row in await ask(year, "wattline-data-quality", "Points of delivery")}
     assert {name: (row["Meter"], row["Before it"]) for name, row in points.items()} == {
