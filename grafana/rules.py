@@ -67,7 +67,7 @@ def alerts(settings: GrafanaSettings) -> tuple[Alert, ...]:
               "Its last will came and it has not been back. Look at its power and network; its outbox keeps readings.",
               "fleet"),
         Alert("meter_silent", "Meter silent", limits.meter_silent_min, "2m", "warning",
-              f"{meter} has given no reading for {value} min, thrice its usual time, though {device} is online",
+              f"{meter} has given nothing for {value} min and three usual times, though {device} is online",
               "Look at the cable and the optical head, and at the device's events for port_lost or decode_failing.",
               "fleet"),
         Alert("meter_gap", "Readings missing", limits.gap_readings - 1, "5m", "warning",

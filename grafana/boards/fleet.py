@@ -63,24 +63,31 @@ def _energy() -> Part:
         interval="15m",
     )
     history.build().max_data_points = 200
-    days = Frame("Energy by day", "Import and export of the last 14 local days.", 8, 9, span="14d")
+    about_days = "Import and export of the last 14 local days."
+    days = Frame("Energy by day", about_days, 8, 9, "No register in these days", "14d")
     return "Energy", (history, bars(days, "fleet_days", Field(unit="kwatth", decimals=1), interval="1d", stacked=False))
 
 
 def _attention(settings: GrafanaSettings) -> Part:
     gaps = Frame(
         "Worst gaps",
-        "Readings missing in the last 24 hours against each meter's own cadence.",
+        "The twenty meters that miss most readings of the last 24 hours, against each meter's own cadence.",
         8,
         9,
-        "No gaps: every reading is there",
+        "No gap of a meter whose cadence is known",
     )
-    top = Frame("Largest consumers today", _TODAY, 8, 9, "No register yet")
-    unknown = Frame("Unknown products", "Meters that wait for a spec of their own, with their raw frames.", 8, 9,
-                    "Every meter has its spec")  # fmt: skip
+    top = Frame("Largest consumers today", "The ten largest. " + _TODAY, 8, 9, "No register yet")
+    about_unknown = (
+        "Meters that wait for a spec of their own, removed ones too, with the raw frames that are kept of them; those "
+        "with most frames first, at most a hundred."
+    )
+    unknown = Frame("Unknown products", about_unknown, 8, 9, "Every meter has its spec")
     yes_no = Field("Open", texts=(("0", "over", "green"), ("1", "still open", "red")))
     last = Field("Last frame", unit="dateTimeFromNow")
-    silence = f"{_silence(settings)}. The rule Meter silent tells of those whose device is online."
+    silence = (
+        f"{_silence(settings)}; those silent longest first, at most a hundred. The rule Meter silent tells of those "
+        "whose device is online."
+    )
     silent = Frame("Silent meters", silence, 24, 7, "Every meter is heard")
     times = (
         Field("Last heard", "dateTimeAsIso", empty="never"),
@@ -91,7 +98,7 @@ def _attention(settings: GrafanaSettings) -> Part:
         rows(silent, "fleet_silent", METER, DEVICE, *times, Field("Online", texts=ONLINE)),
         rows(gaps, "fleet_gaps", METER, DEVICE, Field("Missing", steps=((None, "orange"), (100, "red"))), yes_no),
         ranking(top, "fleet_top", Field(unit="kwatth", decimals=1)),
-        rows(unknown, "fleet_unknown", DEVICE, last),
+        rows(unknown, "fleet_unknown", DEVICE, METER, last),
     )
 
 
@@ -116,7 +123,7 @@ def _everyone() -> Part:
         "The newest hundred frames and payloads kept undecoded in the range.",
         24,
         8,
-        "Quarantine is empty",
+        "Nothing went to quarantine in this range",
     )
     return "All meters", (
         rows(Frame("Meters", about, 24, 12, "No meter has registered yet"), "fleet_meters", *columns),

@@ -41,8 +41,8 @@ def _now() -> Part:
     )
     energy = "Import by local day, from the registers."
     return "", (
-        number(Frame("Now", about, 16, 4), "meter_state", Field(), *columns),
-        number(Frame("Import", energy, 8, 4), "meter_energy", Field(unit="kwatth", decimals=2)),
+        number(Frame("Newest values", about, 16, 4, "No such meter"), "meter_state", Field(), *columns),
+        number(Frame("Import", energy, 8, 4, "No import register"), "meter_energy", Field(unit="kwatth", decimals=2)),
     )
 
 
@@ -59,8 +59,16 @@ def _power(settings: GrafanaSettings) -> Part:
 
 
 def _energy() -> Part:
-    compared = Frame("Today, yesterday, last week", "Import by local hour; last week is the same weekday.", 12, 9)
-    days = Frame("Energy by day", "Import and export of the last 31 local days.", 12, 9, span="31d")
+    compared = Frame(
+        "Today, yesterday, last week",
+        "Import by local hour; last week is the same weekday.",
+        12,
+        9,
+        "No import register in these days",
+    )
+    days = Frame(
+        "Energy by day", "Import and export of the last 31 local days.", 12, 9, "No register in these days", "31d"
+    )
     return "Energy", (
         categories(compared, "meter_compared", "Hour", Field(unit="kwatth", decimals=2)),
         bars(days, "meter_days", Field(unit="kwatth", decimals=1), interval="1d", stacked=False),
@@ -79,7 +87,7 @@ def _cost(settings: GrafanaSettings) -> Part:
         Field("Cost", money, 2),
     )
     by_day = Frame("Cost by day and tariff", about, 14, 8, "No energy, or no price for its registers", "31d")
-    by_tariff = Frame("Cost by tariff", about, 10, 8, span="31d")
+    by_tariff = Frame("Cost by tariff", about, 10, 8, "No energy in these days", "31d")
     return "Cost", (
         bars(by_day, "meter_cost_days", Field(unit=money, decimals=2), interval="1d"),
         rows(by_tariff, "meter_cost", *columns),
@@ -90,7 +98,7 @@ def _details() -> Part:
     registers = Frame(
         "Registers and values", "The newest value of everything this meter gives.", 12, 10, "No reading yet"
     )
-    events = Frame("Events", "Of this meter and its device, in the range.", 12, 10)
+    events = Frame("Events", "Of this meter and its device, the newest hundred of the range.", 12, 10)
     about = "Where it stands or stood last, since when, and which meter was there before."
     points = Frame("Point of delivery", about, 24, 4, "It stands at no point")
     severity = Field(

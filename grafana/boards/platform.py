@@ -57,8 +57,8 @@ def _now(settings: GrafanaSettings) -> Part:
 def _ingest() -> Part:
     rate = Frame("Ingest rate", "Messages and values a second over five minutes or more, repeats included.", 12, 9)
     waits = (
-        "From reading to table, which holds the device's own gathering; and the wait between receipt and commit, "
-        "which is the ingestor's queue. What waits in the broker shows as latency."
+        "From reading to table, which holds the device's own gathering; and the wait from receipt to the row's "
+        "writing, shortly before the commit, which is the ingestor's queue. What waits in the broker shows as latency."
     )
     latency = Frame("Latency and queue", waits, 12, 9)
     held = "Messages and values that one transaction of an ingestor held, means and the most values, in the last hour."
@@ -80,19 +80,21 @@ def _store() -> Part:
     tables = Frame("Tables", "Chunks and bytes of each hypertable; only the Community edition compresses.", 12, 9)
     outboxes = Frame(
         "Outboxes in trouble",
-        "Devices whose outbox came near its limit, thinned, dropped or could not write.",
+        "Devices whose outbox came near its limit, thinned, dropped, could not write or was damaged, in the range.",
         12,
         9,
-        "Every outbox has room",
+        "No outbox complained in this range",
     )
     jobs = Frame(
         "Kept frames decoded again",
-        "Jobs that make history of raw frames: those under way, and those that ended in the range.",
+        "Jobs that make history of raw frames: those under way, and those that ended in the range; the newest hundred.",
         24,
         7,
         "No job in this range",
     )
-    services = Frame("What the services noted", "Events of ingestor and gateway in the range.", 24, 8)
+    services = Frame(
+        "What the services noted", "The newest hundred events of ingestor and gateway in the range.", 24, 8
+    )
     sizes = (
         Field("Size", "bytes", 1),
         *(Field(f"{when} compression", "bytes", 1) for when in ("Before", "After")),

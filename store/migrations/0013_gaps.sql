@@ -41,14 +41,15 @@ CREATE FUNCTION mean_step_s(first_at timestamptz, last_at timestamptz, readings 
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN readings > 1 THEN date_part('epoch', last_at - first_at) / (readings - 1) ELSE date_part('epoch', first_at - before_at) END;
 
--- A meter behind another one reads at a pace of its own, of which device and spec know nothing.
+-- A meter behind another one reads at a pace of its own, of which device and spec know nothing; and which one that is only a
+-- registration tells, with the port.
 CREATE VIEW meter_stated_cadence AS
 SELECT m.id AS meter_id, greatest((t.effective ->> 'reading_interval_s')::double precision,
                                   (s.document #>> '{link,interval_s}')::double precision) AS cadence_s
 FROM meter m
 LEFT JOIN reported t ON t.device_id = m.device_id
 LEFT JOIN spec s ON s.name || '@' || s.version = m.spec
-WHERE m.parent_id IS NULL;
+WHERE m.parent_id IS NULL AND m.port IS NOT NULL;
 COMMENT ON VIEW meter_stated_cadence IS 'How often a main meter is to read, as device and spec have it: what holds until its own readings tell.';
 
 CREATE FUNCTION meter_gap_between(since timestamptz, until timestamptz)

@@ -80,12 +80,12 @@ CROSS JOIN LATERAL (
 COMMENT ON VIEW parameter_state IS 'Each parameter of each device as desired and as the device says it holds.';
 
 CREATE VIEW parameter_refusal AS
-SELECT d.name AS device, r.version, r.at, x.reason ->> 'field' AS field, x.reason ->> 'reason' AS reason
+SELECT d.name AS device, r.version, r.at, x.reason ->> 'field' AS field, x.reason ->> 'reason' AS reason, r.state
 FROM reported r
 JOIN device d ON d.id = r.device_id
 CROSS JOIN LATERAL jsonb_array_elements(r.reasons) AS x(reason)
-WHERE r.state = 'refused';
-COMMENT ON VIEW parameter_refusal IS 'Why devices refused the desired version that they last saw.';
+WHERE r.state IN ('refused', 'reverted');
+COMMENT ON VIEW parameter_refusal IS 'Why devices refused the desired version that they last saw, or went back from it.';
 
 CREATE VIEW parameter_change AS
 SELECT h.published_at AS at, d.name AS device, h.version, h.author, coalesce(c.changes, '{}') AS changes

@@ -266,11 +266,11 @@ async def test_the_ledger_tells_lost_repeated_and_late(year: Year) -> None:
 async def test_desired_against_reported(year: Year) -> None:
     """Who is in step, behind or refusing, which values differ, and why one was refused."""
     (numbers,) = await ask(year, "wattline-parameters", "Devices")
-    assert numbers == {"In step": 1, "Behind": 1, "Refused": 0, "Without any": 1}
+    assert numbers == {"In step": 1, "Behind": 1, "Refused": 0, "Reverted": 0, "Without any": 1}
     (differs,) = await ask(year, "wattline-parameters", "Desired against reported")
     assert [differs[name] for name in ("Device", "Parameter", "Desired", "Reported")] == [
         "d2", "reading_interval_s", "60", "10"]  # fmt: skip
-    (refused,) = await ask(year, "wattline-parameters", "Refusals")
+    (refused,) = await ask(year, "wattline-parameters", "Refused and reverted")
     assert (refused["Field"], refused["Reason"]) == ("reading_interval_s", "too short for this meter")
     history = await ask(year, "wattline-parameters", "History")
     assert [(row["Version"], row["Author"]) for row in history if row["Device"] == "d1"] == [(2, "anna"), (1, "system")]

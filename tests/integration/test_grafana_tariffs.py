@@ -51,7 +51,7 @@ async def test_tariffs_stand_for_the_total(each_edition: Database) -> None:
 
     for meter in (ONLY, BOTH):
         stands = pytest.approx(300.3 + 0.3 * steps), pytest.approx(15 + 0.125 * steps)
-        (now_at,) = await shown("meter", "Now", meter)
+        (now_at,) = await shown("meter", "Newest values", meter)
         assert (now_at["Import register"], now_at["Export register"]) == stands
         (of_fleet,) = [row for row in await shown("fleet", "Meters", meter) if row["Meter"] == meter]
         assert (of_fleet["Register"], of_fleet["Export register"]) == stands
