@@ -2,7 +2,7 @@
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from grafana.boards.base import DEVICE, METER, ONLINE, Part, constant, dashboard, devices, meters, source
+from grafana.boards.base import DEVICE, METER, ONLINE, Part, dashboard, devices, meters, silent_after, source
 from grafana.panels import NONE_IS_GOOD, Field, Frame, bars, lines, number, ranking, rows
 from grafana.settings import GrafanaSettings
 
@@ -22,7 +22,7 @@ def board(settings: GrafanaSettings) -> Dashboard:
         source(settings),
         devices(),
         meters(),
-        constant("silent_min", "Minutes until a meter is silent", str(settings.limits.meter_silent_min)),
+        silent_after(settings),
         since="now-24h",
         refresh="30s",
         marks=("changes", "swaps", "events"),

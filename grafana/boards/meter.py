@@ -4,7 +4,18 @@ import json
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from grafana.boards.base import DEVICE, METER, ONLINE, Part, constant, dashboard, devices, one_meter, source
+from grafana.boards.base import (
+    DEVICE,
+    METER,
+    ONLINE,
+    Part,
+    constant,
+    dashboard,
+    devices,
+    one_meter,
+    silent_after,
+    source,
+)
 from grafana.panels import Field, Frame, bars, categories, lines, number, rows
 from grafana.settings import GrafanaSettings
 
@@ -20,6 +31,7 @@ def board(settings: GrafanaSettings) -> Dashboard:
         source(settings),
         devices(),
         one_meter(),
+        silent_after(settings),
         constant("prices", "Prices of a kWh by register", prices),
         since="now-24h",
         refresh="30s",
@@ -32,12 +44,14 @@ def _now() -> Part:
         Field("Power", "kwatt", 3),
         Field("Import register", "kwatth", 1),
         Field("Export register", "kwatth", 1),
-        Field("Age of last reading", "s", 0, ((None, "green"), (900, "orange"), (3600, "red"))),
+        Field("Age of last reading", "s", 0, empty="never read"),
+        Field("Readings", texts=(("0", "silent", "red"), ("1", "coming", "green"), ("2", "removed", "blue"))),
         Field("Device", texts=ONLINE),
     )
     about = (
-        "The newest values that the meter gave, however old, and whether its device is connected. A meter without a "
-        "total register stands at the sum of its tariffs, which are below."
+        "The newest values that the meter gave, however old; whether it is silent by its own distance of readings (see "
+        "Wattline fleet); and whether its device is connected. A meter without a total register stands at the sum of "
+        "its tariffs, which are below."
     )
     energy = "Import by local day, from the registers."
     return "", (

@@ -277,6 +277,29 @@ async def test_desired_against_reported(year: Year) -> None:
     assert [row["Changes"] for row in history if row["Version"] == 1] == ["", ""]
 
 
+async def test_what_went_back_and_what_recovered(database: Database) -> None:
+    """A configuration that a device took back is counted with its reason; an outbox that recovered is no trouble."""
+    async with connected(database) as opened:
+        await opened.execute(
+            "INSERT INTO device (name, online) VALUES ('d1', true), ('d2', true);"
+            "INSERT INTO desired (device_id, version, hash, document, author) VALUES (1, 2, 'h', '{}', 'anna');"
+            "INSERT INTO reported (device_id, version, state, reasons, effective, boot, at) VALUES"
+            """ (1, 2, 'reverted', '[{"field": "port", "reason": "no readings"}]', '{}', 'b', now());"""
+            "INSERT INTO event (received_at, at, device_id, source, event, severity) VALUES"
+            " (now(), now(), 1, 'device', 'outbox_disk_recovered', 'info'),"
+            " (now(), now(), 2, 'device', 'outbox_disk_error', 'error')"
+        )
+    now = datetime.now(UTC)
+    here = Year(database, "apache", None, now, now)  # type: ignore[arg-type]
+    board = "wattline-parameters"
+    chosen = choices(BOARDS[board]) | {"device": ["d1", "d2"]}
+    (numbers,) = await ask(here, board, "Devices", chosen=chosen)
+    assert numbers == {"In step": 0, "Behind": 0, "Refused": 0, "Reverted": 1, "Without any": 1}
+    (why,) = await ask(here, board, "Refused and reverted", chosen=chosen)
+    assert (why["Device"], why["State"], why["Field"], why["Reason"]) == ("d1", "reverted", "port", "no readings")
+    assert [row["Device"] for row in await ask(here, "wattline-platform", "Outboxes in trouble")] == ["d2"]
+
+
 async def test_what_goes_step_by_step(year: Year) -> None:
     """A staged change and a canary that are open show where they stand, however old; what ended long ago does not."""
     (stage,) = await ask(year, "wattline-parameters", "Staged changes of parameters")
