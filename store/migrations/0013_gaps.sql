@@ -1,5 +1,18 @@
 -- Where each meter's readings are missing, and which meters are silent, both against how often a meter usually reads.
 
+-- The distance of the readings in an interval, or from the one before to its only one.
+CREATE FUNCTION mean_step_s(first_at timestamptz, last_at timestamptz, readings bigint, before_at timestamptz) RETURNS double precision
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN readings > 1 THEN date_part('epoch', last_at - first_at) / (readings - 1) ELSE date_part('epoch', first_at - before_at) END;
+
+-- What readings are lost makes a mean longer, by little where they are few: the shortest of those about the median, less a tenth
+-- of them, is what the line gives when it is whole, also where most intervals lack some.
+CREATE FUNCTION usual_step_s(steps double precision[]) RETURNS double precision LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT percentile_cont(0.1) WITHIN GROUP (ORDER BY s)
+    FROM unnest(steps) s
+    WHERE s >= 0.9 * (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY m) FROM unnest(steps) m)
+$$;
+
 -- Null until three distances between readings are known: two readings of a new meter say nothing yet. By the quarter-hours
 -- of the last day, else by the days of a month, which tell of a meter that is read once a day.
 CREATE FUNCTION series_cadence(series integer[], heard_at timestamptz[])
@@ -10,7 +23,7 @@ BEGIN
             SELECT u.series_id, coalesce(h.step_s, d.step_s)
             FROM unnest($1, $2) u (series_id, heard_at)
             CROSS JOIN LATERAL (
-                SELECT CASE WHEN sum(steps) >= 3 THEN percentile_cont(0.5) WITHIN GROUP (ORDER BY step_s) END AS step_s
+                SELECT CASE WHEN sum(steps) >= 3 THEN usual_step_s(array_agg(step_s)) END AS step_s
                 FROM (
                     SELECT readings - CASE WHEN lag(last_at) OVER w IS NULL THEN 1 ELSE 0 END AS steps,
                            mean_step_s(first_at, last_at, readings, lag(last_at) OVER w) AS step_s
@@ -20,7 +33,7 @@ BEGIN
                 ) s
             ) h
             CROSS JOIN LATERAL (
-                SELECT CASE WHEN sum(steps) >= 3 THEN percentile_cont(0.5) WITHIN GROUP (ORDER BY step_s) END AS step_s
+                SELECT CASE WHEN sum(steps) >= 3 THEN usual_step_s(array_agg(step_s)) END AS step_s
                 FROM (
                     SELECT readings - CASE WHEN lag(last_at) OVER w IS NULL THEN 1 ELSE 0 END AS steps,
                            mean_step_s(first_at, last_at, readings, lag(last_at) OVER w) AS step_s
@@ -35,11 +48,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION series_cadence IS 'How far apart the readings of series usually are, as of the last reading of each; null where too few are known.';
-
--- The distance of the readings in an interval, or from the one before to its only one.
-CREATE FUNCTION mean_step_s(first_at timestamptz, last_at timestamptz, readings bigint, before_at timestamptz) RETURNS double precision
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN readings > 1 THEN date_part('epoch', last_at - first_at) / (readings - 1) ELSE date_part('epoch', first_at - before_at) END;
 
 -- A meter behind another one reads at a pace of its own, of which device and spec know nothing; and which one that is only a
 -- registration tells, with the port.
@@ -87,8 +95,7 @@ BEGIN
         ), heard AS MATERIALIZED (
             SELECT series_id, min(first_at) AS first_at, max(last_at) AS last_at,
                    -- of fewer hours too many may have gaps
-                   CASE WHEN count(*) >= 8 THEN percentile_cont(0.5) WITHIN GROUP (
-                       ORDER BY mean_step_s(first_at, last_at, readings, before_at)) END AS step_s
+                   CASE WHEN count(*) >= 8 THEN usual_step_s(array_agg(mean_step_s(first_at, last_at, readings, before_at))) END AS step_s
             FROM part GROUP BY series_id
         ), edge AS MATERIALIZED (
             SELECT e.series_id, e.at
@@ -100,12 +107,13 @@ BEGIN
             FROM speaker s LEFT JOIN heard h ON h.series_id = s.series_id LEFT JOIN edge e ON e.series_id = s.series_id
         ), cadence AS MATERIALIZED (
             -- rounded, so that a gap of several days has as many readings by each of them
-            SELECT k.*, round(coalesce(k.step_s, o.cadence_s, t.cadence_s)::numeric, 3)::double precision AS s
+            SELECT k.*, e.s AS exact_s, round(e.s::numeric, 3)::double precision AS s
             FROM known k
             LEFT JOIN series_cadence(
                 ARRAY(SELECT series_id FROM known WHERE step_s IS NULL ORDER BY series_id),
                 ARRAY(SELECT last_at FROM known WHERE step_s IS NULL ORDER BY series_id)) o ON o.series_id = k.series_id
             LEFT JOIN meter_stated_cadence t ON t.meter_id = k.id
+            CROSS JOIN LATERAL (SELECT coalesce(k.step_s, o.cadence_s, t.cadence_s) AS s) e
         ), after AS MATERIALIZED (
             SELECT a.series_id, a.at
             FROM readings_after(ARRAY(
@@ -113,18 +121,16 @@ BEGIN
                 WHERE %2$L::timestamptz < now() AND date_part('epoch', %2$L::timestamptz - c.last_at) > c.s / 2), %2$L) a
         ), thin AS MATERIALIZED (
             -- few hours have too few readings, and few of their quarter-hours
-            SELECT p.series_id, p.bucket, c.s
+            SELECT p.series_id, p.bucket, c.exact_s
             FROM part p JOIN cadence c ON c.series_id = p.series_id
-            WHERE date_part('epoch', p.last_at - p.first_at) > c.s * (p.readings - 0.5)
+            WHERE date_part('epoch', p.last_at - p.first_at) > c.exact_s * (p.readings - 0.5)
         ), quarter AS MATERIALIZED (
-            SELECT t.series_id, t.s, q.*
-            FROM thin t
-            CROSS JOIN LATERAL (
-                SELECT r.first_at, r.last_at, r.readings, lag(r.last_at) OVER (ORDER BY r.bucket) AS before_at
-                FROM rollup_15m r
-                WHERE r.series_id = t.series_id AND r.bucket >= t.bucket AND r.bucket < t.bucket + interval '1 hour'
-                      AND r.bucket >= %1$L::timestamptz AND r.bucket < %2$L::timestamptz
-            ) q
+            SELECT t.series_id, t.exact_s, r.first_at, r.last_at, r.readings,
+                   lag(r.last_at) OVER (PARTITION BY t.series_id, t.bucket ORDER BY r.bucket) AS before_at
+            FROM rollup_15m r
+            JOIN thin t ON t.series_id = r.series_id AND t.bucket = time_bucket('1 hour', r.bucket)
+            WHERE r.bucket >= %1$L::timestamptz AND r.bucket < %2$L::timestamptz
+                  AND r.series_id = ANY (ARRAY(SELECT DISTINCT n.series_id FROM thin n))
         ), hole AS (
             SELECT p.series_id, coalesce(p.before_at, c.edge_at) AS from_at, p.first_at AS until_at, true AS closed
             FROM part p JOIN cadence c ON c.series_id = p.series_id
@@ -137,7 +143,7 @@ BEGIN
                 SELECT time, lag(time) OVER (ORDER BY time) AS before_at
                 FROM reading WHERE series_id = q.series_id AND time BETWEEN q.first_at AND q.last_at
             ) r
-            WHERE date_part('epoch', q.last_at - q.first_at) > q.s * (q.readings - 0.5)
+            WHERE date_part('epoch', q.last_at - q.first_at) > q.exact_s * (q.readings - 0.5)
             UNION ALL
             SELECT c.series_id, c.last_at, coalesce(a.at, least(now(), c.removed_at)), a.at IS NOT NULL
             FROM cadence c LEFT JOIN after a ON a.series_id = c.series_id

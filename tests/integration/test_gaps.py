@@ -1,6 +1,6 @@
 """Stretches without readings, and silent meters, found against each meter's own cadence."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from tests.integration.rollup_rig import METERS, store_of
 from tests.servers import Database
@@ -125,6 +125,28 @@ async def test_the_days_of_a_gap_add_up(each_edition: Database) -> None:
                     f"2026-03-{last}Z",
                 )
                 assert rows == [("10 18", "12 06", 600.0, missing, 215)]
+            await store.roll_up()
+
+
+async def test_a_line_that_loses_here_and_there(each_edition: Database) -> None:
+    """Where most hours lack a reading, each of those is told, and the cadence is what it would be without losses."""
+    async with store_of(each_edition) as store:
+        await store.execute(METERS)
+        await store.execute(
+            "INSERT INTO reading SELECT t, 1, 1, 0"
+            " FROM generate_series('2026-03-10Z'::timestamptz, '2026-03-11Z', '1 minute') t"
+            # 20 of 24 hours, at another minute each, the first and last ones of an hour and of quarter-hours as well
+            " WHERE extract(minute FROM t) <> extract(hour FROM t) * 3 % 60 OR extract(hour FROM t) IN (3, 8, 13, 18)"
+        )
+        for _ in range(2):
+            rows = await store.rows(
+                "SELECT from_at, until_at - from_at, cadence_s, missing FROM meter_gap_between("
+                "'2026-03-10T00:30Z', '2026-03-11Z') WHERE meter = 'TST:1'"
+            )
+            start = datetime(2026, 3, 10, tzinfo=UTC)
+            lost = [start + timedelta(hours=n, minutes=n * 3 % 60) for n in range(1, 24) if n not in (3, 8, 13, 18)]
+            minute = timedelta(minutes=1)
+            assert rows == [(at - minute, 2 * minute, 60.0, 1) for at in lost]
             await store.roll_up()
 
 
