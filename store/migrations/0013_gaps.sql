@@ -106,8 +106,8 @@ BEGIN
             SELECT s.*, greatest(h.last_at, e.at) AS last_at, e.at AS edge_at, h.step_s
             FROM speaker s LEFT JOIN heard h ON h.series_id = s.series_id LEFT JOIN edge e ON e.series_id = s.series_id
         ), cadence AS MATERIALIZED (
-            -- rounded, so that a gap of several days has as many readings by each of them
-            SELECT k.*, e.s AS exact_s, round(e.s::numeric, 3)::double precision AS s
+            -- rounded, so that a gap of several days has as many readings by each of them; nobody reads each millisecond
+            SELECT k.*, e.s AS exact_s, nullif(round(e.s::numeric, 3), 0)::double precision AS s
             FROM known k
             LEFT JOIN series_cadence(
                 ARRAY(SELECT series_id FROM known WHERE step_s IS NULL ORDER BY series_id),
@@ -146,11 +146,11 @@ BEGIN
             WHERE date_part('epoch', q.last_at - q.first_at) > q.exact_s * (q.readings - 0.5)
             UNION ALL
             SELECT c.series_id, c.last_at, coalesce(a.at, least(now(), c.removed_at)), a.at IS NOT NULL
-            FROM cadence c LEFT JOIN after a ON a.series_id = c.series_id
+            FROM cadence c LEFT JOIN after a ON a.series_id = c.series_id AND a.at < coalesce(c.removed_at, 'infinity')
         ), sized AS (
             -- at the end of a closed gap is a reading; what was due within it is taken as evenly spread
             SELECT c.*, h.from_at, h.until_at, h.closed, l.s AS long_s,
-                   CASE WHEN h.closed THEN round(l.s / c.s) ELSE ceil(l.s / c.s) END - 1 AS total
+                   least(CASE WHEN h.closed THEN round(l.s / c.s) ELSE ceil(l.s / c.s) END - 1, 2147483647) AS total
             FROM hole h
             JOIN cadence c ON c.series_id = h.series_id
             CROSS JOIN LATERAL (SELECT date_part('epoch', h.until_at - h.from_at) AS s) l

@@ -22,7 +22,7 @@ INSERT INTO spec (name, version, document, source, sha256) VALUES ('asked', 1, '
 INSERT INTO reported (device_id, version, state, reasons, effective, boot, at)
     VALUES (1, 1, 'applied', '[]', '{"reading_interval_s": 1}', 'b', now());
 INSERT INTO meter (key, device_id, parent_id, spec, installed_at)
-    SELECT v, 1, 1, 'test@1', now() - interval '40 days' FROM unnest(ARRAY['G:new', 'G:hour', 'G:day', 'G:dead']) v;
+    SELECT v, 1, 1, 'test@1', now() - interval '40 days' FROM unnest('{G:new,G:hour,G:day,G:dead,G:burst}'::text[]) v;
 INSERT INTO series (meter_id, obis, unit, kind)
     SELECT id, '7-0:3.0.0', 'm³', 'register' FROM meter WHERE key LIKE 'G:%' ORDER BY id;
 INSERT INTO reading
@@ -34,12 +34,13 @@ JOIN LATERAL (
     UNION ALL SELECT interval '45 minutes' + n * interval '1 hour' FROM generate_series(0, 9) n WHERE m.key = 'G:hour'
     UNION ALL SELECT interval '20 hours' + n * interval '1 day' FROM generate_series(0, 4) n WHERE m.key = 'G:day'
     UNION ALL SELECT interval '215 minutes' + n * interval '1 hour' FROM generate_series(0, 9) n WHERE m.key = 'G:dead'
+    UNION ALL SELECT interval '20 minutes' + n * interval '9 us' FROM generate_series(0, 9) n WHERE m.key = 'G:burst'
     UNION ALL SELECT interval '10 minutes' + n * interval '1 second' FROM generate_series(0, 9) n WHERE m.key = 'TST:1'
     UNION ALL SELECT interval '50 minutes' WHERE m.key = 'TST:2'
 ) r ON true
 WHERE s.obis <> '16.7.0';
 """
-"""Behind TST:1, which reads each second, a meter that is new, an hourly one, a daily one, and one that stopped."""
+"""Behind TST:1, which reads each second, a new meter, an hourly, a daily, one that stopped, and one that burst once."""
 
 
 async def test_gaps_against_the_own_cadence(each_edition: Database) -> None:
