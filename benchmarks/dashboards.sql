@@ -23,6 +23,10 @@ FROM (SELECT n, now() - (current_setting('wattline.hours')::integer * 360 + 1 - 
       FROM generate_series(1, current_setting('wattline.hours')::integer * 360) AS n) t
 CROSS JOIN meter m;
 
+INSERT INTO ingest_batch (at, commit_s, messages, rows, ingestor)
+SELECT t.at, 0.02, 100, 400, 'ingestor'
+FROM generate_series(now() - current_setting('wattline.hours')::integer * INTERVAL '1 hour', now(), INTERVAL '1 second') AS t (at);
+
 INSERT INTO frame (received_at, device_id, meter_id, topic, kind, reason, data, delivery)
 SELECT now() - n * INTERVAL '1 minute', d.id, m.id, 't', 'frame', 'no_spec', 'x', gen_random_uuid()
 FROM generate_series(1, 1440) AS n

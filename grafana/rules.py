@@ -36,7 +36,7 @@ class Alert:
     def rule(self, settings: GrafanaSettings) -> Rule:
         """As Grafana's provisioning API has it."""
         source = DataSourceRef(type_val=TYPE, uid=settings.datasource_uid)
-        query = SqlQuery(f"alert_{self.name}", source=source)
+        query = SqlQuery(f"alert_{self.name}", source=source, silent_min=settings.limits.meter_silent_min)
         window = RelativeTimeRange(from_val=_RANGE_S, to=0)
         asked = alerting.Query("A").datasource_uid(settings.datasource_uid).model(query).relative_time_range(window)
         expression = TypeMath().expression(f"$A > {self.limit:g}").ref_id("C")
@@ -67,7 +67,7 @@ def alerts(settings: GrafanaSettings) -> tuple[Alert, ...]:
               "Its last will came and it has not been back. Look at its power and network; its outbox keeps readings.",
               "fleet"),
         Alert("meter_silent", "Meter silent", limits.meter_silent_min, "2m", "warning",
-              f"{meter} has given no reading for {value} min, though {device} is online",
+              f"{meter} has given nothing for {value} min and three usual times, though {device} is online",
               "Look at the cable and the optical head, and at the device's events for port_lost or decode_failing.",
               "fleet"),
         Alert("meter_gap", "Readings missing", limits.gap_readings - 1, "5m", "warning",

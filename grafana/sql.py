@@ -24,13 +24,19 @@ def load(name: str) -> str:
 class SqlQuery(Builder[Dataquery], Dataquery):
     """A query of the PostgreSQL data source, of which the SDK has no type."""
 
-    def __init__(self, name: str, shape: Shape = "table", ref_id: str = "A", source: DataSourceRef = SOURCE) -> None:
+    def __init__(
+        self, name: str, shape: Shape = "table", ref_id: str = "A", source: DataSourceRef = SOURCE, **constants: int
+    ) -> None:
+        # a rule has no variables: what are constants of a dashboard stand in its text
+        sql = load(name)
+        for constant, value in constants.items():
+            sql = sql.replace(f"${{{constant}:sqlstring}}", f"'{value}'")
         self._model: dict[str, object] = {
             "datasource": source,
             "editorMode": "code",
             "format": shape,
             "rawQuery": True,
-            "rawSql": load(name),
+            "rawSql": sql,
             "refId": ref_id,
         }
 

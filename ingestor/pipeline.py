@@ -10,6 +10,7 @@ from broker.backoff import Backoff
 from broker.session import Session
 from ingestor.assembler import Assembler
 from ingestor.batch import Batch, Received
+from ingestor.batch_log import BatchLog
 from ingestor.failures import DATABASE_ERRORS, Remedy, remedy_for
 from ingestor.metrics import Metrics
 from ingestor.names import Names
@@ -43,6 +44,7 @@ class Pipeline:
         self._names = names
         self._metrics = metrics
         self._writer = Writer()
+        self._log = BatchLog(settings.client_id)
         self._most_messages = max(1, settings.receive_maximum // (settings.writers + 2))
         self._most_bytes = settings.batch_mib * 1024 * 1024
         self._open = Batch()
@@ -198,9 +200,10 @@ class Pipeline:
                 if wanted := self._assembler.wanted(batch):
                     await self._names.resolve(connection, wanted)
                 self._assembler.complete(batch)
-            if pieces:
-                return await self._writer.write_in_pieces(connection, batch)
-            return await self._writer.write(connection, batch, staged=staged)
+            with self._log.taken() as entry:
+                if pieces:
+                    return await self._writer.write_in_pieces(connection, batch, entry)
+                return await self._writer.write(connection, batch, staged=staged, entry=entry)
 
     async def _failed(self, error: Exception, messages: int, backoff: Backoff) -> None:
         self.failure = str(error) or "no answer in time"
@@ -223,6 +226,7 @@ class Pipeline:
         metrics.staged.inc(staged)
         metrics.batch_rows.observe(batch.rows)
         metrics.commit_s.observe(commit_s)
+        self._log.add(commit_s, len(batch.received), batch.rows)
         lag_s = None
         if batch.newest_us is not None:
             lag_s = (micros_now() - batch.newest_us) / 1e6

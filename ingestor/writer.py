@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from ingestor.batch import Batch
+from ingestor.batch_log import Entry
 from ingestor.names import Connection
 from ingestor.records import clean_json
 from ingestor.rows import HEADER, LEDGER_COLUMNS, READING_BYTES, READING_COLUMNS, TRAILER, by_time, instant
@@ -24,14 +25,14 @@ class Written:
 class Writer:
     """Writes batches whose names are resolved."""
 
-    async def write(self, connection: Connection, batch: Batch, *, staged: bool) -> Written:
-        """Store the batch and commit.
+    async def write(self, connection: Connection, batch: Batch, *, staged: bool, entry: Entry | None = None) -> Written:
+        """Store the batch, and what `entry` tells of those before, and commit.
 
         Unstaged it raises UniqueViolationError if a reading or, unknown to us, a commit of before is in already; staged
         it leaves what is there as it is.
         """
         async with connection.transaction():
-            await self._write_records(connection, batch)
+            await self._write_records(connection, batch, entry)
             rows = 0
             if staged:
                 rows = await self._stage_readings(connection, bytes(batch.fresh + batch.repeats))
@@ -46,7 +47,7 @@ class Writer:
                     await _copy(connection, "message", LEDGER_COLUMNS, batch.ledger)
         return Written(rows, batch.rows - rows)
 
-    async def write_in_pieces(self, connection: Connection, batch: Batch) -> Written:
+    async def write_in_pieces(self, connection: Connection, batch: Batch, entry: Entry | None = None) -> Written:
         """Store readings that spread over more chunks than one transaction can lock, then the rest.
 
         Not one transaction, but the same in the end: a piece that is in already changes nothing.
@@ -56,11 +57,13 @@ class Writer:
             async with connection.transaction():
                 rows += await self._stage_readings(connection, piece)
         async with connection.transaction():
-            await self._write_records(connection, batch)
+            await self._write_records(connection, batch, entry)
             await self._stage_ledger(connection, batch)
         return Written(rows, batch.rows - rows)
 
-    async def _write_records(self, connection: Connection, batch: Batch) -> None:
+    async def _write_records(self, connection: Connection, batch: Batch, entry: Entry | None) -> None:
+        if entry is not None:
+            await entry.write(connection)
         # not from memory, which another writer may have cleared since
         devices = batch.device_ids
         if batch.statuses:

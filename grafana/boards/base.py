@@ -124,6 +124,11 @@ def constant(name: str, label: str, value: str) -> model.VariableModel:
     return made
 
 
+def silent_after(settings: GrafanaSettings) -> model.VariableModel:
+    """After how many minutes at least a meter is silent, as the alert rule has it."""
+    return constant("silent_min", "Minutes until a meter is silent", str(settings.limits.meter_silent_min))
+
+
 def custom(name: str, label: str, *values: str) -> model.VariableModel:
     """A choice of one of a few fixed values, the first at first."""
     made = builders.CustomVariable(name).label(label).values(",".join(values)).multi(False).include_all(False)

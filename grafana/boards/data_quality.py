@@ -26,21 +26,28 @@ def _numbers() -> Part:
     about = (
         "By the sequence numbers of the ledger, summed up by five minutes: lost are numbers that others overtook in "
         "the range and that have not come since, repeated came again, late came after a higher one. Repeats and "
-        "late ones are normal after an outage."
+        "late ones are normal after an outage. No messages at all: nothing came, or nothing is summed up yet, which "
+        "Wattline platform tells."
     )
     columns = (
         Field("Lost", steps=BAD),
         *(Field(name, steps=NONE_IS_GOOD) for name in ("Repeated", "Late", "Quarantined")),
     )
-    clocks = "By the newest reading of each meter. A device's clock that NTP does not keep may drift."
+    clocks = (
+        "Meters in place by the newest value of each of their registers; one whose values have different clocks counts "
+        "at each. A device's clock that NTP does not keep may drift."
+    )
     return "", (
         number(Frame("Messages", about, 16, 4), "quality_numbers", Field(), *columns),
-        ranking(Frame("Clocks", clocks, 8, 4), "quality_clocks", Field()),
+        ranking(Frame("Clocks", clocks, 8, 4, "No reading yet"), "quality_clocks", Field()),
     )
 
 
 def _devices() -> Part:
-    about = "All by the range; a clock is that of the newest reading of each of its meters."
+    about = (
+        "All of the range, but for Online, which is now, and the clocks, which are those of the newest values of its "
+        "meters. No messages: none came in the range."
+    )
     columns = (
         DEVICE,
         Field("Lost", steps=BAD),
@@ -52,12 +59,14 @@ def _devices() -> Part:
     )
     gaps = Frame(
         "Gaps",
-        "The longest hundred in the range, against each meter's own cadence.",
+        "The hundred that miss most in the range, by each meter's own cadence; from and until are of the whole gap.",
         14,
         9,
-        "No gaps: every reading is there",
+        "No gap of a meter whose cadence is known",
     )
-    events = Frame("Warnings and errors", "What devices and services noted in the range.", 10, 9, "Nobody complained")
+    events = Frame(
+        "Warnings and errors", "What devices and services noted in the range.", 10, 9, "Nobody complained in this range"
+    )
     times = (Field("From", "dateTimeAsIso"), Field("Until", "dateTimeAsIso"), Field("Every", "s"))
     is_open = Field("Open", texts=(("0", "over", "green"), ("1", "still open", "red")))
     return "By device", (
@@ -70,10 +79,10 @@ def _devices() -> Part:
 def _causes() -> Part:
     quarantine = Frame(
         "Quarantined by reason",
-        "Frames and payloads kept undecoded; docs/STORE.md says what each reason means.",
+        "Frames and payloads kept undecoded in the range; docs/STORE.md says what each reason means.",
         12,
         8,
-        "Quarantine is empty",
+        "Nothing went to quarantine in this range",
     )
     delay = Frame(
         "From reading to table",
@@ -81,7 +90,7 @@ def _causes() -> Part:
         12,
         8,
     )
-    newest = Frame("Quarantine", "The newest hundred in the range.", 24, 8, "Quarantine is empty")
+    newest = Frame("Quarantine", "The newest hundred in the range.", 24, 8, "Nothing went to quarantine in this range")
     return "Causes", (
         bars(quarantine, "quality_quarantine", Field(decimals=0)),
         lines(delay, "quality_delay", Field(unit="s", decimals=1), interval="5m"),
@@ -92,11 +101,11 @@ def _causes() -> Part:
 def _points() -> Part:
     swaps = Frame(
         "Swapped meters",
-        "Each meter that followed another at its point in the range, with the registers that the one closed and the "
-        "other opened with. Missing registers are looked for until late readings have come.",
+        "Each meter that followed another at its point in the range, the newest hundred, with the registers that the "
+        "one closed and the other opened with. Missing registers are looked for until late readings have come.",
         24,
         8,
-        "No meter was swapped",
+        "No meter was swapped in this range",
     )
     points = Frame("Points of delivery", "Where meters stand; those without a meter first.", 24, 9, "No point yet")
     new_meter = Field("New meter", link=METER.link)

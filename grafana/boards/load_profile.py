@@ -6,6 +6,7 @@ from grafana.boards.base import custom, dashboard, devices, one_meter, source
 from grafana.panels import Field, Frame, categories, heat, number, rows
 from grafana.settings import GrafanaSettings
 
+_EMPTY = "No register of this direction in this range"
 _KW = Field(unit="kwatt", decimals=2)
 
 
@@ -17,16 +18,17 @@ def board(settings: GrafanaSettings) -> Dashboard:
         Field("Quarter-hours", "none", 0),
     )
     about_numbers = (
-        "Of whole quarter-hours in the range. Base load is what 95 % of them exceed; load factor is mean by peak."
+        "Of whole quarter-hours since local midnight of the range's first day, as for all panels here; over a gap "
+        "energy is spread evenly. Base load is what 95 % of them exceed; load factor is mean by peak."
     )
     about_heat = "A column a day, a row a quarter-hour, local. Autumn's second hour is in the mean; spring's is empty."
     about_curve = "How much of the time the power was at least so high."
-    typical = Frame("Typical day", "Mean of each quarter-hour by kind of day.", 12, 10)
-    peaks = Frame("Highest quarter-hours", "What a demand charge would be by.", 24, 8)
+    typical = Frame("Typical day", "Mean of each local quarter-hour by kind of day.", 12, 10, _EMPTY)
+    peaks = Frame("Highest quarter-hours", "The twenty highest: what a demand charge would be by.", 24, 8, _EMPTY)
     panels = (
-        number(Frame("In figures", about_numbers, 24, 4), "profile_numbers", _KW, *numbers),
-        heat(Frame("Quarter-hours by day", about_heat, 24, 14), "profile_heat", _KW),
-        categories(Frame("Duration curve", about_curve, 12, 10), "profile_duration", "Share of time", _KW),
+        number(Frame("In figures", about_numbers, 24, 4, _EMPTY), "profile_numbers", _KW, *numbers),
+        heat(Frame("Quarter-hours by day", about_heat, 24, 14, _EMPTY), "profile_heat", _KW),
+        categories(Frame("Duration curve", about_curve, 12, 10, _EMPTY), "profile_duration", "Share of time", _KW),
         categories(typical, "profile_typical", "Time of day", _KW),
         rows(peaks, "profile_peaks", Field("Quarter-hour from", "dateTimeAsIso"), Field("Power", "kwatt", 2)),
     )

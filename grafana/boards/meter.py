@@ -4,7 +4,18 @@ import json
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from grafana.boards.base import DEVICE, METER, ONLINE, Part, constant, dashboard, devices, one_meter, source
+from grafana.boards.base import (
+    DEVICE,
+    METER,
+    ONLINE,
+    Part,
+    constant,
+    dashboard,
+    devices,
+    one_meter,
+    silent_after,
+    source,
+)
 from grafana.panels import Field, Frame, bars, categories, lines, number, rows
 from grafana.settings import GrafanaSettings
 
@@ -20,6 +31,7 @@ def board(settings: GrafanaSettings) -> Dashboard:
         source(settings),
         devices(),
         one_meter(),
+        silent_after(settings),
         constant("prices", "Prices of a kWh by register", prices),
         since="now-24h",
         refresh="30s",
@@ -32,14 +44,19 @@ def _now() -> Part:
         Field("Power", "kwatt", 3),
         Field("Import register", "kwatth", 1),
         Field("Export register", "kwatth", 1),
-        Field("Age of last reading", "s", 0, ((None, "green"), (900, "orange"), (3600, "red"))),
+        Field("Age of last reading", "s", 0, empty="never read"),
+        Field("Readings", texts=(("0", "silent", "red"), ("1", "coming", "green"), ("2", "removed", "blue"))),
         Field("Device", texts=ONLINE),
     )
-    about = "The newest values that the meter gave, and whether its device is connected."
+    about = (
+        "The newest values that the meter gave, however old; whether it is silent by its own distance of readings (see "
+        "Wattline fleet); and whether its device is connected. A meter without a total register stands at the sum of "
+        "its tariffs, which are below."
+    )
     energy = "Import by local day, from the registers."
     return "", (
-        number(Frame("Now", about, 16, 4), "meter_state", Field(), *columns),
-        number(Frame("Import", energy, 8, 4), "meter_energy", Field(unit="kwatth", decimals=2)),
+        number(Frame("Newest values", about, 16, 4, "No such meter"), "meter_state", Field(), *columns),
+        number(Frame("Import", energy, 8, 4, "No import register"), "meter_energy", Field(unit="kwatth", decimals=2)),
     )
 
 
@@ -56,8 +73,16 @@ def _power(settings: GrafanaSettings) -> Part:
 
 
 def _energy() -> Part:
-    compared = Frame("Today, yesterday, last week", "Import by local hour; last week is the same weekday.", 12, 9)
-    days = Frame("Energy by day", "Import and export of the last 31 local days.", 12, 9, span="31d")
+    compared = Frame(
+        "Today, yesterday, last week",
+        "Import by local hour; last week is the same weekday.",
+        12,
+        9,
+        "No import register in these days",
+    )
+    days = Frame(
+        "Energy by day", "Import and export of the last 31 local days.", 12, 9, "No register in these days", "31d"
+    )
     return "Energy", (
         categories(compared, "meter_compared", "Hour", Field(unit="kwatth", decimals=2)),
         bars(days, "meter_days", Field(unit="kwatth", decimals=1), interval="1d", stacked=False),
@@ -67,8 +92,8 @@ def _energy() -> Part:
 def _cost(settings: GrafanaSettings) -> Part:
     money = f"currency:{settings.currency}"
     about = (
-        "Energy of each tariff register by its price a kWh (setting WATTLINE_GRAFANA_PRICES); the total register "
-        "where the meter has no tariffs. The last 31 local days."
+        "Energy of each tariff register by its price a kWh (setting WATTLINE_GRAFANA_PRICES), or the total register's "
+        "price where it has none; the total register where the meter has no tariffs. The last 31 local days."
     )
     columns = (
         Field("Energy", "kwatth", 2),
@@ -76,7 +101,7 @@ def _cost(settings: GrafanaSettings) -> Part:
         Field("Cost", money, 2),
     )
     by_day = Frame("Cost by day and tariff", about, 14, 8, "No energy, or no price for its registers", "31d")
-    by_tariff = Frame("Cost by tariff", about, 10, 8, span="31d")
+    by_tariff = Frame("Cost by tariff", about, 10, 8, "No energy in these days", "31d")
     return "Cost", (
         bars(by_day, "meter_cost_days", Field(unit=money, decimals=2), interval="1d"),
         rows(by_tariff, "meter_cost", *columns),
@@ -87,7 +112,7 @@ def _details() -> Part:
     registers = Frame(
         "Registers and values", "The newest value of everything this meter gives.", 12, 10, "No reading yet"
     )
-    events = Frame("Events", "Of this meter and its device, in the range.", 12, 10)
+    events = Frame("Events", "Of this meter and its device, the newest hundred of the range.", 12, 10)
     about = "Where it stands or stood last, since when, and which meter was there before."
     points = Frame("Point of delivery", about, 24, 4, "It stands at no point")
     severity = Field(

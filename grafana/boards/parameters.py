@@ -10,6 +10,7 @@ _STATES = (
     ("applied", "in step", "green"),
     ("behind", "behind", "orange"),
     ("refused", "refused", "red"),
+    ("reverted", "went back", "red"),
     ("none", "none yet", "blue"),
 )
 
@@ -56,11 +57,14 @@ def board(settings: GrafanaSettings) -> Dashboard:
 
 
 def _now() -> tuple[Made, ...]:
-    about = "Devices by their newest report. Behind is normal for seconds after a change, or while a device is offline."
+    about = (
+        "Devices by their newest report. Behind is normal for seconds after a change, or while a device is offline; a "
+        "device that reverted took the version and went back to the one before."
+    )
     columns = (
         Field("In step", steps=((None, "green"),)),
         Field("Behind", steps=NONE_IS_GOOD),
-        Field("Refused", steps=BAD),
+        *(Field(name, steps=BAD) for name in ("Refused", "Reverted")),
         Field("Without any", steps=((None, "green"), (1, "blue"))),
     )
     table = (
@@ -71,7 +75,11 @@ def _now() -> tuple[Made, ...]:
     )
     return (
         number(Frame("Devices", about, 16, 4), "parameter_numbers", Field(), *columns),
-        ranking(Frame("Software", "Devices by the version of their agent.", 8, 4), "software_spread", Field()),
+        ranking(
+            Frame("Software", "Devices by the version of their agent.", 8, 4, "No device yet"),
+            "software_spread",
+            Field(),
+        ),
         rows(Frame("Desired and reported versions", about, 24, 9, "No device yet"), "parameter_devices", *table),
     )
 
@@ -79,29 +87,39 @@ def _now() -> tuple[Made, ...]:
 def _differences() -> tuple[Made, ...]:
     differ = Frame(
         "Desired against reported",
-        "Parameters whose value on the device is not the one desired.",
+        "Parameters whose value on the device is not the one desired, the first five hundred; one that has never "
+        "reported shows no value.",
         14,
         9,
         "Every device holds what it should",
     )
     refused = Frame(
-        "Refusals",
-        "Why devices refused the version that they last saw: the field and what is wrong with it.",
+        "Refused and reverted",
+        "Why devices refused the version that they last saw, or went back from it: the field and what is wrong with "
+        "it. The newest two hundred.",
         10,
         9,
-        "Nothing was refused",
+        "Nothing is refused or reverted",
     )
     return (
         rows(differ, "parameter_differences", DEVICE),
-        rows(refused, "parameter_refusals", DEVICE, Field("At", "dateTimeAsIso")),
+        rows(refused, "parameter_refusals", DEVICE, Field("State", texts=_STATES), Field("At", "dateTimeAsIso")),
     )
 
 
 def _changes() -> tuple[Made, ...]:
-    about = "Every version that was published to a device in the range, with its author and what it changed."
-    spread = Frame("Values in the fleet", "How many devices hold each value.", 8, 10)
+    about = (
+        "Every version that was published to a device in the range, the newest two hundred, with its author and what "
+        "it changed."
+    )
+    held = "How many devices hold each value, as they last reported it; the first two hundred values by parameter."
+    spread = Frame("Values in the fleet", held, 8, 10, "No device has reported")
     return (
-        bars(Frame("Versions published", "By author.", 24, 6), "parameter_rate", Field(decimals=0)),
+        bars(
+            Frame("Versions published", "By author, in the range.", 24, 6, "No change in this range"),
+            "parameter_rate",
+            Field(decimals=0),
+        ),
         rows(
             Frame("History", about, 16, 10, "No change in this range"),
             "parameter_history",
@@ -137,7 +155,7 @@ def _staged() -> tuple[Made, ...]:
 
 
 def _commands() -> tuple[Made, ...]:
-    about = "What was sent to devices in the range, by whom, and what came of it."
+    about = "What was sent to devices in the range, by whom, and what came of it. The newest two hundred."
     commands = Frame("Commands to devices", about, 24, 8, "No command in this range")
     columns = (DEVICE, Field("Sent", "dateTimeAsIso"), Field("State", texts=_COMMANDS), Field("Answer after", "s", 1))
     return (rows(commands, "parameter_commands", *columns),)

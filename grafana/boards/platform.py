@@ -57,13 +57,17 @@ def _now(settings: GrafanaSettings) -> Part:
 def _ingest() -> Part:
     rate = Frame("Ingest rate", "Messages and values a second over five minutes or more, repeats included.", 12, 9)
     waits = (
-        "From reading to table, which holds the device's own gathering; and the wait between receipt and commit, "
-        "which is the ingestor's queue. What waits in the broker shows as latency."
+        "From reading to table, which holds the device's own gathering; and the wait from receipt to the row's "
+        "writing, shortly before the commit, which is the ingestor's queue. What waits in the broker shows as latency."
     )
     latency = Frame("Latency and queue", waits, 12, 9)
-    batches = Frame("Batches", "What one transaction of an ingestor held in the last hour.", 12, 9, span="1h")
-    about = "From the first row of a transaction to its last, in the last hour."
-    writing = Frame("Time to write a batch", about, 12, 9, span="1h")
+    held = "Messages and values that one transaction of an ingestor held, means and the most values, in the last hour."
+    batches = Frame("Batches", held, 12, 9, "No batch in the last hour", "1h")
+    took = (
+        "From asking for a connection to the answer to the commit, in the last hour: what the metric "
+        "wattline_ingestor_commit_seconds has. A batch shows once the next one is stored."
+    )
+    writing = Frame("Time to write and commit a batch", took, 12, 9, "No batch in the last hour", "1h")
     return "Ingestor", (
         lines(rate, "platform_rate", Field(unit="suffix: /s", decimals=1), interval="5m"),
         lines(latency, "platform_latency", Field(unit="s", decimals=2), interval="5m"),
@@ -76,19 +80,21 @@ def _store() -> Part:
     tables = Frame("Tables", "Chunks and bytes of each hypertable; only the Community edition compresses.", 12, 9)
     outboxes = Frame(
         "Outboxes in trouble",
-        "Devices whose outbox came near its limit, thinned, dropped or could not write.",
+        "Devices whose outbox came near its limit, thinned, dropped, could not write or was damaged, in the range.",
         12,
         9,
-        "Every outbox has room",
+        "No outbox complained in this range",
     )
     jobs = Frame(
         "Kept frames decoded again",
-        "Jobs that make history of raw frames: those under way, and those that ended in the range.",
+        "Jobs that make history of raw frames: those under way, and those that ended in the range; the newest hundred.",
         24,
         7,
         "No job in this range",
     )
-    services = Frame("What the services noted", "Events of ingestor and gateway in the range.", 24, 8)
+    services = Frame(
+        "What the services noted", "The newest hundred events of ingestor and gateway in the range.", 24, 8
+    )
     sizes = (
         Field("Size", "bytes", 1),
         *(Field(f"{when} compression", "bytes", 1) for when in ("Before", "After")),

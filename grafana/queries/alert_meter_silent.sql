@@ -1,4 +1,4 @@
 -- A device that is away has a rule of its own.
-SELECT o.device, o.meter, extract(epoch FROM now() - o.last_reading_at)::double precision / 60 AS value
-FROM meter_overview o
-WHERE o.removed_at IS NULL AND o.online AND o.last_reading_at < now() - INTERVAL '1 minute'
+SELECT device, meter, silent_s / 60 AS value
+FROM meter_silence(make_interval(mins => ${silent_min:sqlstring}::integer))
+WHERE online

@@ -4,5 +4,5 @@ SELECT device AS "Device", desired_version AS "Desired", reported_version AS "Re
        reported_at AS "Reported at", CASE WHEN online THEN 1 ELSE 0 END AS "Online", software AS "Software"
 FROM device_overview
 WHERE device IN (${device:sqlstring})
-ORDER BY CASE WHEN reported_version IS DISTINCT FROM desired_version THEN 0 WHEN reported_state = 'refused' THEN 1 ELSE 2 END,
+ORDER BY CASE WHEN reported_version IS DISTINCT FROM desired_version THEN 0 WHEN reported_state <> 'applied' THEN 1 ELSE 2 END,
          device

@@ -1,4 +1,5 @@
-SELECT $__timeGroup(stored_at, $__interval) AS "time", avg(write_s)::double precision AS "Mean", max(write_s)::double precision AS "Longest"
-FROM ingest_batch_between($__timeFrom(), $__timeTo())
+SELECT $__timeGroup(at, $__interval) AS "time", avg(commit_s) AS "Mean", max(commit_s) AS "Longest"
+FROM batch_log
+WHERE $__timeFilter(at)
 GROUP BY 1
 ORDER BY 1

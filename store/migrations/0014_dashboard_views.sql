@@ -9,19 +9,46 @@ LEFT JOIN device d ON d.id = e.device_id
 LEFT JOIN meter m ON m.id = e.meter_id;
 COMMENT ON VIEW ledger IS 'Every delivery of a message with its device and meter. Always give a range of received_at.';
 
--- A batch is one transaction, which PostgreSQL notes in every row. Rows of a compressed chunk have lost that, and xids come
--- round again: hence never more than the last day.
-CREATE FUNCTION ingest_batch_between(since timestamptz, until timestamptz)
-RETURNS TABLE (stored_at timestamptz, messages bigint, rows bigint, write_s double precision)
-LANGUAGE sql STABLE SECURITY DEFINER
-BEGIN ATOMIC
-    SELECT max(e.stored_at), count(*), sum(e.rows)::bigint,
-           extract(epoch FROM max(e.stored_at) - min(e.stored_at))::double precision
-    FROM message e
-    WHERE e.received_at >= greatest(since, now() - INTERVAL '1 day') AND e.received_at < until
-    GROUP BY e.xmin;
-END;
-COMMENT ON FUNCTION ingest_batch_between IS 'The ingestors'' transactions of the last day at most: messages, values and the time that writing took.';
+-- How long a commit took is known when it is done: the ingestor enters each batch with the next one.
+CREATE TABLE ingest_batch (
+    at       timestamptz NOT NULL,
+    commit_s double precision NOT NULL,
+    messages integer NOT NULL,
+    rows     integer NOT NULL,
+    ingestor text NOT NULL
+);
+SELECT create_hypertable('ingest_batch', by_range('at', INTERVAL '1 day'), create_default_indexes => false);
+CREATE UNIQUE INDEX ingest_batch_at_ingestor ON ingest_batch (at, ingestor);
+COMMENT ON TABLE ingest_batch IS 'The ingestors'' transactions of the last week: messages and values, and what writing and commit took.';
+COMMENT ON COLUMN ingest_batch.at IS 'When it was committed, by the ingestor''s clock.';
+
+CREATE VIEW batch_log AS
+SELECT at, ingestor, messages, rows, commit_s FROM ingest_batch;
+COMMENT ON VIEW batch_log IS 'What each transaction of an ingestor held, and what it took to write and commit it.';
+
+-- A meter without a total register stands at the sum of its tariffs. As decimals, so that the sum has no dust.
+CREATE OR REPLACE VIEW meter_overview AS
+SELECT m.id AS meter_id, m.key AS meter, d.name AS device, p.key AS parent, m.manufacturer, m.product, m.serial,
+       m.firmware, m.protocol, m.port, m.spec, m.installed_at, m.removed_at, d.online, d.last_seen_at,
+       l.last_reading_at, l.series, coalesce(l.import_kwh, l.import_tariffs_kwh) AS import_kwh,
+       coalesce(l.export_kwh, l.export_tariffs_kwh) AS export_kwh, coalesce(l.net_kw, l.import_kw - coalesce(l.export_kw, 0)) AS power_kw
+FROM meter m
+LEFT JOIN device d ON d.id = m.device_id
+LEFT JOIN meter p ON p.id = m.parent_id
+LEFT JOIN (
+    SELECT meter_id, max(time) AS last_reading_at, count(*) AS series,
+           max(value) FILTER (WHERE obis = '1-0:1.8.0' AND unit = 'kWh') AS import_kwh,
+           max(value) FILTER (WHERE obis = '1-0:2.8.0' AND unit = 'kWh') AS export_kwh,
+           sum(value::numeric) FILTER (WHERE obis ~ '^1-0:1\.8\.[1-9]$' AND unit = 'kWh')::double precision AS import_tariffs_kwh,
+           sum(value::numeric) FILTER (WHERE obis ~ '^1-0:2\.8\.[1-9]$' AND unit = 'kWh')::double precision AS export_tariffs_kwh,
+           max(value) FILTER (WHERE obis = '1-0:16.7.0' AND unit = 'kW') AS net_kw,
+           max(value) FILTER (WHERE obis = '1-0:1.7.0' AND unit = 'kW') AS import_kw,
+           max(value) FILTER (WHERE obis = '1-0:2.7.0' AND unit = 'kW') AS export_kw
+    FROM latest_reading
+    GROUP BY meter_id
+) l ON l.meter_id = m.id;
+COMMENT ON VIEW meter_overview IS
+    'Each meter with its device, product, newest registers (the total, else the sum of the tariffs) and power; import less export in kW.';
 
 CREATE VIEW energy_series AS
 SELECT s.id AS series_id, s.meter_id, m.key AS meter, m.device_id, d.name AS device, s.obis,
@@ -53,12 +80,12 @@ CROSS JOIN LATERAL (
 COMMENT ON VIEW parameter_state IS 'Each parameter of each device as desired and as the device says it holds.';
 
 CREATE VIEW parameter_refusal AS
-SELECT d.name AS device, r.version, r.at, x.reason ->> 'field' AS field, x.reason ->> 'reason' AS reason
+SELECT d.name AS device, r.version, r.at, x.reason ->> 'field' AS field, x.reason ->> 'reason' AS reason, r.state
 FROM reported r
 JOIN device d ON d.id = r.device_id
 CROSS JOIN LATERAL jsonb_array_elements(r.reasons) AS x(reason)
-WHERE r.state = 'refused';
-COMMENT ON VIEW parameter_refusal IS 'Why devices refused the desired version that they last saw.';
+WHERE r.state IN ('refused', 'reverted');
+COMMENT ON VIEW parameter_refusal IS 'Why devices refused the desired version that they last saw, or went back from it.';
 
 CREATE VIEW parameter_change AS
 SELECT h.published_at AS at, d.name AS device, h.version, h.author, coalesce(c.changes, '{}') AS changes
@@ -87,7 +114,6 @@ CROSS JOIN LATERAL (
 ) c;
 COMMENT ON VIEW parameter_change IS 'Every desired version of every device, with its author and what it changed; the first one changes nothing.';
 
-GRANT SELECT ON ledger, energy_series, parameter_state, parameter_refusal, parameter_change
+GRANT SELECT ON ledger, batch_log, energy_series, parameter_state, parameter_refusal, parameter_change
     TO wattline_gateway, wattline_grafana;
-REVOKE EXECUTE ON FUNCTION ingest_batch_between FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION ingest_batch_between TO wattline_gateway, wattline_grafana;
+GRANT INSERT, SELECT ON ingest_batch TO wattline_ingestor;

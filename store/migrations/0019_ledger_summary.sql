@@ -19,6 +19,17 @@ CREATE UNIQUE INDEX ledger_5m_bucket_device_id ON ledger_5m (bucket, device_id);
 COMMENT ON TABLE ledger_5m IS 'Deliveries of each device by five minutes of their receipt: how many, their values, repeats and late ones.';
 COMMENT ON COLUMN ledger_5m.timed IS 'Deliveries that carry a time; delay_s sums how old it was when it was stored, wait_s from receipt to table.';
 
+CREATE TABLE ledger_1h (
+    bucket     timestamptz NOT NULL,
+    device_id  integer NOT NULL,
+    deliveries bigint NOT NULL,
+    repeated   bigint NOT NULL,
+    late       bigint NOT NULL
+);
+SELECT create_hypertable('ledger_1h', by_range('bucket', INTERVAL '28 days'), create_default_indexes => false);
+CREATE UNIQUE INDEX ledger_1h_bucket_device_id ON ledger_1h (bucket, device_id);
+COMMENT ON TABLE ledger_1h IS 'ledger_5m by the hour, for questions over a day or more of many devices.';
+
 CREATE TABLE ledger_boot (
     device_id integer NOT NULL,
     boot      text NOT NULL,
@@ -169,6 +180,13 @@ BEGIN
         late = m.late + excluded.late, timed = m.timed + excluded.timed, delay_s = m.delay_s + excluded.delay_s,
         delay_max_s = greatest(m.delay_max_s, excluded.delay_max_s), wait_s = m.wait_s + excluded.wait_s,
         wait_max_s = greatest(m.wait_max_s, excluded.wait_max_s);
+    INSERT INTO ledger_1h AS m
+    SELECT time_bucket('1 hour', received_at), device_id, count(*), count(*) FILTER (WHERE seq <= before AND NOT t.late),
+           count(*) FILTER (WHERE t.late)
+    FROM pg_temp.ledger_taken t
+    GROUP BY 1, 2
+    ON CONFLICT (bucket, device_id) DO UPDATE
+    SET deliveries = m.deliveries + excluded.deliveries, repeated = m.repeated + excluded.repeated, late = m.late + excluded.late;
     INSERT INTO ledger_boot AS b
     SELECT device_id, boot, max(seq), max(received_at) FROM pg_temp.ledger_taken GROUP BY 1, 2
     ON CONFLICT (device_id, boot) DO UPDATE
@@ -184,15 +202,17 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     oldest timestamptz := now() - store_keep('messages');
 BEGIN
+    PERFORM drop_chunks('ingest_batch', older_than => INTERVAL '7 days');
     IF oldest IS NULL THEN
         RETURN;
     END IF;
     PERFORM drop_chunks('ledger_5m', older_than => oldest);
+    PERFORM drop_chunks('ledger_1h', older_than => oldest);
     DELETE FROM ledger_hole WHERE opened_at < oldest;
     DELETE FROM ledger_boot WHERE heard_at < oldest;
 END
 $$;
-COMMENT ON FUNCTION ledger_prune IS 'Forgets what is older than the ledger itself is kept.';
+COMMENT ON FUNCTION ledger_prune IS 'Forgets what is older than the ledger itself is kept, and batches after a week.';
 
 CREATE VIEW ledger_summary AS
 SELECT m.bucket, d.name AS device, m.deliveries, m.rows, m.repeated, m.late, m.timed, m.delay_s, m.delay_max_s, m.wait_s, m.wait_max_s,
@@ -202,7 +222,7 @@ LEFT JOIN device d ON d.id = m.device_id
 CROSS JOIN ledger_state s;
 COMMENT ON VIEW ledger_summary IS 'The ledger by device and five minutes; `whole` once all of them are summed up. Give a range of bucket.';
 
--- Whole intervals of five minutes: those that since and until lie in count.
+-- Whole intervals of five minutes: those that since and until lie in count. Hours that lie within are taken whole.
 CREATE FUNCTION ledger_quality_between(since timestamptz, until timestamptz)
 RETURNS TABLE (device text, messages bigint, lost bigint, repeated bigint, late bigint)
 LANGUAGE sql STABLE SECURITY DEFINER
@@ -210,8 +230,19 @@ BEGIN ATOMIC
     SELECT d.name, m.messages, coalesce(h.lost, 0)::bigint, m.repeated, m.late
     FROM (
         SELECT device_id, sum(deliveries - repeated)::bigint AS messages, sum(repeated)::bigint AS repeated, sum(late)::bigint AS late
-        FROM ledger_5m
-        WHERE bucket > since - INTERVAL '5 minutes' AND bucket < until
+        FROM (
+            SELECT device_id, deliveries, repeated, late FROM ledger_1h
+            WHERE bucket > since - INTERVAL '5 minutes' AND bucket < until - INTERVAL '55 minutes'
+            UNION ALL
+            SELECT device_id, deliveries, repeated, late FROM ledger_5m
+            WHERE bucket > since - INTERVAL '5 minutes' AND bucket < least(until, since + INTERVAL '55 minutes')
+                  AND time_bucket('1 hour', bucket) <= since - INTERVAL '5 minutes'
+            UNION ALL
+            SELECT device_id, deliveries, repeated, late FROM ledger_5m
+            WHERE bucket >= until - INTERVAL '55 minutes' AND bucket < until
+                  AND time_bucket('1 hour', bucket) >= until - INTERVAL '55 minutes'
+                  AND time_bucket('1 hour', bucket) > since - INTERVAL '5 minutes'
+        ) part
         GROUP BY device_id
     ) m
     JOIN device d ON d.id = m.device_id

@@ -73,6 +73,10 @@ UNION ALL
 SELECT now() - INTERVAL '20 seconds', now() - INTERVAL '19 seconds', now() - INTERVAL '1600 seconds', 20,
        (SELECT id FROM device WHERE name = 'd1'), (SELECT id FROM meter WHERE key = 'LGZ:total'), 4, 1, 'boot-1';
 
+-- The same in two batches of two ingestors, as these enter them.
+INSERT INTO ingest_batch (at, commit_s, messages, rows, ingestor)
+VALUES (now() - INTERVAL '5 minutes', 0.01, 100, 400, 'a'), (now() - INTERVAL '5 minutes', 0.03, 80, 320, 'b');
+
 INSERT INTO frame (received_at, device_id, topic, kind, reason, data, delivery)
 SELECT now() - INTERVAL '5 minutes', (SELECT id FROM device WHERE name = 'd2'), 't', 'frame', 'no_spec', 'x', gen_random_uuid()
 FROM generate_series(1, 30);
@@ -114,12 +118,18 @@ FROM (VALUES ('kitchen', 'KFM:tariffs', INTERVAL '370 days', INTERVAL '20 minute
 JOIN point p ON p.name = v.point
 JOIN meter m ON m.key = v.meter;
 INSERT INTO meter_register (stay_id, meter_id, point_id, kind, obis, unit, value, at)
-SELECT s.id, s.meter_id, s.point_id, v.kind, v.obis, 'kWh', v.value, now() - INTERVAL '20 minutes'
-FROM (VALUES ('KFM:tariffs', 'closing', '1-0:1.8.1', 512.5), ('KFM:tariffs', 'closing', '1-0:1.8.2', 301.25),
-             ('LGZ:total', 'opening', '1-0:1.8.0', 1000)) v(meter, kind, obis, value)
+SELECT s.id, s.meter_id, s.point_id, v.kind, n.obis, n.unit, r.value, r.time
+FROM (VALUES ('KFM:tariffs', 'closing'), ('LGZ:total', 'opening')) v(meter, kind)
 JOIN meter m ON m.key = v.meter
 JOIN meter_stay s ON s.meter_id = m.id
-JOIN point p ON p.id = s.point_id AND p.name = 'kitchen';
+JOIN point p ON p.id = s.point_id AND p.name = 'kitchen'
+JOIN series n ON n.meter_id = m.id AND n.kind = 'register'
+CROSS JOIN LATERAL (
+    SELECT time, value FROM reading
+    WHERE series_id = n.id AND CASE v.kind WHEN 'closing' THEN time <= s.removed_at ELSE time >= s.installed_at END
+    ORDER BY CASE v.kind WHEN 'closing' THEN s.removed_at - time ELSE time - s.installed_at END
+    LIMIT 1
+) r;
 
 -- What goes step by step: of each kind one that is open, whenever it began, and one that ended long before any dashboard's range.
 INSERT INTO spec (name, version, document, source, sha256) SELECT 'lgz-e350', v, '{}', '', '' FROM generate_series(3, 4) v;

@@ -79,8 +79,8 @@ async def connected(database: Database, role: str | None = None) -> AsyncIterato
     """A connection that may do all, or what a role may."""
     opened = await asyncpg.connect(database.dsn())
     try:
-        if role is not None:
-            await opened.execute(f"SET ROLE {role}")
+        # Community's server has one session for all connections, which keeps the role of the one before
+        await opened.execute("RESET ROLE" if role is None else f"SET ROLE {role}")
         yield opened
     finally:
         await opened.close()

@@ -10,7 +10,7 @@ from grafana.build import dashboards, plain
 from grafana.rules import rules
 from grafana.settings import GrafanaSettings
 from tests.grafana_rig.macros import Context
-from tests.grafana_rig.year import DEVICES, METERS, SILENT, TARIFFS, TOTAL, Year, connected, rows
+from tests.grafana_rig.year import DEVICES, METERS, QUARTER, SILENT, TARIFFS, TOTAL, Year, connected, rows
 from tests.servers import Database
 
 SETTINGS = GrafanaSettings.model_construct()
@@ -266,15 +266,38 @@ async def test_the_ledger_tells_lost_repeated_and_late(year: Year) -> None:
 async def test_desired_against_reported(year: Year) -> None:
     """Who is in step, behind or refusing, which values differ, and why one was refused."""
     (numbers,) = await ask(year, "wattline-parameters", "Devices")
-    assert numbers == {"In step": 1, "Behind": 1, "Refused": 0, "Without any": 1}
+    assert numbers == {"In step": 1, "Behind": 1, "Refused": 0, "Reverted": 0, "Without any": 1}
     (differs,) = await ask(year, "wattline-parameters", "Desired against reported")
     assert [differs[name] for name in ("Device", "Parameter", "Desired", "Reported")] == [
         "d2", "reading_interval_s", "60", "10"]  # fmt: skip
-    (refused,) = await ask(year, "wattline-parameters", "Refusals")
+    (refused,) = await ask(year, "wattline-parameters", "Refused and reverted")
     assert (refused["Field"], refused["Reason"]) == ("reading_interval_s", "too short for this meter")
     history = await ask(year, "wattline-parameters", "History")
     assert [(row["Version"], row["Author"]) for row in history if row["Device"] == "d1"] == [(2, "anna"), (1, "system")]
     assert [row["Changes"] for row in history if row["Version"] == 1] == ["", ""]
+
+
+async def test_what_went_back_and_what_recovered(database: Database) -> None:
+    """A configuration that a device took back is counted with its reason; an outbox that recovered is no trouble."""
+    async with connected(database) as opened:
+        await opened.execute(
+            "INSERT INTO device (name, online) VALUES ('d1', true), ('d2', true);"
+            "INSERT INTO desired (device_id, version, hash, document, author) VALUES (1, 2, 'h', '{}', 'anna');"
+            "INSERT INTO reported (device_id, version, state, reasons, effective, boot, at) VALUES"
+            """ (1, 2, 'reverted', '[{"field": "port", "reason": "no readings"}]', '{}', 'b', now());"""
+            "INSERT INTO event (received_at, at, device_id, source, event, severity) VALUES"
+            " (now(), now(), 1, 'device', 'outbox_disk_recovered', 'info'),"
+            " (now(), now(), 2, 'device', 'outbox_disk_error', 'error')"
+        )
+    now = datetime.now(UTC)
+    here = Year(database, "apache", None, now, now)  # type: ignore[arg-type]
+    board = "wattline-parameters"
+    chosen = choices(BOARDS[board]) | {"device": ["d1", "d2"]}
+    (numbers,) = await ask(here, board, "Devices", chosen=chosen)
+    assert numbers == {"In step": 0, "Behind": 0, "Refused": 0, "Reverted": 1, "Without any": 1}
+    (why,) = await ask(here, board, "Refused and reverted", chosen=chosen)
+    assert (why["Device"], why["State"], why["Field"], why["Reason"]) == ("d1", "reverted", "port", "no readings")
+    assert [row["Device"] for row in await ask(here, "wattline-platform", "Outboxes in trouble")] == ["d2"]
 
 
 async def test_what_goes_step_by_step(year: Year) -> None:
@@ -317,10 +340,14 @@ async def test_commands_and_jobs(year: Year) -> None:
 async def test_swaps_and_points(year: Year) -> None:
     """A swap with the registers of both meters; each point with who stands there, on the meter's own board too."""
     (swap,) = await ask(year, "wattline-data-quality", "Swapped meters")
-    swap.pop("Swapped")
+    # the old meter's last quarter-hour before it and the new one's first after it, as their registers stood
+    before = datetime.fromtimestamp(swap.pop("Swapped").timestamp() // 900 * 900, UTC)
+    t1, t2 = (base + year.energy(year.first, before, TARIFFS, tariff) for tariff, base in ((1, 500), (2, 300)))
+    total = 1000 + year.energy(year.first, before + QUARTER)
     assert swap == {
         "Device": "d1", "Point": "kitchen", "Old meter": TARIFFS, "New meter": TOTAL,
-        "Closing registers": "1-0:1.8.1 512.5 kWh, 1-0:1.8.2 301.25 kWh", "Opening registers": "1-0:1.8.0 1000 kWh",
+        "Closing registers": f"1-0:1.8.1 {t1:.12g} kWh, 1-0:1.8.2 {t2:.12g} kWh",
+        "Opening registers": f"1-0:1.8.0 {total:.12g} kWh, 1-0:2.8.0 7 kWh",
     }  # fmt: skip
     points = {row["Point"]: row for row in await ask(year, "wattline-data-quality", "Points of delivery")}
     assert {name: (row["Meter"], row["Before it"]) for name, row in points.items()} == {
@@ -344,8 +371,10 @@ async def test_the_platform_by_its_ledger(year: Year) -> None:
     assert sum(row["Values"] for row in rates) * 300 == pytest.approx(values)
     waits = await ask(year, "wattline-platform", "Latency and queue")
     assert max(row["Longest wait"] for row in waits) == pytest.approx(1.0)
-    batches = await ask(year, "wattline-platform", "Batches")
-    assert [(row["Messages"], row["Values"]) for row in batches] == [(180, 720)]
+    (batches,) = await ask(year, "wattline-platform", "Batches")
+    assert (batches["Messages"], batches["Values"], batches["Largest"]) == (90, 360, 400)
+    (writing,) = await ask(year, "wattline-platform", "Time to write and commit a batch")
+    assert (writing["Mean"], writing["Longest"]) == pytest.approx((0.02, 0.03))
 
 
 async def firing(year: Year, name: str) -> list[dict[str, Any]]:

@@ -61,6 +61,24 @@ async def test_a_repeat_changes_nothing(broker: Broker, database: Database) -> N
         assert await ingestor.metric("wattline_ingestor_rows_repeated_total") == 6
 
 
+async def test_each_batch_is_entered_with_the_time_of_its_commit(broker: Broker, database: Database) -> None:
+    """The next batch enters it, with what /metrics says that writing and commit took, messages and values."""
+    of = settings(broker, database.dsn("wattline_ingestor"))
+    total = "wattline_ingestor_commit_seconds_sum"
+    async with table(database) as asked, ingesting(of) as ingestor, device(broker) as pi:
+        await pi.readings(3)
+        stored = 'wattline_ingestor_messages_total{kind="readings"}'
+        await until_equal(lambda: ingestor.metric(stored), 3.0)
+        took_s = await ingestor.metric(total)
+        assert took_s > 0
+        await pi.readings(1)
+        await until_equal(lambda: asked.value("SELECT sum(messages)::int FROM batch_log"), 3)
+        assert await asked.rows("SELECT sum(rows)::int, min(ingestor), max(ingestor) FROM batch_log") == [
+            (9, of.client_id, of.client_id)
+        ]
+        assert await asked.value("SELECT sum(commit_s) FROM batch_log") == pytest.approx(took_s)
+
+
 async def test_spellings_of_a_code_are_one_series(broker: Broker, database: Database) -> None:
     """`*255` and leading zeros do not make another series; a value without a catalogued unit takes the message's."""
     async with (

@@ -41,6 +41,20 @@ async def summary(opened: Any, since: datetime | None = None, until: datetime | 
     return [tuple(row) for row in rows]
 
 
+async def by_five_minutes(opened: Any, since: datetime, until: datetime) -> list[tuple[Any, ...]]:
+    """The figures of a range by each of the intervals that it touches, and the numbers that went missing there."""
+    rows = await opened.fetch(
+        "SELECT device, sum(deliveries - repeated)::bigint, coalesce((SELECT sum(high - low + 1) FROM ledger_hole h"
+        " JOIN device d ON d.id = h.device_id WHERE d.name = s.device AND h.lost AND opened_at < $2"
+        " AND opened_at >= time_bucket('5 minutes', $1::timestamptz)), 0)::bigint, sum(repeated)::bigint,"
+        " sum(late)::bigint FROM ledger_summary s WHERE bucket + interval '5 minutes' > $1 AND bucket < $2"
+        " GROUP BY device ORDER BY device",
+        since,
+        until,
+    )
+    return [tuple(row) for row in rows]
+
+
 async def ledger(opened: Any) -> list[tuple[Any, ...]]:
     """The same by every row of the ledger."""
     rows = await opened.fetch(
@@ -59,7 +73,7 @@ def dealt(seed: int) -> list[Delivery]:
         numbers += chance.sample(numbers, 6 * (device - 1))
         if device == 3:
             chance.shuffle(numbers)
-        made += [(START + timedelta(seconds=20 * at), n, device, boot) for at, n in enumerate(numbers)]
+        made += [(START + timedelta(seconds=100 * at), n, device, boot) for at, n in enumerate(numbers)]
     return made
 
 
@@ -89,6 +103,10 @@ async def test_it_adds_up_whatever_comes_in_whatever_order(each_edition: Databas
         sums = await opened.fetchrow(
             "SELECT sum(deliveries), sum(rows), sum(timed), sum(delay_s), max(delay_max_s), sum(wait_s) FROM ledger_5m"
         )
+        for _ in range(100):
+            since = START - timedelta(minutes=5) + timedelta(minutes=5 * chance.randint(0, 20))
+            until = since + timedelta(seconds=chance.choice((300, 3300, 3600, 7200, 9000))) * chance.random()
+            assert await summary(opened, since, until) == await by_five_minutes(opened, since, until), (since, until)
         count = await opened.fetchval("SELECT count(*) FROM message")
         assert tuple(sums) == (count, 4 * count, count, 3.0 * count, 3.0, 1.0 * count)
         assert await opened.fetchval("SELECT count(*) FROM ledger_late") == 0
@@ -96,7 +114,10 @@ async def test_it_adds_up_whatever_comes_in_whatever_order(each_edition: Databas
 
 
 async def forgets(opened: Any, found: list[tuple[Any, ...]]) -> None:
-    """Older than the ledger is kept, sums, holes and boots go; the rest stays."""
+    """Older than the ledger is kept, sums, holes and boots go, and batches after a week; the rest stays."""
+    await opened.execute(
+        "INSERT INTO ingest_batch SELECT now() - age, 1, 1, 1, 'i' FROM unnest('{1 hour,9 days}'::interval[]) age"
+    )
     old = datetime.now(UTC) - timedelta(days=120)
     await store(opened, (old, 1, 1, "old"), (old, 5, 1, "old"))
     assert (await fold(opened)).deliveries == 2
@@ -104,6 +125,7 @@ async def forgets(opened: Any, found: list[tuple[Any, ...]]) -> None:
     await prune(opened)
     assert await summary(opened, old - timedelta(hours=1)) == found
     assert await opened.fetchval("SELECT count(*) FROM ledger_boot WHERE boot = 'old'") == 0
+    assert await opened.fetchval("SELECT count(*) FROM batch_log") == 1
 
 
 async def test_in_their_order_late_ones_are_the_ledger_s_too(database: Database) -> None:

@@ -187,6 +187,13 @@ def test_limits_reach_the_rules_and_dashboards() -> None:
     (platform,) = [board for board in dashboards(settings) if board["uid"] == "wattline-platform"]
     (store,) = [panel for panel in panels(platform) if panel["title"] == "Store"]
     assert str(5 * 2**30) in json.dumps(store["fieldConfig"]["overrides"]).replace(".0", "")
+    settings = GrafanaSettings(limits={"meter_silent_min": 45})  # type: ignore[arg-type]
+    (silent,) = [rule for rule in map(plain, rules(settings)) if rule["uid"] == "wattline-meter-silent"]
+    assert "mins => '45'::integer" in silent["data"][0]["model"]["rawSql"]
+    assert silent["data"][1]["model"]["expression"] == "$A > 45"
+    for board in dashboards(settings):
+        chosen = [each["current"]["value"] for each in board["templating"]["list"] if each["name"] == "silent_min"]
+        assert chosen == (["45"] if board["uid"] in ("wattline-fleet", "wattline-meter") else [])
 
 
 def test_the_alerting_file_is_one_that_grafana_reads() -> None:
