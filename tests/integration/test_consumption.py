@@ -99,6 +99,19 @@ GOLDENS: dict[str, tuple[list[tuple[str, float]], list[tuple[str, str, bool, str
         [("00:00", 5000), ("00:30", 99999), ("00:45", 5001), ("01:00", 5002), ("02:00", 5004)],
         [("00", "2", False, "dip"), ("01", "2", False, None)],
     ),
+    "a spike after a reset": (
+        [
+            ("00:00", 5000),
+            ("00:05", 5000),
+            ("00:10", 0),
+            ("00:20", 0),
+            ("00:30", 0.5),
+            ("00:40", 9999999),
+            ("00:45", 0.6),
+            ("01:00", 1),
+        ],
+        [("00", "1.0", True, "dip reset")],
+    ),
     "a jump that stays": (
         [("00:00", 5000), ("00:30", 5001), ("00:40", 25001), ("01:00", 25001.5), ("02:00", 25003)],
         [("00", "1.5", True, "jump"), ("01", "1.5", False, None)],
@@ -194,7 +207,7 @@ async def test_a_dip_of_weeks_is_no_energy(each_edition: Database) -> None:
                 assert sum(Decimal(value) for _, value, _, _ in parts) == 3, step
                 assert {flag for _, _, _, flag in parts[:2]} >= {"dip"}, step
             assert await hours(store, 1, step="1mo", since="2026-03-01", until="2026-05-01") == [
-                ("2026-03", "0", True, "reset"),
+                ("2026-03", "0", False, "dip"),
                 ("2026-04", "3", False, "dip partial"),
             ]
             await store.roll_up()
