@@ -22,6 +22,11 @@ CREATE FUNCTION bucket_end(step text, bucket timestamptz) RETURNS timestamptz LA
 $$;
 COMMENT ON FUNCTION bucket_end IS 'Where the interval that starts at bucket ends: a local day may have 92, 96 or 100 quarter-hours.';
 
+CREATE FUNCTION bucket_next(step text, at timestamptz) RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN bucket_start(step, at) = at THEN at ELSE bucket_end(step, bucket_start(step, at)) END
+$$;
+COMMENT ON FUNCTION bucket_next IS 'The start of the first interval that does not begin before a time.';
+
 -- What is not rolled up yet is asked for by time alone: BRIN, which costs COPY nothing that can be measured.
 CREATE INDEX reading_time ON reading USING brin (time) WITH (pages_per_range = 32, autosummarize = on);
 

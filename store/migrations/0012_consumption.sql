@@ -53,7 +53,9 @@ BEGIN
     RETURN QUERY EXECUTE format($sql$
         WITH coarse AS (
             SELECT c.*, c.near AND bucket > $2 - interval '5 days' AND bucket < $3 + interval '5 days'
-                        OR %3$L AND last_at >= $2 AND first_at <= $3 AS opened
+                        OR %3$L AND last_at >= $2 AND first_at <= $3
+                        -- may hide the jump by which a long excursion began
+                        OR last_value - first_value > $4 / 4 AND low >= first_value AND low < last_value AS opened
             FROM (
                 SELECT b.*, %2$s AS near
                 FROM (
@@ -62,6 +64,7 @@ BEGIN
                                      OR coalesce(before < fell[2] AND last_value >= fell[2], false) AS odd
                     FROM (
                         SELECT q.*, sum(readings) OVER w AS upto, max(max_value) OVER earlier AS top,
+                               min(min_value) OVER (w ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS low,
                                max(CASE WHEN max_value > last_value OR min_value < first_value OR before > first_value
                                         THEN ARRAY[date_part('epoch', bucket), greatest(max_value, before)] END) OVER earlier AS fell
                         FROM (
@@ -216,12 +219,13 @@ BEGIN
             shadow := CASE WHEN lows[j] <= lows[i] THEN greatest(shadow, highs[j]) ELSE shadow END;
             j := j - 1;
         END LOOP;
-        -- back from an excursion of any length, which it left by a step that is like the one by which it began
+        -- back from an excursion of any length, which began and ended by steps from and to the stands around it
         FOREACH j IN ARRAY gates LOOP
             step := lows[j + 1] - highs[j];
             most := lows[i] - highs[i - 1];
             CONTINUE WHEN j = i - 1 OR NOT register_rises(ends[j], highs[j], starts[i], lows[i], max_kw)
-                          OR sign(step) = sign(most) OR greatest(step, most) < -least(step, most) / 2;
+                          OR NOT (CASE WHEN step < 0 THEN highs[i - 1] < highs[j] AND most >= -step / 2
+                                       ELSE lows[j + 1] > lows[i] AND most < 0 AND step >= -most / 2 END);
             IF (costs[j] + 4.5, gains[j] + lows[i] - highs[j]) < (best, gain) THEN
                 best := costs[j] + 4.5;
                 gain := gains[j] + lows[i] - highs[j];
@@ -415,15 +419,14 @@ RETURNS TABLE (
 )
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
-    low timestamptz := CASE WHEN bucket_start(step, since) = since THEN since
-                            ELSE bucket_end(step, bucket_start(step, since)) END;
-    high timestamptz := CASE WHEN bucket_start(step, until) = until THEN until
-                             ELSE bucket_end(step, bucket_start(step, until)) END;
+    low timestamptz := bucket_next(step, since);
+    high timestamptz := bucket_next(step, until);
     pad interval := CASE step WHEN '15m' THEN interval '1 hour' WHEN '1h' THEN interval '3 hours'
                               WHEN '1d' THEN interval '3 days' ELSE interval '63 days' END;
     near interval := CASE step WHEN '15m' THEN interval '90 seconds' WHEN '1h' THEN interval '6 minutes'
                                ELSE interval '15 minutes' END;
     early timestamptz := CASE step WHEN '1mo' THEN bucket_start('1mo', low - pad) ELSE low - pad END;
+    late timestamptz := high + pad;
 BEGIN
     RETURN QUERY EXECUTE format($sql$
         WITH wanted AS MATERIALIZED (
@@ -497,14 +500,18 @@ BEGIN
             GROUP BY d.series_id
             HAVING bool_or(d.jumps) OR register_jumps(d.series_id, min(d.bucket), max(d.bucket_end), max(d.max_kw))
         ), stood AS MATERIALIZED (
-            -- where a register stood higher once, a fall of then may end here
-            SELECT b.series_id, max(b.max_value) AS top
+            -- where a register stood higher before, or stands lower afterwards, an excursion may reach into the range
+            SELECT b.series_id, max(b.max_value) FILTER (WHERE b.bucket < $4) AS top, min(b.min_value) FILTER (WHERE b.bucket >= $4) AS bottom
             FROM (
-                SELECT r.series_id, r.max_value FROM rollup_1mo r WHERE r.bucket < $7 AND %3$s
+                SELECT r.series_id, r.bucket, r.max_value, r.min_value FROM rollup_1mo r WHERE r.bucket < $7 AND %3$s
                 UNION ALL
-                SELECT r.series_id, r.max_value FROM rollup_1d r WHERE NOT %6$L AND r.bucket >= $7 AND r.bucket < $8 AND %3$s
+                SELECT r.series_id, r.bucket, r.max_value, r.min_value FROM rollup_1mo r WHERE r.bucket >= $11 AND %3$s
                 UNION ALL
-                SELECT r.series_id, r.max_value FROM %2$I r WHERE %7$L AND r.bucket >= $8 AND r.bucket < $4 AND %3$s
+                SELECT r.series_id, r.bucket, r.max_value, r.min_value FROM rollup_1d r
+                WHERE NOT %6$L AND (r.bucket >= $7 AND r.bucket < $8 OR r.bucket >= $10 AND r.bucket < $11) AND %3$s
+                UNION ALL
+                SELECT r.series_id, r.bucket, r.max_value, r.min_value FROM %2$I r
+                WHERE %7$L AND (r.bucket >= $8 AND r.bucket < $4 OR r.bucket >= $5 AND r.bucket < $10) AND %3$s
             ) b
             GROUP BY b.series_id
         ), extent AS (
@@ -513,7 +520,7 @@ BEGIN
                                     OR (first_value - before > f.max_kw / 4
                                         AND first_value - before > f.max_kw * date_part('epoch', first_at - before_at) / 3600), false)
                            OR min_value < first_value OR max_value > last_value OR (first_value = 0 AND last_value > 0))
-                   OR coalesce(max(s.top) > min(first_value), false)
+                   OR coalesce(max(s.top) > min(first_value), false) OR coalesce(min(s.bottom) < max(last_value), false)
                    OR f.series_id IN (SELECT s.series_id FROM steep s) OR f.series_id IN (SELECT s.series_id FROM swapped s) AS odd
             FROM followed f LEFT JOIN stood s ON s.series_id = f.series_id
             GROUP BY f.series_id
@@ -572,7 +579,8 @@ BEGIN
         step = '1mo',
         step IN ('15m', '1h'),
         CASE WHEN series_ids IS NULL THEN 'true' ELSE 'p.series_id = ANY ($3)' END)
-    USING low, high, series_ids, early, high + pad, near, bucket_start('1mo', early), bucket_start('1d', early), store_max_power_kw();
+    USING low, high, series_ids, early, late, near, bucket_start('1mo', early), bucket_start('1d', early), store_max_power_kw(),
+        bucket_next('1d', late), bucket_next('1mo', late);
 END
 $$;
 COMMENT ON FUNCTION consumption IS 'Consumption of registers by intervals of a step that start in [since, until); see docs/STORE.md.';
