@@ -537,12 +537,21 @@ BEGIN
             SELECT t.bucket, p.series_id, t.first_at, t.first_value, t.last_at, t.last_value, t.flag, t.part, t.point_id
             FROM place p CROSS JOIN LATERAL register_traced(p.series_id, %4$L, p.first_at, p.last_at, p.max_kw) t
             WHERE p.traced
+        ), fineness AS MATERIALIZED (
+            -- of all time, so that stands at boundaries are rounded alike whatever the range, and their differences add up
+            SELECT r.series_id, least(6, max(r.decimals)) AS decimals
+            FROM (
+                SELECT m.series_id, m.decimals FROM rollup_1mo m
+                UNION ALL
+                SELECT g.series_id, scale(g.value::numeric) FROM series_register g
+            ) r
+            WHERE %3$s
+            GROUP BY r.series_id
         ), framed AS (
             SELECT s.*, lag(last_at) OVER w AS before_at, lag(last_value) OVER w AS before,
                    lead(first_at) OVER w AS after_at, lead(first_value) OVER w AS after,
-                   lag(s.bucket) OVER w AS before_bucket,
-                   least(6, max(greatest(scale(first_value), scale(last_value))) OVER (PARTITION BY s.series_id)) AS decimals
-            FROM stand s
+                   lag(s.bucket) OVER w AS before_bucket, d.decimals
+            FROM stand s JOIN fineness d ON d.series_id = s.series_id
             WHERE s.first_at IS NOT NULL
             WINDOW w AS (PARTITION BY s.series_id, s.part ORDER BY s.bucket, s.first_at)
         ), ended AS (

@@ -19,7 +19,7 @@ def at(clock: str) -> str:
 
 async def hours(
     store: Store, *series: int, step: str = "1h", since: str = DAY, until: str = "2026-03-11"
-) -> list[object]:
+) -> list[tuple[str, str, bool, str | None]]:
     """Consumption as (hour or day, value, estimated, flag) in order; the day's hour only for 1h."""
     form = {"1h": "HH24", "15m": "HH24:MI", "1d": "MM-DD", "1mo": "YYYY-MM"}[step]
     rows = await store.rows(
@@ -189,6 +189,25 @@ async def test_a_long_silence_is_spread_evenly(each_edition: Database) -> None:
         ]
         everyone = await store.rows("SELECT sum(value) FROM consumption_1d('2026-03-01Z', '2026-05-01Z')")
         assert everyone == [(400,)]
+
+
+async def test_decimals_are_of_the_register_and_not_of_the_range(each_edition: Database) -> None:
+    """Whatever is asked, an interval has the same value, and the short ones add up to the long ones."""
+    async with store_of(each_edition) as store:
+        await fill(store, 1)
+        await store.add(1, ("2025-07-15T10:00Z", 8000.0), ("2026-03-29T00:30Z", 9000.0), ("2026-03-29T12:10Z", 9010.5))
+        for _ in range(2):
+            ((_, february, *_),) = await hours(store, step="1mo", since="2026-02-01", until="2026-03-01")
+            assert february == "109.1"
+            days = await hours(store, step="1d", since="2026-02-01", until="2026-03-01")
+            assert await hours(store, step="1d", since="2026-02-10", until="2026-02-11") == [days[9]]
+            longer = await hours(store, step="1d", since="2026-02-01", until="2026-04-01")
+            assert longer[:28] == days
+            quarters = await hours(store, step="15m", since="2026-02-01", until="2026-03-01")
+            for parts in (days, quarters):
+                assert sum(Decimal(value) for _, value, _, _ in parts) == Decimal(february)
+                assert {len(value.partition(".")[2]) for _, value, _, _ in parts} == {1}
+            await store.roll_up()
 
 
 async def test_a_dip_of_weeks_is_no_energy(each_edition: Database) -> None:

@@ -16,6 +16,13 @@ START = datetime(2026, 3, 8, 21, 7, tzinfo=UTC)
 STEPS = ("15m", "1h", "1d", "1mo")
 REGISTERS = 48
 SIZE = 100_000.0
+WHOLE = "SELECT series_id, sum(value) FROM consumption_1h('2026-03-08 20:00Z', '2026-03-10 03:00Z')"
+PARTS = """
+SELECT c.series_id, sum(c.value)
+FROM (VALUES ('2026-03-08 20:00Z', '2026-03-08 22:00Z'), ('2026-03-08 22:00Z', '2026-03-09 07:00Z'),
+             ('2026-03-09 07:00Z', '2026-03-10 03:00Z')) t (since, until),
+     consumption_15m(t.since::timestamptz, t.until::timestamptz) c
+"""
 
 Values = list[float]
 
@@ -115,4 +122,6 @@ async def test_every_step_counts_what_the_reference_counts(each_edition: Databas
                 )
                 found: dict[int, Decimal] = dict(rows)
                 assert {n: (found.get(n), total) for n, total in wanted.items() if found.get(n) != total} == {}, step
+            whole, parts = [await store.rows(f"{query} GROUP BY 1 ORDER BY 1") for query in (WHOLE, PARTS)]
+            assert whole == parts
             await store.roll_up()
