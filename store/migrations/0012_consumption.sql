@@ -43,19 +43,23 @@ CREATE FUNCTION register_rises(
 ) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN value >= before AND value - before <= max_kw * greatest(0.25, date_part('epoch', at - before_at) / 3600);
 
--- The readings that say all of a register: first and last ones where days and quarter-hours rise, all of those around anything
--- else in [since, until] and some days beyond, and the registers of stays at swaps. Days are of all time, so that every range and
+-- The readings that say all of some registers: first and last ones where days and quarter-hours rise, all of those around anything
+-- else from since to until and some days beyond, and the registers of stays at swaps. Days are of all time, so that every range and
 -- step sees the same; `readings` is how many a point stands for.
 CREATE FUNCTION register_points(
-    series integer, step text, since timestamptz, until timestamptz, max_kw double precision, moves timestamptz[]
-) RETURNS TABLE (at timestamptz, value double precision, readings bigint, stay_id integer) LANGUAGE plpgsql STABLE AS $$
+    series integer[], step text, since timestamptz[], until timestamptz[], max_kw double precision[]
+) RETURNS TABLE (series_id integer, at timestamptz, value double precision, readings bigint, stay_id integer)
+LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN QUERY EXECUTE format($sql$
-        WITH coarse AS (
-            SELECT c.*, c.near AND bucket > $2 - interval '5 days' AND bucket < $3 + interval '5 days'
-                        OR %3$L AND last_at >= $2 AND first_at <= $3
+        WITH wanted AS MATERIALIZED (
+            SELECT w.*, (SELECT array_agg(p.from_at) FROM series_part p WHERE p.series_id = w.id AND p.from_at > '-infinity') AS moves
+            FROM unnest($1, $2, $3, $4) w (id, since, until, max_kw)
+        ), coarse AS (
+            SELECT c.*, c.near AND bucket > c.since - interval '5 days' AND bucket < c.until + interval '5 days'
+                        OR %3$L AND last_at >= c.since AND first_at <= c.until
                         -- may hide the jump by which a long excursion began
-                        OR last_value - first_value > $4 / 4 AND low >= first_value AND low < last_value AS opened
+                        OR last_value - first_value > c.max_kw / 4 AND low >= first_value AND low < last_value AS opened
             FROM (
                 SELECT b.*, %2$s AS near
                 FROM (
@@ -68,19 +72,23 @@ BEGIN
                                max(CASE WHEN max_value > last_value OR min_value < first_value OR before > first_value
                                         THEN ARRAY[date_part('epoch', bucket), greatest(max_value, before)] END) OVER earlier AS fell
                         FROM (
-                            SELECT r.*, lag(last_value) OVER w AS before, lag(last_at) OVER w AS before_at
-                            FROM rollup_1d r WHERE series_id = $1 WINDOW w AS (ORDER BY bucket)
+                            SELECT r.*, n.since, n.until, n.max_kw, n.moves,
+                                   lag(last_value) OVER w AS before, lag(last_at) OVER w AS before_at
+                            FROM rollup_1d r JOIN wanted n ON n.id = r.series_id
+                            WHERE r.series_id = ANY ($1)
+                            WINDOW w AS (PARTITION BY r.series_id ORDER BY bucket)
                         ) q
-                        WINDOW w AS (ORDER BY bucket), earlier AS (w ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+                        WINDOW w AS (PARTITION BY q.series_id ORDER BY bucket),
+                               earlier AS (w ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
                     ) a
                 ) b
-                WINDOW w AS (ORDER BY bucket)
+                WINDOW w AS (PARTITION BY b.series_id ORDER BY bucket)
             ) c
         ), stretch AS (
-            SELECT min(bucket) AS since, bucket_end('1d', max(bucket)) AS until
-            FROM (SELECT bucket, opened, count(*) FILTER (WHERE NOT opened) OVER (ORDER BY bucket) AS run FROM coarse) c
+            SELECT c.series_id, c.max_kw, c.moves, min(bucket) AS since, bucket_end('1d', max(bucket)) AS until
+            FROM (SELECT o.*, count(*) FILTER (WHERE NOT opened) OVER (PARTITION BY o.series_id ORDER BY bucket) AS run FROM coarse o) c
             WHERE opened
-            GROUP BY run
+            GROUP BY c.series_id, c.max_kw, c.moves, run
         ), fine AS (
             SELECT f.*
             FROM stretch s CROSS JOIN LATERAL (
@@ -88,72 +96,85 @@ BEGIN
                 FROM (
                     SELECT q.*, sum(readings) OVER w AS upto, %1$s AS odd
                     FROM (
-                        SELECT r.*, lag(last_value) OVER w AS before, lag(last_at) OVER w AS before_at
-                        FROM rollup_15m r WHERE series_id = $1 AND bucket >= s.since AND bucket < s.until WINDOW w AS (ORDER BY bucket)
+                        SELECT r.*, s.max_kw, s.moves, lag(last_value) OVER w AS before, lag(last_at) OVER w AS before_at
+                        FROM rollup_15m r
+                        WHERE r.series_id = s.series_id AND bucket >= s.since AND bucket < s.until
+                        WINDOW w AS (ORDER BY bucket)
                     ) q
                     WINDOW w AS (ORDER BY bucket)
                 ) b
                 WINDOW w AS (ORDER BY bucket)
             ) f
         )
-        SELECT r.time, r.value, 1::bigint, NULL::integer
+        SELECT f.series_id, r.time, r.value, 1::bigint, NULL::integer
         FROM fine f CROSS JOIN LATERAL (
-            SELECT time, value FROM reading WHERE series_id = $1 AND time BETWEEN f.first_at AND f.last_at
+            SELECT time, value FROM reading g WHERE g.series_id = f.series_id AND time BETWEEN f.first_at AND f.last_at
         ) r
         WHERE f.opened
         UNION ALL
-        SELECT p.at, p.value, p.readings, NULL
-        FROM (SELECT first_at, first_value, last_at, last_value, readings FROM coarse
-              UNION ALL SELECT first_at, first_value, last_at, last_value, readings FROM fine) d
+        SELECT d.series_id, p.at, p.value, p.readings, NULL
+        FROM (SELECT c.series_id, first_at, first_value, last_at, last_value, c.readings FROM coarse c
+              UNION ALL SELECT f.series_id, first_at, first_value, last_at, last_value, f.readings FROM fine f) d
         CROSS JOIN LATERAL (VALUES (first_at, first_value, greatest(d.readings - 1, 1)), (last_at, last_value, 1)) p (at, value, readings)
         UNION ALL
-        SELECT g.at, g.value, CASE WHEN g.read_by IS NULL THEN 1 ELSE 10 END, g.stay_id FROM series_register g WHERE g.series_id = $1
+        SELECT g.series_id, g.at, g.value, CASE WHEN g.read_by IS NULL THEN 1 ELSE 10 END, g.stay_id
+        FROM series_register g WHERE g.series_id = ANY ($1)
         $sql$,
-        'min_value < first_value OR max_value > last_value OR (first_value = 0 AND last_value > 0) OR last_value - first_value > $4 / 4
-         OR coalesce(NOT register_rises(before_at, before, first_at, first_value, $4), false)
-         OR EXISTS (SELECT FROM unnest($5) m WHERE m > first_at AND m <= last_at)',
+        'min_value < first_value OR max_value > last_value OR (first_value = 0 AND last_value > 0) OR last_value - first_value > max_kw / 4
+         OR coalesce(NOT register_rises(before_at, before, first_at, first_value, max_kw), false)
+         OR moves IS NOT NULL AND EXISTS (SELECT FROM unnest(moves) m WHERE m > first_at AND m <= last_at)',
         -- within ten readings of an odd one
         'coalesce(upto - readings - max(CASE WHEN odd THEN upto END) OVER (w ROWS UNBOUNDED PRECEDING) <= 10, false)
          OR coalesce(min(CASE WHEN odd THEN upto - readings END) OVER (w ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) - upto <= 10, false)',
         step IN ('15m', '1h'))
-    USING series, since, until, max_kw, moves;
+    USING series, since, until, max_kw;
 END
 $$;
 
--- Points with their part of the meter's stays (`froms`, `stays`), and in isles: stretches in which the register rises as it may.
+-- Points with their part of the meter's stays, and in isles: stretches in which the register rises as it may.
 -- Within ten readings of a break each point is an isle, for any of them may be wrong.
 CREATE FUNCTION register_isles(
-    series integer, step text, since timestamptz, until timestamptz, max_kw double precision, froms timestamptz[], stays integer[]
-) RETURNS TABLE (at timestamptz, value double precision, readings bigint, part integer, isle bigint) LANGUAGE sql STABLE AS $$
-    WITH placed AS (
+    series integer[], step text, since timestamptz[], until timestamptz[], max_kw double precision[]
+) RETURNS TABLE (series_id integer, at timestamptz, value double precision, readings bigint, part integer, isle bigint)
+LANGUAGE sql STABLE AS $$
+    WITH stayed AS MATERIALIZED (
+        SELECT w.id, w.max_kw, array_agg(p.from_at ORDER BY p.from_at) FILTER (WHERE p.from_at IS NOT NULL) AS froms,
+               array_agg(p.stay_id ORDER BY p.from_at) AS stays
+        FROM unnest(series, max_kw) w (id, max_kw)
+        LEFT JOIN series_part p ON p.series_id = w.id
+        GROUP BY w.id, w.max_kw
+    ), placed AS (
         -- a register that was read counts more than a reading of its time
-        SELECT DISTINCT ON (p.at, p.place) p.at, p.value, p.readings, 2 * p.place AS part
+        SELECT DISTINCT ON (p.series_id, p.at, p.place) p.*, 2 * p.place AS part
         FROM (
-            SELECT r.*, coalesce(CASE WHEN r.stay_id IS NOT NULL THEN array_position(stays, r.stay_id) END,
-                                 width_bucket(r.at, froms), 1) AS place
-            FROM register_points(series, step, since, until, max_kw, froms) r
+            SELECT r.*, s.max_kw, coalesce(CASE WHEN r.stay_id IS NOT NULL THEN array_position(s.stays, r.stay_id) END,
+                                           width_bucket(r.at, s.froms), 1) AS place
+            FROM register_points(series, step, since, until, max_kw) r JOIN stayed s ON s.id = r.series_id
         ) p
-        ORDER BY p.at, p.place, p.stay_id, p.readings
+        ORDER BY p.series_id, p.at, p.place, p.stay_id, p.readings
     ), stepped AS (
         SELECT p.*, lag(p.part) OVER w IS DISTINCT FROM p.part AS moves, sum(p.readings) OVER w AS upto,
-               NOT register_rises(lag(p.at) OVER w, lag(p.value) OVER w, p.at, p.value, max_kw) AS breaks,
+               NOT register_rises(lag(p.at) OVER w, lag(p.value) OVER w, p.at, p.value, p.max_kw) AS breaks,
                lag(p.value) OVER w AS before, max(p.value) OVER earlier AS top
         FROM placed p
-        WINDOW w AS (ORDER BY p.at, p.part), earlier AS (w ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+        WINDOW w AS (PARTITION BY p.series_id ORDER BY p.at, p.part),
+               earlier AS (w ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
     ), apart AS (
         SELECT s.*, max(CASE WHEN s.breaks THEN ARRAY[s.upto::double precision, s.before] END) OVER earlier AS fell,
                s.upto - s.readings - max(CASE WHEN s.breaks THEN s.upto - s.readings END) OVER (w ROWS UNBOUNDED PRECEDING) AS after,
                min(CASE WHEN s.breaks THEN s.upto - s.readings END) OVER (w ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) - s.upto AS ahead
         FROM stepped s
-        WINDOW w AS (ORDER BY s.at, s.part), earlier AS (w ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+        WINDOW w AS (PARTITION BY s.series_id ORDER BY s.at, s.part),
+               earlier AS (w ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
     )
-    SELECT a.at, a.value, a.readings, a.part,
-           count(*) FILTER (WHERE a.moves OR a.breaks OR least(a.after, a.ahead) <= 10 OR a.last_ahead <= 10 OR a.passes) OVER (ORDER BY a.at, a.part)
+    SELECT a.series_id, a.at, a.value, a.readings, a.part,
+           count(*) FILTER (WHERE a.moves OR a.breaks OR least(a.after, a.ahead, a.last_ahead) <= 10 OR a.passes) OVER w
     FROM (
-        SELECT d.*, lag(d.ahead) OVER (ORDER BY d.at, d.part) AS last_ahead,
+        SELECT d.*, lag(d.ahead) OVER (PARTITION BY d.series_id ORDER BY d.at, d.part) AS last_ahead,
                (d.before < d.top AND d.value >= d.top) OR (d.before < d.fell[2] AND d.value >= d.fell[2]) AS passes
         FROM apart d
     ) a
+    WINDOW w AS (PARTITION BY a.series_id ORDER BY a.at, a.part)
 $$;
 
 -- Which readings to believe. Isles are stretches that rise; of those that follow one another without a fall or a jump (a break)
@@ -294,67 +315,79 @@ BEGIN
 END
 $$;
 
--- The register as it would stand had it never fallen nor jumped. Nothing is counted of readings that are not believed (dip); over
+-- Registers as they would stand had they never fallen nor jumped. Nothing is counted of readings that are not believed (dip); over
 -- the top of a register with known digits it goes on (rollover); what it counted around another fall (reset), or around a rise
 -- that no meter has the power for (jump), nobody knows: that is nothing. Each place of the meter has stands of its own (`part`),
--- with even numbers, and so has the way from one to the next. One stand before and one after the range are given too.
-CREATE FUNCTION register_traced(series integer, step text, since timestamptz, until timestamptz, max_kw double precision)
-RETURNS TABLE (
-    bucket timestamptz, first_at timestamptz, first_value numeric, last_at timestamptz, last_value numeric, flag text,
-    part integer, point_id integer
+-- with even numbers, and so has the way from one to the next. One stand before and one after the range are given too. Not SQL, so
+-- that nothing is planned where there is no such register.
+CREATE FUNCTION register_traced(
+    series integer[], step text, since timestamptz[], until timestamptz[], max_kw double precision[]
+) RETURNS TABLE (
+    series_id integer, bucket timestamptz, first_at timestamptz, first_value numeric, last_at timestamptz, last_value numeric,
+    flag text, part integer, point_id integer
 ) LANGUAGE plpgsql STABLE AS $$
-DECLARE
-    froms timestamptz[];
-    stays integer[];
-    points integer[];
 BEGIN
-    SELECT array_agg(p.from_at ORDER BY p.from_at), array_agg(p.stay_id ORDER BY p.from_at), array_agg(p.point_id ORDER BY p.from_at)
-    INTO froms, stays, points
-    FROM series_part p WHERE p.series_id = series;
+    IF series IS NULL THEN
+        RETURN;
+    END IF;
     RETURN QUERY
         WITH point AS MATERIALIZED (
-            SELECT * FROM register_isles(series, step, since, until, max_kw, froms, stays)
-        ), isle AS (
-            SELECT p.isle, min(p.at) AS first_at, min(p.value) AS low, max(p.at) AS last_at, max(p.value) AS high,
+            SELECT * FROM register_isles(series, step, since, until, max_kw)
+        ), isle AS MATERIALIZED (
+            SELECT p.series_id, p.isle, min(p.at) AS first_at, min(p.value) AS low, max(p.at) AS last_at, max(p.value) AS high,
                    sum(p.readings)::bigint AS readings, min(p.part) AS part
-            FROM point p GROUP BY p.isle
-        ), chain AS MATERIALIZED (
-            SELECT c.*, i.first_at, i.low, i.last_at, i.high, i.part, o.part AS prior_part, o.last_at AS prior_at
+            FROM point p GROUP BY p.series_id, p.isle
+        ), linked AS MATERIALIZED (
+            SELECT a.series_id, c.*
             FROM (
-                SELECT array_agg(i.first_at ORDER BY i.isle) AS starts, array_agg(i.low ORDER BY i.isle) AS lows,
+                SELECT i.series_id, array_agg(i.first_at ORDER BY i.isle) AS starts, array_agg(i.low ORDER BY i.isle) AS lows,
                        array_agg(i.last_at ORDER BY i.isle) AS ends, array_agg(i.high ORDER BY i.isle) AS highs,
                        array_agg(i.readings ORDER BY i.isle) AS weights
-                FROM isle i
+                FROM isle i GROUP BY i.series_id
             ) a
-            CROSS JOIN LATERAL register_chain(a.starts, a.lows, a.ends, a.highs, a.weights, max_kw,
-                                              (10 ^ register_digits(series))::double precision) c
-            JOIN isle i ON i.isle = c.isle
-            LEFT JOIN isle o ON o.isle = c.prior
+            CROSS JOIN LATERAL register_chain(
+                a.starts, a.lows, a.ends, a.highs, a.weights, max_kw[array_position(series, a.series_id)],
+                (10 ^ register_digits(a.series_id))::double precision) c
+        ), chain AS MATERIALIZED (
+            SELECT l.*, i.first_at, i.low, i.high, i.part, o.part AS prior_part, o.last_at AS prior_at
+            FROM linked l
+            JOIN isle i ON i.series_id = l.series_id AND i.isle = l.isle
+            LEFT JOIN isle o ON o.series_id = l.series_id AND o.isle = l.prior
         ), way AS (
             -- what was counted on the way is of neither place
-            SELECT c.isle, c.prior_part + 1 AS part, c.prior_at, c.first_at, c.stand, c.mark,
+            SELECT c.series_id, c.isle, c.prior_part + 1 AS part, c.prior_at, c.first_at, c.stand, c.mark,
                    p.stand + p.high::numeric - p.low::numeric AS left_with
-            FROM chain c JOIN chain p ON p.isle = c.prior
+            FROM chain c JOIN chain p ON p.series_id = c.series_id AND p.isle = c.prior
             WHERE c.part <> c.prior_part AND (c.mark IS NOT NULL OR c.stand > p.stand + p.high::numeric - p.low::numeric)
-        ), stood AS (
-            SELECT p.at, CASE WHEN c.held THEN c.stand ELSE c.stand + p.value::numeric - c.low::numeric END AS stand,
+        ), stood AS MATERIALIZED (
+            SELECT p.series_id, p.at, CASE WHEN c.held THEN c.stand ELSE c.stand + p.value::numeric - c.low::numeric END AS stand,
                    CASE WHEN c.mark = 'dip' OR (p.at = c.first_at AND w.isle IS NULL) THEN c.mark END AS flag, p.part
-            FROM point p JOIN chain c ON c.isle = p.isle LEFT JOIN way w ON w.isle = p.isle
+            FROM point p
+            JOIN chain c ON c.series_id = p.series_id AND c.isle = p.isle
+            LEFT JOIN way w ON w.series_id = p.series_id AND w.isle = p.isle
             UNION ALL
-            SELECT w.prior_at, w.left_with, NULL, w.part FROM way w
+            SELECT w.series_id, w.prior_at, w.left_with, NULL, w.part FROM way w
             UNION ALL
-            SELECT w.first_at, w.stand, w.mark, w.part FROM way w
+            SELECT w.series_id, w.first_at, w.stand, w.mark, w.part FROM way w
+        ), reach AS (
+            SELECT s.series_id, coalesce(max(s.at) FILTER (WHERE s.at <= w.since AND s.stand IS NOT NULL), w.since) AS since,
+                   coalesce(min(s.at) FILTER (WHERE s.at >= w.until AND s.stand IS NOT NULL), w.until) AS until
+            FROM unnest(series, since, until) w (id, since, until) JOIN stood s ON s.series_id = w.id
+            GROUP BY s.series_id, w.since, w.until
+        ), stays AS (
+            SELECT p.series_id, array_agg(p.point_id ORDER BY p.from_at) AS points
+            FROM series_part p WHERE p.series_id = ANY (series) GROUP BY p.series_id
         )
-        SELECT bucket_start(step, s.at), min(s.at) FILTER (WHERE s.stand IS NOT NULL), min(s.stand),
+        SELECT s.series_id, bucket_start(step, s.at), min(s.at) FILTER (WHERE s.stand IS NOT NULL), min(s.stand),
                max(s.at) FILTER (WHERE s.stand IS NOT NULL), max(s.stand), string_agg(DISTINCT s.flag, ' '), s.part,
-               CASE WHEN s.part % 2 = 0 THEN points[s.part / 2] END
+               CASE WHEN s.part % 2 = 0 THEN y.points[s.part / 2] END
         FROM stood s
-        WHERE s.at BETWEEN coalesce((SELECT max(b.at) FROM stood b WHERE b.at <= since AND b.stand IS NOT NULL), since)
-                   AND coalesce((SELECT min(a.at) FROM stood a WHERE a.at >= until AND a.stand IS NOT NULL), until)
-        GROUP BY 1, s.part;
+        JOIN reach r ON r.series_id = s.series_id AND s.at BETWEEN r.since AND r.until
+        LEFT JOIN stays y ON y.series_id = s.series_id
+        GROUP BY s.series_id, 2, s.part, y.points;
 END
 $$;
-COMMENT ON FUNCTION register_traced IS 'A register''s first and last stand by interval, as it would be had it never fallen nor jumped, and why it did.';
+COMMENT ON FUNCTION register_traced IS 'Registers'' first and last stands by interval, as they would be had they never fallen nor jumped, and why they did.';
 
 CREATE FUNCTION between_readings(
     at timestamptz, before_at timestamptz, before numeric, after_at timestamptz, after numeric, decimals integer
@@ -534,9 +567,12 @@ BEGIN
                    0 AS part, p.point_id
             FROM followed c JOIN place p ON p.series_id = c.series_id AND NOT p.traced
             UNION ALL
-            SELECT t.bucket, p.series_id, t.first_at, t.first_value, t.last_at, t.last_value, t.flag, t.part, t.point_id
-            FROM place p CROSS JOIN LATERAL register_traced(p.series_id, %4$L, p.first_at, p.last_at, p.max_kw) t
-            WHERE p.traced
+            SELECT t.bucket, t.series_id, t.first_at, t.first_value, t.last_at, t.last_value, t.flag, t.part, t.point_id
+            FROM (
+                SELECT array_agg(p.series_id) AS ids, array_agg(p.first_at) AS firsts, array_agg(p.last_at) AS lasts,
+                       array_agg(p.max_kw) AS max_kws
+                FROM place p WHERE p.traced
+            ) a CROSS JOIN LATERAL register_traced(a.ids, %4$L, a.firsts, a.lasts, a.max_kws) t
         ), fineness AS MATERIALIZED (
             -- of all time, so that stands at boundaries are rounded alike whatever the range, and their differences add up
             SELECT r.series_id, least(6, max(r.decimals)) AS decimals

@@ -14,7 +14,7 @@ from tests.servers import Database
 
 START = datetime(2026, 3, 8, 21, 7, tzinfo=UTC)
 STEPS = ("15m", "1h", "1d", "1mo")
-REGISTERS = 48
+REGISTERS = 40
 SIZE = 100_000.0
 WHOLE = "SELECT series_id, sum(value) FROM consumption_1h('2026-03-08 20:00Z', '2026-03-10 03:00Z')"
 PARTS = """
