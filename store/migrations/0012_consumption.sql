@@ -179,7 +179,8 @@ $$;
 
 -- Which readings to believe. Isles are stretches that rise; of those that follow one another without a fall or a jump (a break)
 -- the fewest readings are to be disbelieved: a break costs as much as five of them, a rollover as two, and one at the ends, where
--- nothing says what comes, counts thrice. Only what lies above or below both of its neighbours can be, or a jump would be a rise. Of equals that counts which counts the least energy, for none must come of nowhere.
+-- nothing says what comes, counts thrice. Only what lies above or below both of its neighbours can be, or a jump would be a rise.
+-- Of equals that counts which counts the least energy, for none must come of nowhere. `held` is what lies in a long excursion.
 CREATE FUNCTION register_chain(
     starts timestamptz[], lows double precision[], ends timestamptz[], highs double precision[], weights bigint[],
     max_kw double precision, size double precision
