@@ -17,23 +17,27 @@ CREATE FUNCTION store_max_power_kw() RETURNS double precision LANGUAGE sql STABL
 $$;
 COMMENT ON FUNCTION store_max_power_kw IS 'No meter takes or gives more, by the setting; infinite where no jumps are looked for.';
 
--- Whether quarter-hours have a jump that readings are to be asked about. Not SQL, so that it is planned where it is called only.
-CREATE FUNCTION register_jumps(series integer, since timestamptz, until timestamptz, max_kw double precision) RETURNS boolean
-LANGUAGE plpgsql STABLE AS $$
-DECLARE
-    found boolean;
+-- Of some registers, each from since to until, those whose quarter-hours have a jump that readings are to be asked about. Not SQL,
+-- so that it is planned where it is called only, and once for all of them: planning takes longer than a register's year.
+CREATE FUNCTION register_jumps(series integer[], since timestamptz[], until timestamptz[], max_kw double precision[])
+RETURNS SETOF integer LANGUAGE plpgsql STABLE AS $$
 BEGIN
-    EXECUTE $sql$
-        SELECT bool_or(q.rise > $4 / 4 OR q.step > $4 * greatest(0.25, q.hours))
+    IF series IS NULL THEN
+        RETURN;
+    END IF;
+    RETURN QUERY EXECUTE $sql$
+        SELECT q.series_id
         FROM (
-            SELECT last_value - first_value AS rise, first_value - lag(last_value) OVER o AS step,
-                   date_part('epoch', first_at - lag(last_at) OVER o) / 3600 AS hours
-            FROM rollup_15m
-            WHERE series_id = $1 AND bucket >= $2 AND bucket < $3
-            WINDOW o AS (ORDER BY bucket)
+            SELECT r.series_id, w.max_kw, last_value - first_value AS rise, first_value - lag(last_value) OVER o AS step,
+                   first_at - lag(last_at) OVER o AS pause
+            FROM rollup_15m r JOIN unnest($1, $2, $3, $4) w (id, since, until, max_kw) ON w.id = r.series_id
+            WHERE r.series_id = ANY ($1) AND r.bucket >= $5 AND r.bucket < $6 AND r.bucket >= w.since AND r.bucket < w.until
+            WINDOW o AS (PARTITION BY r.series_id ORDER BY bucket)
         ) q
-        $sql$ INTO found USING series, since, until, max_kw;
-    RETURN coalesce(found, false);
+        WHERE q.rise > q.max_kw / 4
+              OR (q.step > q.max_kw / 4 AND q.step > q.max_kw * date_part('epoch', q.pause) / 3600)
+        GROUP BY q.series_id
+        $sql$ USING series, since, until, max_kw, (SELECT min(s) FROM unnest(since) s), (SELECT max(u) FROM unnest(until) u);
 END
 $$;
 
@@ -514,9 +518,9 @@ BEGIN
             ) y
             WHERE y.most > y.max_kw / 4
             GROUP BY y.id, y.max_kw
-        ), steep AS MATERIALIZED (
+        ), hilly AS MATERIALIZED (
             -- so much from one reading to the next that no meter has the power for it, which a day may well have
-            SELECT d.series_id
+            SELECT d.series_id, coalesce(bool_or(d.jumps), false) AS jumps, min(d.bucket) AS since, max(d.bucket_end) AS until, max(d.max_kw) AS max_kw
             FROM (
                 SELECT f.series_id, f.max_kw, f.bucket, bucket_end(%4$L, f.bucket) AS bucket_end, false AS jumps
                 FROM followed f WHERE NOT %6$L AND last_value - first_value > f.max_kw / 4
@@ -532,7 +536,15 @@ BEGIN
                 WHERE y.rise > y.max_kw / 4 OR y.step > y.max_kw * greatest(0.25, y.hours)
             ) d
             GROUP BY d.series_id
-            HAVING bool_or(d.jumps) OR register_jumps(d.series_id, min(d.bucket), max(d.bucket_end), max(d.max_kw))
+        ), steep AS MATERIALIZED (
+            SELECT h.series_id FROM hilly h WHERE h.jumps
+            UNION ALL
+            SELECT j.series_id
+            FROM (
+                SELECT array_agg(h.series_id) AS ids, array_agg(h.since) AS sinces, array_agg(h.until) AS untils,
+                       array_agg(h.max_kw) AS max_kws
+                FROM hilly h WHERE NOT h.jumps
+            ) a CROSS JOIN LATERAL register_jumps(a.ids, a.sinces, a.untils, a.max_kws) j (series_id)
         ), stood AS MATERIALIZED (
             -- where a register stood higher before, or stands lower afterwards, an excursion may reach into the range
             SELECT b.series_id, max(b.max_value) FILTER (WHERE b.bucket < $4) AS top, min(b.min_value) FILTER (WHERE b.bucket >= $4) AS bottom
