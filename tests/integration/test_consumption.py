@@ -19,7 +19,7 @@ def at(clock: str) -> str:
 
 async def hours(
     store: Store, *series: int, step: str = "1h", since: str = DAY, until: str = "2026-03-11"
-) -> list[object]:
+) -> list[tuple[str, str, bool, str | None]]:
     """Consumption as (hour or day, value, estimated, flag) in order; the day's hour only for 1h."""
     form = {"1h": "HH24", "15m": "HH24:MI", "1d": "MM-DD", "1mo": "YYYY-MM"}[step]
     rows = await store.rows(
@@ -98,6 +98,19 @@ GOLDENS: dict[str, tuple[list[tuple[str, float]], list[tuple[str, str, bool, str
     "a spike": (
         [("00:00", 5000), ("00:30", 99999), ("00:45", 5001), ("01:00", 5002), ("02:00", 5004)],
         [("00", "2", False, "dip"), ("01", "2", False, None)],
+    ),
+    "a spike after a reset": (
+        [
+            ("00:00", 5000),
+            ("00:05", 5000),
+            ("00:10", 0),
+            ("00:20", 0),
+            ("00:30", 0.5),
+            ("00:40", 9999999),
+            ("00:45", 0.6),
+            ("01:00", 1),
+        ],
+        [("00", "1.0", True, "dip reset")],
     ),
     "a jump that stays": (
         [("00:00", 5000), ("00:30", 5001), ("00:40", 25001), ("01:00", 25001.5), ("02:00", 25003)],
@@ -178,6 +191,25 @@ async def test_a_long_silence_is_spread_evenly(each_edition: Database) -> None:
         assert everyone == [(400,)]
 
 
+async def test_decimals_are_of_the_register_and_not_of_the_range(each_edition: Database) -> None:
+    """Whatever is asked, an interval has the same value, and the short ones add up to the long ones."""
+    async with store_of(each_edition) as store:
+        await fill(store, 1)
+        await store.add(1, ("2025-07-15T10:00Z", 8000.0), ("2026-03-29T00:30Z", 9000.0), ("2026-03-29T12:10Z", 9010.5))
+        for _ in range(2):
+            ((_, february, *_),) = await hours(store, step="1mo", since="2026-02-01", until="2026-03-01")
+            assert february == "109.1"
+            days = await hours(store, step="1d", since="2026-02-01", until="2026-03-01")
+            assert await hours(store, step="1d", since="2026-02-10", until="2026-02-11") == [days[9]]
+            longer = await hours(store, step="1d", since="2026-02-01", until="2026-04-01")
+            assert longer[:28] == days
+            quarters = await hours(store, step="15m", since="2026-02-01", until="2026-03-01")
+            for parts in (days, quarters):
+                assert sum(Decimal(value) for _, value, _, _ in parts) == Decimal(february)
+                assert {len(value.partition(".")[2]) for _, value, _, _ in parts} == {1}
+            await store.roll_up()
+
+
 async def test_a_dip_of_weeks_is_no_energy(each_edition: Database) -> None:
     """After 50 days too low the register is back: what counts is how far above the old stand, whatever is asked."""
     async with store_of(each_edition) as store:
@@ -194,7 +226,7 @@ async def test_a_dip_of_weeks_is_no_energy(each_edition: Database) -> None:
                 assert sum(Decimal(value) for _, value, _, _ in parts) == 3, step
                 assert {flag for _, _, _, flag in parts[:2]} >= {"dip"}, step
             assert await hours(store, 1, step="1mo", since="2026-03-01", until="2026-05-01") == [
-                ("2026-03", "0", True, "reset"),
+                ("2026-03", "0", False, "dip"),
                 ("2026-04", "3", False, "dip partial"),
             ]
             await store.roll_up()

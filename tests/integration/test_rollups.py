@@ -84,6 +84,21 @@ async def test_late_readings_appear(each_edition: Database) -> None:
         )
 
 
+async def test_means_are_no_dust(each_edition: Database) -> None:
+    """The mean has three decimals more than the values, and is that value where all are the same, at each step."""
+    async with store_of(each_edition) as store:
+        await store.execute(
+            "INSERT INTO reading SELECT t, CASE s WHEN 1 THEN 6708.8 ELSE extract(second FROM t) / 30 END, s, 0 FROM"
+            " generate_series('2026-03-01Z'::timestamptz, '2026-03-02 23:59:50Z', '10 s') t, generate_series(1, 2) s"
+        )
+        for _ in range(2):
+            for step in STEPS:
+                rows = await store.rows(f"SELECT series_id, mean_value, decimals FROM rollup_{step}")  # noqa: S608 - the test's own text
+                assert {row[1] for row in rows if row[0] == 1} == {6708.8}, step
+                assert {round(row[1], row[2] + 3) == row[1] for row in rows} == {True}, step
+            await store.roll_up()
+
+
 async def test_a_changed_zone_makes_days_anew(each_edition: Database) -> None:
     """Days and months that are rolled up already follow a new zone."""
     async with store_of(each_edition) as store:

@@ -11,7 +11,8 @@ CREATE TABLE IF NOT EXISTS rolled_15m (
     max_value   double precision NOT NULL,
     sum_value   double precision NOT NULL,
     readings    bigint NOT NULL,
-    series_id   integer NOT NULL
+    series_id   integer NOT NULL,
+    decimals    integer NOT NULL
 );
 CREATE TABLE IF NOT EXISTS rolled_1h (LIKE rolled_15m);
 CREATE TABLE IF NOT EXISTS rolled_1d (LIKE rolled_15m);

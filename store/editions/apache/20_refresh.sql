@@ -13,9 +13,9 @@ CREATE OR REPLACE FUNCTION rollup_fold(target text, source text, step text, sinc
 RETURNS void LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 BEGIN
     EXECUTE format($sql$
-        INSERT INTO %I (bucket, series_id, first_at, last_at, first_value, last_value, min_value, max_value, sum_value, readings)
+        INSERT INTO %I (bucket, series_id, first_at, last_at, first_value, last_value, min_value, max_value, sum_value, readings, decimals)
         SELECT bucket_start(%L, bucket), series_id, min(first_at), max(last_at), first(first_value, first_at),
-               last(last_value, last_at), min(min_value), max(max_value), sum(sum_value), sum(readings)
+               last(last_value, last_at), min(min_value), max(max_value), sum(sum_value), sum(readings), max(decimals)
         FROM %I
         WHERE bucket >= %L::timestamptz AND bucket < %L::timestamptz
         GROUP BY 1, 2
@@ -33,18 +33,18 @@ DECLARE
     high timestamptz := (SELECT bucket_end(step, bucket_start(step, max(at))) FROM unnest(times) at);
 BEGIN
     EXECUTE format($sql$
-        INSERT INTO %I (bucket, series_id, first_at, last_at, first_value, last_value, min_value, max_value, sum_value, readings)
+        INSERT INTO %I (bucket, series_id, first_at, last_at, first_value, last_value, min_value, max_value, sum_value, readings, decimals)
         SELECT w.bucket, w.series_id, min(first_at), max(last_at), first(first_value, first_at),
-               last(last_value, last_at), min(min_value), max(max_value), sum(sum_value), sum(readings)
+               last(last_value, last_at), min(min_value), max(max_value), sum(sum_value), sum(readings), max(decimals)
         FROM (SELECT DISTINCT bucket_start(%L, at) AS bucket, series_id FROM unnest($1, $2) u (series_id, at)) w
         JOIN %I s ON s.series_id = w.series_id AND s.bucket >= w.bucket AND s.bucket < bucket_end(%L, w.bucket)
                   AND s.bucket >= %L::timestamptz AND s.bucket < %L::timestamptz
         WHERE bucket_end(%L, w.bucket) <= $3
         GROUP BY 1, 2
         ON CONFLICT (series_id, bucket) DO UPDATE
-        SET (first_at, last_at, first_value, last_value, min_value, max_value, sum_value, readings) =
+        SET (first_at, last_at, first_value, last_value, min_value, max_value, sum_value, readings, decimals) =
             (excluded.first_at, excluded.last_at, excluded.first_value, excluded.last_value, excluded.min_value,
-             excluded.max_value, excluded.sum_value, excluded.readings)
+             excluded.max_value, excluded.sum_value, excluded.readings, excluded.decimals)
         $sql$, target, step, source, step, low, high, step)
     USING series_ids, times, until;
 END
@@ -57,9 +57,10 @@ DECLARE
     count bigint;
 BEGIN
     EXECUTE format($sql$
-        INSERT INTO rolled_15m (bucket, series_id, first_at, last_at, first_value, last_value, min_value, max_value, sum_value, readings)
+        INSERT INTO rolled_15m (bucket, series_id, first_at, last_at, first_value, last_value, min_value, max_value, sum_value, readings, decimals)
         SELECT time_bucket('15 minutes', time), series_id, min(time), max(time), first(value, time), last(value, time),
-               min(value), max(value), sum(value), count(*)
+               min(value), max(value), sum(value), count(*),
+               rollup_decimals(first(value, time), last(value, time))
         FROM reading
         WHERE time >= %L::timestamptz AND time < %L::timestamptz
         GROUP BY 1, 2
@@ -75,17 +76,18 @@ CREATE OR REPLACE FUNCTION rollup_read_late(series_ids integer[], hours timestam
 RETURNS void LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 BEGIN
     EXECUTE format($sql$
-        INSERT INTO rolled_15m (bucket, series_id, first_at, last_at, first_value, last_value, min_value, max_value, sum_value, readings)
+        INSERT INTO rolled_15m (bucket, series_id, first_at, last_at, first_value, last_value, min_value, max_value, sum_value, readings, decimals)
         SELECT time_bucket('15 minutes', r.time), r.series_id, min(r.time), max(r.time), first(r.value, r.time),
-               last(r.value, r.time), min(r.value), max(r.value), sum(r.value), count(*)
+               last(r.value, r.time), min(r.value), max(r.value), sum(r.value), count(*),
+               rollup_decimals(first(r.value, r.time), last(r.value, r.time))
         FROM unnest($1, $2) u (series_id, hour)
         JOIN reading r ON r.series_id = u.series_id AND r.time >= u.hour AND r.time < u.hour + interval '1 hour'
         WHERE r.time >= %L::timestamptz AND r.time < %L::timestamptz
         GROUP BY 1, 2
         ON CONFLICT (series_id, bucket) DO UPDATE
-        SET (first_at, last_at, first_value, last_value, min_value, max_value, sum_value, readings) =
+        SET (first_at, last_at, first_value, last_value, min_value, max_value, sum_value, readings, decimals) =
             (excluded.first_at, excluded.last_at, excluded.first_value, excluded.last_value, excluded.min_value,
-             excluded.max_value, excluded.sum_value, excluded.readings)
+             excluded.max_value, excluded.sum_value, excluded.readings, excluded.decimals)
         $sql$, since, until)
     USING series_ids, hours;
 END

@@ -2,25 +2,28 @@
 
 CREATE OR REPLACE VIEW rollup_15m AS
 SELECT bucket, series_id, first_value, first_at, last_value, last_at, min_value, max_value,
-       sum_value / readings AS mean_value, readings
+       rollup_mean(sum_value, readings, min_value, max_value, decimals) AS mean_value, readings, sum_value, decimals
 FROM rolled_15m
 WHERE bucket < rollup_shown('15m')
 UNION ALL
 SELECT time_bucket('15 minutes', time), series_id, first(value, time), min(time), last(value, time), max(time),
-       min(value), max(value), avg(value), count(*)
+       min(value), max(value),
+       rollup_mean(sum(value), count(*), min(value), max(value), rollup_decimals(first(value, time), last(value, time))),
+       count(*), sum(value), rollup_decimals(first(value, time), last(value, time))
 FROM reading
 WHERE time >= rollup_shown('15m')
 GROUP BY 1, 2;
 
 CREATE OR REPLACE VIEW rollup_1h AS
 SELECT bucket, series_id, first_value, first_at, last_value, last_at, min_value, max_value,
-       sum_value / readings AS mean_value, readings
+       rollup_mean(sum_value, readings, min_value, max_value, decimals) AS mean_value, readings, sum_value, decimals
 FROM rolled_1h
 WHERE bucket < rollup_shown('1h')
 UNION ALL
 SELECT time_bucket('1 hour', bucket), series_id, first(first_value, first_at), min(first_at), last(last_value, last_at),
-       max(last_at), min(min_value), max(max_value), sum(mean_value * readings) / sum(readings)::double precision,
-       sum(readings)::bigint
+       max(last_at), min(min_value), max(max_value),
+       rollup_mean(sum(sum_value), sum(readings), min(min_value), max(max_value), max(decimals)),
+       sum(readings)::bigint, sum(sum_value), max(decimals)
 FROM rollup_15m
 WHERE bucket >= rollup_shown('1h')
 GROUP BY 1, 2;
@@ -28,26 +31,28 @@ GROUP BY 1, 2;
 -- The running day is of hours where the zone's midnights allow that: a quarter of the rows.
 CREATE OR REPLACE VIEW rollup_1d AS
 SELECT bucket, series_id, first_value, first_at, last_value, last_at, min_value, max_value,
-       sum_value / readings AS mean_value, readings
+       rollup_mean(sum_value, readings, min_value, max_value, decimals) AS mean_value, readings, sum_value, decimals
 FROM rolled_1d
 WHERE bucket < rollup_shown('1d')
 UNION ALL
 SELECT date_trunc('day', bucket, store_zone()), series_id, first(first_value, first_at), min(first_at),
        last(last_value, last_at), max(last_at), min(min_value), max(max_value),
-       sum(mean_value * readings) / sum(readings)::double precision, sum(readings)::bigint
+       rollup_mean(sum(sum_value), sum(readings), min(min_value), max(max_value), max(decimals)),
+       sum(readings)::bigint, sum(sum_value), max(decimals)
 FROM {{day_source}}
 WHERE bucket >= rollup_shown('1d')
 GROUP BY 1, 2;
 
 CREATE OR REPLACE VIEW rollup_1mo AS
 SELECT bucket, series_id, first_value, first_at, last_value, last_at, min_value, max_value,
-       sum_value / readings AS mean_value, readings
+       rollup_mean(sum_value, readings, min_value, max_value, decimals) AS mean_value, readings, sum_value, decimals
 FROM rolled_1mo
 WHERE bucket < rollup_shown('1mo')
 UNION ALL
 SELECT date_trunc('month', bucket, store_zone()), series_id, first(first_value, first_at), min(first_at),
        last(last_value, last_at), max(last_at), min(min_value), max(max_value),
-       sum(mean_value * readings) / sum(readings)::double precision, sum(readings)::bigint
+       rollup_mean(sum(sum_value), sum(readings), min(min_value), max(max_value), max(decimals)),
+       sum(readings)::bigint, sum(sum_value), max(decimals)
 FROM rollup_1d
 WHERE bucket >= rollup_shown('1mo')
 GROUP BY 1, 2;

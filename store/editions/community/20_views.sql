@@ -2,22 +2,22 @@
 
 CREATE OR REPLACE VIEW rollup_15m AS
 SELECT bucket, series_id, first_value, first_at, last_value, last_at, min_value, max_value,
-       sum_value / readings AS mean_value, readings
+       rollup_mean(sum_value, readings, min_value, max_value, decimals) AS mean_value, readings, sum_value, decimals
 FROM agg_15m;
 
 CREATE OR REPLACE VIEW rollup_1h AS
 SELECT bucket, series_id, first_value, first_at, last_value, last_at, min_value, max_value,
-       sum_value / readings AS mean_value, readings
+       rollup_mean(sum_value, readings, min_value, max_value, decimals) AS mean_value, readings, sum_value, decimals
 FROM agg_1h;
 
 CREATE OR REPLACE VIEW rollup_1d AS
 SELECT bucket, series_id, first_value, first_at, last_value, last_at, min_value, max_value,
-       sum_value / readings AS mean_value, readings
+       rollup_mean(sum_value, readings, min_value, max_value, decimals) AS mean_value, readings, sum_value, decimals
 FROM {{agg_1d}};
 
 CREATE OR REPLACE VIEW rollup_1mo AS
 SELECT bucket, series_id, first_value, first_at, last_value, last_at, min_value, max_value,
-       sum_value / readings AS mean_value, readings
+       rollup_mean(sum_value, readings, min_value, max_value, decimals) AS mean_value, readings, sum_value, decimals
 FROM {{agg_1mo}};
 
 CREATE OR REPLACE VIEW store_size AS

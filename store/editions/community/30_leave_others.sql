@@ -14,8 +14,8 @@ BEGIN
             SELECT materialization_hypertable_schema AS schema, materialization_hypertable_name AS name INTO held
             FROM timescaledb_information.continuous_aggregates WHERE view_name = level.view;
             EXECUTE format($sql$
-                INSERT INTO %I.%I (bucket, series_id, first_at, last_at, first_value, last_value, min_value, max_value, sum_value, readings)
-                SELECT bucket, series_id, first_at, last_at, first_value, last_value, min_value, max_value, sum_value, readings
+                INSERT INTO %I.%I (bucket, series_id, first_at, last_at, first_value, last_value, min_value, max_value, sum_value, readings, decimals)
+                SELECT bucket, series_id, first_at, last_at, first_value, last_value, min_value, max_value, sum_value, readings, decimals
                 FROM %I WHERE bucket_end(%L, bucket) <= %L::timestamptz
                 $sql$, held.schema, held.name, 'rolled_' || level.step, level.step, oldest);
         END LOOP;
