@@ -252,8 +252,12 @@ BEGIN
             CONTINUE WHEN j = i - 1 OR NOT register_rises(ends[j], highs[j], starts[i], lows[i], max_kw)
                           OR NOT (CASE WHEN step < 0 THEN highs[i - 1] < highs[j] AND most >= -step / 2
                                        ELSE lows[j + 1] > lows[i] AND most < 0 AND step >= -most / 2 END);
-            IF (costs[j] + 4.5, gains[j] + lows[i] - highs[j]) < (best, gain) THEN
-                best := costs[j] + 4.5;
+            -- but for readings in it that are on the other side
+            SELECT costs[j] + 4.5 + coalesce(sum(weights[k]), 0) INTO cost
+            FROM generate_series(j + 1, i - 1) k
+            WHERE CASE WHEN step < 0 THEN highs[k] >= highs[j] ELSE lows[k] <= lows[i] END;
+            IF (cost, gains[j] + lows[i] - highs[j]) < (best, gain) THEN
+                best := cost;
                 gain := gains[j] + lows[i] - highs[j];
                 prior := j;
                 bridged[i] := true;
@@ -501,13 +505,14 @@ BEGIN
             JOIN wanted w ON w.id = c.series_id
             WINDOW o AS (PARTITION BY c.series_id ORDER BY c.bucket, c.first_at)
         ), hasty AS MATERIALIZED (
-            -- whose days rise by so much, or so much comes between those of a week or from week to week, that a jump may be in it;
-            -- a look from day to day is five times as slow
-            SELECT y.id, y.max_kw
+            -- whose days fall, or rise by so much, or so much comes between those of a week or from week to week, that a jump may
+            -- be in it; a look from day to day is five times as slow
+            SELECT y.id, y.max_kw, bool_or(y.falls) AS falls
             FROM (
-                SELECT w.id, w.max_kw, greatest(v.rise, v.between_days, v.low - lag(v.high) OVER o) AS most
+                SELECT w.id, w.max_kw, v.falls, greatest(v.rise, v.between_days, v.low - lag(v.high) OVER o) AS most
                 FROM (
                     SELECT r.series_id, date_bin('7 days', r.bucket, $4) AS week, max(last_value - first_value) AS rise,
+                           bool_or(min_value < first_value OR max_value > last_value) AS falls,
                            max(last_value) - min(first_value) - sum(last_value - first_value) AS between_days,
                            min(first_value) AS low, max(last_value) AS high
                     FROM rollup_1d r
@@ -516,7 +521,7 @@ BEGIN
                 ) v JOIN wanted w ON w.id = v.series_id
                 WINDOW o AS (PARTITION BY w.id ORDER BY v.week)
             ) y
-            WHERE y.most > y.max_kw / 4
+            WHERE y.most > y.max_kw / 4 OR y.falls
             GROUP BY y.id, y.max_kw
         ), hilly AS MATERIALIZED (
             -- so much from one reading to the next that no meter has the power for it, which a day may well have
@@ -530,7 +535,7 @@ BEGIN
                     SELECT h.id, h.max_kw, r.bucket, last_value - first_value AS rise, first_value - lag(last_value) OVER o AS step,
                            date_part('epoch', first_at - lag(last_at) OVER o) / 3600 AS hours
                     FROM hasty h JOIN rollup_1d r ON r.series_id = h.id
-                    WHERE %6$L AND r.bucket >= $4 AND r.bucket < $5 AND %3$s
+                    WHERE %6$L AND NOT h.falls AND r.bucket >= $4 AND r.bucket < $5 AND %3$s
                     WINDOW o AS (PARTITION BY h.id ORDER BY r.bucket)
                 ) y
                 WHERE y.rise > y.max_kw / 4 OR y.step > y.max_kw * greatest(0.25, y.hours)
@@ -538,6 +543,8 @@ BEGIN
             GROUP BY d.series_id
         ), steep AS MATERIALIZED (
             SELECT h.series_id FROM hilly h WHERE h.jumps
+            UNION ALL
+            SELECT h.id FROM hasty h WHERE h.falls
             UNION ALL
             SELECT j.series_id
             FROM (

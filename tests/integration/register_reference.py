@@ -55,6 +55,11 @@ class Register:
             return self.step(i, j - 1) < 0 and back >= -out / 2
         return self.step(j, i + 1) > 0 > back and out >= -back / 2
 
+    def beyond(self, i: int, j: int) -> int:
+        """How many readings of an excursion are on the other side of where it is."""
+        low = self.step(i, i + 1) < 0
+        return sum(self.step(i, k) >= 0 if low else self.step(j, k) <= 0 for k in range(i + 1, j))
+
     def believed(self) -> list[int]:
         """The readings to believe: the cheapest way through, and of equals the one with the least energy."""
         best: list[tuple[float, float, int]] = []
@@ -64,7 +69,7 @@ class Register:
             ways = [(END * j, 0.0, -1)]
             ways += [(best[i][0] + way[0], best[i][1] + way[1], i) for i, way in bridges.items() if way is not None]
             ways += [
-                (best[i][0] + EXCURSION, best[i][1] + self.step(i, j), i)
+                (best[i][0] + EXCURSION + self.beyond(i, j), best[i][1] + self.step(i, j), i)
                 for i in gates[-20:]
                 if i < j - 1 and self.returns(i, j)
             ]

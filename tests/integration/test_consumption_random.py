@@ -14,7 +14,8 @@ from tests.servers import Database
 
 START = datetime(2026, 3, 8, 21, 7, tzinfo=UTC)
 STEPS = ("15m", "1h", "1d", "1mo")
-REGISTERS = 40
+SEEDS = (*range(220, 250), 103, 263, 275, 283, 368, 401, 415, 17, 5, 42)
+"""Some of which have found mistakes."""
 SIZE = 100_000.0
 WHOLE = "SELECT series_id, sum(value) FROM consumption_1h('2026-03-08 20:00Z', '2026-03-10 03:00Z')"
 PARTS = """
@@ -105,12 +106,12 @@ async def stored(store: Store, registers: list[Register]) -> None:
         if number % 5 == 0:
             at = register.readings[len(register.readings) // 2][0] + timedelta(seconds=20)
             await stay(store, 1 + number % 2, number, "2026-01-01Z", at.isoformat())
-            await stay(store, 3 + number % 2, number, at.isoformat(), (at + timedelta(seconds=1)).isoformat())
+            await stay(store, 3 + number % 2, number, at.isoformat(), "2026-06-01Z")
 
 
 async def test_every_step_counts_what_the_reference_counts(each_edition: Database) -> None:
     """Before and after it is rolled up, whatever happened to a register: nothing more, and nothing less."""
-    registers = [mixed(number) for number in range(1, REGISTERS + 1)]
+    registers = [mixed(seed) for seed in SEEDS]
     wanted = {number: register.total() for number, register in enumerate(registers, 1)}
     async with store_of(each_edition) as store:
         await stored(store, registers)
