@@ -3,6 +3,7 @@
 import asyncio
 import os
 import secrets
+import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -20,6 +21,10 @@ from deploy.local.stack import LocalStack
 from tests.servers import Broker, Database
 
 _ROOT = Path(__file__).resolve().parent.parent
+
+# a shell without job control lets what it starts in the background ignore Ctrl-C, and so would all processes of the tests
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -92,7 +92,7 @@ async def test_a_swap_closes_one_meter_and_opens_the_other_with_their_registers(
             eventually(
                 database,
                 "SELECT true FROM event WHERE event = 'meter_swapped' AND jsonb_array_length(detail -> 'opening') = 2"
-                " AND detail #>> '{closing,0,value}' = '101.5'",
+                " AND detail #>> '{closing,0,value}' = '101.5' AND detail #>> '{closing,1,value}' = '7.25'",
             ),
             "the event has all registers",
         )
