@@ -22,7 +22,7 @@ from tests.servers import Broker, Database
 
 _ROOT = Path(__file__).resolve().parent.parent
 
-# a shell without job control lets what it starts in the background ignore Ctrl-C, and so would all processes of the tests
+# a shell without job control lets what it starts in the background ignore Ctrl-C, and so would the processes of tests
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
