@@ -72,7 +72,7 @@ BEGIN
                                      OR coalesce(before < fell[2] AND last_value >= fell[2], false) AS odd
                     FROM (
                         SELECT q.*, sum(readings) OVER w AS upto, max(max_value) OVER earlier AS top,
-                               min(min_value) OVER (w ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS low,
+                               min(min_value) OVER (back ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS low,
                                max(CASE WHEN max_value > last_value OR min_value < first_value OR before > first_value
                                         THEN ARRAY[date_part('epoch', bucket), greatest(max_value, before)] END) OVER earlier AS fell
                         FROM (
@@ -83,10 +83,11 @@ BEGIN
                             WINDOW w AS (PARTITION BY r.series_id ORDER BY bucket)
                         ) q
                         WINDOW w AS (PARTITION BY q.series_id ORDER BY bucket),
+                               back AS (PARTITION BY q.series_id ORDER BY bucket DESC),
                                earlier AS (w ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
                     ) a
                 ) b
-                WINDOW w AS (PARTITION BY b.series_id ORDER BY bucket)
+                WINDOW w AS (PARTITION BY b.series_id ORDER BY bucket), back AS (PARTITION BY b.series_id ORDER BY bucket DESC)
             ) c
         ), stretch AS (
             SELECT c.series_id, c.max_kw, c.moves, min(bucket) AS since, bucket_end('1d', max(bucket)) AS until
@@ -107,7 +108,7 @@ BEGIN
                     ) q
                     WINDOW w AS (ORDER BY bucket)
                 ) b
-                WINDOW w AS (ORDER BY bucket)
+                WINDOW w AS (ORDER BY bucket), back AS (ORDER BY bucket DESC)
             ) f
         )
         SELECT f.series_id, r.time, r.value, 1::bigint, NULL::integer
@@ -127,9 +128,9 @@ BEGIN
         'min_value < first_value OR max_value > last_value OR (first_value = 0 AND last_value > 0) OR last_value - first_value > max_kw / 4
          OR coalesce(NOT register_rises(before_at, before, first_at, first_value, max_kw), false)
          OR moves IS NOT NULL AND EXISTS (SELECT FROM unnest(moves) m WHERE m > first_at AND m <= last_at)',
-        -- within ten readings of an odd one
+        -- within ten readings of an odd one; backwards, for a frame up to the last row is summed anew for each row
         'coalesce(upto - readings - max(CASE WHEN odd THEN upto END) OVER (w ROWS UNBOUNDED PRECEDING) <= 10, false)
-         OR coalesce(min(CASE WHEN odd THEN upto - readings END) OVER (w ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) - upto <= 10, false)',
+         OR coalesce(min(CASE WHEN odd THEN upto - readings END) OVER (back ROWS UNBOUNDED PRECEDING) - upto <= 10, false)',
         step IN ('15m', '1h'))
     USING series, since, until, max_kw;
 END
@@ -166,9 +167,10 @@ LANGUAGE sql STABLE AS $$
     ), apart AS (
         SELECT s.*, max(CASE WHEN s.breaks THEN ARRAY[s.upto::double precision, s.before] END) OVER earlier AS fell,
                s.upto - s.readings - max(CASE WHEN s.breaks THEN s.upto - s.readings END) OVER (w ROWS UNBOUNDED PRECEDING) AS after,
-               min(CASE WHEN s.breaks THEN s.upto - s.readings END) OVER (w ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) - s.upto AS ahead
+               min(CASE WHEN s.breaks THEN s.upto - s.readings END) OVER (back ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) - s.upto AS ahead
         FROM stepped s
         WINDOW w AS (PARTITION BY s.series_id ORDER BY s.at, s.part),
+               back AS (PARTITION BY s.series_id ORDER BY s.at DESC, s.part DESC),
                earlier AS (w ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
     )
     SELECT a.series_id, a.at, a.value, a.readings, a.part,

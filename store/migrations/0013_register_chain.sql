@@ -2,7 +2,7 @@
 
 -- Which readings to believe. Isles are stretches that rise; of those that follow one another without a fall or a jump (a break)
 -- the fewest readings are to be disbelieved: a break costs as much as five of them, a rollover as two, and one at the ends, where
--- nothing says what comes, counts thrice. Only what lies above or below both of its neighbours can be, or a jump would be a rise.
+-- nothing says what comes, counts thrice, up to three of them: a meter beyond its power has nothing but breaks, which must be told. Only what lies above or below both of its neighbours can be, or a jump would be a rise.
 -- Of equals that counts which counts the least energy, for none must come of nowhere. `held` is what lies in a long excursion.
 CREATE FUNCTION register_chain(
     starts timestamptz[], lows double precision[], ends timestamptz[], highs double precision[], weights bigint[],
@@ -32,7 +32,7 @@ DECLARE
     j integer;
 BEGIN
     FOR i IN 1 .. count LOOP
-        best := 3 * behind;
+        best := CASE WHEN behind <= 3 THEN 3 * behind ELSE 'Infinity'::double precision END;
         gain := 0;
         prior := NULL;
         between := 0;
@@ -95,6 +95,7 @@ BEGIN
     behind := 0;
     best := NULL;
     FOR i IN REVERSE count .. 1 LOOP
+        EXIT WHEN behind > 3;
         IF best IS NULL OR (costs[i] + 3 * behind, gains[i]) < (best, gain) THEN
             best := costs[i] + 3 * behind;
             gain := gains[i];

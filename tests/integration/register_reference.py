@@ -7,6 +7,8 @@ from itertools import pairwise
 
 REACH = 10
 BREAK, ROLLOVER, EXCURSION, END = 5.0, 2.0, 4.5, 3.0
+LAST = 3
+"""As many may be disbelieved at either end."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Register:
         gates: list[int] = []
         for j in range(len(self.readings)):
             bridges = {i: self.bridge(i, j) for i in range(max(0, j - REACH), j)}
-            ways = [(END * j, 0.0, -1)]
+            ways = [(END * j, 0.0, -1)] if j <= LAST else []
             ways += [(best[i][0] + way[0], best[i][1] + way[1], i) for i, way in bridges.items() if way is not None]
             ways += [
                 (best[i][0] + EXCURSION + self.beyond(i, j), best[i][1] + self.step(i, j), i)
@@ -77,7 +79,12 @@ class Register:
             if j and not self.rises(j - 1, j):
                 gates.append(j - 1)
         last = len(best) - 1
-        path = [min(range(len(best)), key=lambda i: (best[i][0] + END * (last - i), round(best[i][1], 6)))]
+        path = [
+            min(
+                range(max(0, last - LAST), len(best)),
+                key=lambda i: (best[i][0] + END * (last - i), round(best[i][1], 6)),
+            )
+        ]
         while best[path[0]][2] >= 0:
             path.insert(0, best[path[0]][2])
         return path

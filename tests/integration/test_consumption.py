@@ -253,6 +253,41 @@ async def test_months_and_days_see_the_jump_that_quarter_hours_see(each_edition:
         ]
 
 
+async def test_a_meter_that_is_always_beyond_its_power_is_flagged_each_day(each_edition: Database) -> None:
+    """Its energy is left out and each interval says so: a limit set too low must not look like no consumption."""
+    async with store_of(each_edition) as store:
+        await fill(store, 1)
+        await store.execute(
+            "INSERT INTO reading SELECT t, 5000 + extract(epoch FROM t - '2026-03-01Z') / 3600 * 320, 1, 0"
+            " FROM generate_series('2026-03-01Z'::timestamptz, '2026-03-05Z', '15 minutes') t"
+        )
+        found = await hours(store, step="1d", since="2026-03-01", until="2026-03-05")
+        assert [(day, value, estimated) for day, value, estimated, _ in found] == [
+            (f"03-0{day}", "0", True) for day in range(1, 5)
+        ]
+        assert all("jump" in (flag or "") for *_, flag in found)
+        now = await hours(store, since="2026-03-04T20:00", until="2026-03-04T23:00")
+        assert now == [(str(hour), "0", True, "jump") for hour in (20, 21, 22)]
+
+
+async def test_one_zero_in_a_year_costs_no_more_than_its_neighbourhood(database: Database) -> None:
+    """A year of quarter-hours with a single wrong one is read through once, not once for each of its readings."""
+    async with store_of(database) as store:
+        await fill(store, 1)
+        await store.execute(
+            "INSERT INTO reading SELECT t, CASE t WHEN '2026-03-10 10:15Z' THEN 0"
+            " ELSE 5000 + extract(epoch FROM t - '2025-06-01Z') / 3600 END, 1, 0"
+            " FROM generate_series('2025-06-01Z'::timestamptz, '2026-06-01Z', '15 minutes') t"
+        )
+        # of a few seconds; by the square of the readings it would be many minutes
+        await store.execute("SET statement_timeout = '90s'")
+        [(total, flags)] = await store.rows(
+            "SELECT sum(value), array_agg(DISTINCT flag) FILTER (WHERE flag IS NOT NULL)"
+            " FROM consumption_1h('2025-06-01Z', '2026-06-01Z', ARRAY[1])"
+        )
+        assert (total, flags) == (365 * 24, ["dip"])
+
+
 async def test_a_month_sees_a_jump_at_any_midnight(each_edition: Database) -> None:
     """From one day to the next, and from one week to the next: none of the energy counts, in whatever register."""
     async with store_of(each_edition) as store:
