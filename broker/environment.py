@@ -107,7 +107,9 @@ def _told(error: ValidationError, settings: type[SettingsBase]) -> str:
         single = isinstance(problem.get("input"), str | int | float | bool)
         shown = single and problem["type"] not in ("missing", "extra_forbidden")
         given = f" (got {problem['input']!r:.80})" if shown else ""
-        where = f"{_prefix(settings)}{name}:{f' {inner}:' if inner else ''}"
+        # what is wrong of several together has no name of its own
+        variable = f"{_prefix(settings)}{name}" if name else f"{_prefix(settings)}..."
+        where = f"{variable}:{f' {inner}:' if inner else ''}"
         lines.append(f"{where} {problem['msg'].removeprefix('Value error, ')}{given}")
     return "\n".join(lines)
 

@@ -25,7 +25,10 @@ SILENT_S = 120.0
 @click.option("--from", "since", metavar="TIME", help="First time, RFC 3339; 24 hours before --to without it.")
 @click.option("--to", "until", metavar="TIME", help="Time after the last, RFC 3339; now without it.")
 @click.option(
-    "--format", "form", type=click.Choice(["csv", "parquet"]), help="By the file's name without it, else csv."
+    "--format",
+    "form",
+    type=click.Choice(["csv", "parquet"]),
+    help="By the file's name without it, .csv or .parquet; csv for standard output.",
 )
 @click.option("--step", type=click.Choice(["raw", "15m", "1h", "1d", "1mo"]), default="raw", show_default=True,
               help="Readings as they are, or by interval.")  # fmt: skip
@@ -41,7 +44,9 @@ def export(
     devices: tuple[str, ...], meters: tuple[str, ...], codes: tuple[str, ...], url: str, token: str | None,
 ) -> None:  # fmt: skip
     """Write readings, roll-ups or consumption to FILE (- for standard output)."""
-    chosen = form or ("parquet" if file.suffix == ".parquet" else "csv")
+    chosen = form or ("csv" if file == STDOUT else file.suffix.lower().removeprefix("."))
+    if chosen not in ("csv", "parquet"):
+        raise click.UsageError(f"{file}: a name that ends in .csv or .parquet says the format; else give --format")
     lists = {"device": devices, "meter": meters, "obis": codes}
     query = {"format": chosen, "step": step} | {name: ",".join(given) for name, given in lists.items() if given}
     query |= {name: given for name, given in (("from", since), ("to", until)) if given}

@@ -126,6 +126,9 @@ async def test_command_line(broker: Broker, database: Database, tmp_path: Path) 
             assert f"{name}: 1,152 rows" in done.output
         assert (tmp_path / "all.csv").read_bytes().count(b"\n") == 288 * 4 + 1
         assert pq.read_table(tmp_path / "all.parquet").num_rows == 288 * 4
+        nameless = await call(str(tmp_path / "none.xlsx"))
+        assert nameless.exit_code == 2
+        assert "ends in .csv or .parquet says the format; else give --format" in nameless.output
         refused = await call(str(tmp_path / "none.csv"), "--from", "yesterday")
         assert refused.exit_code == 1
         assert "from: " in refused.output
