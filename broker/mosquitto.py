@@ -67,7 +67,8 @@ def render_config(port: int, folder: Path, *, host: str = "127.0.0.1", tls: TlsF
         "max_keepalive 600",
         "set_tcp_nodelay true",
         "sys_interval 5",
-        "log_dest stdout",
+        # Before 2.0.16 its standard output is buffered where that is no terminal, and says nothing for hours.
+        "log_dest stderr",
         "log_timestamp_format %Y-%m-%dT%H:%M:%S",
         "log_type error",
         "log_type warning",

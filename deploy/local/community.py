@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from broker.errors import PermanentError
+from deploy.local.answers import postgres_answers
 from deploy.local.locks import file_lock
 from deploy.local.process import HOST, ServerError, ServerProcess, free_port, until
 from deploy.local.settings import LocalSettings
@@ -100,13 +101,17 @@ class CommunityServer:
             command: list[str | Path] = [_node(), self._packages / "serve.mjs", str(self.port), *given]
             process = ServerProcess(command, self.folder, orphan_signal="KILL", as_owner=True)
             try:
-                await process.start((self.folder / "ready").exists, timeout_s=_START_S)
+                await process.start(self._answers, timeout_s=_START_S)
             except ServerError as error:
                 if "EADDRINUSE" not in error.log or attempt == _ATTEMPTS - 1:
                     raise
                 continue
             self._process = process
             return
+
+    async def _answers(self) -> bool:
+        # the file is this process's own, where another program may be the one that answers at the port
+        return (self.folder / "ready").exists() and await postgres_answers(self.dsn())
 
     async def snapshot(self) -> Path:
         """Write its content to a file, from which others can start; nobody may be connected. Raises ServerError."""

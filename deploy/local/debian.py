@@ -23,6 +23,7 @@ PACKAGES = ("postgresql-17", "postgresql-17-timescaledb", "mosquitto", "mosquitt
 POSTGRES_BIN = Path("usr/lib/postgresql/17/bin")
 MOSQUITTO = Path("usr/sbin/mosquitto")
 MOSQUITTO_PUB = Path("usr/bin/mosquitto_pub")
+MOSQUITTO_SUB = Path("usr/bin/mosquitto_sub")
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _HOST_PACKAGES = {
     "mmdebstrap": Path("/usr/bin/mmdebstrap"),
@@ -42,6 +43,7 @@ here=$(cd "${{0%/*}}" && pwd -P) || exit 126
 root=${{here%/{folder}}}
 exec "$root/{loader}" --library-path "$root/{libraries}" --argv0 "$here/{name}" "$here/{name}.elf" "$@"
 """
+_MOSQUITTO_PROGRAMS = (MOSQUITTO, MOSQUITTO_PUB, MOSQUITTO_SUB)
 _TIMEOUT_S = 900.0
 
 Progress = Callable[[str], None]
@@ -197,8 +199,7 @@ def _write_launchers(root: Path) -> None:
     """Put a launcher in place of each program, which starts it with the root's own loader and libraries."""
     loader = loader_of(root)
     for program in (
-        MOSQUITTO,
-        MOSQUITTO_PUB,
+        *_MOSQUITTO_PROGRAMS,
         *(path.relative_to(root) for path in sorted((root / POSTGRES_BIN).iterdir())),
     ):
         path = root / program
@@ -243,5 +244,5 @@ SERVERS = Recipe(
     unused=_UNUSED,
     contents="PostgreSQL 17 with TimescaleDB, and Mosquitto (about 150 MB)",
     prepare=_prepare_servers,
-    edition=_LAUNCHER,
+    edition=repr((_LAUNCHER, *map(str, _MOSQUITTO_PROGRAMS))),
 )

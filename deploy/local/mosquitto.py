@@ -4,19 +4,34 @@ import asyncio
 import secrets
 import shutil
 import signal
+import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from broker.mosquitto import ACL_FILE, CONFIG_FILE, PASSWORD_FILE, ROLES, password_entry, render_acl, render_config
+from broker.mosquitto import (
+    ACL_FILE,
+    CONFIG_FILE,
+    MONITOR,
+    PASSWORD_FILE,
+    ROLES,
+    password_entry,
+    render_acl,
+    render_config,
+)
 from broker.topics import Topics
-from deploy.local.process import HOST, ServerError, ServerProcess, free_port, own, until
+from deploy.local.answers import mqtt_answers
+from deploy.local.process import HOST, ServerError, ServerProcess, free_port, own
 from deploy.local.toolchain import Toolchain
 
 _START_S = 20.0
 _STOP_S = 30.0
 _RELOAD_S = 10.0
 _RELOAD_AGAIN_S = 0.5
+_RELOAD_POLL_S = 0.01
+_KNOCKER = "reload"
+"""A user whose password changes with the files: once the new one opens, both files were read again."""
 _ATTEMPTS = 8
 _TAKEN = "Address already in use"
 
@@ -34,14 +49,13 @@ class MosquittoServer:
         *,
         topics: Topics | None = None,
         users: Mapping[str, str] | None = None,
-        extra_config: str = "",
     ) -> None:
         self.host = HOST
         self.port = 0
         self.folder = folder
         self.topics = topics or Topics()
         self._roots: tuple[Topics, ...] = (self.topics,)
-        self._extra_config = extra_config
+        self._knock = secrets.token_urlsafe(24)
         self._passwords = {role: secrets.token_urlsafe(24) for role in ROLES} | dict(users or {})
         self._entries = {user: password_entry(user, word) for user, word in self._passwords.items()}
         command: list[str | Path] = [toolchain.mosquitto, "-c", folder / CONFIG_FILE]
@@ -76,7 +90,7 @@ class MosquittoServer:
             port = self.port or free_port()
             self._write_files(port)
             try:
-                await self._started()
+                await self._process.start(partial(self._lets_in, port, MONITOR), timeout_s=_START_S)
             except ServerError as error:
                 if _TAKEN not in error.log or self.port or attempt == _ATTEMPTS - 1:
                     raise
@@ -96,21 +110,6 @@ class MosquittoServer:
     async def kill(self) -> None:
         """End it as kill -9 does: what was not saved yet is lost, as with a power cut."""
         await self._process.kill()
-
-    async def reload(self) -> None:
-        """Read passwords and access list again (SIGHUP) and wait until that is done."""
-        offset = self._log_size()
-        deadline = asyncio.get_running_loop().time() + _RELOAD_S
-        while True:
-            # Mosquitto forgets a signal that comes while it still deals with the one before: say it again.
-            self._process.send(signal.SIGHUP)
-            try:
-                await until(lambda: "Reloading config" in self._process.log_tail(offset), timeout_s=_RELOAD_AGAIN_S)
-            except TimeoutError:
-                if asyncio.get_running_loop().time() > deadline:
-                    raise
-            else:
-                return
 
     async def add_user(self, name: str, password: str) -> None:
         """Let a user in from now on; a known one gets the new password."""
@@ -138,27 +137,39 @@ class MosquittoServer:
             raise ServerError("mosquitto", "still runs")
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    async def _lets_in(self, port: int, user: str) -> bool:
+        return await mqtt_answers(self.host, port, user, self._passwords[user])
+
     async def _access_changed(self) -> None:
-        if self.running:
-            self._write_access()
-            await self.reload()
+        """Write passwords and access list, have them read again (SIGHUP), and wait until they are."""
+        if not self.running:
+            return
+        self._knock = secrets.token_urlsafe(24)
+        self._write_access()
+        async with asyncio.timeout(_RELOAD_S):
+            # Mosquitto forgets a signal that comes while it still deals with the one before: say it again.
+            while not await self._reloaded():
+                pass
 
-    async def _started(self) -> None:
-        offset = self._log_size()
-        await self._process.start(lambda: " running" in self._process.log_tail(offset), timeout_s=_START_S)
-
-    def _log_size(self) -> int:
-        return self.log_path.stat().st_size if self.log_path.exists() else 0
+    async def _reloaded(self) -> bool:
+        self._process.send(signal.SIGHUP)
+        again_s = time.monotonic() + _RELOAD_AGAIN_S
+        while time.monotonic() < again_s:
+            if await mqtt_answers(self.host, self.port, _KNOCKER, self._knock):
+                return True
+            await asyncio.sleep(_RELOAD_POLL_S)
+        return False
 
     def _write_files(self, port: int) -> None:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         own(self.folder)
-        self._write(CONFIG_FILE, render_config(port, self.folder, host=self.host) + self._extra_config)
+        self._write(CONFIG_FILE, render_config(port, self.folder, host=self.host))
         self._write_access()
 
     def _write_access(self) -> None:
         self._write(ACL_FILE, "".join(render_acl(topics) for topics in self._roots))
-        self._write(PASSWORD_FILE, "".join(f"{entry}\n" for entry in self._entries.values()))
+        entries = [*self._entries.values(), password_entry(_KNOCKER, self._knock)]
+        self._write(PASSWORD_FILE, "".join(f"{entry}\n" for entry in entries))
 
     def _write(self, name: str, text: str) -> None:
         path = self.folder / name

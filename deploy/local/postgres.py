@@ -7,12 +7,14 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
 import asyncpg
 
 from broker.errors import PermanentError
+from deploy.local.answers import postgres_answers
 from deploy.local.locks import file_lock
 from deploy.local.process import HOST, ServerError, ServerProcess, free_port, own, run_as_server
 from deploy.local.settings import server_account
@@ -104,7 +106,7 @@ class PostgresServer:
             port = self.port or free_port()
             self._process = self._server(port)
             try:
-                await self._process.start(self._ready, timeout_s=_START_S)
+                await self._process.start(partial(self._answers, port), timeout_s=_START_S)
             except ServerError as error:
                 if _TAKEN not in error.log or self.port or attempt == _ATTEMPTS - 1:
                     raise
@@ -166,13 +168,15 @@ class PostgresServer:
         # Nobody waits for an orphan: it ends at once, and recovers where its folder was to be kept.
         return ServerProcess(command, self.folder, orphan_signal="QUIT")
 
-    def _ready(self) -> bool:
-        """What pg_ctl looks at: the postmaster's own word in the eighth line of its pid file."""
+    async def _answers(self, port: int) -> bool:
         try:
             lines = (self.folder / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:
             return False
-        return len(lines) >= 8 and lines[0] == str(self._process.pid) and lines[7].strip() == "ready"
+        # Until the postmaster says so (as pg_ctl has it) each question would be a line of FATAL in its log.
+        if len(lines) < 8 or lines[0] != str(self._process.pid) or lines[7].strip() != "ready":
+            return False
+        return await postgres_answers(f"postgresql://postgres@{self.host}:{port}/postgres", self.folder)
 
     def _make_folder(self) -> None:
         template = _template(self._toolchain, self._cache)

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from broker.errors import TransientError
@@ -65,8 +65,8 @@ class ServerProcess:
         """Its process id while it lives."""
         return self._process.pid if self._process and self.running else None
 
-    async def start(self, ready: Callable[[], bool], *, timeout_s: float) -> None:
-        """Start it and wait until `ready` holds. Raises ServerError with the end of its log."""
+    async def start(self, ready: Callable[[], Awaitable[bool]], *, timeout_s: float) -> None:
+        """Start it and wait until `ready` holds, which asks the server itself. Raises ServerError."""
         offset = self.log_path.stat().st_size if self.log_path.exists() else 0
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: ASYNC220  (bound to no loop, see the class)
@@ -78,7 +78,9 @@ class ServerProcess:
                 start_new_session=True,
             )
         try:
-            await until(lambda: ready() or not self.running, timeout_s=timeout_s)
+            async with asyncio.timeout(timeout_s):
+                while self.running and not await ready():
+                    await asyncio.sleep(_POLL_S)
         except TimeoutError as error:
             await self.kill()
             raise ServerError(self.name, f"was not ready in {timeout_s:g} s", self.log_tail(offset)) from error

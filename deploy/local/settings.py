@@ -41,7 +41,7 @@ class LocalSettings(SettingsBase):
     model_config = SettingsConfigDict(env_prefix="WATTLINE_LOCAL_")
 
     mosquitto: Path | None = None
-    """`WATTLINE_LOCAL_MOSQUITTO`: the Mosquitto program (2.0 or later) to use."""
+    """`WATTLINE_LOCAL_MOSQUITTO`: the Mosquitto program (2.0.16 or later) to use."""
     postgres_bin: Path | None = None
     """`WATTLINE_LOCAL_POSTGRES_BIN`: the folder with PostgreSQL 17's `postgres` and `initdb`, TimescaleDB installed."""
     browser: Path | None = None

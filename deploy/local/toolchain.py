@@ -12,7 +12,11 @@ from deploy.local import debian
 from deploy.local.settings import LocalSettings
 
 POSTGRES_MAJOR = 17
-MOSQUITTO_MINIMUM = (2, 0)
+TIMESCALEDB_MINIMUM = (2, 19)
+"""Debian 13's, and the oldest that our tests run on."""
+MOSQUITTO_MINIMUM = (2, 0, 16)
+"""The first that tells an agent that another took its id (2.0.15: before it, two of one id fight on) and that gives
+strangers without a password no memory (CVE-2023-0809)."""
 _LIBRARY_FOLDERS = (
     f"/usr/lib/postgresql/{POSTGRES_MAJOR}/bin",
     f"/usr/pgsql-{POSTGRES_MAJOR}/bin",
@@ -44,6 +48,8 @@ class Toolchain:
     origin: str
     mosquitto_pub: Path | None = None
     """Mosquitto's own client, as an engineer's hand on a topic; None where the system has Mosquitto without it."""
+    mosquitto_sub: Path | None = None
+    """... and the other, as the health check of compose; None likewise."""
 
     @property
     def postgres(self) -> Path:
@@ -85,32 +91,38 @@ def provide(settings: LocalSettings, progress: Progress) -> Toolchain:
     Raises ToolchainError with one sentence on what to install.
     """
     found = look(settings)
-    client = shutil.which("mosquitto_pub")
     if found.mosquitto and found.postgres_bin:
-        return Toolchain(found.mosquitto, found.postgres_bin, "system", Path(client) if client else None)
+        clients = [Path(client) if client else None for client in map(shutil.which, ("mosquitto_pub", "mosquitto_sub"))]
+        return Toolchain(found.mosquitto, found.postgres_bin, "system", *clients)
+    for reason in found.reasons:
+        progress(f"passed over: {reason}")
     try:
         root = debian.provide(settings, progress)
     except debian.ProvisionError as error:
-        wanted = f"Mosquitto {_dotted(MOSQUITTO_MINIMUM)} or later and PostgreSQL {POSTGRES_MAJOR} with TimescaleDB"
         raise ToolchainError(
-            f"the local stack needs {wanted} on this machine ({error}): install them, or name them in "
-            "WATTLINE_LOCAL_MOSQUITTO and WATTLINE_LOCAL_POSTGRES_BIN"
+            f"the local stack needs Mosquitto {_dotted(MOSQUITTO_MINIMUM)} or later and PostgreSQL {POSTGRES_MAJOR} "
+            f"with TimescaleDB {_dotted(TIMESCALEDB_MINIMUM)} or later on this machine ({error}): install them, or "
+            "name them in WATTLINE_LOCAL_MOSQUITTO and WATTLINE_LOCAL_POSTGRES_BIN"
         ) from error
     return Toolchain(
         found.mosquitto or root / debian.MOSQUITTO,
         found.postgres_bin or root / debian.POSTGRES_BIN,
         f"{root}" if not (found.mosquitto or found.postgres_bin) else f"system and {root}",
-        Path(client) if client else root / debian.MOSQUITTO_PUB,
+        root / debian.MOSQUITTO_PUB,
+        root / debian.MOSQUITTO_SUB,
     )
 
 
 def mosquitto_fault(program: Path) -> str | None:
     """Why this program is no Mosquitto to use, or None."""
-    version = _version(program, "-h", r"mosquitto version (\d+)\.(\d+)")
+    version = _version(program, "-h", r"mosquitto version (\d+)\.(\d+)(?:\.(\d+))?")
     if version is None:
         return f"{program} is no Mosquitto"
     if version < MOSQUITTO_MINIMUM:
-        return f"{program} is Mosquitto {_dotted(version)}, {_dotted(MOSQUITTO_MINIMUM)} or later is wanted"
+        return (
+            f"{program} is Mosquitto {_dotted(version)}, {_dotted(MOSQUITTO_MINIMUM)} or later is wanted (an older one "
+            "lets two agents of one id fight on)"
+        )
     return None
 
 
@@ -122,8 +134,14 @@ def postgres_fault(folder: Path) -> str | None:
     if version[0] != POSTGRES_MAJOR:
         return f"{folder} is PostgreSQL {version[0]}, {POSTGRES_MAJOR} is wanted"
     controls = [folder.parent / path / "timescaledb.control" for path in _EXTENSION_FOLDERS]
-    if not any(control.exists() for control in controls):
+    control = next((control for control in controls if control.exists()), None)
+    if control is None:
         return f"{folder} has no TimescaleDB (no timescaledb.control)"
+    default = re.search(r"^default_version *= *'(\d+)\.(\d+)", control.read_text(), re.MULTILINE)
+    timescaledb = (int(default[1]), int(default[2])) if default else (0,)
+    if timescaledb < TIMESCALEDB_MINIMUM:
+        least = _dotted(TIMESCALEDB_MINIMUM)
+        return f"{folder} has TimescaleDB {_dotted(timescaledb)}, {least} or later is wanted"
     return None
 
 
@@ -144,10 +162,9 @@ def _first(candidates: Iterator[Path], fault: Callable[[Path], str | None], reas
 
 def _system_mosquitto() -> Iterator[Path]:
     # Debian installs it in sbin, which is not on everybody's PATH.
-    for place in (shutil.which("mosquitto"), "/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto"):
+    for place in dict.fromkeys((shutil.which("mosquitto"), "/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto")):
         if place and Path(place).exists():
             yield Path(place)
-            return
 
 
 def _system_postgres() -> Iterator[Path]:
@@ -159,15 +176,15 @@ def _system_postgres() -> Iterator[Path]:
     yield from (folder for folder in dict.fromkeys(folders) if (folder / "postgres").exists())
 
 
-def _version(program: Path, argument: str, pattern: str) -> tuple[int, int] | None:
+def _version(program: Path, argument: str, pattern: str) -> tuple[int, ...] | None:
     try:
         # Mosquitto answers -h with exit code 3, so the code says nothing.
         answer = subprocess.run([program, argument], capture_output=True, text=True, check=False, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
         return None
     match = re.search(pattern, answer.stdout)
-    return (int(match[1]), int(match[2] or 0)) if match else None
+    return tuple(int(part or 0) for part in match.groups()) if match else None
 
 
-def _dotted(version: tuple[int, int]) -> str:
-    return f"{version[0]}.{version[1]}"
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))

@@ -5,8 +5,9 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import asyncpg
@@ -14,6 +15,8 @@ import psutil
 import pytest
 
 from broker.errors import PermanentError
+from deploy.local.answers import mqtt_answers, postgres_answers
+from deploy.local.mosquitto import MosquittoServer
 from deploy.local.postgres import PostgresServer
 from deploy.local.process import ServerError, until
 from deploy.local.settings import LocalSettings
@@ -150,6 +153,59 @@ async def test_port_stays_over_a_restart_and_a_taken_one_is_an_error(own_broker:
         other.listen()
         with pytest.raises(ServerError, match="Address already in use"):
             await server.start()
+
+
+@pytest.fixture
+def scripted(stack: LocalStack) -> Callable[[str], MosquittoServer]:
+    """Makes a Mosquitto of a shell script, in which $MOSQUITTO is the program."""
+
+    def make(script: str) -> MosquittoServer:
+        folder = stack.folder / f"scripted-{os.urandom(4).hex()}"
+        folder.mkdir(mode=0o711)
+        program = folder / "mosquitto"
+        program.write_text(f"#!/bin/sh\nMOSQUITTO={stack.toolchain.mosquitto}\n{script}\n")
+        program.chmod(0o755)
+        return MosquittoServer(replace(stack.toolchain, mosquitto=program), folder / "data")
+
+    return make
+
+
+async def test_a_broker_that_keeps_its_log_to_itself_is_ready_and_reloads(
+    scripted: Callable[[str], MosquittoServer],
+) -> None:
+    """Ready means that it answers a CONNECT: Mosquitto before 2.0.16 keeps back what it says to a file."""
+    server = scripted('exec "$MOSQUITTO" "$@" >/dev/null 2>&1')
+    try:
+        await server.start()
+        assert server.log_path.read_bytes() == b""
+        await server.add_user("pi-1", "first")
+        assert await mqtt_answers(server.host, server.port, "pi-1", "first")
+        assert not await mqtt_answers(server.host, server.port, "pi-1", "second")
+        await server.add_user("pi-1", "second")
+        assert await mqtt_answers(server.host, server.port, "pi-1", "second")
+    finally:
+        await server.kill()
+
+
+async def test_a_broker_that_only_says_that_it_runs_is_not_ready(
+    scripted: Callable[[str], MosquittoServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line in the log is no answer, and its words come with the error."""
+    monkeypatch.setattr("deploy.local.mosquitto._START_S", 1.5)
+    with pytest.raises(ServerError, match=r"was not ready in 1\.5 s: mosquitto version 2\.0\.21 running"):
+        await scripted("echo mosquitto version 2.0.21 running; exec sleep 60").start()
+
+
+async def test_a_stranger_at_the_port_is_not_taken_for_the_server(stack: LocalStack, broker: Broker) -> None:
+    """An answer counts from the server that was started: its users, its data folder."""
+    host, port, folder = stack.postgres.host, stack.postgres.port, stack.postgres.folder
+    assert await mqtt_answers(broker.host, broker.port, "monitor", broker.password("monitor"))
+    assert not await mqtt_answers(broker.host, broker.port, "monitor", "another server's")
+    assert not await mqtt_answers(host, port, "monitor", "that is no broker")
+    dsn = stack.postgres.dsn("postgres")
+    assert await postgres_answers(dsn, folder)
+    assert not await postgres_answers(dsn, folder.with_name("another"))
+    assert not await postgres_answers(dsn.replace(f":{port}", f":{broker.port}"), folder)
 
 
 async def test_two_stacks_at_once_do_not_meet(runs: Path) -> None:
