@@ -19,11 +19,12 @@ from deploy.local.locks import file_lock
 from deploy.local.settings import LocalSettings
 
 SUITE = "trixie"
-PACKAGES = ("postgresql-17", "postgresql-17-timescaledb", "mosquitto", "mosquitto-clients")
+PACKAGES = ("postgresql-17", "postgresql-17-timescaledb", "mosquitto", "mosquitto-clients", "busybox-static")
 POSTGRES_BIN = Path("usr/lib/postgresql/17/bin")
 MOSQUITTO = Path("usr/sbin/mosquitto")
 MOSQUITTO_PUB = Path("usr/bin/mosquitto_pub")
 MOSQUITTO_SUB = Path("usr/bin/mosquitto_sub")
+BUSYBOX = Path("usr/bin/busybox")
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _HOST_PACKAGES = {
     "mmdebstrap": Path("/usr/bin/mmdebstrap"),

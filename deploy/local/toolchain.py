@@ -31,6 +31,7 @@ _EXTENSION_FOLDERS = (
     "share/postgresql/extension",
 )
 """Where `timescaledb.control` may be, from the folder above PostgreSQL's programs: Debian's place and the others'."""
+_CLIENTS = ("mosquitto_pub", "mosquitto_sub", "busybox")
 
 Progress = Callable[[str], None]
 
@@ -50,6 +51,8 @@ class Toolchain:
     """Mosquitto's own client, as an engineer's hand on a topic; None where the system has Mosquitto without it."""
     mosquitto_sub: Path | None = None
     """... and the other, as the health check of compose; None likewise."""
+    busybox: Path | None = None
+    """What small images have for wget, for the health check of another; None likewise."""
 
     @property
     def postgres(self) -> Path:
@@ -92,7 +95,7 @@ def provide(settings: LocalSettings, progress: Progress) -> Toolchain:
     """
     found = look(settings)
     if found.mosquitto and found.postgres_bin:
-        clients = [Path(client) if client else None for client in map(shutil.which, ("mosquitto_pub", "mosquitto_sub"))]
+        clients = [Path(program) if program else None for program in map(shutil.which, _CLIENTS)]
         return Toolchain(found.mosquitto, found.postgres_bin, "system", *clients)
     for reason in found.reasons:
         progress(f"passed over: {reason}")
@@ -110,6 +113,7 @@ def provide(settings: LocalSettings, progress: Progress) -> Toolchain:
         f"{root}" if not (found.mosquitto or found.postgres_bin) else f"system and {root}",
         root / debian.MOSQUITTO_PUB,
         root / debian.MOSQUITTO_SUB,
+        root / debian.BUSYBOX,
     )
 
 

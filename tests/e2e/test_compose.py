@@ -7,17 +7,21 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
 from broker.mosquitto import CONFIG_FILE
@@ -26,9 +30,11 @@ from broker.settings import BrokerAddress
 from broker.topics import Kind, Topics
 from deploy.demo.http import Api
 from deploy.demo.processes import Service, running
+from deploy.local.answers import mqtt_answers
 from deploy.local.postgres import PostgresServer
-from deploy.local.process import ServerProcess, free_port, own, until
+from deploy.local.process import ServerProcess, free_port, own
 from deploy.local.stack import LocalStack
+from deploy.local.toolchain import Toolchain
 from tests.compose_file import DEPLOY, environment, filled
 
 pytestmark = pytest.mark.timeout(240)
@@ -43,7 +49,11 @@ class Here:
     services: dict[str, Any]
     postgres: PostgresServer
     broker_folder: Path
+    programs: dict[str, str]
+    """What images have as `pg_isready`, `mosquitto_sub`, `wget` and `python`, on this machine."""
     broker_port: int = field(default_factory=free_port)
+    checked: dict[str, str] = field(default_factory=dict)
+    """What each health check said last."""
 
     def environment(self, name: str, port: int = 0) -> dict[str, str]:
         """A service's environment; `port` in place of the 8080 that each container has to itself."""
@@ -97,17 +107,31 @@ class Here:
         """Mosquitto on the files."""
         command = [toolchain.mosquitto, "-c", self.broker_folder / CONFIG_FILE]
         server = ServerProcess(command, self.broker_folder, orphan_signal="TERM")
-        await server.start(lambda: "running" in server.log_tail(0, 40), timeout_s=60)
+        password = self.services["broker"]["environment"]["WATTLINE_MONITOR_BROKER_PASSWORD"]
+        answers = partial(mqtt_answers, "127.0.0.1", self.broker_port, "monitor", password)
+        await server.start(answers, timeout_s=60)
         try:
             yield server
         finally:
             await server.kill()
 
-    def check_health(self, name: str, port: int) -> None:
-        """Run the service's own health check."""
-        how, python, *words = self.services[name]["healthcheck"]["test"]
-        assert (how, python) == ("CMD", "python")
-        self.run([sys.executable, *(word.replace(":8080", f":{port}") for word in words)])
+    def is_well(self, name: str, port: int) -> bool:
+        """The verdict of a service's own health check, with this machine's port in place of the container's."""
+        how, *words = self.services[name]["healthcheck"]["test"]
+        words = [re.sub(r":(8080|3000)/", f":{port}/", word) for word in words]
+        there = f"-h 127.0.0.1 -p {port}"
+        if how == "CMD-SHELL":
+            program, _, rest = words[0].partition(" ")
+            command = ["sh", "-c", f"{self.programs[program]} {there} {rest}"]
+        else:
+            command = [*self.programs[words[0]].split(), *words[1:]]
+            command += there.split()[2:] if words[0] == "pg_isready" else []
+        given = {"PATH": os.environ["PATH"], **self.services[name]["environment"]}
+        done = subprocess.run(
+            command, env=given, capture_output=True, text=True, check=False, timeout=TIMEOUT_S, cwd="/"
+        )
+        self.checked[name] = done.stdout + done.stderr
+        return done.returncode == 0
 
 
 async def test_the_compose_file_s_platform_stores_a_reading(
@@ -117,29 +141,69 @@ async def test_the_compose_file_s_platform_stores_a_reading(
     secrets = await asyncio.to_thread(made_secrets, tmp_path)
     folder = stack.folder / f"compose-{own_postgres.port}"
     folder.mkdir()
-    here = Here(filled(secrets)["services"], own_postgres, folder)
+    here = Here(filled(secrets)["services"], own_postgres, folder, programs(stack.toolchain))
+    assert await asyncio.to_thread(here.is_well, "database", own_postgres.port), here.checked
     await here.prepare(stack.toolchain)
     await same_passwords(own_postgres, secrets)
+    assert not await asyncio.to_thread(here.is_well, "broker", here.broker_port), "nothing runs there yet"
     logs = tmp_path / "logs"
     logs.mkdir()
     async with contextlib.AsyncExitStack() as exits:
         mosquitto = await exits.enter_async_context(here.broker(stack.toolchain))
+        assert await asyncio.to_thread(here.is_well, "broker", here.broker_port), here.checked
         for name in ("ingestor", "worker", "gateway"):
             port = free_port()
+            assert not await asyncio.to_thread(here.is_well, name, port), "nothing runs there yet"
             command = here.services[name]["command"]
             service = await exits.enter_async_context(
                 running(Service(name, command, here.environment(name, port), logs))
             )
             await Api.wait_url_healthy(f"http://127.0.0.1:{port}/healthz", service.check)
-            await asyncio.to_thread(here.check_health, name, port)
+            assert await asyncio.to_thread(here.is_well, name, port), here.checked
         password = await asyncio.to_thread(here.write_broker_files, "pi-north")
         mosquitto.send(signal.SIGHUP)
-        await until(lambda: "Reloading config" in mosquitto.log_tail(0, 200), timeout_s=30)
+        async with asyncio.timeout(30):
+            while not await mqtt_answers("127.0.0.1", here.broker_port, "pi-north", password):
+                await asyncio.sleep(0.1)
         address = BrokerAddress(
             host="127.0.0.1", port=here.broker_port, username="pi-north", password=SecretStr(password)
         )
         await send_reading(address)
         assert await stored(own_postgres) == ("pi-north", "LGZ:1", 0.482)
+    assert not await asyncio.to_thread(here.is_well, "broker", here.broker_port), "it is gone"
+    assert set(here.checked) == {name for name, service in here.services.items() if "healthcheck" in service} - {
+        "grafana"
+    }
+
+
+@pytest.mark.parametrize(("status", "well"), [(200, True), (503, False)])
+async def test_grafana_s_health_check_tells_well_from_unwell(
+    stack: LocalStack, own_postgres: PostgresServer, tmp_path: Path, status: int, well: bool
+) -> None:
+    """By the wget of its image (busybox), of the one route that Grafana answers without a login."""
+    secrets = await asyncio.to_thread(made_secrets, tmp_path)
+    here = Here(filled(secrets)["services"], own_postgres, tmp_path, programs(stack.toolchain))
+
+    async def health(_: web.Request) -> web.Response:
+        return web.json_response({"database": "ok" if well else "failing", "version": "12.4.0"}, status=status)
+
+    app = web.Application()
+    app.router.add_get("/api/health", health)
+    async with TestServer(app) as server:
+        assert server.port is not None
+        assert await asyncio.to_thread(here.is_well, "grafana", server.port) is well, here.checked
+
+
+def programs(toolchain: Toolchain) -> dict[str, str]:
+    """The programs of the health checks; a machine without one of them fails the test."""
+    assert toolchain.mosquitto_sub, "mosquitto_sub is missing: install the package mosquitto-clients"
+    assert toolchain.busybox, "busybox is missing: install the package busybox"
+    return {
+        "pg_isready": str(toolchain.postgres_bin / "pg_isready"),
+        "mosquitto_sub": str(toolchain.mosquitto_sub),
+        "wget": f"{toolchain.busybox} wget",
+        "python": sys.executable,
+    }
 
 
 def made_secrets(folder: Path) -> dict[str, str]:
