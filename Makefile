@@ -7,7 +7,7 @@ WORKERS ?= 2
 CAPTURES := $(abspath $(or $(WATTLINE_CAPTURES),../shared/captures))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test bench lint lock vendor pictures clean
+.PHONY: help venv wheel demo test bench lint lock vendor pictures clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -17,6 +17,10 @@ venv: $(READY) ## make .venv with the pinned requirements
 $(READY): requirements/dev.txt pyproject.toml deploy/local/bootstrap.sh
 	@sh deploy/local/bootstrap.sh
 	@touch $@
+
+wheel: $(READY) ## build dist/wattline-VERSION-py3-none-any.whl, which README's Operate installs
+	@rm -f dist/wattline-*.whl
+	@$(PYTHON) -m hatchling build -t wheel -d dist
 
 demo: $(READY) ## the whole loop with simulated meters; FOR=seconds REPORT=file UNKNOWN=1 (a meter that no catalogue has)
 	@$(PYTHON) -m deploy.demo $(if $(FOR),--for "$(FOR)") $(if $(REPORT),--report "$(REPORT)") $(if $(UNKNOWN),--unknown)

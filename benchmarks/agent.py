@@ -29,6 +29,7 @@ async def measure_agent(stack: LocalStack, folder: Path) -> tuple[float, float]:
             "WATTLINE_DEVICE_BROKER__USERNAME": name,
             "WATTLINE_DEVICE_BROKER__PASSWORD": stack.mosquitto.credentials[name],
             "WATTLINE_DEVICE_DEVICE_ID": name,
+            "WATTLINE_DEVICE_HTTP_PORT": "0",
             "WATTLINE_DEVICE_DATA_FOLDER": str(data),
             "WATTLINE_DEVICE_PORTS": str(meter.port),
         }

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import logging
 import signal
 import sys
@@ -91,32 +92,46 @@ def health_routes(health: Health, registry: CollectorRegistry) -> list[web.Route
 
 
 @contextlib.asynccontextmanager
-async def serve_http(app: web.Application, host: str, port: int) -> AsyncIterator[int]:
-    """Serve an application while the context lasts; yields the port, which matters where 0 was asked for.
+async def serve_http(app: web.Application, settings: ProcessSettings, host: str | None = None) -> AsyncIterator[int]:
+    """Serve an application on http_port while the context lasts; yields the port, which matters where 0 was asked for.
 
-    Raises PermanentError if the address can't be bound.
+    `host` goes before http_host. Raises PermanentError if the address can't be bound; a service that starts anyway
+    takes a free port in place of a taken one, and logs that as an error.
     """
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2)
     await runner.setup()
-    site = web.TCPSite(runner, host, port)
     try:
-        try:
-            await site.start()
-        except OSError as error:
-            raise PermanentError(f"can't listen on {host}:{port}: {error.strerror}; set another http_port") from error
-        bound: int = runner.addresses[0][1]
-        structlog.get_logger().info("http_listening", host=host, port=bound)
+        bound = await _listen(runner, settings, host or settings.http_host)
+        structlog.get_logger().info("http_listening", host=host or settings.http_host, port=bound)
         yield bound
     finally:
         await runner.cleanup()
 
 
+async def _listen(runner: web.AppRunner, settings: ProcessSettings, host: str) -> int:
+    port = settings.http_port
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as error:
+        name = settings.variable("http_port")
+        told = f"can't listen on {host}:{port}: {error.strerror}"
+        fix = f"set {name} to another port (several services on one host need one each; 0 takes a free one)"
+        if not (settings.starts_anyway and error.errno == errno.EADDRINUSE):
+            raise PermanentError(f"{told}; {fix}") from error
+        structlog.get_logger().error("http_port_taken", reason=told, fix=fix)
+        await web.TCPSite(runner, host, 0).start()
+    bound: int = runner.addresses[0][1]
+    return bound
+
+
 @contextlib.asynccontextmanager
-async def serve_health(health: Health, registry: CollectorRegistry, host: str, port: int) -> AsyncIterator[int]:
-    """Serve /healthz and /metrics alone, for services without an API of their own."""
+async def serve_health(
+    health: Health, registry: CollectorRegistry, settings: ProcessSettings, host: str | None = None
+) -> AsyncIterator[int]:
+    """Serve /healthz and /metrics alone, for services without an API of their own; see serve_http."""
     app = web.Application()
     app.add_routes(health_routes(health, registry))
-    async with serve_http(app, host, port) as bound:
+    async with serve_http(app, settings, host) as bound:
         yield bound
 
 

@@ -58,6 +58,10 @@ class ProcessSettings(SettingsBase):
     http_port: int = Field(default=0, ge=0, le=65535)
     """Port of /healthz and /metrics; 0 takes a free one, which the log names."""
 
+    def variable(self, field: str) -> str:
+        """The environment variable of a field."""
+        return f"{self.model_config.get('env_prefix', '')}{field.upper()}"
+
 
 class ServiceSettings(ProcessSettings):
     """What every service at the broker can be told."""

@@ -72,7 +72,7 @@ async def _kept(
 ) -> bool:
     async with (
         _outbox(settings, config) as outbox,
-        serve_health(health, metrics.registry, settings.http_host, settings.http_port),
+        serve_health(health, metrics.registry, settings),
     ):
         restarts = await _connected(settings, device, boot, outbox, config, metrics, health, stop)
     log.info("agent_stopped", waiting=outbox.waiting, restarts=restarts)

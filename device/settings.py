@@ -35,9 +35,12 @@ class DeviceSettings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="WATTLINE_DEVICE_")
 
-    # software that was set back may not know a setting of the newer one, and it must not take a visit to start it
+    # software that was set back may not know a setting of the newer one, another program may have the port of our
+    # metrics: it must not take a visit to start the agent
     starts_anyway = True
 
+    http_port: int = Field(default=8083, ge=0, le=65535)
+    """Port of /healthz and /metrics; where it is taken, or 0, a free one is used, which the log names."""
     device_id: Name | None = None
     """Default: bound to the hardware, from its serial number or machine id."""
     data_folder: Path = Path("/var/lib/wattline")

@@ -187,7 +187,7 @@ async def _waiting(settings: GatewaySettings, metrics: Metrics) -> AsyncIterator
     health = Health()
     health.add("database", lambda: (False, "not connected yet"))
     host, _ = settings.listen_host()
-    async with serve_health(health, metrics.registry, host, settings.http_port):
+    async with serve_health(health, metrics.registry, settings, host):
         yield
 
 
@@ -204,7 +204,7 @@ async def _http(
     desk = Desk(api)
     pages = console_routes(desk, settings.console_session_h)
     app = api.application([*pages, *health_routes(health, metrics.registry)], desk.lost)
-    async with serve_http(app, host, settings.http_port):
+    async with serve_http(app, settings, host):
         yield
 
 

@@ -61,7 +61,7 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
     pipeline = Pipeline(settings, session, assembler, names, metrics)
     watch = Watch(session, pipeline, names, metrics)
     watch.add_to(health)
-    async with serve_health(health, metrics.registry, settings.http_host, settings.http_port), session:
+    async with serve_health(health, metrics.registry, settings), session:
         log.info("ingestor_started", client_id=settings.client_id, share_group=settings.share_group, root=topics.root)
         async with asyncio.TaskGroup() as group:
             intake = group.create_task(pipeline.intake(), name="ingestor.intake")

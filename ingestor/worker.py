@@ -49,7 +49,7 @@ async def run(settings: WorkerSettings, stop: asyncio.Event) -> None:
     """
     worker = Worker(settings, stop)
     async with (
-        serve_health(worker.health, worker.metrics.registry, settings.http_host, settings.http_port),
+        serve_health(worker.health, worker.metrics.registry, settings),
         asyncio.TaskGroup() as group,
     ):
         working = group.create_task(worker.work(), name="worker.work")

@@ -33,6 +33,13 @@ def _logs_apart() -> None:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(file=sys.__stderr__))
 
 
+@pytest.fixture(autouse=True)
+def _ports_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Services of several tests run side by side: each takes a free port for its metrics, unless told another."""
+    for service in ("INGESTOR", "WORKER", "DEVICE"):
+        monkeypatch.setenv(f"WATTLINE_{service}_HTTP_PORT", "0")
+
+
 @pytest.fixture(scope="session")
 def captures() -> Path:
     """The folder of telegrams of real meters; a test that wants it fails where it is missing."""

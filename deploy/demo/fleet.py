@@ -59,6 +59,8 @@ def _agent(platform: Platform, name: str, ports: list[str]) -> Service:
     Path(data).mkdir(exist_ok=True)
     environment = platform.broker_environment("device", name) | {
         "WATTLINE_DEVICE_DEVICE_ID": name,
+        # several Pis share this machine
+        "WATTLINE_DEVICE_HTTP_PORT": "0",
         "WATTLINE_DEVICE_DATA_FOLDER": str(data),
         "WATTLINE_DEVICE_PORTS": ",".join(ports),
     }

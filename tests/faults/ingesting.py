@@ -102,6 +102,7 @@ class Process:
             f"{prefix}DATABASE_DSN": dsn,
             f"{prefix}CLIENT_ID": f"ingestor-{secrets.token_hex(4)}",
             f"{prefix}BATCH_WAIT_S": "0.02",
+            f"{prefix}HTTP_PORT": "0",
             **{prefix + name: value for name, value in changes.items()},
         }
         self._log_path = log_path

@@ -8,13 +8,19 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+import structlog
 from prometheus_client import CollectorRegistry, Counter
 from pydantic import SecretStr
+from pydantic_settings import SettingsConfigDict
 
 from broker.backoff import Backoff
 from broker.errors import ContractError, FrameError, PermanentError
 from broker.service import Health, serve_health
-from broker.settings import BrokerAddress
+from broker.settings import BrokerAddress, ProcessSettings
+from device.settings import DeviceSettings
+from gateway.settings import GatewaySettings
+from ingestor.settings import IngestorSettings
+from ingestor.worker_settings import WorkerSettings
 
 ROOT = Path(__file__).parents[3]
 
@@ -54,13 +60,25 @@ def test_password_comes_from_its_file(tmp_path: Path) -> None:
         BrokerAddress(password_file=tmp_path / "none").secret()
 
 
+class Ours(ProcessSettings):
+    """A service's settings."""
+
+    model_config = SettingsConfigDict(env_prefix="WATTLINE_OURS_")
+
+
+class Unattended(Ours):
+    """Those of one that starts without a visit."""
+
+    starts_anyway = True
+
+
 async def test_healthz_tells_what_fails_and_metrics_speak_prometheus() -> None:
     """200 while all checks are well, 503 with the failing check's detail else."""
     health, registry = Health(), CollectorRegistry()
     Counter("wattline_things", "Things.", registry=registry).inc(3)
     state = [True]
     health.add("broker", lambda: (state[0], "up" if state[0] else "no connection"))
-    async with serve_health(health, registry, "127.0.0.1", 0) as port, aiohttp.ClientSession() as http:
+    async with serve_health(health, registry, Ours()) as port, aiohttp.ClientSession() as http:
         base = f"http://127.0.0.1:{port}"
         async with http.get(f"{base}/healthz") as answer:
             assert answer.status == 200
@@ -73,12 +91,39 @@ async def test_healthz_tells_what_fails_and_metrics_speak_prometheus() -> None:
 
 
 async def test_a_taken_port_is_an_error_that_names_it() -> None:
-    """Two services on one port: the second says which address and what to set."""
+    """Two services on one port: the second says which address and which variable to set."""
     health, registry = Health(), CollectorRegistry()
-    async with serve_health(health, registry, "127.0.0.1", 0) as port:
-        with pytest.raises(PermanentError, match=rf"127\.0\.0\.1:{port}.*http_port"):
-            async with serve_health(health, registry, "127.0.0.1", port):
+    async with serve_health(health, registry, Ours()) as port:
+        with pytest.raises(PermanentError, match=rf"127\.0\.0\.1:{port}: .*; set WATTLINE_OURS_HTTP_PORT to another"):
+            async with serve_health(health, registry, Ours(http_port=port)):
                 pass
+
+
+async def test_an_agent_with_a_taken_port_starts_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody is at the Pi: it takes a free port and logs what to set; a foreign address is an error."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory())
+    health, registry = Health(), CollectorRegistry()
+    async with serve_health(health, registry, Ours()) as port:
+        async with serve_health(health, registry, Unattended(http_port=port)) as other, aiohttp.ClientSession() as http:
+            assert other not in (0, port)
+            async with http.get(f"http://127.0.0.1:{other}/healthz") as answer:
+                assert answer.status == 200
+    said = capsys.readouterr().out
+    assert "http_port_taken" in said
+    assert "WATTLINE_OURS_HTTP_PORT" in said
+    with pytest.raises(PermanentError, match=r"192\.0\.2\.1"):
+        async with serve_health(health, registry, Unattended(http_host="192.0.2.1")):
+            pass
+
+
+def test_each_service_has_a_port_of_its_own() -> None:
+    """All on one machine start without a setting, and the page for operators has the ports."""
+    kinds = (GatewaySettings, IngestorSettings, WorkerSettings, DeviceSettings)
+    ports = {kind.model_config["env_prefix"]: kind.model_fields["http_port"].default for kind in kinds}
+    assert sorted(ports.values()) == [8080, 8081, 8082, 8083]
+    page = (ROOT / "docs" / "OPERATE.md").read_text("utf-8")
+    for prefix, port in ports.items():
+        assert f"| `{prefix}HTTP_PORT` | {port} |" in page
 
 
 SERVICE = """

@@ -1,0 +1,44 @@
+#!/bin/sh
+# Writes what the units of this folder read, each with a random secret: ingestor.env, worker.env, gateway.env, and
+# roles.env with the passwords of the database's roles. Files that are there stay as they are.
+# sh secrets.sh FOLDER [DATABASE], the database as host:port/name
+set -eu
+umask 077
+database=${2:-127.0.0.1:5432/wattline}
+mkdir -p "${1:?say which folder}"
+cd "$1"
+
+secret() {
+    od -An -v -N24 -tx1 /dev/urandom | tr -d ' \n'
+}
+
+# fresh FILE: what comes in becomes the file, unless there is one
+fresh() {
+    if [ -e "$1" ]; then
+        cat >/dev/null
+        echo "$(pwd)/$1 is there already and stays as it is"
+    else
+        cat >".$1.growing"
+        mv ".$1.growing" "$1"
+        echo "wrote $(pwd)/$1"
+    fi
+}
+
+fresh roles.env <<EOF
+WATTLINE_INGESTOR_DB_PASSWORD=$(secret)
+WATTLINE_GATEWAY_DB_PASSWORD=$(secret)
+WATTLINE_GRAFANA_DB_PASSWORD=$(secret)
+EOF
+. ./roles.env
+fresh ingestor.env <<EOF
+WATTLINE_INGESTOR_DATABASE_DSN=postgresql://wattline_ingestor:$WATTLINE_INGESTOR_DB_PASSWORD@$database
+WATTLINE_INGESTOR_BROKER__HOST=127.0.0.1
+EOF
+fresh worker.env <<EOF
+WATTLINE_WORKER_DATABASE_DSN=postgresql://wattline_ingestor:$WATTLINE_INGESTOR_DB_PASSWORD@$database
+EOF
+fresh gateway.env <<EOF
+WATTLINE_GATEWAY_DATABASE_DSN=postgresql://wattline_gateway:$WATTLINE_GATEWAY_DB_PASSWORD@$database
+WATTLINE_GATEWAY_BROKER__HOST=127.0.0.1
+WATTLINE_GATEWAY_API_TOKEN=$(secret)
+EOF
