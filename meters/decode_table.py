@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from broker.obis import Obis, lookup
+from broker.obis import name_of
 from meters.engine import Decoded, MeterSample
 
 
@@ -50,7 +50,7 @@ def _readings(samples: list[MeterSample], at: datetime | None) -> Table:
         own = f"{sample.at:%Y-%m-%d %H:%MZ}" if sample.at is not None and sample.at != at else ""
         for code, value in sample.values.items():
             unit = sample.units.get(code, "")
-            table.add_row(escape(sample.sub_meter), code, _name(code), f"{value:f}", escape(unit), own)
+            table.add_row(escape(sample.sub_meter), code, name_of(code), f"{value:f}", escape(unit), own)
     return table
 
 
@@ -62,8 +62,3 @@ def _profile(rows: list[MeterSample]) -> Table:
         values = (f"{row.values[code]:f}" if code in row.values else "" for code in units)
         table.add_row(f"{row.at:%Y-%m-%d %H:%MZ}" if row.at else "", *values)
     return table
-
-
-def _name(code: str) -> str:
-    quantity = lookup(Obis.parse(code))
-    return quantity.name if quantity else ""

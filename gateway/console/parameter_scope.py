@@ -75,11 +75,11 @@ class Scope:
         what = ", ".join(names)
         if not self.device:
             get_it = f"{counted(len(answer.changed), 'device')} {'gets' if len(answer.changed) == 1 else 'get'} it"
-            pending = f", {len(answer.pending)} not reported yet" if answer.pending else ""
+            pending = f", {len(answer.pending)} still to report it" if answer.pending else ""
             return f"Changed {what}: {get_it}{pending}."
         report = answer.reported
         if report is None or answer.version is None or report.version < answer.version:
-            return f"Changed {what}: version {answer.version} is published and waits for the device."
+            return f"Changed {what}: version {answer.version} is published; waiting for the device to apply it."
         if report.state == "refused":
             return f"Changed {what}, but the device refused version {report.version}."
         return f"Changed {what}: the device applied version {report.version}."
