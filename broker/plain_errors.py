@@ -63,6 +63,18 @@ _KINDS: Final[dict[str, str]] = {
 }  # fmt: skip
 """By pydantic's type of error. Its context fills the braces."""
 
+FORMS: Final[dict[str, str]] = {
+    r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$":
+        "must be 1 to 64 letters, digits or . _ -, beginning with a letter or a digit",
+    r"^[0-9a-f]{4,32}$": "must be 4 to 32 hexadecimal digits in lower case",
+    r"^[!-~]{1,96}$": "must be 1 to 96 printable ASCII characters without spaces, such as LGZ:12345678",
+    r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}@[1-9][0-9]{0,8}$": "must be a spec and its version, such as lgz-e350@3",
+    r"^\d{1,3}-\d{1,3}:\d{1,3}\.\d{1,3}\.\d{1,3}(\*\d{1,3})?$": "must be an OBIS code, such as 1-0:1.8.0",
+    r"^[^\x00]*$": "must have no NUL character",
+    r"^[^\x00-\x1f]*$": "must have no control characters",
+}  # fmt: skip
+"""What the patterns of messages and of the API mean."""
+
 
 def plain_reason(entry: Mapping[str, Any]) -> str:
     """What is wrong with a field, as the rest of a sentence that begins with its name. `entry` is pydantic's."""
@@ -73,6 +85,8 @@ def plain_reason(entry: Mapping[str, Any]) -> str:
         return "must not be empty"
     if entry["type"] == "too_short" and context.get("actual_length") == 0:
         return "must not be empty"
+    if entry["type"] == "string_pattern_mismatch" and (form := FORMS.get(str(given.get("pattern")))):
+        return form
     if template is None:
         return str(entry["msg"]).replace("Input should", "must", 1)
     return template.format_map(context)

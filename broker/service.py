@@ -5,7 +5,7 @@ import contextlib
 import logging
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Literal, TypeVar
 
 import structlog
@@ -112,10 +112,12 @@ async def serve_http(app: web.Application, host: str, port: int) -> AsyncIterato
 
 
 @contextlib.asynccontextmanager
-async def serve_health(health: Health, registry: CollectorRegistry, host: str, port: int) -> AsyncIterator[int]:
-    """Serve /healthz and /metrics alone, for services without an API of their own."""
+async def serve_health(
+    health: Health, registry: CollectorRegistry, host: str, port: int, others: Sequence[web.RouteDef] = ()
+) -> AsyncIterator[int]:
+    """Serve /healthz and /metrics alone, for services without an API of their own; `others` are tried after them."""
     app = web.Application()
-    app.add_routes(health_routes(health, registry))
+    app.add_routes([*health_routes(health, registry), *others])
     async with serve_http(app, host, port) as bound:
         yield bound
 

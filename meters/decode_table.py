@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from broker.obis import name_of
+from broker.wording import counted
 from meters.engine import Decoded, MeterSample
 
 
@@ -36,8 +37,8 @@ def print_telegram(line: dict[str, Any], decoded: Decoded | None) -> None:
 def print_summary(summary: dict[str, int]) -> None:
     """How many telegrams were decoded, and how many bytes belonged to none."""
     Console().print(
-        f"{summary['telegrams']} telegrams: {summary['decoded']} decoded, {summary['undecoded']} undecoded; "
-        f"{summary['bytes_skipped']} bytes skipped"
+        f"{counted(summary['telegrams'], 'telegram')}: {summary['decoded']} decoded, {summary['undecoded']} undecoded; "
+        f"{counted(summary['bytes_skipped'], 'byte')} skipped"
     )
 
 

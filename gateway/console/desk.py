@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -14,6 +15,7 @@ from aiohttp import hdrs, web
 
 from broker.obis import name_of
 from broker.parameters import value_text
+from broker.wording import counted
 from gateway.access import Principal, Role
 from gateway.api import Api, Handler, problem_of
 from gateway.api_route import PREFIX, Asked, Route
@@ -21,7 +23,7 @@ from gateway.audit import Attempt
 from gateway.console.assets import HEADERS, address
 from gateway.database import DATABASE_ERRORS
 from gateway.problem import TITLES, ApiError, failed
-from gateway.wording import counted, when
+from gateway.wording import when
 
 log = structlog.get_logger()
 LOGIN: Final = "/login"
@@ -34,7 +36,14 @@ def segment(text: str) -> str:
     return quote(text, safe="")
 
 
-def _environment() -> jinja2.Environment:
+def is_browser(request: web.Request) -> bool:
+    """Whether a page is wanted; what asks the API wants the API's own answers."""
+    return "text/html" in request.headers.get(hdrs.ACCEPT, "") and not request.path.startswith(PREFIX)
+
+
+@cache
+def templates() -> jinja2.Environment:
+    """The templates, with the filters that they use."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("gateway.console"),
         autoescape=True,
@@ -59,7 +68,7 @@ class Desk:
     def __init__(self, api: Api) -> None:
         self.door = api.door
         self._routes = {route.name: route for route in api.table}
-        self._templates = _environment()
+        self._templates = templates()
 
     def offers(self, operation: str) -> bool:
         """Whether the API has this operation."""
@@ -79,8 +88,7 @@ class Desk:
         try:
             return await handler(request)
         except Exception as error:
-            browser = "text/html" in request.headers.get(hdrs.ACCEPT, "") and not request.path.startswith(PREFIX)
-            if not browser or (isinstance(error, web.HTTPException) and error.status < 400):
+            if not is_browser(request) or (isinstance(error, web.HTTPException) and error.status < 400):
                 raise
             found = self.problem_of(error, request)
             if isinstance(error, web.HTTPNotFound):

@@ -4,9 +4,9 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from broker.wording import counted
 from gateway.console.desk import Desk, Visit, number_or_text, segment
 from gateway.problem import ApiError
-from gateway.wording import counted
 
 SHOWN: Final = "200"
 """Members that a page names; their number is told in full."""

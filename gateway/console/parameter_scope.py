@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from broker.wording import counted
 from gateway.console.desk import Visit, segment
 from gateway.console.parameter_form import by_field
 from gateway.problem import ApiError
-from gateway.wording import counted
 
 WAIT_S: Final = "3"
 """How long a change waits for the device's report before the page goes on; the rest comes live."""

@@ -4,9 +4,9 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from broker.wording import counted
 from gateway.console.desk import Desk, Visit, segment
 from gateway.problem import ApiError
-from gateway.wording import counted
 
 STARTER: Final = """# Write a spec here; docs/SPECS.md has a complete example.
 name: my-meter

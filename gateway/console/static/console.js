@@ -172,11 +172,12 @@ function ticks(_, all) {
   const clock = all.some((one) => one % 60) ? { ...CLOCK, second: "2-digit" } : CLOCK;
   return all.map((one, at) => part(one, clock) + (at === 0 || day(one) !== day(all[at - 1]) ? `\n${day(one)}` : ""));
 }
-// What there is, and no less than a minute of it: one value alone would be drawn on an axis of months.
-function span(from, low, high) {
-  if (low === null) return [from, Date.now() / 1000];
-  const room = Math.max(0, 60 - (high - low)) / 2;
-  return [low - room, high + room];
+// What there is, and no less than a minute of it: uPlot would draw one value alone on an axis of years.
+function span(times, hours) {
+  const now = Date.now() / 1000;
+  if (!times.length) return { min: now - hours * 3600, max: now };
+  const room = Math.max(0, 60 - (times.at(-1) - times[0])) / 2;
+  return { min: times[0] - room, max: times.at(-1) + room };
 }
 // A value that does not change is a line in the middle, at a scale of its own size.
 function range(low, high) {
@@ -195,14 +196,12 @@ function draw(element, times, values) {
   const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 } };
   element.plot = new uPlot({
     width: element.clientWidth, height: 250,
-    scales: {
-      x: { range: (_, low, high) => span(Date.now() / 1000 - hours * 3600, low, high) },
-      y: { range: (_, low, high) => range(low, high) },
-    },
+    scales: { y: { range: (_, low, high) => range(low, high) } },
     axes: [{ ...axis, space: 72, values: ticks }, { ...axis, size: room }],
     series: [{ label: "Time", value: (_, at) => at ? `${day(at)} ${part(at, { ...CLOCK, second: "2-digit" })}` : "–" },
       { label: name, stroke: style.getPropertyValue("--accent"), width: 2, spanGaps: false, value: (_, value) => value === null || value === undefined ? "–" : `${value} ${unit}`.trim() }],
   }, [times, values], element);
+  element.plot.setScale("x", span(times, hours));
 }
 async function startChart(element) {
   if (element.chart) return;

@@ -4,9 +4,11 @@ import re
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticKnownError
 from pydantic_core._pydantic_core import list_all_errors
 
+from broker.messages import BootId, MeterKey, Name, ObisCode, SpecRef
 from broker.plain_errors import plain_reason
 
 INTERNALS = re.compile(
@@ -29,6 +31,16 @@ def test_no_reason_speaks_of_pydantic_s_types(known: Any) -> None:
         "msg": PydanticKnownError(known["type"], context).message(),
     }
     assert not INTERNALS.search(plain_reason(entry))
+
+
+@pytest.mark.parametrize("kind", [Name, BootId, MeterKey, SpecRef, ObisCode])
+def test_the_forms_of_names_and_codes_are_in_words(kind: Any) -> None:
+    """No regular expression is shown for what has a name of its own."""
+    with pytest.raises(ValidationError) as refused:
+        TypeAdapter(kind).validate_python("no such thing, ever")
+    (entry,) = refused.value.errors()
+    assert plain_reason(entry).startswith("must be ")
+    assert "^" not in plain_reason(entry)
 
 
 def test_reasons_follow_the_field_s_name() -> None:
