@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError
 
 from broker.errors import ContractError
 from broker.messages import Message, MeterKey, Reason, Short
+from broker.plain_errors import plain_reason
 
 REASONS_MAX: Final = 16
 MAX_TIMEOUT_S: Final = 86400
@@ -93,4 +94,4 @@ def _reason(problem: Any, known: str) -> Reason:
     field = ".".join(["arguments", *map(str, problem["loc"])])[:256]
     if problem["type"] == "extra_forbidden":
         return Reason(field=field, reason=f"unknown argument; known are: {known}")
-    return Reason(field=field, reason=str(problem["msg"])[:1024])
+    return Reason(field=field, reason=plain_reason(problem)[:1024])

@@ -17,6 +17,7 @@ from pydantic_settings import (
 )
 
 from broker.errors import PermanentError
+from broker.plain_errors import plain_reason
 
 _NESTED = "__"
 _LINK = re.compile(r"(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP)(_\w+)?)", re.IGNORECASE)
@@ -110,7 +111,7 @@ def _told(error: ValidationError, settings: type[SettingsBase]) -> str:
         # what is wrong of several together has no name of its own
         variable = f"{_prefix(settings)}{name}" if name else f"{_prefix(settings)}..."
         where = f"{variable}:{f' {inner}:' if inner else ''}"
-        lines.append(f"{where} {problem['msg'].removeprefix('Value error, ')}{given}")
+        lines.append(f"{where} {plain_reason(problem)}{given}")
     return "\n".join(lines)
 
 

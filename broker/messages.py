@@ -22,8 +22,10 @@ from pydantic import (
     model_serializer,
     model_validator,
 )
+from pydantic.config import JsonDict
 
 from broker.errors import ContractError
+from broker.plain_errors import plain_reason
 
 MAX_PAYLOAD_BYTES = 256 * 1024
 """No message of the contract is larger; larger payloads go to quarantine."""
@@ -228,24 +230,48 @@ class Registration(Message):
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
+SECONDS: Final[JsonDict] = {"unit": "s"}
+
+
 class Parameters(Message):
     """What an engineer may tune on a device, with the defaults that hold where nobody says otherwise."""
 
-    reading_interval_s: Annotated[float, Field(ge=0.2, le=86400)] = 10.0
-    """At most one sample of a meter in each interval; the first telegram in it is taken."""
-    publish_interval_s: Annotated[float, Field(ge=0.2, le=3600)] = 10.0
-    """Samples are gathered this long before they are published together."""
-    obis_include: Annotated[tuple[Short, ...], Field(min_length=1, max_length=256)] = ("*",)
-    """Patterns of OBIS codes to publish; `*` stands for any run of characters."""
-    obis_exclude: Annotated[tuple[Short, ...], Field(max_length=256)] = ()
-    """Patterns of OBIS codes to leave out, after obis_include."""
-    raw_frames: bool = False
-    """Publish the raw frames beside the readings."""
-    outbox_limit_mib: Annotated[int, Field(ge=1, le=65536)] = 256
-    """How much disk the outbox may take before its policy thins or refuses."""
-    log_level: LogLevel = "info"
-    probation_s: Annotated[float, Field(ge=0, le=86400)] = 120.0
-    """After a change each meter that was read before must give a good reading in this time; 0 takes it untried."""
+    reading_interval_s: float = Field(
+        default=10.0, ge=0.2, le=86400, json_schema_extra=SECONDS,
+        description="Time between two samples of a meter: the first telegram in each interval is taken, the others"
+        " are skipped. A meter that must be asked is read this often.",
+    )  # fmt: skip
+    publish_interval_s: float = Field(
+        default=10.0, ge=0.2, le=3600, json_schema_extra=SECONDS,
+        description="How long samples are collected before they are published in one message. Samples still being"
+        " collected are in memory only, so a power cut loses them.",
+    )  # fmt: skip
+    obis_include: Annotated[tuple[Short, ...], Field(min_length=1, max_length=256)] = Field(
+        default=("*",),
+        description="OBIS codes to publish, as patterns: * stands for any characters, so 1-0:1.8.* is imported energy"
+        " with all its tariffs.",
+    )
+    obis_exclude: Annotated[tuple[Short, ...], Field(max_length=256)] = Field(
+        default=(),
+        description="OBIS codes to leave out of those that obis_include selects, as patterns of the same kind.",
+    )
+    raw_frames: bool = Field(
+        default=False,
+        description="Publish the meter's raw frames too, beside the readings: for diagnosis, at the cost of traffic.",
+    )
+    outbox_limit_mib: int = Field(
+        default=256, ge=1, le=65536, json_schema_extra={"unit": "MiB"},
+        description="Disk space on the device for messages that the store has not confirmed yet. When it is full, every"
+        " second readings message of the oldest ones is dropped, then the oldest altogether; events tell of it.",
+    )  # fmt: skip
+    log_level: LogLevel = Field(
+        default="info", description="How much the agent writes to its log: debug is the most, error the least."
+    )
+    probation_s: float = Field(
+        default=120.0, ge=0, le=86400, json_schema_extra=SECONDS,
+        description="After a change of configuration, how long each meter may take to give a good reading before the"
+        " device goes back to the last good version by itself. 0 turns this off.",
+    )  # fmt: skip
 
 
 UNHASHED_AT_DEFAULT = frozenset({"probation_s"})
@@ -378,4 +404,4 @@ def parse(model: type[M], payload: bytes) -> M:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "payload"
-        raise ContractError(first["msg"], field=field[:200]) from error
+        raise ContractError(plain_reason(first), field=field[:200]) from error

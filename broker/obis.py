@@ -91,28 +91,19 @@ _POWER = {
 }
 _PLAIN = {11: ("current", "A"), 12: ("voltage", "V"), 13: ("power factor", ""), 14: ("frequency", "Hz")}
 _PHASES = ("", " L1", " L2", " L3")
-_REGISTERS = {8: "", 9: " since billing", 10: " since reset", 17: " 7", 18: " 8", 19: " 9", 20: " 10"}
-_DEMANDS = {
-    0: ("billing average ", Kind.INTERVAL),
-    1: ("cumulative minimum ", Kind.REGISTER),
-    2: ("cumulative maximum ", Kind.REGISTER),
-    3: ("minimum ", Kind.INTERVAL),
-    4: ("running average ", Kind.INSTANTANEOUS),
-    5: ("last average ", Kind.INTERVAL),
-    6: ("maximum ", Kind.MAXIMUM),
-    7: ("", Kind.INSTANTANEOUS),
-    11: ("cumulative minimum 2 ", Kind.REGISTER),
-    12: ("cumulative maximum 2 ", Kind.REGISTER),
-    13: ("minimum 2 ", Kind.INTERVAL),
-    14: ("running average 2 ", Kind.INSTANTANEOUS),
-    15: ("last average 2 ", Kind.INTERVAL),
-    16: ("maximum 2 ", Kind.MAXIMUM),
-    21: ("cumulative minimum 3 ", Kind.REGISTER),
-    22: ("cumulative maximum 3 ", Kind.REGISTER),
-    23: ("minimum 3 ", Kind.INTERVAL),
-    24: ("running average 3 ", Kind.INSTANTANEOUS),
-    25: ("last average 3 ", Kind.INTERVAL),
-    26: ("maximum 3 ", Kind.MAXIMUM),
+_REGISTERS = {8: "", 9: " since billing", 10: " since reset"} | {d: f", time integral {d - 10}" for d in range(17, 21)}
+_PERIODS = {1: ("cumulative minimum ", Kind.REGISTER), 2: ("cumulative maximum ", Kind.REGISTER),
+            3: ("minimum ", Kind.INTERVAL), 4: ("running average ", Kind.INSTANTANEOUS),
+            5: ("last average ", Kind.INTERVAL), 6: ("maximum ", Kind.MAXIMUM)}  # fmt: skip
+_DEMANDS = {0: ("billing average ", "", Kind.INTERVAL), 7: ("", "", Kind.INSTANTANEOUS)} | {
+    10 * (period - 1) + d: (prefix, f", averaging period {period}" if period > 1 else "", kind)
+    for period in (1, 2, 3)
+    for d, (prefix, kind) in _PERIODS.items()
+}
+_ANGLES = {
+    **{n: f"voltage L{n + 1}" for n in range(3)},
+    **{n + 4: f"current L{n + 1}" for n in range(3)},
+    7: "neutral current",
 }
 _ABSTRACT = {
     (17, 0): ("load limit", None, Kind.STATUS),
@@ -138,9 +129,19 @@ def lookup(code: Obis) -> Quantity | None:
     else:
         medium = _MEDIA.get((code.a, code.c)) if code.d in (0, 1, 2) else None
         found = Quantity(medium[0], medium[1], Kind.REGISTER) if medium else None
-    if found is not None and code.f != 255:
-        found = Quantity(f"{found.name}, billing period {code.f}", found.unit, found.kind)
-    return found
+    if found is None:
+        return None
+    name = found.name[0].upper() + found.name[1:] + (f", billing period {code.f}" if code.f != 255 else "")
+    return Quantity(name, found.unit, found.kind)
+
+
+def name_of(code: str) -> str:
+    """A code's name in plain English: `Power L1, import`; '' for a text that is no code, and a code without a rule."""
+    try:
+        quantity = lookup(Obis.parse(code))
+    except ContractError:
+        return ""
+    return quantity.name if quantity else ""
 
 
 @lru_cache(maxsize=4096)
@@ -155,10 +156,11 @@ def unit_is_open(code: str) -> bool:
 
 def _electricity(code: Obis) -> Quantity | None:
     if code.c == 81 and code.d == 7:
-        return Quantity(f"phase angle {code.e}", "°", Kind.INSTANTANEOUS)
+        return Quantity(_angle(code.e), "°", Kind.INSTANTANEOUS)
     if code.c in (91, 92) and code.d in _DEMANDS:
         name, unit = ("neutral current", "A") if code.c == 91 else ("neutral voltage", "V")
-        return Quantity(_DEMANDS[code.d][0] + name, unit, _DEMANDS[code.d][1])
+        prefix, period, kind = _DEMANDS[code.d]
+        return Quantity(f"{prefix}{name}{period}", unit, kind)
     if code.c == 96 and code.d == 7:
         return Quantity("power failures", "", Kind.COUNTER)
     if not 1 <= code.c <= 80:
@@ -169,16 +171,24 @@ def _electricity(code: Obis) -> Quantity | None:
     return _measured(code, *_PLAIN[base + 1], _PHASES[phase])
 
 
+def _angle(e: int) -> str:
+    """Between which two; E is ten times the one that is measured against, plus the other (IEC 62056-6-1)."""
+    to, of = divmod(e, 10)
+    return f"phase angle, {_ANGLES[of]} to {_ANGLES[to]}" if of in _ANGLES and to in _ANGLES else f"phase angle {e}"
+
+
 def _power(code: Obis, sort: str, direction: str, unit: str, phase: str) -> Quantity | None:
     tariff = f", tariff {code.e}" if 1 <= code.e <= 63 else ""
+    # active is what everybody means by power and energy
+    sort = "" if sort == "active" else f"{sort} "
     if code.d in _REGISTERS:
-        name = f"{sort} energy {direction}{phase}{_REGISTERS[code.d]}{tariff}"
+        name = f"{sort}energy{phase}, {direction}{_REGISTERS[code.d]}{tariff}"
         return Quantity(name, f"k{unit}h", Kind.REGISTER)
     if code.d in (29, 30):
-        return Quantity(f"{sort} energy {direction}{phase} of the interval{tariff}", f"k{unit}h", Kind.INTERVAL)
+        return Quantity(f"{sort}energy{phase} of the interval, {direction}{tariff}", f"k{unit}h", Kind.INTERVAL)
     if code.d in _DEMANDS:
-        prefix, kind = _DEMANDS[code.d]
-        return Quantity(f"{prefix}{sort} power {direction}{phase}{tariff}", f"k{unit}", kind)
+        prefix, period, kind = _DEMANDS[code.d]
+        return Quantity(f"{prefix}{sort}power{phase}, {direction}{period}{tariff}", f"k{unit}", kind)
     return None
 
 
@@ -187,16 +197,18 @@ def _measured(code: Obis, name: str, unit: str, phase: str) -> Quantity | None:
         fault = {32: "sags", 36: "swells"}[code.d]
         return Quantity(f"{name} {fault}{phase}", "", Kind.COUNTER)
     if code.d in (31, 35):
-        return Quantity(f"{name} threshold{phase}", unit, Kind.STATUS)
+        limit = {31: "lower", 35: "upper"}[code.d]
+        return Quantity(f"{name}{phase}, {limit} threshold", unit, Kind.STATUS)
     if code.d in (33, 37):
-        return Quantity(f"{name} fault duration{phase}", "s", Kind.INTERVAL)
+        fault = {33: "sags", 37: "swells"}[code.d]
+        return Quantity(f"duration of {name} {fault}{phase}", "s", Kind.INTERVAL)
     if code.d not in _DEMANDS:
         return None
-    prefix, kind = _DEMANDS[code.d]
+    prefix, period, kind = _DEMANDS[code.d]
     if unit in ("A", "V") and code.e == 124:
-        return Quantity(f"{prefix}{name} harmonic distortion{phase}", "%", kind)
+        return Quantity(f"{prefix}{name}{phase}, harmonic distortion{period}", "%", kind)
     harmonic = f", harmonic {code.e}" if unit in ("A", "V") and 1 <= code.e <= 120 else ""
-    return Quantity(f"{prefix}{name}{phase}{harmonic}", unit, kind)
+    return Quantity(f"{prefix}{name}{phase}{harmonic}{period}", unit, kind)
 
 
 def _general(code: Obis) -> Quantity | None:
@@ -206,7 +218,7 @@ def _general(code: Obis) -> Quantity | None:
         return Quantity("sub-meter register", None, Kind.REGISTER)
     if code.c == 96 and code.d == 7:
         if code.e == 19:
-            return Quantity("power failure duration", "s", Kind.INTERVAL)
+            return Quantity("duration of power failures", "s", Kind.INTERVAL)
         return Quantity("long power failures" if code.e == 9 else "power failures", "", Kind.COUNTER)
     found = _ABSTRACT.get((code.c, code.d))
     return Quantity(*found) if found else None

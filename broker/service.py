@@ -6,7 +6,7 @@ import errno
 import logging
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Literal, TypeVar
 
 import structlog
@@ -126,11 +126,18 @@ async def _listen(runner: web.AppRunner, settings: ProcessSettings, host: str) -
 
 @contextlib.asynccontextmanager
 async def serve_health(
-    health: Health, registry: CollectorRegistry, settings: ProcessSettings, host: str | None = None
+    health: Health,
+    registry: CollectorRegistry,
+    settings: ProcessSettings,
+    host: str | None = None,
+    others: Sequence[web.RouteDef] = (),
 ) -> AsyncIterator[int]:
-    """Serve /healthz and /metrics alone, for services without an API of their own; see serve_http."""
+    """Serve /healthz and /metrics alone, for services without an API of their own; `others` are tried after them.
+
+    See serve_http.
+    """
     app = web.Application()
-    app.add_routes(health_routes(health, registry))
+    app.add_routes([*health_routes(health, registry), *others])
     async with serve_http(app, settings, host) as bound:
         yield bound
 

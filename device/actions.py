@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from broker.commands import Identify, Nothing, PublishFrames, ReadNow, refused
+from broker.wording import counted
 from device.commands import Action, CommandFailedError
 from device.context import Context
 from device.control import software_version
@@ -125,7 +126,9 @@ class Actions:
         self._publisher.nudge()
         done = await _within(lambda: not any(one.index < end for one in outbox.read_after(0, 1)), limit_s)
         if not done:
-            raise CommandFailedError(f"{outbox.waiting} messages still wait", {"waiting": outbox.waiting})
+            raise CommandFailedError(
+                f"still waiting: {counted(outbox.waiting, 'message')}", {"waiting": outbox.waiting}
+            )
         return {"handed_over": before, "waiting": outbox.waiting}
 
     async def retry_config(self, _arguments: Nothing, _limit_s: float) -> dict[str, Any]:

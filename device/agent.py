@@ -11,6 +11,7 @@ from broker.backoff import Backoff
 from broker.errors import TransientError, WattlineError
 from broker.service import Health
 from broker.session import Session
+from broker.wording import counted
 from device.commands import Commands
 from device.context import Context
 from device.control import Control
@@ -105,7 +106,7 @@ class Agent:
         if session.taken_over_at is None or not session.connected:
             return told
         last = f"last {session.taken_over_at:%FT%TZ}"
-        return f"{told}; {session.takeovers} times another client took over this device's id, {last}"
+        return f"{told}; {counted(session.takeovers, 'time')} another client took over this device's id, {last}"
 
     def _wire(self, stop: asyncio.Event) -> None:
         context = self.context

@@ -9,6 +9,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from broker.messages import MAX_PAYLOAD_BYTES, VERSION_CEILING, Desired, MeterConfig, Parameters, Reason, ReportedState
+from broker.plain_errors import plain_reason
 from device.standing import WATCHED_MAX, Failed, Standing, StandingFile, Trial, Watched
 from meters.obis_filter import PATTERN
 
@@ -206,7 +207,8 @@ def _read(payload: bytes) -> Desired:
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=False)[:REASONS_MAX]
         reasons = tuple(
-            Reason(field=(".".join(map(str, p["loc"])) or "payload")[:256], reason=p["msg"][:1024]) for p in problems
+            Reason(field=(".".join(map(str, p["loc"])) or "payload")[:256], reason=plain_reason(p)[:1024])
+            for p in problems
         )
         raise _RefusedError(_version(payload), reasons) from error
     except (ValueError, ArithmeticError, RecursionError) as error:

@@ -31,12 +31,12 @@ from gateway.api_stream import StreamRoutes
 from gateway.audit import Audit
 from gateway.changes import Changes
 from gateway.commands import Commands
-from gateway.database import heals, reason, refuses_data
+from gateway.database import DATABASE_ERRORS, heals, reason, refuses_data
 from gateway.door import Door
 from gateway.layers import Problem
 from gateway.metrics import Metrics
 from gateway.openapi import document
-from gateway.problem import ApiError
+from gateway.problem import ApiError, failed, unavailable
 from gateway.publisher import Publisher
 from gateway.rollout import Rollouts
 from gateway.rollout_models import Limits
@@ -144,13 +144,7 @@ def problem_of(error: Exception, request: web.Request) -> ApiError | None:
             allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
             fault = Problem("path", f"{request.method} {request.path[:200]}: {error.reason}", "see /docs")
             return ApiError(error.status, f"{error.reason}: see /docs", [fault], allow)
-        case (
-            asyncpg.PostgresError()
-            | asyncpg.InterfaceError()
-            | asyncpg.InternalClientError()
-            | OSError()
-            | TimeoutError()
-        ):
+        case _ if isinstance(error, DATABASE_ERRORS):
             return _database_problem(error)
     return None
 
@@ -160,9 +154,9 @@ def _database_problem(error: Exception) -> ApiError:
         return ApiError(422, "the database refuses this text", [Problem("request", str(error), "leave it out")])
     if heals(error):
         log.warning("api_database_unavailable", reason=reason(error))
-        return ApiError(503, "the database can't be reached; try again")
+        return unavailable()
     log.error("api_failed", exc_info=error)
-    return ApiError(500, "the gateway failed; its log says why")
+    return failed()
 
 
 def _measured(metrics: Metrics) -> Any:
@@ -174,7 +168,7 @@ def _measured(metrics: Metrics) -> Any:
             status = response.status
         except Exception:
             log.exception("api_failed", path=request.path)
-            response = ApiError(500, "the gateway failed; its log says why").response()
+            response = failed().response()
         finally:
             resource = request.match_info.route.resource
             name = resource.canonical if resource is not None else "unknown"

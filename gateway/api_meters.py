@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from broker.obis import name_of
 from gateway.api_cursors import CURSOR_FIX, page_of, text_cursor, timed_cursor
 from gateway.api_devices import require_device
 from gateway.api_models import (
@@ -78,7 +79,7 @@ class MeterRoutes:
                 **{name: row[name] for name in MeterSummary.model_fields},
                 facts={name: str(value) for name, value in facts.items() if not name.startswith("@")},
                 addresses=tuple(facts.get(ADDRESSES, ())),
-                series=tuple(SeriesView(**dict(one)) for one in series),
+                series=tuple(SeriesView(**dict(one), name=name_of(one["obis"])) for one in series),
             )
         )
 

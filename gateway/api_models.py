@@ -227,6 +227,7 @@ class SeriesView(ApiModel):
     """One measured quantity of a meter."""
 
     obis: str
+    name: str = Field(description="What the code measures, in English: `Power L1, import`; '' where nobody knows.")
     unit: str
     kind: str
 

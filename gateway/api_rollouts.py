@@ -40,7 +40,7 @@ class RolloutRoutes:
         """The routes served here."""
         listed = "Spec versions that are or were for a part of the fleet, and how they fare."
         given = "Give a canary to another audience, or a withdrawn version to an audience again."
-        ended = "Let a version read nobody; its meters get what they had before at once."
+        ended = "Withdraw a version; its meters get what they had before at once."
         return [
             Route("GET", "/rollouts", "listRollouts", listed, self.page, RolloutPage, RolloutsQuery),
             Route("GET", ONE + "/rollout", "getRollout", "A rollout with its steps.", self.detail, RolloutDetail,

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -15,7 +16,7 @@ from gateway.access import LOCAL, Principal, Role
 from gateway.api_models import ApiModel
 from gateway.database import heals, reason
 from gateway.layers import Problem, read_changes
-from gateway.problem import ApiError, invalid
+from gateway.problem import ApiError, invalid, unavailable
 
 log = structlog.get_logger()
 
@@ -123,6 +124,13 @@ class Route:
         return self.role or (Role.VIEWER if self.method == "GET" else Role.ENGINEER)
 
     @property
+    def deed(self) -> str:
+        """What it does, as the rest of a sentence after `to`: `see tokens`, `revoke a token`."""
+        first = re.split(r"[;,:.]", self.summary, maxsplit=1)[0]
+        words = first if first.isupper() else first[:1].lower() + first[1:]
+        return f"see {words}" if self.method == "GET" else words
+
+    @property
     def changes(self) -> bool:
         """Whether it changes anything: what a viewer may call does not."""
         return self.method != "GET" and self.needs is not Role.VIEWER
@@ -190,7 +198,7 @@ async def _send(request: web.Request, stream: Stream, headers: dict[str, str]) -
         _break(request)
         if isinstance(error, Exception) and heals(error):
             # nobody hears it, and it is told above: it only counts among the requests
-            raise ApiError(503, "the database went away") from error
+            raise unavailable() from error
         raise
     await response.write_eof()
     return response

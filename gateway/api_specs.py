@@ -24,6 +24,7 @@ from gateway.spec_models import (
     SpecsQuery,
     SpecSummary,
     UnknownPage,
+    UnknownQuery,
 )
 from gateway.spec_report import comparison_view, report, unknown_view
 from gateway.spec_text import as_yaml
@@ -49,7 +50,7 @@ class SpecRoutes:
         """The routes served here."""
         judged = "Judge a document without storing it: each wrong field, each golden that differs, each tie."
         saved = "Store a spec as a draft, or publish it for ever; meters that it fits get it at once."
-        ended = "Give a spec to no meter anew; those that have it keep it until a successor."
+        ended = "Deprecate a spec; no meter gets it anew, and those that have it keep it until a successor."
         compared = "Run it and the version before it over frames of real meters, and list what differs."
         drafted = "Propose a spec from the frames of an unknown product; nothing is stored."
         return [
@@ -67,7 +68,8 @@ class SpecRoutes:
                   path_fields=FIELDS, role=Role.VIEWER),
             Route("POST", "/specs:draft", "draftSpec", drafted, self.draft, SpecDraft, None, DraftRequest,
                   media=("application/json",), role=Role.VIEWER),
-            Route("GET", "/unknown", "listUnknown", "Meters that no product's spec reads.", self.unknown, UnknownPage),
+            Route("GET", "/unknown", "listUnknown", "Meters that no product's spec reads.", self.unknown, UnknownPage,
+                  UnknownQuery),
         ]  # fmt: skip
 
     async def page(self, call: Call) -> Answer:
@@ -122,9 +124,11 @@ class SpecRoutes:
         found = await self._life.compare(call.path["name"], call.path["version"], query.against)
         return Answer(comparison_view(found))
 
-    async def unknown(self, call: Call) -> Answer:  # noqa: ARG002
+    async def unknown(self, call: Call) -> Answer:
         """GET /unknown."""
-        return Answer(UnknownPage(items=tuple(unknown_view(one) for one in await self._drafts.unknown())))
+        query: UnknownQuery = call.query
+        found = [one for one in await self._drafts.unknown() if query.meter in (None, *one.meters)]
+        return Answer(UnknownPage(items=tuple(unknown_view(one) for one in found)))
 
     async def draft(self, call: Call) -> Answer:
         """POST /specs:draft."""

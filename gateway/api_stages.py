@@ -147,9 +147,9 @@ class StageRoutes:
         acts = [
             Route("POST", f"{one}:{verb}", f"{verb}Stage", told, self._acting(verb), StageView, LifeQuery, None, fields)
             for verb, told in (
-                ("pause", "Stop judging; devices keep what they have."),
-                ("resume", "Go on; the step's time begins anew, and who failed gets another chance."),
-                ("abort", "Take the change back from all devices that have it."),
+                ("pause", "Pause a staged change; devices keep what they have."),
+                ("resume", "Resume a staged change; the step's time begins anew, and who failed gets another chance."),
+                ("abort", "Abort a staged change; it is taken back from all devices that have it."),
             )
         ]
         return [

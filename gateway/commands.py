@@ -13,6 +13,7 @@ import structlog
 
 from broker.commands import COMMANDS, CommandRefusedError, read_arguments
 from broker.messages import Reply
+from broker.wording import counted
 from gateway.command_models import STATES
 from gateway.database import Connection
 from gateway.layers import Problem
@@ -177,7 +178,9 @@ class Commands:
         rows = await connection.fetch(load("command_load"), list(devices))
         full = [row["name"] for row in rows if row["in_flight"] >= self._bounds.per_device]
         if full:
-            what = f"{self._bounds.per_device} commands each wait for {', '.join(full[:NAMED_MAX])}"
+            what = (
+                f"{counted(self._bounds.per_device, 'command')} each already waiting for {', '.join(full[:NAMED_MAX])}"
+            )
             raise ApiError(429, what, [Problem("device", what, "wait until they have ended")])
         if rows and rows[0]["in_all"] + len(devices) > self._bounds.in_all:
             what = f"{rows[0]['in_all']} commands wait, and {len(devices)} more would be above {self._bounds.in_all}"

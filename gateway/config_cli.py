@@ -1,12 +1,13 @@
 """The commands `wattline config ...`: parameters of devices, groups and the fleet."""
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 import click
 from yarl import URL
 
-from broker.messages import Parameters
+from broker.parameters import parameter_help
 from gateway.config_group_cli import group_commands
 from gateway.config_history_cli import COMMANDS as HISTORY
 from gateway.config_options import (
@@ -80,6 +81,22 @@ def get(
         _show(document)
 
 
+@config.command("parameters")
+@click.argument("parameter", required=False)
+@json_option
+def parameters(parameter: str | None, as_json: bool) -> None:
+    """Say what each parameter does, its bounds and its default; asks no gateway."""
+    if parameter is not None:
+        _known(parameter)
+    shown = [one for one in parameter_help().values() if parameter in (None, one.name)]
+    if as_json:
+        click.echo(json.dumps([asdict(one) for one in shown]))
+        return
+    for one in shown:
+        click.echo(f"{one.name}  ({one.limits}; default {one.default_text})")
+        click.echo(click.wrap_text(one.about, width=100, initial_indent="    ", subsequent_indent="    "))
+
+
 @config.command("set")
 @click.argument("words", metavar="[DEVICE] PARAMETER=VALUE...", nargs=-1)
 @fleet_option
@@ -102,7 +119,10 @@ def set_(
     as_json: bool,
     **staged: Any,
 ) -> None:
-    """Set parameters; `PARAMETER=null` gives one back to the layers below, lists are JSON or have commas."""
+    """Set parameters; `wattline config parameters` says what each does.
+
+    `PARAMETER=null` takes the value away, so that the layers below decide. Lists are JSON or have commas.
+    """
     target, changes = _words(words, fleet, group)
     if in_steps(staged):
         begin(client, target, {"parameters": changes}, who(author, reason), staged, as_json=as_json)
@@ -164,15 +184,13 @@ def _pair(word: str) -> tuple[str, Any]:
         value = json.loads(text)
     except ValueError:
         value = text
-    if (
-        Parameters.model_json_schema()["properties"][name]["type"] == "array"
-        and value is not None
-        and not isinstance(value, list)
-    ):
+    if parameter_help()[name].kind == "array" and value is not None and not isinstance(value, list):
         value = [part for part in text.split(",") if part]
     return name, value
 
 
 def _known(name: str) -> None:
     if name not in KNOWN:
-        raise click.ClickException(f"unknown parameter {name!r}; known are: {', '.join(KNOWN)}")
+        raise click.ClickException(
+            f"unknown parameter {name!r}; known are: {', '.join(KNOWN)} (wattline config parameters: what each does)"
+        )

@@ -4,10 +4,10 @@ import json
 
 import click
 
+from broker.wording import counted
 from gateway.config_options import ask, author_option, json_option, reason_option, who
 from gateway.parameter_client import ParameterClient
 from gateway.spec_tables import console, shown, table
-from gateway.wording import counted
 
 
 @click.group("group")

@@ -8,11 +8,11 @@ import click
 from click.core import ParameterSource
 
 from broker.options import FiniteRange
+from broker.wording import counted
 from gateway.config_options import ask, author_option, json_option, reason_option, who
 from gateway.parameter_client import ParameterClient, Target
 from gateway.spec_tables import console, shown, table
 from gateway.stage_plan import steps_of
-from gateway.wording import counted
 
 F = TypeVar("F", bound=Callable[..., Any])
 STATES = ("running", "paused", "done", "rolled_back", "aborted")

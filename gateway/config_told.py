@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
+from broker.wording import counted
 from gateway.parameter_client import Target
-from gateway.wording import counted
 
 
 def told_change(document: dict[str, Any], target: Target, wait_s: float, *, as_json: bool) -> None:
@@ -19,9 +19,8 @@ def told_change(document: dict[str, Any], target: Target, wait_s: float, *, as_j
         click.echo(f"{target.device}: {own_version(document)}; configuration version {document['version']}")
     for one in document["not_supported"] if target.device is None else ():
         names = ", ".join(one["devices"]) + (", ..." if one["count"] > len(one["devices"]) else "")
-        click.echo(
-            f"{one['parameter']} is left out for {one['count']} whose software does not know it: {names}", err=True
-        )
+        whom = counted(one["count"], "device")
+        click.echo(f"{one['parameter']} is left out for {whom} with software that lacks it: {names}", err=True)
     if wait_s:
         _told_report(document, target, wait_s, as_json=as_json)
 

@@ -15,6 +15,8 @@ from store.pool import is_transient
 log = structlog.get_logger()
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 T = TypeVar("T")
+DATABASE_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+"""What a statement can end with where the database is away or refuses it; a timeout is an OSError."""
 REFUSES_DATA = ("22", "23", "54")
 """SQLSTATE classes by which PostgreSQL refuses what a message carries: data exception, integrity, limit exceeded."""
 NOT_MIGRATED = "42P01"

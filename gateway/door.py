@@ -166,10 +166,12 @@ class Door:
     async def _admitted(self, route: Route, asked: Asked, attempt: Attempt) -> Any:
         """The valid call. Raises ApiError, 403 where the role is not enough."""
         if not asked.who.role.covers(route.needs):
-            reason = f"{asked.who.name} is {asked.who.role}; {route.name} needs {route.needs}"
+            reason = (
+                f"{asked.who.name} has the role {asked.who.role}; to {route.deed}, the role {route.needs} is needed"
+            )
             await self.audit.line(asked.who, attempt, 403, reason)
-            fault = Problem("Authorization", reason, f"use a token with the role {route.needs}")
-            raise ApiError(403, reason, [fault])
+            fix = f"use a token with the role {route.needs}, or ask an admin to do it"
+            raise ApiError(403, f"{reason}; {fix}", [Problem("role", reason, fix)])
         return route.validated(asked)
 
     def _attempt(self, request: web.Request, action: str, body: bytes = b"") -> Attempt:

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 from yarl import URL
 
+from broker.wording import counted
 from gateway.config_cli import DEFAULT_URL, _url
 from gateway.config_client import RequestRefusedError, ServiceUnreachableError, _document, _refusal
 
@@ -80,7 +81,7 @@ async def _fetch(url: URL, token: str | None, file: Path, *, counts_rows: bool) 
                     rows = await _copy(answer, out, counts_rows=counts_rows)
                 rows = rows if counts_rows else await asyncio.to_thread(_rows_of_parquet, growing)
                 growing.replace(file)
-                click.echo(f"{file}: {rows:,} rows", err=True)
+                click.echo(f"{file}: {counted(rows, 'row')}", err=True)
             finally:
                 growing.unlink(missing_ok=True)
     except (aiohttp.ClientError, TimeoutError) as error:
@@ -108,7 +109,7 @@ async def _copy(answer: aiohttp.ClientResponse, out: BinaryIO, *, counts_rows: b
             # the bar counts bytes: those of all rows, as far as these tell
             total = size * max(rows, done) / done if counts_rows and done else None
             progress.update(
-                task, completed=size, total=total, description=f"{done:,} rows" if counts_rows else "Parquet"
+                task, completed=size, total=total, description=counted(done, "row") if counts_rows else "Parquet"
             )
         progress.update(task, completed=size, total=size)
     return done

@@ -46,7 +46,7 @@ def line(one: dict[str, Any]) -> str:
     """How far a job is, in a line."""
     total = "?" if one["total_frames"] is None else f"{one['total_frames']:,}"
     rest = ", ".join(f"{one[name]:,} {name}" for name in TOTALS[1:] if one[name])
-    counts = f"{one['frames']:,} of {total} frames" + (f", {rest}" if rest else "")
+    counts = f"{one['frames']:,} of {total} {'frame' if total == '1' else 'frames'}" + (f", {rest}" if rest else "")
     return f"{bar(one)}  {counts}" + (f", {speed(one)} frames/s" if speed(one) else "")
 
 

@@ -9,16 +9,18 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints, TypeAdapter, ValidationError, create_model
 
 from broker.messages import Message, MeterConfig, MeterKey, Parameters
+from broker.parameters import parameter_help
+from broker.plain_errors import plain_reason
 from broker.topics import NAME
 from gateway.api_models import WHOLE
 from gateway.labels import NAME_RULE
 
 FLEET = "fleet"
 KNOWN = tuple(Parameters.model_fields)
-TIME_RULE = "a time with its offset, such as 2026-11-24T10:00:00Z"
 OBIS_LISTS = ("obis_include", "obis_exclude")
 OBIS_PATTERN = r"^[0-9*:.&-]{1,64}$"
 """What can fit an OBIS code; devices refuse any other pattern."""
+OBIS_RULE = 'write patterns such as "1-0:1.8.*": digits, * . : - &'
 ObisPattern = Annotated[str, StringConstraints(pattern=OBIS_PATTERN)]
 
 
@@ -62,7 +64,7 @@ def _fields(*, nullable: bool) -> dict[str, Any]:
         kind: Any = Annotated[(annotation, *field.metadata, *whole, name)]
         fields[name] = (
             kind | None if nullable else kind,
-            Field(default=None, description=field.description, json_schema_extra=_without_default),
+            Field(default=None, description=parameter_help()[name].text, json_schema_extra=_without_default),
         )
     return fields
 
@@ -184,9 +186,7 @@ def problems(error: ValidationError, known: Sequence[str] = KNOWN) -> list[Probl
 def _problem(entry: Any, known: Sequence[str]) -> Problem:
     field = ".".join(str(part) for part in entry["loc"])[:200]
     if entry["type"] == "json_invalid":
-        return Problem("body", entry["msg"], "send one JSON document")
-    if entry["type"] == "model_type":
-        return Problem(field or "body", "this is no JSON object", "send an object of parameters")
+        return Problem("body", plain_reason(entry), "send one JSON document")
     if entry["type"] == "extra_forbidden":
         # parameters may stand inside another document
         inside = field.startswith("parameters.")
@@ -195,25 +195,19 @@ def _problem(entry: Any, known: Sequence[str]) -> Problem:
         return Problem(field, f"unknown {kind}", f"known are: {', '.join(names) or 'none'}")
     if entry["type"] == "string_pattern_mismatch" and entry["ctx"]["pattern"] == f"^{NAME.pattern}$":
         return Problem(field, f"{str(entry['input'])[:80]!r} is no name", NAME_RULE)
+    if entry["type"] == "string_pattern_mismatch" and entry["ctx"]["pattern"] == OBIS_PATTERN:
+        return Problem(field, f"{str(entry['input'])[:80]!r} fits no OBIS code", OBIS_RULE)
     given = repr(entry.get("input"))
-    reason = str(entry["msg"]).removeprefix("Value error, ")
-    return Problem(
-        field or "body",
-        f"{reason} (got {given[:77] + '...' if len(given) > 80 else given})",
-        _allowed(field, entry["type"]),
-    )
+    shown = "" if entry["type"] == "missing" else f" (got {given[:77] + '...' if len(given) > 80 else given})"
+    return Problem(field or "body", plain_reason(entry) + shown, _allowed(field, entry["type"]))
 
 
 def _allowed(field: str, kind: str) -> str:
     name = field.removeprefix("parameters.").partition(".")[0]
     if name in OBIS_LISTS:
-        return 'a list of patterns such as "1-0:1.8.*": digits, * . : - &'
-    if name not in Parameters.model_fields:
-        return TIME_RULE if kind.startswith(("datetime", "timezone")) else ""
-    schema = Parameters.model_json_schema()["properties"][name]
-    if "enum" in schema:
-        return "one of " + ", ".join(str(choice) for choice in schema["enum"])
-    words = {"number": "a number", "integer": "a whole number", "boolean": "true or false", "array": "a list of texts"}
-    told = words.get(schema["type"], schema["type"])
-    low, high = schema.get("minimum"), schema.get("maximum")
-    return f"{told} from {low:g} to {high:g}" if low is not None else told
+        return OBIS_RULE
+    if (told := parameter_help().get(name)) is None:
+        return "add it" if kind == "missing" else ""
+    if told.choices:
+        return told.limits
+    return f"{'a whole number' if told.kind == 'integer' else 'a number'} from {told.limits}"

@@ -1,7 +1,7 @@
 """Errors of the HTTP API as problem+json (RFC 9457), each naming the field and the fix."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 from pydantic import ValidationError
@@ -11,19 +11,22 @@ from gateway.api_models import Fault, ProblemDocument
 from gateway.layers import Problem, problems
 
 TITLES = {
-    400: "The body is no JSON",
-    401: "A token is needed",
-    403: "The role is not enough",
+    400: "The request is not valid JSON",
+    401: "A valid token is needed",
+    403: "Not allowed",
     404: "Not found",
     405: "Method not allowed",
-    409: "In conflict with what is there",
-    412: "Changed meanwhile",
-    413: "The body is too large",
+    409: "In conflict with the current state",
+    412: "Changed in the meantime",
+    413: "Too large",
     422: "The request is not valid",
-    429: "Too many at once",
+    429: "Too many requests",
     500: "The gateway failed",
-    503: "The database is away",
+    503: "The database can't be reached",
 }
+
+RETRY_S: Final = 5
+"""For so long a caller should wait for the database."""
 
 
 class ApiError(WattlineError):
@@ -74,6 +77,17 @@ class TooManyError(ApiError):
         fault = Problem("request", detail, f"try again in {retry_after_s} s")
         super().__init__(429, detail, [fault], {"Retry-After": str(retry_after_s)})
         self.retry_after_s = retry_after_s
+
+
+def failed() -> ApiError:
+    """A fault of the gateway's own."""
+    return ApiError(500, "the gateway failed; its log says why")
+
+
+def unavailable() -> ApiError:
+    """The database is away; the answer says when to try again."""
+    headers = {"Retry-After": str(RETRY_S)}
+    return ApiError(503, "the database can't be reached right now; try again in a few seconds", headers=headers)
 
 
 def not_found(kind: str, name: str) -> ApiError:

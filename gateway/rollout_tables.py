@@ -4,8 +4,9 @@ from typing import Any, Final
 
 from rich.table import Table
 
+from broker.wording import counted
 from gateway.spec_tables import console, shown, table
-from gateway.wording import counted, when
+from gateway.wording import when
 
 SHARES: Final = ("undecodable", "refused", "implausible", "silent")
 WIDE: Final = 160

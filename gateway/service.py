@@ -17,6 +17,7 @@ from gateway.command_sender import CommandSender
 from gateway.commands import Bounds, Commands
 from gateway.console.desk import Desk
 from gateway.console.site import console_routes
+from gateway.console.waiting import waiting_routes
 from gateway.database import until_stored
 from gateway.desired import configuring, rebuild
 from gateway.handlers import Handlers
@@ -187,7 +188,7 @@ async def _waiting(settings: GatewaySettings, metrics: Metrics) -> AsyncIterator
     health = Health()
     health.add("database", lambda: (False, "not connected yet"))
     host, _ = settings.listen_host()
-    async with serve_health(health, metrics.registry, settings, host):
+    async with serve_health(health, metrics.registry, settings, host, waiting_routes()):
         yield
 
 

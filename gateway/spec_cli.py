@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import click
 
+from broker.wording import counted
 from gateway.config_cli import DEFAULT_URL, _url
 from gateway.job_tables import print_job
 from gateway.rollout_cli import COMMANDS
@@ -244,7 +245,7 @@ def draft(client: SpecClient, selector: str, name: str | None, given: tuple[str,
         if selector in groups or (not selector and len(groups) == 1):
             return await api.draft(group=selector or groups[0], units=units)
         if not selector:
-            found = f"{len(groups)} groups are unknown" if groups else "no product is unknown"
+            found = f"unknown: {counted(len(groups), 'group')}" if groups else "no product is unknown"
             raise click.ClickException(f"{found}: name one, or a meter; wattline spec unknown lists them")
         return await api.draft(meter=selector, units=units)
 

@@ -178,6 +178,12 @@ class UnknownGroup(ApiModel):
     examples: tuple[str, ...] = Field(description="Keys of some of the meters.")
 
 
+class UnknownQuery(ApiModel):
+    """Which groups."""
+
+    meter: str | None = Field(default=None, max_length=96, description="Only the group that this meter is in.")
+
+
 class UnknownPage(ApiModel):
     """All groups, those of most meters first."""
 

@@ -6,7 +6,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from gateway.wording import counted, when
+from broker.obis import name_of
+from broker.wording import counted
+from gateway.wording import when
 
 NARROWEST = 120
 """Columns where no terminal says how many there are."""
@@ -123,9 +125,10 @@ def print_comparison(found: dict[str, Any]) -> None:
         if count:
             out.print(shown(f"{counted(count, 'frame')} {words}"), highlight=False)
     if found["codes"]:
-        made = table("reading", "frames", "meters", right=("frames", "meters"))
+        made = table("reading", "quantity", "frames", "meters", right=("frames", "meters"))
         for one in found["codes"]:
-            made.add_row(shown(one["code"]), shown(one["frames"]), shown(one["meters"]))
+            cells = (one["code"], name_of(one["code"]), one["frames"], one["meters"])
+            made.add_row(*(shown(cell) for cell in cells))
         out.print(made)
         made = table("frame", "meter", "at", "reading", found["old"], found["new"], right=("frame",))
         for one in found["differences"]:

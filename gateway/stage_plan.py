@@ -8,9 +8,9 @@ from itertools import pairwise
 from typing import Final, Literal
 
 from broker.errors import ContractError
+from broker.wording import counted
 from gateway.audience import Audience, parse_audience, place
 from gateway.layers import Layer
-from gateway.wording import counted
 
 MAX_STEPS: Final = 16
 SETTLE_S: Final = 60.0

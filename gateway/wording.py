@@ -1,11 +1,6 @@
-"""How numbers of things and times are written for people, on the command line and in the console alike."""
+"""How times are written for people, on the command line and in the console alike."""
 
 from datetime import UTC, datetime
-
-
-def counted(number: int, thing: str) -> str:
-    """A number with its noun: `1 device`, `2 devices`."""
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def when(at: str | datetime | None, *, seconds: bool = True) -> str:

@@ -7,6 +7,7 @@ import structlog
 
 from broker.service import Health
 from broker.session import Session
+from broker.wording import counted
 from ingestor.failures import DATABASE_ERRORS
 from ingestor.metrics import Metrics
 from ingestor.names import Names
@@ -122,7 +123,7 @@ class Watch:
     def _writing(self) -> tuple[bool, str]:
         since_s = self._pipeline.writing_since_s
         if since_s is None:
-            return True, f"{self._pipeline.held} messages in the open batch"
+            return True, f"{counted(self._pipeline.held, 'message')} in the open batch"
         busy_s = time.monotonic() - since_s
         return busy_s < STUCK_S, f"a batch is being written for {busy_s:.1f} s"
 

@@ -10,6 +10,7 @@ from typing import Final
 import click
 
 from broker.errors import ContractError
+from broker.wording import counted
 from meters.capture_text import Undressed, from_hex, undress
 from meters.catalogue import catalogue
 from meters.decode_lines import Decoding, Found, Protocol, Summary, decode_stream
@@ -114,7 +115,7 @@ class _Run:
             explain_at_most=10**9 if options.explain else MAX_EXPLAINED_FAILURES,
         )  # fmt: skip
         if not options.as_json and line.dress != "raw bytes":
-            click.echo(f"read as {line.dress}: {len(line.data)} bytes")
+            click.echo(f"read as {line.dress}: {counted(len(line.data), 'byte')}")
         for found in decoding.on_the_wire(line.data):
             self.summary.count(found.line)
             self._show(name, found)
@@ -122,7 +123,9 @@ class _Run:
         if self.summary.telegrams == seen and not options.as_json:
             print_explained(explain_nothing(line.data), walk=False)
         if self.summary.decoded == before:
-            click.echo(f"{name}: no telegram could be decoded in {size} bytes ({options.protocol})", err=True)
+            click.echo(
+                f"{name}: no telegram could be decoded in {counted(size, 'byte')} ({options.protocol})", err=True
+            )
 
     def _show(self, name: str, found: Found) -> None:
         line = {"file": name, **found.line} if self.several else found.line

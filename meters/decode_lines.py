@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from broker.errors import FrameError
+from broker.wording import counted
 from meters.capture_text import unwrap
 from meters.engine import Decoded, MeterSample
 from meters.engine import decode as readings_of
@@ -140,7 +141,7 @@ class Decoding:
             if spec is None:
                 match = best(self.specs, identity)
                 if match is None:
-                    return line | {"error": f"no_spec: none of {len(self.specs)} specs fits"}, None
+                    return line | {"error": f"no_spec: none of {counted(len(self.specs), 'spec')} matches"}, None
                 spec = match.spec
             line["spec"] = spec.ref
             decoded = readings_of(spec, telegram)

@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from broker.obis import Obis, lookup
+from broker.obis import name_of
+from broker.wording import counted
 from meters.engine import Decoded, MeterSample
 
 
@@ -36,8 +37,8 @@ def print_telegram(line: dict[str, Any], decoded: Decoded | None) -> None:
 def print_summary(summary: dict[str, int]) -> None:
     """How many telegrams were decoded, and how many bytes belonged to none."""
     Console().print(
-        f"{summary['telegrams']} telegrams: {summary['decoded']} decoded, {summary['undecoded']} undecoded; "
-        f"{summary['bytes_skipped']} bytes skipped"
+        f"{counted(summary['telegrams'], 'telegram')}: {summary['decoded']} decoded, {summary['undecoded']} undecoded; "
+        f"{counted(summary['bytes_skipped'], 'byte')} skipped"
     )
 
 
@@ -50,7 +51,7 @@ def _readings(samples: list[MeterSample], at: datetime | None) -> Table:
         own = f"{sample.at:%Y-%m-%d %H:%MZ}" if sample.at is not None and sample.at != at else ""
         for code, value in sample.values.items():
             unit = sample.units.get(code, "")
-            table.add_row(escape(sample.sub_meter), code, _name(code), f"{value:f}", escape(unit), own)
+            table.add_row(escape(sample.sub_meter), code, name_of(code), f"{value:f}", escape(unit), own)
     return table
 
 
@@ -62,8 +63,3 @@ def _profile(rows: list[MeterSample]) -> Table:
         values = (f"{row.values[code]:f}" if code in row.values else "" for code in units)
         table.add_row(f"{row.at:%Y-%m-%d %H:%MZ}" if row.at else "", *values)
     return table
-
-
-def _name(code: str) -> str:
-    quantity = lookup(Obis.parse(code))
-    return quantity.name if quantity else ""

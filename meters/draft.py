@@ -9,6 +9,7 @@ from typing import Final
 
 from broker.errors import ContractError
 from broker.obis import Kind, canonical, spell
+from broker.wording import counted
 from meters.catalogue import catalogue
 from meters.draft_goldens import golden_lines
 from meters.draft_seen import Heard, RawFrame, Seen, hear, shared_facts, survey
@@ -89,7 +90,7 @@ def _head(heard: list[Heard], seen: dict[str, Seen]) -> Iterator[str]:
     product = facts.get("product") or facts.get("identification", "").strip("*?")
     wire = heard[0].telegram.protocol
     medium = next((name for a, name in _MEDIA.items() if any(s.code and s.code.a == a for s in seen.values())), None)
-    yield f"# A draft made from {len(heard)} telegrams. Name it, check what is marked as guessed, and publish it."
+    yield f"# A draft made from {counted(len(heard), 'telegram')}. Name it, check each guess, and publish it."
     yield "name: ''  # name it: maker and model in lower case, for example acme-one"
     yield "version: 1"
     yield "product:"
@@ -218,4 +219,4 @@ def _span(one: Seen) -> str:
     unit = plain(" ".join(one.units), 40)
     span = f"{one.low}" if one.low == one.high else f"{one.low} to {one.high}"
     scaler = f"; scaler {', '.join(str(scaler) for scaler in one.scalers[:4])}" if one.scalers else ""
-    return f"{span[:60]} {unit}".rstrip() + scaler + f"; in {one.telegrams} telegrams"
+    return f"{span[:60]} {unit}".rstrip() + scaler + f"; in {counted(one.telegrams, 'telegram')}"

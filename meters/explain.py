@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from broker.errors import FrameError
+from broker.wording import counted
 from meters.engine import Decoded, decode
 from meters.explain_around import around
 from meters.explain_become import fates, unmapped
@@ -123,7 +124,7 @@ def _reading(piece: Piece, specs: Sequence[Spec], own: Spec | None, identifier: 
     if own is not None and (match := best([own], identity)) is not None:
         ranked = [match, *(one for one in ranked if one.spec.ref != own.ref)]
     if chosen is None:
-        refusal = f"none of {len(specs)} specs fits"
+        refusal = f"none of {counted(len(specs), 'spec')} matches"
         return Reading(telegram, (), None, None, refusal, _steps(piece, telegram, []), ())
     decoded: Decoded | None = None
     refusal = ""

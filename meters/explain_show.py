@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from broker.obis import name_of
 from meters.explain_types import Check, Explained, Fault, Reading, Step, as_read, facts_line, value_text
 from meters.telegram import Record
 
@@ -89,7 +90,9 @@ def _as_read(console: Console, reading: Reading) -> None:
     _line(console, "as read", "what the bytes say; the agent takes none of it for a reading", "yellow")
     for owner, found in (("", values), *meters.items()):
         for code, value in found.items():
-            _line(console, "", f"{owner + ' ' if owner else ''}{code} = {value} {units.get(code, '')}".rstrip(), "dim")
+            name = f"  ({known})" if (known := name_of(code)) else ""
+            said = f"{owner + ' ' if owner else ''}{code} = {value} {units.get(code, '')}".rstrip()
+            _line(console, "", said + name, "dim")
 
 
 def _walk(steps: tuple[Step, ...], *, raw: bool) -> Table:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from broker.errors import FrameError
+from broker.wording import counted
 from meters.capture_text import unwrap
 from meters.engine import Decoded, decode
 from meters.identify import Identifier, Identity
@@ -77,7 +78,9 @@ def check_golden(spec: Spec, golden: Golden, captures: Path | None) -> Iterator[
     framer = make_framer(spec.match.protocol)
     items = [*framer.feed(data), *framer.finish()]
     if len(items) < golden.telegram:
-        yield Difference(golden.name, "frame", f"telegram {golden.telegram}", f"{len(items)} telegrams in the bytes")
+        yield Difference(
+            golden.name, "frame", f"telegram {golden.telegram}", f"{counted(len(items), 'telegram')} in the bytes"
+        )
         return
     if golden.error is None:
         yield from _match(spec, golden, items)
@@ -122,7 +125,7 @@ def _readings(golden: Golden, decoded: Decoded) -> Iterator[Difference]:
     for row in golden.profile:
         yield from _values(golden, f"profile.{_stamp(row.at)}", row.values, rows.get(_utc(row.at), {}))
     if golden.complete and len(rows) != len(golden.profile):
-        yield Difference(golden.name, "profile", f"{len(golden.profile)} intervals", str(len(rows)))
+        yield Difference(golden.name, "profile", counted(len(golden.profile), "interval"), str(len(rows)))
 
 
 def _values(golden: Golden, place: str, wanted: dict[str, Decimal], got: dict[str, Decimal]) -> Iterator[Difference]:

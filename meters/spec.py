@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, Field, StringConstraints, ValidationError, m
 
 from broker.errors import ContractError
 from broker.messages import Name
+from broker.plain_errors import plain_reason
 from meters.spec_sections import Decode, History, Link, MatchRule, Point, Product, Quirk, TimeRule
 from meters.spec_text import read_document
 from meters.spec_types import Code, Exact, Label, Pattern, Prose, Section
@@ -146,7 +147,7 @@ def _refusals(error: ValidationError) -> list[ContractError]:
     found = []
     for entry in error.errors(include_url=False, include_input=False):
         field = ".".join(str(part) for part in entry["loc"])[:200] or "spec"
-        reason = entry["msg"].removeprefix("Value error, ")
+        reason = plain_reason(entry)
         found.append(ContractError(reason, field=field, fix=_fix(entry["type"], field)))
     return found
 

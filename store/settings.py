@@ -7,6 +7,7 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from broker.errors import PermanentError
+from broker.plain_errors import plain_reason
 
 FOREVER = "forever"
 NONE = "none"
@@ -121,7 +122,7 @@ def merged(saved: dict[str, str], given: dict[str, str]) -> StoreSettings:
         return StoreSettings.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        reason = first["msg"].removeprefix("Value error, ")
+        reason = plain_reason(first)
         if not first["loc"]:
             raise SettingError(*reason.split("|")) from error
         reason, _, fix = reason.partition("; ")

@@ -9,6 +9,7 @@ import click
 
 from broker.errors import PermanentError
 from broker.options import FiniteRange
+from broker.wording import counted
 from device.simulator import SimulatedD0Meter, SimulatedIecMeter, SimulatedMeter, SimulatedP1Meter, SimulatedSmlMeter
 
 METERS: dict[str, tuple[type[SimulatedMeter], str]] = {
@@ -51,7 +52,7 @@ async def _run(meter: SimulatedMeter) -> None:
     async with meter:
         click.echo(meter.port)
         await stop.wait()
-        click.echo(f"{meter.telegrams_sent} telegrams sent", err=True)
+        click.echo(f"{counted(meter.telegrams_sent, 'telegram')} sent", err=True)
 
 
 if __name__ == "__main__":

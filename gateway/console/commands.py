@@ -34,14 +34,16 @@ class CommandPages:
         try:
             arguments: Any = json.loads(text) if text else {}
         except ValueError as error:
-            return await self._shown(visit, refused=f'arguments: no JSON ({error}); write {{"name": value}}', form=form)
+            return await self._shown(
+                visit, refused=f'arguments: this is not valid JSON ({error}); write {{"name": value}}', form=form
+            )
         path = {"device": visit.path["device"], "command": form.get("command", "")}
         try:
             await visit.ask("giveCommand", path, {"reason": form.get("reason")}, arguments)
         except ApiError as error:
             if error.status not in (409, 422):
                 raise
-            return await self._shown(visit, refused=error.detail, form=form)
+            return await self._shown(visit, refused=_in_form(error), form=form)
         return await self._shown(visit)
 
     async def _shown(self, visit: Visit, refused: str = "", form: dict[str, str] | None = None) -> web.StreamResponse:
@@ -50,3 +52,9 @@ class CommandPages:
         return visit.render(
             "commands.html", device=device, commands=found.items, known=list(COMMANDS), refused=refused, form=form or {}
         )
+
+
+def _in_form(error: ApiError) -> str:
+    """What the API says, in the form's own words: the request's body is its field of arguments."""
+    said = (fault.field.replace("body", "arguments", 1) + f": {fault.reason}" for fault in error.faults)
+    return "; ".join(said) if error.faults else error.detail

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -12,13 +13,17 @@ import jinja2
 import structlog
 from aiohttp import hdrs, web
 
+from broker.obis import name_of
+from broker.parameters import value_text
+from broker.wording import counted
 from gateway.access import Principal, Role
 from gateway.api import Api, Handler, problem_of
 from gateway.api_route import PREFIX, Asked, Route
 from gateway.audit import Attempt
 from gateway.console.assets import HEADERS, address
-from gateway.problem import ApiError
-from gateway.wording import counted, when
+from gateway.database import DATABASE_ERRORS
+from gateway.problem import TITLES, ApiError, failed
+from gateway.wording import when
 
 log = structlog.get_logger()
 LOGIN: Final = "/login"
@@ -31,17 +36,24 @@ def segment(text: str) -> str:
     return quote(text, safe="")
 
 
-def _environment() -> jinja2.Environment:
+def is_browser(request: web.Request) -> bool:
+    """Whether a page is wanted; what asks the API wants the API's own answers."""
+    return "text/html" in request.headers.get(hdrs.ACCEPT, "") and not request.path.startswith(PREFIX)
+
+
+@cache
+def templates() -> jinja2.Environment:
+    """The templates, with the filters that they use."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("gateway.console"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+        # trim_blocks and lstrip_blocks stay off: together they glue the attributes of a tag that spans lines
     )
     environment.filters["segment"] = segment
     environment.filters["ident"] = lambda text: re.sub(r"[^A-Za-z0-9-]", lambda found: f"_{ord(found[0]):x}_", text)
-    environment.filters["value"] = shown
+    environment.filters["value"] = value_text
+    environment.filters["obis"] = name_of
     environment.filters["pretty"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False, default=str)
     environment.filters["when"] = when
     environment.filters["counted"] = counted
@@ -50,24 +62,13 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def shown(value: Any) -> str:
-    """A parameter's value as an engineer would write it."""
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list | tuple):
-        return ", ".join(str(one) for one in value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
 class Desk:
     """Pages call the API's operations here, with the same roles, checks and audit as over HTTP."""
 
     def __init__(self, api: Api) -> None:
         self.door = api.door
         self._routes = {route.name: route for route in api.table}
-        self._templates = _environment()
+        self._templates = templates()
 
     def offers(self, operation: str) -> bool:
         """Whether the API has this operation."""
@@ -83,20 +84,29 @@ class Desk:
 
     @web.middleware
     async def lost(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """A page for a browser, too, where there is none or its form came in vain."""
+        """Whatever goes wrong outside of a page's own handler is a page for a browser all the same."""
         try:
             return await handler(request)
-        except (web.HTTPException, ApiError) as error:
-            browser = "text/html" in request.headers.get(hdrs.ACCEPT, "") and not request.path.startswith(PREFIX)
-            found = problem_of(error, request) if browser else None
-            if found is None:
+        except Exception as error:
+            if not is_browser(request) or (isinstance(error, web.HTTPException) and error.status < 400):
                 raise
-            if error.status == 404:
+            found = self.problem_of(error, request)
+            if isinstance(error, web.HTTPNotFound):
                 found = ApiError(404, f"There is no page {request.path[:200]}.")
             visit = Visit(self, request)
-            with contextlib.suppress(ApiError):
+            # without the database nobody is recognised, and the page must come all the same
+            with contextlib.suppress(ApiError, *DATABASE_ERRORS):
                 visit.who = await self.door.recognise(request) or visit.who
             return visit.problem(found)
+
+    @staticmethod
+    def problem_of(error: Exception, request: web.Request) -> ApiError:
+        """What to tell a browser of an error; one that nobody explains is logged, and said to be."""
+        found = problem_of(error, request)
+        if found is None:
+            log.error("page_failed", path=request.path, exc_info=error)
+            found = failed()
+        return found
 
     def page(self, handler: Page) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """What aiohttp calls: only for who is logged in, and every error is a page too."""
@@ -109,15 +119,10 @@ class Desk:
                     return visit.to_login()
                 visit.who = who
                 return await handler(visit)
-            except web.HTTPException as error:
-                if error.status < 400:
-                    raise
-                return visit.problem(problem_of(error, request) or ApiError(error.status, error.reason))
             except Exception as error:
-                found = problem_of(error, request)
-                if found is None:
+                if isinstance(error, web.HTTPException) and error.status < 400:
                     raise
-                return visit.problem(found)
+                return visit.problem(self.problem_of(error, request))
 
         serve.__name__ = f"console.{handler.__name__}"
         return serve
@@ -218,7 +223,9 @@ class Visit:
     def problem(self, error: ApiError) -> web.Response:
         """What went wrong, as a page, or as a part that htmx shows in the page's notice."""
         template = "notice.html" if self.partial else "problem.html"
-        response = self.render(template, error.status, error=error)
+        again = self.request.path_qs if self.request.method == "GET" else None
+        title = TITLES.get(error.status, "Refused")
+        response = self.render(template, error.status, error=error, title=title, again=again)
         response.headers.update(error.headers)
         return response
 

@@ -1,4 +1,4 @@
-"""A device: its meters with live readings, its events, and what it said of itself."""
+"""A device: its meters with live readings, its events, and its reported facts."""
 
 from typing import Any, Final
 
@@ -72,9 +72,13 @@ class DevicePages:
 
     async def frames(self, visit: Visit) -> web.StreamResponse:
         """Raw frames that are kept of a meter."""
-        asked = {"cursor": visit.request.query.get("cursor"), "limit": "20"}
-        found = await visit.ask("getFrames", {"meter": visit.path["meter"]}, asked)
-        return visit.render("frames_list.html" if visit.partial else "frames.html", frames=found)
+        asked, path = {"cursor": visit.request.query.get("cursor"), "limit": "20"}, {"meter": visit.path["meter"]}
+        found = await visit.ask("getFrames", path, asked)
+        if visit.partial:
+            return visit.render("frames_list.html", frames=found)
+        unknown = (await visit.ask("listUnknown", query=path)).items
+        group = unknown[0].group if unknown else None
+        return visit.render("frames.html", frames=found, meter=await visit.ask("getMeter", path), group=group)
 
     async def _device(self, visit: Visit) -> Any:
         return await visit.ask("getDevice", {"device": visit.path["device"]})

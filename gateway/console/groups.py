@@ -4,9 +4,9 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from broker.wording import counted
 from gateway.console.desk import Desk, Visit, number_or_text, segment
 from gateway.problem import ApiError
-from gateway.wording import counted
 
 SHOWN: Final = "200"
 """Members that a page names; their number is told in full."""
@@ -40,7 +40,7 @@ class GroupPages:
         form = await visit.form()
         name = form.get("group", "").strip()
         if name in {one.group for one in await self._list(visit)}:
-            return await self._all(visit, form=form, refused=f"group: there is {name} already; open it to change it")
+            return await self._all(visit, form=form, refused=f"group: {name} already exists; open it to change it")
         try:
             await visit.ask("putGroup", {"group": name}, {"reason": form.get("reason")}, _body(form))
         except ApiError as error:
@@ -70,7 +70,7 @@ class GroupPages:
             done = await visit.ask("putGroup", self._path(visit), query, _body(form), if_match=form.get("etag"))
         except ApiError as error:
             return await self._one(visit, "group_form.html", form=form, refused=_fault(error))
-        told = f"Changed: the parameters of {counted(len(done.changed), 'device')} with it."
+        told = f"Saved. The parameters of {counted(len(done.changed), 'device')} changed."
         return visit.acted(await self._one(visit, "group_form.html", done=told))
 
     async def members(self, visit: Visit) -> web.StreamResponse:

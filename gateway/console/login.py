@@ -5,6 +5,7 @@ from aiohttp import web
 from gateway.audit import Attempt
 from gateway.console.assets import HEADERS
 from gateway.console.desk import LOGIN, Desk, Visit
+from gateway.database import DATABASE_ERRORS
 from gateway.door import COOKIE
 from gateway.problem import ApiError
 
@@ -31,17 +32,22 @@ class LoginPages:
     async def enter(self, request: web.Request) -> web.StreamResponse:
         """Exchange a token for a session."""
         visit, door = Visit(self._desk, request), self._desk.door
+        given = await visit.form()
         try:
             await door.own_site(request)
-            given = await visit.form()
             opened = await door.keeper.open_session(given.get("token", "").strip(), self._hours)
             if opened is None:
                 await door.limit(request, None)
                 await door.refuse(request, 401, "login with no valid token")
-                reason = "This is no valid token: it may be mistyped, revoked or over."
+                reason = "This token is not valid: it may be mistyped, revoked or expired."
                 return visit.render("login.html", 401, reason=reason, next=_local(given.get("next", "/")))
-        except ApiError as error:
-            return visit.render("login.html", error.status, reason=error.detail, next="/")
+        except (ApiError, *DATABASE_ERRORS) as error:
+            found = self._desk.problem_of(error, request)
+            away = found.status == 503
+            reason = "Tokens can't be checked: " + found.detail if away else found.detail
+            page = visit.render("login.html", found.status, reason=reason, next=_local(given.get("next", "/")))
+            page.headers.update(found.headers)
+            return page
         cookie, who = opened
         await door.audit.line(who, Attempt("login", "POST", LOGIN, door.address(request)), 200, "done")
         response = web.Response(status=303, headers={"Location": _local(given.get("next", "/")), **HEADERS})

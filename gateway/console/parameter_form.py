@@ -6,29 +6,31 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from broker.messages import Parameters
-from gateway.console.desk import shown
+from broker.parameters import ParameterHelp, parameter_help, value_text
 from gateway.stage_plan import steps_of
-
-_SCHEMA: dict[str, dict[str, Any]] = Parameters.model_json_schema()["properties"]
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
     """One parameter on a page. `own` is what this scope sets, empty where the layers below decide."""
 
-    name: str
-    kind: str
+    help: ParameterHelp
     own: str
     effective: str
     layer: str
     reported: str | None
     """What the device has, where that differs."""
-    choices: tuple[str, ...]
-    least: float | None
-    most: float | None
-    about: str
     error: str = ""
+
+    @property
+    def name(self) -> str:
+        """The parameter's."""
+        return self.help.name
+
+    @property
+    def bounds(self) -> str:
+        """What may be typed, and what holds where nobody says anything."""
+        return f"{self.help.limits}; default {self.help.default_text}"
 
 
 def fields(
@@ -41,22 +43,16 @@ def fields(
     from_layer = {name: layer.scope for layer in layers for name in layer.parameters}
     reported = getattr(document, "reported", None)
     found = []
-    for name, schema in _SCHEMA.items():
-        kind, choices = _kind(schema)
+    for name, told in parameter_help().items():
         has = reported.effective.get(name) if reported else None
         differs = reported is not None and name in reported.effective and has != values[name]
         found.append(
             Field(
-                name,
-                kind,
-                (typed or {}).get(name, shown(own[name]) if name in own else ""),
-                shown(values[name]),
+                told,
+                (typed or {}).get(name, _own(own, name)),
+                f"{value_text(values[name])} {told.unit}".rstrip(),
                 from_layer.get(name, "default"),
-                shown(has) if differs else None,
-                choices,
-                schema.get("minimum"),
-                schema.get("maximum"),
-                _about(schema),
+                f"{value_text(has)} {told.unit}".rstrip() if differs else None,
                 (errors or {}).get(name, ""),
             )
         )
@@ -66,11 +62,11 @@ def fields(
 def changes(typed: Mapping[str, str], own: Mapping[str, Any]) -> dict[str, Any]:
     """The patch that a form asks for: what differs from what the scope sets, None for what is given back."""
     patch: dict[str, Any] = {}
-    for name, schema in _SCHEMA.items():
+    for name, told in parameter_help().items():
         text = typed.get(name)
-        if text is None or text.strip() == (shown(own[name]) if name in own else ""):
+        if text is None or text.strip() == _own(own, name):
             continue
-        patch[name] = None if not text.strip() else _value(text.strip(), _kind(schema)[0])
+        patch[name] = None if not text.strip() else _value(text.strip(), told.kind)
     return patch
 
 
@@ -91,18 +87,9 @@ def by_field(faults: Iterable[Any]) -> dict[str, str]:
     return found
 
 
-def _kind(schema: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
-    if "enum" in schema:
-        return "choice", tuple(str(one) for one in schema["enum"])
-    if schema["type"] == "boolean":
-        return "choice", ("true", "false")
-    return str(schema["type"]), ()
-
-
-def _about(schema: Mapping[str, Any]) -> str:
-    low, high = schema.get("minimum"), schema.get("maximum")
-    limits = f"{low:g} to {high:g}" if low is not None and high is not None else ""
-    return limits or ("patterns, with commas between" if schema["type"] == "array" else "")
+def _own(own: Mapping[str, Any], name: str) -> str:
+    """What a scope sets, as text of a field; an empty list is an empty field."""
+    return value_text(own[name]) if own.get(name) not in (None, [], ()) else ""
 
 
 def _value(text: str, kind: str) -> Any:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from broker.wording import counted
 from gateway.console.desk import Visit, segment
 from gateway.console.parameter_form import by_field
 from gateway.problem import ApiError
-from gateway.wording import counted
 
 WAIT_S: Final = "3"
 """How long a change waits for the device's report before the page goes on; the rest comes live."""
@@ -75,11 +75,11 @@ class Scope:
         what = ", ".join(names)
         if not self.device:
             get_it = f"{counted(len(answer.changed), 'device')} {'gets' if len(answer.changed) == 1 else 'get'} it"
-            pending = f", {len(answer.pending)} not reported yet" if answer.pending else ""
+            pending = f", {len(answer.pending)} still to report it" if answer.pending else ""
             return f"Changed {what}: {get_it}{pending}."
         report = answer.reported
         if report is None or answer.version is None or report.version < answer.version:
-            return f"Changed {what}: version {answer.version} is published and waits for the device."
+            return f"Changed {what}: version {answer.version} is published; waiting for the device to apply it."
         if report.state == "refused":
             return f"Changed {what}, but the device refused version {report.version}."
         return f"Changed {what}: the device applied version {report.version}."

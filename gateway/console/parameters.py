@@ -58,7 +58,7 @@ class ParameterPages:
         document = await scope.read()
         wanted = changes(typed, document.layers[-1].parameters)
         if not wanted:
-            return await self._shown(visit, done="Nothing to change.")
+            return await self._shown(visit, done="No changes to save.")
         try:
             answer = await scope.patch(wanted, typed.get("reason"), typed.get("etag"))
         except ApiError as error:
@@ -72,7 +72,7 @@ class ParameterPages:
         document = await scope.read()
         wanted = changes(typed, document.layers[-1].parameters)
         if not wanted:
-            return await self._shown(visit, typed=typed, refused="Nothing to change: set a parameter first.")
+            return await self._shown(visit, typed=typed, refused="Nothing to roll out: change a parameter first.")
         try:
             begun = await scope.stage(staged(typed, wanted), typed.get("reason"))
         except ApiError as error:
@@ -95,7 +95,7 @@ class ParameterPages:
         """Bring an earlier version back, as a new one."""
         scope, version = Scope(visit), (await visit.form()).get("to", "")
         await scope.rollback(version)
-        return await self._shown(visit, done=f"Version {version} is back.")
+        return await self._shown(visit, done=f"Version {version} is restored.")
 
     async def _shown(
         self,

@@ -4,9 +4,9 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from broker.wording import counted
 from gateway.console.desk import Desk, Visit, segment
 from gateway.problem import ApiError
-from gateway.wording import counted
 
 STARTER: Final = """# Write a spec here; docs/SPECS.md has a complete example.
 name: my-meter
@@ -86,13 +86,13 @@ class SpecPages:
         if "spec" in query:
             name, _, version = query["spec"].partition("@")
             text = await visit.ask("getSpec", {"name": name, "version": version}, {"format": "yaml"})
-            told = f"From {query['spec']}. A published version never changes: raise `version`."
+            told = f"Copied from {query['spec']}. A published version can't be changed: raise `version`."
         elif query.keys() & {"group", "meter"}:
             asked = {name: query[name] for name in ("group", "meter") if name in query}
             made = await visit.ask("draftSpec", body=asked)
             text = made.text
             seen = f"{counted(made.frames, 'kept frame')} with {counted(made.telegrams, 'telegram')}"
-            told = f"Drafted from {seen}. Name it, and check what is marked as guessed."
+            told = f"Drafted from {seen}. Give it a name, and check what is marked as guessed."
         return visit.render("spec_edit.html", text=text, told=told)
 
     async def check(self, visit: Visit) -> web.StreamResponse:

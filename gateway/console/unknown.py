@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from gateway.console.desk import Desk, Visit
+from gateway.console.desk import Desk, Visit, segment
 from gateway.problem import ApiError
 
 
@@ -22,15 +22,20 @@ class UnknownPages:
         ]
 
     async def groups(self, visit: Visit) -> web.StreamResponse:
-        """All groups, or the list in it."""
-        found = await visit.ask("listUnknown")
+        """All groups, or the list in it; with a meter, its group."""
+        meter = visit.request.query.get("meter")
+        found = await visit.ask("listUnknown", query={"meter": meter})
+        if meter and found.items:
+            return visit.go(f"/unknown/{segment(found.items[0].group)}")
         return visit.render("unknown_list.html" if visit.partial else "unknown.html", groups=found.items)
 
     async def group(self, visit: Visit) -> web.StreamResponse:
         """One group, with its meters' frames a link away."""
         found = next((one for one in (await visit.ask("listUnknown")).items if one.group == visit.path["group"]), None)
         if found is None:
-            raise ApiError(404, f"there is no group {visit.path['group'][:100]!r} any more: a spec may read it by now")
+            raise ApiError(
+                404, f"there is no group {visit.path['group'][:100]!r} any more: a spec may read its meters by now"
+            )
         return visit.render("group.html", group=found)
 
     async def decode(self, visit: Visit) -> web.StreamResponse:

@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from playwright.async_api import BrowserContext, Page, async_playwright
+from playwright.async_api import BrowserContext, Error, Page, Response, async_playwright
 from pydantic import SecretStr
 
 from broker.topics import Kind
 from deploy.local.browser import provide_browser
 from deploy.local.settings import LocalSettings
+from tests.console.strict_html import faults
 from tests.integration.gateway_rig import (
     Gateway,
     connection,
@@ -46,6 +48,15 @@ class Browsing:
     context: BrowserContext
     page: Page
     complaints: list[str] = field(default_factory=list)
+    malformed: list[str] = field(default_factory=list)
+    """What is wrong with the HTML of any page or part that came."""
+
+    async def read(self, response: Response) -> None:
+        """Read what came as strictly as no browser does."""
+        if response.headers.get("content-type", "").startswith("text/html"):
+            with contextlib.suppress(Error):  # a page that was left meanwhile has no body any more
+                found = faults(await response.text())
+                self.malformed += [f"{urlsplit(response.url).path}: {fault}" for fault in found]
 
     def hear(self, kind: str, text: str) -> None:
         """Note an error of the console; htmx calls a request that a newer one replaced one too."""
@@ -105,8 +116,10 @@ async def looking(running: Gateway, **look: Any) -> AsyncIterator[Browsing]:
         seen = Browsing(running, context, page)
         page.on("pageerror", lambda error: seen.complaints.append(str(error)))
         page.on("console", lambda said: seen.hear(said.type, said.text))
+        page.on("response", seen.read)
         try:
             yield seen
+            assert seen.malformed == []
         finally:
             await browser.close()
 

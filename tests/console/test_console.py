@@ -63,7 +63,7 @@ async def test_a_parameter_is_checked_as_it_is_typed_and_saved(broker: Broker, d
         assert await at.page.locator("#save").is_disabled()
         await field.fill("5")
         await at.page.locator("#save:enabled").wait_for()
-        await at.page.get_by_label("Why").first.fill("trial")
+        await at.page.get_by_label("Reason").first.fill("trial")
         await at.page.locator("#save").click()
         await at.page.locator(".done", has_text="Changed reading_interval_s").wait_for()
         layer = (await rows(database, "SELECT * FROM parameter_document WHERE scope = 'device:pi-1'"))[0]
@@ -120,10 +120,10 @@ async def test_a_page_that_is_none_is_told_in_a_page(broker: Broker, database: D
     """A browser gets one in the console's looks, also where nobody is logged in; the API and scripts get a problem."""
     async with browsing(broker, database, token=None) as at:
         await at.go("/nope")
-        await at.page.get_by_role("heading", name="404").wait_for()
+        await at.page.get_by_role("heading", name="Not found").wait_for()
         await at.page.get_by_text("There is no page /nope.").wait_for()
         assert await at.page.get_by_role("navigation").count() == 0
-        await at.page.get_by_role("link", name="To the fleet").click()
+        await at.page.get_by_role("link", name="Back to the fleet").click()
         await at.log_in(TOKEN)
         await at.go("/nope/<b>here</b>")
         await at.page.get_by_text("There is no page /nope/<b>here</b>.").wait_for()
@@ -251,11 +251,11 @@ async def test_a_command_is_given_and_shown(broker: Broker, database: Database) 
         await register(broker, database, "pi-1")
         await at.go("/devices/pi-1")
         await at.page.locator("#commands select").select_option("ping")
-        await at.page.get_by_role("button", name="Give it").click()
+        await at.page.get_by_role("button", name="Send").click()
         await at.page.locator("#commands tbody tr", has_text="ping").wait_for()
         assert [one["command"] for one in await rows(database, "SELECT command FROM command")] == ["ping"]
         await at.page.locator("#commands input[name=arguments]").fill("{")
-        await at.page.get_by_role("button", name="Give it").click()
+        await at.page.get_by_role("button", name="Send").click()
         await at.page.locator("#commands .error").wait_for()
 
 

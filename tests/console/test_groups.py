@@ -19,15 +19,15 @@ async def test_a_label_brings_a_device_into_a_group_with_its_parameters(broker: 
         await register(broker, seen, "pi-1", "pi-2")
         await at.go("/groups")
         form = "#groups form"
-        await _fill(at, form, Name="warsaw", Devices_with="site=")
+        await _fill(at, form, Name="warsaw", Devices_matching="site=")
         await at.page.locator("#fits .error").wait_for()
-        await _fill(at, form, Devices_with="site=warsaw", Priority="high")
-        await at.page.locator("#fits").get_by_text("Fits no device now").wait_for()
-        await at.page.get_by_role("button", name="Make").click()
+        await _fill(at, form, Devices_matching="site=warsaw", Priority="high")
+        await at.page.locator("#fits").get_by_text("Matches no device at the moment").wait_for()
+        await at.page.get_by_role("button", name="Create").click()
         await at.page.locator("#groups > .error", has_text="priority").wait_for()
         assert await at.page.locator(form).get_by_label("Name").input_value() == "warsaw"
-        await _fill(at, form, Priority="20", Why="the office")
-        await at.page.get_by_role("button", name="Make").click()
+        await _fill(at, form, Priority="20", Reason="the office")
+        await at.page.get_by_role("button", name="Create").click()
         await at.page.wait_for_url("**/groups/warsaw")
         members, parameters = at.page.locator("#members"), at.page.locator("form.parameters")
         await members.get_by_text("0 members").wait_for()
@@ -43,7 +43,7 @@ async def test_a_label_brings_a_device_into_a_group_with_its_parameters(broker: 
         await _fill(at, "#labels", New_label="bad label", Value="warsaw")
         await labels.get_by_role("button", name="Save labels").click()
         await labels.locator(".error").wait_for()
-        await _fill(at, "#labels", New_label="site", Why="moved")
+        await _fill(at, "#labels", New_label="site", Reason="moved")
         await labels.get_by_role("button", name="Save labels").click()
         await labels.get_by_role("link", name="warsaw").wait_for()
         row = at.page.locator("form.parameters tr", has_text="reading_interval_s")
@@ -51,7 +51,7 @@ async def test_a_label_brings_a_device_into_a_group_with_its_parameters(broker: 
         await labels.get_by_role("link", name="warsaw").click()
         await members.get_by_role("link", name="pi-1").wait_for()
 
-        await _fill(at, "#group form.bar >> nth=0", Devices_with="site=warsaw, device=pi-2")
+        await _fill(at, "#group form.bar >> nth=0", Devices_matching="site=warsaw, device=pi-2")
         await at.page.locator("#group").get_by_role("button", name="Save").click()
         await members.get_by_text("0 members").wait_for()
         await at.go("/devices/pi-1")
@@ -61,10 +61,10 @@ async def test_a_label_brings_a_device_into_a_group_with_its_parameters(broker: 
         assert (await rows(database, "SELECT labels::text FROM device_labels"))[0]["labels"] == "{}"
 
         await at.go("/groups/warsaw")
-        await at.page.get_by_text("Remove it").click()
-        await at.page.get_by_role("button", name="Remove the group").click()
+        await at.page.get_by_text("Delete this group").click()
+        await at.page.get_by_role("button", name="Delete the group").click()
         await at.page.wait_for_url("**/groups")
-        await at.page.get_by_text("None yet.").wait_for()
+        await at.page.get_by_text("No groups yet.").wait_for()
         assert at.complaints == []
 
 
@@ -79,27 +79,27 @@ async def test_a_staged_change_is_begun_stopped_and_taken_back_or_goes_on(broker
             async def begin(value: str, why: str) -> None:
                 await at.go("/parameters")
                 await parameters.get_by_label("reading_interval_s").fill(value)
-                await parameters.get_by_text("In steps", exact=True).click()
-                await _fill(at, "form.parameters", Steps="20% 60%", Why=why)
-                await parameters.get_by_label("Must do well for, s").fill("86400")
-                await parameters.get_by_role("button", name="Begin in steps").click()
+                await parameters.get_by_text("Roll out in steps", exact=True).click()
+                await _fill(at, "form.parameters", Steps="20% 60%", Reason=why)
+                await parameters.get_by_label("Healthy for, s").fill("86400")
+                await parameters.get_by_role("button", name="Start the rollout").click()
 
             await begin("0.1", "too fast")
             await parameters.locator("#p-reading_interval_s-error.error").wait_for()
             await begin("5", "a trial")
             await at.page.wait_for_url("**/stages/1")
-            await stage.get_by_text("1 have it").wait_for()
+            await stage.get_by_text("1 device with it").wait_for()
             assert await stage.locator(".facts .added").inner_text() == "5"
             assert await stage.locator(".steps [aria-current]").inner_text() == "20%"
-            await _fill(at, "#stage", Why="lunch")
-            await stage.get_by_role("button", name="Stop here").click()
+            await _fill(at, "#stage", Reason="lunch")
+            await stage.get_by_role("button", name="Pause").click()
             await stage.locator(".badge", has_text="paused").wait_for()
             assert "lunch" in await stage.inner_text()
             await at.go("/parameters")
             await parameters.get_by_role("link", name="staged change").click()
-            await stage.get_by_role("button", name="Go on").click()
+            await stage.get_by_role("button", name="Resume").click()
             await stage.locator(".badge", has_text="running").wait_for()
-            await stage.get_by_role("button", name="Take it back").click()
+            await stage.get_by_role("button", name="Roll back").click()
             await stage.locator(".badge", has_text="aborted").wait_for()
             assert await stage.get_by_role("button").count() == 0
             assert changed(seen) == []

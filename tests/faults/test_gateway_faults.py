@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
@@ -92,6 +93,52 @@ async def test_nothing_is_lost_while_the_database_is_away(broker: Broker, databa
     assert len(await rows(database, "SELECT FROM desired_history")) == len(names)
     assert len(await events(database, "device_registered")) == len(names)
     assert not await rows(database, "SELECT FROM frame")
+
+
+async def test_a_browser_gets_a_page_while_the_database_is_away(broker: Broker, database: Database) -> None:
+    """From before the gateway has ever had it, and at the login and with a session too: 503, and when to try again."""
+    page = {"Accept": "text/html"}
+    async with database_proxy(database) as (proxy, dsn):
+        await proxy.cut()
+        settings = gateway_settings(broker, database, database_dsn=dsn, api_token=SecretStr("s3cret"))
+        async with gateway(settings, ready=False) as running:
+            await until(lambda: _listens(running), "it listens")
+            await _away(running, "GET", "/", headers=page, says="This page tries again by itself")
+            await proxy.restore()
+            await until(lambda: healthy(running), "the gateway is healthy")
+            login = f"{running.url}/login"
+            async with running.http.post(
+                login, data={"token": "s3cret"}, headers=page, allow_redirects=False
+            ) as entered:
+                jar = {**page, "Cookie": f"wattline={entered.cookies['wattline'].value}"}
+            await proxy.cut()
+            token = {"token": "s3cret", "next": "/specs"}
+            text = await _away(running, "POST", "/login", headers=page, data=token, says="Tokens can't be checked")
+            assert 'name="next" value="/specs"' in text, "the way back is kept"
+            for path in ("/", "/specs", "/devices/d1"):
+                await _away(running, "GET", path, headers=jar, says="This page tries again by itself")
+            await _away(running, "POST", "/logout", headers=jar, says="Back to the fleet")
+            async with running.http.get(f"{running.url}/nope", headers=page) as response:
+                assert (response.status, response.content_type) == (404, "text/html")
+            async with running.http.get(f"{running.url}/api/v1/devices", headers=jar) as response:
+                assert (response.status, response.content_type) == (503, "application/problem+json")
+                assert response.headers["Retry-After"] == "5"
+            await proxy.restore()
+
+
+async def _listens(running: Gateway) -> bool:
+    with contextlib.suppress(aiohttp.ClientConnectionError):
+        async with running.http.get(f"{running.url}/healthz"):
+            return True
+    return False
+
+
+async def _away(running: Gateway, method: str, path: str, says: str, **request: Any) -> str:
+    async with running.http.request(method, f"{running.url}{path}", **request) as response:
+        text = await response.text()
+        assert (response.status, response.content_type, response.headers["Retry-After"]) == (503, "text/html", "5")
+        assert says in text.replace("&#39;", "'")
+        return text
 
 
 async def test_registrations_of_its_absence_are_answered_at_its_return(broker: Broker, database: Database) -> None:

@@ -49,7 +49,7 @@ async def test_groups_history_rollback(broker: Broker, database: Database) -> No
         got = (await typed(running, config, "get", "d1")).output
         assert {line.split()[0]: line.split()[2] for line in got.splitlines()[:-1]}["log_level"] == "group:warsaw"
         left = await typed(running, config, "set", "--fleet", "raw_frames=true")
-        assert "raw_frames is left out for 1 whose software does not know it: d2" in left.output
+        assert "raw_frames is left out for 1 device with software that lacks it: d2" in left.output
         assert "left out: its software does not know it" in (await typed(running, config, "get", "d2")).output
         refused = await typed(running, config, "set", "d2", "raw_frames=false")
         assert refused.exit_code == 1

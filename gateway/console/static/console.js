@@ -2,6 +2,7 @@
 "use strict";
 const $ = (selector, root = document) => root.querySelector(selector);
 const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+const counted = (number, thing) => `${number} ${thing}${number === 1 ? "" : "s"}`;
 const say = (text) => { $("#said").textContent = text; };
 
 // --- theme ---
@@ -14,9 +15,9 @@ function toggleTheme() {
 $("#theme")?.addEventListener("click", toggleTheme);
 
 // --- navigation ---
-for (const link of $$("nav a")) {
+for (const link of $$("nav a[data-key]")) {
   const path = new URL(link.href).pathname;
-  if (path === "/" ? location.pathname === "/" || location.pathname.startsWith("/devices/") : location.pathname.startsWith(path)) {
+  if (path === "/" ? location.pathname === "/" || /^\/(devices|meters)\//.test(location.pathname) : location.pathname.startsWith(path)) {
     link.setAttribute("aria-current", "page");
   }
 }
@@ -47,7 +48,7 @@ document.addEventListener("htmx:afterRequest", (event) => {
   if (event.detail.successful && $("#notice")) $("#notice").replaceChildren();
 });
 document.addEventListener("htmx:sendError", () => {
-  $("#notice").textContent = "The gateway does not answer; what you see may be old.";
+  $("#notice").textContent = "The gateway is not responding; this page may be out of date.";
 });
 // What a person has opened stays open when it is fetched anew.
 const opened = new Set();
@@ -74,7 +75,7 @@ function isBusy({ verb, elt }) {
     && (elt.matches(".dirty") || !elt.acted && elt.contains(document.activeElement));
 }
 function keepEdit(element) {
-  say("This changed meanwhile; your edit is kept.");
+  say("This has changed in the meantime; your edits are kept.");
   $("[data-stale]", element)?.removeAttribute("hidden");
 }
 document.addEventListener("htmx:beforeRequest", (event) => {
@@ -153,7 +154,7 @@ async function readings(chart, from) {
   const found = [];
   for (let page = 0; page < PAGES; page += 1) {
     const response = await fetch(`/api/v1/meters/${encodeURIComponent(chart.dataset.meter)}/readings?${query}`);
-    if (!response.ok) throw new Error(`the gateway answers ${response.status}`);
+    if (!response.ok) throw new Error(response.status === 503 ? "the database can't be reached right now" : `the gateway answered ${response.status}`);
     const document_ = await response.json();
     found.push(...document_.items);
     if (!document_.next) break;
@@ -166,21 +167,41 @@ async function readings(chart, from) {
 const CLOCK = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
 const part = (seconds, options) => new Intl.DateTimeFormat("en-GB", options).format(new Date(seconds * 1000));
 const day = (seconds) => part(seconds, { day: "numeric", month: "short" });
-const ticks = (_, all) => all.map((one, at) =>
-  part(one, CLOCK) + (at === 0 || day(one) !== day(all[at - 1]) ? `\n${day(one)}` : ""));
+// Ticks that are closer than a minute need their seconds, or each says the same.
+function ticks(_, all) {
+  const clock = all.some((one) => one % 60) ? { ...CLOCK, second: "2-digit" } : CLOCK;
+  return all.map((one, at) => part(one, clock) + (at === 0 || day(one) !== day(all[at - 1]) ? `\n${day(one)}` : ""));
+}
+// What there is, and no less than a minute of it: uPlot would draw one value alone on an axis of years.
+function span(times, hours) {
+  const now = Date.now() / 1000;
+  if (!times.length) return { min: now - hours * 3600, max: now };
+  const room = Math.max(0, 60 - (times.at(-1) - times[0])) / 2;
+  return { min: times[0] - room, max: times.at(-1) + room };
+}
+// A value that does not change is a line in the middle, at a scale of its own size.
+function range(low, high) {
+  if (low === null) return [0, 1];
+  if (low !== high) return uPlot.rangeNum(low, high, 0.08, true);
+  const room = Math.abs(low) * 0.05 || 1;
+  return [low - room, high + room];
+}
 // as wide as the longest number beside it wants
 const room = (_, texts) => Math.max(50, 18 + 8 * Math.max(0, ...(texts ?? []).map((one) => one.length)));
 function draw(element, times, values) {
   const style = getComputedStyle(document.documentElement);
   const ink = style.getPropertyValue("--ink"), line = style.getPropertyValue("--line");
+  const { name, unit, hours } = element.dataset;
   element.plot?.destroy();
   const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 } };
   element.plot = new uPlot({
     width: element.clientWidth, height: 250,
-    scales: { y: { range: (_, low, high) => low === high ? [low - 1, high + 1] : [low, high] } },
-    axes: [{ ...axis, space: 64, values: ticks }, { ...axis, size: room }],
-    series: [{ label: "Time", value: (_, at) => at ? `${day(at)} ${part(at, { ...CLOCK, second: "2-digit" })}` : "–" }, { label: `${element.dataset.obis} ${element.dataset.unit}`, stroke: style.getPropertyValue("--accent"), width: 2, spanGaps: false }],
+    scales: { y: { range: (_, low, high) => range(low, high) } },
+    axes: [{ ...axis, space: 72, values: ticks }, { ...axis, size: room }],
+    series: [{ label: "Time", value: (_, at) => at ? `${day(at)} ${part(at, { ...CLOCK, second: "2-digit" })}` : "–" },
+      { label: name, stroke: style.getPropertyValue("--accent"), width: 2, spanGaps: false, value: (_, value) => value === null || value === undefined ? "–" : `${value} ${unit}`.trim() }],
   }, [times, values], element);
+  element.plot.setScale("x", span(times, hours));
 }
 async function startChart(element) {
   if (element.chart) return;
@@ -196,13 +217,13 @@ async function startChart(element) {
         state.values.push(item.value);
       }
     } catch (error) {
-      note.textContent = `No chart: ${error.message}`;
+      note.textContent = `The chart can't be loaded: ${error.message}.`;
       return;
     }
     const old = state.times.findIndex((time) => time * 1000 >= start);
     if (old > 0) { state.times.splice(0, old); state.values.splice(0, old); }
     note.textContent = state.times.length
-      ? `${state.times.length} readings, newest ${state.values.at(-1)} ${element.dataset.unit}` : "No readings in this range.";
+      ? `${counted(state.times.length, "reading")}, latest ${state.values.at(-1)} ${element.dataset.unit}` : "No readings in this range.";
     element.dataset.points = state.times.length;
     state.redraw();
   };
@@ -220,7 +241,7 @@ startCharts();
 // A field that the gateway finds fault with says so to screen readers too.
 function faults() {
   for (const field of $$("form.parameters [aria-describedby]")) {
-    const told = document.getElementById(field.getAttribute("aria-describedby"));
+    const told = document.getElementById(field.getAttribute("aria-describedby").split(" ")[0]);
     field.setAttribute("aria-invalid", String(Boolean(told?.classList.contains("error"))));
   }
 }

@@ -15,7 +15,7 @@
     "?": () => $("#help")?.showModal(),
     j: () => moveRow(1),
     k: () => moveRow(-1),
-    e: () => $("[data-edit]")?.focus(),
+    e: () => $("[data-edit]:not(:disabled)")?.focus(),
     t: () => $("#theme")?.click(),
   };
   document.addEventListener("keydown", (event) => {

@@ -67,8 +67,8 @@ def test_every_wrong_variable_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -
     told = str(refused.value)
     assert "WATTLINE_GRAFANA_QQQ is not a setting; unset it" in told
     assert "WATTLINE_GRAFANA_CURRENCY__X is not a setting; did you mean WATTLINE_GRAFANA_CURRENCY?" in told
-    assert "WATTLINE_GRAFANA_LIMITS__JUMP_KW: Input should be greater than 0 (got '-1')" in told
-    assert "WATTLINE_GRAFANA_ROUTES: [0].mach: Extra inputs are not permitted" in told
+    assert "WATTLINE_GRAFANA_LIMITS__JUMP_KW: must be more than 0 (got '-1')" in told
+    assert "WATTLINE_GRAFANA_ROUTES: [0].mach: is not known here" in told
 
 
 def test_no_json_is_told_by_the_variable_s_name(monkeypatch: pytest.MonkeyPatch) -> None:

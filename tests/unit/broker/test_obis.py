@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.errors import ContractError
-from broker.obis import Kind, Obis, canonical, lookup, spell
+from broker.obis import Kind, Obis, canonical, lookup, name_of, spell
 
 GROUP = st.integers(0, 255)
 
@@ -111,11 +111,35 @@ def test_names_tell_tariff_phase_and_billing_period() -> None:
     """A name says what tells one code from the next."""
     quantities = [lookup(Obis.parse(text)) for text in ("1-0:1.8.0", "1-0:1.8.1", "1-0:1.8.1*2", "1-0:21.8.0")]
     assert [quantity.name for quantity in quantities if quantity] == [
-        "active energy import",
-        "active energy import, tariff 1",
-        "active energy import, tariff 1, billing period 2",
-        "active energy import L1",
+        "Energy, import",
+        "Energy, import, tariff 1",
+        "Energy, import, tariff 1, billing period 2",
+        "Energy L1, import",
     ]
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        ("1-0:1.7.0", "Power, import"),
+        ("1-0:16.7.0", "Power, net"),
+        ("1-0:42.7.0", "Power L2, export"),
+        ("1-0:2.8.2", "Energy, export, tariff 2"),
+        ("1-0:3.8.0", "Reactive energy, import"),
+        ("1-0:9.7.0", "Apparent power, import"),
+        ("1-0:32.7.0", "Voltage L1"),
+        ("1-0:71.7.0", "Current L3"),
+        ("1-0:81.7.15", "Phase angle, current L2 to voltage L2"),
+        ("1-0:1.16.0", "Maximum power, import, averaging period 2"),
+        ("0-0:96.7.21", "Power failures"),
+        ("7-0:3.0.0", "Gas volume"),
+        ("1-0:99.97.0", ""),
+        ("no code", ""),
+    ],
+)
+def test_names_are_plain_english(code: str, name: str) -> None:
+    """As an engineer says it: active is left out, the phase stands with the quantity; what has no name has none."""
+    assert name_of(code) == name
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from gateway.config_client import RequestRefusedError
     [
         ("there is no device 'x'", "device: no device 'x'; GET /api/v1/devices lists them", None),
         ("selector: no device fits 'a=b'", "selector: no device fits 'a=b'", None),
-        ("the document is no spec", "version: Field required; add it", "the document is no spec\n"),
+        ("the document is no spec", "version: is missing; add it", "the document is no spec\n"),
     ],
 )
 def test_a_refusal_says_nothing_twice(detail: str, line: str, told: str | None) -> None:

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from gateway.wording import counted, when
+from broker.wording import counted
+from gateway.wording import when
 
 
 @pytest.mark.parametrize(("number", "said"), [(0, "0 devices"), (1, "1 device"), (2, "2 devices")])
