@@ -345,13 +345,17 @@ class Reported(Message):
     """Which version of the desired configuration a device applied, refused or went back from, and what holds now.
 
     `version` is the one that the report speaks of, `in_force` the one that `effective` and `specs` belong to. While
-    `probation` holds, the version is in force and must still prove itself by readings.
+    `probation` holds, the version is in force and must still prove itself by readings: of the meters in `watched`, or
+    of the first one that speaks where there are none. `held_back` names the fields of a reverted version that are as
+    the last good one had them; where the version is `in_force` the rest of it holds.
     """
 
     version: Annotated[int, Field(ge=0, le=2**53)]
     state: ReportedState
     in_force: Annotated[int, Field(ge=0, le=2**53)] | None = None
     probation: bool = False
+    watched: Annotated[tuple[MeterKey, ...], Field(max_length=256)] | None = None
+    held_back: Annotated[tuple[Short, ...], Field(max_length=1024)] | None = None
     boot: BootId
     at: At
     reasons: tuple[Reason, ...] = ()

@@ -92,7 +92,9 @@ class Agent:
 
         def config() -> tuple[bool, str]:
             trial, failed = self.context.config.trial, self.context.config.failed
-            state = " on probation" if trial else f", {failed.desired.version} was reverted" if failed else ""
+            state = " on probation" if trial else ""
+            if failed:
+                state += f", {failed.desired.version} reverted: {', '.join(self.context.config.held_back())} held back"
             return True, f"version {self.context.config.version} in force{state}"
 
         health.add("config", config)

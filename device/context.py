@@ -53,10 +53,15 @@ class Context:
         self.pulse = Pulse(self.monotonic)
 
     def undecided(self, meter: str) -> bool:
-        """Whether a change is on trial by which this meter was not read yet."""
+        """Whether a change is on trial by which this meter was not read yet, and still may be."""
+        config = self.config.meter(meter)
+        if config is None or config.spec is None:
+            return False
         trial = self.config.trial
-        watched = trial.watched.get(meter) if trial is not None else None
-        return watched is not None and not watched.proven
+        if trial is None:
+            return meter in self.config.unheard
+        watched = trial.watched.get(meter)
+        return watched is None or watched.open
 
     def use_spec(self, meter: str, ref: str) -> None:
         """Note by which spec a meter's readings are made; a change is reported."""

@@ -24,6 +24,7 @@ log = structlog.get_logger()
 
 REPLIES_MAX: Final = 100
 PUBLISH_TIMEOUT_S: Final = 15.0
+HELD_BACK_MAX: Final = 256
 _OWN: Final = (Kind.STATUS, Kind.REGISTRATION, Kind.REPORTED)
 
 
@@ -183,12 +184,15 @@ class Control:
         )
 
     def _reported(self) -> Reported:
-        verdict = self._verdict
+        verdict, trial = self._verdict, self._config.trial
+        tried = trial if verdict.state != "refused" and verdict.version == self._config.version else None
         return Reported(
             version=verdict.version,
             state=verdict.state,
             in_force=self._config.version,
-            probation=verdict.applied and self._config.trial is not None,
+            probation=tried is not None,
+            watched=None if tried is None else tuple(key for key, one in tried.watched.items() if one.open),
+            held_back=self._config.held_back()[:HELD_BACK_MAX] if verdict.state == "reverted" else None,
             boot=self._boot,
             at=self._clock.now(),
             reasons=verdict.reasons,

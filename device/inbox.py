@@ -72,9 +72,20 @@ class Inbox:
         """A version was put in force, by message or by command: it takes effect, and probation begins."""
         self.obey()
         self._probation.begin()
-        self._context.outgoing.event("config_applied", version=verdict.version)
+        self._tell(verdict)
         self._control.report(verdict, self._context.specs_in_use)
         await self._subscribe_specs()
+
+    def _tell(self, verdict: Verdict) -> None:
+        context = self._context
+        if verdict.state == "applied":
+            context.outgoing.event("config_applied", version=verdict.version)
+            return
+        reasons = [f"{reason.field}: {reason.reason}" for reason in verdict.reasons]
+        held_back = list(context.config.held_back())
+        context.outgoing.event(
+            "config_held_back", "warning", version=verdict.version, held_back=held_back, reasons=reasons
+        )
 
     async def apply(self) -> None:
         """What is in force takes effect, and the specs that it lacks are asked for."""

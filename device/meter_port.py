@@ -40,6 +40,8 @@ class MeterPort:
         self._protocol = ""
         self._bad_in_a_row = 0
         self._tapped_until_s = 0.0
+        self._tried: dict[str, int] = {}
+        """By meter: the revision of the configuration by which its held frames could not be read yet."""
         self.hurried = False
         """Whether a polled meter is to be asked out of turn."""
         context.metrics.held_frames.labels(port).set(self._held.count)
@@ -166,10 +168,10 @@ class MeterPort:
         done = 0
         for n, held in enumerate(list(self._held.read())):
             # asked for each of them: the configuration may change in the pauses
-            if self._waits(held.meter or self.key):
+            key = held.meter or self.key
+            if self._waits(key) or not self._release(held, self._fate_of_held(key)):
                 kept.append(held)
                 continue
-            self._release(held, self._fate_of_held(held.meter or self.key))
             done += 1
             if n % SETTLE_SLICE == SETTLE_SLICE - 1:
                 await asyncio.sleep(0)
@@ -190,12 +192,14 @@ class MeterPort:
         self._context.metrics.held_frames.labels(self.port).set(self._held.count)
         self._context.outgoing.event("held_frames_released", meter=self.key, port=self.port, frames=done)
 
-    def _release(self, held: Held, fate: str) -> None:
+    def _release(self, held: Held, fate: str) -> bool:
+        """Whether a held frame is dealt with; else it waits on."""
         held = replace(held, meter=held.meter or self.key)
         try:
-            self._dispatch(held, parse(held.frame), fate, released=True)
+            return self._dispatch(held, parse(held.frame), fate, released=True)
         except FrameError as error:
             self._undecodable(error, held)
+            return True
 
     def _fate(self, key: str) -> str:
         """`decode`, `raw` (the platform has no spec), or `hold` (it has not spoken, or the spec is on its way)."""
@@ -214,30 +218,47 @@ class MeterPort:
         return "raw" if gone else self._fate(key)
 
     def _waits(self, key: str) -> bool:
-        """Whether held frames of a meter must wait on: for its spec, or for the end of a change's trial."""
-        return self._fate_of_held(key) == "hold" or self._context.undecided(key)
+        """Whether held frames of a meter must wait on: for its spec, or as what is on trial can't read them."""
+        if self._fate_of_held(key) == "hold":
+            return True
+        return self._context.undecided(key) and self._tried.get(key) == self._context.revision
 
-    def _dispatch(self, held: Held, telegram: Telegram, fate: str, *, released: bool = False) -> None:
+    def _dispatch(self, held: Held, telegram: Telegram, fate: str, *, released: bool = False) -> bool:
+        """Whether the frame is dealt with: one that was released may have to wait on."""
         received = Received(held.at, held.clock)
         spec = self.spec_of(held.meter)
-        if fate == "decode" and spec is not None:
-            try:
-                self._reader.read(held.meter, spec, telegram, received, held=released)
-            except FrameError as error:
-                if not released and self._context.undecided(held.meter) and self._hold(held):
-                    # the spec in force may be undone, and the one before it can read this
-                    return
-                if spec.generic:
-                    # an unknown product: its frames are its history, which a spec of its own will read
-                    self._keep_raw(held, received)
-                else:
-                    self._undecodable(error, held, spec)
+        if fate != "decode" or spec is None:
+            if fate != "hold" or not self._hold(held):
+                self._keep_raw(held, received)
+            return True
+        try:
+            wanted = self._reader.read(held.meter, spec, telegram, received, held=released)
+        except FrameError as error:
+            # the spec in force may be undone, and the one before it can read this
+            if self._context.config.falls_back(held.meter) and self._waits_on(held, released=released):
+                return not released
+            if spec.generic:
+                # an unknown product: its frames are its history, which a spec of its own will read
+                self._keep_raw(held, received)
             else:
-                asked = released or self._context.config.parameters.raw_frames
-                if spec.generic and not asked and self._specimens.due(held.meter):
-                    self._publish_raw(held)
-        elif fate != "hold" or not self._hold(held):
-            self._keep_raw(held, received)
+                self._undecodable(error, held, spec)
+            return True
+        # so may the filter, and another one leaves something of this
+        if not wanted and self._waits_on(held, released=released):
+            return not released
+        asked = released or self._context.config.parameters.raw_frames
+        if spec.generic and not asked and self._specimens.due(held.meter):
+            self._publish_raw(held)
+        return True
+
+    def _waits_on(self, held: Held, *, released: bool) -> bool:
+        """Keep a frame that what is on trial could not read until it is clear what becomes of that."""
+        if not self._context.undecided(held.meter):
+            return False
+        if released:
+            self._tried[held.meter] = self._context.revision
+            return True
+        return self._hold(held)
 
     def _hold(self, held: Held) -> bool:
         if not self._held.add(held):

@@ -1,19 +1,15 @@
 """The desired configuration: taken or refused as a whole, the last good one kept on disk, and what to report of it."""
 
-import json
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import ValidationError
+from broker.messages import VERSION_CEILING, Desired, MeterConfig, Parameters, Reason, ReportedState
+from device.desired_reading import REASONS_MAX, RefusedError, read_desired
+from device.reverting import carried, changed, each, fallback, held_reasons, same_content, values, without
+from device.standing import WATCHED_MAX, Failed, Part, Spare, Standing, StandingFile, Trial, Watched
 
-from broker.messages import MAX_PAYLOAD_BYTES, VERSION_CEILING, Desired, MeterConfig, Parameters, Reason, ReportedState
-from broker.plain_errors import plain_reason
-from device.standing import WATCHED_MAX, Failed, Standing, StandingFile, Trial, Watched
-from meters.obis_filter import PATTERN
-
-REASONS_MAX: Final = 16
 STARTS_MAX: Final = 5
 """Starts of the agent in the middle of one trial: a configuration that ends the agent must not do so for ever."""
 
@@ -40,8 +36,9 @@ Watch = Callable[[Desired], dict[str, Watched]]
 class Configuration:
     """The configuration in force: version 0 with defaults until a desired one is applied.
 
-    A change goes on trial where meters are watched, and is taken as good at once where none are. Each method that
-    changes anything has it on the disk before it returns, in one atomic write.
+    A change goes on trial until a meter was read by it. What failed is known by its content and is not put in force
+    again by another change. Each method that changes anything has it on the disk before it returns, in one atomic
+    write.
     """
 
     def __init__(self, file: Path) -> None:
@@ -56,7 +53,7 @@ class Configuration:
             return
         if trial.starts >= STARTS_MAX:
             reason = f"the agent was started {trial.starts} times before the version could prove itself"
-            self.revert((Reason(field="version", reason=reason),))
+            self.revert((Reason(field="version", reason=reason),), each(self.changes()))
         else:
             self._save(trial=trial.model_copy(update={"starts": trial.starts + 1}))
 
@@ -65,6 +62,12 @@ class Configuration:
         """The version in force, 0 before the first."""
         desired = self._standing.in_force
         return desired.version if desired else 0
+
+    @property
+    def good_version(self) -> int | None:
+        """The last version that proved itself, None where none ever did."""
+        good = self._standing.good
+        return good.version if good is not None else None
 
     @property
     def parameters(self) -> Parameters:
@@ -94,21 +97,47 @@ class Configuration:
 
     def spec_refs(self) -> frozenset[str]:
         """All specs that the configuration names, and those of the one that a trial may go back to."""
-        held = {id(one): one for one in (self._standing.in_force, self._standing.good) if one is not None}
+        spare = self._standing.spare
+        standing = (self._standing.in_force, self._standing.good, spare.desired if spare else None)
+        held = {id(one): one for one in standing if one is not None}
         return frozenset(meter.spec for one in held.values() for meter in one.meters.values() if meter.spec)
+
+    def changes(self) -> dict[str, Any]:
+        """What the configuration in force changed against the one that it could go back to, by field."""
+        standing = self._standing
+        return changed(standing.in_force, standing.good) if standing.in_force is not None else {}
+
+    def falls_back(self, key: str) -> bool:
+        """Whether a meter has another spec in the configuration that a trial may go back to."""
+        good, now = self._standing.good, self.meter(key)
+        before = good.meters.get(key) if good is not None else None
+        return before is not None and before.spec is not None and before != now
+
+    def held_back(self) -> tuple[str, ...]:
+        """The fields of the newest version that are not in force because they were reverted."""
+        failed, now = self._standing.failed, self._standing.in_force
+        if failed is None:
+            return ()
+        told = values(now or Desired(version=1))
+        return tuple(field for field, value in values(failed.desired).items() if told.get(field) != value)
 
     def verdict(self) -> Verdict:
         """What is to be said of the newest version that was in force."""
-        failed = self._standing.failed
+        standing = self._standing
+        failed, now, trial = standing.failed, standing.in_force, standing.trial
         if failed is not None:
-            return Verdict("reverted", failed.desired.version, failed.reasons)
-        return Verdict("applied", self.version)
+            held = now is not None and now.version == failed.desired.version
+            told = held_reasons(carried(failed.parts, failed.desired), failed.tried, now) if held and now else ()
+            return Verdict("reverted", failed.desired.version, (*told, *failed.reasons)[:REASONS_MAX])
+        unread = {key: one.why for key, one in trial.watched.items() if one.why} if trial is not None else {}
+        reasons = [Reason(field=f"meters.{key}", reason=why) for key, why in unread.items()]
+        return Verdict("applied", self.version, tuple(reasons[:REASONS_MAX]))
 
     def consider(self, payload: bytes, watch: Watch = lambda _desired: {}) -> Verdict:
         """Apply a received configuration, or refuse it and keep the one in force."""
         try:
-            desired = _read(payload)
-        except _RefusedError as refused:
+            desired = read_desired(payload)
+        except RefusedError as refused:
             return Verdict("refused", refused.version, refused.reasons)
         if desired.hash is None:
             # a person's, which the gateway judges, completes and publishes again; or refuses, and nothing of it counts
@@ -118,40 +147,103 @@ class Configuration:
         if failed is not None and desired.digest() == failed.desired.digest():
             return self.verdict()
         if now is not None and desired.digest() == now.digest():
-            return Verdict("applied", desired.version)
+            return self.verdict() if failed is None else Verdict("applied", desired.version)
         if not standing.newest_version < desired.version <= VERSION_CEILING:
             reason = Reason(field="version", reason=_stale(desired.version, standing))
             return Verdict("refused", desired.version, (reason,))
-        self._begin(desired, watch)
-        return Verdict("applied", desired.version, changed=True)
+        return self._take(desired, watch)
 
     def retry(self, watch: Watch = lambda _desired: {}) -> Verdict | None:
-        """Try the version again that was reverted; None where there is none."""
+        """Try what was reverted again, as the newest version has it; None where nothing was reverted."""
         failed = self._standing.failed
         if failed is None:
             return None
         self._begin(failed.desired, watch)
         return Verdict("applied", failed.desired.version, changed=True)
 
+    def watch(self, key: str, patience_s: float, from_s: float) -> None:
+        """A meter speaks that the trial did not watch yet."""
+        trial = self._standing.trial
+        if trial is not None and len(trial.watched) < WATCHED_MAX:
+            watched = {**trial.watched, key: Watched(patience_s=patience_s, from_s=from_s)}
+            self._save(trial=trial.model_copy(update={"watched": watched, "elapsed_s": from_s}))
+
     def progress(self, elapsed_s: float, proven: Collection[str]) -> None:
         """Keep how far the trial has come."""
         trial = self._standing.trial
         if trial is not None:
             watched = {
-                key: one.model_copy(update={"proven": one.proven or key in proven})
+                key: one.model_copy(update={"proven": True, "why": ""}) if key in proven else one
                 for key, one in trial.watched.items()
             }
             self._save(trial=trial.model_copy(update={"elapsed_s": elapsed_s, "watched": watched}))
 
-    def confirm(self) -> None:
-        """The trial is passed: what is in force is good."""
-        self._save(good=self._standing.in_force, trial=None)
-
-    def revert(self, reasons: tuple[Reason, ...]) -> None:
-        """The trial has failed: the last good configuration is in force again."""
+    def give_up(self, whys: Mapping[str, str]) -> None:
+        """Meters gave no good reading in time, and going back would not help them: nobody waits for them any more."""
         trial = self._standing.trial
         if trial is not None:
-            self._save(trial=None, failed=Failed(desired=trial.desired, reasons=reasons[:REASONS_MAX]))
+            watched = {
+                key: one.model_copy(update={"why": whys[key]}) if key in whys else one
+                for key, one in trial.watched.items()
+            }
+            self._save(trial=trial.model_copy(update={"watched": watched}))
+
+    def lived(self) -> None:
+        """The agent has run long enough under the trial not to be ended by it."""
+        trial = self._standing.trial
+        if trial is not None and trial.starts:
+            self._save(trial=trial.model_copy(update={"starts": 0}))
+
+    def confirm(self) -> None:
+        """The trial is passed: what is in force is good."""
+        self._save(good=self._standing.in_force, trial=None, spare=self._spare())
+
+    def revert(self, reasons: tuple[Reason, ...], parts: Iterable[Part] = ()) -> None:
+        """The trial has failed by `parts`: the last good configuration is in force again.
+
+        Meters that it did not know keep their specs, and what holds then must prove itself in its turn.
+        """
+        standing, trial = self._standing, self._standing.trial
+        if trial is None:
+            return
+        before = standing.failed
+        newest = before.desired if before is not None else trial.desired
+        failed = Failed(
+            desired=newest,
+            reasons=reasons[:REASONS_MAX],
+            parts=(*carried(before.parts, newest), *parts) if before is not None else tuple(parts),
+            tried=trial.desired.version,
+        )
+        # without anything to blame, as where it ended the agent, new meters' specs are suspects too
+        back = fallback(trial.desired, standing.good, failed.parts) if failed.parts else standing.good or trial.desired
+        if standing.good is None and same_content(back, trial.desired):
+            # nothing to go back to
+            self._save(trial=trial.model_copy(update={"starts": 0}))
+        elif standing.good is not None and same_content(back, standing.good):
+            self._save(trial=None, failed=failed)
+        else:
+            # what holds now begins anew, and so do the meters that speak
+            self._save(trial=Trial(desired=back, watched={}), failed=failed)
+
+    @property
+    def unheard(self) -> tuple[str, ...]:
+        """Meters that have not spoken since the configuration in force took the place of an earlier good one."""
+        spare = self._standing.spare
+        return spare.unheard if spare is not None and self._standing.trial is None else ()
+
+    def reopen(self, key: str) -> None:
+        """One of `unheard` speaks and can't be read: what is in force is tried again, against what was good before."""
+        standing, spare = self._standing, self._standing.spare
+        if spare is not None and standing.good is not None and key in self.unheard:
+            watched = {key: Watched(patience_s=standing.read.get(key, 0.0))}
+            self._save(good=spare.desired, trial=Trial(desired=standing.good, watched=watched))
+
+    def heard(self, keys: Collection[str]) -> None:
+        """Some of `unheard` gave a good reading."""
+        spare = self._standing.spare
+        if spare is not None:
+            left = tuple(key for key in spare.unheard if key not in keys)
+            self._save(spare=spare.model_copy(update={"unheard": left}) if left else None)
 
     def told(self) -> None:
         """The revert's event is where it can't be lost."""
@@ -165,14 +257,41 @@ class Configuration:
         kept = {key: patience for key, patience in known.items() if self.meter(key) is not None}
         self._save(read=dict(list(kept.items())[-WATCHED_MAX:]))
 
-    def _begin(self, desired: Desired, watch: Watch) -> None:
-        good = self._standing.good
-        same = good is not None and (good.parameters, good.meters) == (desired.parameters, desired.meters)
-        watched = {} if same or not desired.parameters.probation_s else watch(desired)
-        if watched:
-            self._save(trial=Trial(desired=desired, watched=watched), failed=None)
+    def _take(self, desired: Desired, watch: Watch) -> Verdict:
+        """Put a new version in force, without those parts of it that were reverted before."""
+        failed = self._standing.failed
+        parts = carried(failed.parts or each(changed(failed.desired, self._standing.good)), desired) if failed else ()
+        if failed is None or not parts or not desired.parameters.probation_s:
+            self._begin(desired, watch)
+            return Verdict("applied", desired.version, changed=True)
+        fields = {field for part in parts for field in part}
+        tried = failed.tried or failed.desired.version
+        failed = failed.model_copy(update={"desired": desired, "parts": parts, "tried": tried})
+        self._begin(without(desired, self._standing.good, fields), watch, failed)
+        return replace(self.verdict(), changed=True)
+
+    def _begin(self, desired: Desired, watch: Watch, failed: Failed | None = None) -> None:
+        if same_content(self._standing.good, desired) or not desired.parameters.probation_s:
+            self._save(good=desired, trial=None, failed=failed)
         else:
-            self._save(good=desired, trial=None, failed=None)
+            self._save(trial=Trial(desired=desired, watched=watch(desired)), failed=failed)
+
+    def _spare(self) -> Spare | None:
+        """What the meters may go back to that have not spoken in the trial that is passed now.
+
+        While one of them has not spoken since longer ago, that is what was good then.
+        """
+        standing, trial = self._standing, self._standing.trial
+        if trial is None:
+            return standing.spare
+        given = (key for key, meter in trial.desired.meters.items() if meter.spec is not None)
+        silent = {key for key in given if key not in trial.watched}
+        older = standing.spare
+        if older is not None and silent & set(older.unheard):
+            return older.model_copy(update={"unheard": tuple(sorted(silent))})
+        if standing.good is None or not silent:
+            return None
+        return Spare(desired=standing.good, unheard=tuple(sorted(silent))[:WATCHED_MAX])
 
     def _save(self, **changes: Any) -> None:
         # in force all the same where the disk refuses
@@ -189,47 +308,3 @@ def _stale(version: int, standing: Standing) -> str:
     if version == newest:
         return f"version {newest} is in force with other content"
     return f"version {newest} is in force, which is newer"
-
-
-class _RefusedError(Exception):
-    def __init__(self, version: int, reasons: tuple[Reason, ...]) -> None:
-        super().__init__()
-        self.version = version
-        self.reasons = reasons
-
-
-def _read(payload: bytes) -> Desired:
-    if len(payload) > MAX_PAYLOAD_BYTES:
-        text = f"{len(payload)} bytes; at most {MAX_PAYLOAD_BYTES}"
-        raise _RefusedError(0, (Reason(field="payload", reason=text),))
-    try:
-        desired = Desired.model_validate_json(payload, extra="ignore")
-    except ValidationError as error:
-        problems = error.errors(include_url=False, include_input=False)[:REASONS_MAX]
-        reasons = tuple(
-            Reason(field=(".".join(map(str, p["loc"])) or "payload")[:256], reason=plain_reason(p)[:1024])
-            for p in problems
-        )
-        raise _RefusedError(_version(payload), reasons) from error
-    except (ValueError, ArithmeticError, RecursionError) as error:
-        # a time that is none in UTC
-        reason = Reason(field="payload", reason=str(error)[:1024])
-        raise _RefusedError(_version(payload), (reason,)) from error
-    reasons = tuple(
-        Reason(field=f"parameters.{name}.{n}", reason=f"{pattern!r} fits no OBIS code; digits, * . : - & are allowed")
-        for name in ("obis_include", "obis_exclude")
-        for n, pattern in enumerate(getattr(desired.parameters, name))
-        if not PATTERN.fullmatch(pattern)
-    )
-    if reasons:
-        raise _RefusedError(desired.version, reasons[:REASONS_MAX])
-    return desired
-
-
-def _version(payload: bytes) -> int:
-    try:
-        document: Any = json.loads(payload)
-    except (ValueError, RecursionError):
-        return 0
-    version = document.get("version") if isinstance(document, dict) else None
-    return version if isinstance(version, int) and not isinstance(version, bool) and 0 <= version <= 2**53 else 0

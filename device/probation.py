@@ -1,4 +1,4 @@
-"""A change must prove itself: each meter that was read before gives a good reading in time, or the change is undone."""
+"""A change must prove itself: a meter must be read by it, each that speaks in time, or what failed is undone."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,7 +9,8 @@ import structlog
 from broker.messages import Desired, Reason
 from device.context import Context
 from device.control import Control
-from device.standing import WATCHED_MAX, Trial, Watched
+from device.reverting import parts_of, spec_field
+from device.standing import WATCHED_MAX, Part, Trial, Watched
 
 log = structlog.get_logger()
 
@@ -19,13 +20,16 @@ STEP_MAX_S: Final = 5.0
 SAVE_EVERY_S: Final = 10.0
 GRACE_S: Final = 30.0
 """A trial that goes on after a start of the agent is not judged before: ports must be opened first."""
+LIVED_S: Final = 60.0
+"""An agent that runs so long under a trial is not ended by it."""
 
 
 class Probation:
     """Watches the trial of the configuration in force.
 
-    A trial ends well as soon as each watched meter was read. It fails where one was not, neither in `probation_s` of
-    the change nor in three of that meter's own periods. The time counts while the agent runs, over restarts.
+    Watched are the meters that were read when it came, and each other one as soon as it speaks. The trial ends well
+    when none is waited for and one at least was read. It fails where one was not, neither in `probation_s` nor in three
+    of its own periods, and going back may help it. The time counts while the agent runs, over restarts.
     """
 
     def __init__(self, context: Context, control: Control) -> None:
@@ -39,19 +43,15 @@ class Probation:
             self._elapsed_s = self._saved_s = context.config.trial.elapsed_s
 
     def watch(self, desired: Desired) -> dict[str, Watched]:
-        """The meters that a new configuration must not silence.
+        """The meters that a new configuration must not silence, of those that it gives a spec to.
 
-        Those that are read now; those that an earlier run read and this one not yet, if they are heard at all; those
-        that a trial which it takes the place of was watching. A meter that it gives no spec to is left out.
+        Those that are read now, and those that a trial which it takes the place of was watching.
         """
         context = self._context
         watched = {key: Watched(patience_s=patience) for key, patience in context.pulse.vital().items()}
-        for key, patience in context.config.read.items():
-            if not context.pulse.of(key).was_read:
-                watched.setdefault(key, Watched(patience_s=patience, heard_only=True))
         if context.config.trial is not None:
             for key, one in context.config.trial.watched.items():
-                watched.setdefault(key, one.model_copy(update={"proven": False}))
+                watched.setdefault(key, Watched(patience_s=one.patience_s))
         given = {key for key, meter in desired.meters.items() if meter.spec is not None}
         return dict([item for item in watched.items() if item[0] in given][:WATCHED_MAX])
 
@@ -80,35 +80,87 @@ class Probation:
     async def _tick(self, apply: Callable[[], Awaitable[None]]) -> None:
         config, now_s = self._context.config, self._context.monotonic()
         step_s, self._ticked_s = min(now_s - self._ticked_s, STEP_MAX_S), now_s
-        trial = config.trial
-        self._context.metrics.on_probation.set(trial is not None)
-        if trial is None:
+        self._context.metrics.on_probation.set(config.trial is not None)
+        if config.trial is None:
             self._note_read()
+            self._note_unheard()
             return
-        self._elapsed_s += step_s
-        proven = {key for key in trial.watched if self._context.pulse.of(key).read_s >= self._began_s}
-        open_ = {key: one for key, one in trial.watched.items() if not one.proven and key not in proven}
-        late = {key: one for key, one in open_.items() if self._is_late(trial, one)}
-        excused = {key for key, one in late.items() if one.heard_only and not self._context.pulse.of(key).was_heard}
-        if late.keys() - excused:
-            self._context.config.revert(tuple(self._reason(key) for key in late if key not in excused))
-            self._resumed = False
-            await apply()
-            self._control.report(self._context.config.verdict(), self._context.specs_in_use)
-            await self._tell()
-        elif not open_.keys() - excused:
+        if now_s - max(self._started_s, self._began_s) >= LIVED_S:
+            config.lived()
+        if any(one.open for one in config.trial.watched.values()):
+            self._elapsed_s += step_s
+        self._admit(config.trial)
+        self._progress()
+        late = {key: one for key, one in config.trial.watched.items() if one.open and self._is_late(config.trial, one)}
+        parts = {key: self._parts(key) for key in late}
+        if any(parts.values()):
+            await self._revert([key for key in late if parts[key]], parts, apply)
+        elif late:
+            self._give_up(list(late))
+        if config.trial is not None and self._has_passed(config.trial):
             self._confirm()
-        elif self._elapsed_s - self._saved_s >= SAVE_EVERY_S or any(not trial.watched[key].proven for key in proven):
+
+    def _admit(self, trial: Trial) -> None:
+        """Watch each meter that speaks: its own probation begins now."""
+        context = self._context
+        new = [
+            key
+            for key, meter in trial.desired.meters.items()
+            if meter.spec is not None and key not in trial.watched and self._spoke(key)
+        ]
+        for key in new:
+            context.config.watch(key, context.config.read.get(key, 0.0), self._elapsed_s)
+        if new:
+            self._control.report(context.config.verdict(), context.specs_in_use)
+
+    def _spoke(self, key: str) -> bool:
+        beat = self._context.pulse.of(key)
+        return max(beat.heard_s, beat.read_s) >= self._began_s
+
+    def _progress(self) -> None:
+        """Keep who was read, at once, and the time now and then while somebody is waited for."""
+        config, pulse = self._context.config, self._context.pulse
+        watched = config.trial.watched if config.trial is not None else {}
+        proven = {key for key, one in watched.items() if not one.proven and pulse.of(key).read_s >= self._began_s}
+        if proven or self._elapsed_s - self._saved_s >= SAVE_EVERY_S:
             self._saved_s = self._elapsed_s
             config.progress(self._elapsed_s, proven)
+        if proven and config.trial is not None and not self._has_passed(config.trial):
+            self._control.report(config.verdict(), self._context.specs_in_use)
+
+    @staticmethod
+    def _has_passed(trial: Trial) -> bool:
+        watched = trial.watched.values()
+        return any(one.proven for one in watched) and not any(one.open for one in watched)
 
     def _is_late(self, trial: Trial, one: Watched) -> bool:
         probation_s = trial.desired.parameters.probation_s
         if self._resumed and self._ticked_s - self._started_s < min(probation_s, GRACE_S):
             return False
-        return self._elapsed_s >= max(probation_s, one.patience_s)
+        return self._elapsed_s - one.from_s >= max(probation_s, one.patience_s)
 
-    def _reason(self, key: str) -> Reason:
+    def _parts(self, key: str) -> tuple[Part, ...]:
+        """What of the change is to blame for a meter, by content; nothing where going back would not help it."""
+        context = self._context
+        beat, config = context.pulse.of(key), context.config
+        if self._is_gone(key):
+            return ()
+        suspects = beat.suspects if beat.heard_s >= self._began_s else ()
+        meter = config.meter(key)
+        if meter is not None and meter.spec is not None and context.specs.get(meter.spec) is None:
+            suspects = (spec_field(key),)
+        if not suspects and config.good_version is None:
+            # the first configuration of all is not what keeps a meter silent that is not heard
+            return ()
+        return parts_of(key, suspects, config.changes())
+
+    def _is_gone(self, key: str) -> bool:
+        """Whether another meter has taken its place since the change."""
+        beat = self._context.pulse.of(key)
+        standing = {meter.key for meter in self._context.registry.meters}
+        return beat.was_heard and beat.heard_s < self._began_s and key not in standing
+
+    def _why(self, key: str) -> str:
         context = self._context
         beat, meter = context.pulse.of(key), context.config.meter(key)
         ref = meter.spec if meter is not None else None
@@ -116,9 +168,34 @@ class Probation:
             why = f"spec {ref} has not come"
         elif beat.heard_s >= self._began_s:
             why = f"by {ref}: {beat.failure or 'its frames could not be read'}"
+        elif self._is_gone(key):
+            why = "another meter has taken its place"
         else:
             why = "nothing was heard of it"
-        return Reason(field=f"meters.{key}", reason=f"no good reading in {self._elapsed_s:.0f} s: {why}"[:4096])
+        trial = context.config.trial
+        since_s = trial.watched[key].from_s if trial is not None and key in trial.watched else 0.0
+        return f"no good reading in {self._elapsed_s - since_s:.0f} s: {why}"[:4096]
+
+    async def _revert(
+        self, guilty: list[str], parts: dict[str, tuple[Part, ...]], apply: Callable[[], Awaitable[None]]
+    ) -> None:
+        context = self._context
+        found = {repr(part): part for key in guilty for part in parts[key]}
+        reasons = tuple(Reason(field=f"meters.{key}", reason=self._why(key)) for key in guilty)
+        context.config.revert(reasons, tuple(found.values()))
+        self.begin()
+        await apply()
+        self._control.report(context.config.verdict(), context.specs_in_use)
+        await self._tell()
+
+    def _give_up(self, late: list[str]) -> None:
+        """Say of meters that they can't be read, and wait for them no longer."""
+        context = self._context
+        whys = {key: self._why(key) for key in late}
+        context.config.give_up(whys)
+        for key, why in whys.items():
+            context.outgoing.event("meter_not_read", "warning", meter=key, version=context.config.version, reason=why)
+        self._control.report(context.config.verdict(), context.specs_in_use)
 
     def _confirm(self) -> None:
         context = self._context
@@ -140,6 +217,7 @@ class Probation:
             version=failed.desired.version,
             in_force=context.config.version,
             author=failed.desired.author,
+            held_back=list(context.config.held_back()),
             reasons=[f"{reason.field}: {reason.reason}" for reason in failed.reasons],
         )
         if await context.make_durable():
@@ -156,3 +234,16 @@ class Probation:
         }
         if new:
             config.note_read(new)
+
+    def _note_unheard(self) -> None:
+        """A meter that has not spoken under what is in force, and was read by what was good before, is watched too."""
+        config, pulse = self._context.config, self._context.pulse
+        spoke = [key for key in config.unheard if self._spoke(key)]
+        read = [key for key in spoke if pulse.of(key).read_s >= self._began_s]
+        if read:
+            config.heard(read)
+        late = next((key for key in spoke if key not in read), None)
+        if late is not None:
+            config.reopen(late)
+            self.begin()
+            self._control.report(config.verdict(), self._context.specs_in_use)

@@ -18,12 +18,16 @@ METERS_MAX: Final = 1024
 
 @dataclass(slots=True)
 class Beat:
-    """One meter, by the monotonic clock; `latest` is its newest sample that was gathered."""
+    """One meter, by the monotonic clock; `latest` is its newest sample that was gathered.
+
+    `suspects` are the fields of the configuration by which its last telegram failed.
+    """
 
     heard_s: float = float("-inf")
     read_s: float = float("-inf")
     period_s: float = 0.0
     failure: str = ""
+    suspects: tuple[str, ...] = ()
     latest: Sample | None = None
     gathered_s: float = float("-inf")
 
@@ -64,16 +68,17 @@ class Pulse:
         """A good frame of it came."""
         self.of(key).heard_s = self._monotonic()
 
-    def failed(self, key: str, why: str) -> None:
-        """Its telegram gave no reading."""
-        self.of(key).failure = why
+    def failed(self, key: str, why: str, suspects: tuple[str, ...]) -> None:
+        """Its telegram gave no reading, by these fields of the configuration."""
+        beat = self.of(key)
+        beat.failure, beat.suspects = why, suspects
 
     def read(self, key: str) -> None:
         """Its telegram gave a reading with a value that is wanted."""
         beat, now_s = self.of(key), self._monotonic()
         gap_s = min(now_s - beat.read_s, LONGEST_PERIOD_S) if beat.was_read else 0.0
         beat.period_s = max(gap_s, SLOWING * beat.period_s)
-        beat.read_s, beat.failure = now_s, ""
+        beat.read_s, beat.failure, beat.suspects = now_s, "", ()
         turn, self._turn = self._turn, asyncio.Event()
         turn.set()
 

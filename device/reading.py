@@ -8,6 +8,7 @@ from broker.messages import FrameReason, Sample, Source
 from device.bundles import FramesOf, ReadingsOf
 from device.context import Context
 from device.counting import DecodeCounts
+from device.reverting import EXCLUDE, INCLUDE, spec_field
 from device.sampler import IntervalSampler, RepeatFilter
 from meters.engine import Decoded, MeterSample, decode
 from meters.obis_filter import ObisFilter
@@ -35,14 +36,14 @@ class Reader:
         self.hurried = False
         """Take the next telegram as if its interval had just begun."""
 
-    def read(self, key: str, spec: Spec, telegram: Telegram, received: Received, *, held: bool = False) -> None:
-        """Take one telegram. Raises FrameError where it gives no readings by this spec."""
+    def read(self, key: str, spec: Spec, telegram: Telegram, received: Received, *, held: bool = False) -> bool:
+        """Take one telegram; whether it has a value that is wanted. Raises FrameError where the spec can't read it."""
         self._obey()
         context = self._context
         try:
             decoded = decode(spec, telegram)
         except FrameError as error:
-            context.pulse.failed(key, str(error))
+            context.pulse.failed(key, str(error), (spec_field(key),))
             context.metrics.decode_failures.labels(error.reason).inc()
             self._counts.add(key, spec.ref, decoded=False)
             if key not in self._failing:
@@ -56,14 +57,17 @@ class Reader:
             context.outgoing.event("decode_recovered", meter=key, spec=spec.ref)
         context.use_spec(key, spec.ref)
         self._counts.add(key, spec.ref, decoded=True, refused=bool(decoded.refused))
-        if any(self._filter.wants(code) for sample in decoded.samples for code in sample.values):
+        codes = [code for sample in decoded.samples for code in sample.values]
+        wanted = any(self._filter.wants(code) for code in codes)
+        if wanted:
             context.pulse.read(key)
         else:
-            context.pulse.failed(key, "obis_include and obis_exclude leave nothing of it")
+            context.pulse.failed(key, "obis_include and obis_exclude leave nothing of it", self._filtered_by(codes))
         self._tell_refused(key, spec, decoded)
         if not held:
             self._tell_clock(key, spec, decoded, received)
-        for meter, sample, at in self._taken(key, spec, decoded, received):
+        # a telegram of which nothing is left takes no turn: it may be read again by another filter
+        for meter, sample, at in self._taken(key, spec, decoded, received) if wanted else ():
             self._gather(meter, spec, sample, at, received, held=held)
         self.hurried = self.hurried and held
         if context.config.parameters.raw_frames and self._interval.take(
@@ -71,6 +75,17 @@ class Reader:
         ):
             of = FramesOf(FrameReason.REQUESTED, self._port, str(telegram.protocol), key, received.clock)
             context.bundles.add_frame(of, received.at, telegram.frame, context.monotonic())
+        return wanted
+
+    def _filtered_by(self, codes: list[str]) -> tuple[str, ...]:
+        """Which of the two lists leaves nothing of a telegram by itself; both where only both do."""
+        parameters = self._context.config.parameters
+        alone = {
+            INCLUDE: ObisFilter(parameters.obis_include, ()),
+            EXCLUDE: ObisFilter(("*",), parameters.obis_exclude),
+        }
+        guilty = tuple(field for field, one in alone.items() if not any(one.wants(code) for code in codes))
+        return guilty[:1] or (INCLUDE, EXCLUDE)
 
     def upkeep(self) -> None:
         """Tell how many telegrams each spec decoded, where it is due; call it about once a second."""

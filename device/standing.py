@@ -2,33 +2,45 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import structlog
 from pydantic import Field
 
-from broker.messages import Desired, Message, MeterKey, Reason
+from broker.messages import Desired, Message, MeterKey, Reason, Short
 from device.files import write_atomically
 
 log = structlog.get_logger()
 
 WATCHED_MAX: Final = 256
 Seconds = Annotated[float, Field(ge=0)]
+Part = dict[Short, Any]
+"""Fields with the values that failed together, such as `parameters.obis_include`; mostly one field."""
 
 
 class Watched(Message):
     """A meter that a configuration on probation must not silence; `patience_s` is three of its own periods.
 
-    One that has `heard_only` was read in an earlier run only: where it is not even heard, it may have been taken away.
+    `from_s` is when its own probation began, by the trial's `elapsed_s`. `why` says why it gave no good reading in time
+    where going back would not help it.
     """
 
     patience_s: Seconds = 0.0
-    heard_only: bool = False
+    from_s: Seconds = 0.0
     proven: bool = False
+    why: str = ""
+
+    @property
+    def open(self) -> bool:
+        """Whether its first good reading is still waited for."""
+        return not (self.proven or self.why)
 
 
 class Trial(Message):
-    """A configuration in force that must prove itself; `elapsed_s` counts while the agent runs, over restarts."""
+    """A configuration in force that must prove itself; `elapsed_s` counts while the agent runs, over restarts.
+
+    With nobody in `watched` it waits for the first meter that speaks.
+    """
 
     desired: Desired
     watched: dict[MeterKey, Watched]
@@ -37,11 +49,24 @@ class Trial(Message):
 
 
 class Failed(Message):
-    """The configuration that was reverted last; `told` once its event is in the outbox and on the disk."""
+    """The newest configuration that is not wholly in force because of what was reverted.
+
+    `parts` is what failed, by content; it was tried as version `tried`. `told` once the revert's event is in the outbox
+    and on the disk.
+    """
 
     desired: Desired
     reasons: tuple[Reason, ...]
     told: bool = False
+    parts: tuple[Part, ...] = ()
+    tried: int = 0
+
+
+class Spare(Message):
+    """The good configuration before the one in force, for meters that have not been heard since."""
+
+    desired: Desired
+    unheard: tuple[MeterKey, ...]
 
 
 class Standing(Message):
@@ -53,6 +78,7 @@ class Standing(Message):
     good: Desired | None = None
     trial: Trial | None = None
     failed: Failed | None = None
+    spare: Spare | None = None
     read: dict[MeterKey, Seconds] = Field(default_factory=dict)
 
     @property

@@ -20,6 +20,7 @@ from gateway.access import Principal, Role
 from gateway.api import Api, Handler, problem_of
 from gateway.api_route import PREFIX, Asked, Route
 from gateway.audit import Attempt
+from gateway.config_standing import at_length
 from gateway.console.assets import HEADERS, address
 from gateway.database import DATABASE_ERRORS
 from gateway.problem import TITLES, ApiError, failed
@@ -41,6 +42,11 @@ def is_browser(request: web.Request) -> bool:
     return "text/html" in request.headers.get(hdrs.ACCEPT, "") and not request.path.startswith(PREFIX)
 
 
+def _standing(device: Any) -> str:
+    """How a device's configuration stands, in words."""
+    return at_length(device.config_state, device.reported.model_dump() if device.reported else None)
+
+
 @cache
 def templates() -> jinja2.Environment:
     """The templates, with the filters that they use."""
@@ -54,6 +60,7 @@ def templates() -> jinja2.Environment:
     environment.filters["ident"] = lambda text: re.sub(r"[^A-Za-z0-9-]", lambda found: f"_{ord(found[0]):x}_", text)
     environment.filters["value"] = value_text
     environment.filters["obis"] = name_of
+    environment.filters["standing"] = _standing
     environment.filters["pretty"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False, default=str)
     environment.filters["when"] = when
     environment.filters["counted"] = counted

@@ -102,19 +102,23 @@ async def test_a_filter_that_leaves_nothing_is_undone(broker: Broker, tmp_path: 
 
 
 async def test_a_meter_that_was_silent_before_does_not_count(broker: Broker, tmp_path: Path) -> None:
-    """A change is taken at once where no meter gave readings."""
+    """Where no meter gives readings a change is neither undone nor confirmed: it waits for the first that speaks."""
     await broker.add_device("pi-1")
     async with (
         Desk(broker, "pi-1", parameters=quick()) as desk,
         SimulatedP1Meter(serial=SERIAL) as meter,
         agent(settings(desk, tmp_path, meter.port, "/dev/nothing-here")),
     ):
-        meter.inject(Fault.SILENCE, 10_000)
+        meter.inject(Fault.SILENCE, 6)
+        desk.assigned = {P1: MeterConfig(spec="iskra-2m550@1")}
         version = await desk.publish_desired()
         report = await reported(desk, "applied", version)
-        assert not report.probation
+        assert (report.probation, report.watched) == (True, ())
         await asyncio.sleep(4)
         assert not desk.events("config_reverted")
+        assert not desk.events("config_confirmed")
+        await until(lambda: desk.samples(P1))
+        await until(lambda: (r := desk.reported()) and (r.state, r.probation) == ("applied", False))
 
 
 async def test_a_new_change_in_the_middle_goes_back_to_the_same_good_one(broker: Broker, tmp_path: Path) -> None:

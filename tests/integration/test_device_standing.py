@@ -39,10 +39,17 @@ def loaded(folder: Path) -> Configuration:
     return config
 
 
+def proven(folder: Path) -> Configuration:
+    """Version 1 in force, and good."""
+    config = loaded(folder)
+    config.consider(desired(1), watch)
+    config.confirm()
+    return config
+
+
 def test_a_change_is_on_trial_and_becomes_good_by_readings(tmp_path: Path) -> None:
     """What was in force before stays the good one until the change has proved itself."""
-    config = loaded(tmp_path)
-    config.consider(desired(1))
+    config = proven(tmp_path)
     assert config.consider(desired(2), watch).applied
     assert (config.version, config.trial is not None) == (2, True)
     assert config.spec_refs() == {"lgz-e350@1", "lgz-e350@2"}
@@ -53,8 +60,7 @@ def test_a_change_is_on_trial_and_becomes_good_by_readings(tmp_path: Path) -> No
 
 def test_a_reverted_version_is_named_and_not_taken_again_until_told(tmp_path: Path) -> None:
     """Neither its own message nor a lower one brings it back; a higher one or a retry does, also after a restart."""
-    config = loaded(tmp_path)
-    config.consider(desired(1))
+    config = proven(tmp_path)
     config.consider(desired(2), watch)
     config.revert(WHY)
     for one in (config, loaded(tmp_path)):
@@ -69,14 +75,13 @@ def test_a_reverted_version_is_named_and_not_taken_again_until_told(tmp_path: Pa
     assert (config.version, config.trial is not None, config.failed) == (2, True, None)
     config.revert(WHY)
     assert config.retry() is not None
-    assert (config.version, config.trial) == (2, None)
+    assert (config.version, config.trial is not None, config.failed) == (2, True, None)
     assert config.retry() is None
 
 
 def test_the_good_content_under_a_higher_version_needs_no_trial(tmp_path: Path) -> None:
     """An engineer who takes a change back gets it back at once."""
-    config = loaded(tmp_path)
-    config.consider(desired(1))
+    config = proven(tmp_path)
     config.consider(desired(2), watch)
     good = Desired.parse(desired(1)).model_copy(update={"version": 3}).sealed()
     assert config.consider(good.payload(), watch).applied
@@ -85,16 +90,14 @@ def test_the_good_content_under_a_higher_version_needs_no_trial(tmp_path: Path) 
 
 def test_probation_can_be_switched_off(tmp_path: Path) -> None:
     """With probation_s 0 a change is good at once."""
-    config = loaded(tmp_path)
-    config.consider(desired(1))
+    config = proven(tmp_path)
     config.consider(desired(2, probation_s=0), watch)
     assert (config.version, config.trial) == (2, None)
 
 
 def test_a_trial_that_is_never_finished_ends_after_some_starts(tmp_path: Path) -> None:
     """A configuration that ends the agent does not do so for ever."""
-    config = loaded(tmp_path)
-    config.consider(desired(1))
+    config = proven(tmp_path)
     config.consider(desired(2), watch)
     versions = [loaded(tmp_path).version for _ in range(STARTS_MAX + 1)]
     assert versions == [2] * STARTS_MAX + [1]
@@ -125,8 +128,7 @@ def test_no_power_cut_loses_the_good_version_or_revives_a_failed_one(steps: list
     """
     with TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patched:
         folder = Path(name)
-        config = loaded(folder)
-        config.consider(desired(1))
+        config = proven(folder)
         newest, fate = 1, "lives"
 
         def write(path: Path, data: bytes) -> None:
