@@ -24,6 +24,7 @@ from pydantic import (
 )
 
 from broker.errors import ContractError
+from broker.zones import known_zone_or_none
 
 MAX_PAYLOAD_BYTES = 256 * 1024
 """No message of the contract is larger; larger payloads go to quarantine."""
@@ -246,9 +247,15 @@ class Parameters(Message):
     log_level: LogLevel = "info"
     probation_s: Annotated[float, Field(ge=0, le=86400)] = 120.0
     """After a change each meter that was read before must give a good reading in this time; 0 takes it untried."""
+    time_zone: Annotated[str, StringConstraints(max_length=64), AfterValidator(known_zone_or_none)] = Field(
+        default="",
+        description="Time zone of the meters' clocks, as an IANA name such as Europe/Vilnius: the zone of the place"
+        " where they hang. Left empty, each meter's spec says it, which for a product that is sold in many countries"
+        " may be the zone of another one.",
+    )
 
 
-UNHASHED_AT_DEFAULT = frozenset({"probation_s"})
+UNHASHED_AT_DEFAULT = frozenset({"probation_s", "time_zone"})
 """Parameters that came after the first release: at their default they are left out of the digest, so that stored and
 retained documents keep their hash, and agents that don't know them accept it."""
 

@@ -90,6 +90,7 @@ _POWER = {
     20: ("active", "quadrant IV", "W"),
 }
 _PLAIN = {11: ("current", "A"), 12: ("voltage", "V"), 13: ("power factor", ""), 14: ("frequency", "Hz")}
+_SHARED = {90: ("sum of currents", "A"), 91: ("neutral current", "A"), 92: ("neutral voltage", "V")}
 _PHASES = ("", " L1", " L2", " L3")
 _REGISTERS = {8: "", 9: " since billing", 10: " since reset", 17: " 7", 18: " 8", 19: " 9", 20: " 10"}
 _DEMANDS = {
@@ -156,9 +157,10 @@ def unit_is_open(code: str) -> bool:
 def _electricity(code: Obis) -> Quantity | None:
     if code.c == 81 and code.d == 7:
         return Quantity(f"phase angle {code.e}", "°", Kind.INSTANTANEOUS)
-    if code.c in (91, 92) and code.d in _DEMANDS:
-        name, unit = ("neutral current", "A") if code.c == 91 else ("neutral voltage", "V")
-        return Quantity(_DEMANDS[code.d][0] + name, unit, _DEMANDS[code.d][1])
+    if code.c in _SHARED and code.d in _DEMANDS:
+        name, unit = _SHARED[code.c]
+        prefix, kind = _DEMANDS[code.d]
+        return Quantity(prefix + name, unit, kind)
     if code.c == 96 and code.d == 7:
         return Quantity("power failures", "", Kind.COUNTER)
     if not 1 <= code.c <= 80:

@@ -16,6 +16,7 @@ from gateway.labels import NAME_RULE
 FLEET = "fleet"
 KNOWN = tuple(Parameters.model_fields)
 TIME_RULE = "a time with its offset, such as 2026-11-24T10:00:00Z"
+ZONE_RULE = 'an IANA name such as "Europe/Vilnius"; "" leaves it to the specs'
 OBIS_LISTS = ("obis_include", "obis_exclude")
 OBIS_PATTERN = r"^[0-9*:.&-]{1,64}$"
 """What can fit an OBIS code; devices refuse any other pattern."""
@@ -208,6 +209,8 @@ def _allowed(field: str, kind: str) -> str:
     name = field.removeprefix("parameters.").partition(".")[0]
     if name in OBIS_LISTS:
         return 'a list of patterns such as "1-0:1.8.*": digits, * . : - &'
+    if name == "time_zone":
+        return ZONE_RULE
     if name not in Parameters.model_fields:
         return TIME_RULE if kind.startswith(("datetime", "timezone")) else ""
     schema = Parameters.model_json_schema()["properties"][name]

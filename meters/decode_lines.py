@@ -55,7 +55,7 @@ class Decoding:
 
     `own` is a spec to decode by, whatever else fits. `bare` takes IEC 62056-21 data blocks without header and STX for
     telegrams, as files of load profiles have them; the device never does. Of failures at most `explain_at_most` are
-    explained, as looking for a flipped bit takes time.
+    explained, as looking for a flipped bit takes time. `zone` is the IANA zone of the place, before the spec's own.
     """
 
     specs: tuple[Spec, ...]
@@ -64,6 +64,7 @@ class Decoding:
     bare: bool = True
     explaining: Explaining = "nothing"
     explain_at_most: int = 1000
+    zone: str = ""
     bytes_skipped: int = 0
     _identifier: Identifier = field(default_factory=Identifier)
     _explainer: Identifier = field(default_factory=Identifier)
@@ -143,7 +144,7 @@ class Decoding:
                     return line | {"error": f"no_spec: none of {len(self.specs)} specs fits"}, None
                 spec = match.spec
             line["spec"] = spec.ref
-            decoded = readings_of(spec, telegram)
+            decoded = readings_of(spec, telegram, zone=self.zone)
         except FrameError as error:
             return line | {"error": str(error)}, None
         return line | _readings(decoded), decoded

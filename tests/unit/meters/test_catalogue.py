@@ -1,6 +1,8 @@
 """The shipped specs: many products, each with goldens that hold, each chosen for its own telegrams."""
 
+import json
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -69,7 +71,7 @@ def test_a_spec_survives_its_way_over_the_broker(spec: Spec) -> None:
 
 def test_a_changed_expectation_is_a_difference() -> None:
     """A golden that no longer holds is found and named, with both values."""
-    spec = SPECS["dzg-dvs74@1"]
+    spec = SPECS["dzg-dvs74@2"]
     document = spec_document(spec)
     document["goldens"][0]["values"]["1-0:16.7.0"] = "-0.29912"
     (difference,) = check(spec_from(document, origin="test"))
@@ -88,3 +90,12 @@ def test_shipped_names_are_unique() -> None:
     """One file a product: no reference twice, names in lower case."""
     assert len(SPECS) == len(catalogue())
     assert all(spec.name == spec.name.lower() for spec in catalogue())
+
+
+def test_a_shipped_spec_never_changes() -> None:
+    """Platforms hold it by its digest and refuse another under the same version: a change is a new version.
+
+    A new one is entered in tests/data/shipped-specs.json with its `digest` when it ships.
+    """
+    shipped = json.loads(Path("tests/data/shipped-specs.json").read_text())
+    assert {spec.ref: spec.digest for spec in catalogue()}.items() <= shipped.items()
