@@ -15,6 +15,7 @@ from meters.explain_types import Explained, json_number
 from meters.identify import Identifier, Identity
 from meters.iec62056 import Iec62056Framer
 from meters.match import best
+from meters.p1_crc import spoken
 from meters.readers import AnyFramer, make_framer, parse
 from meters.spec import Spec
 from meters.telegram import Frame, Framer, Wire
@@ -90,8 +91,10 @@ class Decoding:
 
     def _framer(self) -> Framer | AnyFramer:
         if self.protocol == "auto":
-            return AnyFramer(bare=self.bare)
-        return Iec62056Framer(bare=self.bare) if self.protocol is Wire.IEC62056_21 else make_framer(self.protocol)
+            return AnyFramer(bare=self.bare, any_crc=True)
+        if self.protocol is Wire.IEC62056_21:
+            return Iec62056Framer(bare=self.bare)
+        return make_framer(self.protocol, any_crc=True)
 
     def _salvaged(self, data: bytes) -> Iterator[Found]:
         piece = salvage(data, None if self.protocol == "auto" else self.protocol)
@@ -144,6 +147,8 @@ class Decoding:
                     return line | {"error": f"no_spec: none of {len(self.specs)} specs fits"}, None
                 spec = match.spec
             line["spec"] = spec.ref
+            if frame.crc and frame.crc not in spec.decode.crc:
+                line["note"] = _crc_note(frame.crc)
             decoded = readings_of(spec, telegram, zone=self.zone)
         except FrameError as error:
             return line | {"error": str(error)}, None
@@ -172,6 +177,14 @@ def decode_stream(data: bytes, protocol: Protocol, specs: Iterable[Spec]) -> Ite
         yield found.line
     summary.bytes_skipped = decoding.bytes_skipped
     yield {"summary": vars(summary)}
+
+
+def _crc_note(crc: str) -> str:
+    """What an agent wants before it reads a telegram with another CRC than the usual one."""
+    return (
+        f"its check is {spoken(crc)} in place of CRC-16/ARC: an agent reads it from the second such telegram in a row"
+        f" on, or from the first by a spec with `decode: {{crc: {crc}}}`"
+    )
 
 
 def _protocol_of(error: FrameError) -> str | None:

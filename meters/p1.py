@@ -29,8 +29,11 @@ _OLD_HEAD_GROUPS = 4
 class P1Framer(TextFramer):
     """The framer of a P1 port; see meters.iec62056_scan for what it bounds and how it resynchronises."""
 
-    def __init__(self) -> None:
-        super().__init__(Wire.P1, Accept(blocks=False, bare=False, identification_only=False, protocol=Wire.P1))
+    def __init__(self, crcs: tuple[str, ...] = (), *, any_crc: bool = False) -> None:
+        super().__init__(
+            Wire.P1,
+            Accept(blocks=False, bare=False, identification_only=False, protocol=Wire.P1, crcs=crcs, any_crc=any_crc),
+        )
 
 
 def parse_p1(frame: Frame) -> Telegram:

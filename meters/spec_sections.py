@@ -3,9 +3,10 @@
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from broker.obis import Kind
+from meters.p1_crc import VARIANTS
 from meters.spec_stamps import check_layout
 from meters.spec_types import (
     Address,
@@ -29,6 +30,16 @@ SerialProfile = Annotated[
     str, StringConstraints(pattern=r"^(300|600|1200|2400|4800|9600|19200|38400|57600|115200) [78][NEO][12]$")
 ]
 """A line setting as `9600 8N1`."""
+
+
+def _variant(name: str) -> str:
+    if name not in VARIANTS:
+        raise ValueError(f"{name} is no CRC of meters.p1_crc; known are {', '.join(VARIANTS)}")
+    return name
+
+
+CrcVariant = Annotated[str, StringConstraints(max_length=32), AfterValidator(_variant)]
+"""A CRC-16 by its name, `-swapped` where its octets are stated in the other order."""
 FactName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 SecretName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
@@ -103,6 +114,8 @@ class Decode(Section):
 
     variant: Label | None = None
     checksum: Checksum = Checksum.IF_PRESENT
+    crc: Annotated[tuple[CrcVariant, ...], BeforeValidator(as_tuple), Field(max_length=8)] = ()
+    """P1: variants of the CRC that the product states in place of the usual one, see meters.p1_crc."""
     key_ref: SecretName | None = None
 
 
