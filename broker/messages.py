@@ -227,6 +227,8 @@ class Registration(Message):
 
 
 LogLevel = Literal["debug", "info", "warning", "error"]
+ZoneText = Annotated[str, StringConstraints(max_length=64, pattern=r"^[A-Za-z0-9_+/-]*$")]
+"""What a name of the IANA database is made of."""
 
 
 class Parameters(Message):
@@ -247,7 +249,7 @@ class Parameters(Message):
     log_level: LogLevel = "info"
     probation_s: Annotated[float, Field(ge=0, le=86400)] = 120.0
     """After a change each meter that was read before must give a good reading in this time; 0 takes it untried."""
-    time_zone: Annotated[str, StringConstraints(max_length=64), AfterValidator(known_zone_or_none)] = Field(
+    time_zone: Annotated[ZoneText, AfterValidator(known_zone_or_none)] = Field(
         default="",
         description="Time zone of the meters' clocks, as an IANA name such as Europe/Vilnius: the zone of the place"
         " where they hang. Left empty, each meter's spec says it, which for a product that is sold in many countries"
