@@ -26,6 +26,7 @@ from pydantic.config import JsonDict
 
 from broker.errors import ContractError
 from broker.plain_errors import plain_reason
+from broker.zones import known_zone_or_none
 
 MAX_PAYLOAD_BYTES = 256 * 1024
 """No message of the contract is larger; larger payloads go to quarantine."""
@@ -228,6 +229,8 @@ class Registration(Message):
 
 
 LogLevel = Literal["debug", "info", "warning", "error"]
+ZoneText = Annotated[str, StringConstraints(max_length=64, pattern=r"^[A-Za-z0-9_+/-]*$")]
+"""What a name of the IANA database is made of."""
 
 
 SECONDS: Final[JsonDict] = {"unit": "s"}
@@ -272,9 +275,15 @@ class Parameters(Message):
         description="After a change of configuration, how long each meter may take to give a good reading before the"
         " device goes back to the last good version by itself. 0 turns this off.",
     )  # fmt: skip
+    time_zone: Annotated[ZoneText, AfterValidator(known_zone_or_none)] = Field(
+        default="",
+        json_schema_extra={"form": "an IANA name such as Europe/Vilnius, or empty for the spec's"},
+        description="Time zone of the meters' clocks, as an IANA name: the zone of the place where they hang. If empty,"
+        " each meter's spec says it, which for a product sold in many countries may be the zone of another one.",
+    )
 
 
-UNHASHED_AT_DEFAULT = frozenset({"probation_s"})
+UNHASHED_AT_DEFAULT = frozenset({"probation_s", "time_zone"})
 """Parameters that came after the first release: at their default they are left out of the digest, so that stored and
 retained documents keep their hash, and agents that don't know them accept it."""
 

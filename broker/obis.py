@@ -90,6 +90,7 @@ _POWER = {
     20: ("active", "quadrant IV", "W"),
 }
 _PLAIN = {11: ("current", "A"), 12: ("voltage", "V"), 13: ("power factor", ""), 14: ("frequency", "Hz")}
+_SHARED = {90: ("sum of currents", "A"), 91: ("neutral current", "A"), 92: ("neutral voltage", "V")}
 _PHASES = ("", " L1", " L2", " L3")
 _REGISTERS = {8: "", 9: " since billing", 10: " since reset"} | {d: f", time integral {d - 10}" for d in range(17, 21)}
 _PERIODS = {1: ("cumulative minimum ", Kind.REGISTER), 2: ("cumulative maximum ", Kind.REGISTER),
@@ -157,8 +158,8 @@ def unit_is_open(code: str) -> bool:
 def _electricity(code: Obis) -> Quantity | None:
     if code.c == 81 and code.d == 7:
         return Quantity(_angle(code.e), "°", Kind.INSTANTANEOUS)
-    if code.c in (91, 92) and code.d in _DEMANDS:
-        name, unit = ("neutral current", "A") if code.c == 91 else ("neutral voltage", "V")
+    if code.c in _SHARED and code.d in _DEMANDS:
+        name, unit = _SHARED[code.c]
         prefix, period, kind = _DEMANDS[code.d]
         return Quantity(f"{prefix}{name}{period}", unit, kind)
     if code.c == 96 and code.d == 7:

@@ -21,6 +21,8 @@ class ParameterHelp:
     least: float | None
     most: float | None
     choices: tuple[str, ...]
+    form: str
+    """What a text must be; empty where the type or the choices say it."""
     default: str
 
     @property
@@ -30,6 +32,8 @@ class ParameterHelp:
             return f"{self.least:g} to {self.most:g} {self.unit}".rstrip()
         if self.kind == "boolean":
             return " or ".join(self.choices)
+        if self.form:
+            return self.form
         return f"one of {', '.join(self.choices)}" if self.choices else "patterns, with commas between them"
 
     @property
@@ -45,7 +49,7 @@ class ParameterHelp:
 
 def value_text(value: Any) -> str:
     """A parameter's value as an engineer would write it."""
-    if value is None:
+    if value is None or value == "":
         return "none"
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -71,5 +75,6 @@ def _help(name: str, schema: Mapping[str, Any]) -> ParameterHelp:
         schema.get("minimum"),
         schema.get("maximum"),
         choices,
+        schema.get("form", ""),
         value_text(schema["default"]),
     )

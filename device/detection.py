@@ -24,6 +24,8 @@ MID_TELEGRAM_S: Final = 0.5
 """A window whose last byte is younger than this is prolonged: a telegram is on its way."""
 PROLONG_MAX: Final = 1.0
 """... by this share of the window at most."""
+SECOND_S: Final = 15.0
+"""A window in which a telegram has shown another CRC than the usual one waits so long for the next, which must too."""
 KEPT_MAX: Final = 64
 QUICK_ANSWER_S: Final = 2.0
 THOROUGH_ANSWER_S: Final = 4.5
@@ -94,12 +96,16 @@ class Window:
     outcomes: list[Frame | FrameError] = field(default_factory=list)
     heard_bytes: int = 0
     last_s: float = float("-inf")
+    half_shown_s: float = float("-inf")
 
     def feed(self, data: bytes, now_s: float) -> Frame | None:
         """Take what was heard; the first good frame, if there is one now."""
         self.heard_bytes += len(data)
         self.last_s = now_s
-        return self._take(self.framer.feed(data))
+        found = self._take(self.framer.feed(data))
+        if self.framer.crcs.half_shown and self.half_shown_s == float("-inf"):
+            self.half_shown_s = now_s
+        return found
 
     def close(self) -> Frame | None:
         """The end of the window: a frame that only silence ends may come out."""
@@ -107,7 +113,7 @@ class Window:
 
     def remaining_s(self, started_s: float, for_s: float, now_s: float) -> float:
         """How much longer to listen; 0 and below when the window is over."""
-        rest_s = started_s + for_s - now_s
+        rest_s = max(started_s + for_s, self.half_shown_s + SECOND_S) - now_s
         if rest_s > 0 or self.last_s == float("-inf"):
             return rest_s
         limit_s = started_s + for_s * (1 + PROLONG_MAX) - now_s

@@ -42,6 +42,7 @@ class MeterPort:
         self._tapped_until_s = 0.0
         self._tried: dict[str, int] = {}
         """By meter: the revision of the configuration by which its held frames could not be read yet."""
+        self._crc_told = ("", "")
         self.hurried = False
         """Whether a polled meter is to be asked out of turn."""
         context.metrics.held_frames.labels(port).set(self._held.count)
@@ -91,6 +92,7 @@ class MeterPort:
             self.fail(error, at, reason=FrameReason.UNDECODABLE, key="")
             return True
         self._context.pulse.heard(key)
+        self._tell_crc(key, frame.crc)
         if self.tapped:
             self._publish_raw(Held(at, self._context.clock.trust(), key, frame), FrameReason.REQUESTED)
         received = Received(at, self._context.clock.trust())
@@ -133,6 +135,16 @@ class MeterPort:
             clock=clock or context.clock.trust(),
             hints={name: text for name, text in hints.items() if text},
         )
+
+    def _tell_crc(self, key: str, crc: str) -> None:
+        """Tell once of a meter that states another CRC than the usual one, where its spec does not name it."""
+        spec = self.spec_of(key)
+        if crc and spec is not None and crc not in spec.decode.crc and self._crc_told != (key, crc):
+            self._crc_told = (key, crc)
+            self._context.outgoing.event(
+                "crc_variant", meter=key, port=self.port, crc=crc, spec=spec.ref,
+                fix=f"a spec with decode.crc: {crc} reads it from the first telegram on",
+            )  # fmt: skip
 
     def _failing(self, error: FrameError) -> None:
         """Tell once of a meter that was read and whose frames all fail now: its check may be another one."""

@@ -113,7 +113,7 @@ class Port:
                 await self._poll(line)
             else:
                 self._set_state("listening")
-                await self._listen(line, window.framer if window else AnyFramer(bare=False))
+                await self._listen(line, window.framer if window else AnyFramer(bare=False, crcs=self._named_crcs()))
             if self._again:
                 continue
             self._context.outgoing.event(
@@ -174,7 +174,7 @@ class Port:
 
     async def _hear(self, line: Line, step: Listen) -> Window:
         line.configure(step.settings)
-        window = Window()
+        window = Window(AnyFramer(bare=False, crcs=self._named_crcs()))
         monotonic = self._context.monotonic
         started_s = monotonic()
         while (rest_s := window.remaining_s(started_s, step.for_s, monotonic())) > 0:
@@ -184,6 +184,11 @@ class Port:
                 return window
         window.close()
         return window
+
+    def _named_crcs(self) -> tuple[str, ...]:
+        """The variants of P1's CRC that the specs in force name."""
+        specs = (self._context.specs.get(ref) for ref in self._context.config.spec_refs())
+        return tuple({crc for spec in specs if spec is not None for crc in spec.decode.crc})
 
     def _hand_on(self, item: Frame | FrameError) -> bool:
         now = self._context.clock.now()
@@ -209,9 +214,13 @@ class Port:
         monotonic, metrics = self._context.monotonic, self._context.metrics
         good_s = byte_s = monotonic()
         period_s = 0.0
+        revision = -1
         silence_s = self._context.settings.detection.silence_s
         while not self._again and monotonic() - good_s < max(silence_s, 3 * period_s):
             data = await line.read(READ_S)
+            if revision != self._context.revision:
+                revision = self._context.revision
+                framer.crcs.name(self._named_crcs())
             # held frames first, so that readings come in the order of their times
             await self.meter.settle()
             now_s = monotonic()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 from broker.errors import FrameError
 from broker.messages import FrameReason, Sample, Source
@@ -13,7 +14,7 @@ from device.sampler import IntervalSampler, RepeatFilter
 from meters.engine import Decoded, MeterSample, decode
 from meters.obis_filter import ObisFilter
 from meters.spec import Spec
-from meters.stamping import Received, Stamp, stamped, standing
+from meters.stamping import Received, Stamp, stamped, standing, zone_off_h
 from meters.telegram import Telegram
 
 REFUSED_TOLD_MAX = 100
@@ -27,11 +28,13 @@ class Reader:
         self._context = context
         self._interval = IntervalSampler()
         self._repeats = RepeatFilter()
-        self._clock_off: set[str] = set()
+        self._clock_off: dict[str, int | None] = {}
+        """Meters whose clock is off, with the whole hours that a wrong zone would explain."""
         self._failing: set[str] = set()
         self._told: set[tuple[str, str, str]] = set()
         self._counts = DecodeCounts(context.monotonic)
         self._revision = -1
+        self._zone = ""
         self._filter = ObisFilter(("*",), ())
         self.hurried = False
         """Take the next telegram as if its interval had just begun."""
@@ -40,8 +43,9 @@ class Reader:
         """Take one telegram; whether it has a value that is wanted. Raises FrameError where the spec can't read it."""
         self._obey()
         context = self._context
+        zone = context.config.parameters.time_zone
         try:
-            decoded = decode(spec, telegram)
+            decoded = decode(spec, telegram, zone=zone, near=received.at)
         except FrameError as error:
             context.pulse.failed(key, str(error), (spec_field(key),))
             context.metrics.decode_failures.labels(error.reason).inc()
@@ -103,6 +107,10 @@ class Reader:
             self._revision = self._context.revision
             parameters = self._context.config.parameters
             self._filter = ObisFilter(parameters.obis_include, parameters.obis_exclude)
+            if parameters.time_zone != self._zone:
+                # another zone is another question, and its answer is told anew
+                self._zone = parameters.time_zone
+                self._clock_off.clear()
 
     def _taken(
         self, key: str, spec: Spec, decoded: Decoded, received: Received
@@ -143,18 +151,25 @@ class Reader:
         clock = standing(spec, decoded, received)
         if clock.off_s is None:
             return
-        if clock.trusted:
-            self._clock_off.discard(key)
-        elif key not in self._clock_off:
-            self._clock_off.add(key)
+        hours = zone_off_h(spec, decoded, received, self._zone)
+        if clock.trusted and hours is None:
+            self._clock_off.pop(key, None)
+            return
+        if key in self._clock_off and self._clock_off[key] == hours:
+            return
+        self._clock_off[key] = hours
+        told: dict[str, Any] = {"off_s": round(clock.off_s, 1), "device_clock": str(received.clock)}
+        if hours is None:
+            self._context.outgoing.event("meter_clock_off", "warning", meter=key, allowed_s=spec.time.skew_s, **told)
+        else:
+            zone = self._zone or spec.time.zone
+            side, how = ("ahead of", "east") if hours > 0 else ("behind", "west")
+            why = f"the meter's clock is {abs(hours)} h {side} {zone}"
+            fix = f"set the parameter time_zone to the zone where the meter hangs, {abs(hours)} h {how} of that"
             self._context.outgoing.event(
-                "meter_clock_off",
-                "warning",
-                meter=key,
-                off_s=round(clock.off_s, 1),
-                allowed_s=spec.time.skew_s,
-                device_clock=str(received.clock),
-            )
+                "meter_zone_suspected", "warning", meter=key, spec=spec.ref, off_h=hours, zone=zone,
+                parameter="time_zone", reason=why, fix=fix, **told,
+            )  # fmt: skip
 
     def _tell_refused(self, key: str, spec: Spec, decoded: Decoded) -> None:
         for refusal in decoded.refused:

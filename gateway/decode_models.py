@@ -148,6 +148,7 @@ class DecodedTelegram(ApiModel):
     values: dict[str, int | float]
     meters: dict[str, dict[str, int | float]]
     error: str | None
+    note: str | None = None
     profile: tuple[dict[str, Any], ...] = ()
     explain: Explanation | None = None
 

@@ -208,6 +208,6 @@ def _allowed(field: str, kind: str) -> str:
         return OBIS_RULE
     if (told := parameter_help().get(name)) is None:
         return "add it" if kind == "missing" else ""
-    if told.choices:
+    if told.choices or told.kind == "string":
         return told.limits
     return f"{'a whole number' if told.kind == 'integer' else 'a number'} from {told.limits}"

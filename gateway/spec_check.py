@@ -164,7 +164,7 @@ def _identities(spec: Spec) -> Iterable[tuple[Golden, Identity]]:
             data = frame_bytes(golden, None)
         except ValueError:
             continue
-        framer = make_framer(spec.match.protocol)
+        framer = make_framer(spec.match.protocol, spec.decode.crc)
         items = [*framer.feed(data or b""), *framer.finish()]
         identity = identity_of(items[: golden.telegram])
         if identity is not None:

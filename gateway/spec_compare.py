@@ -104,7 +104,7 @@ def compare(old: Spec, new: Spec, frames: Iterable[KeptFrame]) -> Comparison:
         result.frames += 1
         result.meters.add(frame.meter)
         result.since = frame.at if result.since is None else min(result.since, frame.at)
-        telegrams = [one for one in read_all(new.match.protocol, frame.data) if isinstance(one, Telegram)]
+        telegrams = [one for one in read_all(new.match.protocol, frame.data, any_crc=True) if isinstance(one, Telegram)]
         if not telegrams:
             result.unreadable += 1
             continue

@@ -87,7 +87,9 @@ class SpecLife:
         spec = verdict.spec
         if spec is None:
             raise ApiError(422, "the document is no spec", verdict.faults())
-        before = _before(shelf, spec) if verdict.publishable and spec.ref not in shelf.specs else None
+        before = (
+            _before(shelf, spec.name, spec.version) if verdict.publishable and spec.ref not in shelf.specs else None
+        )
         comparison = await self._run(before, spec) if before else None
         async with changing(self._pool, self._publisher) as change:
             known = await _published(change.connection, spec)
@@ -138,11 +140,16 @@ class SpecLife:
         if against is not None:
             return await self._run(readable(await self.row(name, str(against)), "against"), new)
         async with self._pool.acquire() as connection:
-            old = _before(await refreshed(connection, self._publisher.shelf), new)
+            old = _before(await refreshed(connection, self._publisher.shelf), new.name, new.version)
         if old is None:
             fault = Problem("version", f"no version of {name} before {new.version} is published", "say `against`")
             raise ApiError(422, f"there is nothing to compare {new.ref} with", [fault])
         return await self._run(old, new)
+
+    def before(self, name: str, version: int) -> str | None:
+        """The version that this one would be compared with, as `name@version`; None where there is none."""
+        found = _before(self._publisher.shelf, name, version)
+        return found.ref if found is not None else None
 
     async def _run(self, old: Spec, new: Spec) -> Comparison:
         """In a thread: a thousand telegrams twice take a second or two."""
@@ -165,12 +172,12 @@ class SpecLife:
             return await asyncio.to_thread(examine, text, shelf.contenders())
 
 
-def _before(shelf: Shelf, spec: Spec) -> Spec | None:
-    """The newest published version before this one that can be read."""
+def _before(shelf: Shelf, name: str, version: int) -> Spec | None:
+    """The newest published version of a name before this one that can be read."""
     older = (
         one.spec
         for ref, one in shelf.specs.items()
-        if one.name == spec.name and one.version < spec.version and ref not in shelf.withdrawn
+        if one.name == name and one.version < version and ref not in shelf.withdrawn
     )
     return max((one for one in older if one is not None), key=lambda one: one.version, default=None)
 

@@ -64,6 +64,9 @@ class SpecDetail(SpecSummary):
     audience: str | None
     deprecated_by: str | None
     deprecated_why: str | None
+    before: str | None = Field(
+        description="The newest published version before it, which `compare` takes; null for none"
+    )
     document: dict[str, Any]
 
 

@@ -42,14 +42,16 @@ class KeptFrame(NamedTuple):
 class Slice:
     """Frames for one process, and all that it needs to know of them.
 
-    `filters` has the patterns (obis_include, obis_exclude) of meters that don't publish everything. Readings before
-    `earliest_us` or more than `future_us` ahead of the frame's receipt are implausible.
+    `filters` has the patterns (obis_include, obis_exclude) of meters that don't publish everything, `zones` the time
+    zone of those whose device was given one. Readings before `earliest_us` or more than `future_us` ahead of the
+    frame's receipt are implausible.
     """
 
     spec: str
     document: str
     frames: tuple[KeptFrame, ...]
     filters: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]
+    zones: Mapping[str, str]
     earliest_us: int
     future_us: int
 
@@ -133,12 +135,14 @@ def _decode(
     latest_us = micros(frame.received_at) + part.future_us
     fault: FrameError | None = FrameError("empty", "no telegram in it")
     good = False
-    for item in read_all(spec.match.protocol, frame.data):
+    # what the device took for a good frame it had judged with its neighbours, which are not here
+    judged = frame.reason != FrameReason.BAD_FRAME
+    for item in read_all(spec.match.protocol, frame.data, spec.decode.crc, any_crc=judged):
         try:
             if isinstance(item, FrameError):
                 raise item
             _see_that_it_is_of(frame, item)
-            decoded = decode(spec, item)
+            decoded = decode(spec, item, zone=part.zones.get(frame.meter, ""), near=received.at)
         except FrameError as error:
             fault = error if fault is None or fault.reason == "empty" else fault
             continue

@@ -17,19 +17,20 @@ from ingestor.rows import READING, micros_now
 
 @dataclass(frozen=True, slots=True)
 class FrameMeter:
-    """A meter whose frames are in a portion."""
+    """A meter whose frames are in a portion; `zone` is the IANA zone that its device was given, '' for the spec's."""
 
     id: int
     key: str
     device: str | None
     filter: tuple[tuple[str, ...], tuple[str, ...]] | None
+    zone: str = ""
 
     @classmethod
     def of(cls, row: Any) -> "FrameMeter":
         """A row of job_meters.sql."""
         include, exclude = (tuple(json.loads(row[name] or "[]")) for name in ("include", "exclude"))
         patterns = (include or ("*",), exclude)
-        return cls(row["id"], row["key"], row["device"], None if patterns == (("*",), ()) else patterns)
+        return cls(row["id"], row["key"], row["device"], None if patterns == (("*",), ()) else patterns, row["zone"])
 
 
 @dataclass(slots=True)

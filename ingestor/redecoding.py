@@ -157,10 +157,11 @@ class Redecoding:
     def _slices(self, frames: tuple[KeptFrame, ...], portion: Portion) -> list[Slice]:
         size = -(-len(frames) // self._decoders.processes)
         filters = {one.key: one.filter for one in portion.meters.values() if one.filter is not None}
+        zones = {one.key: one.zone for one in portion.meters.values() if one.zone}
         earliest_us = micros(self._settings.earliest_at)
         future_us = round(self._settings.max_future_s * 1_000_000)
         return [
-            Slice(self._job.spec, self._document, frames[start : start + size], filters, earliest_us, future_us)
+            Slice(self._job.spec, self._document, frames[start : start + size], filters, zones, earliest_us, future_us)
             for start in range(0, len(frames), size)
         ]
 

@@ -11,6 +11,7 @@ import click
 
 from broker.errors import ContractError
 from broker.wording import counted
+from broker.zones import known_zone_or_none
 from meters.capture_text import Undressed, from_hex, undress
 from meters.catalogue import catalogue
 from meters.decode_lines import Decoding, Found, Protocol, Summary, decode_stream
@@ -37,6 +38,7 @@ class Options:
     own: Spec | None
     as_json: bool
     explain: bool
+    zone: str
 
 
 def pasted(text: str) -> Undressed:
@@ -83,6 +85,14 @@ def _own_spec(name: str | None) -> Spec | None:
         raise click.ClickException(f"{name}: {error}") from error
 
 
+def _zone(name: str | None) -> str:
+    """The zone of --zone. Raises ClickException where there is none of this name."""
+    try:
+        return known_zone_or_none(name or "")
+    except ValueError as error:
+        raise click.ClickException(f"--zone: {error}") from error
+
+
 def _hex(text: str) -> Undressed:
     """What --hex was given. Raises ClickException that names the character that does not belong."""
     try:
@@ -112,7 +122,7 @@ class _Run:
         decoding = Decoding(
             catalogue(), options.protocol, options.own, bare,
             "nothing" if options.as_json and not options.explain else "all" if shown == "all" else "failures",
-            explain_at_most=10**9 if options.explain else MAX_EXPLAINED_FAILURES,
+            explain_at_most=10**9 if options.explain else MAX_EXPLAINED_FAILURES, zone=options.zone,
         )  # fmt: skip
         if not options.as_json and line.dress != "raw bytes":
             click.echo(f"read as {line.dress}: {counted(len(line.data), 'byte')}")
@@ -159,10 +169,17 @@ def _inputs(files: tuple[str, ...]) -> Iterator[tuple[str, bytes | click.ClickEx
     help="The protocol on the line; auto takes whichever yields valid telegrams.",
 )
 @click.option("--spec", "spec", metavar="SPEC.yaml", help="Decode by this spec, whatever else fits.")
+@click.option("--zone", metavar="NAME", help="Where the meter hangs, as Europe/Vilnius; else the spec's zone counts.")
 @click.option("--explain", is_flag=True, help="Show the walk: each record with its bytes, and what became of it.")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object on a line for each telegram, and last a summary.")
 def decode(
-    files: tuple[str, ...], text: str | None, protocol: str, spec: str | None, explain: bool, as_json: bool
+    files: tuple[str, ...],
+    text: str | None,
+    protocol: str,
+    spec: str | None,
+    zone: str | None,
+    explain: bool,
+    as_json: bool,
 ) -> None:
     """Decode what meters sent: raw bytes, terminal logs, hex dumps of any kind, base64; - is stdin.
 
@@ -171,7 +188,7 @@ def decode(
     if (text is None) == (not files):
         raise click.UsageError("give either files (- is stdin) or --hex TEXT (- is stdin)")
     wire: Protocol = "auto" if protocol == "auto" else Wire(protocol)
-    run, failed = _Run(Options(wire, _own_spec(spec), as_json, explain), several=len(files) > 1), False
+    run, failed = _Run(Options(wire, _own_spec(spec), as_json, explain, _zone(zone)), several=len(files) > 1), False
     if text is not None:
         line = _hex(text)
         run.take("--hex", line, size=len(line.data), bare=False, whole=True)

@@ -16,6 +16,7 @@ from meters.explain_types import Explained, json_number
 from meters.identify import Identifier, Identity
 from meters.iec62056 import Iec62056Framer
 from meters.match import best
+from meters.p1_crc import spoken
 from meters.readers import AnyFramer, make_framer, parse
 from meters.spec import Spec
 from meters.telegram import Frame, Framer, Wire
@@ -56,7 +57,7 @@ class Decoding:
 
     `own` is a spec to decode by, whatever else fits. `bare` takes IEC 62056-21 data blocks without header and STX for
     telegrams, as files of load profiles have them; the device never does. Of failures at most `explain_at_most` are
-    explained, as looking for a flipped bit takes time.
+    explained, as looking for a flipped bit takes time. `zone` is the IANA zone of the place, before the spec's own.
     """
 
     specs: tuple[Spec, ...]
@@ -65,6 +66,7 @@ class Decoding:
     bare: bool = True
     explaining: Explaining = "nothing"
     explain_at_most: int = 1000
+    zone: str = ""
     bytes_skipped: int = 0
     _identifier: Identifier = field(default_factory=Identifier)
     _explainer: Identifier = field(default_factory=Identifier)
@@ -90,8 +92,10 @@ class Decoding:
 
     def _framer(self) -> Framer | AnyFramer:
         if self.protocol == "auto":
-            return AnyFramer(bare=self.bare)
-        return Iec62056Framer(bare=self.bare) if self.protocol is Wire.IEC62056_21 else make_framer(self.protocol)
+            return AnyFramer(bare=self.bare, any_crc=True)
+        if self.protocol is Wire.IEC62056_21:
+            return Iec62056Framer(bare=self.bare)
+        return make_framer(self.protocol, any_crc=True)
 
     def _salvaged(self, data: bytes) -> Iterator[Found]:
         piece = salvage(data, None if self.protocol == "auto" else self.protocol)
@@ -144,7 +148,9 @@ class Decoding:
                     return line | {"error": f"no_spec: none of {counted(len(self.specs), 'spec')} matches"}, None
                 spec = match.spec
             line["spec"] = spec.ref
-            decoded = readings_of(spec, telegram)
+            if frame.crc and frame.crc not in spec.decode.crc:
+                line["note"] = _crc_note(frame.crc)
+            decoded = readings_of(spec, telegram, zone=self.zone)
         except FrameError as error:
             return line | {"error": str(error)}, None
         return line | _readings(decoded), decoded
@@ -172,6 +178,14 @@ def decode_stream(data: bytes, protocol: Protocol, specs: Iterable[Spec]) -> Ite
         yield found.line
     summary.bytes_skipped = decoding.bytes_skipped
     yield {"summary": vars(summary)}
+
+
+def _crc_note(crc: str) -> str:
+    """What an agent wants before it reads a telegram with another CRC than the usual one."""
+    return (
+        f"its check is {spoken(crc)} in place of CRC-16/ARC: an agent reads it from the second such telegram in a row"
+        f" on, or from the first by a spec with `decode: {{crc: {crc}}}`"
+    )
 
 
 def _protocol_of(error: FrameError) -> str | None:

@@ -29,6 +29,8 @@ def print_telegram(line: dict[str, Any], decoded: Decoded | None) -> None:
         console.print(_readings(live, decoded.at))
     if rows:
         console.print(_profile(rows))
+    if "note" in line:
+        console.print(f"[yellow]  note: {escape(line['note'])}[/yellow]", highlight=False)
     for refusal in decoded.refused:
         text = f"  left out {refusal.address}: {refusal.reason}"
         console.print(f"[yellow]{escape(text)}[/yellow]", highlight=False)

@@ -160,6 +160,8 @@ def _how(heard: list[Heard], generic: Spec) -> Iterator[str]:
     if generic.match.protocol is Wire.P1 and all(one.frame.rpartition(b"!")[2].strip() for one in heard):
         yield "decode:"
         yield "  checksum: required"
+        if crcs := list(dict.fromkeys(one.crc for one in heard if one.crc)):
+            yield f"  crc: {json.dumps(crcs)}  # not CRC-16/ARC, which the standard asks for"
     yield "time:"
     if generic.time.source[0] == "device":
         yield "  source: device"

@@ -32,6 +32,7 @@ class Heard:
     telegram: Telegram
     frame: bytes
     origin: str
+    crc: str = ""
 
 
 @dataclass(slots=True)
@@ -89,18 +90,21 @@ def hear(frames: Iterable[RawFrame], protocol: Wire | None) -> list[Heard]:
     """
     heard = []
     for raw in frames:
-        framer = AnyFramer() if protocol is None else make_framer(protocol)
+        framer = AnyFramer(any_crc=True) if protocol is None else make_framer(protocol, any_crc=True)
         for item in (*framer.feed(raw.data), *framer.finish()):
             if isinstance(item, Frame):
                 try:
-                    heard.append(Heard(parse(item), item.data, raw.origin))
+                    heard.append(Heard(parse(item), item.data, raw.origin, item.crc))
                 except FrameError:
                     continue
     if not heard:
         raise ContractError("none holds a whole telegram of a protocol that Wattline reads", field="frames",
                             fix="wattline decode says what is wrong with them")  # fmt: skip
     most = Counter(one.telegram.protocol for one in heard).most_common(1)[0][0]
-    return [one for one in heard if one.telegram.protocol is most]
+    heard = [one for one in heard if one.telegram.protocol is most]
+    # beside telegrams with the usual CRC, another one is a damaged telegram that fits by chance
+    usual = [one for one in heard if not one.crc]
+    return usual or heard
 
 
 def survey(heard: Iterable[Heard]) -> dict[str, Seen]:

@@ -6,10 +6,10 @@ from decimal import Decimal
 from typing import Final
 
 from broker.errors import FrameError
-from meters.engine_plan import RISING, Conversion, Plan, convert, plan_of
+from meters.engine_plan import NO_UNIT, RISING, Conversion, Plan, convert, needs_unit, plan_of
 from meters.engine_quirks import ByAddress, bit_is, mend
 from meters.engine_sub_meters import sub_meter_readings
-from meters.engine_time import instant, telegram_time
+from meters.engine_time import WallClock, instant, telegram_time, wall_clock
 from meters.spec import Spec
 from meters.spec_sections import Checksum, Point
 from meters.telegram import ProfileRow, Record, Telegram, Wire
@@ -53,8 +53,11 @@ class Decoded:
     refused: tuple[Refusal, ...] = ()
 
 
-def decode(spec: Spec, telegram: Telegram) -> Decoded:
+def decode(spec: Spec, telegram: Telegram, *, zone: str = "", near: datetime | None = None) -> Decoded:
     """What a telegram says by its spec; values that cannot be right are left out and named in `refused`.
+
+    `zone` is the site's IANA zone, which counts before the spec's own; `near` is when the telegram was received, which
+    tells the passes of an hour apart that occurs twice.
 
     Raises FrameError with reason `undecodable` where the spec is for another protocol, a required point is missing
     or no reading comes out, and `checksum_missing` where the spec demands a check that the telegram lacks.
@@ -64,17 +67,18 @@ def decode(spec: Spec, telegram: Telegram) -> Decoded:
     if spec.decode.checksum is Checksum.REQUIRED and not _has_check(telegram):
         raise FrameError("checksum_missing", f"{spec.ref} demands one", data=telegram.frame)
     plan = plan_of(spec)
-    at = telegram_time(spec.time, telegram)
-    reading = _Reading(plan, at)
+    clock = wall_clock(spec.time, telegram, zone, near)
+    at = telegram_time(spec.time, telegram, clock)
+    reading = _Reading(plan, at, clock)
     records = reading.sound(telegram.records)
     reading.take(mend(spec.quirks, records, telegram.facts) if spec.quirks else records)
     samples = reading.samples(profile=False)
     if spec.sub_meters and telegram.protocol is Wire.P1:
-        behind = sub_meter_readings(telegram, records, plan.zone)
+        behind = sub_meter_readings(telegram, records, clock)
         samples += [MeterSample(b.serial, b.key, b.at, b.values, b.units) for b in behind.readings]
         reading.refused += [Refusal(*refusal) for refusal in behind.refused]
     for row in telegram.profile:
-        samples += _interval(plan, row, reading.refused)
+        samples += _interval(plan, row, WallClock(clock.zone), reading.refused)
     if not samples:
         if not telegram.records and not telegram.profile:
             raise _undecodable(telegram, "an identification without readings")
@@ -98,13 +102,13 @@ def _has_check(telegram: Telegram) -> bool:
     return True
 
 
-def _interval(plan: Plan, row: ProfileRow, refused: list[Refusal]) -> list[MeterSample]:
+def _interval(plan: Plan, row: ProfileRow, clock: WallClock, refused: list[Refusal]) -> list[MeterSample]:
     """One interval of a load profile; without a time there is no telling where its values belong."""
-    end = instant(row.at, plan.zone)
+    end = instant(row.at, clock)
     if end is None:
         refused.append(Refusal(row.records[0].address if row.records else "profile", "interval without a time"))
         return []
-    reading = _Reading(plan, end)
+    reading = _Reading(plan, end, clock)
     reading.take(reading.sound(row.records))
     refused += reading.refused
     return reading.samples(profile=True)
@@ -123,9 +127,10 @@ class _Group:
 class _Reading:
     """The readings of one list of records, gathered by instant: the telegram's, or a record's own."""
 
-    def __init__(self, plan: Plan, at: datetime | None) -> None:
+    def __init__(self, plan: Plan, at: datetime | None, clock: WallClock) -> None:
         self.plan = plan
         self.at = at
+        self.clock = clock
         self.main = _Group()
         self.own: dict[datetime, _Group] = {}
         self.refused: list[Refusal] = []
@@ -174,6 +179,8 @@ class _Reading:
         unit = record.unit if record.unit is not None else point.unit[0] if point.unit else None
         if point.unit and unit not in point.unit:
             return self._refuse(record, f"unit {unit} on the wire, {' or '.join(point.unit)} expected")
+        if unit is None and needs_unit(point.obis):
+            return self._refuse(record, NO_UNIT)
         value = self._value(point, record, first)
         if value is None:
             return None
@@ -202,7 +209,8 @@ class _Reading:
         if point.negative_if is not None:
             negative = bit_is(point.negative_if, record.address, first)
             if negative is None:
-                self._refuse(record, f"no status at {point.negative_if.status_of or record.address} to give the sign")
+                sought = " or ".join(point.negative_if.sources) or record.address
+                self._refuse(record, f"no status at {sought} to give the sign")
                 return None
             value = -abs(value) if negative else abs(value)
         return -value if point.negate else value
@@ -214,7 +222,7 @@ class _Reading:
             return self._refuse(record, f"{value} {conversion.unit} in a register that only rises")
         group = self.main
         if own and record.at is not None and self.plan.trusts_clock:
-            at = instant(record.at, self.plan.zone)
+            at = instant(record.at, self.clock)
             if at is not None and at != self.at:
                 group = self.own.setdefault(at, _Group())
         if conversion.code not in group.values:

@@ -20,6 +20,8 @@ RISING: Final = (Kind.REGISTER, Kind.COUNTER)
 _NET: Final = (16, 36, 56, 76)
 """C groups of import less export: their registers may fall and go below zero."""
 ONE: Final = Decimal(1)
+NO_UNIT: Final = "no unit on the wire"
+"""Numbers of different quantities stand under one code where its unit is open: 24 kW, 999 A, 27.6 kVA at 0-0:17.0.0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,6 @@ class Plan:
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
-        self.zone = spec.time.zone
         self.trusts_clock = spec.time.source[0] != "device"
         self.codes = frozenset(point.obis for point in spec.points)
         self.points = tuple((point, point.source or (point.obis,)) for point in spec.points)
@@ -69,9 +70,16 @@ class Plan:
         quantity = None if behind or str(code) in self.codes else lookup(code)
         if quantity is None:
             return none
-        if unit is None and quantity.unit != "" and quantity.kind is not Kind.STATUS:
-            return Conversion(str(code), reason="no unit on the wire")
+        if unit is None and (quantity.unit is None or (quantity.unit != "" and quantity.kind is not Kind.STATUS)):
+            return Conversion(str(code), reason=NO_UNIT)
         return convert(str(code), unit)
+
+
+@lru_cache(maxsize=MAX_ADDRESSES)
+def needs_unit(code: str) -> bool:
+    """Whether the OBIS catalogue knows the code and leaves its unit open, so that a bare number says nothing."""
+    quantity = lookup(Obis.parse(code))
+    return quantity is not None and quantity.unit is None
 
 
 @lru_cache(maxsize=MAX_ADDRESSES)

@@ -15,19 +15,20 @@ def mend(quirks: tuple[Quirk, ...], records: tuple[Record, ...], facts: Mapping[
     """The records with every quirk done whose guard holds for the telegram as it came."""
     by_address = {record.address: record for record in reversed(records)}
     for quirk in quirks:
-        wrong = [r.address == quirk.address and _holds(quirk.when, r, by_address, facts) for r in records]
+        wrong = [r.address in quirk.addresses and _holds(quirk.when, r, by_address, facts) for r in records]
         if any(wrong):
-            mended = (_mended(quirk, r) if bad else r for r, bad in zip(records, wrong, strict=True))
+            mended = (_mended(quirk, r, by_address) if bad else r for r, bad in zip(records, wrong, strict=True))
             records = tuple(record for record in mended if record is not None)
     return records
 
 
 def bit_is(rule: StatusBit, own: str, by_address: ByAddress) -> bool | None:
     """Whether the status bit stands as the rule says; None where the record or its status is missing."""
-    record = by_address.get(rule.status_of or own)
-    if record is None or record.status is None:
-        return None
-    return bool(record.status >> rule.bit & 1) is rule.set
+    for address in rule.sources or (own,):
+        record = by_address.get(address)
+        if record is not None and record.status is not None:
+            return rule.stands(record.status)
+    return None
 
 
 def _holds(guard: Guard, record: Record, by_address: ByAddress, facts: Mapping[str, str]) -> bool:
@@ -46,16 +47,20 @@ def _holds(guard: Guard, record: Record, by_address: ByAddress, facts: Mapping[s
     )
 
 
-def _mended(quirk: Quirk, record: Record) -> Record | None:
+def _mended(quirk: Quirk, record: Record, by_address: ByAddress) -> Record | None:
     if quirk.do == "drop":
         return None
     if quirk.do == "rename":
         return replace(record, address=quirk.to or record.address)
     if quirk.do == "unit":
         return replace(record, unit=quirk.unit)
-    if isinstance(record.value, Decimal):
-        return replace(record, value=_mended_number(quirk, record, record.value))
-    return record
+    if not isinstance(record.value, Decimal):
+        return record
+    if quirk.negative_if is not None:
+        negative = bit_is(quirk.negative_if, record.address, by_address)
+        signed = record.value if negative is None else -abs(record.value) if negative else abs(record.value)
+        return replace(record, value=signed)
+    return replace(record, value=_mended_number(quirk, record, record.value))
 
 
 def _mended_number(quirk: Quirk, record: Record, value: Decimal) -> Decimal:

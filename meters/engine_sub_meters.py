@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from meters.engine_plan import convert
-from meters.engine_time import instant
+from meters.engine_time import WallClock, instant
 from meters.identify import sub_meters
 from meters.telegram import Record, Telegram
 
@@ -38,7 +38,7 @@ class Behind:
     refused: list[tuple[str, str]] = field(default_factory=list)
 
 
-def sub_meter_readings(telegram: Telegram, records: tuple[Record, ...], zone: str | None) -> Behind:
+def sub_meter_readings(telegram: Telegram, records: tuple[Record, ...], clock: WallClock) -> Behind:
     """The readings of the meters behind this one; a channel without value, unit or set clock gives none.
 
     `records` are those of the telegram whose numbers are sound.
@@ -49,7 +49,7 @@ def sub_meter_readings(telegram: Telegram, records: tuple[Record, ...], zone: st
         return behind
     names = {sub.channel: sub.serial for sub in sub_meters(telegram)}
     for channel, record in values:
-        at = instant(record.at, zone)
+        at = instant(record.at, clock)
         if not isinstance(record.value, Decimal):
             continue
         if at is None or record.unit is None:

@@ -48,7 +48,7 @@ def unmapped(telegram: Telegram, became: list[str]) -> tuple[str, ...]:
 def _mended(spec: Spec, telegram: Telegram) -> list[Record | None]:
     """Each record as the quirks leave it, None where one drops it."""
     records = telegram.records
-    touched = {quirk.address for quirk in spec.quirks}
+    touched = {address for quirk in spec.quirks for address in quirk.addresses}
     if not touched:
         return list(records)
     after: list[Record | None] = list(records)

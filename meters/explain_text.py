@@ -9,8 +9,9 @@ from broker.errors import FrameError
 from meters.explain_flip import ARC, flips
 from meters.explain_types import Check, Hint, Piece
 from meters.iec62056 import parse_iec62056
-from meters.iec62056_text import block_check, block_check_fits, crc16, crc_fits, crc_required, protocol_of
+from meters.iec62056_text import as_sent, block_check, block_check_fits, crc16, crc_fits, crc_required, protocol_of
 from meters.p1 import parse_p1
+from meters.p1_crc import fitting, spoken
 from meters.telegram import Frame, Record, Telegram, Wire
 
 ADDRESS: Final = re.compile(
@@ -132,6 +133,9 @@ def _p1(piece: Piece, plain: bytes, header: re.Match[bytes] | None, end: re.Matc
     if holds and computed != stated:
         computed, how = stated, "with the header's escape put back"
     name = "CRC-16 of the telegram"
+    # only where nothing was put back: among so many tries one would fit by chance
+    if not holds and slash and (crc := next(fitting(as_sent(covered), stated), "")):
+        holds, computed, how = True, stated, f"as {spoken(crc)}"
     piece.checks.append(Check(name, end.group(1).decode(), f"{computed:04X}", holds, piece.offset + mark + 1, cover,
                               how if holds else ""))  # fmt: skip
     if not holds:

@@ -75,7 +75,7 @@ def check_golden(spec: Spec, golden: Golden, captures: Path | None) -> Iterator[
         return
     if data is None:
         return
-    framer = make_framer(spec.match.protocol)
+    framer = make_framer(spec.match.protocol, spec.decode.crc)
     items = [*framer.feed(data), *framer.finish()]
     if len(items) < golden.telegram:
         yield Difference(

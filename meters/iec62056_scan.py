@@ -36,6 +36,7 @@ from meters.iec62056_marks import (
 )
 from meters.iec62056_text import (
     PARITY,
+    as_sent,
     block_check_fits,
     crc_fits,
     crc_required,
@@ -46,6 +47,7 @@ from meters.iec62056_text import (
     plausible_header,
     protocol_of,
 )
+from meters.p1_crc import VARIANTS, LineCrcs, fitting, spoken
 from meters.telegram import Frame, Wire
 
 
@@ -62,13 +64,16 @@ class Accept:
     """Which forms a reader takes besides telegrams after a header, and whose frames it calls them.
 
     `blocks` are STX to ETX and BCC; `bare` ones have neither header nor STX and stand at the start of a stream;
-    `protocol` None means by content.
+    `protocol` None means by content. `crcs` are variants of P1's CRC that a spec names; with `any_crc` each variant is
+    taken from the first telegram on, for bytes that somebody else has judged or a person looks at.
     """
 
     blocks: bool = True
     bare: bool = True
     identification_only: bool = True
     protocol: Wire | None = None
+    crcs: tuple[str, ...] = ()
+    any_crc: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,7 @@ class TextScanner:
     def __init__(self, accept: Accept) -> None:
         self.skipped = 0
         self._accept = accept
+        self.crcs = LineCrcs(VARIANTS if accept.any_crc else accept.crcs)
         self._found: list[Located] = []
         self._base = 0
         self._raw = bytearray()
@@ -295,14 +301,19 @@ class TextScanner:
             self._end_unchecked(covered, end)
 
     def _end_checked(self, covered: bytes, end: int, stated: int) -> None:
-        if not crc_fits(covered, stated):
-            start = fitting_suffix(covered, stated)
+        crc = ""
+        if crc_fits(covered, stated):
+            self.crcs.usual()
+        elif not (crc := self.crcs.take(as_sent(covered), stated)):
+            start = fitting_suffix(covered, stated, self.crcs.known)
             if start is None:
                 self._fail("crc_mismatch", end)
                 return
             self._fail("truncated", start)
             end -= start
-        self._emit(end, Wire.P1)
+            whole = covered[start:]
+            crc = "" if crc_fits(whole, stated) else next(fitting(as_sent(whole), stated, self.crcs.known), "")
+        self._emit(end, Wire.P1, crc)
 
     def _end_unchecked(self, covered: bytes, end: int) -> None:
         if self._cut_header():
@@ -397,8 +408,8 @@ class TextScanner:
             del self._text[:count]
         self._base += count
 
-    def _emit(self, end: int, protocol: Wire) -> None:
-        frame = Frame(self._accept.protocol or protocol, bytes(self._raw[:end]), self._base)
+    def _emit(self, end: int, protocol: Wire, crc: str = "") -> None:
+        frame = Frame(self._accept.protocol or protocol, bytes(self._raw[:end]), self._base, crc)
         self._found.append(Located(self._base, self._base + end, frame))
         self._drop(end)
         self._begin(_State.IDLE)
@@ -410,7 +421,9 @@ class TextScanner:
             bytes(self._text[: self._body + 1]) if bytes(self._raw[:1]) in (b"/", b"\xaf") and self._body > 0 else b""
         )
         if plausible_header(header) or DATA_SET.search(self._text, 0, end):
-            error = FrameError(reason, DETAILS[reason], offset=end, data=data)
+            half = self.crcs.half_shown if reason == "crc_mismatch" else ""
+            detail = f"{DETAILS[reason]}; {spoken(half)} would, and is taken if the next one's does" if half else None
+            error = FrameError(reason, detail or DETAILS[reason], offset=end, data=data)
             self._found.append(Located(self._base, self._base + end, error))
             self._drop(end)
         else:

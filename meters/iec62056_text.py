@@ -5,6 +5,7 @@ from functools import reduce
 from operator import xor
 
 from meters.iec62056_dataset import PAIR, is_well_formed
+from meters.p1_crc import fitting
 from meters.telegram import Wire
 
 _TABLE_SIZE = 256
@@ -72,21 +73,29 @@ def crc_required(text: bytes) -> bool:
 
 def crc_fits(covered: bytes, stated: int) -> bool:
     """Tell whether the CRC holds over `/` to `!`, or over the text before a capture lost its CRs or escapes."""
-    if crc16(covered) == stated:
-        return True
-    if b"\r" not in covered and crc16(covered.replace(b"\n", b"\r\n")) == stated:
-        return True
-    return covered[5:6] == b"\x02" and crc16(covered[:5] + b"\\2" + covered[6:]) == stated
+    return any(crc16(text) == stated for text in as_sent(covered))
 
 
-def fitting_suffix(covered: bytes, stated: int) -> int | None:
+def as_sent(covered: bytes) -> tuple[bytes, ...]:
+    """The text from `/` to `!`, and what it may have been before a capture lost its CRs or the header's escape."""
+    texts = [covered]
+    if b"\r" not in covered:
+        texts.append(covered.replace(b"\n", b"\r\n"))
+    if covered[5:6] == b"\x02":
+        texts.append(covered[:5] + b"\\2" + covered[6:])
+    return tuple(texts)
+
+
+def fitting_suffix(covered: bytes, stated: int, known: tuple[str, ...] = ()) -> int | None:
     """Where in a torn telegram the whole one begins that the CRC belongs to; None where nowhere.
 
-    Tried from the last place that looks like a header, a bounded number of times.
+    `known` are variants of the CRC that count beside the usual one. Tried from the last place that looks like a header,
+    a bounded number of times.
     """
     starts = [match.start() for match in _INNER_HEADER.finditer(covered, 1)]
     for start in reversed(starts[-_SUFFIX_TRIES:]):
-        if crc_fits(covered[start:], stated):
+        whole = covered[start:]
+        if crc_fits(whole, stated) or any(fitting(as_sent(whole), stated, known)):
             return start
     return None
 

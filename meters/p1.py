@@ -29,8 +29,11 @@ _OLD_HEAD_GROUPS = 4
 class P1Framer(TextFramer):
     """The framer of a P1 port; see meters.iec62056_scan for what it bounds and how it resynchronises."""
 
-    def __init__(self) -> None:
-        super().__init__(Wire.P1, Accept(blocks=False, bare=False, identification_only=False, protocol=Wire.P1))
+    def __init__(self, crcs: tuple[str, ...] = (), *, any_crc: bool = False) -> None:
+        super().__init__(
+            Wire.P1,
+            Accept(blocks=False, bare=False, identification_only=False, protocol=Wire.P1, crcs=crcs, any_crc=any_crc),
+        )
 
 
 def parse_p1(frame: Frame) -> Telegram:
@@ -42,30 +45,34 @@ def parse_p1(frame: Frame) -> Telegram:
     time: MeterTime | None = None
     for name, groups in data_sets(body[: body.rfind("!")] if "!" in body else body):
         address = normal_address(name, reduced=True)
+        if address == _CLOCK and time is None:
+            time = p1_stamp(groups[0])
         if len(groups) == 1 and not is_p1_stamp(groups[0]):
             index = places.get(address, 0)
             places[address] = index + 1
             records.append(record(address, groups[0], None, index))
             continue
         _many(records, places, address, groups)
-        if address == _CLOCK and time is None:
-            time = p1_stamp(groups[0])
     if not records:
         raise FrameError("empty", "a telegram without data sets", data=frame.data)
     return Telegram(Wire.P1, tuple(records), _facts(header.strip("\r\n"), records), time, (), frame.data)
 
 
 def _many(records: list[Record], places: dict[str, int], address: str, groups: Groups) -> None:
-    """Records of several groups: a stamp belongs to the values after it; one that no value follows is a text."""
+    """Records of several groups: a stamp belongs to the values after it; one that no value follows is a text.
+
+    Twelve digits without S or W are a stamp only before a value with a unit.
+    """
     if _OLD_SUB_METER.fullmatch(address) and len(groups) > _OLD_HEAD_GROUPS:
         _old_sub_meter(records, places, address, groups)
         return
     at: MeterTime | None = None
     for position, group in enumerate(groups):
-        stamped = is_p1_stamp(group)
+        following = groups[position + 1] if position + 1 < len(groups) else ""
+        stamped = is_p1_stamp(group) or (len(group) == 12 and "*" in following and p1_stamp(group) is not None)
         if stamped:
             at = p1_stamp(group)
-            if position + 1 < len(groups) and not is_p1_stamp(groups[position + 1]):
+            if position + 1 < len(groups) and not is_p1_stamp(following):
                 continue
         index = places.get(address, 0)
         places[address] = index + 1

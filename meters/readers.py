@@ -6,21 +6,21 @@ from broker.errors import FrameError
 from meters.iec62056 import Iec62056Framer, parse_iec62056
 from meters.iec62056_scan import Accept, Located, TextScanner
 from meters.p1 import P1Framer, parse_p1
+from meters.p1_crc import LineCrcs
 from meters.sml import SmlFramer, parse_sml
 from meters.sml_transport import SmlScanner
 from meters.telegram import Frame, Framer, Telegram, Wire
 
-_FRAMERS: dict[Wire, type[P1Framer] | type[SmlFramer] | type[Iec62056Framer]] = {
-    Wire.P1: P1Framer,
+_FRAMERS: dict[Wire, type[SmlFramer] | type[Iec62056Framer]] = {
     Wire.SML: SmlFramer,
     Wire.IEC62056_21: Iec62056Framer,
 }
 _PARSERS = {Wire.P1: parse_p1, Wire.SML: parse_sml, Wire.IEC62056_21: parse_iec62056}
 
 
-def make_framer(wire: Wire) -> Framer:
-    """A new framer for a line whose protocol is known."""
-    return _FRAMERS[wire]()
+def make_framer(wire: Wire, crcs: tuple[str, ...] = (), *, any_crc: bool = False) -> Framer:
+    """A new framer for a line whose protocol is known; `crcs` and `any_crc` as meters.iec62056_scan.Accept has them."""
+    return P1Framer(crcs, any_crc=any_crc) if wire is Wire.P1 else _FRAMERS[wire]()
 
 
 def parse(frame: Frame) -> Telegram:
@@ -28,9 +28,11 @@ def parse(frame: Frame) -> Telegram:
     return _PARSERS[frame.protocol](frame)
 
 
-def read_all(wire: Wire, data: bytes) -> Iterator[Telegram | FrameError]:
-    """The telegrams in bytes that were kept, and what is wrong with the others."""
-    framer = make_framer(wire)
+def read_all(
+    wire: Wire, data: bytes, crcs: tuple[str, ...] = (), *, any_crc: bool = False
+) -> Iterator[Telegram | FrameError]:
+    """The telegrams in bytes that were kept, and what is wrong with the others; `crcs`, `any_crc` as a framer's."""
+    framer = make_framer(wire, crcs, any_crc=any_crc)
     for found in (*framer.feed(data), *framer.finish()):
         if isinstance(found, FrameError):
             yield found
@@ -49,8 +51,8 @@ class AnyFramer:
     unfinished SML file ends that file as torn. Frames come out alike however the stream is sliced.
     """
 
-    def __init__(self, *, bare: bool = True) -> None:
-        self._text = TextScanner(Accept(bare=bare))
+    def __init__(self, *, bare: bool = True, crcs: tuple[str, ...] = (), any_crc: bool = False) -> None:
+        self._text = TextScanner(Accept(bare=bare, crcs=crcs, any_crc=any_crc))
         self._sml = SmlScanner()
         self._fed = 0
         self._given = 0
@@ -62,6 +64,11 @@ class AnyFramer:
         """Bytes that belonged to no frame; those that still wait for more are not counted yet."""
         waiting = max(self._text.pending, self._sml.pending)
         return max(0, self._fed - waiting - self._given)
+
+    @property
+    def crcs(self) -> LineCrcs:
+        """The variants of P1's CRC that this line is read by."""
+        return self._text.crcs
 
     def feed(self, data: bytes) -> list[Frame | FrameError]:
         """Take any slice of the line; return what it completed, in order."""

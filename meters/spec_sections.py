@@ -3,9 +3,10 @@
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from broker.obis import Kind
+from meters.p1_crc import VARIANTS
 from meters.spec_stamps import check_layout
 from meters.spec_types import (
     Address,
@@ -29,6 +30,16 @@ SerialProfile = Annotated[
     str, StringConstraints(pattern=r"^(300|600|1200|2400|4800|9600|19200|38400|57600|115200) [78][NEO][12]$")
 ]
 """A line setting as `9600 8N1`."""
+
+
+def _variant(name: str) -> str:
+    if name not in VARIANTS:
+        raise ValueError(f"{name} is no CRC of meters.p1_crc; known are {', '.join(VARIANTS)}")
+    return name
+
+
+CrcVariant = Annotated[str, StringConstraints(max_length=32), AfterValidator(_variant)]
+"""A CRC-16 by its name, `-swapped` where its octets are stated in the other order."""
 FactName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 SecretName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
@@ -103,6 +114,8 @@ class Decode(Section):
 
     variant: Label | None = None
     checksum: Checksum = Checksum.IF_PRESENT
+    crc: Annotated[tuple[CrcVariant, ...], BeforeValidator(as_tuple), Field(max_length=8)] = ()
+    """P1: variants of the CRC that the product states in place of the usual one, see meters.p1_crc."""
     key_ref: SecretName | None = None
 
 
@@ -136,11 +149,34 @@ class TimeRule(Section):
 
 
 class StatusBit(Section):
-    """A bit of a record's status word; `status_of` is the record's address, its own where left out."""
+    """A bit of a record's status word.
 
-    status_of: Address | None = None
+    `status_of` is the record's address, its own where left out; of several the first that has a status counts. With
+    `among` and `otherwise`, `bit` is looked at where any of `among` is set, else `otherwise`: a meter that tells each
+    phase's direction sets at least one of them while it feeds in, one that tells only the total's never does.
+    """
+
+    status_of: Address | Addresses | None = None
     bit: Bit
     set: bool = True
+    among: Annotated[tuple[Bit, ...], Field(max_length=16)] = ()
+    otherwise: Bit | None = None
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The addresses to look for a status at; empty for the record's own."""
+        return (self.status_of,) if isinstance(self.status_of, str) else self.status_of or ()
+
+    def stands(self, status: int) -> bool:
+        """Whether a status word has the bit as the rule wants it."""
+        told = self.otherwise is None or any(status >> bit & 1 for bit in self.among)
+        return bool(status >> (self.bit if told else self.otherwise or 0) & 1) is self.set
+
+    @model_validator(mode="after")
+    def _both(self) -> Self:
+        if bool(self.among) is (self.otherwise is None):
+            raise ValueError("among and otherwise go together: the bits of all phases, and the bit of the total")
+        return self
 
 
 class Range(Section):
@@ -195,21 +231,28 @@ class Guard(Section):
 
 
 class Quirk(Section):
-    """A mending of one record, done before anything else reads it, only where its guard holds."""
+    """A mending of one record, or of each of several, done before anything else reads it, where its guard holds."""
 
     why: Prose
-    address: Address
+    address: Address | Addresses
     when: Guard = Guard()
-    do: Literal["unsigned", "negate", "drop", "scale", "unit", "rename"]
-    """`unsigned` reads the integer again without its sign; the others as they say, with `by`, `unit` or `to`."""
+    do: Literal["unsigned", "negate", "sign", "drop", "scale", "unit", "rename"]
+    """`unsigned` reads the integer again without its sign, `sign` gives the absolute value the sign that `negative_if`
+    tells and leaves it alone where there is no such status; the others as they say, with `by`, `unit` or `to`."""
     by: Exact | None = None
     unit: Unit | None = None
     to: Address | None = None
+    negative_if: StatusBit | None = None
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """All addresses that it mends."""
+        return (self.address,) if isinstance(self.address, str) else self.address
 
     @model_validator(mode="after")
     def _argument(self) -> Self:
-        wants = {"scale": "by", "unit": "unit", "rename": "to"}.get(self.do)
-        for name in ("by", "unit", "to"):
+        wants = {"scale": "by", "unit": "unit", "rename": "to", "sign": "negative_if"}.get(self.do)
+        for name in ("by", "unit", "to", "negative_if"):
             given = getattr(self, name) is not None
             if given != (name == wants):
                 raise ValueError(f"do: {self.do} {'takes no' if given else 'wants a'} field {name}")

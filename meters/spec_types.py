@@ -2,12 +2,12 @@
 
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from broker.errors import ContractError
 from broker.obis import Obis
+from broker.zones import known_zone
 
 MAX_STARS: Final = 8
 
@@ -59,14 +59,6 @@ def _obis(text: str) -> str:
         raise ValueError(f"{text} is no OBIS code; write A-B:C.D.E, for example 1-0:1.8.0") from error
 
 
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f"{name} is no IANA zone; write for example Europe/Berlin") from error
-    return name
-
-
 def _exact(value: object) -> object:
     if isinstance(value, float):
         raise ValueError("a binary float loses digits; write the number as text, for example '0.1'")  # noqa: TRY004
@@ -103,7 +95,7 @@ Exact = Annotated[
     Field(allow_inf_nan=False, max_digits=30, ge=Decimal(-(10**15)), le=Decimal(10**15)),
 ]
 """A number that keeps the digits it was written with."""
-Zone = Annotated[str, StringConstraints(max_length=64), AfterValidator(_zone)]
+Zone = Annotated[str, StringConstraints(max_length=64), AfterValidator(known_zone)]
 """An IANA zone name."""
 Unit = Annotated[str, StringConstraints(max_length=16, pattern=r"^[^\s\x00-\x1f]*$")]
 """A unit as broker.obis spells it; empty for a plain count."""

@@ -6,11 +6,16 @@ Pure functions, so that a device and whoever decodes its kept frames later come 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from broker.messages import Clock
 from meters.engine import Decoded, MeterSample
 from meters.engine_sub_meters import key_behind
 from meters.spec import Spec
+
+ZONE_TOLERANCE_S: Final = 300
+ZONES_APART_H: Final = 26
+"""No two places of the earth are further apart on the clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,20 @@ def standing(spec: Spec, decoded: Decoded, received: Received) -> Standing:
         return Standing(trusted=False, off_s=None)
     off_s = (decoded.at - received.at).total_seconds()
     return Standing(trusted=abs(off_s) <= spec.time.skew_s, off_s=off_s)
+
+
+def zone_off_h(spec: Spec, decoded: Decoded, received: Received, zone: str) -> int | None:
+    """By how many whole hours a meter's wall clock is off, give or take ZONE_TOLERANCE_S; None where by none.
+
+    More often than not it is right, and `zone` (the site's, '' for the spec's own) is not that of the place. Where no
+    zone was used, the meter states its offset itself and none is to blame.
+    """
+    off_s = standing(spec, decoded, received).off_s
+    if off_s is None or not (zone or spec.time.zone):
+        return None
+    hours = round(off_s / 3600)
+    near = abs(off_s - hours * 3600) <= ZONE_TOLERANCE_S
+    return hours if near and 0 < abs(hours) <= ZONES_APART_H else None
 
 
 def stamp(spec: Spec, decoded: Decoded, sample: MeterSample, received: Received) -> Stamp:

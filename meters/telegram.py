@@ -22,12 +22,14 @@ class Frame:
     """One link unit as it came from the line, its check passed or not needed.
 
     `data` is all of its bytes, from the first that belongs to it to the last, so that parsing it again gives the
-    same telegram. `offset` counts bytes since the framer was made.
+    same telegram. `offset` counts bytes since the framer was made. `crc` names the variant of P1's CRC that fitted
+    where it is not the usual one (meters.p1_crc).
     """
 
     protocol: Wire
     data: bytes
     offset: int = 0
+    crc: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,7 @@ def by_field(faults: Iterable[Any]) -> dict[str, str]:
 
 def _own(own: Mapping[str, Any], name: str) -> str:
     """What a scope sets, as text of a field; an empty list is an empty field."""
-    return value_text(own[name]) if own.get(name) not in (None, [], ()) else ""
+    return value_text(own[name]) if own.get(name) not in (None, "", [], ()) else ""
 
 
 def _value(text: str, kind: str) -> Any:

@@ -3,17 +3,19 @@
 from collections.abc import Iterable
 
 from meters.iec62056_text import crc16
+from meters.p1_crc import variant
 
 
 def encode_p1(
-    header: str, lines: Iterable[str], *, crc: bool = True, lower: bool = False, unpadded: bool = False
+    header: str, lines: Iterable[str], *, crc: bool | str = True, lower: bool = False, unpadded: bool = False
 ) -> bytes:
     """A telegram of a header (its slash may be left out) and its data lines.
 
-    `crc` False is DSMR 2 and 3; `lower` and `unpadded` write the CRC as some meters do.
+    `crc` False is DSMR 2 and 3, a text a variant of meters.p1_crc; `lower` and `unpadded` write it as some meters do.
     """
     body = "\r\n".join([header if header.startswith("/") else f"/{header}", "", *lines, "!"]).encode("latin-1")
     if not crc:
         return body + b"\r\n"
-    stated = f"{crc16(body):X}" if unpadded else f"{crc16(body):04X}"
+    number = variant(crc, body) if isinstance(crc, str) else crc16(body)
+    stated = f"{number:X}" if unpadded else f"{number:04X}"
     return body + (stated.lower() if lower else stated).encode() + b"\r\n"

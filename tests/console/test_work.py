@@ -132,6 +132,13 @@ async def test_a_spec_is_compared_published_and_deprecated(broker: Broker, datab
         await at.go("/specs/acme-one/2")
         await at.live()
         await _press(at, "Compare with the previous version")
+        await at.page.locator("#result").get_by_text("0 the same, 3 different").wait_for()
+        await at.go("/specs/acme-one/1")
+        await at.page.get_by_role("button", name="Deprecate").wait_for()
+        assert await at.page.get_by_role("button", name="Compare with the previous version").count() == 0
+        await at.go("/specs/acme-one/2")
+        await at.live()
+        await _press(at, "Compare with the previous version")
         compared = at.page.locator("#result")
         await compared.get_by_text("0 the same, 3 different").wait_for()
         assert "0.482" in await compared.locator("td.gone").first.inner_text()

@@ -35,7 +35,7 @@ LONGEST_S = 0.05
 """What a request may wait for: devices that do not report, and a stream without an end."""
 THERE: Final[dict[str, Any]] = {
     "device": "d1", "group": "g1", "meter": "ZZZ:1", "selector": "site=warsaw", "canary": "d1",
-    "steps": ["10%", "site=warsaw"], "rollback_to": 0,
+    "steps": ["10%", "site=warsaw"], "rollback_to": 0, "time_zone": "Europe/Vilnius",
 }  # fmt: skip
 """What requests that are to be accepted are about: names that there are, and texts with a grammar of their own."""
 SERVERS_OWN = ("cursor", "last_event_id", "If-Match")

@@ -26,7 +26,19 @@ OWN = {
     "source": ["test"],
     "points": [{"obis": "1-0:32.7.0", "unit": "V", "scale": "2"}],
 }
-KEYS = {"telegram", "protocol", "identification", "spec", "at", "values", "meters", "error", "profile", "explain"}
+KEYS = {
+    "telegram",
+    "protocol",
+    "identification",
+    "spec",
+    "at",
+    "values",
+    "meters",
+    "error",
+    "profile",
+    "explain",
+    "note",
+}
 
 
 async def post(running: Gateway, **more: Any) -> tuple[int, dict[str, Any]]:

@@ -129,6 +129,23 @@ async def test_sub_meters_and_meter_clocks_are_read_as_a_device_does(database: D
     assert unit["unit"] == "m³"
 
 
+async def test_kept_frames_are_read_in_the_zone_of_their_device(database: Database) -> None:
+    """A meter's stamp by the zone that its device was given is the meter's time; by the spec's it is an hour off."""
+    await add_meter(database)
+    stamped = [f"0-0:1.0.0({START:%y%m%d}{START.hour + 2:02}0003W)", "1-0:1.8.0(000007.000*kWh)"]
+    await keep(database, [Shot(START, encode_p1("KFM5KAIFA-METER", stamped))])
+    async with connection(database) as opened:
+        await opened.execute(
+            "INSERT INTO desired (device_id, version, hash, document, author) VALUES (1, 1, '', $1, 'test')",
+            json.dumps({"parameters": {"time_zone": "Europe/Vilnius"}}),
+        )
+    spec = await add_spec(database)
+    async with working(worker_settings(database)):
+        await ended(database, await add_job(database, spec.ref))
+    (found,) = await rows(database, MAIN, KEY)
+    assert (found["clock"], found["time"]) == ("meter", START.replace(second=3))
+
+
 async def test_what_was_read_live_stays_as_it_is(database: Database) -> None:
     """A reading that history has is never overwritten, by whichever spec; what it lacks is added beside it."""
     await add_meter(database)

@@ -5,11 +5,16 @@ import contextlib
 import json
 from collections.abc import AsyncIterator
 
+import pytest
+
 from broker.messages import Desired
 from broker.session import Session
 from broker.topics import Kind
-from meters.catalogue import catalogue
-from meters.spec import load_spec, spec_document
+from gateway import service
+from gateway.spec_cli import spec as spec_command
+from meters.catalogue import catalogue, shipped_text
+from meters.spec import load_spec, spec_document, spec_from
+from tests.integration.cli_rig import typed
 from tests.integration.gateway_rig import (
     Gateway,
     Watcher,
@@ -196,11 +201,61 @@ async def test_a_spec_is_shown_as_its_author_wrote_it(broker: Broker, database: 
             text = await response.text()
         shipped = next(spec for spec in catalogue() if spec.name == "lgz-e360-se")
         assert load_spec(text, origin="api").digest == shipped.digest
+        assert text == shipped_text("lgz-e360-se@1", shipped.digest)
         await published(running, text.replace("version: 1\n", "version: 2\n", 1))
         names = [(one["spec"], one["version"]) for one in (await running.get("/specs", limit=1000))["items"]]
         assert names == sorted(names)
         generic = (await running.get("/specs", generic="true"))["items"]
         assert {one["spec"] for one in generic} == {"generic-p1", "generic-sml", "generic-iec62056-21"}
+
+
+async def test_a_document_comes_back_in_its_authors_order(broker: Broker, database: Database) -> None:
+    """Also a shipped one, by the API and the command line; what the author left to the defaults comes last."""
+    backwards = "\n".join(reversed([line for line in acme().splitlines() if line and line[0].isalpha()][:-1]))
+    golden = acme()[acme().index("goldens:") :]
+    async with gateway(gateway_settings(broker, database, sweep_s=600)) as running:
+        await published(running, f"{backwards}\n{golden}")
+        own = (await running.get("/specs/acme-one/1"))["document"]
+        assert list(own) == ["standard", "source", "match", "product", "version", "name", "goldens", "format"]
+        dzg = next(spec for spec in catalogue() if spec.name == "dzg-dvs74")
+        shipped = (await running.get(f"/specs/dzg-dvs74/{dzg.version}"))["document"]
+        assert list(shipped)[:6] == ["name", "version", "product", "match", "source", "link"]
+        assert list(shipped["product"]) == ["manufacturer", "maker", "name", "countries"]
+        assert list(shipped["quirks"][0]) == ["why", "address", "when", "do"]
+        assert spec_from(shipped, origin="api").digest == dzg.digest
+        shown = await typed(running, spec_command, "show", dzg.ref, "--json")
+        assert list(json.loads(shown.output)["document"]) == list(shipped)
+
+
+async def test_a_version_knows_what_it_can_be_compared_with(broker: Broker, database: Database) -> None:
+    """The newest published version before it; the first one has none."""
+    async with gateway(gateway_settings(broker, database, sweep_s=600)) as running:
+        for version in (1, 2, 4):
+            await published(running, acme(version=version))
+        before = {n: (await running.get(f"/specs/acme-one/{n}"))["before"] for n in (1, 2, 4)}
+    assert before == {1: None, 2: "acme-one@1", 4: "acme-one@2"}
+
+
+async def test_a_platform_of_before_moves_to_the_new_version_of_a_shipped_spec(
+    broker: Broker, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its meters get it when the new gateway starts, without a conflict, and what was published stays as it was."""
+    now = next(spec for spec in catalogue() if spec.name == "iskra-mie5t")
+    document = {**spec_document(now), "version": now.version - 1, "time": {"zone": "Europe/Dublin"}, "goldens": []}
+    then = spec_from(document, origin="an earlier release")
+    meter = p1_meter(KEY, manufacturer="ISK", facts={"identification": "ISk5\\2MIE5T-200"})
+    await broker.add_device("d1")
+    async with watching(broker) as seen:
+        with monkeypatch.context() as earlier:
+            earlier.setattr(service, "catalogue", lambda: (then,))
+            async with gateway(gateway_settings(broker, database)), entered(broker, "d1") as device:
+                await send(device, broker.topics, Kind.REGISTRATION, "d1", registration(meter))
+                await given(seen, then.ref)
+        async with gateway(gateway_settings(broker, database)):
+            await given(seen, now.ref)
+    assert await events(database, "spec_conflict") == []
+    kept = await rows(database, "SELECT version, sha256 FROM spec WHERE name = 'iskra-mie5t' ORDER BY version")
+    assert [(one["version"], one["sha256"]) for one in kept] == [(one.version, one.digest) for one in (then, now)]
 
 
 async def test_two_publications_at_once_are_both_kept(broker: Broker, database: Database) -> None:

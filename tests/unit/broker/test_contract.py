@@ -152,8 +152,10 @@ def test_a_parameter_that_came_later_leaves_old_hashes_alone() -> None:
     )
     assert Desired.parse(old).parameters.probation_s == 120
     assert Desired.parse(old.replace(b'"info"', b'"info","probation_s":120')) == Desired.parse(old)
-    with pytest.raises(ContractError, match="hash does not fit"):
-        Desired.parse(old.replace(b'"info"', b'"info","probation_s":60'))
+    assert Desired.parse(old.replace(b'"info"', b'"info","time_zone":""')) == Desired.parse(old)
+    for later in (b'"probation_s":60', b'"time_zone":"Europe/Vilnius"'):
+        with pytest.raises(ContractError, match="hash does not fit"):
+            Desired.parse(old.replace(b'"info"', b'"info",' + later))
 
 
 def test_topics_are_those_of_the_design() -> None:

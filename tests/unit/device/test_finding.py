@@ -172,3 +172,18 @@ def test_a_household_uses_what_households_use() -> None:
         assert day == [Household(seed).power_w(s) for s in range(start, start + DAY_S, 10)]
         noon = start + 11 * 3600
         assert Household(seed, pv_peak_w=5000).power_w(noon) < household.power_w(noon) - 2000
+
+
+def test_a_window_waits_for_the_telegram_that_must_show_another_crc_too() -> None:
+    """A meter that pushes every 10 s is not given up in a short window after its first telegram; but only once."""
+    window = Window()
+    pushes = [encode_p1("XYZ5\\M", [f"1-0:1.8.0({n}*kWh)"], crc="x-25") for n in (1, 2)]
+    assert window.feed(pushes[0], 2.0) is None
+    assert window.remaining_s(0, 2.5, 2.6) == pytest.approx(14.4)
+    frame = window.feed(pushes[1], 12.0)
+    assert isinstance(frame, Frame)
+    assert frame.crc == "x-25"
+    noise = Window()
+    for second in range(0, 40, 4):
+        noise.feed(encode_p1("XYZ5\\M", ["1-0:1.8.0(1*kWh)"], crc="x-25"), float(second))
+    assert noise.remaining_s(0, 2.5, 40.0) < 0

@@ -34,11 +34,15 @@ def kept(number: int, data: bytes, *, at: datetime | None = NOON, clock: str = "
 
 
 def decoded(
-    *frames: KeptFrame, filters: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] | None = None
+    *frames: KeptFrame,
+    filters: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] | None = None,
+    zones: dict[str, str] | None = None,
 ) -> DecodedSlice:
     """What the generic P1 spec makes of frames."""
     earliest_us, day_us = micros(datetime(2000, 1, 1, tzinfo=UTC)), 86_400_000_000
-    return decode_slice(Slice(SPEC.ref, json.dumps(spec_document(SPEC)), frames, filters or {}, earliest_us, day_us))
+    return decode_slice(
+        Slice(SPEC.ref, json.dumps(spec_document(SPEC)), frames, filters or {}, zones or {}, earliest_us, day_us)
+    )
 
 
 def test_each_series_is_a_column_in_the_order_of_the_frames() -> None:
@@ -53,6 +57,22 @@ def test_each_series_is_a_column_in_the_order_of_the_frames() -> None:
     tally = result.tallies[KEY]
     assert (tally.frames, tally.undecodable, tally.first_us) == (2, 0, micros(NOON - timedelta(minutes=5)))
     assert result.note == ""
+
+
+@pytest.mark.parametrize(
+    ("stamp", "zone", "expected"),
+    [
+        ("261123140005W", "Europe/Vilnius", (NOON + timedelta(seconds=5), METER)),
+        ("261123140005", "Europe/Helsinki", (NOON + timedelta(seconds=5), METER)),
+        ("261123140005W", "", (NOON, SYNCED)),
+        ("261123130005W", "", (NOON + timedelta(seconds=5), METER)),
+    ],
+)
+def test_a_kept_frame_is_read_in_the_zone_of_its_device(stamp: str, zone: str, expected: tuple[datetime, int]) -> None:
+    """As the device itself would read it: in the zone that its parameter names, else in the spec's."""
+    data = encode_p1("ZZZ5\\X", [f"0-0:1.0.0({stamp})", "1-0:1.8.0(1*kWh)"])
+    (key, (times, _)), *_ = decoded(kept(1, data), zones={KEY: zone} if zone else {}).columns.items()
+    assert (instant(times[0]), key.source) == expected
 
 
 def test_a_frame_may_hold_several_telegrams_or_none() -> None:

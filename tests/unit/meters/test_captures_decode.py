@@ -137,7 +137,7 @@ def test_every_capture_leads_to_its_spec(captures: Path, name: str) -> None:
     """Identification from bytes alone: all good telegrams of a file are decoded by the one spec of that product."""
     found = good(captures, name)
     assert found
-    assert {line["spec"] for line in found} == {f"{SPECS[name]}@1"}
+    assert {line["spec"].partition("@")[0] for line in found} == {SPECS[name]}
 
 
 @pytest.mark.parametrize("name", [name for name in SPECS if name.startswith("sml/")])
@@ -233,7 +233,7 @@ def test_sub_meters_speak_for_themselves(captures: Path, name: str, meters: dict
     [
         ("p1/telegram_v5.txt", "2017-01-02T18:20:02Z"),
         ("p1/telegram_v5_two_mbus.txt", "2020-04-26T20:33:25Z"),
-        ("p1/telegram_iskra_ie.txt", "2023-02-02T12:27:47Z"),
+        ("p1/telegram_iskra_ie.txt", "2023-02-02T11:27:47Z"),
         ("p1/telegram_v2_2.txt", None),
         ("p1/dpn_formattest.txt", None),
         ("p1/telegram_esy5q3da1004_v304.txt", None),

@@ -1,6 +1,8 @@
 """The shipped specs: many products, each with goldens that hold, each chosen for its own telegrams."""
 
+import json
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -23,7 +25,7 @@ OWN = [
 
 
 def identify(spec: Spec, golden: Golden) -> Identity:
-    framer, identifier = make_framer(spec.match.protocol), Identifier()
+    framer, identifier = make_framer(spec.match.protocol, spec.decode.crc), Identifier()
     data = frame_bytes(golden, None) or b""
     frames = [item for item in [*framer.feed(data), *framer.finish()] if isinstance(item, Frame)]
     return [identifier.add(parse(frame)) for frame in frames][-1]
@@ -69,7 +71,7 @@ def test_a_spec_survives_its_way_over_the_broker(spec: Spec) -> None:
 
 def test_a_changed_expectation_is_a_difference() -> None:
     """A golden that no longer holds is found and named, with both values."""
-    spec = SPECS["dzg-dvs74@1"]
+    spec = SPECS["dzg-dvs74@2"]
     document = spec_document(spec)
     document["goldens"][0]["values"]["1-0:16.7.0"] = "-0.29912"
     (difference,) = check(spec_from(document, origin="test"))
@@ -81,10 +83,20 @@ def test_committed_p1_goldens_are_what_our_encoder_sends(spec: Spec, golden: Gol
     """Their text, given to meters/encode line by line, is the golden byte for byte."""
     data = (frame_bytes(golden, None) or b"").strip()
     header, _, *lines = data.decode("latin-1").split("\r\n")
-    assert encode_p1(header, lines[:-1], crc=not data.endswith(b"!")).strip() == data
+    sent = [encode_p1(header, lines[:-1], crc=crc).strip() for crc in (not data.endswith(b"!"), *spec.decode.crc)]
+    assert data in sent
 
 
 def test_shipped_names_are_unique() -> None:
     """One file a product: no reference twice, names in lower case."""
     assert len(SPECS) == len(catalogue())
     assert all(spec.name == spec.name.lower() for spec in catalogue())
+
+
+def test_a_shipped_spec_never_changes() -> None:
+    """Platforms hold it by its digest and refuse another under the same version: a change is a new version.
+
+    A new one is entered in tests/data/shipped-specs.json with its `digest` when it ships.
+    """
+    shipped = json.loads(Path("tests/data/shipped-specs.json").read_text())
+    assert {spec.ref: spec.digest for spec in catalogue()}.items() <= shipped.items()

@@ -70,7 +70,7 @@ def test_a_p1_telegram_is_one_line() -> None:
 def test_an_sml_telegram_has_no_time_of_its_own() -> None:
     """`at` is null where the meter has no clock."""
     line, _ = lines(HOLLEY)
-    assert (line["spec"], line["at"]) == ("holley-dtz541@1", None)
+    assert (line["spec"], line["at"]) == ("holley-dtz541@2", None)
     assert line["values"] == {"1-0:1.8.0": 2355.929, "1-0:16.7.0": 0.376}
 
 
@@ -192,7 +192,7 @@ def test_standard_input_is_a_file_too() -> None:
     """`-` reads what is piped in."""
     result = run("--json", "-", stdin=HOLLEY)
     assert result.exit_code == 0
-    assert json.loads(result.stdout.splitlines()[0])["spec"] == "holley-dtz541@1"
+    assert json.loads(result.stdout.splitlines()[0])["spec"] == "holley-dtz541@2"
 
 
 def test_people_get_a_table(tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_people_get_a_table(tmp_path: Path) -> None:
     [
         (None, "No such file"),
         (b"", "empty"),
-        (bytes(range(128, 256)) * 8, "no telegram could be decoded in 1024 bytes"),
+        (bytes(range(128, 256)) * 8, "no telegram could be decoded in 1,024 bytes"),
     ],
 )
 def test_what_cannot_be_decoded_is_said_and_fails(tmp_path: Path, data: bytes | None, words: str) -> None:
@@ -233,3 +233,17 @@ def test_a_missing_file_does_not_hide_the_others(tmp_path: Path) -> None:
     result = run("--json", str(tmp_path / "none"), str(tmp_path / "a"))
     assert result.exit_code == 1
     assert json.loads(result.stdout.splitlines()[-1])["summary"]["decoded"] == 1
+
+
+def test_the_place_where_the_meter_hangs_is_given_by_its_zone(tmp_path: Path) -> None:
+    """`--zone` counts before the spec's own; what is no zone is refused by name."""
+    file = tmp_path / "p1"
+    file.write_bytes(encode_p1("XYZ5\\X", ["0-0:1.0.0(230808113811S)", "1-0:1.8.0(1*kWh)"]))
+    stamps = {
+        zone: json.loads(run("--json", *zone, str(file)).stdout.splitlines()[0])["at"]
+        for zone in ((), ("--zone", "Europe/Vilnius"))
+    }
+    assert list(stamps.values()) == ["2023-08-08T09:38:11Z", "2023-08-08T08:38:11Z"]
+    refused = run("--zone", "Vilnius", str(file))
+    assert refused.exit_code != 0
+    assert "--zone: Vilnius is no IANA zone" in refused.stderr

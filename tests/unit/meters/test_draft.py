@@ -60,10 +60,10 @@ def test_what_is_guessed_says_so() -> None:
 
 def test_a_code_without_a_rule_is_a_register_only_if_it_never_fell() -> None:
     """Energy by its unit that rises is taken for a register; one that falls is not."""
-    rising = propose([p1("1", "5", f"1-0:90.1.0({n}*kWh)") for n in (1, 2, 3)])
-    falling = propose([p1("1", "5", f"1-0:90.1.0({n}*kWh)") for n in (3, 2, 1)])
+    rising = propose([p1("1", "5", f"1-0:93.1.0({n}*kWh)") for n in (1, 2, 3)])
+    falling = propose([p1("1", "5", f"1-0:93.1.0({n}*kWh)") for n in (3, 2, 1)])
     kinds = [
-        next(str(point.kind) for point in named(one.text).points if point.obis == "1-0:90.1.0")
+        next(str(point.kind) for point in named(one.text).points if point.obis == "1-0:93.1.0")
         for one in (rising, falling)
     ]
     assert kinds == ["register", "instantaneous"]

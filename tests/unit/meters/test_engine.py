@@ -391,3 +391,47 @@ def test_decoding_keeps_up_with_many_lines() -> None:
     for _ in range(2000):
         decode(dzg, telegram)
     assert 2000 / (time.process_time() - started) > 5000
+
+
+def test_a_bare_number_under_a_code_whose_unit_is_open_is_no_reading() -> None:
+    """The same code is 24 kW, 16500 W and 999 A at three meters: without unit nobody knows which; a spec may."""
+    telegram = p1("1-0:1.8.0(000001.000*kWh)", "0-0:17.0.0(16500)", "0-0:17.0.0(16500)")
+    decoded = decode(generic_p1(), telegram)
+    assert list(values(decoded)) == ["1-0:1.8.0"]
+    assert {(r.address, r.reason) for r in decoded.refused} == {("0-0:17.0.0", "no unit on the wire")}
+    silent = decode(spec("points: [{obis: 0-0:17.0.0, optional: true}, {obis: 1-0:1.8.0}]", protocol="p1"), telegram)
+    assert list(values(silent)) == ["1-0:1.8.0"]
+    told = decode(spec("points: [{obis: 0-0:17.0.0, unit: W}]", protocol="p1"), telegram)
+    assert values(told) == {"0-0:17.0.0": Decimal("16.5")}
+    assert told.samples[0].units == {"0-0:17.0.0": "kW"}
+
+
+@pytest.mark.parametrize("code", ["0-0:17.0.0", "6-0:1.0.0", "0-0:24.2.1", "0-1:24.2.1"])
+def test_every_code_whose_unit_is_open_needs_one(code: str) -> None:
+    """Limits, heat and sub-meters alike."""
+    decoded = decode(
+        generic_p1(), p1("1-0:1.8.0(1*kWh)", f"{code}(260301120000W)(16500)" if "24" in code else f"{code}(5)")
+    )
+    assert list(values(decoded)) == ["1-0:1.8.0"]
+    assert code in {r.address for r in decoded.refused}
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "value"),
+    [
+        ("1-0:32.7.0(0000.242*kV)", "1-0:32.7.0", "242"),
+        ("1-0:31.7.0(0000.005*kA)", "1-0:31.7.0", "5"),
+        ("1-0:90.7.0(0000.014*kA)", "1-0:90.7.0", "14"),
+        ("1-0:90.7.0(14.2*A)", "1-0:90.7.0", "14.2"),
+        ("1-0:91.7.0(0000.001*kA)", "1-0:91.7.0", "1"),
+        ("1-0:14.7.0(0000.049*kHz)", "1-0:14.7.0", "49"),
+        ("1-0:14.7.0(49.98*Hz)", "1-0:14.7.0", "49.98"),
+        ("1-0:12.7.0(242000*mV)", "1-0:12.7.0", "242"),
+        ("1-0:1.8.0(1.5*MWh)", "1-0:1.8.0", "1500"),
+        ("1-0:1.8.0(00007137.694*kWh )", "1-0:1.8.0", "7137.694"),
+        ("1-0:32.7.0(0000.242*KV)", "1-0:32.7.0", "242"),
+    ],
+)
+def test_multiples_of_units_are_scaled(line: str, code: str, value: str) -> None:
+    """A Lithuanian meter sends kV, kA and kHz."""
+    assert values(decode(generic_p1(), p1(line))) == {code: Decimal(value)}

@@ -11,7 +11,7 @@ from broker.errors import FrameError
 from meters.encode import encode_p1
 from meters.iec62056_marks import MAX_TELEGRAM_BYTES
 from meters.p1 import P1Framer, parse_p1, plain_id
-from meters.telegram import Frame, Record, Telegram, Wire
+from meters.telegram import Frame, MeterTime, Record, Telegram, Wire
 
 HEADER = r"/ISK5\2M550T-1012"
 LINES = [
@@ -249,3 +249,25 @@ def test_a_long_message_over_lines() -> None:
     assert telegram.records[-1].address == "0-0:96.13.0"
     torn = encode_p1("/KMP5 ZABF000000000000", [*OLD, "1-0:1.8.2(0001\r\n2.345*kWh)"], crc=False)
     assert reasons(torn) == ["malformed"]
+
+
+@pytest.mark.parametrize("stamp", ["230202132747W", "230202132747"])
+def test_a_clock_may_stand_without_its_season(stamp: str) -> None:
+    """Belgian IE.5 meters write no S or W; the digits are the wall clock's all the same."""
+    telegram = one(encode_p1(HEADER, [f"0-0:1.0.0({stamp})", "1-0:1.8.1(1*kWh)"]))
+    assert telegram.time is not None
+    assert telegram.time.local == datetime(2023, 2, 2, 13, 27, 47)  # noqa: DTZ001
+    assert telegram.time.dst is (False if stamp.endswith("W") else None)
+
+
+def test_a_stamp_without_season_belongs_to_the_value_after_it() -> None:
+    """Also of gas meters and peaks; twelve digits before anything else are a number as before."""
+    gas, peak, other = one(
+        encode_p1(
+            HEADER,
+            ["0-1:24.2.1(230202130000)(00123.456*m3)", "1-0:1.6.0(230201120000)(03.291*kW)", "1-0:1.8.1(230202130000)"],
+        )
+    ).records
+    assert (gas.value, gas.unit, gas.at) == (Decimal("123.456"), "m³", MeterTime(datetime(2023, 2, 2, 13)))  # noqa: DTZ001
+    assert (peak.value, peak.at) == (Decimal("3.291"), MeterTime(datetime(2023, 2, 1, 12)))  # noqa: DTZ001
+    assert (other.value, other.at) == (Decimal(230202130000), None)

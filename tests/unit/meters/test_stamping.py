@@ -8,7 +8,7 @@ import pytest
 from broker.messages import Clock
 from meters.engine import Decoded, MeterSample
 from meters.spec import Spec, spec_from
-from meters.stamping import Received, stamp, stamped
+from meters.stamping import Received, stamp, stamped, zone_off_h
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -73,3 +73,32 @@ def test_samples_behind_a_meter_are_of_meters_of_their_own(spec: Spec) -> None:
         ("MBUS:G0044", after(-300)),
         ("ISK:1/0-2", after(-300)),
     ]
+
+
+@pytest.mark.parametrize(
+    ("off_s", "zone", "hours"),
+    [
+        (3600, "", 1),
+        (3600 + 290, "", 1),
+        (-3600 - 290, "", -1),
+        (7200 - 40, "Europe/Vilnius", 2),
+        (3600 + 310, "", None),
+        (5400, "", None),
+        (290, "", None),
+        (0, "", None),
+        (27 * 3600, "", None),
+    ],
+)
+def test_a_clock_that_is_whole_hours_off_tells_of_a_wrong_zone(
+    spec: Spec, off_s: float, zone: str, hours: int | None
+) -> None:
+    """Give or take five minutes, and no further than two places of the earth can be apart."""
+    zoned = spec.model_copy(update={"time": spec.time.model_copy(update={"zone": "Europe/Amsterdam"})})
+    decoded = Decoded(after(off_s), ())
+    assert zone_off_h(zoned, decoded, Received(NOON, Clock.SYNCED), zone) == hours
+
+
+def test_a_meter_without_wall_clock_has_no_wrong_zone(spec: Spec) -> None:
+    """No time at all, or one that states its offset itself."""
+    assert zone_off_h(spec, Decoded(None, ()), Received(NOON, Clock.SYNCED), "Europe/Riga") is None
+    assert zone_off_h(spec, Decoded(after(3600), ()), Received(NOON, Clock.SYNCED), "") is None

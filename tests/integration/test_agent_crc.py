@@ -1,0 +1,50 @@
+"""A P1 meter that sums its telegrams by another CRC than the usual one, read by a real agent on a real broker."""
+
+from pathlib import Path
+
+from broker.messages import FrameReason
+from device.simulator import SimulatedP1Meter
+from meters.p1_crc import variant
+from tests.integration.agent_rig import Desk, agent, settings, until
+from tests.servers import Broker
+
+
+class X25Meter(SimulatedP1Meter):
+    """A meter whose sum is CRC-16/X-25."""
+
+    def _encode(self) -> bytes:
+        covered = super()._encode().rpartition(b"!")[0] + b"!"
+        return covered + f"{variant('x-25', covered):04X}\r\n".encode()
+
+
+async def test_a_meter_that_nobody_knows_is_read_from_its_second_telegram_on(broker: Broker, tmp_path: Path) -> None:
+    """One telegram alone is a bad frame that says what would fit; then the meter is found, read, and told of once."""
+    await broker.add_device("pi-1")
+    async with (
+        Desk(broker, "pi-1") as desk,
+        X25Meter(serial="E0044007133156018", header="XYZ5\\2MODEL") as meter,
+        agent(settings(desk, tmp_path, meter.port)),
+    ):
+        await until(lambda: len(desk.readings) >= 3)
+        bad = [one.hints for one in desk.frames if one.reason is FrameReason.BAD_FRAME]
+        assert len(bad) == 1
+        assert "CRC-16/X-25 would" in bad[0]["detail"]
+        told = await until(lambda: desk.events("crc_variant"))
+        assert [(one.detail["crc"], one.detail["spec"]) for one in told] == [("x-25", "generic-p1@1")]
+
+
+async def test_a_meter_whose_spec_names_its_crc_is_read_at_once_after_a_restart(broker: Broker, tmp_path: Path) -> None:
+    """The spec on the disk remembers: not one telegram is lost to the check."""
+    await broker.add_device("pi-1")
+    async with (
+        Desk(broker, "pi-1") as desk,
+        X25Meter(serial="E0044007133156018", header="HLY5/D545-METER") as meter,
+    ):
+        async with agent(settings(desk, tmp_path, meter.port)):
+            await until(lambda: desk.readings)
+            assert {one.spec for one in desk.readings} == {"holley-d545@1"}
+        bad, readings = len(desk.frames), len(desk.readings)
+        async with agent(settings(desk, tmp_path, meter.port)):
+            await until(lambda: len(desk.readings) >= readings + 3)
+        assert len(desk.frames) == bad
+        assert not desk.events("crc_variant")
