@@ -8,6 +8,7 @@ import structlog
 
 from broker.backoff import Backoff
 from broker.errors import FrameError
+from device.change_over import ChangeOvers
 from device.context import Context
 from device.detection import SIGN_ON, Ask, Known, Listen, PassedWithout, Step, Window, steps
 from device.line import Line, LineGoneError
@@ -41,6 +42,7 @@ class Port:
         self.meter = MeterPort(path, context)
         self._addresses = context.settings.bus.get(path, ("",))
         self._meter_at: dict[str, str] = {}
+        self._change_overs = ChangeOvers(path, context)
         self._context = context
         self._was_open = False
         self._skipped = 0
@@ -103,6 +105,7 @@ class Port:
             self._set_state("detecting")
             if self._again:
                 self.meter.identify_anew()
+                self._change_overs.forget()
             self._again = False
             known, window = await self._detect(line)
             self._context.memory.put(self.path, known)
@@ -138,7 +141,10 @@ class Port:
         if isinstance(step, Ask):
             known = Known(SIGN_ON, Wire.IEC62056_21, poll=True)
             # whatever stood there before: a new meter may have another address or rate
-            asked = [await self._ask(line, address, SignOn(address), step.answer_s) for address in self._addresses]
+            slow = self._change_overs.slow()
+            asked = [
+                await self._ask(line, address, SignOn(address, slow=slow), step.answer_s) for address in self._addresses
+            ]
             return (known, None) if any(asked) else None
         if isinstance(step, Listen):
             window = await self._hear(line, step)
@@ -155,6 +161,7 @@ class Port:
         """Sign on at one address of the port, '' where one meter stands there alone; whether it was read."""
         result = await read_out(line, signon, answer_s=answer_s)
         if isinstance(result, Frame):
+            self._change_overs.learn(signon)
             read = self.meter.take(result, self._context.clock.now())
             self._meter_at[address] = self.meter.key
             return read
@@ -247,10 +254,10 @@ class Port:
             failures = 0 if answered else failures + 1
 
     def _sign_on(self, address: str) -> SignOn:
-        spec = self.meter.spec_of(self._meter_at.get(address, ""))
+        spec, slow = self.meter.spec_of(self._meter_at.get(address, "")), self._change_overs.slow()
         if spec is None:
-            return SignOn(address)
-        return SignOn(address or spec.link.address, spec.link.max_baud)
+            return SignOn(address, slow=slow)
+        return SignOn(address or spec.link.address, spec.link.max_baud, slow)
 
     async def _wait_for_turn(self, line: Line) -> None:
         """Until the next whole multiple of the reading interval; a shorter interval is obeyed at once."""
