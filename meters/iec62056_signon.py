@@ -23,7 +23,7 @@ _PAUSE_S = 10.0
 """Some meters pause for seconds inside a block that has begun, far beyond the 1.5 s of 6.5.2."""
 _ACK, _NAK = b"\x06", b"\x15"
 _ADDRESS = re.compile(r"[0-9A-Za-z ]{0,32}")
-# `/` and `!` are not allowed in it (6.3.2), but meters have them: only what begins an identification of its own ends one.
+# `/` and `!` are not allowed in it (6.3.2), but meters have them: only what begins another identification ends one.
 _IDENTIFICATION = re.compile(
     rb"/([A-Za-z]{2})([A-Za-z])([!-.0-~])(?:[^/!\r\n]|/(?![A-Za-z]{3}[!-~])|!(?![\r\n])){0,64}\r?\n"
 )

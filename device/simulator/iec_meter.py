@@ -3,7 +3,7 @@
 import asyncio
 import re
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from zoneinfo import ZoneInfo
 
 from device.simulator.meter import Fault, SimulatedMeter
@@ -30,6 +30,10 @@ class SimulatedIecMeter(SimulatedMeter):
     """
 
     baud = 300
+    carries: ClassVar[tuple[re.Pattern[str], str]] = (
+        re.compile(r"[0-9A-Za-z]{1,32}"),
+        "1 to 32 letters and digits, by which it is addressed (IEC 62056-21 6.3.1)",
+    )
 
     def __init__(
         self,
