@@ -10,6 +10,9 @@ class DeviceMetrics:
         self.registry = CollectorRegistry()
         self.port_state = self._gauge("port_state", "1 for the state each serial port is in", "port", "state")
         self.port_opens = self._counter("port_opens", "Openings of a serial port", "port", "result")
+        self.change_overs_failed = self._counter(
+            "change_overs_failed", "Readouts that failed at the rate which the meter proposed and came at 300", "port"
+        )
         self.detection_passes = self._counter("detection_passes", "Passes of detection without result", "port")
         self.received_bytes = self._counter("received_bytes", "Bytes read from a port", "port")
         self.skipped_bytes = self._counter("skipped_bytes", "Bytes that belonged to no frame", "port")

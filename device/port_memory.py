@@ -1,6 +1,9 @@
 """What was found at each port, remembered over restarts so that a known port is tried first by what worked."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +17,46 @@ from meters.telegram import Wire
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
+class Slow:
+    """A meter that could not be read at `baud`, the rate that it proposes, so many `times` in a row."""
+
+    baud: int
+    times: int
+    until_at: datetime
+    """Until then it is read at 300 baud without a try."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Port:
+    known: Known | None = None
+    slow: Mapping[str, Slow] = field(default_factory=dict)
+
+    def document(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        if self.known is not None:
+            line, protocol = str(self.known.settings), str(self.known.protocol)
+            found |= {"line": line, "protocol": protocol, "poll": self.known.poll}
+        if self.slow:
+            found["slow"] = {
+                text: {"baud": one.baud, "times": one.times, "until": one.until_at.isoformat()}
+                for text, one in self.slow.items()
+            }
+        return found
+
+
 class PortMemory:
     """`ports.json` in the data folder; an unreadable one only costs the time to detect anew."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._ports: dict[str, Known] = {}
+        self._ports: dict[str, _Port] = {}
 
     def load(self) -> None:
         """Read what an earlier run remembered."""
         try:
             document: dict[str, Any] = json.loads(self._file.read_bytes())
-            self._ports = {
-                str(port): Known(LineSettings.parse(entry["line"]), Wire(entry["protocol"]), bool(entry["poll"]))
-                for port, entry in document.items()
-            }
+            self._ports = {str(port): _port(entry) for port, entry in document.items()}
         except FileNotFoundError:
             return
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -36,18 +64,45 @@ class PortMemory:
 
     def get(self, port: str) -> Known | None:
         """What worked last at a port."""
-        return self._ports.get(port)
+        return self._ports.get(port, _Port()).known
 
     def put(self, port: str, known: Known) -> None:
         """Remember what works at a port."""
-        if self._ports.get(port) == known:
+        self._put(port, _Port(known, self.slow(port)))
+
+    def slow(self, port: str) -> Mapping[str, Slow]:
+        """The meters at a port that do not follow the rate that they propose, by identification."""
+        return self._ports.get(port, _Port()).slow
+
+    def put_slow(self, port: str, slow: Mapping[str, Slow]) -> None:
+        """Remember which meters at a port do not follow."""
+        self._put(port, _Port(self.get(port), slow))
+
+    def _put(self, port: str, entry: _Port) -> None:
+        if self._ports.get(port) == entry:
             return
-        self._ports[port] = known
-        document = {
-            name: {"line": str(entry.settings), "protocol": str(entry.protocol), "poll": entry.poll}
-            for name, entry in self._ports.items()
-        }
+        self._ports[port] = entry
+        document = {name: one.document() for name, one in self._ports.items()}
         try:
             write_atomically(self._file, json.dumps(document, indent=1).encode())
         except OSError as error:
             log.warning("port_memory_not_saved", path=str(self._file), error=str(error))
+
+
+def _port(entry: dict[str, Any]) -> _Port:
+    """One port of the file. Raises KeyError, TypeError or ValueError where it is another thing."""
+    known = None
+    if "line" in entry:
+        known = Known(LineSettings.parse(entry["line"]), Wire(entry["protocol"]), bool(entry["poll"]))
+    slow = {
+        str(text): Slow(int(one["baud"]), int(one["times"]), _aware(one["until"]))
+        for text, one in entry.get("slow", {}).items()
+    }
+    return _Port(known, slow)
+
+
+def _aware(text: str) -> datetime:
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError(f"{text!r} has no offset")
+    return at

@@ -69,8 +69,8 @@ class SpecRoutes:
                   path_fields=FIELDS, role=Role.VIEWER),
             Route("POST", "/specs:draft", "draftSpec", drafted, self.draft, SpecDraft, None, DraftRequest,
                   media=("application/json",), role=Role.VIEWER),
-            Route("GET", "/unknown", "listUnknown", "Meters that no product's spec reads.", self.unknown, UnknownPage,
-                  UnknownQuery),
+            Route("GET", "/unknown", "listUnknown", "Meters that no product's spec reads, and ports that are not read.",
+                  self.unknown, UnknownPage, UnknownQuery),
         ]  # fmt: skip
 
     async def page(self, call: Call) -> Answer:
@@ -131,8 +131,10 @@ class SpecRoutes:
     async def unknown(self, call: Call) -> Answer:
         """GET /unknown."""
         query: UnknownQuery = call.query
-        found = [one for one in await self._drafts.unknown() if query.meter in (None, *one.meters)]
-        return Answer(UnknownPage(items=tuple(unknown_view(one) for one in found)))
+        groups = [one for one in await self._drafts.unknown() if query.meter in (None, *one.meters)]
+        lacking = await self._drafts.without_unit(groups)
+        items = tuple(unknown_view(one, lacking.get(one.group, ())) for one in groups)
+        return Answer(UnknownPage(items=items, ports=tuple(await self._drafts.unread_ports())))
 
     async def draft(self, call: Call) -> Answer:
         """POST /specs:draft."""
@@ -145,5 +147,6 @@ class SpecRoutes:
                 telegrams=made.telegrams,
                 codes=made.codes,
                 goldens=made.goldens,
+                guessed_units=made.guessed_units,
             )
         )

@@ -18,7 +18,7 @@ ADDRESS: Final = re.compile(
     r"(?:[0-9]{1,3}-[0-9]{1,3}:)?[0-9]{1,3}\.[0-9A-F]{1,3}(?:\.[0-9]{1,3})?(?:[*&.][0-9]{1,3})?"
     r"|(?:[0-9]{1,3}-[0-9]{1,3}:)?[A-Z](?:\.[0-9A-Z]{1,3})+(?:[*&][0-9]{1,3})?"
 )
-_HEADER: Final = re.compile(rb"/([A-Za-z]{3}[\x02 -'*-~]{1,96})\r*\n")
+_HEADER: Final = re.compile(rb"/([A-Za-z]{3}[\x00-\x09\x0b\x0c\x0e-\x1a\x1c-'*-~]{1,96})\r*\n")
 _HEADER_WITHOUT_SLASH: Final = re.compile(rb"[\r\n ]*([A-Za-z]{3}[0-9A-Za-z][\x02 -'*-~]{1,96})\r*\n")
 _P1_END: Final = re.compile(rb"(?:^|[\n)])\s*!([0-9A-Fa-f]{1,4})?(?=\r|\n|\Z)")
 _GAP: Final = re.compile(r"[\r\n]")

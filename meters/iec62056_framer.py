@@ -13,6 +13,11 @@ class TextFramer:
         self.skipped = 0
         self._scanner = TextScanner(accept)
 
+    @property
+    def pending(self) -> int:
+        """How many bytes of a frame that has begun wait for more."""
+        return self._scanner.pending
+
     def feed(self, data: bytes) -> list[Frame | FrameError]:
         """Take any slice of the line; return what it completed, in order."""
         return self._events(self._scanner.feed(data))

@@ -1,6 +1,7 @@
 """The sign-on of IEC 62056-21 (6.3, modes A, B and C) as a sans-io state machine that ends in a readout."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -18,9 +19,14 @@ _REACTION_S = {True: 0.02, False: 0.2}
 _ANSWER_S = 2.5
 _LINE_OF_300_S = 2.0
 _DATA_S = 5.0
+_PAUSE_S = 10.0
+"""Some meters pause for seconds inside a block that has begun, far beyond the 1.5 s of 6.5.2."""
 _ACK, _NAK = b"\x06", b"\x15"
 _ADDRESS = re.compile(r"[0-9A-Za-z ]{0,32}")
-_IDENTIFICATION = re.compile(rb"/([A-Za-z]{2})([A-Za-z])([!-~])[^/!\r\n]{0,64}\r?\n")
+# `/` and `!` are not allowed in it (6.3.2), but meters have them: only what begins another identification ends one.
+_IDENTIFICATION = re.compile(
+    rb"/([A-Za-z]{2})([A-Za-z])([!-.0-~])(?:[^/!\r\n]|/(?![A-Za-z]{3}[!-~])|!(?![\r\n])){0,64}\r?\n"
+)
 _MAX_WAITING_BYTES = 1024
 
 
@@ -68,27 +74,47 @@ class SignOn:
 
     The echo of an optical head needs no care: neither request nor acknowledgement can be taken for an answer.
     A request without answer and a block with a bad check character are repeated, three tries in all. Where the meter
-    proposes more than `max_baud`, the readout stays at 300 baud.
+    proposes more than `max_baud`, or its identification is one of `slow`, the readout stays at 300 baud. Where nothing
+    can be read after a change-over, all is begun anew and stays at 300; `unfollowed` tells the rate that failed.
     """
 
-    def __init__(self, address: str = "", max_baud: int = 9600) -> None:
+    def __init__(self, address: str = "", max_baud: int = 9600, slow: Collection[str] = ()) -> None:
         if _ADDRESS.fullmatch(address) is None:
             raise FrameError("bad_address", f"{address[:40]!r} is no device address (IEC 62056-21 6.3.1)")
         self._request = f"/?{address}!\r\n".encode()
         self._max_baud = max_baud
+        self._slow = slow
         self._state = _State.IDLE
         self._attempts = 0
+        self.unfollowed = 0
+        """The rate that the meter proposed in this session and could not be read at; 0 where there is none."""
         self._reset()
+
+    @property
+    def identification(self) -> str:
+        """The identification line of this session, without `/` and line end; '' until it has come."""
+        return self._identification[1:].rstrip(b"\r\n").decode("latin-1")
 
     @property
     def deadline_s(self) -> float:
         """How long to wait, after the last action or byte heard, before timeout() is called."""
         if self._state is _State.IDENTIFYING:
             return _ANSWER_S + _LINE_OF_300_S + len(self._request) * _BITS_A_CHARACTER / INITIAL_BAUD
-        return _DATA_S
+        return _PAUSE_S if self._blocks.pending else _DATA_S
+
+    @property
+    def progressing(self) -> bool:
+        """Whether what was heard last belongs to a readout that has begun; noise and echoes do not."""
+        if self._state is not _State.READING:
+            return False
+        return self._blocks.pending > 0 or self._lines.pending > len(self._identification)
 
     def start(self) -> list[Action]:
         """Begin a session at 300 baud 7E1, whatever came before."""
+        self.unfollowed = 0
+        return self._begin()
+
+    def _begin(self) -> list[Action]:
         self._state = _State.IDENTIFYING
         self._attempts = 1
         self._reset()
@@ -109,7 +135,7 @@ class SignOn:
                 return [SetBaud(INITIAL_BAUD), Send(self._request)]
             return self._fail(FrameError("no_answer", f"no identification after {MAX_ATTEMPTS} requests"))
         if self._state is _State.READING:
-            return self._results(finish=True) or self._fail(
+            return self._results(finish=True) or self._give_up(
                 FrameError("truncated", "silence before the end of the readout", data=self._identification)
             )
         return []
@@ -117,6 +143,8 @@ class SignOn:
     def _reset(self) -> None:
         self._heard = b""
         self._identification = b""
+        self.baud = INITIAL_BAUD
+        """The rate of the readout."""
         self._blocks = Iec62056Framer(bare=False)
         self._lines = Iec62056Framer(bare=False)
 
@@ -140,14 +168,17 @@ class SignOn:
 
     def _change_over(self, quick: bool, letter: str) -> list[Action]:
         """Modes by the baud character: 0 to 6 is C, A to F is B, all else A; a third letter in lower case is quick."""
+        stays = bool(self.unfollowed) or self.identification in self._slow
         if letter in _MODE_B:
-            return [SetBaud(_MODE_B[letter])]
+            self.baud = INITIAL_BAUD if stays else _MODE_B[letter]
+            return [SetBaud(self.baud)]
         if letter not in _MODE_C:
             return []
         reaction_s = _REACTION_S[quick]
         baud = _MODE_C[letter]
-        if baud > self._max_baud:
+        if baud > self._max_baud or stays:
             letter, baud = "0", INITIAL_BAUD
+        self.baud = baud
         acknowledgement = _ACK + f"0{letter}0\r\n".encode()
         sent_s = len(acknowledgement) * _BITS_A_CHARACTER / INITIAL_BAUD
         # The meter answers at the new rate, at the earliest one reaction time after the last bit of the request.
@@ -177,7 +208,7 @@ class SignOn:
 
     def _again(self, error: FrameError) -> list[Action]:
         if self._attempts >= MAX_ATTEMPTS:
-            return self._fail(error)
+            return self._give_up(error)
         self._attempts += 1
         self._blocks = Iec62056Framer(bare=False)
         self._lines = Iec62056Framer(bare=False)
@@ -186,6 +217,13 @@ class SignOn:
     def _done(self, data: bytes) -> list[Action]:
         self._state = _State.IDLE
         return [Done(Frame(Wire.IEC62056_21, data))]
+
+    def _give_up(self, error: FrameError) -> list[Action]:
+        """The end of a readout that failed; after a change-over it is begun anew, without one."""
+        if self.baud == INITIAL_BAUD or self.unfollowed:
+            return self._fail(error)
+        self.unfollowed = self.baud
+        return self._begin()
 
     def _fail(self, error: FrameError) -> list[Action]:
         self._state = _State.IDLE

@@ -28,7 +28,8 @@ _VERSION = re.compile(rb"(?:1-3:0\.2\.8|0-0:96\.1\.4)(?:[.*]255)?\(([0-9]{2})[0-
 _INNER_HEADER = re.compile(rb"/(?=[A-Za-z]{3})")
 _CODE = re.compile(rb"(?:^|(?<=\)))[^()\r\n]+(?=\()", re.MULTILINE)
 _P1_CODE = re.compile(rb"[0-9]{1,3}-[0-9]{1,3}:[0-9.]+")
-_HEADER = re.compile(rb"/[A-Za-z]{3}[\x02 -~\x80-\xff]*\r?\n?")
+# Meters send a control character or two in their identification; noise has more of them.
+_HEADER = re.compile(rb"/[A-Za-z]{3}[ -~\x80-\xff]*(?:[\x00-\x09\x0b\x0c\x0e-\x1a\x1c-\x1f][ -~\x80-\xff]*){0,2}\r?\n?")
 _BLOCK_START = re.compile(rb"[\r\n ]*(?:ER|[^()\r\n]*[.A-Z:][^()\r\n]*\(|[A-Z]?\()")
 _LATIN_SIGNS = b"\xb0\xb2\xb3"
 _SUFFIX_TRIES = 4

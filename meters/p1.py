@@ -17,7 +17,8 @@ from meters.iec62056_scan import Accept
 from meters.iec62056_text import unparity
 from meters.telegram import Frame, MeterTime, Record, Telegram, Wire
 
-_IDENTIFICATION = re.compile(r"([A-Za-z]{3})(?:[0-9A-Za-z])?((?:\\.)*|\x02)(.*)", re.DOTALL)
+_IDENTIFICATION = re.compile(r"([A-Za-z]{3})(?:[0-9A-Za-z])?((?:\\.)*|[\x02?])(.*)", re.DOTALL)
+_CONTROL = re.compile(r"[\x00\x01\x03-\x1f\x7f]")
 _FIRMWARE = re.compile(r"(.*?)[ _]+V([0-9][0-9A-Za-z.]*)")
 _VERSIONS = ("1-3:0.2.8", "0-0:96.1.4")
 _SERIALS = ("0-0:96.1.1", "0-0:96.1.0", "0-0:42.0.0", "1-0:96.1.0", "1-0:0.0.0", "0-0:96.1.255")
@@ -112,7 +113,11 @@ def plain_id(text: str) -> str:
 
 
 def identification_facts(identification: str) -> dict[str, str]:
-    """Manufacturer, product and firmware in the line after `/` (IEC 62056-21 6.3.2); a mere number is no product."""
+    """Manufacturer, product and firmware in the line after `/` (IEC 62056-21 6.3.2); a mere number is no product.
+
+    Control characters, which do not belong there and which not every store takes, become `?`.
+    """
+    identification = _CONTROL.sub("?", identification)
     match = _IDENTIFICATION.fullmatch(identification)
     if match is None:
         return {"identification": identification}

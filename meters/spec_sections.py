@@ -1,5 +1,6 @@
 """The sections of a spec as frozen models: what a document may say of a product, with every size bounded."""
 
+import re
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
@@ -26,9 +27,8 @@ from meters.spec_types import (
 )
 from meters.telegram import Wire
 
-SerialProfile = Annotated[
-    str, StringConstraints(pattern=r"^(300|600|1200|2400|4800|9600|19200|38400|57600|115200) [78][NEO][12]$")
-]
+SERIAL = re.compile(r"^(300|600|1200|2400|4800|9600|19200|38400|57600|115200) [78][NEO][12]$")
+SerialProfile = Annotated[str, StringConstraints(pattern=SERIAL.pattern)]
 """A line setting as `9600 8N1`."""
 
 

@@ -29,7 +29,7 @@ METERS: dict[str, tuple[type[SimulatedMeter], str]] = {
     help="What it speaks; unknown: a product in no catalogue.",
 )
 @click.option("--link", type=click.Path(path_type=Path), help="A name for the port: a symbolic link to the pty.")
-@click.option("--serial", help="Its serial number; default: one of its type.")
+@click.option("--serial", help="Its serial number, as its protocol carries one; default: one of its type.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The household behind it.")
 @click.option("--interval", "interval_s", type=FiniteRange(0.1, 3600), help="Seconds between telegrams.")
 @click.option("--speed", type=FiniteRange(0.01, 10_000), default=1.0, show_default=True, help="Its time runs faster.")
@@ -51,7 +51,12 @@ async def _run(meter: SimulatedMeter) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with meter:
         click.echo(meter.port)
-        await stop.wait()
+        speaking = asyncio.ensure_future(meter.speaks())
+        stopping = asyncio.ensure_future(stop.wait())
+        await asyncio.wait({speaking, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if speaking.done():
+            speaking.result()
         click.echo(f"{counted(meter.telegrams_sent, 'telegram')} sent", err=True)
 
 

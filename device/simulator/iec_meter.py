@@ -3,7 +3,7 @@
 import asyncio
 import re
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from zoneinfo import ZoneInfo
 
 from device.simulator.meter import Fault, SimulatedMeter
@@ -25,15 +25,26 @@ class SimulatedIecMeter(SimulatedMeter):
 
     Its characters carry an even parity bit, which a pty, always 8N, gives to the reader as it is. A request with an
     address is answered where that is its serial. Without acknowledgement it reads out at 300 baud. Meters `beside` it
-    share its line, as on a bus: who is addressed answers, and a request without an address gets none.
+    share its line, as on a bus: who is addressed answers, and a request without an address gets none. One that does
+    not `follow` proposes its rate and stays at 300 baud all the same.
     """
 
     baud = 300
+    carries: ClassVar[tuple[re.Pattern[str], str]] = (
+        re.compile(r"[0-9A-Za-z]{1,32}"),
+        "1 to 32 letters and digits, by which it is addressed (IEC 62056-21 6.3.1)",
+    )
 
     def __init__(
-        self, *, identification: str = IDENTIFICATION, beside: tuple["SimulatedIecMeter", ...] = (), **options: Any
+        self,
+        *,
+        identification: str = IDENTIFICATION,
+        beside: tuple["SimulatedIecMeter", ...] = (),
+        follows: bool = True,
+        **options: Any,
     ) -> None:
         super().__init__(**options)
+        self.follows = follows
         self.identification = identification
         self._beside = beside
         self._waiting = b""
@@ -91,7 +102,8 @@ class SimulatedIecMeter(SimulatedMeter):
         await asyncio.sleep(REACTION_S)
         self.line.send(with_parity(f"/{speaker.identification}\r\n".encode()), 300)
         baud = await self._agreed_baud(speaker)
-        await asyncio.sleep(REACTION_S)
+        # the acknowledgement's way over a line of 300 baud, by when its reader has changed over
+        await asyncio.sleep(REACTION_S if speaker.follows else REACTION_S + CHANGE_OVER_S)
         data = self._spoilt(speaker.telegram())
         for _ in range(3):
             await self._until_reader_at(baud)
@@ -112,7 +124,8 @@ class SimulatedIecMeter(SimulatedMeter):
             heard = (heard + await self._hear(300, rest_s))[-64:]
             ack = _ACK.search(heard)
             if ack is not None:
-                return speaker.fast_baud if ack[1].decode() == speaker.identification[3] else 300
+                agreed = speaker.follows and ack[1].decode() == speaker.identification[3]
+                return speaker.fast_baud if agreed else 300
         return 300
 
     async def _until_reader_at(self, baud: int) -> None:

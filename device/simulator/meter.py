@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import re
 import time
 from abc import ABC, abstractmethod
 from collections import deque
@@ -10,8 +11,9 @@ from collections.abc import Callable
 from enum import StrEnum
 from math import floor
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
+from broker.errors import PermanentError
 from device.simulator.household import Household, Registers
 from device.simulator.pty_line import PtyLine
 
@@ -38,6 +40,11 @@ class SimulatedMeter(ABC):
     """
 
     baud: int
+    carries: ClassVar[tuple[re.Pattern[str], str]] = (
+        re.compile(r"[0-9A-Za-z]{1,32}"),
+        "1 to 32 letters and digits (IEC 62056-21)",
+    )
+    """Which serials its telegrams can carry, as a pattern and in words."""
 
     def __init__(
         self,
@@ -66,6 +73,21 @@ class SimulatedMeter(ABC):
         self._task: asyncio.Task[None] | None = None
         self.registers = Registers(Household(seed, pv_peak_w), self._second())
 
+    @property
+    def serial(self) -> str:
+        """Its serial, as its telegrams carry it. Setting one that they can't raises PermanentError."""
+        return self._serial
+
+    @serial.setter
+    def serial(self, serial: str) -> None:
+        pattern, words = self.carries
+        if pattern.fullmatch(serial) is None or not serial.strip("0"):
+            raise PermanentError(f"serial {serial[:60]!r}: this meter's telegrams carry {words}, and not zeros only")
+        self._serial = self._as_carried(serial)
+
+    def _as_carried(self, serial: str) -> str:
+        return serial
+
     async def __aenter__(self) -> Self:
         self.plug()
         return self
@@ -91,15 +113,24 @@ class SimulatedMeter(ABC):
         self._task = asyncio.get_running_loop().create_task(self._run(), name=f"simulator.{self.serial}")
 
     async def unplug(self) -> None:
-        """Pull the plug: the port vanishes."""
+        """Pull the plug: the port vanishes. Raises what had made the meter fall silent."""
+        task, self._task = self._task, None
+        line, self._line = self._line, None
+        try:
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+        finally:
+            if line is not None:
+                line.close()
+
+    async def speaks(self) -> None:
+        """Wait while the meter speaks. Raises what made it fall silent."""
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
-        if self._line is not None:
-            self._line.close()
-            self._line = None
+            await asyncio.wait({self._task})
+            if not self._task.cancelled():
+                self._task.result()
 
     def inject(self, fault: Fault | str, times: int = 1) -> None:
         """Let the next telegrams go wrong, in the order of the calls."""

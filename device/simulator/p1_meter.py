@@ -1,7 +1,8 @@
 """A simulated DSMR 5 meter with a gas meter on its M-Bus (DSMR P1 5.0.2)."""
 
+import re
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from zoneinfo import ZoneInfo
 
 from device.simulator.meter import PushingMeter
@@ -19,6 +20,10 @@ class SimulatedP1Meter(PushingMeter):
     """
 
     baud = 115200
+    carries: ClassVar[tuple[re.Pattern[str], str]] = (
+        re.compile(r"[!-~]{1,48}"),
+        "1 to 48 printable ASCII characters without blanks (P1, DSMR 5.0.2 0-0:96.1.1)",
+    )
 
     def __init__(self, *, header: str = HEADER, gas_serial: str = GAS_SERIAL, **options: Any) -> None:
         super().__init__(**options)

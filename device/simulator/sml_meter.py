@@ -1,7 +1,8 @@
 """A simulated SML meter of the Iskra MT175 family: an optical head at 9600 8N1."""
 
+import re
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from device.simulator.meter import PushingMeter
 from meters.encode.sml import SmlValue, encode_sml
@@ -14,10 +15,17 @@ class SimulatedSmlMeter(PushingMeter):
     """Pushes at 9600 8N1; `serial` is up to ten digits: two of the fabrication block, eight of the number."""
 
     baud = 9600
+    carries: ClassVar[tuple[re.Pattern[str], str]] = (
+        re.compile(r"(?:1 ?ISK ?)?[0-9]{1,10}", re.ASCII),
+        "up to ten digits, 0067362659, or these as the type plate has them, 1ISK0067362659 (SML, DIN 43863-5)",
+    )
 
     def __init__(self, *, interval_s: float = 2.0, **options: Any) -> None:
         super().__init__(interval_s=interval_s, **options)
         self._transaction = 1
+
+    def _as_carried(self, serial: str) -> str:
+        return serial.rpartition("ISK")[2].strip()
 
     @property
     def server_id(self) -> bytes:

@@ -92,7 +92,9 @@ class SpecPages:
             made = await visit.ask("draftSpec", body=asked)
             text = made.text
             seen = f"{counted(made.frames, 'kept frame')} with {counted(made.telegrams, 'telegram')}"
-            told = f"Drafted from {seen}. Give it a name, and check what is marked as guessed."
+            told = f"Drafted from {seen}. Name it, and check what is marked as guessed."
+            if made.guessed_units:
+                told += f" No unit is on the wire for {', '.join(made.guessed_units)}: compare with the display."
         return visit.render("spec_edit.html", text=text, told=told)
 
     async def check(self, visit: Visit) -> web.StreamResponse:

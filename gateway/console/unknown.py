@@ -27,7 +27,8 @@ class UnknownPages:
         found = await visit.ask("listUnknown", query={"meter": meter})
         if meter and found.items:
             return visit.go(f"/unknown/{segment(found.items[0].group)}")
-        return visit.render("unknown_list.html" if visit.partial else "unknown.html", groups=found.items)
+        template = "unknown_list.html" if visit.partial else "unknown.html"
+        return visit.render(template, groups=found.items, ports=found.ports)
 
     async def group(self, visit: Visit) -> web.StreamResponse:
         """One group, with its meters' frames a link away."""

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from broker.errors import PermanentError
-from device.simulator import SimulatedP1Meter
+from device.simulator import SimulatedP1Meter, SimulatedSmlMeter
 from device.simulator.__main__ import main
 
 
@@ -37,6 +37,50 @@ def test_a_link_that_cannot_be_made_is_named() -> None:
 def test_numbers_must_be_finite_and_positive(option: str, value: str) -> None:
     """Anything else is refused by the option's name."""
     assert option in _refused(option, value, "--link", "/nope/x")
+
+
+@pytest.mark.parametrize(
+    ("protocol", "serial", "wanted"),
+    [
+        ("sml", "1EMH0012345678", "ten digits"),
+        ("sml", "12345678901", "ten digits"),
+        ("sml", "E0044007133156018", "ten digits"),
+        ("sml", "\u0661\u0662", "ten digits"),
+        ("p1", "a b", "48 printable"),
+        ("p1", "x" * 49, "48 printable"),
+        ("p1", "zähler", "48 printable"),
+        ("iec62056-21", "12(34)", "32 letters and digits"),
+        ("iec62056-21", "1" * 33, "32 letters and digits"),
+        ("unknown", "12*34", "32 letters and digits"),
+        ("unknown", "0000", "not zeros only"),
+    ],
+)
+def test_a_serial_that_the_protocol_cannot_carry_is_refused(protocol: str, serial: str, wanted: str) -> None:
+    """By name, with what it takes; before, an SML meter sent nothing and said nothing."""
+    told = _refused("--protocol", protocol, "--serial", serial, "--link", "/nope/x")
+    assert serial in told
+    assert wanted in told
+
+
+def test_a_serial_as_on_the_type_plate() -> None:
+    """An SML meter of this maker is known by its whole DIN 43863-5 id, too."""
+    assert SimulatedSmlMeter(serial="1ISK0067362659").serial == "0067362659"
+    assert SimulatedSmlMeter(serial="1 ISK 0067362659").serial == "0067362659"
+
+
+async def test_a_meter_that_falls_silent_says_why(tmp_path: Path) -> None:
+    """What ends the task that speaks reaches whoever waits for it."""
+
+    class Broken(SimulatedP1Meter):
+        def _encode(self) -> bytes:
+            raise RuntimeError("no ink")
+
+    meter = Broken(serial="E0044007133156018", interval_s=0.1)
+    meter.plug()
+    with pytest.raises(RuntimeError, match="no ink"):
+        await meter.speaks()
+    with pytest.raises(RuntimeError, match="no ink"):
+        await meter.unplug()
 
 
 async def test_only_links_are_replaced_and_only_ones_own_is_removed(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from meters.encode import encode_iec62056
 from meters.encode.iec62056 import with_parity
 from meters.iec62056 import parse_iec62056
 from meters.iec62056_signon import MAX_ATTEMPTS, Action, Done, Failed, Send, SetBaud, SignOn
+from meters.readers import AnyFramer
+from meters.telegram import Frame
 
 REQUEST = b"/?!\r\n"
 BLOCK = encode_iec62056(["0.0.0(12345678)", "1.8.0(000285.4*kWh)"])
@@ -135,11 +137,11 @@ def test_a_wrong_check_character_is_repeated() -> None:
     sign_on = SignOn()
     wrong = BLOCK[:-1] + bytes([BLOCK[-1] ^ 1])
     sign_on.start()
-    sign_on.feed(b"/LGZ5ZMF120\r\n")
+    sign_on.feed(b"/LGZ0ZMF120\r\n")
     assert sign_on.feed(wrong) == [Send(b"\x15")]
     assert done(sign_on.feed(BLOCK)).frame.data.endswith(BLOCK)
     sign_on.start()
-    sign_on.feed(b"/LGZ5ZMF120\r\n")
+    sign_on.feed(b"/LGZ0ZMF120\r\n")
     answers = [sign_on.feed(wrong) for _ in range(MAX_ATTEMPTS)]
     assert answers[:-1] == [[Send(b"\x15")]] * (MAX_ATTEMPTS - 1)
     assert isinstance(answers[-1][0], Failed)
@@ -151,9 +153,104 @@ def test_silence_in_mid_block() -> None:
     sign_on = SignOn()
     for data, kind in ((BLOCK[:-12], Failed), (BLOCK[:-2], Done), (b"", Failed)):
         sign_on.start()
-        sign_on.feed(b"/LGZ5ZMF120\r\n")
+        sign_on.feed(b"/LGZ0ZMF120\r\n")
         assert sign_on.feed(data) == []
         assert [type(action) for action in sign_on.timeout()] == [kind]
+
+
+def test_a_change_over_that_fails_falls_back_to_300_baud() -> None:
+    """Silence at the proposed rate begins the session anew, now with acknowledgement 000; the rate is told."""
+    sign_on = SignOn()
+    sign_on.start()
+    sign_on.feed(b"/LGZ4\\2ZMD120APt.G03\r\n")
+    assert sign_on.baud == 4800
+    assert sign_on.feed(b"\x55\x2a\x15") == []
+    assert sign_on.timeout() == [SetBaud(300), Send(REQUEST)]
+    send, change = sign_on.feed(b"/LGZ4\\2ZMD120APt.G03\r\n")
+    assert isinstance(send, Send)
+    assert isinstance(change, SetBaud)
+    assert (send.data, change.baud) == (b"\x06000\r\n", 300)
+    assert done(sign_on.feed(BLOCK)).frame.data.endswith(BLOCK)
+    assert (sign_on.unfollowed, sign_on.baud, sign_on.identification) == (4800, 300, "LGZ4\\2ZMD120APt.G03")
+    sign_on.start()
+    assert sign_on.unfollowed == 0
+
+
+def test_blocks_that_all_fail_at_the_proposed_rate_fall_back_too() -> None:
+    """A head that garbles the fast rate is read slowly."""
+    sign_on = SignOn()
+    sign_on.start()
+    sign_on.feed(b"/LGZ5ZMF120\r\n")
+    wrong = BLOCK[:-1] + bytes([BLOCK[-1] ^ 1])
+    answers = [sign_on.feed(wrong) for _ in range(MAX_ATTEMPTS)]
+    assert answers[-1] == [SetBaud(300), Send(REQUEST)]
+    assert sign_on.unfollowed == 9600
+
+
+@pytest.mark.parametrize("letter", ["5", "E"])
+def test_the_fall_back_is_tried_once(letter: str) -> None:
+    """A meter that can't be read at 300 baud either is a failure; modes B and C alike."""
+    sign_on = SignOn()
+    sign_on.start()
+    ident = f"/EMH{letter}X1\r\n".encode()
+    sign_on.feed(ident)
+    assert sign_on.timeout() == [SetBaud(300), Send(REQUEST)]
+    assert sign_on.feed(ident)[-1].baud == 300  # type: ignore[union-attr]
+    (failed,) = sign_on.timeout()
+    assert isinstance(failed, Failed)
+
+
+def test_a_meter_that_is_known_to_be_slow_is_asked_at_300_at_once() -> None:
+    """By its identification: another meter at the same port is given its chance."""
+    sign_on = SignOn(slow={"LGZ5ZMF120"})
+    for ident, baud in ((b"/LGZ5ZMF120\r\n", 300), (b"/LGZ5ZMF110\r\n", 9600)):
+        sign_on.start()
+        sign_on.feed(ident)
+        assert sign_on.baud == baud
+
+
+def test_a_block_that_has_begun_may_pause() -> None:
+    """Ten seconds are waited inside a block, five before it."""
+    sign_on = SignOn()
+    sign_on.start()
+    sign_on.feed(b"/LGZ5ZMF120\r\n")
+    assert sign_on.deadline_s == 5
+    sign_on.feed(BLOCK[:20])
+    assert sign_on.deadline_s == 10
+    assert done(sign_on.feed(BLOCK[20:])).frame.data.endswith(BLOCK)
+
+
+@pytest.mark.parametrize(
+    "identification",
+    [
+        b"/SAT63511D/0073\r\n",
+        b"/SAT6/3511D\r\n",
+        b"/SAT6351/12/D\r\n",
+        b"/ISK5!3511D\r\n",
+        b"/ELS5\x01AS2018-5B-2P7\r\n",
+        b"/ELS5\x00AS2018\r\n",
+    ],
+)
+@pytest.mark.parametrize("noise", [b"", b"\x00\x7f\x11x/", b"/abx", b"/ab", b"\xff/?!\r\n", b"/LGZ5", b"\x02/\x03"])
+def test_odd_bytes_in_an_identification(identification: bytes, noise: bytes) -> None:
+    """`/`, `!` and control characters, which the standard forbids there, and noise before it: the meter is read."""
+    sign_on = SignOn()
+    sign_on.start()
+    assert sign_on.feed(noise + identification)
+    frame = done(sign_on.feed(BLOCK)).frame
+    assert frame.data == identification + BLOCK
+    telegram = parse_iec62056(frame)
+    assert telegram.facts["manufacturer"] == identification[1:4].decode()
+    assert telegram.facts["identification"].isprintable()
+
+
+@pytest.mark.parametrize("identification", [b"/SAT63511D/0073\r\n", b"/ELS5\x01AS2018-5B-2P7\r\n", b"/ISK5!3511D\r\n"])
+def test_the_same_bytes_in_what_a_meter_pushes(identification: bytes) -> None:
+    """Readouts of mode D and blocks, through the reader of a line of unknown protocol."""
+    for data in (identification + BLOCK, identification + b"\r\n0.0.0(12345678)\r\n1.8.0(000285.4*kWh)\r\n!\r\n"):
+        framer = AnyFramer(bare=False)
+        found = [*framer.feed(b"\x00/ab" + data), *framer.finish()]
+        assert [item.data for item in found if isinstance(item, Frame)] == [data]
 
 
 def test_garbage_for_ever_is_bounded() -> None:
