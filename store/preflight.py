@@ -31,6 +31,8 @@ async def _check_zone(connection: Connection, settings: StoreSettings) -> None:
 
 
 async def _check_tablespaces(connection: Connection, settings: StoreSettings) -> None:
+    if not settings.tablespaces:
+        return
     known = {row["name"] for row in await connection.fetch("SELECT spcname::text AS name FROM pg_tablespace")}
     missing = [name for name in settings.tablespaces if name not in known]
     if missing:

@@ -14,8 +14,9 @@ from deploy.local.community import CommunityServer, provide_community
 from deploy.local.settings import LocalSettings
 from deploy.local.stack import LocalStack
 from store.edition import rendered
-from store.migrate import migrate
-from store.rollups import STEPS, refresh, retain
+from store.jobs import failing_jobs
+from store.migrate import migrate, shipped
+from store.rollups import STEPS, refresh, refresh_aggregates, retain
 from store.settings import merged
 from tests.integration.rollup_rig import METERS, Store, store_of
 from tests.servers import Database
@@ -29,12 +30,16 @@ FILL = (
 )
 LATE = "INSERT INTO reading SELECT date_trunc('hour', now() - interval '{age}') + interval '7 min', 1e6, 1, 0"
 REACHED = "SELECT count(*) FROM rollup_{step} WHERE max_value = 1e6"
+KEPT_AGAIN = "DROP TABLE store_kept; DROP FUNCTION kept_since, store_drop;" + next(
+    migration.sql for migration in shipped() if migration.name.endswith("_kept_since")
+)
+"""As the migration finds a database that retention has run in before."""
 
 Rows = dict[str, list[tuple[object, ...]]]
 
 
 @contextlib.asynccontextmanager
-async def _server(stack: LocalStack, snapshot: Path) -> AsyncIterator[CommunityServer]:
+async def _server(stack: LocalStack, snapshot: Path | None) -> AsyncIterator[CommunityServer]:
     packages = await asyncio.to_thread(provide_community, LocalSettings(), print)
     server = CommunityServer(packages, stack.folder / f"community-{secrets.token_hex(4)}", snapshot)
     await server.start()
@@ -54,14 +59,8 @@ async def as_apache(store: Store) -> None:
     await store.execute(FILL)
     await refresh(store.connection)
     assert (await retain(store.connection))["reading"] >= 29
-    # as a database of before these migrations
-    await store.execute(
-        "DROP VIEW store_job; DROP FUNCTION store_jobs; DROP FUNCTION store_drop; DROP FUNCTION kept_since"
-    )
-    await store.execute("DROP TABLE store_kept; DROP FUNCTION rollup_behind")
-    await store.execute(
-        "DELETE FROM schema_migration WHERE name >= '0022'; DELETE FROM installation WHERE name = 'edition_sql'"
-    )
+    await store.execute(KEPT_AGAIN)
+    await store.execute("DELETE FROM installation WHERE name = 'edition_sql'")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -156,3 +155,56 @@ async def test_what_apache_had_not_rolled_up_yet(community: Database, late_at: s
         rolled = "SELECT series_id, sum(readings) FROM rollup_15m WHERE bucket >= kept_since('readings')"
         found = await store.rows(f"{rolled} GROUP BY 1 ORDER BY 1")
         assert found == wanted
+
+
+async def test_the_owner_of_a_database_who_is_no_superuser(stack: LocalStack) -> None:
+    """Whoever owns it and may create roles migrates Community, and the ingestor rolls up with its own rights alone."""
+    async with _server(stack, None) as server:
+        database = Database(server, "postgres")
+        async with store_of(database) as store:
+            await store.execute("CREATE ROLE owner LOGIN CREATEROLE; ALTER DATABASE postgres OWNER TO owner")
+            # PGlite has one session for all connections, and its role stays
+            await store.execute("ALTER SCHEMA public OWNER TO owner; SET ROLE owner")
+        assert (await migrate(server.dsn()))[-1] == "features of TimescaleDB Community"
+        async with store_of(database) as store:
+            assert await store.value(
+                "SELECT current_user = 'owner' AND NOT rolsuper FROM pg_roles WHERE rolname = 'owner'"
+            )
+            await store.execute("SET ROLE wattline_ingestor")
+            await store.execute(
+                "INSERT INTO reading SELECT t, 1, 1, 0"
+                " FROM generate_series(now() - interval '20 days', now() - interval '2 hours', '1 hour') t"
+            )
+            await refresh_aggregates(store.connection)
+            assert await failing_jobs(store.connection) == []
+            assert await store.value("SELECT sum(readings) FROM rollup_1d") == await store.readings()
+            assert not await store.value(
+                "SELECT has_schema_privilege('public', 'CREATE') OR has_table_privilege('reading', 'TRIGGER')"
+            )
+            await store.execute("SET ROLE owner")
+        await migrate(server.dsn(), settings={"zone": ZONE, "keep_readings": "10d"})
+        async with store_of(database) as store:
+            await store.execute("SET ROLE wattline_ingestor")
+            before = await store.rolled_up()
+            await refresh_aggregates(store.connection)
+            assert (await retain(store.connection))["reading"] >= 9
+            await refresh_aggregates(store.connection)
+            assert await store.rolled_up() == before
+
+
+async def test_what_retention_has_taken_before_is_found(each_edition: Database) -> None:
+    """A database of before gets the times from when on readings and quarter-hours are whole; without a loss none."""
+    kept = "SELECT * FROM store_kept ORDER BY what"
+    async with store_of(each_edition) as store:
+        await store.execute(FILL.replace("60 days", "130 days").replace("10 min", "2 hours"))
+        await store.roll_up()
+        await store.execute(KEPT_AGAIN)
+        assert await store.rows(kept) == []
+    await migrate(each_edition.dsn(), settings={"keep_readings": "30d", "keep_rollup_15m": "93d"})
+    async with store_of(each_edition) as store:
+        assert len(await retain(store.connection)) == 2
+        noted = await store.rows(kept)
+        assert [what for what, _ in noted] == ["readings", "rollup_15m"]
+        await store.execute("INSERT INTO reading SELECT now() - interval '50 days', 1, 1, 0")
+        await store.execute(KEPT_AGAIN)
+        assert await store.rows(kept) == noted

@@ -202,6 +202,6 @@ REVOKE EXECUTE ON FUNCTION rollup_note, rollup_fold, rollup_fold_late, rollup_re
 GRANT EXECUTE ON FUNCTION rollup_note, rollup_step, rollup_again TO wattline_ingestor;
 
 CREATE OR REPLACE FUNCTION rollup_behind() RETURNS interval LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$
-    SELECT greatest(interval '0', now() - interval '15 minutes' - coalesce(
+    SELECT greatest(interval '0', now() - interval '16 minutes' - coalesce(
         (SELECT nullif(shown_until, '-infinity') FROM rollup_state), (SELECT min(time) FROM reading), now()))
 $$;

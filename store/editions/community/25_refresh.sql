@@ -48,7 +48,7 @@ COMMENT ON FUNCTION rollup_due IS 'What has changed in a level before a time and
 
 CREATE OR REPLACE FUNCTION rollup_behind() RETURNS interval LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$
     SELECT CASE WHEN EXISTS (SELECT FROM reading WHERE time >= shown AND time < now() - interval '16 minutes')
-        THEN now() - interval '15 minutes' - greatest(shown, (SELECT min(time) FROM reading WHERE time >= shown)) ELSE interval '0' END
+        THEN now() - interval '16 minutes' - greatest(shown, (SELECT min(time) FROM reading WHERE time >= shown)) ELSE interval '0' END
     FROM (SELECT _timescaledb_functions.to_timestamp(w.watermark) AS shown
           FROM _timescaledb_catalog.continuous_agg a
           JOIN _timescaledb_catalog.continuous_aggs_watermark w ON w.mat_hypertable_id = a.mat_hypertable_id
