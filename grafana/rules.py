@@ -94,4 +94,8 @@ def alerts(settings: GrafanaSettings) -> tuple[Alert, ...]:
               f"{meter} {{{{ .Labels.obis }}}} rose as {value} kW would have made it",
               "A swapped meter, a wrong scale in its spec, or a bad telegram: compare the meter's display.",
               "meter"),
+        Alert("store_job", "Database job fails or is late", 0, "30m", "warning",
+              "{{ .Labels.job }} is {{ .Labels.state }}",
+              "SELECT * FROM store_job says why. docs/STORE.md, Jobs, has what each does and what helps.",
+              "platform"),
     )  # fmt: skip

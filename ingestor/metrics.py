@@ -41,6 +41,12 @@ class Metrics:
         self.ledger_behind_s = self._gauge("ledger_behind_seconds", "How far the summary of the ledger lags behind")
         self.rollup_quarters = self._counter("rollup_quarters", "Quarter-hours of series that were rolled up")
         self.rollup_late_hours = self._counter("rollup_late_hours", "Hours of series rolled up again for late readings")
+        self.rollup_stretches = self._counter(
+            "rollup_stretches", "Stretches of time that TimescaleDB Community refreshed, of all levels"
+        )
+        self.jobs_failing = self._gauge(
+            "store_jobs_failing", "Jobs of TimescaleDB, and roll-ups, that fail or are late: view store_job says which"
+        )
         self.chunks_dropped = self._counter("chunks_dropped", "Chunks that retention dropped", "table")
         self.upkeep_failures = self._counter(
             "upkeep_failures", "Roll-ups or retention that failed and were left for later"

@@ -49,6 +49,6 @@ class IngestorSettings(ServiceSettings):
         20,
         ge=0.1,
         le=3600,
-        description="how often the ledger's summary and, on TimescaleDB Apache, roll-ups are brought up to date",
+        description="how often the ledger's summary and the roll-ups are brought up to date",
     )
     stop_deadline_s: float = Field(10, ge=0, description="how long to flush on SIGTERM; the rest comes again")

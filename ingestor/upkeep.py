@@ -9,9 +9,10 @@ import structlog
 
 from ingestor.failures import DATABASE_ERRORS
 from ingestor.metrics import Metrics
+from store.jobs import failing_jobs
 from store.ledger import fold, prune
 from store.pool import Pool
-from store.rollups import Connection, refresh, retain
+from store.rollups import Connection, refresh, refresh_aggregates, retain
 
 log = structlog.get_logger()
 
@@ -28,9 +29,10 @@ class Upkeep:
         self._every_s = every_s
         self._metrics = metrics
         self._retained_s: float | None = None
+        self._failing: set[str] = set()
 
     async def keep(self, pool: Pool) -> None:
-        """Do it for ever; for roll-ups and retention of readings Community has policies of its own."""
+        """Do it for ever."""
         while True:
             try:
                 async with pool.acquire() as connection:
@@ -53,15 +55,15 @@ class Upkeep:
         community = await self._is_community(connection)
         while True:
             await self._sum_up(connection)
-            if not community:
-                await self._roll_up(connection)
+            await self._roll_up(connection, community=community)
             now_s = time.monotonic()
             if self._retained_s is None or now_s - self._retained_s > RETAIN_S:
                 self._retained_s = now_s
                 await prune(connection)
-                for name, chunks in ({} if community else await retain(connection)).items():
+                for name, chunks in (await retain(connection)).items():
                     log.info("chunks_dropped", table=name, chunks=chunks)
                     self._metrics.chunks_dropped.labels(name).inc(chunks)
+            await self._look_at_jobs(connection)
             await asyncio.sleep(self._every_s)
 
     async def _sum_up(self, connection: Connection) -> None:
@@ -69,12 +71,24 @@ class Upkeep:
         self._metrics.ledger_behind_s.set(done.behind_s)
         log.debug("ledger_summed_up", deliveries=done.deliveries, behind_s=done.behind_s)
 
-    async def _roll_up(self, connection: Connection) -> None:
-        done = await refresh(connection)
+    async def _roll_up(self, connection: Connection, *, community: bool) -> None:
+        done = await (refresh_aggregates if community else refresh)(connection)
         self._metrics.rollup_behind_s.set(done.behind_s)
         self._metrics.rollup_quarters.inc(done.quarters)
         self._metrics.rollup_late_hours.inc(done.late_hours)
+        self._metrics.rollup_stretches.inc(done.stretches)
         log.debug("rolled_up", quarters=done.quarters, late_hours=done.late_hours, behind_s=done.behind_s)
+
+    async def _look_at_jobs(self, connection: Connection) -> None:
+        """See whether the database's own jobs work; a log line when one begins to fail, and when it is well again."""
+        failing = {job.name: job for job in await failing_jobs(connection)}
+        self._metrics.jobs_failing.set(len(failing))
+        for name, job in failing.items():
+            if name not in self._failing:
+                log.warning("store_job_failing", job=name, state=job.state, error=job.error, failures=job.failures)
+        for name in self._failing - failing.keys():
+            log.info("store_job_well_again", job=name)
+        self._failing = set(failing)
 
     @staticmethod
     async def _is_community(connection: Connection) -> bool:

@@ -10,6 +10,7 @@ import click
 from broker.environment import require_known
 from broker.errors import PermanentError
 from store.migrate import migrate as run_migrations
+from store.remarks import remarks
 from store.settings import StoreSettings
 
 
@@ -42,8 +43,10 @@ def migrate(dsn: str, **options: str | None) -> None:
     try:
         require_known("WATTLINE_STORE_", {"DSN", *(name.upper() for name in StoreSettings.model_fields)})
         done = asyncio.run(run_migrations(dsn, settings=given))
+        for what in done:
+            click.echo(f"applied {what}")
+        click.echo("the database is up to date" if done else "nothing to do: the database is up to date")
+        for remark in asyncio.run(remarks(dsn)):
+            click.echo(f"note: {remark}")
     except PermanentError as error:
         sys.exit(f"wattline migrate: {error}")
-    for what in done:
-        click.echo(f"applied {what}")
-    click.echo("the database is up to date" if done else "nothing to do: the database is up to date")

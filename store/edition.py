@@ -12,13 +12,15 @@ import structlog
 
 from broker.errors import PermanentError
 from store.queries import load
-from store.settings import FOREVER, SettingError, StoreSettings, merged
+from store.settings import FOREVER, StoreSettings, merged
 
 log = structlog.get_logger()
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 EDITIONS = {"apache": "apache", "timescale": "community"}
 """Folder by the server's setting timescaledb.license."""
+EDITION_TIMEOUT_S = 12 * 3600.0
+"""Roll-ups of years are taken over from one edition to the other, or to another zone, in one statement."""
 _PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 
 
@@ -36,7 +38,7 @@ def rendered(edition: str, settings: StoreSettings) -> dict[str, str]:
 
 def _values(settings: StoreSettings) -> dict[str, str]:
     # all of these were validated, and none can hold a quote
-    suffix = re.sub(r"[^a-z0-9]+", "_", settings.zone.lower())[:40]
+    suffix = re.sub(r"[^a-z0-9]+", "_", settings.zone.lower().replace("+", "_plus_"))[:40]
     intervals = {
         name: "NULL::interval" if value == FOREVER else f"'{value}'::interval"
         for name, value in settings.stored().items()
@@ -60,8 +62,8 @@ def _has_whole_hours(zone: str) -> bool:
 async def apply_edition(connection: Connection, given: dict[str, str]) -> list[str]:
     """Save the settings and make the database what they and its edition ask for; returns what was done.
 
-    What is so already is left alone. Raises SettingError for a setting that can't hold, EditionError where the
-    edition lacks what the database has.
+    The settings have passed `check_settings`; what is so already is left alone. Raises EditionError where the edition
+    lacks what the database has.
     """
     saved = {row["name"]: row["value"] for row in await connection.fetch("SELECT name, value FROM store_setting")}
     settings = merged(saved, given)
@@ -76,8 +78,12 @@ async def apply_edition(connection: Connection, given: dict[str, str]) -> list[s
                     done.append(f"{name} = {value or 'none'}{_without_effect(edition, name)}")
         done += await _partition(connection, settings)
         done += await _place(connection, settings)
+        rezoned = saved.get("zone", settings.zone) != settings.zone
+        if rezoned and edition == "community" and await connection.fetchval("SELECT to_regclass('rolled_1d')"):
+            # what it takes over from Apache has the days and months of before
+            await connection.execute("SELECT rollup_rezone()")
         done += await _apply(connection, edition, settings)
-        if edition == "apache" and saved.get("zone", settings.zone) != settings.zone:
+        if rezoned and edition == "apache":
             await connection.execute("SELECT rollup_rezone()")
     return done
 
@@ -95,7 +101,7 @@ async def _apply(connection: Connection, edition: str, settings: StoreSettings) 
         return []
     for name, sql in files.items():
         try:
-            await connection.execute(sql)
+            await connection.execute(sql, timeout=EDITION_TIMEOUT_S)
         except asyncpg.InsufficientPrivilegeError:
             raise
         except asyncpg.PostgresError as error:
@@ -122,10 +128,6 @@ async def _partition(connection: Connection, settings: StoreSettings) -> list[st
         return []
     if found is not None:
         await connection.execute("SELECT set_number_partitions('reading', $1::integer, 'series_id')", wanted)
-    elif await connection.fetchval("SELECT EXISTS (SELECT FROM reading)"):
-        raise SettingError(
-            "hash_partitions", "readings are stored already", "partitions can only be set before the first reading"
-        )
     else:
         await connection.execute("SELECT drop_chunks('reading', older_than => 'infinity'::timestamptz)")
         await connection.execute("SELECT add_dimension('reading', by_hash('series_id', $1::integer))", wanted)
@@ -134,11 +136,6 @@ async def _partition(connection: Connection, settings: StoreSettings) -> list[st
 
 async def _place(connection: Connection, settings: StoreSettings) -> list[str]:
     """Spread the chunks of readings over tablespaces; chunks that exist stay where they are."""
-    known = {row["name"] for row in await connection.fetch("SELECT spcname::text AS name FROM pg_tablespace")}
-    missing = [name for name in settings.tablespaces if name not in known]
-    if missing:
-        fix = f"run CREATE TABLESPACE {missing[0]} LOCATION '/path' first"
-        raise SettingError("tablespaces", f"the server has no tablespace {missing[0]}", fix)
     attached: list[Any] = [row["name"] for row in await connection.fetch(load("attached_tablespaces"))]
     for name in attached:
         if name not in settings.tablespaces:

@@ -7,15 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from typing import TypeAlias
-from urllib.parse import urlsplit
 
 import asyncpg
 import structlog
 
 from broker.backoff import Backoff
 from broker.errors import PermanentError
+from store.dsn import check_dsn, place, user
 from store.edition import apply_edition
-from store.pool import Pool, check_dsn
+from store.pool import Pool
+from store.preflight import check_settings
 from store.queries import load
 
 log = structlog.get_logger()
@@ -92,15 +93,17 @@ async def migrate(
 
     `settings` of the store (store.settings) are saved, and those saved before hold where none is given. Safe to run any
     number of times and from several places at once: the second waits for the first. Each file is one
-    transaction, so a failed one leaves nothing behind. Raises MigrationError, or PermanentError for a
-    wrong DSN, with what a person can do about it.
+    transaction, so a failed one leaves nothing behind. Raises MigrationError, SettingError before anything is
+    changed, or PermanentError for a wrong DSN, with what a person can do about it.
     """
     check_dsn(dsn)
     wanted = shipped() if migrations is None else migrations
-    connection = await _connect(dsn)
+    connection = await connect(dsn)
     try:
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK, timeout=COMMAND_TIMEOUT_S)
         await _require_postgres(connection)
+        if migrations is None:
+            await check_settings(connection, dict(settings or {}))
         await _ensure_extension(connection)
         await _ensure_roles(connection)
         applied = await _apply(connection, wanted)
@@ -108,12 +111,12 @@ async def migrate(
         return applied if migrations is not None else applied + await apply_edition(connection, dict(settings or {}))
     except asyncpg.InsufficientPrivilegeError as error:
         raise MigrationError(
-            f"the role {_user(dsn)} may not do this ({error}): migrate as a superuser, or as the database's owner "
+            f"the role {user(dsn)} may not do this ({error}): migrate as a superuser, or as the database's owner "
             "with CREATEROLE"
         ) from error
     except (asyncpg.PostgresConnectionError, OSError, TimeoutError) as error:
         reason = str(error) or "no answer in time"
-        raise MigrationError(f"the connection to {_place(dsn)} was lost: {reason}") from error
+        raise MigrationError(f"the connection to {place(dsn)} was lost: {reason}") from error
     finally:
         await connection.close(timeout=CONNECT_TIMEOUT_S)
 
@@ -135,7 +138,8 @@ async def require_migrated(pool: Pool) -> None:
         return
 
 
-async def _connect(dsn: str) -> Connection:
+async def connect(dsn: str) -> Connection:
+    """One connection for whoever runs the database. Raises MigrationError that says where it was tried."""
     try:
         return await asyncpg.connect(
             dsn,
@@ -144,12 +148,12 @@ async def _connect(dsn: str) -> Connection:
             server_settings={"application_name": "wattline migrate", "client_min_messages": "warning"},
         )
     except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError) as error:
-        raise MigrationError(f"{_place(dsn)} refuses the login of {_user(dsn)}: {error}") from error
+        raise MigrationError(f"{place(dsn)} refuses the login of {user(dsn)}: {error}") from error
     except asyncpg.InvalidCatalogNameError as error:
-        raise MigrationError(f"{error} at {_place(dsn)}: create it first (createdb)") from error
+        raise MigrationError(f"{error} at {place(dsn)}: create it first (createdb)") from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
         reason = str(error) or "no answer in time"
-        raise MigrationError(f"the database at {_place(dsn)} can't be reached: {reason}") from error
+        raise MigrationError(f"the database at {place(dsn)} can't be reached: {reason}") from error
 
 
 async def _require_postgres(connection: Connection) -> None:
@@ -208,13 +212,3 @@ async def _apply(connection: Connection, migrations: tuple[Migration, ...]) -> l
         names.append(migration.name)
     await connection.execute(load("record_installation"))
     return names
-
-
-def _place(dsn: str) -> str:
-    """Hosts, ports and database for people, without the password."""
-    parts = urlsplit(dsn)
-    return f"{parts.netloc.rpartition('@')[2] or 'the local socket'}{parts.path}"
-
-
-def _user(dsn: str) -> str:
-    return urlsplit(dsn).username or "(none named)"

@@ -4,20 +4,19 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from typing import TypeAlias
-from urllib.parse import SplitResult, parse_qs, urlsplit
 
 import asyncpg
 import structlog
 
 from broker.backoff import Backoff
 from broker.errors import PermanentError
+from store.dsn import check_dsn, place, user
 
 log = structlog.get_logger()
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 CONNECT_TIMEOUT_S = 10.0
 COMMAND_TIMEOUT_S = 60.0
-_FORM = "postgresql://user:password@host:port/name"
 _TRANSIENT_CLASSES = ("08", "40", "53", "57P")
 """SQLSTATE: connection, transaction rollback, resources, operator intervention."""
 _HOPELESS = (
@@ -37,38 +36,6 @@ def is_transient(error: BaseException) -> bool:
     return interface or isinstance(error, OSError | TimeoutError)
 
 
-def check_dsn(dsn: str) -> None:
-    """See that an address can be one of a database: scheme, ports, and that it names the database.
-
-    Hosts may be several, with commas, and parts may stand behind `?`, as libpq has it. Raises PermanentError that says
-    what is wrong and never quotes what may be a part of the password.
-    """
-    try:
-        parts = urlsplit(dsn)
-    except ValueError as error:
-        raise _no_dsn(f"is no address ({error})", "put an IPv6 address into [ ]") from error
-    if parts.scheme not in ("postgresql", "postgres") or not dsn.startswith(f"{parts.scheme}://"):
-        raise _no_dsn("does not start with postgresql:// or postgres://", "write the whole address")
-    if "@" in parts.path + parts.query + parts.fragment and "@" not in parts.netloc:
-        raise _no_dsn("has a / ? or # before its @", "write these in the password as %2F, %3F and %23")
-    query = parse_qs(parts.query)
-    for port in (*_ports(parts), *",".join(query.get("port", ())).split(",")):
-        if port and not (port.isascii() and port.isdigit() and 1 <= int(port[:6]) <= 65535):
-            raise _no_dsn(f"has the port {port[:20]}", "give one from 1 to 65535")
-    if not parts.path.strip("/") and not query.get("dbname") and not query.get("database"):
-        raise _no_dsn("names no database", "append /name")
-
-
-def _ports(parts: SplitResult) -> list[str]:
-    """What stands behind the colon of each host."""
-    hosts = parts.netloc.rpartition("@")[2].split(",")
-    return [host.rpartition("]")[2].partition(":")[2] for host in hosts]
-
-
-def _no_dsn(fault: str, fix: str) -> PermanentError:
-    return PermanentError(f"the database's DSN {fault}: {fix}, as in {_FORM}")
-
-
 @contextlib.asynccontextmanager
 async def open_pool(dsn: str, *, min_size: int, max_size: int, application_name: str) -> AsyncIterator[Pool]:
     """A pool that is connected; waits for the database with backoff for as long as it takes.
@@ -77,21 +44,22 @@ async def open_pool(dsn: str, *, min_size: int, max_size: int, application_name:
     each use may raise an error of which `is_transient` holds. Raises PermanentError for a wrong DSN, login or database.
     """
     check_dsn(dsn)
-    backoff = Backoff(cap_s=10.0)
+    backoff, where = Backoff(cap_s=10.0), place(dsn)
+    refusal = f"the database at {where} refuses {application_name} as {user(dsn)}"
     while True:
         try:
             pool = await _connect(dsn, min_size, max_size, application_name)
             break
         except _HOPELESS as error:
-            raise PermanentError(f"the database refuses {application_name}: {error}") from error
+            raise PermanentError(f"{refusal}: {error}") from error
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
             if isinstance(error, asyncpg.PostgresError) and not is_transient(error):
-                raise PermanentError(f"the database refuses {application_name}: {error}") from error
-            log.warning("database_unreachable", reason=str(error) or "no answer in time")
+                raise PermanentError(f"{refusal}: {error}") from error
+            log.warning("database_unreachable", database=where, reason=str(error) or "no answer in time")
         except ValueError as error:
-            raise PermanentError(f"the database's DSN is of no use to {application_name}: {error}") from error
+            raise PermanentError(f"the DSN of {where} is of no use to {application_name}: {error}") from error
         await asyncio.sleep(backoff.next_s())
-    log.info("database_connected", application_name=application_name)
+    log.info("database_connected", application_name=application_name, database=where)
     try:
         yield pool
     finally:

@@ -1,4 +1,4 @@
-"""Keeping the roll-ups of the Apache edition up to date; the Community edition does that by its own policies."""
+"""Keeping the roll-ups up to date, and dropping what is no longer kept, on both editions of TimescaleDB."""
 
 import asyncio
 import time
@@ -18,19 +18,23 @@ _QUICK_S = 0.5
 _SLOW_S = 5.0
 _POLL_S = 0.05
 STATEMENT_S = 600.0
+REFRESH_S = 3600.0
+STEPS = ("15m", "1h", "1d", "1mo")
+"""Each is made of one before it."""
 
 
 @dataclass(slots=True)
 class Refreshed:
-    """What a refresh did: quarter-hours written, late hours of series written again, and what is left for the next."""
+    """What a refresh did, by quarter-hours and late hours on Apache and by stretches on Community, and what is left."""
 
     quarters: int = 0
     late_hours: int = 0
+    stretches: int = 0
     behind_s: float = 0.0
 
 
 async def refresh(connection: Connection, *, now: datetime | None = None, settle_s: float = 10.0) -> Refreshed:
-    """Roll up all that is not yet, then what came late; each stretch is a transaction of its own.
+    """Apache: roll up all that is not yet, then what came late; each stretch is a transaction of its own.
 
     Transactions that may have stored readings without knowing the new mark are waited for; while one stays open
     longer than `settle_s` nothing new is rolled up, and `behind_s` grows. One at a time: the caller holds a lock.
@@ -41,9 +45,34 @@ async def refresh(connection: Connection, *, now: datetime | None = None, settle
     if await settled(connection, settle_s):
         await _catch_up(connection, done)
     await _again(connection, done)
-    shown = await connection.fetchval("SELECT nullif(shown_until, '-infinity') FROM rollup_state")
-    done.behind_s = 0.0 if shown is None else max(0.0, (until - shown).total_seconds() - 900)
+    done.behind_s = await behind_s(connection)
     return done
+
+
+async def refresh_aggregates(connection: Connection, *, now: datetime | None = None) -> Refreshed:
+    """Community: have TimescaleDB refresh what has changed, level by level, as far as what it is made of is kept.
+
+    A refresh has transactions of its own and can't lie in one. One at a time: the caller holds a lock, and no policy
+    refreshes beside it, for TimescaleDB refuses one of two that overlap.
+    """
+    done = Refreshed()
+    until = (now or datetime.now(UTC)) - CLOSE_AFTER
+    for step in STEPS:
+        for row in await connection.fetch("SELECT aggregate, low, high FROM rollup_due($1, $2)", step, until):
+            window = f"'{row['low'].isoformat()}'::timestamptz, '{row['high'].isoformat()}'::timestamptz"
+            # by the simple protocol: what the server prepared could not outlive the transactions
+            await connection.execute(
+                f"CALL refresh_continuous_aggregate('{row['aggregate']}', {window})", timeout=REFRESH_S
+            )
+            done.stretches += 1
+    done.behind_s = await behind_s(connection)
+    return done
+
+
+async def behind_s(connection: Connection) -> float:
+    """How far the roll-ups lag behind, beyond a quarter-hour, in seconds."""
+    behind: timedelta = await connection.fetchval("SELECT rollup_behind()")
+    return behind.total_seconds()
 
 
 async def _again(connection: Connection, done: Refreshed) -> None:

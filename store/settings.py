@@ -1,5 +1,6 @@
 """What an operator decides about the store: zone, retention, compression, partitions, drives."""
 
+import difflib
 import re
 from typing import Annotated, Any, Self
 from zoneinfo import available_timezones
@@ -41,8 +42,26 @@ def _span(text: str) -> str:
 
 def _zone(name: str) -> str:
     if name not in available_timezones():
-        raise ValueError(f"{name[:40]!r} is no time zone; write an IANA name such as Europe/Warsaw")
+        meant = _meant_zone(name)
+        fix = f"did you mean {meant}?" if meant else "write an IANA name such as Europe/Warsaw"
+        raise ValueError(f"{name[:40]!r} is no time zone; {fix}")
     return name
+
+
+def _meant_zone(name: str) -> str | None:
+    """The zone that a name in other letters, a city alone, or a slip of the keyboard may stand for."""
+    zones = {zone.casefold(): zone for zone in sorted(available_timezones())}
+    cities = {key.rpartition("/")[2]: zone for key, zone in zones.items() if "/" in key}
+    key = name.strip().replace(" ", "_").casefold()
+    known = cities | zones
+    return next((known[close] for close in difflib.get_close_matches(key, known, n=1, cutoff=0.75)), None)
+
+
+def _once(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{name} is named twice; name each tablespace once")
+    return names
 
 
 Span = Annotated[str, AfterValidator(_span)]
@@ -75,7 +94,7 @@ class StoreSettings(BaseModel):
     hash_partitions: int = Field(
         1, ge=1, le=64, description="parts of each day's readings, by hash of the series; before the first reading only"
     )
-    tablespaces: tuple[Tablespace, ...] = Field(
+    tablespaces: Annotated[tuple[Tablespace, ...], AfterValidator(_once)] = Field(
         (), description="tablespaces, with commas, over which new chunks of readings are spread; none: the default one"
     )
 
@@ -100,7 +119,10 @@ class StoreSettings(BaseModel):
         if days(self.compress_after) < 1:
             raise ValueError(f"compress_after|{self.compress_after} is less than a chunk|give 1d or more")
         if self.compress_after != FOREVER and days(self.compress_after) >= days(self.keep_readings):
-            raise ValueError("compress_after|nothing would be left to compress|give less than keep_readings")
+            raise ValueError(
+                f"compress_after|{self.compress_after} leaves nothing to compress where keep_readings is "
+                f"{self.keep_readings}|give less than keep_readings, or forever"
+            )
         return self
 
     def stored(self) -> dict[str, str]:

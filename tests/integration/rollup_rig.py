@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import asyncpg
 
-from store.rollups import Refreshed, refresh
+from store.rollups import STEPS, Refreshed, refresh, refresh_aggregates
 from tests.faults.ingesting import Table
 from tests.servers import Database
 
@@ -19,6 +19,8 @@ INSERT INTO series (meter_id, obis, unit, kind) SELECT m.id, o.obis, o.unit, o.k
     ORDER BY m.id, o.obis;
 """
 """Meters 1 to 3, each with a register (series 1, 3, 5) and a power (series 2, 4, 6)."""
+
+COLUMNS = "bucket, series_id, first_value, first_at, last_value, last_at, min_value, max_value, mean_value, readings"
 
 
 class Store(Table):
@@ -41,16 +43,21 @@ class Store(Table):
         )
 
     async def roll_up(self, settle_s: float = 10.0) -> Refreshed:
-        """What the ingestor (Apache) or TimescaleDB's workers (Community) do within the stated time."""
+        """What the ingestor does within the stated time, with its rights."""
         if self.edition == "apache":
             return await refresh(self.connection, settle_s=settle_s)
-        jobs = await self.rows(
-            "SELECT job_id FROM timescaledb_information.jobs WHERE proc_name = 'policy_refresh_continuous_aggregate'"
-            " ORDER BY job_id"
-        )
-        for (job,) in jobs:
-            await self.execute(f"CALL run_job({job})")
-        return Refreshed()
+        await self.execute("SET ROLE wattline_ingestor")
+        try:
+            return await refresh_aggregates(self.connection)
+        finally:
+            await self.execute("RESET ROLE")
+
+    async def rolled_up(self) -> dict[str, list[tuple[object, ...]]]:
+        """All rows of each level, as everybody sees them."""
+        return {
+            step: await self.rows(f"SELECT {COLUMNS} FROM rollup_{step} ORDER BY series_id, bucket")  # noqa: S608 - the test's own text
+            for step in STEPS
+        }
 
 
 @contextlib.asynccontextmanager

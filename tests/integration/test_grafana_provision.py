@@ -43,14 +43,14 @@ def good(result: Result) -> str:
 
 @pytest.mark.parametrize("version", ["9.4.7", "10.4.1", "11.2.0", "12.3.0", "13.0.1"])
 def test_a_fresh_grafana_gets_all_and_a_second_run_changes_nothing(version: str) -> None:
-    """Two folders, data source, six dashboards and eight rules; the second run writes nothing."""
+    """Two folders, data source, six dashboards and nine rules; the second run writes nothing."""
     with FakeGrafana(version=version).running() as fake:
-        assert "17 of 17 changed" in good(run(fake))
+        assert "18 of 18 changed" in good(run(fake))
         assert set(fake.folders) == {"wattline", "wattline-alerts"}
         assert len(fake.dashboards) == len(BOARDS)
         assert {each["meta"]["folderUid"] for each in fake.dashboards.values()} == {"wattline"}
         assert {rule["provenance"] for rule in fake.rules.values()} == {"api"}
-        assert len(fake.rules) == 8
+        assert len(fake.rules) == 9
         source = fake.sources["wattline"]
         assert (source["url"], source["user"], source["jsonData"]["database"]) == (
             "db.example:5432", "wattline_grafana", "wattline")  # fmt: skip
@@ -64,7 +64,7 @@ def test_a_fresh_grafana_gets_all_and_a_second_run_changes_nothing(version: str)
 def test_a_dry_run_shows_and_writes_nothing(fake: FakeGrafana) -> None:
     """The table says what would be; Grafana stays as it was."""
     output = good(run(fake, "--dry-run"))
-    assert "17 of 17 would change" in output
+    assert "18 of 18 would change" in output
     assert "would be" in output
     assert fake.writes == []
     assert state(fake) == state(FakeGrafana())
@@ -76,7 +76,7 @@ def test_what_differs_is_put_right_and_named(fake: FakeGrafana) -> None:
     fake.dashboards["wattline-fleet"]["dashboard"]["title"] = "Mine now"
     fake.dashboards["wattline-meter"]["meta"]["folderUid"] = "elsewhere"
     output = good(run(fake, LIMITS__JUMP_KW="55", DB__HOST="other.example"))
-    assert "4 of 17 changed" in output
+    assert "4 of 18 changed" in output
     for cell in ("title", "folder", "url", "data[1].model.expression"):
         assert cell in output
     assert len(fake.writes) == 4
@@ -114,7 +114,7 @@ def test_what_is_no_more_goes_and_what_is_foreign_stays(fake: FakeGrafana) -> No
     fake.rules["wattline-elsewhere"] = {**rule, "uid": "wattline-elsewhere", "folderUID": "theirs"}
     fake.rules["wattline-unlabelled"] = {**rule, "uid": "wattline-unlabelled", "labels": {}}
     output = good(run(fake))
-    assert "2 of 19 changed" in output
+    assert "2 of 20 changed" in output
     assert output.count("removed") == 2
     assert "wattline-old" not in fake.dashboards
     assert "wattline-old" not in fake.rules
@@ -129,7 +129,7 @@ def test_contact_points_and_our_route_among_foreign_ones(fake: FakeGrafana) -> N
     fake.contacts["abc"] = {"uid": "abc", "name": "their team", "type": "email", "settings": {}}
     routes = '[{"contact": "call", "match": {"severity": "critical"}}, {"contact": "ops"}]'
     set_to = {"CONTACT_POINTS": f"[{OPS}, {CALL}]", "ROUTES": routes}
-    assert "20 of 20 changed" in good(run(fake, **set_to))
+    assert "21 of 21 changed" in good(run(fake, **set_to))
     ours, other = fake.policies["routes"]
     assert (ours["receiver"], ours["object_matchers"]) == ("Wattline ops", [["platform", "=", "wattline"]])
     assert [route["receiver"] for route in ours["routes"]] == ["Wattline call"]
@@ -174,7 +174,7 @@ def test_somebody_saves_at_the_same_moment(fake: FakeGrafana) -> None:
         held["version"] += 1
 
     fake.before_save = save
-    assert "1 of 17 changed" in good(run(fake))
+    assert "1 of 18 changed" in good(run(fake))
     assert fake.dashboards["wattline-fleet"]["dashboard"]["title"] == "Wattline fleet"
     assert fake.dashboards["wattline-fleet"]["dashboard"]["version"] == 3
 
@@ -200,7 +200,7 @@ def test_the_password_is_set_anew_only_when_asked(fake: FakeGrafana) -> None:
     """Grafana never shows it: another password is sent with --set-password alone."""
     good(run(fake))
     assert "nothing to do" in good(run(fake, DB__PASSWORD="new"))
-    assert "1 of 17 changed" in good(run(fake, "--set-password", DB__PASSWORD="new"))
+    assert "1 of 18 changed" in good(run(fake, "--set-password", DB__PASSWORD="new"))
     assert fake.sources["wattline"]["secureJsonData"] == {"password": "new"}
     assert "new" not in run(fake, "--set-password", DB__PASSWORD="new").output
 
@@ -267,7 +267,7 @@ def test_a_run_that_ends_half_way_is_mended_by_the_next() -> None:
             assert (f"{done} of {done} changed" in broken.output) == (done > 0)
             assert ("Run it again" in broken.output) == (done > 0)
             fake.fails_after = None
-            assert f"{20 - done} of 20 changed" in good(run(fake, **set_to))
+            assert f"{21 - done} of 21 changed" in good(run(fake, **set_to))
             assert state(fake) == state(whole)
 
 

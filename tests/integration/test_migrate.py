@@ -10,6 +10,7 @@ from broker.errors import PermanentError
 from deploy.local.postgres import PostgresServer
 from store.cli import migrate as migrate_command
 from store.migrate import Migration, MigrationError, migrate, shipped
+from store.pool import open_pool
 from tests.faults.ingesting import table
 from tests.servers import Database
 
@@ -90,6 +91,63 @@ async def test_command_line(own_postgres: PostgresServer) -> None:
     down = await asyncio.to_thread(runner.invoke, migrate_command, ["--dsn", dsn])
     assert down.exit_code == 1
     assert "can't be reached" in str(down.exception) + down.output
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["--zone", "Warsaw"], "--zone (WATTLINE_STORE_ZONE): 'Warsaw' is no time zone; did you mean Europe/Warsaw?"),
+        (["--tablespaces", "a,a"], "--tablespaces (WATTLINE_STORE_TABLESPACES): a is named twice"),
+        (["--tablespaces", "a"], "--tablespaces (WATTLINE_STORE_TABLESPACES): the server has no tablespace a"),
+        (["--keep-rollup-15m", "9d"], "--keep-rollup-15m (WATTLINE_STORE_KEEP_ROLLUP_15M): 9d is less"),
+        (["--keep-readings", "8d", "--compress-after", "9d"], "--compress-after (WATTLINE_STORE_COMPRESS_AFTER): 9d"),
+    ],
+)
+async def test_settings_are_looked_at_before_anything_is_applied(
+    own_postgres: PostgresServer, given: list[str], words: str
+) -> None:
+    """A setting that can't hold leaves an empty database empty, and a migrated one as it was."""
+    dsn = own_postgres.dsn("wattline")
+    refused = await asyncio.to_thread(CliRunner().invoke, migrate_command, ["--dsn", dsn, *given])
+    assert refused.exit_code == 1
+    assert words in refused.output
+    async with table(Database(own_postgres, "wattline")) as asked:
+        assert await asked.value(
+            "SELECT to_regclass('schema_migration') IS NULL AND to_regrole('wattline_gateway') IS NULL"
+        )
+
+
+async def test_which_roles_nobody_can_log_in_as(own_postgres: PostgresServer) -> None:
+    """`wattline migrate` ends with the roles that lack a password or a login, and the command, until they have it."""
+    arguments = ["--dsn", own_postgres.dsn("wattline")]
+
+    async def notes() -> list[str]:
+        run = await asyncio.to_thread(CliRunner().invoke, migrate_command, arguments)
+        assert run.exit_code == 0, run.output
+        return [line for line in run.output.splitlines() if line.startswith("note: ")]
+
+    first = await notes()
+    assert [line.split()[1] for line in first] == ["wattline_gateway", "wattline_grafana", "wattline_ingestor"]
+    assert all(f"ALTER ROLE {line.split()[1]} PASSWORD '...'" in line for line in first)
+    async with table(Database(own_postgres, "wattline")) as asked:
+        await asked.execute("ALTER ROLE wattline_gateway PASSWORD 'one'; ALTER ROLE wattline_ingestor NOLOGIN")
+        await asked.execute("ALTER ROLE wattline_grafana PASSWORD 'two' VALID UNTIL '2020-01-01'")
+    second = await notes()
+    assert len(second) == 2
+    assert "the password of wattline_grafana has expired: ALTER ROLE wattline_grafana VALID UNTIL" in second[0]
+    assert "wattline_ingestor may not log in: ALTER ROLE wattline_ingestor LOGIN" in second[1]
+
+
+async def test_a_refusal_names_where_it_was_tried(database: Database) -> None:
+    """Host, port, database and role are in it, for each service that opens a pool and `migrate`; never the password."""
+    dsn = database.dsn("nobody_at_all").replace("nobody_at_all@", "nobody_at_all:secret@")
+    tried = f"127.0.0.1:{database.server.port}/{database.name}"
+    with pytest.raises(PermanentError, match=f"the database at {tried} refuses test as nobody_at_all") as refused:
+        async with open_pool(dsn, min_size=1, max_size=1, application_name="test"):
+            pass
+    with pytest.raises(PermanentError, match=f"{tried} refuses the login of nobody_at_all") as again:
+        await migrate(dsn)
+    assert "secret" not in str(refused.value) + str(again.value)
 
 
 async def test_no_preloaded_timescaledb(own_postgres: PostgresServer) -> None:

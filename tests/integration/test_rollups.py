@@ -6,15 +6,14 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from store.migrate import migrate
-from tests.integration.rollup_rig import Store, store_of
+from store.rollups import STEPS
+from tests.integration.rollup_rig import COLUMNS, Store, store_of
 from tests.servers import Database
 
 FILL = (
     "INSERT INTO reading SELECT t, extract(epoch FROM t - '2026-03-01Z'::timestamptz) / 3600, s, 0"
     " FROM generate_series('{since}'::timestamptz, '{until}', '{every}') t, generate_series(1, 2) s"
 )
-COLUMNS = "bucket, series_id, first_value, first_at, last_value, last_at, min_value, max_value, mean_value, readings"
-STEPS = ("15m", "1h", "1d", "1mo")
 
 EXPECTED = """
 SELECT {bucket}, series_id, (array_agg(value ORDER BY time))[1], min(time), (array_agg(value ORDER BY time DESC))[1],

@@ -1,14 +1,13 @@
-"""Partitions, drives, retention, compression and the change of edition, on real databases."""
+"""Partitions, drives, retention and compression, on real databases."""
 
 import pytest
 
 from deploy.local.postgres import PostgresServer
 from deploy.local.process import own
-from store.edition import rendered
 from store.migrate import migrate
 from store.rollups import refresh, retain
-from store.settings import SettingError, StoreSettings
-from tests.integration.rollup_rig import METERS, store_of
+from store.settings import SettingError
+from tests.integration.rollup_rig import store_of
 from tests.servers import Database
 
 DAYS = (
@@ -84,6 +83,84 @@ async def test_retention_keeps_the_roll_ups(database: Database) -> None:
         assert await store.value("SELECT count(*) FROM rollup_late") == 0
 
 
+OLD_HOURS = (
+    "INSERT INTO reading SELECT t, extract(epoch FROM t), s, 0 FROM generate_series(date_trunc('day', now(), 'UTC')"
+    " - interval '{days} days', now() - interval '1 hour', '30 minutes') t, generate_series(1, 2) s"
+)
+LATE = (
+    "INSERT INTO reading SELECT date_bin('1 hour', now() - interval '{age}', '2000-01-01Z') + interval '7 min',"
+    " {value}, 1, 0"
+)
+REACHED = "SELECT count(*) FROM rollup_{step} WHERE max_value = {value}"
+
+
+async def test_late_readings_as_old_as_any_are_kept(each_edition: Database) -> None:
+    """They reach all levels up to the last hour of retention; older ones replace nothing, whatever it becomes."""
+    await migrate(each_edition.dsn(), settings={"keep_readings": "30d", "zone": "Europe/Warsaw"})
+    async with store_of(each_edition) as store:
+        await store.execute(OLD_HOURS.format(days=40))
+        await store.roll_up()
+        assert (await retain(store.connection))["reading"] >= 9
+        for age, value in (("29 days 1 hour", 9e9), ("29 days 12 hours", 8e9), ("29 days 22 hours", 7e9)):
+            await store.execute(LATE.format(age=age, value=value))
+            await store.roll_up()
+            for step in ("15m", "1h"):
+                assert await store.value(REACHED.format(step=step, value=value)) == 1, (age, step)
+        for step in ("1d", "1mo"):
+            assert await store.value(REACHED.format(step=step, value=9e9)) == 1, step
+        before = await store.rolled_up()
+        await store.execute(LATE.format(age="35 days", value=1e12))
+        await store.roll_up()
+        assert await store.rolled_up() == before
+    await migrate(each_edition.dsn(), settings={"keep_readings": "3650d"})
+    async with store_of(each_edition) as store:
+        await store.execute(LATE.format(age="36 days", value=1e12))
+        await store.roll_up()
+        assert await store.rolled_up() == before
+        if store.edition == "apache":
+            await store.execute("UPDATE rollup_state SET shown_until = now() - interval '38 days'")
+            await store.roll_up()
+            assert await store.rolled_up() == before
+
+
+async def test_late_readings_older_than_quarter_hours(each_edition: Database) -> None:
+    """Where quarter-hours are gone and readings are not, a late reading does not replace its day by what is left."""
+    await migrate(each_edition.dsn(), settings={"keep_rollup_15m": "93d"})
+    async with store_of(each_edition) as store:
+        await store.execute(OLD_HOURS.format(days=130))
+        await store.roll_up()
+        level = "rolled_15m" if store.edition == "apache" else "agg_15m"
+        assert (await retain(store.connection))[level] >= 1
+        before = await store.rolled_up()
+        await store.execute(LATE.format(age="125 days", value=1e12))
+        await store.roll_up()
+        await retain(store.connection)
+        await store.roll_up()
+        assert await store.rolled_up() == before
+    await migrate(each_edition.dsn(), settings={"zone": "Asia/Kathmandu"})
+    async with store_of(each_edition) as store:
+        for _ in range(2):
+            days = await store.rows("SELECT sum(readings), count(*) FROM rollup_1d WHERE series_id = 1")
+            assert days[0][0] >= sum(row[9] for row in before["1d"] if row[1] == 1) - 48, "at most a day is lost"
+            assert 129 <= days[0][1] <= 132
+            months = await store.value("SELECT sum(readings) FROM rollup_1mo WHERE series_id = 1")
+            assert months >= days[0][0] - 48
+            await store.roll_up()
+
+
+async def test_nothing_is_dropped_before_it_is_rolled_up(each_edition: Database) -> None:
+    """Retention leaves readings that no round has rolled up, and takes them after the next round."""
+    await migrate(each_edition.dsn(), settings={"keep_readings": "14d"})
+    async with store_of(each_edition) as store:
+        await store.execute(OLD_HOURS.format(days=20))
+        assert await retain(store.connection) == {}
+        await store.roll_up()
+        before = await store.rolled_up()
+        assert await retain(store.connection) == {"reading": 6}
+        await store.roll_up()
+        assert await store.rolled_up() == before
+
+
 async def test_repeats_and_late_readings_into_compressed_chunks(community: Database) -> None:
     """A repeat changes nothing in a compressed chunk, and what is new there shows up in the roll-ups."""
     async with store_of(community) as store:
@@ -108,39 +185,18 @@ async def test_repeats_and_late_readings_into_compressed_chunks(community: Datab
             assert rows == [(9e9, readings)], step
 
 
-async def test_from_apache_to_community(community: Database) -> None:
-    """What the Apache edition made goes, but its roll-ups stay where their readings are gone."""
+async def test_jobs_follow_the_settings(community: Database) -> None:
+    """Compression is a job of TimescaleDB's with the age of the setting; roll-ups and retention no longer are."""
     async with store_of(community) as store:
-        for sql in rendered("apache", StoreSettings()).values():
-            await store.execute(sql)
-        for name in ("agg_1mo_utc", "agg_1d_utc", "agg_1h", "agg_15m"):
-            await store.execute(f"DROP MATERIALIZED VIEW {name}")
-        await store.execute(METERS)
-        await store.execute(DAYS.format(since="2026-03-01Z", until="2026-03-02T23:00Z"))
-        await refresh(store.connection)
-        await store.execute("SELECT drop_chunks('reading', older_than => '2026-03-02Z'::timestamptz)")
-        await store.execute("DELETE FROM installation WHERE name = 'edition_sql'")
-    assert await migrate(community.dsn()) == ["features of TimescaleDB Community"]
-    async with store_of(community) as store:
-        assert await store.value("SELECT to_regclass('rolled_15m') IS NULL AND to_regclass('rollup_late') IS NULL")
-        for _ in range(2):
-            await store.roll_up()
-            for step, rows in (("15m", 48), ("1h", 48), ("1d", 2), ("1mo", 1)):
-                count = f"SELECT count(*), sum(readings) FROM rollup_{step} WHERE series_id = 1"  # noqa: S608 - the test's own text
-                assert await store.rows(count) == [(rows, 48)], step
-            await store.execute("INSERT INTO reading VALUES ('2026-03-02T23:30Z', 1, 2, 0) ON CONFLICT DO NOTHING")
-    assert await migrate(community.dsn()) == []
-
-
-async def test_policies_follow_the_settings(community: Database) -> None:
-    """Retention and compression are policies with the ages of the settings."""
-    await migrate(
-        community.dsn(), settings={"keep_readings": "400d", "keep_events": "forever", "compress_after": "20d"}
-    )
+        for level in ("agg_15m", "agg_1h", "agg_1d_utc", "agg_1mo_utc"):
+            policy = "start_offset => NULL, end_offset => INTERVAL '1 min', schedule_interval => INTERVAL '1 min'"
+            await store.execute(f"SELECT add_continuous_aggregate_policy('{level}', {policy})")
+        await store.execute("SELECT add_retention_policy('reading', drop_after => INTERVAL '3650 days')")
+        await store.execute("SELECT add_retention_policy('agg_15m', drop_after => INTERVAL '93 days')")
+    await migrate(community.dsn(), settings={"keep_readings": "400d", "compress_after": "20d"})
     async with store_of(community) as store:
         rows = await store.rows(
-            "SELECT hypertable_name::text, proc_name::text,"
-            " coalesce(config ->> 'drop_after', config ->> 'compress_after')"
-            " FROM timescaledb_information.jobs WHERE hypertable_name IN ('reading', 'event') ORDER BY 1, 2"
+            "SELECT hypertable_name::text, proc_name::text, config ->> 'compress_after'"
+            " FROM timescaledb_information.jobs WHERE job_id >= 1000 ORDER BY 1, 2"
         )
-        assert rows == [("reading", "policy_compression", "20 days"), ("reading", "policy_retention", "400 days")]
+        assert rows == [("message", "policy_compression", "20 days"), ("reading", "policy_compression", "20 days")]

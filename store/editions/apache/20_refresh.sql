@@ -119,6 +119,8 @@ DECLARE
     whole timestamptz;
 BEGIN
     since := coalesce(bucket_start('15m', nullif(since, '-infinity')), state.noted_until);
+    -- a mark that was set back further than readings are whole would replace the roll-ups of those that are gone
+    since := greatest(since, kept_since('readings'), kept_since('rollup_15m'));
     until := least(state.noted_until, since + width);
     written := 0;
     IF since < until THEN
@@ -147,10 +149,11 @@ CREATE OR REPLACE FUNCTION rollup_again(most integer) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     shown timestamptz := (SELECT s.shown_until FROM rollup_state s FOR UPDATE);
-    -- beyond retention the readings that made the roll-up are gone, and what came since must not replace it
-    oldest timestamptz := coalesce(now() - store_keep('readings') + interval '1 day', '-infinity');
+    -- before it the readings that made the roll-up are gone, and what came since must not replace it
+    oldest timestamptz := greatest(kept_since('readings'), kept_since('rollup_15m'));
     ids integer[];
     hours timestamptz[];
+    count bigint;
 BEGIN
     WITH taken AS (
         DELETE FROM rollup_late WHERE ctid = ANY (ARRAY(SELECT ctid FROM rollup_late ORDER BY hour LIMIT most))
@@ -164,12 +167,17 @@ BEGIN
     END IF;
     PERFORM rollup_read_late(ids, hours, hours[1], least(shown, hours[cardinality(hours)] + interval '1 hour'));
     PERFORM rollup_fold_late('rolled_1h', 'rolled_15m', '1h', ids, hours, shown);
-    -- where midnight lies within an hour of UTC, the hour's readings may be of two days
-    ids := ids || ids;
-    hours := hours || ARRAY(SELECT h + interval '45 minutes' FROM unnest(hours) h);
-    PERFORM rollup_fold_late('rolled_1d', 'rolled_15m', '1d', ids, hours, bucket_start('1d', shown));
-    PERFORM rollup_fold_late('rolled_1mo', 'rolled_1d', '1mo', ids, hours, bucket_start('1mo', shown));
-    RETURN cardinality(hours) / 2;
+    count := cardinality(hours);
+    -- where midnight lies within an hour of UTC, the hour's readings may be of two days; not those whose quarter-hours are gone
+    SELECT array_agg(id ORDER BY h), array_agg(h ORDER BY h) INTO ids, hours
+    FROM (SELECT id, hour + part AS h FROM unnest(ids, hours) u (id, hour),
+          unnest(ARRAY[interval '0', interval '45 minutes']) part) w
+    WHERE bucket_start('1d', h) >= kept_since('rollup_15m');
+    IF ids IS NOT NULL THEN
+        PERFORM rollup_fold_late('rolled_1d', 'rolled_15m', '1d', ids, hours, bucket_start('1d', shown));
+        PERFORM rollup_fold_late('rolled_1mo', 'rolled_1d', '1mo', ids, hours, bucket_start('1mo', shown));
+    END IF;
+    RETURN count;
 END
 $$;
 COMMENT ON FUNCTION rollup_again IS 'Rolls up at most so many late hours of series again; returns how many there were.';
@@ -178,7 +186,8 @@ COMMENT ON FUNCTION rollup_again IS 'Rolls up at most so many late hours of seri
 CREATE OR REPLACE FUNCTION rollup_rezone() RETURNS void LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE
     shown timestamptz := (SELECT nullif(s.shown_until, '-infinity') FROM rollup_state s FOR UPDATE);
-    since timestamptz := (SELECT min(range_start) FROM timescaledb_information.chunks WHERE hypertable_name = 'rolled_15m');
+    since timestamptz := greatest(kept_since('rollup_15m'), (
+        SELECT min(range_start) FROM timescaledb_information.chunks WHERE hypertable_name = 'rolled_15m'));
 BEGIN
     -- those of the zone before begin up to a day earlier or later than those that are made now
     DELETE FROM rolled_1d WHERE last_at >= since;
@@ -191,3 +200,8 @@ $$;
 REVOKE EXECUTE ON FUNCTION rollup_note, rollup_fold, rollup_fold_late, rollup_read, rollup_read_late, rollup_stretch, rollup_step,
     rollup_again, rollup_rezone FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION rollup_note, rollup_step, rollup_again TO wattline_ingestor;
+
+CREATE OR REPLACE FUNCTION rollup_behind() RETURNS interval LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$
+    SELECT greatest(interval '0', now() - interval '16 minutes' - coalesce(
+        (SELECT nullif(shown_until, '-infinity') FROM rollup_state), (SELECT min(time) FROM reading), now()))
+$$;

@@ -57,13 +57,17 @@ FROM rollup_1d
 WHERE bucket >= rollup_shown('1mo')
 GROUP BY 1, 2;
 
-CREATE OR REPLACE VIEW store_size AS
-SELECT h.hypertable_name::text AS name, count(c.chunk_name) AS chunks, 0::bigint AS compressed_chunks,
-       hypertable_size(format('%I.%I', h.hypertable_schema, h.hypertable_name)::regclass) AS bytes,
-       NULL::bigint AS bytes_before_compression, NULL::bigint AS bytes_after_compression
-FROM timescaledb_information.hypertables h
-LEFT JOIN timescaledb_information.chunks c USING (hypertable_schema, hypertable_name)
-GROUP BY h.hypertable_schema, h.hypertable_name;
+-- A function, as an update of TimescaleDB makes its information views anew and can't while a view stands on them.
+CREATE OR REPLACE FUNCTION store_sizes() RETURNS TABLE (
+    name text, chunks bigint, compressed_chunks bigint, bytes bigint, bytes_before_compression bigint, bytes_after_compression bigint
+) LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$
+    SELECT h.hypertable_name::text, count(c.chunk_name), 0::bigint,
+           hypertable_size(format('%I.%I', h.hypertable_schema, h.hypertable_name)::regclass), NULL::bigint, NULL::bigint
+    FROM timescaledb_information.hypertables h
+    LEFT JOIN timescaledb_information.chunks c USING (hypertable_schema, hypertable_name)
+    GROUP BY h.hypertable_schema, h.hypertable_name
+$$;
+CREATE OR REPLACE VIEW store_size AS SELECT * FROM store_sizes();
 COMMENT ON VIEW store_size IS 'Each hypertable with its chunks and bytes; this edition does not compress.';
 GRANT SELECT ON store_size TO wattline_ingestor, wattline_gateway, wattline_grafana;
 -- Days and months of {{zone}}: with another zone this file differs, and is applied again.

@@ -1,4 +1,5 @@
--- Retention: this edition has no policies, so the ingestor calls this on a schedule.
+-- Days and months of {{zone}}: with another zone this file differs, and is applied again.
+-- Retention: the ingestor calls this on a schedule.
 
 CREATE OR REPLACE FUNCTION store_retain() RETURNS TABLE (name text, dropped bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -7,15 +8,16 @@ DECLARE
     shown timestamptz := (SELECT shown_until FROM rollup_state);
 BEGIN
     FOR what IN
-        SELECT t.hypertable, store_keep(t.setting) AS keep
-        FROM (VALUES ('reading', 'readings'), ('message', 'messages'), ('frame', 'frames'), ('event', 'events'),
-                     ('rolled_15m', 'rollup_15m'), ('rolled_1h', 'rollup_1h')) t (hypertable, setting)
+        SELECT t.hypertable, t.kept, now() - store_keep(t.setting) AS before
+        FROM (VALUES ('reading', 'readings', 'readings'), ('message', 'messages', NULL), ('frame', 'frames', NULL),
+                     ('event', 'events', NULL), ('rolled_15m', 'rollup_15m', 'rollup_15m'),
+                     ('rolled_1h', 'rollup_1h', NULL)) t (hypertable, setting, kept)
     LOOP
         -- nothing goes before it is rolled up
-        CONTINUE WHEN what.keep IS NULL OR (what.hypertable = 'reading' AND shown = '-infinity');
+        CONTINUE WHEN what.before IS NULL OR (what.hypertable = 'reading' AND shown = '-infinity');
         name := what.hypertable;
-        SELECT count(*) INTO dropped FROM drop_chunks(what.hypertable, older_than => CASE what.hypertable
-            WHEN 'reading' THEN least(now() - what.keep, shown) ELSE now() - what.keep END);
+        dropped := store_drop(what.hypertable::regclass,
+            CASE what.hypertable WHEN 'reading' THEN least(what.before, shown) ELSE what.before END, what.kept);
         IF dropped > 0 THEN
             RETURN NEXT;
         END IF;

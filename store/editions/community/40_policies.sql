@@ -1,37 +1,16 @@
--- What TimescaleDB does by itself, by the settings. A refresh reads what changed and no more, so its window may be all of
--- the time that is kept: late readings are found however old they are. It ends a day before retention, so that what
--- readings made does not go with them.
-
-SELECT remove_continuous_aggregate_policy('agg_15m', if_exists => true);
-SELECT remove_continuous_aggregate_policy('agg_1h', if_exists => true);
-SELECT remove_continuous_aggregate_policy('{{agg_1d}}', if_exists => true);
-SELECT remove_continuous_aggregate_policy('{{agg_1mo}}', if_exists => true);
-SELECT add_continuous_aggregate_policy('agg_15m', start_offset => {{keep_readings}} - INTERVAL '1 day',
-    end_offset => INTERVAL '1 minute', schedule_interval => INTERVAL '1 minute');
-SELECT add_continuous_aggregate_policy('agg_1h', start_offset => {{keep_rollup_15m}} - INTERVAL '1 day',
-    end_offset => INTERVAL '1 minute', schedule_interval => INTERVAL '1 minute');
-SELECT add_continuous_aggregate_policy('{{agg_1d}}', start_offset => {{keep_rollup_15m}} - INTERVAL '1 day',
-    end_offset => INTERVAL '1 minute', schedule_interval => INTERVAL '1 minute');
-SELECT add_continuous_aggregate_policy('{{agg_1mo}}', start_offset => NULL,
-    end_offset => INTERVAL '1 minute', schedule_interval => INTERVAL '1 minute');
-
--- One bucket in a transaction, as is the default, would take hours for the quarter-hours of a few years.
-SELECT alter_job(job_id, config => config || '{"buckets_per_batch": 672}')
-FROM timescaledb_information.jobs WHERE proc_name = 'policy_refresh_continuous_aggregate';
+-- Compression is TimescaleDB's scheduled job, by the settings. Retention is the ingestor's: it knows what is rolled up.
 
 DO $$
 DECLARE
     target record;
 BEGIN
     FOR target IN
-        SELECT * FROM (VALUES
-            ('reading', {{keep_readings}}), ('message', {{keep_messages}}), ('frame', {{keep_frames}}),
-            ('event', {{keep_events}}), ('agg_15m', {{keep_rollup_15m}}), ('agg_1h', {{keep_rollup_1h}})) t (name, keep)
+        SELECT view_name::text AS name FROM timescaledb_information.continuous_aggregates WHERE view_name ~ '^agg_1'
     LOOP
+        PERFORM remove_continuous_aggregate_policy(target.name::regclass, if_exists => true);
+    END LOOP;
+    FOR target IN SELECT unnest(ARRAY['reading', 'message', 'frame', 'event', 'agg_15m', 'agg_1h']) AS name LOOP
         PERFORM remove_retention_policy(target.name::regclass, if_exists => true);
-        IF target.keep IS NOT NULL THEN
-            PERFORM add_retention_policy(target.name::regclass, drop_after => target.keep);
-        END IF;
     END LOOP;
     FOR target IN
         SELECT h.hypertable_name AS name, h.compression_enabled, t.segment, t.ordering
@@ -50,3 +29,33 @@ BEGIN
     END LOOP;
 END
 $$;
+
+CREATE OR REPLACE FUNCTION store_retain() RETURNS TABLE (name text, dropped bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    what record;
+BEGIN
+    FOR what IN
+        SELECT t.hypertable, t.kept, now() - store_keep(t.setting) AS before, (
+                   -- nothing goes before it is rolled up
+                   SELECT min(_timescaledb_functions.to_timestamp(w.watermark))
+                   FROM _timescaledb_catalog.continuous_agg a
+                   JOIN _timescaledb_catalog.continuous_aggs_watermark w ON w.mat_hypertable_id = a.mat_hypertable_id
+                   WHERE a.user_view_name = ANY (t.rolled_up_in)) AS shown
+        FROM (VALUES ('reading', 'readings', 'readings', ARRAY['agg_15m']), ('message', 'messages', NULL, NULL),
+                     ('frame', 'frames', NULL, NULL), ('event', 'events', NULL, NULL),
+                     ('agg_15m', 'rollup_15m', 'rollup_15m', ARRAY['agg_1h', '{{agg_1d}}']),
+                     ('agg_1h', 'rollup_1h', NULL, NULL)) t (hypertable, setting, kept, rolled_up_in)
+    LOOP
+        CONTINUE WHEN what.before IS NULL;
+        name := what.hypertable;
+        dropped := store_drop(what.hypertable::regclass, least(what.before, what.shown), what.kept);
+        IF dropped > 0 THEN
+            RETURN NEXT;
+        END IF;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION store_retain IS 'Drops the chunks that are older than the settings keep; returns from which tables how many.';
+REVOKE EXECUTE ON FUNCTION store_retain FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION store_retain TO wattline_ingestor;

@@ -165,9 +165,9 @@ def test_links_lead_to_dashboards_that_exist() -> None:
 
 
 def test_rules_are_whole() -> None:
-    """The eight rules have uids of their own, words for people, a condition that exists, and the label of our route."""
+    """The nine rules have uids of their own, words for people, a condition that exists, and the label of our route."""
     made = [plain(rule) for rule in rules(SETTINGS)]
-    assert len({rule["uid"] for rule in made}) == len(made) == 8
+    assert len({rule["uid"] for rule in made}) == len(made) == 9
     for rule in made:
         assert plain(Rule.from_json(json.loads(json.dumps(rule)))) == rule
         assert rule["condition"] in {query["refId"] for query in rule["data"]}

@@ -11,7 +11,8 @@ from click.testing import CliRunner
 
 from broker.errors import PermanentError
 from store.cli import migrate
-from store.pool import check_dsn, open_pool
+from store.dsn import check_dsn, place, user
+from store.pool import open_pool
 
 ROOT = Path(__file__).parents[3]
 WRONG = [
@@ -79,3 +80,23 @@ def test_services_end_with_a_sentence(name: str) -> None:
     assert ended.returncode == 1
     assert f"wattline {name}: the database's DSN has the port 99999" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("dsn", "tried", "role"),
+    [
+        ("postgresql://u:secret@db:5433/x", "db:5433/x", "u"),
+        ("postgres://db/x", "db:5432/x", "(none named)"),
+        ("postgresql://u:se%40cret@[::1]/x", "[::1]:5432/x", "u"),
+        ("postgresql://u:secret@a:1,b:2/x?sslmode=require", "a:1,b:2/x", "u"),
+        ("postgresql://u:secret@a,b:2/x", "a:5432,b:2/x", "u"),
+        ("postgresql:///x?host=/run/postgresql&port=5433&user=u&password=secret", "/run/postgresql:5433/x", "u"),
+        ("postgresql:///x?host=a,b&port=5433", "a:5433,b:5433/x", "(none named)"),
+        ("postgresql:///x", "the local socket:5432/x", "(none named)"),
+        ("postgresql://db?dbname=x&password=secret", "db:5432/x", "(none named)"),
+    ],
+)
+def test_where_it_was_tried_without_the_password(dsn: str, tried: str, role: str) -> None:
+    """Hosts, ports and database are told, wherever in the address they stand."""
+    check_dsn(dsn)
+    assert (place(dsn), user(dsn)) == (tried, role)

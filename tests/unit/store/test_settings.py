@@ -10,6 +10,10 @@ from store.settings import SettingError, StoreSettings, days, merged
     ("given", "field", "words"),
     [
         ({"zone": "Mars/Olympus"}, "zone", "Europe/Warsaw"),
+        ({"zone": "Warsaw"}, "zone", "did you mean Europe/Warsaw?"),
+        ({"zone": "europe/warsaw"}, "zone", "did you mean Europe/Warsaw?"),
+        ({"zone": "Europe/Warszaw"}, "zone", "did you mean Europe/Warsaw?"),
+        ({"zone": "new york"}, "zone", "did you mean America/New_York?"),
         ({"keep_readings": "soon"}, "keep_readings", "90d"),
         ({"keep_readings": "3d"}, "keep_readings", "give 7d or more"),
         ({"keep_rollup_15m": "12w"}, "keep_rollup_15m", "give 93d or more"),
@@ -18,6 +22,7 @@ from store.settings import SettingError, StoreSettings, days, merged
         ({"hash_partitions": "many"}, "hash_partitions", "docs/STORE.md"),
         ({"hash_partitions": "65"}, "hash_partitions", "64"),
         ({"tablespaces": "one,two words"}, "tablespaces", "docs/STORE.md"),
+        ({"tablespaces": "one,two,one"}, "tablespaces", "one is named twice"),
     ],
 )
 def test_refused(given: dict[str, str], field: str, words: str) -> None:
@@ -46,7 +51,7 @@ def test_spans() -> None:
 def test_files_are_rendered_whole(edition: str) -> None:
     """No placeholder is left over in the SQL of an edition."""
     files = rendered(edition, StoreSettings(zone="America/Argentina/Buenos_Aires", keep_readings="forever"))
-    assert len(files) == 4
+    assert len(files) == {"apache": 4, "community": 6}[edition]
     assert not [name for name, sql in files.items() if "{{" in sql]
 
 
@@ -64,3 +69,9 @@ def test_what_the_running_day_is_made_of(zone: str, source: str) -> None:
     views = rendered("apache", StoreSettings(zone=zone))["30_views.sql"]
     days = views.partition("VIEW rollup_1d")[2].partition("VIEW rollup_1mo")[0]
     assert f"FROM {source}\n" in days
+
+
+def test_zones_have_aggregates_of_their_own() -> None:
+    """Two zones that differ in a sign do not share days."""
+    names = [rendered("community", StoreSettings(zone=f"Etc/GMT{sign}1"))["20_views.sql"] for sign in "+-"]
+    assert names[0] != names[1]
