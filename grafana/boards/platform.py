@@ -3,7 +3,8 @@
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from grafana.boards.base import DEVICE, Part, dashboard, devices, source
-from grafana.panels import NONE_IS_GOOD, Field, Frame, lines, number, rows
+from grafana.fields import NONE_IS_GOOD, SERIES, Field
+from grafana.panels import Frame, lines, number, rows
 from grafana.settings import GrafanaSettings
 
 GIB = 1 << 30
@@ -47,7 +48,7 @@ def _now(settings: GrafanaSettings) -> Part:
     )
     store = f"All hypertables with their indexes; the limit is set to {limits.database_gib:g} GiB."
     return "", (
-        number(Frame("Ingest", ingest, 12, 4, "No message for a day"), "platform_numbers", Field(), rate, age, lag,
+        number(Frame("Ingest", ingest, 12, 4), "platform_numbers", Field(), rate, age, lag,
                summary),
         number(Frame("Store", store, 12, 4), "platform_size", Field(), size, Field("Chunks", "none", 0),
                Field("Saved by compression", "percentunit", 0)),
@@ -62,18 +63,30 @@ def _ingest() -> Part:
     )
     latency = Frame("Latency and queue", waits, 12, 9)
     held = "Messages and values that one transaction of an ingestor held, means and the most values, in the last hour."
-    batches = Frame("Batches", held, 12, 9, "No batch in the last hour", "1h")
+    batches = Frame("Batches", held, 12, 9, "1h")
     took = (
         "From asking for a connection to the answer to the commit, in the last hour: what the metric "
         "wattline_ingestor_commit_seconds has. A batch shows once the next one is stored."
     )
-    writing = Frame("Time to write and commit a batch", took, 12, 9, "No batch in the last hour", "1h")
+    writing = Frame("Time to write and commit a batch", took, 12, 9, "1h")
     return "Ingestor", (
-        lines(rate, "platform_rate", Field(unit="suffix: /s", decimals=1), interval="5m"),
-        lines(latency, "platform_latency", Field(unit="s", decimals=2), interval="5m"),
-        lines(batches, "platform_batches", Field(decimals=0)),
-        lines(writing, "platform_writing", Field(unit="s", decimals=3)),
+        lines(
+            rate, "platform_rate", Field(unit="suffix: /s", decimals=1), *_series("Messages", "Values"), interval="5m"
+        ),
+        lines(
+            latency,
+            "platform_latency",
+            Field(unit="s", decimals=2),
+            *_series("Reading to table", "Wait in the ingestor", "Longest wait"),
+            interval="5m",
+        ),
+        lines(batches, "platform_batches", Field(decimals=0), *_series("Messages", "Values", "Largest")),
+        lines(writing, "platform_writing", Field(unit="s", decimals=3), *_series("Mean", "Longest")),
     )
+
+
+def _series(*names: str) -> tuple[Field, ...]:
+    return tuple(Field(name, color=color) for name, color in zip(names, SERIES, strict=False))
 
 
 def _store() -> Part:
@@ -83,14 +96,12 @@ def _store() -> Part:
         "Devices whose outbox came near its limit, thinned, dropped, could not write or was damaged, in the range.",
         12,
         9,
-        "No outbox complained in this range",
     )
     jobs = Frame(
         "Kept frames decoded again",
         "Jobs that make history of raw frames: those under way, and those that ended in the range; the newest hundred.",
         24,
         7,
-        "No job in this range",
     )
     services = Frame(
         "What the services noted", "The newest hundred events of ingestor and gateway in the range.", 24, 8

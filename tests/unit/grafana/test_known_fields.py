@@ -24,8 +24,8 @@ VARIABLES = {
     for name in ("current", "includeAll", "multi", "options", "refresh", "regex", "sort")
 }
 """What every Grafana reads, though the first types had only a variable's name in them."""
-DROPPED = {"dashboard.style", "dashboard.templating.list[].id"}
-"""9.4 reads the style, which is a person's own setting since; the id was never read."""
+DROPPED = {"dashboard.style"}
+"""9.4 reads the style, which is a person's own setting since."""
 TOOLTIP = {"heatmap.options.tooltip.show"}
 """Later ones take it for `mode: single` (heatmapMigrationHandler)."""
 FOOTER = {"table.options.footer"}
