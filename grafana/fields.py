@@ -12,10 +12,15 @@ NO_STATE = "text"
 """The colour of what is neither good nor bad."""
 SERIES = ("blue", "purple", "super-light-blue")
 """Of lines and bars, which name and do not judge; green, orange and red are states."""
-KWH, KW = "suffix: kWh", "suffix: kW"
+KWH, KW = "suffix:kWh", "suffix:kW"
 """Grafana's own kwatth and kwatt turn 9981.2 kWh into 10.0 MWh, which nobody can compare with a meter's display."""
-NUMBER_PX, WORD_PX, TIME_PX = 90, 90, 165
-_TIMES = ("dateTimeAsIso", "dateTimeFromNow")
+NUMBER_PX, TIME_PX = 90, 165
+_TIMES_PX = {"dateTimeAsIso": TIME_PX, "dateTimeFromNow": 125}
+_COLORED: list[tuple[str, object]] = [
+    ("custom.cellOptions", {"type": "color-text"}),
+    ("custom.displayMode", "color-text"),
+]
+"""The second is what the first 9.4 reads."""
 _SIGNED = frozenset(
     "USD GBP EUR JPY RUB UAH BRL DKK ISK NOK SEK CZK CHF PLN ZAR INR KRW IDR PHP VND".split()  # noqa: SIM905
 )
@@ -55,14 +60,13 @@ class Field:
             ("unit", self.unit),
             ("decimals", self.decimals),
             ("noValue", "" if self.link else self.empty),
-            ("custom.width", TIME_PX if self.unit in _TIMES else self.width_px),
+            ("custom.width", self.width_px or _TIMES_PX.get(self.unit or "")),
             ("custom.align", self.align),
         ]
         if self.steps:
-            pairs += [("thresholds", thresholds(self.steps)), ("custom.cellOptions", {"type": "color-text"})]
-            pairs += [("color", {"mode": "thresholds"})]
+            pairs += [("thresholds", thresholds(self.steps)), ("color", {"mode": "thresholds"}), *_COLORED]
         if self.texts:
-            pairs += [("mappings", [texts(self.texts)]), ("custom.cellOptions", {"type": "color-text"})]
+            pairs += [("mappings", [texts(self.texts)]), *_COLORED]
         if self.link is not None:
             pairs.append(("links", [{"title": self.link[0], "url": self.link[1]}]))
         if self.color is not None:
@@ -82,7 +86,7 @@ def override(matcher: str, options: str, pairs: list[tuple[str, object]]) -> mod
 
 def money(currency: str) -> str:
     """The unit of an ISO 4217 currency; a code that Grafana has no unit for stands behind the number."""
-    return f"currency{currency}" if currency in _SIGNED else f"suffix: {currency}"
+    return f"currency{currency}" if currency in _SIGNED else f"suffix:{currency}"
 
 
 def thresholds(steps: Steps) -> model.ThresholdsConfig:

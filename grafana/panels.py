@@ -1,6 +1,7 @@
 """Panels in the one look that all dashboards share, as builders of Grafana's foundation SDK."""
 
 from dataclasses import dataclass
+from typing import Self
 
 from grafana_foundation_sdk.builders import barchart, bargauge, common, heatmap, stat, table, timeseries
 from grafana_foundation_sdk.cog.builder import Builder
@@ -33,6 +34,21 @@ class Made(Builder[model.Panel]):
         return self._panel
 
 
+class _Shifted(model.Panel):
+    """A panel that shows another time than its dashboard and does not say `timeshift -1d/d` for it, as its words do."""
+
+    @classmethod
+    def of(cls, made: model.Panel) -> Self:
+        """The same panel."""
+        shifted = cls()
+        vars(shifted).update(vars(made))
+        return shifted
+
+    def to_json(self) -> dict[str, object]:
+        """As Grafana has it; the SDK does not know this setting."""
+        return {**super().to_json(), "hideTimeOverride": True}
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """What every panel has: a title, what it tells, and its size of 24 columns."""
@@ -50,7 +66,7 @@ class Frame:
         self, builder: Builder[model.Panel], default: Field, columns: tuple[Field, ...], color: model.FieldColor
     ) -> Made:
         """The panel in this frame, its values shown as `default` says and its columns as `columns` do."""
-        panel = builder.build()
+        panel = builder.build() if self.shift is None else _Shifted.of(builder.build())
         panel.title, panel.description, panel.datasource = self.title, self.about, SOURCE
         panel.grid_pos, panel.time_from, panel.time_shift = model.GridPos(w=self.w, h=self.h), self.span, self.shift
         config = panel.field_config or model.FieldConfigSource()
@@ -69,6 +85,7 @@ class Frame:
 def number(frame: Frame, query: str, default: Field, *columns: Field, words: bool = False) -> Made:
     """One or more large numbers, a column each; with `words` texts of the store beside them."""
     reduce = common.ReduceDataOptions().calcs(["lastNotNull"]).values(False).fields(_ANY if words else "")
+    columns = (Field(_ANY), *columns) if words else columns
     color = shapes.BigValueColorMode.VALUE
     panel = stat.Panel().reduce_options(reduce).graph_mode(shapes.BigValueGraphMode.NONE).color_mode(color)
     return frame.around(panel.with_target(SqlQuery(query)), default, columns, _BY_STEPS if default.steps else _CALM)

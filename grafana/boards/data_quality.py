@@ -113,7 +113,8 @@ def _points() -> Part:
     points = Frame("Points of delivery", "Where meters stand; those without a meter first.", 24, 9)
     title, address = OPEN_METER
     new_meter = Field("New meter", link=(title, address.replace("fields.Meter", 'fields["New meter"]')), width_px=150)
+    narrow = (Field("Point", width_px=190), Field("Old meter", width_px=150))
     return "Points of delivery", (
-        rows(swaps, "quality_swaps", DEVICE, new_meter, Field("Swapped", "dateTimeAsIso"), BOARD),
+        rows(swaps, "quality_swaps", DEVICE, *narrow, new_meter, Field("Swapped", "dateTimeAsIso"), BOARD),
         rows(points, "quality_points", DEVICE, METER, Field("Since", "dateTimeAsIso"), BOARD),
     )

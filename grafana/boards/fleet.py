@@ -32,9 +32,9 @@ _SILENT = (
     ("no meter yet", "no meter yet", "blue"),
 )
 _METERS = (
-    ("no meter yet", "no meter yet", "blue"),
-    ("some are silent", "some are silent", "orange"),
-    ("all are heard", "all are heard", "green"),
+    ("none yet", "none yet", "blue"),
+    ("some silent", "some silent", "orange"),
+    ("all heard", "all heard", "green"),
 )
 _READINGS = (("coming", "coming", "green"), ("silent", "silent", "orange"), ("never", "none yet", "blue"))
 
@@ -115,11 +115,11 @@ def _attention(settings: GrafanaSettings) -> Part:
         Field("Usually every", "s", empty="unknown"),
     )
     says = Field("Says it is", texts=(("every meter has its spec", "every meter has its spec", "green"),))
-    missing = Field("Missing", steps=((None, "orange"), (100, "red")), width_px=75)
+    missing = Field("Missing", steps=((None, "orange"), (100, "red")))
     return "Who needs a look", (
         rows(silent, "fleet_silent", Field("State", texts=_SILENT, width_px=150), METER, DEVICE, *times,
              Field("Online", texts=ONLINE), BOARD),
-        rows(gaps, "fleet_gaps", METER, DEVICE, missing, Field("Gaps", width_px=60), Field("State", texts=GAP_STATES),
+        rows(gaps, "fleet_gaps", METER, DEVICE, missing, Field("Gaps"), Field("State", texts=GAP_STATES),
              BOARD),
         ranking(top, "fleet_top", Field(unit=KWH, decimals=1)),
         rows(unknown, "fleet_unknown", DEVICE, METER, says, Field("Last frame", "dateTimeFromNow"), BOARD),
@@ -134,12 +134,12 @@ def _everyone() -> Part:
     columns = (
         METER,
         DEVICE,
-        Field("Power now", KW, 3),
-        Field("Energy today", KWH, 2),
-        Field("Register", KWH, 3, width_px=120),
-        Field("Export register", KWH, 3, width_px=120),
+        Field("Power now", KW, 3, width_px=110),
+        Field("Energy today", KWH, 2, width_px=130),
+        Field("Register", KWH, 3, width_px=135),
+        Field("Export register", KWH, 3, width_px=140),
         Field("Last reading", "dateTimeFromNow"),
-        Field("Readings", texts=_READINGS),
+        Field("Readings", texts=_READINGS, width_px=95),
         Field("Device seen", "dateTimeFromNow"),
         Field("Online", texts=ONLINE),
         BOARD,

@@ -24,6 +24,12 @@ from grafana.panels import Frame, bars, categories, lines, number, rows
 from grafana.settings import GrafanaSettings
 
 PHASES = tuple(Field(name, color=color) for name, color in zip(("L1", "L2", "L3"), SERIES, strict=True))
+TARIFFS = (
+    Field("/^import( T1)?$/", color=SERIES[0]),
+    Field("/^import T2$/", color=SERIES[2]),
+    Field("/^import T[3-9]$/", color="dark-blue"),
+    Field("/^export/", color=SERIES[1]),
+)
 _SEVERITY = (("info", "info", "blue"), ("warning", "warning", "orange"), ("error", "error", "red"))
 
 
@@ -73,7 +79,7 @@ def _now(settings: GrafanaSettings) -> Part:
 def _power(settings: GrafanaSettings) -> Part:
     low, high = round(settings.nominal_v * 0.9, 1), round(settings.nominal_v * 1.1, 1)
     band = f"EN 50160 wants {low:g} to {high:g} V, 10 % around {settings.nominal_v:g} V."
-    volts = Field(unit="suffix: V", decimals=1, steps=((None, "red"), (low, "green"), (high, "red")))
+    volts = Field(unit="suffix:V", decimals=1, steps=((None, "red"), (low, "green"), (high, "red")))
     power = Frame("Power", "Import less export. Readings as they came, or their means over longer ranges.", 12, 9)
     voltage = Frame("Voltage by phase", band, 12, 9)
     return "Power and voltage", (
@@ -107,7 +113,7 @@ def _cost(settings: GrafanaSettings) -> Part:
     by_day = Frame("Cost by day and tariff", about, 14, 8, "31d")
     by_tariff = Frame("Cost by tariff", about, 10, 8, "31d")
     return "Cost", (
-        bars(by_day, "meter_cost_days", Field(unit=unit, decimals=2), interval="1d"),
+        bars(by_day, "meter_cost_days", Field(unit=unit, decimals=2), *TARIFFS, interval="1d"),
         rows(by_tariff, "meter_cost", *columns),
     )
 
@@ -120,11 +126,17 @@ def details() -> Part:
     points = Frame("Point of delivery", about, 24, 4)
     values = (
         Field("Time", "dateTimeAsIso"),
-        Field("Value", align="right", width_px=130),
-        *(Field(name, width_px=width) for name, width in (("Unit", 60), ("Source", 65), ("Clock", 75))),
+        Field("Value", align="right", width_px=135),
+        *(Field(name, width_px=width) for name, width in (("Unit", 60), ("Source", 85), ("Clock", 80))),
     )
     return "Details", (
         rows(registers, "meter_registers", *values),
-        rows(events, "meter_events", Field("Time", "dateTimeAsIso"), Field("Severity", texts=_SEVERITY)),
+        rows(
+            events,
+            "meter_events",
+            Field("Time", "dateTimeAsIso"),
+            Field("Severity", texts=_SEVERITY),
+            Field("Event", width_px=165),
+        ),
         rows(points, "meter_points", DEVICE, METER, Field("Since", "dateTimeAsIso"), BOARD),
     )

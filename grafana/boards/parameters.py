@@ -40,6 +40,13 @@ _COMMANDS = (
 )
 
 
+VERSIONS = {"Wanted": 90, "Held": 75}
+_STAGE_PX = {"Scope": 130, "Step": 75, "Share": 80, "Devices": 90, "Healthy": 90, "Pending": 90, "Unreachable": 120,
+             "Author": 85}  # fmt: skip
+_ROLLOUT_PX = {"Spec": 140, "For": 70, "Verdict": 100, "Meters": 85, "Devices": 90, "Telegrams": 110, "Author": 85}
+_SHARES_PX = {"Undecodable": 125, "Before": 85, "Others": 85, "Implausible": 115, "Silent": 80}
+
+
 def board(settings: GrafanaSettings) -> Dashboard:
     """The whole dashboard."""
     return dashboard(
@@ -93,25 +100,31 @@ def _differences() -> tuple[Made, ...]:
     differ = Frame(
         "Desired against reported",
         "Parameters whose value on the device is not the one desired, the first five hundred; one that has never "
-        "reported shows no value.",
-        14,
+        "reported shows no value. Wanted and held are versions of the whole configuration.",
+        12,
         9,
     )
     refused = Frame(
         "Refused and reverted",
         "Why devices refused the version that they last saw, or went back from it: the field and what is wrong with "
         "it. The newest two hundred.",
-        10,
+        12,
         9,
     )
     return (
-        rows(differ, "parameter_differences", DEVICE, Field("Parameter", texts=_ALL_WELL, width_px=180)),
+        rows(
+            differ,
+            "parameter_differences",
+            DEVICE,
+            Field("Parameter", texts=_ALL_WELL, width_px=190),
+            *_widths(VERSIONS),
+        ),
         rows(
             refused,
             "parameter_refusals",
             DEVICE,
-            Field("Version", width_px=60),
-            Field("State", texts=_STATES, width_px=70),
+            Field("Version", width_px=85),
+            Field("State", texts=_STATES, width_px=85),
             Field("At", "dateTimeAsIso"),
             Field("Reason", texts=_ALL_WELL),
         ),
@@ -136,6 +149,7 @@ def _changes() -> tuple[Made, ...]:
             "parameter_history",
             DEVICE,
             Field("Published", "dateTimeAsIso"),
+            *_widths({"Version": 85, "Author": 90}),
         ),
         rows(spread, "parameter_spread"),
     )
@@ -156,10 +170,17 @@ def _staged() -> tuple[Made, ...]:
         7,
     )
     changed = Field("Changed", "dateTimeFromNow")
-    shares = (Field(name, "percent", 1) for name in ("Undecodable", "Before", "Others", "Implausible", "Silent"))
+    shares = (Field(name, "percent", 1, width_px=width) for name, width in _SHARES_PX.items())
     return (
-        rows(stages, "parameter_stages", Field("State", texts=_STAGES), Field("Failed", steps=BAD), changed),
-        rows(canaries, "parameter_rollouts", Field("State", texts=_ROLLOUTS), *shares, changed),
+        rows(
+            stages,
+            "parameter_stages",
+            Field("State", texts=_STAGES),
+            Field("Failed", steps=BAD),
+            *_widths(_STAGE_PX),
+            changed,
+        ),
+        rows(canaries, "parameter_rollouts", Field("State", texts=_ROLLOUTS), *shares, *_widths(_ROLLOUT_PX), changed),
     )
 
 
@@ -168,3 +189,8 @@ def _commands() -> tuple[Made, ...]:
     commands = Frame("Commands to devices", about, 24, 8)
     columns = (DEVICE, Field("Sent", "dateTimeAsIso"), Field("State", texts=_COMMANDS), Field("Answer after", "s", 1))
     return (rows(commands, "parameter_commands", *columns),)
+
+
+def _widths(columns: dict[str, int]) -> tuple[Field, ...]:
+    """Columns of few letters, so that those of many have the rest."""
+    return tuple(Field(name, width_px=width) for name, width in columns.items())

@@ -36,7 +36,7 @@ def _now(settings: GrafanaSettings) -> Part:
     limits = settings.limits
     lag = Field("Lag", "s", 1, ((None, "green"), (limits.ingest_lag_s / 2, "orange"), (limits.ingest_lag_s, "red")))
     age = Field("Age of newest", "s", 1, ((None, "green"), (60, "orange"), (limits.ingest_lag_s, "red")))
-    rate = Field("Messages", "suffix: /s", 1)
+    rate = Field("Messages", "suffix:/s", 1)
     summary = Field("Age of summary", "s", 0, ((None, "green"), (180, "orange"), (900, "red")))
     full = limits.database_gib * GIB
     size = Field(
@@ -71,7 +71,7 @@ def _ingest() -> Part:
     writing = Frame("Time to write and commit a batch", took, 12, 9, "1h")
     return "Ingestor", (
         lines(
-            rate, "platform_rate", Field(unit="suffix: /s", decimals=1), *_series("Messages", "Values"), interval="5m"
+            rate, "platform_rate", Field(unit="suffix:/s", decimals=1), *_series("Messages", "Values"), interval="5m"
         ),
         lines(
             latency,
@@ -90,7 +90,9 @@ def _series(*names: str) -> tuple[Field, ...]:
 
 
 def _store() -> Part:
-    tables = Frame("Tables", "Chunks and bytes of each hypertable; only the Community edition compresses.", 12, 9)
+    tables = Frame(
+        "Tables", "Chunks and bytes of each hypertable, and of what is compressed before and after it.", 12, 9
+    )
     outboxes = Frame(
         "Outboxes in trouble",
         "Devices whose outbox came near its limit, thinned, dropped, could not write or was damaged, in the range.",
@@ -108,12 +110,15 @@ def _store() -> Part:
     )
     sizes = (
         Field("Size", "bytes", 1),
-        *(Field(f"{when} compression", "bytes", 1) for when in ("Before", "After")),
-        Field("Ratio", "none", 1),
+        Field("Compressed", width_px=120),
+        *(Field(name, "bytes", 1) for name in ("Before", "After")),
+        Field("Ratio", "none", 1, width_px=75),
     )
     progress = (
         Field("Progress", "percentunit", 0),
-        Field("Speed", "suffix: /s", 0),
+        Field("New readings", width_px=125),
+        Field("Undecodable", width_px=125),
+        Field("Speed", "suffix:/s", 0),
         Field("Refused", steps=NONE_IS_GOOD),
     )
     return "Store and devices", (

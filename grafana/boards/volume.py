@@ -4,11 +4,14 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from grafana.boards.base import dashboard, devices, one_meter, silent_after, source
 from grafana.boards.meter import details, standing
-from grafana.fields import Field
+from grafana.fields import SERIES, Field
 from grafana.panels import Frame, bars, number
 from grafana.settings import GrafanaSettings
 
-_UNITS = (Field("/^m³/", "suffix: m³", 3), Field("/^GJ/", "suffix: GJ", 3))
+_UNITS = (
+    Field("/^m³/", "suffix:m³", 3, color=SERIES[0]),
+    Field("/^GJ/", "suffix:GJ", 3, color=SERIES[1]),
+)
 
 
 def board(settings: GrafanaSettings) -> Dashboard:

@@ -1,5 +1,5 @@
-SELECT CASE WHEN NOT EXISTS (SELECT FROM meter_overview WHERE device IN (${device:sqlstring}) AND removed_at IS NULL) THEN 'no meter yet'
-            WHEN s.silent > 0 THEN 'some are silent' ELSE 'all are heard' END AS "Meters",
+SELECT CASE WHEN NOT EXISTS (SELECT FROM meter_overview WHERE device IN (${device:sqlstring}) AND removed_at IS NULL) THEN 'none yet'
+            WHEN s.silent > 0 THEN 'some silent' ELSE 'all heard' END AS "Meters",
        s.silent AS "Silent meters",
        (SELECT count(*) FROM unknown_meter WHERE device IN (${device:sqlstring})) AS "Unknown products",
        (SELECT count(*) FROM quarantine

@@ -51,7 +51,7 @@ def columns(sql: str) -> list[str]:
         depth += {"(": 1, ")": -1}.get(piece, 0)
         if depth == 0:
             outer.append(piece)
-    selected = re.search(r"\bSELECT\b(.*?)(?=\bFROM\b|$)", "".join(outer), re.DOTALL)
+    selected = re.search(r"\bSELECT\b(.*?)(?=(?<!DISTINCT )\bFROM\b|$)", "".join(outer), re.DOTALL)
     names = re.findall(r'\bAS (?:"([^"]+)"|(\w+))', selected[1] if selected else "")
     return [quoted or bare for quoted, bare in names]
 

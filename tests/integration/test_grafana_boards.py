@@ -62,7 +62,7 @@ async def test_an_empty_fleet_is_told_from_a_healthy_and_a_sick_one(database: Da
     nobody = choices(BOARDS[FLEET]) | {"device": ["(none)"], "meter": ["(none)"]}
     (note,) = await ask(here, FLEET, "Silent meters", chosen=nobody)
     assert (note["State"], note["Meter"]) == ("no meter yet", None)
-    assert (await ask(here, FLEET, "To look at", chosen=nobody))[0]["Meters"] == "no meter yet"
+    assert (await ask(here, FLEET, "To look at", chosen=nobody))[0]["Meters"] == "none yet"
     assert (await ask(here, FLEET, "Worst gaps", chosen=nobody))[0]["State"] == "no reading yet"
     await fill(database, NEW)
     await fill(database, METERS)
@@ -71,13 +71,13 @@ async def test_an_empty_fleet_is_told_from_a_healthy_and_a_sick_one(database: Da
         await read(database, meter, "1-0:1.8.0", *((minutes(n), 100.0) for n in range(1, 60)))
     (note,) = await ask(here, FLEET, "Silent meters", chosen=chosen(FLEET))
     assert (note["State"], note["Meter"]) == ("every meter is heard", None)
-    assert (await ask(here, FLEET, "To look at", chosen=chosen(FLEET)))[0]["Meters"] == "all are heard"
+    assert (await ask(here, FLEET, "To look at", chosen=chosen(FLEET)))[0]["Meters"] == "all heard"
     assert (await ask(here, FLEET, "Worst gaps", chosen=chosen(FLEET)))[0]["State"] == "no gap"
     assert (await ask(here, FLEET, "Unknown products", chosen=chosen(FLEET)))[0]["Says it is"] is not None
     await fill(database, "DELETE FROM reading WHERE time > now() - interval '45 minutes'")
     silent = await ask(here, FLEET, "Silent meters", chosen=chosen(FLEET))
     assert [(row["Meter"], row["State"]) for row in silent] == [("M:1", "silent"), ("M:2", "silent")]
-    assert (await ask(here, FLEET, "To look at", chosen=chosen(FLEET)))[0]["Meters"] == "some are silent"
+    assert (await ask(here, FLEET, "To look at", chosen=chosen(FLEET)))[0]["Meters"] == "some silent"
 
 
 async def test_a_stale_value_says_so_and_a_register_keeps_its_decimals(database: Database) -> None:
