@@ -20,6 +20,7 @@ _EXPRESSION = "__expr__"
 _RANGE_S = 600
 _VALUE = '{{ with .Values.A }}{{ printf "%.0f" .Value }}{{ else }}an unknown number of{{ end }}'
 """The number, which there is none of where the query failed."""
+_TIME = "{{ with .Values.A }}{{ humanizeDuration .Value }}{{ else }}an unknown time{{ end }}"
 _TO_DEVICE = "var-device={{ urlquery .Labels.device }}"
 _TO_METER = "var-meter={{ urlquery .Labels.meter }}"
 
@@ -78,13 +79,14 @@ def alerts(settings: GrafanaSettings) -> tuple[Alert, ...]:
               "The other rules can tell nothing meanwhile. Look whether the database runs, and whether Grafana's data "
               "source reaches it and knows its password.",
               platform, "Alerting"),
-        Alert("device_offline", "Device offline", limits.device_offline_min, "1m", "critical",
-              f"{device} has been offline for {value} min",
+        Alert("device_offline", "Device offline", limits.device_offline_min * 60, "1m", "critical",
+              f"{device} has been offline for {_TIME}",
               "Its last will came and it has not been back. Look at its power and network; its outbox keeps readings.",
               fleet),
-        Alert("meter_silent", "Meter silent", limits.meter_silent_min, "2m", "warning",
-              f"{meter} has given nothing for {value} min and three usual times, though {device} is online",
-              "Look at the cable and the optical head, and at the device's events for port_lost or decode_failing.",
+        Alert("meter_silent", "Meter silent", limits.meter_silent_min * 60, "2m", "warning",
+              f"{meter} has given nothing for {_TIME}, though {device} is online",
+              "That is three times as long as usual. Look at the cable, the optical head, and the device's events for "
+              "port_lost or decode_failing.",
               of_meter),
         Alert("meter_gap", "Readings missing", limits.gap_readings - 1, "5m", "warning",
               f"{meter} misses {value} readings of the last 24 hours",
@@ -99,7 +101,7 @@ def alerts(settings: GrafanaSettings) -> tuple[Alert, ...]:
               "It can't deliver as fast as it reads: look at its link, or raise outbox_limit_mib.",
               f"{PREFIX}data-quality?{_TO_DEVICE}"),
         Alert("ingest_lag", "Ingest lags", limits.ingest_lag_s, "2m", "critical",
-              f"Readings are stored {value} s late, or none come at all",
+              f"Readings are stored {_TIME} late, or none come at all",
               "Look at the ingestors' logs and /metrics, the broker's queue, and the database's load.",
               platform),
         Alert("database_size", "Database near its limit", full_gib, "10m", "warning",

@@ -111,7 +111,7 @@ def _attention(settings: GrafanaSettings) -> Part:
     silent = Frame("Silent meters", silence, 24, 7)
     times = (
         Field("Last heard", "dateTimeAsIso", empty="never"),
-        Field("Silent for", "s"),
+        Field("Silent for", "dtdhms"),
         Field("Usually every", "s", empty="unknown"),
     )
     says = Field("Says it is", texts=(("every meter has its spec", "every meter has its spec", "green"),))

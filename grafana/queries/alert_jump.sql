@@ -3,12 +3,12 @@
 WITH came AS (
     SELECT device, min(bucket - make_interval(secs => coalesce(delay_max_s, 0))) AS since
     FROM ledger_summary
-    WHERE bucket > now() - INTERVAL '75 minutes'
+    WHERE bucket > now() - INTERVAL '2 hours'
     GROUP BY device
 ), register AS MATERIALIZED (
     SELECT e.series_id, e.device, e.meter, e.obis,
-           greatest(least(c.since - INTERVAL '15 minutes', now() - INTERVAL '75 minutes'), now() - INTERVAL '31 days') AS since,
-           c.since < now() - INTERVAL '75 minutes' AS late
+           greatest(least(c.since - INTERVAL '15 minutes', now() - INTERVAL '2 hours'), now() - INTERVAL '31 days') AS since,
+           c.since < now() - INTERVAL '2 hours' AS late
     FROM energy_series e
     LEFT JOIN came c ON c.device = e.device
 ), part AS MATERIALIZED (
@@ -26,7 +26,7 @@ WITH came AS (
         -- only where something is missing before: else the rise was seen when that was new
         SELECT r.last_at, r.last_value
         FROM rollup_15m r
-        WHERE p.before_at IS NULL AND (p.late OR p.first_at > p.since + INTERVAL '30 minutes') AND r.series_id = p.series_id
+        WHERE p.before_at IS NULL AND (p.late OR p.first_at > p.since + INTERVAL '16 minutes') AND r.series_id = p.series_id
               AND r.bucket < p.bucket AND r.bucket > p.bucket - INTERVAL '31 days'
         ORDER BY r.bucket DESC
         LIMIT 1

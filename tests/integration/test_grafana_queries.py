@@ -19,8 +19,10 @@ SETTINGS = GrafanaSettings.model_construct()
 BOARDS = {board["uid"]: board for board in dashboards(SETTINGS)}
 EMPTY = {"Consumption by day", "Consumption by hour"}
 """What the seeded year, which is without gas, shows nothing in."""
-WITHOUT = {"Energy by day", "Cost by tariff", "Highest quarter-hours"}
-"""Tables whose columns are numbers and times alone, which can't say that there is nothing."""
+WITHOUT = {"Cost by tariff", "Highest quarter-hours", "Tables"}
+"""Tables that are never empty, or say nothing of a meter that there is not."""
+ONE_FAR_OFF = {"Latency and queue", "From reading to table"}
+"""Charts in which the message lies that came again after half an hour."""
 TIMES, NUMBERS, TEXTS = {"timestamptz"}, {"float8", "int8", "int4", "numeric"}, {"text", "varchar"}
 
 
@@ -115,7 +117,8 @@ async def test_every_panel_gets_the_columns_that_it_draws(year: Year, uid: str) 
             for axis in panel["targets"][1:]:
                 columns, found = await rows(year.database, there.expand(axis["rawSql"]))
                 assert columns == {"max": "float8", "min": "float8"}
-                assert all(value is None for row in found for value in row.values()), panel["title"]
+                ends = [value for row in found for value in row.values() if value is not None]
+                assert not ends or panel["title"] in ONE_FAR_OFF, panel["title"]
 
 
 @pytest.mark.parametrize("uid", BOARDS)

@@ -27,7 +27,9 @@ FILES = sorted((HOME / "dashboards").glob("*.json"))
 BOARDS: dict[str, Board] = {file.stem: json.loads(file.read_text("utf-8")) for file in FILES}
 STATES = {"green", "orange", "red"}
 NEUTRAL = {"No data", "-", "", "never", "unknown", "never read", "unpriced"}
-STAYS = re.compile(r"suffix:\S+|currency[A-Z]{3}|s|percent|percentunit|bytes|none|string|dateTimeAsIso|dateTimeFromNow")
+STAYS = re.compile(
+    r"suffix:\S+|currency[A-Z]{3}|s|dtdhms|percent|percentunit|bytes|none|string|dateTimeAsIso|dateTimeFromNow"
+)
 """Units that don't turn into another with the value; time and bytes may: nobody compares them with a display."""
 
 

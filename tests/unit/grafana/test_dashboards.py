@@ -210,7 +210,7 @@ def test_limits_reach_the_rules_and_dashboards() -> None:
     settings = GrafanaSettings(limits={"meter_silent_min": 45})  # type: ignore[arg-type]
     (silent,) = [rule for rule in map(plain, rules(settings)) if rule["uid"] == "wattline-meter-silent"]
     assert "mins => '45'::integer" in silent["data"][0]["model"]["rawSql"]
-    assert silent["data"][1]["model"]["expression"] == "$A > 45"
+    assert silent["data"][1]["model"]["expression"] == "$A > 2700"
     for board in dashboards(settings):
         chosen = [each["current"]["value"] for each in board["templating"]["list"] if each["name"] == "silent_min"]
         assert chosen == (["45"] if board["uid"].split("-")[1] in ("fleet", "meter", "volume") else [])
