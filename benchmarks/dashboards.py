@@ -21,6 +21,7 @@ from broker.errors import WattlineError
 from broker.service import configure_logging
 from deploy.local.stack import LocalStack
 from grafana.build import dashboards, plain
+from grafana.panels import AXIS
 from grafana.rules import rules
 from grafana.settings import GrafanaSettings
 from store.ledger import fold
@@ -105,23 +106,32 @@ async def measure(opened: Any) -> dict[str, float]:
 def _queries(board: dict[str, Any]) -> list[tuple[str, str, str | None]]:
     """Name, SQL and own range of each query."""
     panels = [panel for panel in board["panels"] if panel["type"] != "row"]
-    made = [(each["title"], each["targets"][0]["rawSql"], each.get("timeFrom")) for each in panels]
+    made = [
+        (f"{each['title']}{', axis' if target['refId'] == AXIS else ''}", target["rawSql"], each.get("timeFrom"))
+        for each in panels
+        for target in each["targets"]
+    ]
     made += [(mark["name"], mark["target"]["rawSql"], None) for mark in board.get("annotations", {}).get("list", [])]
     variables = board["templating"]["list"]
     return made + [(each["name"], each["query"], None) for each in variables if each["type"] == "query"]
 
 
 def _context(board: dict[str, Any], back: str, devices: list[str], meters: list[str]) -> Context:
-    span = timedelta(hours=int(back[:-1]) * {"h": 1, "d": 24}[back[-1]])
-    chosen: dict[str, Any] = {"device": devices}
+    own = board["time"]["from"].removeprefix("now-")
+    span, whole = _span("1d" if back == "now/d" else back), _span(own)
+    now = datetime.now(UTC)
+    chosen: dict[str, Any] = {"device": devices, "since": (now - whole).isoformat(), "until": now.isoformat()}
     for variable in board["templating"]["list"]:
         if variable["name"] == "meter":
             chosen["meter"] = meters if variable["multi"] else meters[0]
-        elif variable["name"] != "device":
+        elif variable["name"] not in chosen:
             chosen[variable["name"]] = variable["current"]["value"]
-    now = datetime.now(UTC)
     width_s = next(width for width in _WIDTHS_S if span.total_seconds() / width <= _POINTS)
     return Context(now - span, now, width_s, chosen=chosen)
+
+
+def _span(back: str) -> timedelta:
+    return timedelta(hours=int(back[:-1]) * {"h": 1, "d": 24}[back[-1]])
 
 
 async def _time(opened: Any, sql: str) -> float:

@@ -29,6 +29,7 @@ class Grafana:
         scheme, host, port, path = parsed(url)
         self.url = url.rstrip("/")
         self._timeout_s = timeout_s
+        self._numbers: tuple[int, ...] | None = None
         self.api = GrafanaApi(
             token,
             host=host,
@@ -64,9 +65,14 @@ class Grafana:
         if not found:
             return None
         numbers = tuple(int(part) for part in str(found).split("-")[0].split(".")[:2] if part.isdigit())
-        if len(numbers) == 2 and numbers < OLDEST:
+        self._numbers = numbers if len(numbers) == 2 else None
+        if self._numbers is not None and self._numbers < OLDEST:
             raise PermanentError(f"Grafana {found} is too old; Wattline needs {OLDEST[0]}.{OLDEST[1]} or later")
         return str(found)
+
+    def older_than(self, major: int) -> bool:
+        """Whether it is known, once `version` has asked, to be of an earlier major version."""
+        return self._numbers is not None and self._numbers < (major,)
 
     def find(self, what: str, call: Callable[..., Any], *arguments: Any) -> Any:
         """What a call gives, or None where Grafana has no such thing. Raises as `ask` does."""

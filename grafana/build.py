@@ -9,14 +9,15 @@ import yaml
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
 from broker.errors import PermanentError
-from grafana.boards import data_quality, fleet, load_profile, meter, parameters, platform
+from grafana.boards import data_quality, fleet, load_profile, meter, parameters, platform, volume
 from grafana.files import data_source_file, escaped, provider_file
 from grafana.notify import contact_points, policy
 from grafana.rules import FOLDER_TITLE, GROUP, rules
 from grafana.settings import GrafanaSettings
 
 HOME = Path(__file__).parent
-BOARDS = (fleet, meter, load_profile, data_quality, parameters, platform)
+BOARDS = (fleet, meter, volume, load_profile, data_quality, parameters, platform)
+EMPTY = ("plugins", "notifiers")
 _NOT_IN_FILES = ("folderUID", "orgID", "ruleGroup")
 
 
@@ -30,10 +31,10 @@ def dashboards(settings: GrafanaSettings) -> list[dict[str, Any]]:
     return [plain(module.board(settings)) for module in BOARDS]
 
 
-def alerting_file(settings: GrafanaSettings) -> dict[str, Any]:
-    """Rules, contact points and policies as a file below Grafana's provisioning/alerting.
+def alerting_file(settings: GrafanaSettings, *, policies: bool = False) -> dict[str, Any]:
+    """Rules, contact points and, where asked, policies as a file below Grafana's provisioning/alerting.
 
-    A file replaces the whole tree of policies: it holds one only where contact points are set.
+    A file replaces the whole tree of policies, and locks it for Grafana's own pages.
     """
     listed = [
         {key: value for key, value in plain(rule).items() if key not in _NOT_IN_FILES} for rule in rules(settings)
@@ -47,12 +48,13 @@ def alerting_file(settings: GrafanaSettings) -> dict[str, Any]:
         made["contactPoints"] = [
             {"orgId": 1, "name": point.pop("name"), "receivers": [escaped(point)]} for point in points
         ]
+    if points and policies:
         route = escaped(policy(settings) or {})
         made["policies"] = [{"orgId": 1, "receiver": route["receiver"], "routes": [route]}]
     return made
 
 
-def rendered(settings: GrafanaSettings) -> dict[str, str]:
+def rendered(settings: GrafanaSettings, *, policies: bool = False) -> dict[str, str]:
     """The text of each file by its path below `grafana/`."""
     made = {
         f"dashboards/{board['uid']}.json": json.dumps(board, indent=2, ensure_ascii=False) + "\n"
@@ -61,12 +63,13 @@ def rendered(settings: GrafanaSettings) -> dict[str, str]:
     provisioning = {
         "datasources": data_source_file(settings),
         "dashboards": provider_file(),
-        "alerting": alerting_file(settings),
+        "alerting": alerting_file(settings, policies=policies),
     }
     for kind, content in provisioning.items():
         if content is not None:
             made[f"provisioning/{kind}/wattline.yaml"] = _yaml(content)
-    return made
+    # Grafana looks into these too, and logs an error where one is missing
+    return made | {f"provisioning/{kind}/README": f"Wattline has no {kind} of Grafana's.\n" for kind in EMPTY}
 
 
 def _yaml(content: dict[str, Any]) -> str:
@@ -87,9 +90,9 @@ def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Blocks.add_representer(str, _text_node)
 
 
-def write(folder: Path, settings: GrafanaSettings) -> list[Path]:
+def write(folder: Path, settings: GrafanaSettings, *, policies: bool = False) -> list[Path]:
     """Write all files below a folder, and remove those of ours that are no more. Raises PermanentError."""
-    made = rendered(settings)
+    made = rendered(settings, policies=policies)
     try:
         for name, text in made.items():
             _replace(folder / name, text)
@@ -119,10 +122,10 @@ def stray(folder: Path, made: dict[str, str]) -> list[Path]:
     return sorted(file for file in found if str(file.relative_to(folder)) not in made)
 
 
-def write_command(folder: Path, settings: GrafanaSettings) -> None:
+def write_command(folder: Path, settings: GrafanaSettings, *, policies: bool = False) -> None:
     """Write all files and name them on stdout; ends a command with what a person can mend."""
     try:
-        for file in write(folder, settings):
+        for file in write(folder, settings, policies=policies):
             click.echo(f"wrote {file}")
     except PermanentError as error:
         raise click.ClickException(str(error)) from error

@@ -30,6 +30,7 @@ def grafana() -> None:
 )
 @click.option("--dry-run", is_flag=True, help="Show what would change and change nothing.")
 @click.option("--no-alerts", is_flag=True, help="Leave alert rules, contact points and routes alone.")
+@click.option("--policies", is_flag=True, help="Put Wattline's route into the tree of notification policies, too.")
 @click.option("--editable", is_flag=True, help="Let people edit new rules and contact points in Grafana too.")
 @click.option("--set-password", is_flag=True, help="Set the data source's password, which Grafana never shows, anew.")
 def provision(
@@ -38,6 +39,7 @@ def provision(
     token_file: Path | None,
     dry_run: bool,
     no_alerts: bool,
+    policies: bool,
     editable: bool,
     set_password: bool,
 ) -> None:
@@ -49,8 +51,9 @@ def provision(
     try:
         with Grafana(url, secret) as found:
             provisioner = Provisioner(
-                found, settings, dry=dry_run, alerts=not no_alerts, editable=editable, set_password=set_password
-            )
+                found, settings, dry=dry_run, alerts=not no_alerts, policies=policies, editable=editable,
+                set_password=set_password,
+            )  # fmt: skip
             try:
                 provisioner.run()
             except PermanentError as error:
@@ -64,9 +67,10 @@ def provision(
 
 @grafana.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-def write(folder: Path) -> None:
+@click.option("--policies", is_flag=True, help="With a tree of notification policies, which replaces Grafana's whole.")
+def write(folder: Path, policies: bool) -> None:
     """Write what Grafana loads from files into FOLDER, by the settings: dashboards/ and provisioning/."""
-    write_command(folder, _settings())
+    write_command(folder, _settings(), policies=policies)
 
 
 def _settings() -> GrafanaSettings:

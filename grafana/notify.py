@@ -56,3 +56,9 @@ def _route(route: Route) -> dict[str, Any]:
 def is_ours(route: dict[str, Any]) -> bool:
     """Whether a route of the tree is the one that `policy` made."""
     return bool(route.get("object_matchers") == MATCHERS)
+
+
+def receivers(tree: dict[str, Any]) -> set[str]:
+    """The names of the contact points that a tree of policies, or a route of it, uses."""
+    below = (receivers(route) for route in tree.get("routes") or [])
+    return {str(tree.get("receiver")), *(name for names in below for name in names)}

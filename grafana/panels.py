@@ -1,59 +1,26 @@
 """Panels in the one look that all dashboards share, as builders of Grafana's foundation SDK."""
 
 from dataclasses import dataclass
+from typing import Self
 
 from grafana_foundation_sdk.builders import barchart, bargauge, common, heatmap, stat, table, timeseries
-from grafana_foundation_sdk.builders.dashboard import FieldColor
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import common as shapes
 from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
 
+from grafana.fields import NO_STATE, NUMBER_PX, SERIES, TIME_PX, Field, override, texts, thresholds
 from grafana.sql import SOURCE, SqlQuery
 
-Steps = tuple[tuple[float | None, str], ...]
-"""From which value on a colour holds; the first is from None."""
-PLAIN: Steps = ((None, "green"),)
-NONE_IS_GOOD: Steps = ((None, "green"), (1, "orange"))
-BAD: Steps = ((None, "green"), (1, "red"))
-EMPTY = "Nothing in this range"
-_ANY = ".*"
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """How a column or a value is shown: `unit` is one of Grafana's, `texts` maps values to (text, colour)."""
-
-    name: str = ""
-    unit: str | None = None
-    decimals: int | None = None
-    steps: Steps = ()
-    texts: tuple[tuple[str, str, str], ...] = ()
-    link: tuple[str, str] | None = None
-    """Title and address of what a click opens."""
-    empty: str = "-"
-    """What stands where there is no value."""
-
-    def override(self) -> model.DashboardFieldConfigSourceOverrides:
-        """The override of a panel's field config for this column."""
-        pairs: list[tuple[str, object]] = [
-            ("unit", self.unit),
-            ("decimals", self.decimals),
-            ("noValue", self.empty),
-        ]
-        if self.steps:
-            pairs += [("thresholds", thresholds(self.steps)), ("custom.cellOptions", {"type": "color-text"})]
-            pairs += [("color", {"mode": "thresholds"})]
-        if self.texts:
-            pairs += [("mappings", [texts(self.texts)]), ("custom.cellOptions", {"type": "color-text"})]
-        if self.link is not None:
-            pairs.append(("links", [{"title": self.link[0], "url": self.link[1]}]))
-        return model.DashboardFieldConfigSourceOverrides(
-            matcher=model.MatcherConfig(id_val="byRegexp" if self.name == _ANY else "byName", options=self.name),
-            properties=[
-                model.DynamicConfigValue(id_val=name, value=value) for name, value in pairs if value is not None
-            ],
-        )
+NO_DATA = "No data"
+"""What every panel says without data: Grafana shows it on errors too, so that it must judge nothing."""
+AXIS = "Axis"
+"""The second query of a chart, which says where its axis ends."""
+_ANY = "/.*/"
+_BLUE = model.FieldColor(mode=model.FieldColorModeId.FIXED, fixed_color=SERIES[0])
+_CALM = model.FieldColor(mode=model.FieldColorModeId.FIXED, fixed_color=NO_STATE)
+_SEVERAL = model.FieldColor(mode=model.FieldColorModeId.PALETTE_CLASSIC)
+_BY_STEPS = model.FieldColor(mode=model.FieldColorModeId.THRESHOLDS)
 
 
 class Made(Builder[model.Panel]):
@@ -67,30 +34,47 @@ class Made(Builder[model.Panel]):
         return self._panel
 
 
+class _Shifted(model.Panel):
+    """A panel that shows another time than its dashboard and does not say `timeshift -1d/d` for it, as its words do."""
+
+    @classmethod
+    def of(cls, made: model.Panel) -> Self:
+        """The same panel."""
+        shifted = cls()
+        vars(shifted).update(vars(made))
+        return shifted
+
+    def to_json(self) -> dict[str, object]:
+        """As Grafana has it; the SDK does not know this setting."""
+        return {**super().to_json(), "hideTimeOverride": True}
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What every panel has: a title, what it tells, its size of 24 columns, and what it says without data."""
+    """What every panel has: a title, what it tells, and its size of 24 columns."""
 
     title: str
     about: str
     w: int
     h: int
-    empty: str = EMPTY
     span: str | None = None
     """How far back it looks where the dashboard's own range is too short for it, such as 14d."""
+    shift: str | None = None
+    """How far that lies back."""
 
-    def around(self, builder: Builder[model.Panel], default: Field, columns: tuple[Field, ...] = ()) -> Made:
+    def around(
+        self, builder: Builder[model.Panel], default: Field, columns: tuple[Field, ...], color: model.FieldColor
+    ) -> Made:
         """The panel in this frame, its values shown as `default` says and its columns as `columns` do."""
-        panel = builder.build()
+        panel = builder.build() if self.shift is None else _Shifted.of(builder.build())
         panel.title, panel.description, panel.datasource = self.title, self.about, SOURCE
-        panel.grid_pos, panel.time_from = model.GridPos(w=self.w, h=self.h), self.span
+        panel.grid_pos, panel.time_from, panel.time_shift = model.GridPos(w=self.w, h=self.h), self.span, self.shift
         config = panel.field_config or model.FieldConfigSource()
         values = config.defaults
-        values.unit, values.decimals, values.no_value = default.unit, default.decimals, self.empty
+        values.unit, values.decimals, values.no_value = default.unit, default.decimals, NO_DATA
         values.mappings = [texts(default.texts)] if default.texts else []
-        values.thresholds = thresholds(default.steps or PLAIN)
-        mode = model.FieldColorModeId.THRESHOLDS if default.steps else model.FieldColorModeId.PALETTE_CLASSIC
-        values.color = values.color or model.FieldColor(mode=mode)
+        values.thresholds = thresholds(default.steps or ((None, NO_STATE),))
+        values.color = values.color or color
         if default.link is not None:
             values.links = [model.DashboardLink(title=default.link[0], url=default.link[1])]
         config.overrides = [column.override() for column in columns]
@@ -98,27 +82,13 @@ class Frame:
         return Made(panel)
 
 
-def thresholds(steps: Steps) -> model.ThresholdsConfig:
-    """Colours by absolute value."""
-    made = [model.Threshold(value=value, color=color) for value, color in steps]
-    return model.ThresholdsConfig(mode=model.ThresholdsMode.ABSOLUTE, steps=made)
-
-
-def texts(mapping: tuple[tuple[str, str, str], ...]) -> model.ValueMap:
-    """Texts and colours in place of values."""
-    options = {
-        value: model.ValueMappingResult(text=text, color=color, index=index)
-        for index, (value, text, color) in enumerate(mapping)
-    }
-    return model.ValueMap(options=options)
-
-
-def number(frame: Frame, query: str, default: Field, *columns: Field, all_rows: bool = False) -> Made:
-    """One or more large numbers: a column each, or with `all_rows` a row each."""
-    reduce = common.ReduceDataOptions().calcs(["lastNotNull"]).values(all_rows).fields("")
+def number(frame: Frame, query: str, default: Field, *columns: Field, words: bool = False) -> Made:
+    """One or more large numbers, a column each; with `words` texts of the store beside them."""
+    reduce = common.ReduceDataOptions().calcs(["lastNotNull"]).values(False).fields(_ANY if words else "")
+    columns = (Field(_ANY), *columns) if words else columns
     color = shapes.BigValueColorMode.VALUE
     panel = stat.Panel().reduce_options(reduce).graph_mode(shapes.BigValueGraphMode.NONE).color_mode(color)
-    return frame.around(panel.with_target(SqlQuery(query)), default, columns)
+    return frame.around(panel.with_target(SqlQuery(query)), default, columns, _BY_STEPS if default.steps else _CALM)
 
 
 def rows(frame: Frame, query: str, *columns: Field, sort_by: str | None = None, descending: bool = True) -> Made:
@@ -127,31 +97,35 @@ def rows(frame: Frame, query: str, *columns: Field, sort_by: str | None = None, 
     if sort_by is not None:
         panel.sort_by([common.TableSortByFieldState().display_name(sort_by).desc(descending)])
     # the frame's text is for a table without rows, and not for each cell without a value
-    made = frame.around(panel.with_target(SqlQuery(query)), Field(), (Field(_ANY), *columns))
-    _custom(made, {"align": "auto", "filterable": True})
+    made = frame.around(panel.with_target(SqlQuery(query)), Field(), (Field(_ANY), *columns), _CALM)
+    wide = override("byType", "time", [("custom.width", TIME_PX)])
+    config = made.build().field_config
+    if config is not None:
+        config.overrides.insert(1, wide)
+    _custom(made, {"align": "auto", "filterable": True, "minWidth": NUMBER_PX})
     return made
 
 
 def lines(
-    frame: Frame, query: str, default: Field, *columns: Field, interval: str = "10s", limits: bool = False
-) -> Made:
+    frame: Frame, query: str, default: Field, *columns: Field, interval: str = "10s", limits: bool = False,
+    fill: int = 8,
+) -> Made:  # fmt: skip
     """Lines over time, one a metric or column; a gap stays a gap. `limits` draws the thresholds as lines."""
-    panel = _time_series(interval, shapes.GraphDrawStyle.LINE).fill_opacity(8).span_nulls(False)
+    panel = _time_series(interval, shapes.GraphDrawStyle.LINE).fill_opacity(fill).span_nulls(False)
     if limits:
         style = common.GraphThresholdsStyleConfig().mode(shapes.GraphTresholdsStyleMode.LINE)
-        panel.thresholds_style(style).color_scheme(FieldColor().mode(model.FieldColorModeId.PALETTE_CLASSIC))
-    return frame.around(panel.with_target(SqlQuery(query, "time_series")), default, columns)
+        panel.thresholds_style(style)
+    panel.with_target(SqlQuery(query, "time_series"))
+    return _bounded(frame.around(panel, default, columns, _BLUE), query)
 
 
-def bars(
-    frame: Frame, query: str, default: Field, *columns: Field, interval: str = "10s", stacked: bool = True
-) -> Made:
-    """Bars over time, one a metric or column, on top of one another."""
-    panel = _time_series(interval, shapes.GraphDrawStyle.BARS).fill_opacity(70)
+def bars(frame: Frame, query: str, default: Field, *columns: Field, interval: str = "10s") -> Made:
+    """Bars over time, one a metric or column, on top of one another from zero."""
+    panel = _time_series(interval, shapes.GraphDrawStyle.BARS).fill_opacity(70).axis_soft_min(0)
     panel.bar_alignment(shapes.BarAlignment.AFTER)  # a bar stands on the interval that its time begins
-    if stacked:
-        panel.stacking(common.StackingConfig().mode(shapes.StackingMode.NORMAL).group("A"))
-    return frame.around(panel.with_target(SqlQuery(query, "time_series")), default, columns)
+    panel.stacking(common.StackingConfig().mode(shapes.StackingMode.NORMAL).group("A"))
+    panel.with_target(SqlQuery(query, "time_series"))
+    return _bounded(frame.around(panel, default, columns, _SEVERAL), query, "axis_stacked")
 
 
 def _time_series(interval: str, style: shapes.GraphDrawStyle) -> timeseries.Panel:
@@ -162,22 +136,27 @@ def _time_series(interval: str, style: shapes.GraphDrawStyle) -> timeseries.Pane
     return panel.show_points(shapes.VisibilityMode.AUTO)
 
 
-def categories(frame: Frame, query: str, x: str, default: Field, *columns: Field) -> Made:
+def categories(
+    frame: Frame, query: str, x: str, default: Field, *columns: Field, bounded_by: str | None = None
+) -> Made:
     """Bars side by side over the texts of column `x`, one a numeric column."""
     legend = common.VizLegendOptions().display_mode(shapes.LegendDisplayMode.LIST).show_legend(True)
     legend.placement(shapes.LegendPlacement.BOTTOM).calcs([])
     panel = barchart.Panel().x_field(x).legend(legend).show_value(shapes.VisibilityMode.NEVER).fill_opacity(70)
     panel.x_tick_label_spacing(100).group_width(0.8).bar_width(0.95)
     panel.tooltip(common.VizTooltipOptions().mode(shapes.TooltipDisplayMode.MULTI).sort(shapes.SortOrder.NONE))
-    return frame.around(panel.with_target(SqlQuery(query)), default, columns)
+    # Grafana would print the panel's words for no data at each tick that it leaves out
+    axis = Field(x, "string", empty="")
+    made = frame.around(panel.with_target(SqlQuery(query)), default, (axis, *columns), _BLUE)
+    return _bounded(made, bounded_by or query)
 
 
 def ranking(frame: Frame, query: str, default: Field) -> Made:
-    """Horizontal gauges, a row each, by its first text column."""
+    """Horizontal gauges from zero, a row each, by its first text column."""
     reduce = common.ReduceDataOptions().calcs(["lastNotNull"]).values(True).fields("").limit(25)
     panel = bargauge.Panel().reduce_options(reduce).orientation(shapes.VizOrientation.HORIZONTAL)
-    panel.display_mode(shapes.BarGaugeDisplayMode.BASIC).show_unfilled(True)
-    return frame.around(panel.with_target(SqlQuery(query)), default)
+    panel.display_mode(shapes.BarGaugeDisplayMode.BASIC).show_unfilled(True).min(0)
+    return frame.around(panel.with_target(SqlQuery(query)), default, (), _BLUE)
 
 
 def heat(frame: Frame, query: str, default: Field) -> Made:
@@ -188,8 +167,23 @@ def heat(frame: Frame, query: str, default: Field) -> Made:
     panel.rows_frame(heatmap.RowsHeatmapOptions().layout(shapes.HeatmapCellLayout.UNKNOWN).value("Power"))
     panel.y_axis(heatmap.YAxisConfig().axis_placement(shapes.AxisPlacement.LEFT).reverse(True))
     cells = heatmap.CellValues().unit(default.unit or "none").decimals(default.decimals or 0)
-    made = frame.around(panel.cell_values(cells).with_target(SqlQuery(query, "time_series")), default)
+    panel.cell_values(cells).with_target(SqlQuery(query, "time_series"))
+    made = frame.around(panel, default, (), _CALM)
     _custom(made, {})
+    return made
+
+
+def _bounded(made: Made, query: str, axis: str = "axis") -> Made:
+    """A chart whose axis ends where all but a few values do, so that one wrong value does not flatten the others.
+
+    What lies beyond leaves the picture and keeps its number in tooltip and legend. Grafana before 10 has no other
+    limit of an axis than a field's own, which only this transformation can take from a query.
+    """
+    panel = made.build()
+    panel.targets = [*(panel.targets or []), SqlQuery(axis, ref_id=AXIS, parts={"chart": query})]
+    mappings = [{"fieldName": end, "handlerKey": end, "reducerId": "lastNotNull"} for end in ("min", "max")]
+    options = {"configRefId": AXIS, "mappings": mappings}
+    panel.transformations = [model.DataTransformerConfig(id_val="configFromData", options=options)]
     return made
 
 

@@ -18,7 +18,10 @@ _BY_FILES = "provisioned from files on Grafana's server"
 
 
 class Provisioner:
-    """One run. `dry` writes nothing; `editable` lets people change new rules in Grafana's own pages."""
+    """One run. `dry` writes nothing; `editable` lets people change new rules in Grafana's own pages.
+
+    `policies` puts our route into the tree of notification policies, which is otherwise left alone.
+    """
 
     def __init__(
         self,
@@ -28,6 +31,7 @@ class Provisioner:
         dry: bool = False,
         editable: bool = False,
         alerts: bool = True,
+        policies: bool = False,
         set_password: bool = False,
     ) -> None:
         self._grafana = grafana
@@ -37,7 +41,10 @@ class Provisioner:
         self._set_password = set_password
         self.changes: list[Change] = []
         """What was done so far, also where the run ends with an error."""
-        self._alerts = AlertProvisioner(grafana, settings, self._write, editable=editable) if alerts else None
+        self._boards = dashboards(settings)
+        self._alerts = (
+            AlertProvisioner(grafana, settings, self._write, editable=editable, policies=policies) if alerts else None
+        )
 
     def run(self) -> list[Change]:
         """Bring all of it up to date; a second run changes nothing. Raises PermanentError.
@@ -45,6 +52,7 @@ class Provisioner:
         It goes over all of it before it writes any of it: what would end half way is found while nothing is touched.
         """
         self._grafana.version()
+        self._refuse_files()
         planned = list(self._steps())
         if self._dry or not any(change.writes for change in planned):
             self.changes = planned
@@ -57,22 +65,35 @@ class Provisioner:
     def _steps(self) -> Iterator[Change]:
         yield self._folder(*FOLDER)
         yield self._data_source()
-        boards = dashboards(self._settings)
-        yield from map(self._dashboard, boards)
-        yield from self._remove_dashboards({board["uid"] for board in boards})
+        yield from map(self._dashboard, self._boards)
+        yield from self._remove_dashboards({board["uid"] for board in self._boards})
         if self._alerts is not None:
             yield self._folder(FOLDER_UID, FOLDER_TITLE)
             yield from self._alerts.run()
+
+    def _refuse_files(self) -> None:
+        """End before anything is written where Grafana has these from files: then they are changed there."""
+        held = [self._held_board(board) for board in self._boards]
+        theirs = ["dashboards"] if any(each and each["meta"].get("provisioned") for each in held) else []
+        if self._alerts is not None and self._alerts.from_files():
+            theirs.append("alert rules")
+        if theirs:
+            raise PermanentError(
+                f"{self._grafana.url} has Wattline's {' and '.join(theirs)} from files on its server and takes changes "
+                "only there: write the files anew (wattline grafana write FOLDER) and restart it; or take Wattline's "
+                "files away from its provisioning folder, restart it, and run this again. Nothing was written."
+            )
 
     def _folder(self, uid: str, title: str) -> Change:
         folders, what = self._grafana.api.folder, f"the folder {title!r}"
         found = self._grafana.find(what, folders.get_folder, uid)
         if found is not None:
             return Change("folder", found["title"], "unchanged")  # its title is a matter of taste
-        try:
-            self._write(what, folders.create_folder, title, uid)
-        except ConflictError as error:
-            raise ConflictError(f"{error}: rename the folder {title!r} of somebody else first") from error
+        # until Grafana 11 titles are unique
+        same = [each for each in self._grafana.ask("folders", folders.get_all_folders) if each["title"] == title]
+        if same and self._grafana.older_than(11):
+            raise ConflictError(f"Grafana has another folder {title!r} (uid {same[0]['uid']}): rename that one first")
+        self._write(what, folders.create_folder, title, uid)
         return Change("folder", title, "created")
 
     def _data_source(self) -> Change:
@@ -122,15 +143,13 @@ class Provisioner:
 
     def _save(self, board: dict[str, Any]) -> Change:
         what, title = f"the dashboard {board['title']!r}", board["title"]
-        found = self._grafana.find(what, self._grafana.api.dashboard.get_dashboard, board["uid"])
+        found = self._held_board(board)
         wanted = {key: value for key, value in board.items() if key != "version"}
         payload: dict[str, Any] = {"folderUid": FOLDER[0], "message": _MESSAGE, "overwrite": False}
         if found is None:
             payload["dashboard"] = {**wanted, "id": None}
             self._write(what, self._grafana.api.dashboard.update_dashboard, payload)
             return Change("dashboard", title, "created")
-        if found["meta"].get("provisioned"):
-            return Change("dashboard", title, "left alone", _BY_FILES)
         changed = differences(wanted, found["dashboard"])
         if found["meta"].get("folderUid") != FOLDER[0]:
             changed.insert(0, "folder")
@@ -140,6 +159,10 @@ class Provisioner:
         payload["dashboard"] = {**wanted, "id": held.get("id"), "version": held["version"]}
         self._write(what, self._grafana.api.dashboard.update_dashboard, payload)
         return Change("dashboard", title, "updated", summary(changed))
+
+    def _held_board(self, board: dict[str, Any]) -> Any:
+        what = f"the dashboard {board['title']!r}"
+        return self._grafana.find(what, self._grafana.api.dashboard.get_dashboard, board["uid"])
 
     def _remove_dashboards(self, wanted: set[str]) -> Iterator[Change]:
         search = self._grafana.api.search.search_dashboards

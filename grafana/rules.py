@@ -1,6 +1,7 @@
 """The alert rules: a query that names who is concerned, a limit, and words that say what to do."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from grafana_foundation_sdk.builders import alerting
 from grafana_foundation_sdk.builders.expr import TypeMath
@@ -17,6 +18,11 @@ OURS = ("platform", "wattline")
 """The label that all rules bear, and by which notifications find their route."""
 _EXPRESSION = "__expr__"
 _RANGE_S = 600
+_VALUE = '{{ with .Values.A }}{{ printf "%.0f" .Value }}{{ else }}an unknown number of{{ end }}'
+"""The number, which there is none of where the query failed."""
+_TIME = "{{ with .Values.A }}{{ humanizeDuration .Value }}{{ else }}an unknown time{{ end }}"
+_TO_DEVICE = "var-device={{ urlquery .Labels.device }}"
+_TO_METER = "var-meter={{ urlquery .Labels.meter }}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,9 @@ class Alert:
     """Go's template; without $, which file provisioning would take for a variable of the environment."""
     do: str
     board: str
+    """The path of its dashboard with what it is to show, a template too."""
+    on_silence: Literal["OK", "Alerting"] = "OK"
+    """What no answer means. One rule tells of a store that is away; the others would all tell the same."""
 
     def rule(self, settings: GrafanaSettings) -> Rule:
         """As Grafana's provisioning API has it."""
@@ -43,11 +52,10 @@ class Alert:
         expression.datasource(DataSourceRef(type_val=_EXPRESSION, uid=_EXPRESSION))
         exceeds = alerting.Query("C").datasource_uid(_EXPRESSION).model(expression)
         exceeds.relative_time_range(RelativeTimeRange(from_val=0, to=0))
-        words = {"summary": self.says, "description": self.do, "dashboard": f"/d/{PREFIX}{self.board}"}
+        words = {"summary": self.says, "description": self.do, "dashboard": f"{{{{ externalURL }}}}d/{self.board}"}
         made = alerting.Rule(self.title).uid(PREFIX + self.name.replace("_", "-")).queries([asked, exceeds])
         made.condition("C").for_val(self.wait).folder_uid(FOLDER_UID).rule_group(GROUP).org_id(1)
-        # no row means that nobody is concerned; a query that fails is for the platform's engineer
-        made.no_data_state("OK").exec_err_state("Error").is_paused(False).annotations(words)
+        made.no_data_state(self.on_silence).exec_err_state(self.on_silence).is_paused(False).annotations(words)
         return made.labels({OURS[0]: OURS[1], "severity": self.severity, "rule": self.name}).build()
 
 
@@ -59,43 +67,58 @@ def rules(settings: GrafanaSettings) -> list[Rule]:
 def alerts(settings: GrafanaSettings) -> tuple[Alert, ...]:
     """What is watched for; docs/GRAFANA.md has the table."""
     limits = settings.limits
-    device, meter, value = "{{ .Labels.device }}", "{{ .Labels.meter }}", '{{ printf "%.0f" .Values.A.Value }}'
+    device, meter, obis, value = _label("device"), _label("meter"), _label("obis"), _VALUE
     full_gib = limits.database_gib * limits.database_percent / 100
+    fleet, platform = f"{PREFIX}fleet?{_TO_DEVICE}", f"{PREFIX}platform"
+    of_meter = (
+        f"{{{{ with .Labels.board }}}}{{{{ . }}}}{{{{ else }}}}{PREFIX}meter{{{{ end }}}}?{_TO_DEVICE}&{_TO_METER}"
+    )
     return (
-        Alert("device_offline", "Device offline", limits.device_offline_min, "1m", "critical",
-              f"{device} has been offline for {value} min",
+        Alert("store", "The store does not answer", 0, "2m", "critical",
+              "Grafana gets no answer from Wattline's database",
+              "The other rules can tell nothing meanwhile. Look whether the database runs, and whether Grafana's data "
+              "source reaches it and knows its password.",
+              platform, "Alerting"),
+        Alert("device_offline", "Device offline", limits.device_offline_min * 60, "1m", "critical",
+              f"{device} has been offline for {_TIME}",
               "Its last will came and it has not been back. Look at its power and network; its outbox keeps readings.",
-              "fleet"),
-        Alert("meter_silent", "Meter silent", limits.meter_silent_min, "2m", "warning",
-              f"{meter} has given nothing for {value} min and three usual times, though {device} is online",
-              "Look at the cable and the optical head, and at the device's events for port_lost or decode_failing.",
-              "fleet"),
+              fleet),
+        Alert("meter_silent", "Meter silent", limits.meter_silent_min * 60, "2m", "warning",
+              f"{meter} has given nothing for {_TIME}, though {device} is online",
+              "That is three times as long as usual. Look at the cable, the optical head, and the device's events for "
+              "port_lost or decode_failing.",
+              of_meter),
         Alert("meter_gap", "Readings missing", limits.gap_readings - 1, "5m", "warning",
               f"{meter} misses {value} readings of the last 24 hours",
               "Wattline data quality has the gaps' times. Lost messages point to the outbox, others to the line.",
-              "data-quality"),
+              of_meter),
         Alert("quarantine", "Quarantine rising", limits.quarantine_per_h - 1, "5m", "warning",
-              f"{value} frames or payloads went to quarantine in an hour: {{{{ .Labels.reason }}}}",
+              f"{value} frames or payloads went to quarantine in an hour: {_label('reason')}",
               "docs/STORE.md says what each reason means; no_spec wants a spec for a new product.",
-              "data-quality"),
+              f"{PREFIX}data-quality"),
         Alert("outbox", "Outbox near full", 0, "0s", "critical",
               f"The outbox of {device} is near its limit or already gives up messages",
               "It can't deliver as fast as it reads: look at its link, or raise outbox_limit_mib.",
-              "platform"),
+              f"{PREFIX}data-quality?{_TO_DEVICE}"),
         Alert("ingest_lag", "Ingest lags", limits.ingest_lag_s, "2m", "critical",
-              f"Readings are stored {value} s late, or none come at all",
+              f"Readings are stored {_TIME} late, or none come at all",
               "Look at the ingestors' logs and /metrics, the broker's queue, and the database's load.",
-              "platform"),
+              platform),
         Alert("database_size", "Database near its limit", full_gib, "10m", "warning",
               f"The database holds {value} GiB, {limits.database_percent} % of what is allowed or more",
               "Shorten retention, compress earlier, or give it room and raise WATTLINE_GRAFANA_LIMITS__DATABASE_GIB.",
-              "platform"),
+              platform),
         Alert("jump", "Implausible jump of a register", limits.jump_kw, "0s", "warning",
-              f"{meter} {{{{ .Labels.obis }}}} rose as {value} kW would have made it",
+              f"{meter} {obis} rose as {value} kW would have made it",
               "A swapped meter, a wrong scale in its spec, or a bad telegram: compare the meter's display.",
-              "meter"),
+              of_meter),
         Alert("store_job", "Database job fails or is late", 0, "30m", "warning",
-              "{{ .Labels.job }} is {{ .Labels.state }}",
+              f"{_label('job')} is {_label('state')}",
               "SELECT * FROM store_job says why. docs/STORE.md, Jobs, has what each does and what helps.",
-              "platform"),
+              platform),
     )  # fmt: skip
+
+
+def _label(name: str) -> str:
+    """A label's value; what the query did not give is said so, where Grafana would write [no value]."""
+    return f"{{{{ with .Labels.{name} }}}}{{{{ . }}}}{{{{ else }}}}an unknown {name}{{{{ end }}}}"

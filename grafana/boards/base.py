@@ -1,11 +1,13 @@
 """What every dashboard has: its frame, its variables, its links to the others, and marks of what happened."""
 
 from collections.abc import Iterable
+from typing import Self
 
 from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.models import dashboard as model
 
-from grafana.panels import Field, Made
+from grafana.fields import Field
+from grafana.panels import Made
 from grafana.settings import GrafanaSettings
 from grafana.sql import SOURCE, TYPE, SqlAnnotation, load
 
@@ -13,18 +15,40 @@ TAG = "wattline"
 MADE_TAG = "wattline-provisioned"
 """With a uid that begins so, this tells a dashboard of ours from one that somebody else keeps in the folder."""
 PREFIX = "wattline-"
-_RANGE = "${__url_time_range}&${datasource:queryparam}"
+BOARDS = {
+    "fleet": "Fleet",
+    "meter": "Meter",
+    "volume": "Gas, water, heat",
+    "load-profile": "Load profile",
+    "data-quality": "Data quality",
+    "parameters": "Parameters",
+    "platform": "Platform",
+}
+"""Every dashboard and what the links of the others call it, in their order."""
+_ONE_METER = ("meter", "load-profile")
+"""These have the same choice of one meter, which a link between them keeps; nobody else's choice is one of theirs."""
+_TIMES = "${__url_time_range}&${datasource:queryparam}"
+_KEPT = "${datasource:queryparam}&${device:queryparam}"
+_RANGE = f"${{__url_time_range}}&{_KEPT}"
 OPEN_METER = (
     "Show this meter",
-    f"/d/{PREFIX}meter?{_RANGE}&${{device:queryparam}}&var-meter=${{__data.fields.Meter:percentencode}}",
+    f"/d/${{__data.fields.Board}}?{_RANGE}&var-meter=${{__data.fields.Meter:percentencode}}",
 )
 OPEN_DEVICE = (
     "Data quality of this device",
-    f"/d/{PREFIX}data-quality?{_RANGE}&var-device=${{__data.fields.Device:percentencode}}",
+    f"/d/{PREFIX}data-quality?{_TIMES}&var-device=${{__data.fields.Device:percentencode}}",
 )
 ONLINE = (("0", "offline", "red"), ("1", "online", "green"))
-METER = Field("Meter", link=OPEN_METER)
+STATE_OF_READINGS = (
+    ("0", "silent", "red"),
+    ("1", "coming", "green"),
+    ("2", "removed", "blue"),
+    ("3", "none yet", "blue"),
+)
+METER = Field("Meter", link=OPEN_METER, width_px=150)
 DEVICE = Field("Device", link=OPEN_DEVICE)
+BOARD = Field("Board", hidden=True)
+"""Which dashboard shows a meter: the query says it, and the link reads it."""
 
 Part = tuple[str, tuple[Made, ...]]
 """A row's title and the panels below it; the first row of a dashboard has none."""
@@ -39,18 +63,18 @@ def dashboard(
     since: str,
     refresh: str = "1m",
     marks: Iterable[str] = (),
+    one_device: bool = False,
 ) -> model.Dashboard:
-    """A whole dashboard; `marks` are names of annotations below."""
+    """A whole dashboard; `marks` are names of annotations below, `one_device` only of the chosen meter's device."""
     board = builders.Dashboard(title).uid(PREFIX + name).description(about).tags([TAG, MADE_TAG])
     board.time(since, "now").refresh(refresh).timezone("browser").tooltip(
         model.DashboardCursorSync.CROSSHAIR
     ).editable()
-    board.link(
-        builders.DashboardLink("Wattline").type(model.DashboardLinkType.DASHBOARDS).tags([TAG])
-        .include_vars(True).keep_time(True)
-    )  # fmt: skip
+    for other, link_title in BOARDS.items():
+        if other != name:
+            board.link(_link(name, other, link_title))
     for mark in marks:
-        board.annotation(_Ready(_mark(*MARKS[mark])))
+        board.annotation(_Ready(_mark(*MARKS[mark], "meter_device" if one_device else "chosen_devices")))
     number = 0
     for heading, panels in parts:
         if heading:
@@ -62,8 +86,30 @@ def dashboard(
             board.with_panel(panel)
     made = board.build()
     made.version = 1
-    made.templating = model.DashboardDashboardTemplating(list_val=list(variables))
+    made.templating = model.DashboardDashboardTemplating(list_val=[_Named.of(each) for each in variables])
     return made
+
+
+class _Named(model.VariableModel):
+    """A variable without an id: Grafana before scenes keeps variables by it, and the SDK gives all of them the same."""
+
+    @classmethod
+    def of(cls, made: model.VariableModel) -> Self:
+        """The same variable."""
+        named = cls()
+        vars(named).update(vars(made))
+        return named
+
+    def to_json(self) -> dict[str, object]:
+        """As Grafana has it."""
+        return {name: value for name, value in super().to_json().items() if name != "id"}
+
+
+def _link(name: str, other: str, title: str) -> builders.DashboardLink:
+    # a link to all dashboards of a tag would hand each every variable, and all meters are no choice of one
+    kept = f"{_KEPT}&${{meter:queryparam}}" if {name, other} == set(_ONE_METER) else _KEPT
+    made = builders.DashboardLink(title).type(model.DashboardLinkType.LINK).icon("dashboard")
+    return made.url(f"/d/{PREFIX}{other}?{kept}").keep_time(True).include_vars(False)
 
 
 class _Ready(builders.AnnotationQuery):
@@ -80,10 +126,11 @@ MARKS = {
 """Title, query, colour, and whether it is on at first."""
 
 
-def _mark(title: str, query: str, color: str, on: bool) -> model.AnnotationQuery:
+def _mark(title: str, query: str, color: str, on: bool, marked: str) -> model.AnnotationQuery:
+    target = SqlAnnotation(query, marked)
     return model.AnnotationQuery(
-        name=title, datasource=SOURCE, enable=on, hide=False, icon_color=color, target=SqlAnnotation(query)
-    )
+        name=title, datasource=SOURCE, enable=on, hide=False, icon_color=color, target=target
+    )  # fmt: skip
 
 
 def source(settings: GrafanaSettings) -> model.VariableModel:
@@ -103,9 +150,16 @@ def meters() -> model.VariableModel:
     return _choice("meter", "Meter", "meters", several=True)
 
 
-def one_meter() -> model.VariableModel:
+def one_meter(query: str = "meters_of_electricity") -> model.VariableModel:
     """A choice of one meter of the chosen devices, or of a sub-meter behind one of them."""
-    return _choice("meter", "Meter", "meters_and_submeters", several=False)
+    return _choice("meter", "Meter", query, several=False)
+
+
+def range_end(name: str) -> model.VariableModel:
+    """Where the dashboard's range begins (`since`) or ends (`until`), for panels with a range of their own."""
+    made = _choice(name, name, f"range_{name}", several=False)
+    made.hide, made.skip_url_sync = model.VariableHide.HIDE_VARIABLE, True
+    return made
 
 
 def _choice(name: str, label: str, query: str, *, several: bool) -> model.VariableModel:

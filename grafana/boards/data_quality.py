@@ -2,8 +2,10 @@
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from grafana.boards.base import DEVICE, METER, ONLINE, Part, dashboard, devices, source
-from grafana.panels import BAD, NONE_IS_GOOD, Field, Frame, bars, lines, number, ranking, rows
+from grafana.boards.base import BOARD, DEVICE, METER, ONLINE, OPEN_METER, Part, dashboard, devices, source
+from grafana.boards.fleet import GAP_STATES, QUARANTINE
+from grafana.fields import BAD, NONE_IS_GOOD, SERIES, Field
+from grafana.panels import Frame, bars, lines, number, ranking, rows
 from grafana.settings import GrafanaSettings
 
 
@@ -39,7 +41,7 @@ def _numbers() -> Part:
     )
     return "", (
         number(Frame("Messages", about, 16, 4), "quality_numbers", Field(), *columns),
-        ranking(Frame("Clocks", clocks, 8, 4, "No reading yet"), "quality_clocks", Field()),
+        ranking(Frame("Clocks", clocks, 8, 4), "quality_clocks", Field()),
     )
 
 
@@ -60,19 +62,19 @@ def _devices() -> Part:
     gaps = Frame(
         "Gaps",
         "The hundred that miss most in the range, by each meter's own cadence; from and until are of the whole gap.",
-        14,
+        24,
         9,
-        "No gap of a meter whose cadence is known",
     )
-    events = Frame(
-        "Warnings and errors", "What devices and services noted in the range.", 10, 9, "Nobody complained in this range"
-    )
+    events = Frame("Warnings and errors", "What devices and services noted in the range.", 24, 7)
     times = (Field("From", "dateTimeAsIso"), Field("Until", "dateTimeAsIso"), Field("Every", "s"))
-    is_open = Field("Open", texts=(("0", "over", "green"), ("1", "still open", "red")))
+    state = Field("State", texts=GAP_STATES)
+    quiet = Field(
+        "Event", texts=(("nobody complained in this range", "nobody complained in this range", "green"),), width_px=300
+    )
     return "By device", (
-        rows(Frame("Devices", about, 24, 10, "No device yet"), "quality_devices", *columns),
-        rows(gaps, "quality_gaps", DEVICE, METER, *times, is_open),
-        rows(events, "quality_events", Field("Last", "dateTimeFromNow")),
+        rows(Frame("Devices", about, 24, 10), "quality_devices", *columns),
+        rows(gaps, "quality_gaps", DEVICE, METER, *times, state, BOARD),
+        rows(events, "quality_events", quiet, Field("Last", "dateTimeFromNow")),
     )
 
 
@@ -82,7 +84,6 @@ def _causes() -> Part:
         "Frames and payloads kept undecoded in the range; docs/STORE.md says what each reason means.",
         12,
         8,
-        "Nothing went to quarantine in this range",
     )
     delay = Frame(
         "From reading to table",
@@ -90,12 +91,15 @@ def _causes() -> Part:
         12,
         8,
     )
-    newest = Frame("Quarantine", "The newest hundred in the range.", 24, 8, "Nothing went to quarantine in this range")
+    newest = Frame("Quarantine", "The newest hundred in the range.", 24, 8)
     return "Causes", (
         bars(quarantine, "quality_quarantine", Field(decimals=0)),
-        lines(delay, "quality_delay", Field(unit="s", decimals=1), interval="5m"),
-        rows(newest, "quarantine_list", DEVICE, METER, Field("Received", "dateTimeAsIso"), Field("Bytes", "bytes")),
-    )
+        lines(
+            delay, "quality_delay", Field(unit="s", decimals=1), Field("Mean", color=SERIES[0]),
+            Field("Longest", color=SERIES[1]), interval="5m"
+        ),
+        rows(newest, "quarantine_list", DEVICE, METER, *QUARANTINE),
+    )  # fmt: skip
 
 
 def _points() -> Part:
@@ -105,11 +109,12 @@ def _points() -> Part:
         "one closed and the other opened with. Missing registers are looked for until late readings have come.",
         24,
         8,
-        "No meter was swapped in this range",
     )
-    points = Frame("Points of delivery", "Where meters stand; those without a meter first.", 24, 9, "No point yet")
-    new_meter = Field("New meter", link=METER.link)
+    points = Frame("Points of delivery", "Where meters stand; those without a meter first.", 24, 9)
+    title, address = OPEN_METER
+    new_meter = Field("New meter", link=(title, address.replace("fields.Meter", 'fields["New meter"]')), width_px=150)
+    narrow = (Field("Point", width_px=190), Field("Old meter", width_px=150))
     return "Points of delivery", (
-        rows(swaps, "quality_swaps", DEVICE, new_meter, Field("Swapped", "dateTimeAsIso")),
-        rows(points, "quality_points", DEVICE, METER, Field("Since", "dateTimeAsIso")),
+        rows(swaps, "quality_swaps", DEVICE, *narrow, new_meter, Field("Swapped", "dateTimeAsIso"), BOARD),
+        rows(points, "quality_points", DEVICE, METER, Field("Since", "dateTimeAsIso"), BOARD),
     )

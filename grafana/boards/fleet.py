@@ -2,14 +2,41 @@
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from grafana.boards.base import DEVICE, METER, ONLINE, Part, dashboard, devices, meters, silent_after, source
-from grafana.panels import NONE_IS_GOOD, Field, Frame, bars, lines, number, ranking, rows
+from grafana.boards.base import BOARD, DEVICE, METER, ONLINE, Part, dashboard, devices, meters, silent_after, source
+from grafana.fields import BAD, KW, KWH, NONE_IS_GOOD, SERIES, Field
+from grafana.panels import Frame, bars, lines, number, ranking, rows
 from grafana.settings import GrafanaSettings
 
 _TODAY = (
     "Import since local midnight by the meters' registers, right through rollover, reset and swap. "
     "A meter whose registers can't be trusted for the day is left out and not guessed."
 )
+DIRECTIONS = (Field("import", color=SERIES[0]), Field("export", color=SERIES[1], below=True))
+"""Import stands on the zero line and export hangs below it."""
+GAP_STATES = (
+    ("still open", "still open", "red"),
+    ("over", "over", "green"),
+    ("no gap", "no gap", "green"),
+    ("no reading yet", "no reading yet", "blue"),
+)
+QUARANTINE = (
+    Field("Received", "dateTimeAsIso"),
+    Field("Bytes", "bytes"),
+    Field("Reason", texts=(("nothing in this range", "nothing in this range", "green"),)),
+    BOARD,
+)
+_SILENT = (
+    ("silent", "silent", "orange"),
+    ("never heard", "never heard", "orange"),
+    ("every meter is heard", "every meter is heard", "green"),
+    ("no meter yet", "no meter yet", "blue"),
+)
+_METERS = (
+    ("none yet", "none yet", "blue"),
+    ("some silent", "some silent", "orange"),
+    ("all heard", "all heard", "green"),
+)
+_READINGS = (("coming", "coming", "green"), ("silent", "silent", "orange"), ("never", "none yet", "blue"))
 
 
 def board(settings: GrafanaSettings) -> Dashboard:
@@ -37,8 +64,6 @@ def _silence(settings: GrafanaSettings) -> str:
 
 
 def _now(settings: GrafanaSettings) -> Part:
-    kw, kwh = Field(unit="kwatt", decimals=1), Field(unit="kwatth", decimals=1)
-    offline = Field("Offline", steps=((None, "green"), (1, "red")))
     attention = tuple(Field(name, steps=NONE_IS_GOOD) for name in ("Silent meters", "Unknown products", "Quarantined"))
     about_devices = "Online by their last will; registered since local midnight, again or for the first time."
     about_attention = (
@@ -46,86 +71,81 @@ def _now(settings: GrafanaSettings) -> Part:
         "the range."
     )
     return "", (
-        number(Frame("Devices", about_devices, 7, 4), "fleet_devices", Field(), offline),
-        number(Frame("Power now", "Sum over meters heard in 15 minutes; import less export.", 4, 4, "No meter heard"),
-               "fleet_power", kw),
-        number(Frame("Energy today", _TODAY, 4, 4, "No register yet"), "fleet_energy", kwh),
-        number(Frame("To look at", about_attention, 9, 4), "fleet_attention", Field(), *attention),
+        number(Frame("Devices", about_devices, 6, 4), "fleet_devices", Field(), Field("Offline", steps=BAD)),
+        number(Frame("Power now", "Sum over meters heard in 15 minutes; import less export.", 4, 4),
+               "fleet_power", Field(unit=KW, decimals=1)),
+        number(Frame("Energy today", _TODAY, 4, 4), "fleet_energy", Field(unit=KWH, decimals=1)),
+        number(Frame("To look at", about_attention, 10, 4), "fleet_attention", Field(), Field("Meters", texts=_METERS),
+               *attention, words=True),
     )  # fmt: skip
 
 
 def _energy() -> Part:
     about = "Sum over the chosen meters of their mean power; import less export. Means of 15 minutes, hours or days."
     history = lines(
-        Frame("Power of the fleet", about, 16, 9),
-        "fleet_power_history",
-        Field(unit="kwatt", decimals=1),
-        interval="15m",
+        Frame("Power of the fleet", about, 16, 9), "fleet_power_history", Field(unit=KW, decimals=1), interval="15m"
     )
     history.build().max_data_points = 200
-    about_days = "Import and export of the last 14 local days."
-    days = Frame("Energy by day", about_days, 8, 9, "No register in these days", "14d")
-    return "Energy", (history, bars(days, "fleet_days", Field(unit="kwatth", decimals=1), interval="1d", stacked=False))
+    days = Frame("Energy by day", "Import, and export below the line, of the last 14 local days.", 8, 9, "14d")
+    kwh = Field(unit=KWH, decimals=1)
+    return "Energy", (history, bars(days, "fleet_days", kwh, *DIRECTIONS, interval="1d"))
 
 
 def _attention(settings: GrafanaSettings) -> Part:
     gaps = Frame(
         "Worst gaps",
         "The twenty meters that miss most readings of the last 24 hours, against each meter's own cadence.",
-        8,
+        12,
         9,
-        "No gap of a meter whose cadence is known",
     )
-    top = Frame("Largest consumers today", "The ten largest. " + _TODAY, 8, 9, "No register yet")
+    top = Frame("Largest consumers today", "The ten largest. " + _TODAY, 12, 9)
     about_unknown = (
         "Meters that wait for a spec of their own, removed ones too, with the raw frames that are kept of them; those "
         "with most frames first, at most a hundred."
     )
-    unknown = Frame("Unknown products", about_unknown, 8, 9, "Every meter has its spec")
-    yes_no = Field("Open", texts=(("0", "over", "green"), ("1", "still open", "red")))
-    last = Field("Last frame", unit="dateTimeFromNow")
+    unknown = Frame("Unknown products", about_unknown, 24, 7)
     silence = (
         f"{_silence(settings)}; those silent longest first, at most a hundred. The rule Meter silent tells of those "
         "whose device is online."
     )
-    silent = Frame("Silent meters", silence, 24, 7, "Every meter is heard")
+    silent = Frame("Silent meters", silence, 24, 7)
     times = (
         Field("Last heard", "dateTimeAsIso", empty="never"),
-        Field("Silent for", "s"),
+        Field("Silent for", "dtdhms"),
         Field("Usually every", "s", empty="unknown"),
     )
+    says = Field("Says it is", texts=(("every meter has its spec", "every meter has its spec", "green"),))
+    missing = Field("Missing", steps=((None, "orange"), (100, "red")))
     return "Who needs a look", (
-        rows(silent, "fleet_silent", METER, DEVICE, *times, Field("Online", texts=ONLINE)),
-        rows(gaps, "fleet_gaps", METER, DEVICE, Field("Missing", steps=((None, "orange"), (100, "red"))), yes_no),
-        ranking(top, "fleet_top", Field(unit="kwatth", decimals=1)),
-        rows(unknown, "fleet_unknown", DEVICE, METER, last),
-    )
+        rows(silent, "fleet_silent", Field("State", texts=_SILENT, width_px=150), METER, DEVICE, *times,
+             Field("Online", texts=ONLINE), BOARD),
+        rows(gaps, "fleet_gaps", METER, DEVICE, missing, Field("Gaps"), Field("State", texts=GAP_STATES),
+             BOARD),
+        ranking(top, "fleet_top", Field(unit=KWH, decimals=1)),
+        rows(unknown, "fleet_unknown", DEVICE, METER, says, Field("Last frame", "dateTimeFromNow"), BOARD),
+    )  # fmt: skip
 
 
 def _everyone() -> Part:
     about = (
         "All meters now in place, those behind others too. Registers of import and export are the total, or the sum of "
-        "the tariffs where a meter has none. " + _TODAY
+        "the tariffs where a meter has none; power is that of the last 15 minutes. " + _TODAY
     )
     columns = (
         METER,
         DEVICE,
-        Field("Power now", "kwatt", 3),
-        Field("Energy today", "kwatth", 2),
-        Field("Register", "kwatth", 1),
-        Field("Export register", "kwatth", 1),
+        Field("Power now", KW, 3, width_px=110),
+        Field("Energy today", KWH, 2, width_px=130),
+        Field("Register", KWH, 3, width_px=135),
+        Field("Export register", KWH, 3, width_px=140),
         Field("Last reading", "dateTimeFromNow"),
+        Field("Readings", texts=_READINGS, width_px=95),
         Field("Device seen", "dateTimeFromNow"),
         Field("Online", texts=ONLINE),
+        BOARD,
     )
-    quarantine = Frame(
-        "Quarantine",
-        "The newest hundred frames and payloads kept undecoded in the range.",
-        24,
-        8,
-        "Nothing went to quarantine in this range",
-    )
+    quarantine = Frame("Quarantine", "The newest hundred frames and payloads kept undecoded in the range.", 24, 8)
     return "All meters", (
-        rows(Frame("Meters", about, 24, 12, "No meter has registered yet"), "fleet_meters", *columns),
-        rows(quarantine, "quarantine_list", DEVICE, METER, Field("Received", "dateTimeAsIso"), Field("Bytes", "bytes")),
+        rows(Frame("Meters", about, 24, 12), "fleet_meters", *columns),
+        rows(quarantine, "quarantine_list", DEVICE, METER, *QUARANTINE),
     )

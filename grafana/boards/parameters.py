@@ -3,7 +3,8 @@
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from grafana.boards.base import DEVICE, ONLINE, dashboard, devices, source
-from grafana.panels import BAD, NONE_IS_GOOD, Field, Frame, Made, bars, number, ranking, rows
+from grafana.fields import BAD, NONE_IS_GOOD, Field
+from grafana.panels import Frame, Made, bars, number, ranking, rows
 from grafana.settings import GrafanaSettings
 
 _STATES = (
@@ -12,6 +13,10 @@ _STATES = (
     ("refused", "refused", "red"),
     ("reverted", "went back", "red"),
     ("none", "none yet", "blue"),
+    ("no device yet", "no device yet", "blue"),
+)
+_ALL_WELL = tuple(
+    (words, words, "green") for words in ("every device holds what it should", "nothing is refused or reverted")
 )
 
 _STAGES = (
@@ -33,6 +38,13 @@ _COMMANDS = (
     ("refused", "refused", "red"),
     ("expired", "no answer", "orange"),
 )
+
+
+VERSIONS = {"Wanted": 90, "Held": 75}
+_STAGE_PX = {"Scope": 130, "Step": 75, "Share": 80, "Devices": 90, "Healthy": 90, "Pending": 90, "Unreachable": 120,
+             "Author": 85}  # fmt: skip
+_ROLLOUT_PX = {"Spec": 140, "For": 70, "Verdict": 100, "Meters": 85, "Devices": 90, "Telegrams": 110, "Author": 85}
+_SHARES_PX = {"Undecodable": 125, "Before": 85, "Others": 85, "Implausible": 115, "Silent": 80}
 
 
 def board(settings: GrafanaSettings) -> Dashboard:
@@ -62,10 +74,10 @@ def _now() -> tuple[Made, ...]:
         "device that reverted took the version and went back to the one before."
     )
     columns = (
-        Field("In step", steps=((None, "green"),)),
+        Field("In step"),
         Field("Behind", steps=NONE_IS_GOOD),
         *(Field(name, steps=BAD) for name in ("Refused", "Reverted")),
-        Field("Without any", steps=((None, "green"), (1, "blue"))),
+        Field("Without any"),
     )
     table = (
         DEVICE,
@@ -76,11 +88,11 @@ def _now() -> tuple[Made, ...]:
     return (
         number(Frame("Devices", about, 16, 4), "parameter_numbers", Field(), *columns),
         ranking(
-            Frame("Software", "Devices by the version of their agent.", 8, 4, "No device yet"),
+            Frame("Software", "Devices by the version of their agent.", 8, 4),
             "software_spread",
             Field(),
         ),
-        rows(Frame("Desired and reported versions", about, 24, 9, "No device yet"), "parameter_devices", *table),
+        rows(Frame("Desired and reported versions", about, 24, 9), "parameter_devices", *table),
     )
 
 
@@ -88,22 +100,34 @@ def _differences() -> tuple[Made, ...]:
     differ = Frame(
         "Desired against reported",
         "Parameters whose value on the device is not the one desired, the first five hundred; one that has never "
-        "reported shows no value.",
-        14,
+        "reported shows no value. Wanted and held are versions of the whole configuration.",
+        12,
         9,
-        "Every device holds what it should",
     )
     refused = Frame(
         "Refused and reverted",
         "Why devices refused the version that they last saw, or went back from it: the field and what is wrong with "
         "it. The newest two hundred.",
-        10,
+        12,
         9,
-        "Nothing is refused or reverted",
     )
     return (
-        rows(differ, "parameter_differences", DEVICE),
-        rows(refused, "parameter_refusals", DEVICE, Field("State", texts=_STATES), Field("At", "dateTimeAsIso")),
+        rows(
+            differ,
+            "parameter_differences",
+            DEVICE,
+            Field("Parameter", texts=_ALL_WELL, width_px=190),
+            *_widths(VERSIONS),
+        ),
+        rows(
+            refused,
+            "parameter_refusals",
+            DEVICE,
+            Field("Version", width_px=85),
+            Field("State", texts=_STATES, width_px=85),
+            Field("At", "dateTimeAsIso"),
+            Field("Reason", texts=_ALL_WELL),
+        ),
     )
 
 
@@ -113,18 +137,19 @@ def _changes() -> tuple[Made, ...]:
         "it changed."
     )
     held = "How many devices hold each value, as they last reported it; the first two hundred values by parameter."
-    spread = Frame("Values in the fleet", held, 8, 10, "No device has reported")
+    spread = Frame("Values in the fleet", held, 8, 10)
     return (
         bars(
-            Frame("Versions published", "By author, in the range.", 24, 6, "No change in this range"),
+            Frame("Versions published", "By author, in the range.", 24, 6),
             "parameter_rate",
             Field(decimals=0),
         ),
         rows(
-            Frame("History", about, 16, 10, "No change in this range"),
+            Frame("History", about, 16, 10),
             "parameter_history",
             DEVICE,
             Field("Published", "dateTimeAsIso"),
+            *_widths({"Version": 85, "Author": 90}),
         ),
         rows(spread, "parameter_spread"),
     )
@@ -136,7 +161,6 @@ def _staged() -> tuple[Made, ...]:
         "Changes that go to a share of their scope first: those still open, and those that ended in the range.",
         24,
         7,
-        "No change goes step by step",
     )
     canaries = Frame(
         "Specs for a part of the fleet",
@@ -144,18 +168,29 @@ def _staged() -> tuple[Made, ...]:
         "where it reads worse. Those still open, and those that ended in the range.",
         24,
         7,
-        "Every spec is for all meters",
     )
     changed = Field("Changed", "dateTimeFromNow")
-    shares = (Field(name, "percent", 1) for name in ("Undecodable", "Before", "Others", "Implausible", "Silent"))
+    shares = (Field(name, "percent", 1, width_px=width) for name, width in _SHARES_PX.items())
     return (
-        rows(stages, "parameter_stages", Field("State", texts=_STAGES), Field("Failed", steps=BAD), changed),
-        rows(canaries, "parameter_rollouts", Field("State", texts=_ROLLOUTS), *shares, changed),
+        rows(
+            stages,
+            "parameter_stages",
+            Field("State", texts=_STAGES),
+            Field("Failed", steps=BAD),
+            *_widths(_STAGE_PX),
+            changed,
+        ),
+        rows(canaries, "parameter_rollouts", Field("State", texts=_ROLLOUTS), *shares, *_widths(_ROLLOUT_PX), changed),
     )
 
 
 def _commands() -> tuple[Made, ...]:
     about = "What was sent to devices in the range, by whom, and what came of it. The newest two hundred."
-    commands = Frame("Commands to devices", about, 24, 8, "No command in this range")
+    commands = Frame("Commands to devices", about, 24, 8)
     columns = (DEVICE, Field("Sent", "dateTimeAsIso"), Field("State", texts=_COMMANDS), Field("Answer after", "s", 1))
     return (rows(commands, "parameter_commands", *columns),)
+
+
+def _widths(columns: dict[str, int]) -> tuple[Field, ...]:
+    """Columns of few letters, so that those of many have the rest."""
+    return tuple(Field(name, width_px=width) for name, width in columns.items())

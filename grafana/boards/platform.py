@@ -3,7 +3,8 @@
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from grafana.boards.base import DEVICE, Part, dashboard, devices, source
-from grafana.panels import NONE_IS_GOOD, Field, Frame, lines, number, rows
+from grafana.fields import NONE_IS_GOOD, SERIES, Field
+from grafana.panels import Frame, lines, number, rows
 from grafana.settings import GrafanaSettings
 
 GIB = 1 << 30
@@ -35,7 +36,7 @@ def _now(settings: GrafanaSettings) -> Part:
     limits = settings.limits
     lag = Field("Lag", "s", 1, ((None, "green"), (limits.ingest_lag_s / 2, "orange"), (limits.ingest_lag_s, "red")))
     age = Field("Age of newest", "s", 1, ((None, "green"), (60, "orange"), (limits.ingest_lag_s, "red")))
-    rate = Field("Messages", "suffix: /s", 1)
+    rate = Field("Messages", "suffix:/s", 1)
     summary = Field("Age of summary", "s", 0, ((None, "green"), (180, "orange"), (900, "red")))
     full = limits.database_gib * GIB
     size = Field(
@@ -47,7 +48,7 @@ def _now(settings: GrafanaSettings) -> Part:
     )
     store = f"All hypertables with their indexes; the limit is set to {limits.database_gib:g} GiB."
     return "", (
-        number(Frame("Ingest", ingest, 12, 4, "No message for a day"), "platform_numbers", Field(), rate, age, lag,
+        number(Frame("Ingest", ingest, 12, 4), "platform_numbers", Field(), rate, age, lag,
                summary),
         number(Frame("Store", store, 12, 4), "platform_size", Field(), size, Field("Chunks", "none", 0),
                Field("Saved by compression", "percentunit", 0)),
@@ -62,47 +63,62 @@ def _ingest() -> Part:
     )
     latency = Frame("Latency and queue", waits, 12, 9)
     held = "Messages and values that one transaction of an ingestor held, means and the most values, in the last hour."
-    batches = Frame("Batches", held, 12, 9, "No batch in the last hour", "1h")
+    batches = Frame("Batches", held, 12, 9, "1h")
     took = (
         "From asking for a connection to the answer to the commit, in the last hour: what the metric "
         "wattline_ingestor_commit_seconds has. A batch shows once the next one is stored."
     )
-    writing = Frame("Time to write and commit a batch", took, 12, 9, "No batch in the last hour", "1h")
+    writing = Frame("Time to write and commit a batch", took, 12, 9, "1h")
     return "Ingestor", (
-        lines(rate, "platform_rate", Field(unit="suffix: /s", decimals=1), interval="5m"),
-        lines(latency, "platform_latency", Field(unit="s", decimals=2), interval="5m"),
-        lines(batches, "platform_batches", Field(decimals=0)),
-        lines(writing, "platform_writing", Field(unit="s", decimals=3)),
+        lines(
+            rate, "platform_rate", Field(unit="suffix:/s", decimals=1), *_series("Messages", "Values"), interval="5m"
+        ),
+        lines(
+            latency,
+            "platform_latency",
+            Field(unit="s", decimals=2),
+            *_series("Reading to table", "Wait in the ingestor", "Longest wait"),
+            interval="5m",
+        ),
+        lines(batches, "platform_batches", Field(decimals=0), *_series("Messages", "Values", "Largest")),
+        lines(writing, "platform_writing", Field(unit="s", decimals=3), *_series("Mean", "Longest")),
     )
 
 
+def _series(*names: str) -> tuple[Field, ...]:
+    return tuple(Field(name, color=color) for name, color in zip(names, SERIES, strict=False))
+
+
 def _store() -> Part:
-    tables = Frame("Tables", "Chunks and bytes of each hypertable; only the Community edition compresses.", 12, 9)
+    tables = Frame(
+        "Tables", "Chunks and bytes of each hypertable, and of what is compressed before and after it.", 12, 9
+    )
     outboxes = Frame(
         "Outboxes in trouble",
         "Devices whose outbox came near its limit, thinned, dropped, could not write or was damaged, in the range.",
         12,
         9,
-        "No outbox complained in this range",
     )
     jobs = Frame(
         "Kept frames decoded again",
         "Jobs that make history of raw frames: those under way, and those that ended in the range; the newest hundred.",
         24,
         7,
-        "No job in this range",
     )
     services = Frame(
         "What the services noted", "The newest hundred events of ingestor and gateway in the range.", 24, 8
     )
     sizes = (
         Field("Size", "bytes", 1),
-        *(Field(f"{when} compression", "bytes", 1) for when in ("Before", "After")),
-        Field("Ratio", "none", 1),
+        Field("Compressed", width_px=120),
+        *(Field(name, "bytes", 1) for name in ("Before", "After")),
+        Field("Ratio", "none", 1, width_px=75),
     )
     progress = (
         Field("Progress", "percentunit", 0),
-        Field("Speed", "suffix: /s", 0),
+        Field("New readings", width_px=125),
+        Field("Undecodable", width_px=125),
+        Field("Speed", "suffix:/s", 0),
         Field("Refused", steps=NONE_IS_GOOD),
     )
     return "Store and devices", (

@@ -1,7 +1,13 @@
-SELECT job_id AS "Job", state AS "State", spec AS "Spec", meters AS "Meters", progress AS "Progress", frames AS "Frames",
-       readings AS "New readings", undecodable AS "Undecodable", refused AS "Refused", frames_s AS "Speed",
-       author AS "Author", changed_at AS "Changed", coalesce(error, note) AS "Note"
-FROM job_overview
-WHERE state IN ('queued', 'running') OR $__timeFilter(changed_at)
-ORDER BY job_id DESC
-LIMIT 100
+SELECT j.job_id AS "Job", j.state AS "State", j.spec AS "Spec", j.meters AS "Meters", j.progress AS "Progress", j.frames AS "Frames",
+       j.readings AS "New readings", j.undecodable AS "Undecodable", j.refused AS "Refused", j.frames_s AS "Speed",
+       j.author AS "Author", j.changed_at AS "Changed",
+       CASE WHEN j.job_id IS NULL THEN 'no job in this range' ELSE coalesce(j.error, j.note) END AS "Note"
+FROM (VALUES (true)) f
+LEFT JOIN (
+    SELECT *
+    FROM job_overview
+    WHERE state IN ('queued', 'running') OR $__timeFilter(changed_at)
+    ORDER BY job_id DESC
+    LIMIT 100
+) j ON true
+ORDER BY j.job_id DESC

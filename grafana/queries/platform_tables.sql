@@ -1,5 +1,5 @@
 SELECT name AS "Table", chunks AS "Chunks", compressed_chunks AS "Compressed", bytes AS "Size",
-       bytes_before_compression AS "Before compression", bytes_after_compression AS "After compression",
+       bytes_before_compression AS "Before", bytes_after_compression AS "After",
        (bytes_before_compression::double precision / nullif(bytes_after_compression, 0)) AS "Ratio"
 FROM store_size
 ORDER BY bytes DESC

@@ -1,7 +1,11 @@
 SELECT o.device AS "Device", g.messages AS "Messages", g.lost AS "Lost", g.repeated AS "Repeated", g.late AS "Late",
-       coalesce(q.quarantined, 0) AS "Quarantined", coalesce(m.missing, 0) AS "Missing readings", c.clock AS "Clock",
-       coalesce(e.steps, 0) AS "Clock steps", CASE WHEN o.online THEN 1 ELSE 0 END AS "Online"
-FROM device_overview o
+       CASE WHEN o.device IS NOT NULL THEN coalesce(q.quarantined, 0) END AS "Quarantined",
+       CASE WHEN o.device IS NOT NULL THEN coalesce(m.missing, 0) END AS "Missing readings",
+       CASE WHEN o.device IS NULL THEN 'no device yet' ELSE c.clock END AS "Clock",
+       CASE WHEN o.device IS NOT NULL THEN coalesce(e.steps, 0) END AS "Clock steps",
+       CASE WHEN o.online THEN 1 WHEN o.device IS NOT NULL THEN 0 END AS "Online"
+FROM (VALUES (true)) f
+LEFT JOIN device_overview o ON o.device IN (${device:sqlstring})
 LEFT JOIN ledger_quality_between($__timeFrom(), $__timeTo()) g ON g.device = o.device
 LEFT JOIN (
     SELECT device, count(*) AS quarantined FROM quarantine WHERE $__timeFilter(received_at) GROUP BY device
@@ -14,5 +18,4 @@ LEFT JOIN (
     SELECT device, count(*) AS steps FROM event_log
     WHERE $__timeFilter(received_at) AND event = 'clock_stepped' GROUP BY device
 ) e ON e.device = o.device
-WHERE o.device IN (${device:sqlstring})
 ORDER BY g.lost DESC NULLS LAST, o.device

@@ -1,4 +1,9 @@
-"""A server that keeps state and answers as Grafana's HTTP API documents, with its errors; no dashboard is drawn."""
+"""A server that keeps state and answers as Grafana's HTTP API does, with its errors; no dashboard is drawn.
+
+`version` tells which Grafana it is like. What 9.4 does otherwise than later ones was seen on a real 9.4 and read in the
+code of both: its list of rules leaves provenance out, and contact points and policies become the API's own however they
+are sent. Whoever changes another hand's rule gets 500 from all of them.
+"""
 
 import asyncio
 import threading
@@ -89,6 +94,7 @@ class FakeGrafana:
     def _routes(self) -> list[tuple[str, str, Handler]]:
         return [
             ("GET", "/frontend/settings", self._settings),
+            ("GET", "/folders", self._get_folders),
             ("GET", "/folders/{uid}", self._get_folder),
             ("POST", "/folders", self._post_folder),
             ("GET", "/datasources/uid/{uid}", self._get_source),
@@ -100,6 +106,7 @@ class FakeGrafana:
             ("DELETE", "/dashboards/uid/{uid}", self._delete_dashboard),
             ("GET", "/v1/provisioning/alert-rules", self._get_rules),
             ("POST", "/v1/provisioning/alert-rules", self._post_rule),
+            ("GET", "/v1/provisioning/alert-rules/{uid}", self._get_rule),
             ("PUT", "/v1/provisioning/alert-rules/{uid}", self._put_rule),
             ("DELETE", "/v1/provisioning/alert-rules/{uid}", self._delete_rule),
             ("GET", "/v1/provisioning/contact-points", self._get_contacts),
@@ -112,6 +119,9 @@ class FakeGrafana:
 
     async def _settings(self, request: web.Request) -> web.Response:
         return web.json_response({"buildInfo": {"version": self.version}})
+
+    async def _get_folders(self, request: web.Request) -> web.Response:
+        return web.json_response(list(self.folders.values()))
 
     async def _get_folder(self, request: web.Request) -> web.Response:
         found = self.folders.get(request.match_info["uid"])
@@ -163,6 +173,25 @@ class FakeGrafana:
         """The first number of its version."""
         return int(self.version.split(".")[0])
 
+    def _notifying(self, request: web.Request) -> str:
+        """Whose contact points and policies become: 9.4 ignores X-Disable-Provenance there."""
+        return "api" if self.major < 10 else _provenance(request)
+
+    def _transition(self, held: dict[str, Any], wanted: str) -> web.Response | None:
+        """Grafana lets nobody change what another hand provisioned; of the errors only the words are of the version."""
+        stored = held.get("provenance", "")
+        if not stored or stored == wanted:
+            return None
+        verb = "changed" if self.major < 10 else "change"
+        return _said(500, f"cannot {verb} provenance from '{stored}' to '{wanted}'")
+
+    def edit_policies(self, tree: dict[str, Any]) -> bool:
+        """What a person does in Grafana's own pages, and whether Grafana allows it."""
+        if self.policies.get("provenance"):
+            return False
+        self.policies = tree
+        return True
+
     async def _search(self, request: web.Request) -> web.Response:
         tags = set(request.query.getall("tag", []))
         found = [
@@ -208,7 +237,15 @@ class FakeGrafana:
         return _said(200, "Dashboard deleted")
 
     async def _get_rules(self, request: web.Request) -> web.Response:
-        return web.json_response(list(self.rules.values()))
+        hidden = {"provenance"} if self.major < 10 else set()
+        shown = [{key: value for key, value in rule.items() if key not in hidden} for rule in self.rules.values()]
+        return web.json_response(shown)
+
+    async def _get_rule(self, request: web.Request) -> web.Response:
+        found = self.rules.get(request.match_info["uid"])
+        if found is None:
+            return _said(500, "could not find alert rule") if self.major < 10 else web.Response(status=404)
+        return web.json_response(found)
 
     async def _post_rule(self, request: web.Request) -> web.Response:
         body = await request.json()
@@ -216,6 +253,9 @@ class FakeGrafana:
             return _said(400, "invalid alert rule: folder does not exist")
         if body["uid"] in self.rules:
             return _said(409, "rule UID is already used")
+        refused = _unknown_state(body, self.major)
+        if refused is not None:
+            return refused
         self.rules[body["uid"]] = self._stored(body, _provenance(request))
         return web.json_response(self.rules[body["uid"]], status=201)
 
@@ -223,7 +263,7 @@ class FakeGrafana:
         uid = request.match_info["uid"]
         if uid not in self.rules:
             return _said(404, "")
-        refused = _transition(self.rules[uid], request)
+        refused = self._transition(self.rules[uid], _provenance(request))
         if refused is not None:
             return refused
         self.rules[uid] = self._stored(await request.json(), _provenance(request))
@@ -238,7 +278,9 @@ class FakeGrafana:
 
     async def _delete_rule(self, request: web.Request) -> web.Response:
         held = self.rules.get(request.match_info["uid"])
-        refused = _transition(held, request) if held else None
+        # 9.4 deletes as itself, whatever is asked
+        asked = "api" if self.major < 10 else _provenance(request)
+        refused = self._transition(held, asked) if held else None
         if refused is not None:
             return refused
         self.rules.pop(request.match_info["uid"], None)
@@ -251,7 +293,7 @@ class FakeGrafana:
         body = await request.json()
         if body["uid"] in self.contacts:
             return _said(400, "receiver configuration with UID already exists in contact points")
-        provenance = _provenance(request)
+        provenance = self._notifying(request)
         self.contacts[body["uid"]] = {**body, **({"provenance": provenance} if provenance else {})}
         return web.json_response(_redacted(self.contacts[body["uid"]]), status=202)
 
@@ -259,10 +301,10 @@ class FakeGrafana:
         uid = request.match_info["uid"]
         if uid not in self.contacts:
             return _said(404, "contact point not found")
-        refused = _transition(self.contacts[uid], request)
+        provenance = self._notifying(request)
+        refused = self._transition(self.contacts[uid], provenance)
         if refused is not None:
             return refused
-        provenance = _provenance(request)
         self.contacts[uid] = {**await request.json(), "uid": uid, **({"provenance": provenance} if provenance else {})}
         return _said(202, "contactpoint updated")
 
@@ -271,7 +313,7 @@ class FakeGrafana:
         routes = [self.policies, *self.policies.get("routes", [])]
         routes += [each for route in routes[1:] for each in route.get("routes", [])]
         if held and any(route.get("receiver") == held["name"] for route in routes):
-            return _said(409, "contact point is currently used by a notification policy")
+            return _said(500 if self.major < 10 else 409, "contact point is currently used by a notification policy")
         self.contacts.pop(request.match_info["uid"], None)
         return _said(202, "contactpoint deleted")
 
@@ -280,14 +322,15 @@ class FakeGrafana:
 
     async def _put_policies(self, request: web.Request) -> web.Response:
         body = await request.json()
-        refused = _transition(self.policies, request)
+        provenance = self._notifying(request)
+        # 9.4 takes the tree from whoever sends it, and marks it for good
+        refused = None if self.major < 10 else self._transition(self.policies, provenance)
         if refused is not None:
             return refused
         names = {each["name"] for each in self.contacts.values()} | {"grafana-default-email", "their team"}
         for route in [body, *body.get("routes", [])]:
             if route["receiver"] not in names:
                 return _said(400, f"invalid object specification: receiver '{route['receiver']}' does not exist")
-        provenance = _provenance(request)
         self.policies = {**body, **({"provenance": provenance} if provenance else {})}
         return _said(202, "policies updated")
 
@@ -300,11 +343,12 @@ def _provenance(request: web.Request) -> str:
     return "" if "X-Disable-Provenance" in request.headers else "api"
 
 
-def _transition(held: dict[str, Any], request: web.Request) -> web.Response | None:
-    """Grafana lets nobody change what another hand provisioned."""
-    stored, wanted = held.get("provenance", ""), _provenance(request)
-    if stored and stored != wanted:
-        return _said(409, f"cannot change provenance from '{stored}' to '{wanted}'")
+def _unknown_state(rule: dict[str, Any], major: int) -> web.Response | None:
+    """What a rule may say of errors and of no data; KeepLast came after 9.4."""
+    known = {"OK", "Alerting", *(() if major < 10 else ("KeepLast",))}
+    for field_name, more in (("execErrState", "Error"), ("noDataState", "NoData")):
+        if rule[field_name] not in known | {more}:
+            return _said(400, f"unknown state {rule[field_name]} of {field_name}")
     return None
 
 

@@ -18,6 +18,9 @@ OPS = '{"name": "ops", "type": "slack", "settings": {"url": "http://hook.example
 CALL = '{"name": "call", "type": "webhook", "settings": {"url": "http://call.example"}}'
 
 
+VERSIONS = ["9.4.7", "10.4.1", "11.2.0", "12.3.0", "13.0.1"]
+
+
 @pytest.fixture
 def fake() -> Iterator[FakeGrafana]:
     with FakeGrafana().running() as server:
@@ -41,11 +44,11 @@ def good(result: Result) -> str:
     return result.output
 
 
-@pytest.mark.parametrize("version", ["9.4.7", "10.4.1", "11.2.0", "12.3.0", "13.0.1"])
+@pytest.mark.parametrize("version", VERSIONS)
 def test_a_fresh_grafana_gets_all_and_a_second_run_changes_nothing(version: str) -> None:
-    """Two folders, data source, six dashboards and nine rules; the second run writes nothing."""
+    """Two folders, data source, seven dashboards and ten rules; the second run writes nothing."""
     with FakeGrafana(version=version).running() as fake:
-        assert "18 of 18 changed" in good(run(fake))
+        assert "20 of 20 changed" in good(run(fake))
         assert set(fake.folders) == {"wattline", "wattline-alerts"}
         assert len(fake.dashboards) == len(BOARDS)
         assert {each["meta"]["folderUid"] for each in fake.dashboards.values()} == {"wattline"}
@@ -64,7 +67,7 @@ def test_a_fresh_grafana_gets_all_and_a_second_run_changes_nothing(version: str)
 def test_a_dry_run_shows_and_writes_nothing(fake: FakeGrafana) -> None:
     """The table says what would be; Grafana stays as it was."""
     output = good(run(fake, "--dry-run"))
-    assert "18 of 18 would change" in output
+    assert "20 of 20 would change" in output
     assert "would be" in output
     assert fake.writes == []
     assert state(fake) == state(FakeGrafana())
@@ -76,7 +79,7 @@ def test_what_differs_is_put_right_and_named(fake: FakeGrafana) -> None:
     fake.dashboards["wattline-fleet"]["dashboard"]["title"] = "Mine now"
     fake.dashboards["wattline-meter"]["meta"]["folderUid"] = "elsewhere"
     output = good(run(fake, LIMITS__JUMP_KW="55", DB__HOST="other.example"))
-    assert "4 of 18 changed" in output
+    assert "4 of 20 changed" in output
     for cell in ("title", "folder", "url", "data[1].model.expression"):
         assert cell in output
     assert len(fake.writes) == 4
@@ -114,7 +117,7 @@ def test_what_is_no_more_goes_and_what_is_foreign_stays(fake: FakeGrafana) -> No
     fake.rules["wattline-elsewhere"] = {**rule, "uid": "wattline-elsewhere", "folderUID": "theirs"}
     fake.rules["wattline-unlabelled"] = {**rule, "uid": "wattline-unlabelled", "labels": {}}
     output = good(run(fake))
-    assert "2 of 20 changed" in output
+    assert "2 of 22 changed" in output
     assert output.count("removed") == 2
     assert "wattline-old" not in fake.dashboards
     assert "wattline-old" not in fake.rules
@@ -129,7 +132,7 @@ def test_contact_points_and_our_route_among_foreign_ones(fake: FakeGrafana) -> N
     fake.contacts["abc"] = {"uid": "abc", "name": "their team", "type": "email", "settings": {}}
     routes = '[{"contact": "call", "match": {"severity": "critical"}}, {"contact": "ops"}]'
     set_to = {"CONTACT_POINTS": f"[{OPS}, {CALL}]", "ROUTES": routes}
-    assert "21 of 21 changed" in good(run(fake, **set_to))
+    assert "23 of 23 changed" in good(run(fake, "--policies", **set_to))
     ours, other = fake.policies["routes"]
     assert (ours["receiver"], ours["object_matchers"]) == ("Wattline ops", [["platform", "=", "wattline"]])
     assert [route["receiver"] for route in ours["routes"]] == ["Wattline call"]
@@ -137,31 +140,84 @@ def test_contact_points_and_our_route_among_foreign_ones(fake: FakeGrafana) -> N
     assert fake.policies["receiver"] == "grafana-default-email"
     assert "provenance" not in fake.policies, "the tree is not ours to lock"
     assert fake.contacts["wattline-ops"]["settings"]["url"] == "http://hook.example/secret"
-    assert "nothing to do" in good(run(fake, **set_to))
-    good(run(fake, CONTACT_POINTS=f"[{OPS}]"))
+    assert "nothing to do" in good(run(fake, "--policies", **set_to))
+    good(run(fake, "--policies", CONTACT_POINTS=f"[{OPS}]"))
     assert "wattline-call" not in fake.contacts
     assert "nothing to do" in good(run(fake, CONTACT_POINTS=f"[{OPS}]"))
-    good(run(fake))
+    good(run(fake, "--policies"))
     assert fake.policies["routes"] == [theirs]
     assert set(fake.contacts) == {"abc"}
 
 
-def test_provenance_is_kept_whoever_set_it(fake: FakeGrafana) -> None:
-    """Editable rules stay editable, locked ones locked, and what files provisioned is left alone."""
-    good(run(fake, "--editable"))
-    assert not any("provenance" in rule for rule in fake.rules.values())
-    good(run(fake, LIMITS__JUMP_KW="55"))
-    assert fake.rules["wattline-jump"]["data"][1]["model"]["expression"] == "$A > 55"
-    assert "provenance" not in fake.rules["wattline-jump"]
-    fake.rules["wattline-jump"]["provenance"] = "api"
-    good(run(fake, "--editable", LIMITS__JUMP_KW="66"))
-    assert fake.rules["wattline-jump"]["provenance"] == "api"
-    fake.rules["wattline-jump"]["provenance"] = "file"
-    fake.dashboards["wattline-fleet"]["meta"]["provisioned"] = True
-    fake.sources["wattline"]["readOnly"] = True
-    output = good(run(fake, LIMITS__JUMP_KW="77", DB__HOST="x.example"))
-    assert output.count("left alone") == 3
-    assert fake.rules["wattline-jump"]["data"][1]["model"]["expression"] == "$A > 66"
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_tree_of_policies_is_left_alone_unless_asked(version: str) -> None:
+    """Without --policies no route is written nor taken away, and a contact point that a route uses stays."""
+    with FakeGrafana(version=version).running() as fake:
+        before = copy.deepcopy(fake.policies)
+        output = good(run(fake, CONTACT_POINTS=f"[{OPS}]"))
+        assert "--policies" in output
+        assert not [each for each in fake.writes if "policies" in each]
+        assert fake.edit_policies(before), "people edit their tree as before"
+        output = good(run(fake, "--policies", CONTACT_POINTS=f"[{OPS}]"))
+        assert fake.edit_policies(fake.policies) == (fake.major >= 10), "what 9.4 costs"
+        assert ("locks" in output) == (fake.major < 10)
+        output = good(run(fake))
+        assert "a notification policy uses it" in output
+        assert set(fake.contacts) == {"wattline-ops"}
+        good(run(fake, "--policies"))
+        assert not fake.contacts
+        assert fake.policies["routes"] == []
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("editable", [False, True])
+def test_what_a_setting_changes_is_changed(version: str, editable: bool) -> None:
+    """A rule and a contact point of either kind take another value, in each Grafana as it says who made them."""
+    options = ["--editable"] if editable else []
+    with FakeGrafana(version=version).running() as fake:
+        good(run(fake, *options, CONTACT_POINTS=f"[{CALL}]"))
+        assert [rule.get("provenance", "") for rule in fake.rules.values()] == ["" if editable else "api"] * 9
+        changed = {"LIMITS__JUMP_KW": "55", "CONTACT_POINTS": f"[{CALL.replace('call.example', 'other.example')}]"}
+        assert "2 of 21 changed" in good(run(fake, *options, **changed))
+        assert fake.rules["wattline-jump"]["data"][1]["model"]["expression"] == "$A > 55"
+        assert fake.contacts["wattline-call"]["settings"]["url"] == "http://other.example"
+        assert fake.rules["wattline-jump"].get("provenance", "") == ("" if editable else "api")
+        assert "nothing to do" in good(run(fake, **changed))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_provenance_is_kept_whoever_set_it(version: str) -> None:
+    """A locked rule stays locked and an open one open, whatever this run asks for; a data source of files stays."""
+    with FakeGrafana(version=version).running() as fake:
+        good(run(fake, "--editable"))
+        fake.rules["wattline-jump"]["provenance"] = "api"
+        fake.sources["wattline"]["readOnly"] = True
+        output = good(run(fake, "--editable", LIMITS__JUMP_KW="66", DB__HOST="x.example"))
+        assert output.count("left alone") == 1
+        assert fake.rules["wattline-jump"]["provenance"] == "api"
+        assert fake.rules["wattline-jump"]["data"][1]["model"]["expression"] == "$A > 66"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_grafana_with_our_files_is_told_so_before_anything_is_written(version: str) -> None:
+    """Its rules, its dashboards or both come from files: the message says which, and what to do."""
+    with FakeGrafana(version=version).running() as fake:
+        good(run(fake))
+        fake.folders["random"] = fake.folders.pop("wattline-alerts") | {"uid": "random"}
+        for rule in fake.rules.values():
+            rule.update(provenance="file", folderUID="random")
+        before = state(fake)
+        result = run(fake, LIMITS__JUMP_KW="77")
+        assert result.exit_code == 1
+        for words in ("alert rules from files", "wattline grafana write", "Nothing was written"):
+            assert words in " ".join(result.output.split())
+        assert state(fake) == before
+        assert fake.writes == []
+        assert "nothing to do" in good(run(fake, "--no-alerts"))
+        fake.dashboards["wattline-fleet"]["meta"]["provisioned"] = True
+        assert "dashboards and alert rules from files" in " ".join(run(fake).output.split())
+        assert run(fake, "--no-alerts").exit_code == 1
+        assert fake.writes == []
 
 
 def test_somebody_saves_at_the_same_moment(fake: FakeGrafana) -> None:
@@ -174,7 +230,7 @@ def test_somebody_saves_at_the_same_moment(fake: FakeGrafana) -> None:
         held["version"] += 1
 
     fake.before_save = save
-    assert "1 of 18 changed" in good(run(fake))
+    assert "1 of 20 changed" in good(run(fake))
     assert fake.dashboards["wattline-fleet"]["dashboard"]["title"] == "Wattline fleet"
     assert fake.dashboards["wattline-fleet"]["dashboard"]["version"] == 3
 
@@ -185,7 +241,8 @@ def test_a_folder_of_that_title_is_somebody_else_s() -> None:
         fake.folders["abc"] = {"uid": "abc", "title": "Wattline"}
         result = run(fake)
         assert result.exit_code == 1
-        assert "rename the folder 'Wattline' of somebody else first" in result.output
+        assert "another folder 'Wattline' (uid abc): rename that one first" in result.output
+        assert fake.writes == [], "nothing was touched"
 
 
 def test_a_grafana_below_a_path() -> None:
@@ -200,7 +257,7 @@ def test_the_password_is_set_anew_only_when_asked(fake: FakeGrafana) -> None:
     """Grafana never shows it: another password is sent with --set-password alone."""
     good(run(fake))
     assert "nothing to do" in good(run(fake, DB__PASSWORD="new"))
-    assert "1 of 18 changed" in good(run(fake, "--set-password", DB__PASSWORD="new"))
+    assert "1 of 20 changed" in good(run(fake, "--set-password", DB__PASSWORD="new"))
     assert fake.sources["wattline"]["secureJsonData"] == {"password": "new"}
     assert "new" not in run(fake, "--set-password", DB__PASSWORD="new").output
 
@@ -258,23 +315,23 @@ def test_a_run_that_ends_half_way_is_mended_by_the_next() -> None:
     """Wherever it broke off: it says how far it came, and the second run leaves what one whole run does."""
     set_to = {"CONTACT_POINTS": f"[{OPS}, {CALL}]"}
     with FakeGrafana().running() as whole:
-        good(run(whole, **set_to))
-    for done in (0, 1, 2, 7, 9, 11, 12, 19):
+        good(run(whole, "--policies", **set_to))
+    for done in (0, 1, 2, 7, 10, 12, 13, 21):
         with FakeGrafana(fails_after=done).running() as fake:
-            broken = run(fake, **set_to)
+            broken = run(fake, "--policies", **set_to)
             assert broken.exit_code == 1
             assert "Server Error 500" in broken.output
             assert (f"{done} of {done} changed" in broken.output) == (done > 0)
             assert ("Run it again" in broken.output) == (done > 0)
             fake.fails_after = None
-            assert f"{21 - done} of 21 changed" in good(run(fake, **set_to))
+            assert f"{23 - done} of 23 changed" in good(run(fake, "--policies", **set_to))
             assert state(fake) == state(whole)
 
 
 def test_alerting_can_be_left_out() -> None:
     """--no-alerts needs no alerting API and makes no folder for it."""
     with FakeGrafana(unified_alerting=False).running() as fake:
-        assert "8 of 8 changed" in good(run(fake, "--no-alerts"))
+        assert "9 of 9 changed" in good(run(fake, "--no-alerts"))
         assert set(fake.folders) == {"wattline"}
 
 
@@ -289,5 +346,5 @@ def test_bad_input_is_named(tmp_path: Path) -> None:
     assert "WATTLINE_GRAFANA_LIMITS__JUMP_KW" in bad.output
     written = invoke(main, ["grafana", "write", str(tmp_path)], env={"WATTLINE_GRAFANA_CURRENCY": "PLN"})
     assert written.exit_code == 0
-    assert "currency:PLN" in (tmp_path / "dashboards" / "wattline-meter.json").read_text()
+    assert "currencyPLN" in (tmp_path / "dashboards" / "wattline-meter.json").read_text()
     assert (tmp_path / "provisioning" / "alerting" / "wattline.yaml").is_file()

@@ -9,14 +9,20 @@ import pytest
 from grafana.build import dashboards, plain
 from grafana.rules import rules
 from grafana.settings import GrafanaSettings
+from tests.grafana_rig.front_end import columns as named
+from tests.grafana_rig.front_end import table_px, widths
 from tests.grafana_rig.macros import Context
 from tests.grafana_rig.year import DEVICES, METERS, QUARTER, SILENT, TARIFFS, TOTAL, Year, connected, rows
 from tests.servers import Database
 
 SETTINGS = GrafanaSettings.model_construct()
 BOARDS = {board["uid"]: board for board in dashboards(SETTINGS)}
-EMPTY = {"Worst gaps", "Gaps"}
-"""What the seeded year, which is without a gap, shows nothing in."""
+EMPTY = {"Consumption by day", "Consumption by hour"}
+"""What the seeded year, which is without gas, shows nothing in."""
+WITHOUT = {"Cost by tariff", "Highest quarter-hours", "Tables"}
+"""Tables that are never empty, or say nothing of a meter that there is not."""
+ONE_FAR_OFF = {"Latency and queue", "From reading to table"}
+"""Charts in which the message lies that came again after half an hour."""
 TIMES, NUMBERS, TEXTS = {"timestamptz"}, {"float8", "int8", "int4", "numeric"}, {"text", "varchar"}
 
 
@@ -33,18 +39,30 @@ def choices(board: dict[str, Any], *, everything: bool = True, meter: str = TOTA
             value = DEVICES if everything else ["d1"]
         elif variable["name"] == "meter":
             value = (METERS if everything else [meter]) if variable["multi"] else meter
+        elif variable["name"] in ("since", "until"):
+            continue
         made[variable["name"]] = value
     return made
 
 
 def context(board: dict[str, Any], hours: float | None = None, span: str | None = None, **more: Any) -> Context:
     """The panel's own range, or the dashboard's, or so many hours, and points as a screen would have them."""
-    span = span or board["time"]["from"].removeprefix("now-")
-    hours = hours or int(span[:-1]) * {"h": 1, "d": 24}[span[-1]]
     until = min(datetime.now(UTC), more.pop("until", datetime.max.replace(tzinfo=UTC)))
+    own = board["time"]["from"].removeprefix("now-")
+    # the variables of a dashboard's range have that of the dashboard, whatever a panel's own is
+    since = until - timedelta(hours=hours or _hours(own))
+    chosen = {"since": f"{since:%Y-%m-%dT%H:%M:%SZ}", "until": f"{until:%Y-%m-%dT%H:%M:%SZ}"}
+    chosen |= more.pop("chosen", None) or choices(board)
+    if span == "now/d":  # with a shift of 1d/d: all of yesterday
+        until = until.replace(hour=0, minute=0, second=0, microsecond=0)
+        hours = 24
+    hours = hours or _hours(span or own)
     width = next(each for each in (10, 60, 300, 900, 3600, 21600, 86400) if hours * 3600 / each <= 500)
-    chosen = more.pop("chosen", None) or choices(board)
     return Context(until - timedelta(hours=hours), until, width, chosen=chosen, **more)
+
+
+def _hours(span: str) -> int:
+    return int(span[:-1]) * {"h": 1, "d": 24}[span[-1]]
 
 
 async def ask(year: Year, uid: str, title: str, hours: float | None = None, **more: Any) -> list[dict[str, Any]]:
@@ -72,14 +90,18 @@ def fits(panel: dict[str, Any], columns: dict[str, str], found: list[dict[str, A
     assert panel["targets"][0]["format"] == "table", where
     if kind == "stat":
         assert len(found) <= 1, where
-        assert len(numbers) == len(columns), where
+        shown = numbers + (texts if panel["options"]["reduceOptions"]["fields"] else [])
+        assert len(shown) == len(columns), where
     elif kind == "bargauge":
         assert len(texts) == len(numbers) == 1, where
     elif kind == "barchart":
         assert texts == [panel["options"]["xField"]], where
         assert len(numbers) == len(columns) - 1, where
-    overrides = {override["matcher"]["options"] for override in panel["fieldConfig"]["overrides"]} - {".*"}
-    assert overrides <= set(columns), where
+    assert list(columns) == named(panel["targets"][0]["rawSql"]), "the unit tests read the names right"
+    if kind == "table":
+        times = {name for name, of in columns.items() if of in TIMES}
+        shared = widths(panel, [(name, name in times) for name in columns])
+        assert sum(shared.values()) <= table_px(panel) + 0.5, where
 
 
 @pytest.mark.parametrize("uid", BOARDS)
@@ -92,6 +114,11 @@ async def test_every_panel_gets_the_columns_that_it_draws(year: Year, uid: str) 
             columns, found = await rows(year.database, sql)
             fits(panel, columns, found, timescale=timescale)
             assert found or panel["title"] in EMPTY, panel["title"]
+            for axis in panel["targets"][1:]:
+                columns, found = await rows(year.database, there.expand(axis["rawSql"]))
+                assert columns == {"max": "float8", "min": "float8"}
+                ends = [value for row in found for value in row.values() if value is not None]
+                assert not ends or panel["title"] in ONE_FAR_OFF, panel["title"]
 
 
 @pytest.mark.parametrize("uid", BOARDS)
@@ -116,6 +143,11 @@ async def test_variables_list_their_choices(year: Year) -> None:
             _, found = await rows(year.database, sql)
             if variable["name"] == "device":
                 assert [row["device"] for row in found] == DEVICES
+            elif variable["name"] in ("since", "until"):
+                (there,) = [value for row in found for value in row.values()]
+                assert abs(datetime.fromisoformat(there) - now) < timedelta(seconds=1)
+            elif board["uid"] == "wattline-volume":
+                assert [row["__value"] for row in found] == ["(none)"]
             else:
                 assert [(row["__value"], row["__text"]) for row in found] == [
                     ("KFM:tariffs", "KFM:tariffs KFM MA304"),
@@ -148,7 +180,7 @@ async def test_fleet_numbers(year: Year) -> None:
     # the year ends with the last quarter of an hour, so that a slow run finds its other meters silent, too
     silent = attention.pop("Silent meters")
     assert silent == 1 or datetime.now(UTC) - year.last > timedelta(minutes=14)
-    assert attention == {"Unknown products": 1, "Quarantined": 31}
+    assert attention == {"Meters": "some silent", "Unknown products": 1, "Quarantined": 31}
     (power,) = await ask(year, fleet, "Power now")
     hour = year.last.astimezone(year.zone).hour
     expected = (3.0 if 18 <= hour < 20 else 1.0) + (2.0 if 6 <= hour < 22 else 1.0)
@@ -244,7 +276,7 @@ async def test_the_duration_curve_falls(year: Year) -> None:
     powers = [row["Power"] for row in curve]
     assert (powers[0], powers[-1], len(powers)) == (pytest.approx(3.0), pytest.approx(1.0), 51)
     assert powers == sorted(powers, reverse=True)
-    typical = {row["Time of day"]: row for row in await ask(year, "wattline-load-profile", "Typical day")}
+    typical = {f"{row['time']:%H:%M}": row for row in await ask(year, "wattline-load-profile", "Typical day")}
     assert len(typical) == 96
     assert typical["18:30"]["Monday to Friday"] == pytest.approx(3.0)
     assert typical["12:00"]["Sunday"] == pytest.approx(1.0)
@@ -348,6 +380,7 @@ async def test_swaps_and_points(year: Year) -> None:
         "Device": "d1", "Point": "kitchen", "Old meter": TARIFFS, "New meter": TOTAL,
         "Closing registers": f"1-0:1.8.1 {t1:.12g} kWh, 1-0:1.8.2 {t2:.12g} kWh",
         "Opening registers": f"1-0:1.8.0 {total:.12g} kWh, 1-0:2.8.0 7 kWh",
+        "Board": "wattline-meter",
     }  # fmt: skip
     points = {row["Point"]: row for row in await ask(year, "wattline-data-quality", "Points of delivery")}
     assert {name: (row["Meter"], row["Before it"]) for name, row in points.items()} == {
@@ -437,8 +470,12 @@ async def test_an_empty_database_shows_empty_dashboards(database: Database) -> N
         for panel in panels(board):
             if board["templating"]["list"][2:] and not board["templating"]["list"][2]["multi"]:
                 chosen["meter"] = "(none)"
-            columns, found = await rows(database, context(board, chosen=chosen).expand(panel["targets"][0]["rawSql"]))
+            there = context(board, span=panel.get("timeFrom"), chosen=chosen)
+            columns, found = await rows(database, there.expand(panel["targets"][0]["rawSql"]))
             fits(panel, columns, found, timescale=True)
+            if panel["type"] == "table" and panel["title"] not in WITHOUT:
+                words = [value for row in found for value in row.values() if isinstance(value, str)]
+                assert [each for each in words if " " in each], f"{panel['title']} says nothing of an empty store"
 
 
 async def test_grafana_sees_neither_bytes_nor_documents(database: Database) -> None:

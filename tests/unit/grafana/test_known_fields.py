@@ -24,15 +24,17 @@ VARIABLES = {
     for name in ("current", "includeAll", "multi", "options", "refresh", "regex", "sort")
 }
 """What every Grafana reads, though the first types had only a variable's name in them."""
-DROPPED = {"dashboard.style", "dashboard.templating.list[].id"}
-"""9.4 reads the style, which is a person's own setting since; the id was never read."""
+DROPPED = {"dashboard.style"}
+"""9.4 reads the style, which is a person's own setting since."""
+SHIFTED = {"panel.hideTimeOverride"}
+"""Read by every Grafana (PanelModel has it since 4), and typed since 10.4."""
 TOOLTIP = {"heatmap.options.tooltip.show"}
 """Later ones take it for `mode: single` (heatmapMigrationHandler)."""
 FOOTER = {"table.options.footer"}
 """Off in ours; since 12 it is a matter of columns and this is not read."""
 EXPLAINED = {
-    "9.4.7": ANNOTATION | INTERVAL | VARIABLES,
-    "10.0.0": ANNOTATION | INTERVAL | VARIABLES,
+    "9.4.7": SHIFTED | ANNOTATION | INTERVAL | VARIABLES,
+    "10.0.0": SHIFTED | ANNOTATION | INTERVAL | VARIABLES,
     "10.4.19": ANNOTATION | INTERVAL | DROPPED | TOOLTIP,
     "11.6.0": ANNOTATION | INTERVAL | DROPPED | TOOLTIP,
     "12.4.0": ANNOTATION | INTERVAL | DROPPED | TOOLTIP | FOOTER,

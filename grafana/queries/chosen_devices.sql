@@ -1,0 +1,1 @@
+SELECT device FROM device_overview WHERE device IN (${device:sqlstring})

@@ -1,0 +1,1 @@
+SELECT device FROM meter_overview WHERE meter = ${meter:sqlstring}

@@ -1,0 +1,1 @@
+SELECT $__timeFrom() AS since
