@@ -19,9 +19,11 @@ $(READY): requirements/dev.txt pyproject.toml deploy/local/bootstrap.sh
 	@sh deploy/local/bootstrap.sh
 	@touch $@
 
-wheel: $(READY) ## build dist/wattline-VERSION-py3-none-any.whl, which README's Operate installs
+# an operator's clone needs no development environment for it: the pinned build backend is fetched alone
+wheel: ## build dist/wattline-VERSION-py3-none-any.whl, which README's Operate installs
 	@rm -f dist/wattline-*.whl
-	@$(PYTHON) -m hatchling build -t wheel -d dist
+	@if [ -e $(READY) ]; then $(PYTHON) -m hatchling build -t wheel -d dist; else \
+	  python3 -m venv build/wheel && build/wheel/bin/pip wheel --quiet --no-deps --wheel-dir dist . && ls dist/*.whl; fi
 
 demo: $(READY) ## the whole loop with simulated meters; FOR=seconds REPORT=file UNKNOWN=1 (a meter that no catalogue has)
 	@$(PYTHON) -m deploy.demo $(if $(FOR),--for "$(FOR)") $(if $(REPORT),--report "$(REPORT)") $(if $(UNKNOWN),--unknown)

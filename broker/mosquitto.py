@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,10 @@ ROLES = (INGESTOR, GATEWAY, ENGINEER, MONITOR)
 """The users that are no devices. Every device's user name is its device id, so no device may have one of these ids:
 the access list's patterns hold for role users too, and would let them write as that device."""
 
+MINIMUM = (2, 0, 16)
+"""The first version that tells an agent that another took its id (2.0.15: before it, two of one id fight on) and that
+gives strangers without a password no memory (CVE-2023-0809)."""
+_VERSION = re.compile(r"mosquitto version (\d+)\.(\d+)(?:\.(\d+))?")
 MAX_PACKET_BYTES = 1024 * 1024
 """Four times what the contract allows, so that a message which is too large arrives and goes to quarantine."""
 MAX_QUEUED_MESSAGES = 1_000_000
@@ -108,6 +113,21 @@ def render_acl(topics: Topics) -> str:
         f"pattern read {topics.every(Kind.SPEC)}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def version_of(text: str) -> tuple[int, ...] | None:
+    """The version out of what Mosquitto says of itself (`-h`, `$SYS/broker/version`), or None if it is no Mosquitto."""
+    found = _VERSION.search(text)
+    return tuple(int(part or 0) for part in found.groups()) if found else None
+
+
+def version_fault(text: str) -> str | None:
+    """Why the Mosquitto that says this of itself is too old, or None; what is no Mosquitto is not judged."""
+    version = version_of(text)
+    if version is None or version >= MINIMUM:
+        return None
+    dotted, least = (".".join(map(str, each)) for each in (version, MINIMUM))
+    return f"Mosquitto {dotted}, {least} or later is wanted (an older one lets two agents of one id fight on)"
 
 
 def password_entry(user: str, password: str, *, salt: bytes | None = None, iterations: int = PBKDF2_ITERATIONS) -> str:

@@ -11,6 +11,7 @@ from broker.session import Session
 from ingestor.assembler import Assembler
 from ingestor.batch import Batch, Received
 from ingestor.batch_log import BatchLog
+from ingestor.broker_facts import BrokerFacts
 from ingestor.failures import DATABASE_ERRORS, Remedy, remedy_for
 from ingestor.metrics import Metrics
 from ingestor.names import Names
@@ -23,7 +24,6 @@ log = structlog.get_logger()
 
 TAKE = 250
 """Messages parsed at a stretch before other tasks get their turn: 5 ms or so."""
-BROKER_DROPPED = "$SYS/broker/publish/messages/dropped"
 
 
 class Pipeline:
@@ -43,6 +43,7 @@ class Pipeline:
         self._assembler = assembler
         self._names = names
         self._metrics = metrics
+        self._facts = BrokerFacts(metrics)
         self._writer = Writer()
         self._log = BatchLog(settings.client_id)
         self._most_messages = max(1, settings.receive_maximum // (settings.writers + 2))
@@ -81,8 +82,7 @@ class Pipeline:
                 self._connections, self._since_connect = self._session.connections, 0
             now_us, batch = micros_now(), self._open
             for message in messages:
-                if message.topic == BROKER_DROPPED:
-                    self._metrics.broker_dropped.set(_number(message.payload))
+                if self._facts.take(message.topic, message.payload):
                     continue
                 # what was in flight when a connection broke comes again first, even before we have subscribed
                 doubtful = not self._session.connected or self._since_connect < self._settings.receive_maximum
@@ -240,10 +240,3 @@ class Pipeline:
 
 def _since(started_s: float) -> float:
     return round(time.monotonic() - started_s, 3)
-
-
-def _number(payload: bytes) -> float:
-    try:
-        return float(payload)
-    except ValueError:
-        return float("nan")

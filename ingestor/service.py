@@ -9,10 +9,11 @@ from broker.service import Health, serve_health
 from broker.session import Session, SessionOptions
 from broker.topics import DELIVERY, Kind, Topics, shared
 from ingestor.assembler import Assembler
+from ingestor.broker_facts import SUBSCRIPTIONS
 from ingestor.health import Watch
 from ingestor.metrics import Metrics
 from ingestor.names import Limits, Names
-from ingestor.pipeline import BROKER_DROPPED, Pipeline
+from ingestor.pipeline import Pipeline
 from ingestor.settings import IngestorSettings
 from ingestor.upkeep import Upkeep
 from store.migrate import require_migrated
@@ -31,11 +32,10 @@ def subscriptions(topics: Topics, share_group: str | None) -> tuple[tuple[str, i
     In a group the status is also taken by each member for itself: shared between two, an offline could overtake
     the online that followed it.
     """
-    dropped = (BROKER_DROPPED, 0)
     if share_group is None:
-        return ((topics.everything(), 1), dropped)
+        return ((topics.everything(), 1), *SUBSCRIPTIONS)
     status = (topics.every(Kind.STATUS), DELIVERY[Kind.STATUS].qos)
-    return ((shared(share_group, topics.everything()), 1), status, dropped)
+    return ((shared(share_group, topics.everything()), 1), status, *SUBSCRIPTIONS)
 
 
 async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:

@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from broker.errors import PermanentError
+from broker.mosquitto import MINIMUM, version_fault, version_of
 from deploy.local import debian
 from deploy.local.settings import LocalSettings
 
 POSTGRES_MAJOR = 17
 TIMESCALEDB_MINIMUM = (2, 19)
 """Debian 13's, and the oldest that our tests run on."""
-MOSQUITTO_MINIMUM = (2, 0, 16)
-"""The first that tells an agent that another took its id (2.0.15: before it, two of one id fight on) and that gives
-strangers without a password no memory (CVE-2023-0809)."""
 _LIBRARY_FOLDERS = (
     f"/usr/lib/postgresql/{POSTGRES_MAJOR}/bin",
     f"/usr/pgsql-{POSTGRES_MAJOR}/bin",
@@ -103,7 +101,7 @@ def provide(settings: LocalSettings, progress: Progress) -> Toolchain:
         root = debian.provide(settings, progress)
     except debian.ProvisionError as error:
         raise ToolchainError(
-            f"the local stack needs Mosquitto {_dotted(MOSQUITTO_MINIMUM)} or later and PostgreSQL {POSTGRES_MAJOR} "
+            f"the local stack needs Mosquitto {_dotted(MINIMUM)} or later and PostgreSQL {POSTGRES_MAJOR} "
             f"with TimescaleDB {_dotted(TIMESCALEDB_MINIMUM)} or later on this machine ({error}): install them, or "
             "name them in WATTLINE_LOCAL_MOSQUITTO and WATTLINE_LOCAL_POSTGRES_BIN"
         ) from error
@@ -119,24 +117,20 @@ def provide(settings: LocalSettings, progress: Progress) -> Toolchain:
 
 def mosquitto_fault(program: Path) -> str | None:
     """Why this program is no Mosquitto to use, or None."""
-    version = _version(program, "-h", r"mosquitto version (\d+)\.(\d+)(?:\.(\d+))?")
-    if version is None:
+    answer = _answer(program, "-h")
+    if version_of(answer) is None:
         return f"{program} is no Mosquitto"
-    if version < MOSQUITTO_MINIMUM:
-        return (
-            f"{program} is Mosquitto {_dotted(version)}, {_dotted(MOSQUITTO_MINIMUM)} or later is wanted (an older one "
-            "lets two agents of one id fight on)"
-        )
-    return None
+    fault = version_fault(answer)
+    return f"{program} is {fault}" if fault else None
 
 
 def postgres_fault(folder: Path) -> str | None:
     """Why this folder holds no PostgreSQL to use, or None."""
-    version = _version(folder / "postgres", "-V", r"PostgreSQL\) (\d+)(?:\.(\d+))?")
+    version = re.search(r"PostgreSQL\) (\d+)", _answer(folder / "postgres", "-V"))
     if version is None or not (folder / "initdb").exists():
         return f"{folder} holds no PostgreSQL server"
-    if version[0] != POSTGRES_MAJOR:
-        return f"{folder} is PostgreSQL {version[0]}, {POSTGRES_MAJOR} is wanted"
+    if int(version[1]) != POSTGRES_MAJOR:
+        return f"{folder} is PostgreSQL {version[1]}, {POSTGRES_MAJOR} is wanted"
     controls = [folder.parent / path / "timescaledb.control" for path in _EXTENSION_FOLDERS]
     control = next((control for control in controls if control.exists()), None)
     if control is None:
@@ -180,14 +174,13 @@ def _system_postgres() -> Iterator[Path]:
     yield from (folder for folder in dict.fromkeys(folders) if (folder / "postgres").exists())
 
 
-def _version(program: Path, argument: str, pattern: str) -> tuple[int, ...] | None:
+def _answer(program: Path, argument: str) -> str:
+    """What a program says to its standard output, nothing where it can't be run."""
     try:
         # Mosquitto answers -h with exit code 3, so the code says nothing.
-        answer = subprocess.run([program, argument], capture_output=True, text=True, check=False, timeout=20)
+        return subprocess.run([program, argument], capture_output=True, text=True, check=False, timeout=20).stdout
     except (OSError, subprocess.TimeoutExpired):
-        return None
-    match = re.search(pattern, answer.stdout)
-    return tuple(int(part or 0) for part in match.groups()) if match else None
+        return ""
 
 
 def _dotted(version: tuple[int, ...]) -> str:

@@ -59,11 +59,11 @@ class Ground:
         listen = f" --host 127.0.0.1 --port {self.mqtt_port}"
         line = re.sub(r"(wattline broker config)", rf"\1{listen}{owner}", line)
         line = re.sub(r"(wattline broker add-user)", rf"\1{owner}", line)
-        pinned = re.fullmatch(r"/opt/wattline/bin/pip install --require-hashes -r (\S+)", line)
+        pinned = re.fullmatch(r"/opt/wattline/bin/pip install --require-hashes -r (\S+) -r (\S+)", line)
         if pinned:
             # the same pins, as this environment has them (tests/packaging says so), without a download
             site, here = "/opt/wattline/lib/python*/site-packages/", sysconfig.get_paths()["purelib"]
-            line = f"test -s {pinned[1]} && for d in {site}; do echo {here} > $d/pinned.pth; done"
+            line = f"test -s {pinned[1]} -a -s {pinned[2]} && for d in {site}; do echo {here} > $d/pinned.pth; done"
         return self.moved(line).replace("tar -C / ", f"tar -C {self.root} ")
 
     def script(self) -> str:
@@ -131,10 +131,14 @@ class Ground:
             "SELECT desired_version, reported_version FROM config_state WHERE device = 'pi-north'"
         )
         assert state["desired_version"] == state["reported_version"] > 1
-        for path in (self.root / "opt").rglob("*"):
-            assert path.is_symlink() or path.stat().st_mode & 0o004, f"{path} can't be read by a service's account"
+        self.readable()
         for path in (self.root / "etc/wattline").iterdir():
             assert path.stat().st_mode & 0o077 == 0, f"{path} can be read by others"
+
+    def readable(self) -> None:
+        """A unit's service runs under an account of its own, which must be able to read the program."""
+        for path in (self.root / "opt").rglob("*"):
+            assert path.is_symlink() or path.stat().st_mode & 0o004, f"{path} can't be read by a service's account"
 
     async def backed_up(self) -> None:
         """After the backup: how many readings it must have, and the broker's files are in it."""
@@ -154,6 +158,7 @@ class Ground:
 
     async def upgraded(self) -> None:
         """After the upgrade readings go on."""
+        self.readable()
         await self.fresh_reading()
 
 

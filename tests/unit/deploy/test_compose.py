@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import tomllib
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,21 @@ def test_whoever_runs_on_is_watched_and_waits_for_what_it_needs() -> None:
             assert service["healthcheck"]["test"]
         else:
             assert (name, "service_completed_successfully") in waited_for, "up --wait would take its end for a failure"
+    for name, condition in waited_for:
+        if condition == "service_healthy":
+            assert "healthcheck" in SERVICES[name], f"nobody would ever find {name} healthy"
+        else:
+            assert condition == "service_completed_successfully"
+            assert "restart" not in SERVICES[name], f"{name} would never be over"
+
+
+def test_everything_can_start_in_some_order() -> None:
+    """Nothing waits for itself, by however many others, and all that is waited for is there."""
+    waits = {name: set(service.get("depends_on", {})) for name, service in SERVICES.items()}
+    order = list(TopologicalSorter(waits).static_order())
+    assert set(order) == set(SERVICES)
+    assert order.index("database") < order.index("migrate") < order.index("database-roles") < order.index("grafana")
+    assert order.index("broker-files") < order.index("broker") < order.index("ingestor")
 
 
 def test_secrets_are_made_once(tmp_path: Path) -> None:
