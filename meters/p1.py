@@ -25,6 +25,8 @@ _SERIALS = ("0-0:96.1.1", "0-0:96.1.0", "0-0:42.0.0", "1-0:96.1.0", "1-0:0.0.0",
 _CLOCK = "0-0:1.0.0"
 _OLD_SUB_METER = re.compile(r"0-[0-9]{1,3}:24\.3\.0")
 _OLD_HEAD_GROUPS = 4
+# Holley D545: the month's end as data sets of their own inside an open bracket; none of them is a value of now.
+_OPEN_HISTORY = re.compile(r"^0-0:98\.1\.0\s*\(\s*$.*?(?:^\)|\Z)", re.MULTILINE | re.DOTALL)
 
 
 class P1Framer(TextFramer):
@@ -44,7 +46,8 @@ def parse_p1(frame: Frame) -> Telegram:
     records: list[Record] = []
     places: dict[str, int] = {}
     time: MeterTime | None = None
-    for name, groups in data_sets(body[: body.rfind("!")] if "!" in body else body):
+    body = body[: body.rfind("!")] if "!" in body else body
+    for name, groups in data_sets(_OPEN_HISTORY.sub("", body) if "98.1.0" in body else body):
         address = normal_address(name, reduced=True)
         if address == _CLOCK and time is None:
             time = p1_stamp(groups[0])

@@ -76,7 +76,14 @@ def variant(name: str, data: bytes) -> int:
 def fitting(texts: Iterable[bytes], stated: int, names: Iterable[str] = VARIANTS) -> Iterator[str]:
     """The variants by which one of the texts has the stated CRC."""
     tried = tuple(texts)
-    return (name for name in names if any(variant(name, text) == stated for text in tried))
+    wanted = {"": stated, SWAPPED: stated >> 8 | (stated & 0xFF) << 8}
+    computed: dict[str, tuple[int, ...]] = {}
+    for name in names:
+        plain = name.removesuffix(SWAPPED)
+        if plain not in computed:
+            computed[plain] = tuple(_CRCS[plain].of(text) for text in tried)
+        if wanted[name[len(plain) :]] in computed[plain]:
+            yield name
 
 
 def spoken(name: str) -> str:

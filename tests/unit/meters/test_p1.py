@@ -271,3 +271,16 @@ def test_a_stamp_without_season_belongs_to_the_value_after_it() -> None:
     assert (gas.value, gas.unit, gas.at) == (Decimal("123.456"), "m³", MeterTime(datetime(2023, 2, 2, 13)))  # noqa: DTZ001
     assert (peak.value, peak.at) == (Decimal("3.291"), MeterTime(datetime(2023, 2, 1, 12)))  # noqa: DTZ001
     assert (other.value, other.at) == (Decimal(230202130000), None)
+
+
+@pytest.mark.parametrize("closed", [[")", "0-0:96.14.0(0002)"], []])
+def test_registers_of_the_months_end_in_an_open_bracket_are_no_values_of_now(closed: list[str]) -> None:
+    """A Holley D545 lists them as data sets like the others; what follows the closing bracket counts again."""
+    history = ["0-0:98.1.0", "(", "0-0:1.0.0(220201000000W)", "1-0:1.8.0(3600*kWh)", "1-0:2.8.0(3400*kWh)"]
+    telegram = one(encode_p1(HEADER, ["0-0:1.0.0(220203113815W)", "1-0:1.8.0(3668*kWh)", *history, *closed]))
+    assert [(r.address, r.value) for r in telegram.records if isinstance(r.value, Decimal)] == [
+        ("1-0:1.8.0", Decimal(3668)),
+        *([("0-0:96.14.0", Decimal(2))] if closed else []),
+    ]
+    assert telegram.time is not None
+    assert telegram.time.local == datetime(2022, 2, 3, 11, 38, 15)  # noqa: DTZ001
