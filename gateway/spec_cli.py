@@ -230,7 +230,7 @@ def draft(client: SpecClient, selector: str, name: str | None, given: tuple[str,
         if selector in groups or (not selector and len(groups) == 1):
             return await api.draft(group=selector or groups[0], units=units)
         if not selector:
-            found = f"unknown: {counted(len(groups), 'group')}" if groups else "no product is unknown"
+            found = counted(len(groups), "unknown group") if groups else "no product is unknown"
             raise click.ClickException(f"{found}: name one, or a meter; wattline spec unknown lists them")
         return await api.draft(meter=selector, units=units)
 

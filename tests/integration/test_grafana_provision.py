@@ -53,7 +53,7 @@ def test_a_fresh_grafana_gets_all_and_a_second_run_changes_nothing(version: str)
         assert len(fake.dashboards) == len(BOARDS)
         assert {each["meta"]["folderUid"] for each in fake.dashboards.values()} == {"wattline"}
         assert {rule["provenance"] for rule in fake.rules.values()} == {"api"}
-        assert len(fake.rules) == 9
+        assert len(fake.rules) == 10
         source = fake.sources["wattline"]
         assert (source["url"], source["user"], source["jsonData"]["database"]) == (
             "db.example:5432", "wattline_grafana", "wattline")  # fmt: skip
@@ -176,7 +176,7 @@ def test_what_a_setting_changes_is_changed(version: str, editable: bool) -> None
     options = ["--editable"] if editable else []
     with FakeGrafana(version=version).running() as fake:
         good(run(fake, *options, CONTACT_POINTS=f"[{CALL}]"))
-        assert [rule.get("provenance", "") for rule in fake.rules.values()] == ["" if editable else "api"] * 9
+        assert [rule.get("provenance", "") for rule in fake.rules.values()] == ["" if editable else "api"] * 10
         changed = {"LIMITS__JUMP_KW": "55", "CONTACT_POINTS": f"[{CALL.replace('call.example', 'other.example')}]"}
         assert "2 of 21 changed" in good(run(fake, *options, **changed))
         assert fake.rules["wattline-jump"]["data"][1]["model"]["expression"] == "$A > 55"
