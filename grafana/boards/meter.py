@@ -120,14 +120,14 @@ def _cost(settings: GrafanaSettings) -> Part:
 
 def details() -> Part:
     """What is known of one meter beside its energy."""
-    registers = Frame("Registers and values", "The newest value of everything this meter gives, as it gave it.", 12, 10)
-    events = Frame("Events", "Of this meter and its device, the newest hundred of the range.", 12, 10)
+    registers = Frame("Registers and values", "The newest value of everything this meter gives, as it gave it.", 13, 10)
+    events = Frame("Events", "Of this meter and its device, the newest hundred of the range.", 11, 10)
     about = "Where it stands or stood last, since when, and which meter was there before."
     points = Frame("Point of delivery", about, 24, 4)
     values = (
         Field("Time", "dateTimeAsIso"),
-        Field("Value", align="right", width_px=135),
-        *(Field(name, width_px=width) for name, width in (("Unit", 60), ("Source", 85), ("Clock", 80))),
+        Field("Value", align="right", width_px=145),
+        *(Field(name, width_px=width) for name, width in (("Unit", 60), ("Kind", 120), ("Source", 85), ("Clock", 80))),
     )
     return "Details", (
         rows(registers, "meter_registers", *values),

@@ -17,7 +17,6 @@ from grafana.boards.base import MADE_TAG, PREFIX
 from grafana.build import HOME, alerting_file, dashboards, main, plain, rendered, write
 from grafana.rules import rules
 from grafana.settings import GrafanaSettings
-from grafana.sketch import main as draw
 
 SETTINGS = GrafanaSettings.model_construct()
 BOARDS = dashboards(SETTINGS)
@@ -48,7 +47,6 @@ def test_committed_files_are_current() -> None:
     for name, text in rendered(SETTINGS).items():
         assert (HOME / name).read_text("utf-8") == text, name
     assert CliRunner().invoke(main, ["--check"]).exit_code == 0
-    assert CliRunner().invoke(draw, ["--check"]).exit_code == 0
 
 
 def test_check_refuses_what_is_stale_missing_or_too_much(tmp_path: Path) -> None:
@@ -69,8 +67,6 @@ def test_check_refuses_what_is_stale_missing_or_too_much(tmp_path: Path) -> None
     assert source.exists()
     write(tmp_path, GrafanaSettings(datasource_uid="other"))
     assert not source.exists(), "it would bring back a data source that nothing asks"
-    assert CliRunner().invoke(main, ["--folder", str(tmp_path)]).exit_code == 0
-    assert CliRunner().invoke(draw, ["--check", "--folder", str(tmp_path)]).exit_code == 1
 
 
 @BY_UID
