@@ -141,3 +141,16 @@ async def test_pool_outlives_a_restart(own_postgres: PostgresServer) -> None:
                 return error
 
         await until_equal(answer, 17)
+
+
+async def test_no_view_stands_in_the_way_of_an_update(each_edition: Database) -> None:
+    """TimescaleDB's updates drop its information views and make them anew; a view of ours on one would forbid that."""
+    async with table(each_edition) as asked:
+        found = await asked.rows(
+            "SELECT DISTINCT r.ev_class::regclass::text FROM pg_depend d"
+            " JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid"
+            " JOIN pg_class on_it ON d.refclassid = 'pg_class'::regclass AND on_it.oid = d.refobjid"
+            " JOIN pg_class c ON c.oid = r.ev_class AND c.relnamespace = 'public'::regnamespace"
+            " WHERE on_it.relnamespace = 'timescaledb_information'::regnamespace"
+        )
+        assert found == []

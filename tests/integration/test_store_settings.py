@@ -7,6 +7,7 @@ from deploy.local.process import own
 from store.migrate import migrate
 from store.rollups import refresh, retain
 from store.settings import SettingError
+from tests.faults.ingesting import table
 from tests.integration.rollup_rig import store_of
 from tests.servers import Database
 
@@ -47,12 +48,12 @@ async def test_several_drives(own_postgres: PostgresServer) -> None:
     dsn = own_postgres.dsn("wattline")
     with pytest.raises(SettingError, match="CREATE TABLESPACE one LOCATION"):
         await migrate(dsn, settings={"tablespaces": "one,two"})
-    async with store_of(Database(own_postgres, "wattline")) as store:
+    async with table(Database(own_postgres, "wattline")) as asked:
         for name in ("one", "two"):
             folder = own_postgres.folder.with_name(f"{own_postgres.folder.name}-{name}")
             folder.mkdir()
             own(folder)
-            await store.execute(f"CREATE TABLESPACE {name} LOCATION '{folder}'")
+            await asked.execute(f"CREATE TABLESPACE {name} LOCATION '{folder}'")
     await migrate(dsn, settings={"tablespaces": "one,two"})
     async with store_of(Database(own_postgres, "wattline")) as store:
         places = "SELECT DISTINCT chunk_tablespace::text FROM timescaledb_information.chunks ORDER BY 1"
