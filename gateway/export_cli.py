@@ -99,7 +99,7 @@ async def _fetch(url: URL, token: str | None, file: Path, *, counts_rows: bool, 
                 _free(file, force=force)
                 rows = rows if counts_rows else await asyncio.to_thread(_rows_of_parquet, growing)
                 growing.replace(file)
-                click.echo(f"{file}: {counted(rows, 'row')}", err=True)
+                click.echo(f"{file}: {counted(rows, 'row', thousands=True)}", err=True)
             finally:
                 growing.unlink(missing_ok=True)
     except (aiohttp.ClientError, TimeoutError) as error:
@@ -127,7 +127,10 @@ async def _copy(answer: aiohttp.ClientResponse, out: BinaryIO, *, counts_rows: b
             # the bar counts bytes: those of all rows, as far as these tell
             total = size * max(rows, done) / done if counts_rows and done else None
             progress.update(
-                task, completed=size, total=total, description=counted(done, "row") if counts_rows else "Parquet"
+                task,
+                completed=size,
+                total=total,
+                description=counted(done, "row", thousands=True) if counts_rows else "Parquet",
             )
         progress.update(task, completed=size, total=size)
     return done

@@ -162,7 +162,7 @@ async def test_too_many_are_turned_away_and_others_are_served(broker: Broker, da
         statuses = {status for status, _ in answers}
         assert statuses == {200, 429}
         turned_away = next(answer for status, answer in answers if status == 429)
-        assert turned_away["title"] == "Too many at once"
+        assert turned_away["title"] == "Too many requests"
         async with asyncio.timeout(60):
             while (await post(running, data=P1))[0] != 200:
                 await asyncio.sleep(0.1)

@@ -76,7 +76,7 @@ async def test_who_may_not_make_tokens_is_told_which_role_may(broker: Broker, da
             for words in (("create", "mine", "--role", "admin"), ("list",), ("revoke", role)):
                 refused = await by(running, secret, *words)
                 assert refused.exit_code == 1, (words, refused.output)
-                assert f"{role} is {role}" in refused.output
+                assert f"{role} has the role {role}; to make a token, the role admin is needed" in refused.output
                 assert "use a token with the role admin" in refused.output
         told = {
             "": "none was given: give --token or set WATTLINE_TOKEN",
