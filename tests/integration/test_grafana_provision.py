@@ -178,7 +178,7 @@ def test_what_a_setting_changes_is_changed(version: str, editable: bool) -> None
         good(run(fake, *options, CONTACT_POINTS=f"[{CALL}]"))
         assert [rule.get("provenance", "") for rule in fake.rules.values()] == ["" if editable else "api"] * 10
         changed = {"LIMITS__JUMP_KW": "55", "CONTACT_POINTS": f"[{CALL.replace('call.example', 'other.example')}]"}
-        assert "2 of 21 changed" in good(run(fake, *options, **changed))
+        assert "2 of 22 changed" in good(run(fake, *options, **changed))
         assert fake.rules["wattline-jump"]["data"][1]["model"]["expression"] == "$A > 55"
         assert fake.contacts["wattline-call"]["settings"]["url"] == "http://other.example"
         assert fake.rules["wattline-jump"].get("provenance", "") == ("" if editable else "api")
