@@ -84,6 +84,18 @@ def override(matcher: str, options: str, pairs: list[tuple[str, object]]) -> mod
     )
 
 
+BY_LETTER = tuple(
+    Field(f"/^[{letters}]/i", color=color)
+    for letters, color in (
+        ("a-g", "purple"),
+        ("h-m", "super-light-blue"),
+        ("n-r", "blue"),
+        ("s-z", "super-light-purple"),
+    )
+)
+"""Of series whose names only the store knows: each has its colour always, and none is one of a state."""
+
+
 def money(currency: str) -> str:
     """The unit of an ISO 4217 currency; a code that Grafana has no unit for stands behind the number."""
     return f"currency{currency}" if currency in _SIGNED else f"suffix:{currency}"

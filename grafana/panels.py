@@ -9,7 +9,7 @@ from grafana_foundation_sdk.models import common as shapes
 from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
 
-from grafana.fields import NO_STATE, NUMBER_PX, SERIES, TIME_PX, Field, override, texts, thresholds
+from grafana.fields import BY_LETTER, NO_STATE, NUMBER_PX, SERIES, TIME_PX, Field, override, texts, thresholds
 from grafana.sql import SOURCE, SqlQuery
 
 NO_DATA = "No data"
@@ -19,7 +19,6 @@ AXIS = "Axis"
 _ANY = "/.*/"
 _BLUE = model.FieldColor(mode=model.FieldColorModeId.FIXED, fixed_color=SERIES[0])
 _CALM = model.FieldColor(mode=model.FieldColorModeId.FIXED, fixed_color=NO_STATE)
-_SEVERAL = model.FieldColor(mode=model.FieldColorModeId.PALETTE_CLASSIC)
 _BY_STEPS = model.FieldColor(mode=model.FieldColorModeId.THRESHOLDS)
 
 
@@ -120,12 +119,12 @@ def lines(
 
 
 def bars(frame: Frame, query: str, default: Field, *columns: Field, interval: str = "10s") -> Made:
-    """Bars over time, one a metric or column, on top of one another from zero."""
+    """Bars over time, one a metric or column, on top of one another from zero; without columns coloured by name."""
     panel = _time_series(interval, shapes.GraphDrawStyle.BARS).fill_opacity(70).axis_soft_min(0)
     panel.bar_alignment(shapes.BarAlignment.AFTER)  # a bar stands on the interval that its time begins
     panel.stacking(common.StackingConfig().mode(shapes.StackingMode.NORMAL).group("A"))
     panel.with_target(SqlQuery(query, "time_series"))
-    return _bounded(frame.around(panel, default, columns, _SEVERAL), query, "axis_stacked")
+    return _bounded(frame.around(panel, default, columns or BY_LETTER, _BLUE), query, "axis_stacked")
 
 
 def _time_series(interval: str, style: shapes.GraphDrawStyle) -> timeseries.Panel:

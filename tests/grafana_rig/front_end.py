@@ -69,8 +69,9 @@ def matches(matcher: dict[str, Any], column: str, *, is_time: bool = False) -> b
     """Whether an override's matcher finds a field of this name."""
     kind, options = matcher["id"], matcher["options"]
     if kind == "byRegexp":
-        assert (options[0], options[-1]) == ("/", "/"), options
-        return re.search(options[1:-1], column) is not None
+        pattern, flags = options[1:].rsplit("/", 1)
+        assert (options[0], flags in ("", "i")) == ("/", True), options
+        return re.search(pattern, column, re.IGNORECASE if flags else 0) is not None
     if kind == "byType":
         assert options == "time"
         return is_time

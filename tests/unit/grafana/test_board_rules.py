@@ -149,11 +149,10 @@ def units_stay(board: Board) -> Iterator[str]:
 
 
 def colours_mean_state(board: Board) -> Iterator[str]:
-    """Green, orange and red come of limits and states alone; only bars whose series a query names have a palette."""
+    """Green, orange and red come of limits and states alone; Grafana's palette begins with them."""
     for panel in panels(board):
-        named = panel["type"] == "timeseries" and "metric" in gives(panel)
         for color in settings(panel, "color"):
-            if color["mode"] == "palette-classic" and not named:
+            if color["mode"] == "palette-classic":
                 yield f"{panel['title']}: a palette"
             if color.get("fixedColor", "").split("-")[-1] in STATES:
                 yield f"{panel['title']}: always {color['fixedColor']}"
