@@ -78,6 +78,7 @@ def _whole(value: Any) -> Any:
 
 WHOLE = BeforeValidator(_whole)
 """For strict whole numbers of a request."""
+ConfigState = Literal["waiting", "refused", "reverted", "on_probation", "never_confirmed", "confirmed"]
 DeviceOrder = Literal["device", "last_seen_at", "online", "in_step", "meters", "software"]
 
 
@@ -156,6 +157,14 @@ class DeviceSummary(ApiModel):
     reported_version: int | None
     reported_state: ReportedState | None
     in_step: bool | None
+    config_state: ConfigState | None = Field(
+        description="waiting (not reported yet), refused, reverted, on_probation, never_confirmed (no meter speaks "
+        "that could prove it) or confirmed; null where nothing is desired."
+    )
+    held_back: tuple[str, ...] = Field(description="Fields that it has as before, because they were reverted.")
+    silent: tuple[str, ...] = Field(
+        description="Meters that a spec reads and of which no reading has come for 15 minutes and three intervals."
+    )
     specs: tuple[str, ...] = Field(default=(), description="Specs that read its meters.")
     labels: dict[str, str] = Field(description="Those that people gave; GET .../labels has the facts beside them.")
 
@@ -183,7 +192,14 @@ class ReportView(ApiModel):
     version: int
     state: ReportedState
     in_force: int | None = Field(description="The version that `effective` and `specs` belong to.")
-    probation: bool = Field(description="Applied, and still to prove itself by readings.")
+    probation: bool = Field(description="In force, and still to prove itself by readings.")
+    watched: tuple[str, ...] | None = Field(
+        description="Meters whose readings must still prove it; with none it waits for the first that speaks. "
+        "Null from agents that don't tell it."
+    )
+    held_back: tuple[str, ...] = Field(
+        description="Fields of a reverted version that are as the last good one had them; `retry_config` tries them."
+    )
     reasons: list[dict[str, Any]]
     effective: dict[str, Any]
     specs: dict[str, str]
@@ -314,6 +330,7 @@ class DeviceParameters(ApiModel):
     )
     reported: ReportView | None
     in_step: bool | None
+    config_state: ConfigState | None = Field(description="How it stands, as for a device.")
     drift: tuple[Drift, ...]
 
 

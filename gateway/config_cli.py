@@ -1,6 +1,7 @@
 """The commands `wattline config ...`: parameters of devices, groups and the fleet."""
 
 import json
+from functools import partial
 from typing import Any
 
 import click
@@ -23,8 +24,10 @@ from gateway.config_options import (
     who,
 )
 from gateway.config_stage_cli import begin, in_steps, stage_options, stages
-from gateway.config_told import own_version, told_change
+from gateway.config_standing import at_length
+from gateway.config_told import own_version
 from gateway.config_told import text as _text
+from gateway.config_wait import make_change
 from gateway.config_watch import watch
 from gateway.layers import KNOWN
 from gateway.parameter_client import ParameterClient, Target
@@ -107,8 +110,8 @@ def set_(
     if in_steps(staged):
         begin(client, target, {"parameters": changes}, who(author, reason), staged, as_json=as_json)
         return
-    document = ask(client, lambda api: api.change(target, changes, who(author, reason), wait_s))
-    told_change(document, target, wait_s, as_json=as_json)
+    change = partial(ParameterClient.change, target=target, changes=changes, who=who(author, reason))
+    make_change(client, target, change, wait_s, changes, as_json=as_json)
 
 
 for command in (*HISTORY, group_commands, stages, watch):
@@ -149,7 +152,7 @@ def _show(document: dict[str, Any]) -> None:
             line += f"  (device has {_text(report['effective'].get(name))})"
         click.echo(line.rstrip())
     if "version" in document:
-        told = f"{report['state']} {report['version']}" if report else "nothing reported yet"
+        told = at_length(document["config_state"], report)
         click.echo(f"configuration version {document['version']}, {own_version(document)}; device: {told}")
     else:
         click.echo(own_version(document))

@@ -1,6 +1,7 @@
 """The commands `wattline config history|diff|rollback`."""
 
 import json
+from functools import partial
 from typing import Any, Final
 
 import click
@@ -17,7 +18,8 @@ from gateway.config_options import (
     who,
 )
 from gateway.config_stage_cli import begin, in_steps, stage_options
-from gateway.config_told import text, told_change
+from gateway.config_told import text
+from gateway.config_wait import make_change
 from gateway.parameter_client import ParameterClient
 from gateway.spec_tables import console, shown, table
 from gateway.wording import when
@@ -113,8 +115,8 @@ def rollback(
             raise click.UsageError("say --to VERSION with --stage")
         begin(client, target, {"rollback_to": to}, who(author, reason), staged, as_json=as_json)
         return
-    document = ask(client, lambda api: api.rollback(target, to, who(author, reason), wait_s))
-    told_change(document, target, wait_s, as_json=as_json)
+    change = partial(ParameterClient.rollback, target=target, to=to, who=who(author, reason))
+    make_change(client, target, change, wait_s, (), as_json=as_json)
 
 
 COMMANDS: Final = (history, diff, rollback)

@@ -13,7 +13,7 @@ from gateway.parameter_client import ParameterClient, Target
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
-WAIT_S = 30.0
+WAIT_S = 300.0
 
 
 def login() -> str:
@@ -32,15 +32,17 @@ class WaitTime(FiniteRange):
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter:
-            self.fail(f"{value!r} is no number of seconds from 0 to 60; put --wait last to leave them out", param, ctx)
+            told = f"{value!r} is no number of seconds from 0 to {self.max:g}; put --wait last to leave them out"
+            self.fail(told, param, ctx)
 
 
 fleet_option = click.option("--fleet", is_flag=True, help="The whole fleet instead of one device.")
 group_option = click.option("--group", metavar="NAME", help="A group instead of one device.")
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON in place of a table or a sentence.")
 wait_option = click.option(
-    "--wait", "wait_s", type=WaitTime(0, 60), is_flag=False, flag_value=WAIT_S, default=0.0,
-    help="Wait for the device's report, for so many seconds (30 where none are given).",
+    "--wait", "wait_s", type=WaitTime(0, 3600), is_flag=False, flag_value=WAIT_S, default=0.0,
+    help="Wait until readings confirm it, for so many seconds (300 where none are given). Exit status 3: refused or "
+    "not reported, 4: reverted, 5: still not confirmed.",
 )  # fmt: skip
 author_option = click.option("--author", default=login, help="Who, for the history; by default your login.")
 reason_option = click.option("--reason", help="Why, for the history.")

@@ -9,8 +9,8 @@ from gateway.parameter_client import Target
 from gateway.wording import counted
 
 
-def told_change(document: dict[str, Any], target: Target, wait_s: float, *, as_json: bool) -> None:
-    """What a change did; ends with status 3 where devices refused it or did not report in time."""
+def told_change(document: dict[str, Any], target: Target, *, as_json: bool) -> None:
+    """What a change did."""
     if as_json:
         click.echo(json.dumps(document))
     elif target.device is None:
@@ -22,27 +22,6 @@ def told_change(document: dict[str, Any], target: Target, wait_s: float, *, as_j
         click.echo(
             f"{one['parameter']} is left out for {one['count']} whose software does not know it: {names}", err=True
         )
-    if wait_s:
-        _told_report(document, target, wait_s, as_json=as_json)
-
-
-def _told_report(document: dict[str, Any], target: Target, wait_s: float, *, as_json: bool) -> None:
-    device = target.device
-    if device is None:
-        if document["pending"]:
-            click.echo(f"no report in {wait_s:g} s from: {', '.join(document['pending'])}", err=True)
-            raise SystemExit(3)
-        return
-    report = document["reported"]
-    if report is None or report["version"] < document["version"]:
-        click.echo(f"{device} has not reported configuration version {document['version']} in {wait_s:g} s", err=True)
-        raise SystemExit(3)
-    if report["state"] != "applied":
-        why = "; ".join(f"{one['field']}: {one['reason']}" for one in report["reasons"])
-        click.echo(f"{device} {report['state']} configuration version {report['version']}: {why}", err=True)
-        raise SystemExit(3)
-    if not as_json:
-        click.echo(f"{device} applied configuration version {report['version']}")
 
 
 def own_version(document: dict[str, Any]) -> str:

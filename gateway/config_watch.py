@@ -11,10 +11,11 @@ import click
 from broker.options import FiniteRange
 from gateway.config_client import ServiceUnreachableError
 from gateway.config_options import ask, json_option
+from gateway.config_standing import WORDS, listed
 from gateway.parameter_client import ParameterClient, Target
 from gateway.spec_tables import shown
 
-FIELDS = ("desired_version", "reported_version", "reported_state", "online")
+FIELDS = ("desired_version", "reported_version", "reported_state", "config_state", "silent", "online")
 
 
 @click.command("watch")
@@ -54,7 +55,7 @@ async def _follow(
                 click.echo(f"{error} (waiting for it)", err=True)
             found, answered = [], False
         for one in found:
-            state = tuple(one[field] for field in FIELDS)
+            state = tuple(str(one[field]) for field in FIELDS)
             if (not devices or one["device"] in devices) and known.get(one["device"]) != state:
                 known[one["device"]] = state
                 click.echo(_line(one, as_json=as_json))
@@ -68,5 +69,6 @@ def _line(one: dict[str, Any], *, as_json: bool) -> str:
     if as_json:
         return json.dumps({"at": at, "device": one["device"], **{field: one[field] for field in FIELDS}})
     told = "nothing" if one["reported_version"] is None else f"{one['reported_state']} {one['reported_version']}"
-    step = {True: "in step", False: "differs", None: "nothing desired"}[one["in_step"]]
-    return f"{at}  {shown(one['device'])}: desired {one['desired_version'] or '-'}, reported {told}, {step}"
+    step = WORDS.get(one["config_state"], "nothing desired")
+    silent = f", silent: {listed(one['silent'])}" if one["silent"] else ""
+    return f"{at}  {shown(one['device'])}: desired {one['desired_version'] or '-'}, reported {told}, {step}{silent}"

@@ -8,6 +8,7 @@ from yarl import URL
 
 from gateway.config_client import ConfigClient
 from gateway.config_options import once
+from gateway.config_standing import at_length, attendance, in_short
 from gateway.spec_asking import as_json_option, ask, author_option, reason_option
 from gateway.spec_tables import console, shown, table
 from gateway.wording import when
@@ -62,7 +63,7 @@ def list_(client: DeviceClient, selector: str | None, online: bool | None, as_js
     made = table("device", "online", "meters", "config", "last seen", "software", "labels", right=("meters",))
     for one in found:
         seen = when(one["last_seen_at"])
-        cells = (one["device"], _online(one["online"]), one["meter_count"], _config(one), seen, one["software"])
+        cells = (one["device"], attendance(one), one["meter_count"], in_short(one), seen, one["software"])
         made.add_row(*(shown(cell) for cell in (*cells, _pairs(one["labels"]))))
     console().print(made if found else "no devices")
 
@@ -83,7 +84,8 @@ def show(client: DeviceClient, device: str, as_json: bool) -> None:
         return
     out = console()
     facts = {
-        "device": found["device"], "online": _online(found["online"]), "config": _config(found),
+        "device": found["device"], "online": attendance(found), "config": in_short(found),
+        "reported": at_length(found["config_state"], found["reported"]), "silent": ", ".join(found["silent"]),
         "last seen": when(found["last_seen_at"]), "labels": _pairs(labels["labels"]), "facts": _pairs(labels["facts"]),
     }  # fmt: skip
     for name, value in facts.items():
@@ -147,16 +149,3 @@ def _product(meter: dict[str, Any], seen: dict[str, dict[str, Any]]) -> str:
 
 def _pairs(labels: dict[str, str]) -> str:
     return ", ".join(f"{name}={value}" for name, value in labels.items())
-
-
-def _online(online: bool | None) -> str:
-    return {True: "yes", False: "no", None: "never seen"}[online]
-
-
-def _config(one: dict[str, Any]) -> str:
-    if one["desired_version"] is None:
-        return ""
-    if one["in_step"]:
-        return f"{one['desired_version']} applied"
-    reported = f"{one['reported_state']} {one['reported_version']}" if one["reported_version"] is not None else "silent"
-    return f"{one['desired_version']}, device: {reported}"

@@ -215,4 +215,6 @@ class Handlers:
             datetime.now(UTC),
             report.in_force,
             report.probation,
+            None if report.watched is None else list(report.watched),
+            list(report.held_back or ()),
         )

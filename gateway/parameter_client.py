@@ -30,16 +30,15 @@ class ParameterClient(ConfigClient):
         """What holds, and from which layers."""
         return await self._call("GET", self._of(target))
 
-    async def change(self, target: Target, changes: dict[str, Any], who: Mapping[str, str], wait_s: float) -> Any:
-        """Set parameters; answers what holds then, after waiting for the reports for up to `wait_s`."""
-        url = self._of(target).with_query({**who, "wait_s": f"{wait_s:g}"})
-        return await self._call("PATCH", url, changes, CHANGE_TIMEOUT_S + wait_s)
+    async def change(self, target: Target, changes: dict[str, Any], who: Mapping[str, str]) -> Any:
+        """Set parameters; answers what is desired then."""
+        return await self._call("PATCH", self._of(target).with_query(who), changes, CHANGE_TIMEOUT_S)
 
-    async def rollback(self, target: Target, to: int | None, who: Mapping[str, str], wait_s: float) -> Any:
+    async def rollback(self, target: Target, to: int | None, who: Mapping[str, str]) -> Any:
         """Bring an earlier version back; without a number the one before."""
         version = {} if to is None else {"to": str(to)}
-        url = self._of(target, verb="rollback").with_query({**who, **version, "wait_s": f"{wait_s:g}"})
-        return await self._call("POST", url, None, CHANGE_TIMEOUT_S + wait_s)
+        url = self._of(target, verb="rollback").with_query({**who, **version})
+        return await self._call("POST", url, None, CHANGE_TIMEOUT_S)
 
     async def history(self, target: Target, limit: int) -> Any:
         """The newest versions."""

@@ -63,6 +63,7 @@ async def _device(connection: Connection, device: str, device_id: int) -> Answer
         not_supported=state.left_out(),
         reported=report,
         in_step=in_step(row),
+        config_state=row["config_state"],
         drift=drift(document, report),
     )
     marks = [f"{one.scope}@{one.version}/{one.stage or 0}" for one in layers]

@@ -52,13 +52,17 @@ class Watched:
     reachable: bool = True
     """Whether its device is online and has taken the configuration: else its silence says nothing of the spec."""
     implausible: tuple[str, ...] = ()
+    reverted: bool = False
+    """Whether its device tried the version and went back from it."""
 
     def expected(self) -> bool:
         """Whether readings must come."""
-        return self.reachable and self.before.messages > 0
+        return (self.reachable or self.reverted) and self.before.messages > 0
 
     def silent(self, limits: Limits) -> bool:
-        """Whether it gave readings and gives none."""
+        """Whether it gave readings and gives none by the version: its device may have told so itself."""
+        if self.reverted:
+            return self.expected()
         own_s = OWN_INTERVALS * limits.window_s / max(1, self.before.messages)
         quiet_s = self.since_s if self.now.quiet_s is None else self.now.quiet_s
         return self.expected() and quiet_s >= max(limits.silence_s, own_s)

@@ -67,6 +67,7 @@ class Watch:
                 (now - row["given_at"]).total_seconds(),
                 bool(row["reachable"]),
                 tuple(odd[row["meter_id"]]),
+                bool(row["reverted"]),
             )
             for row in rows
         ]

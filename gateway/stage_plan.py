@@ -92,6 +92,8 @@ class Sight:
     """An event of the device by which it gave the change up."""
     interval_s: float
     """How often readings of it may be expected, by the parameters that it is to have."""
+    held_back: tuple[str, ...] = ()
+    """Fields of a reverted version that it has as before, while the rest of it is in force."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +143,18 @@ def seen(stage: Stage, member: Member, sight: Sight, now: datetime) -> Member:
         return replace(member, state="failed", why=f"event {sight.trouble}")
     if sight.reported_version < member.version:
         return _unreported(stage, member, sight, now)
-    if sight.reported_state != "applied":
+    if sight.reported_state != "applied" and not _is_spared(stage, sight):
         told = "; ".join(sight.reasons) or "no reason given"
         return replace(member, state="failed", why=f"{sight.reported_state}: {told}"[:500])
     if member.state == "healthy":
         return member
     return _applied(stage, member, sight, now)
+
+
+def _is_spared(stage: Stage, sight: Sight) -> bool:
+    """Whether what the device holds back, reverted before, is nothing of this change."""
+    ours = {f"parameters.{name}" for name in stage.changes}
+    return sight.reported_state == "reverted" and bool(sight.held_back) and not ours & set(sight.held_back)
 
 
 def _unreported(stage: Stage, member: Member, sight: Sight, now: datetime) -> Member:
@@ -160,6 +168,8 @@ def _unreported(stage: Stage, member: Member, sight: Sight, now: datetime) -> Me
 def _applied(stage: Stage, member: Member, sight: Sight, now: datetime) -> Member:
     since = member.applied_at or sight.reported_at or now
     applied = replace(member, state="applied", why=None, applied_at=since)
+    if _is_unproved(stage, sight, since, now):
+        return replace(applied, state="unreachable", why="never confirmed: no meter has given a reading by it")
     settled = not sight.probation and now - since >= timedelta(seconds=stage.settle_s)
     if not member.reads:
         return replace(applied, state="healthy") if settled else applied
@@ -168,6 +178,11 @@ def _applied(stage: Stage, member: Member, sight: Sight, now: datetime) -> Membe
         return replace(applied, state="failed", why=f"no reading for {quiet.total_seconds():g} s")
     reads = sight.reading_at is not None and sight.reading_at > since
     return replace(applied, state="healthy") if settled and reads else applied
+
+
+def _is_unproved(stage: Stage, sight: Sight, since: datetime, now: datetime) -> bool:
+    """Whether it has been on probation for so long that no meter can be counted on to end that."""
+    return sight.probation and now - since >= timedelta(seconds=stage.timeout_s)
 
 
 def judged(stage: Stage, members: Iterable[Member], now: datetime) -> Verdict:

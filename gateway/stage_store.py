@@ -175,4 +175,5 @@ def _sight(row: Any, readings: Mapping[int, datetime]) -> Sight:
         reading_at=readings.get(row["device_id"]),
         trouble=row["trouble"],
         interval_s=float(row["interval_s"] or 0),
+        held_back=tuple(row["held_back"] or ()) if row["in_force"] == row["reported_version"] else (),
     )

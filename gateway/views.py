@@ -11,6 +11,7 @@ def device_summary(row: Any) -> DeviceSummary:
     names = [name for name in DeviceSummary.model_fields if name not in ("in_step", "labels", "specs")]
     values = {name: row[name] for name in names}
     labels = dict(sorted(json.loads(row["labels"]).items()))
+    values["held_back"] = row["held_back"] or ()
     return DeviceSummary(**values, in_step=in_step(row), labels=labels, specs=tuple(row.get("specs") or ()))
 
 
@@ -31,6 +32,8 @@ def report_view(row: Any) -> ReportView | None:
         state=row["reported_state"],
         in_force=row["in_force"],
         probation=row["probation"],
+        watched=row["watched"],
+        held_back=row["held_back"] or (),
         reasons=json.loads(row["reasons"]),
         effective=json.loads(row["effective"]),
         specs=json.loads(row["specs"]),

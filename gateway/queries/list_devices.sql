@@ -4,9 +4,12 @@ WITH shown AS (
            v.meters AS meter_count, v.desired_version, v.reported_version, v.reported_state,
            CASE WHEN v.desired_version IS NOT NULL
                 THEN coalesce(v.reported_state = 'applied' AND v.reported_version = v.desired_version, false)
-                END AS in_step, coalesce(l.labels, '{}')::text AS labels
+                END AS in_step,
+           config_standing(v.desired_version, r.version, r.state, r.probation, r.watched) AS config_state,
+           r.held_back, coalesce(l.labels, '{}')::text AS labels
     FROM device_overview v
     LEFT JOIN device_labels l ON l.device_id = v.device_id
+    LEFT JOIN reported r ON r.device_id = v.device_id
 ), keyed AS (
     SELECT s.*,
            (CASE $6::text
@@ -26,7 +29,8 @@ WITH shown AS (
                                 AND (strpos(lower(m.key), lower($5)) > 0 OR strpos(lower(x.spec), lower($5)) > 0)))
 )
 SELECT k.*, (SELECT coalesce(array_agg(DISTINCT x.spec ORDER BY x.spec) FILTER (WHERE x.spec IS NOT NULL), '{}')
-             FROM meter_spec x WHERE x.device_id = k.device_id) AS specs
+             FROM meter_spec x WHERE x.device_id = k.device_id) AS specs,
+       silent_meters(k.device_id) AS silent
 FROM keyed k
 WHERE $2::text IS NULL
       OR CASE WHEN $7 THEN (k.sort_key, k.device) < ($1::text, $2) ELSE (k.sort_key, k.device) > ($1::text, $2) END

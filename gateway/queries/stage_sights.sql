@@ -1,7 +1,7 @@
 SELECT m.device_id, d.name, m.step, m.version, m.reads, m.state, m.why, m.given_at, m.applied_at,
        coalesce(d.online, false) AS online, r.version AS reported_version, r.state AS reported_state,
        r.reasons::text AS reasons, r.received_at AS reported_at,
-       coalesce(r.probation, false) AS probation,
+       coalesce(r.probation, false) AS probation, r.in_force, r.held_back,
        (t.document #>> '{parameters,reading_interval_s}')::float8
            + (t.document #>> '{parameters,publish_interval_s}')::float8 AS interval_s,
        (SELECT e.event FROM event e
