@@ -195,7 +195,14 @@ class Handlers:
     async def _is_known(self, device: str, report: Reported) -> bool:
         specs = json.dumps(json.loads(report.payload()).get("specs", {}))
         stored = await self._pool.fetchval(
-            load("report_known"), device, report.version, report.state, report.boot, report.at, specs
+            load("report_known"),
+            device,
+            report.version,
+            report.state,
+            report.boot,
+            report.at,
+            specs,
+            *_standing(report),
         )
         return stored is not None
 
@@ -214,7 +221,11 @@ class Handlers:
             report.at,
             datetime.now(UTC),
             report.in_force,
-            report.probation,
-            None if report.watched is None else list(report.watched),
-            list(report.held_back or ()),
+            *_standing(report),
         )
+
+
+def _standing(report: Reported) -> tuple[bool, list[str] | None, list[str]]:
+    """Whether it is proved yet, by whom that is waited for, and what is held back."""
+    watched = None if report.watched is None else list(report.watched)
+    return report.probation, watched, list(report.held_back or ())

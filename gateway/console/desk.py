@@ -16,6 +16,7 @@ from gateway.access import Principal, Role
 from gateway.api import Api, Handler, problem_of
 from gateway.api_route import PREFIX, Asked, Route
 from gateway.audit import Attempt
+from gateway.config_standing import at_length
 from gateway.console.assets import HEADERS, address
 from gateway.problem import ApiError
 from gateway.wording import counted, when
@@ -31,6 +32,11 @@ def segment(text: str) -> str:
     return quote(text, safe="")
 
 
+def _standing(device: Any) -> str:
+    """How a device's configuration stands, in words."""
+    return at_length(device.config_state, device.reported.model_dump() if device.reported else None)
+
+
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("gateway.console"),
@@ -42,6 +48,7 @@ def _environment() -> jinja2.Environment:
     environment.filters["segment"] = segment
     environment.filters["ident"] = lambda text: re.sub(r"[^A-Za-z0-9-]", lambda found: f"_{ord(found[0]):x}_", text)
     environment.filters["value"] = shown
+    environment.filters["standing"] = _standing
     environment.filters["pretty"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False, default=str)
     environment.filters["when"] = when
     environment.filters["counted"] = counted

@@ -121,7 +121,7 @@ async def test_mistakes_of_scopes_are_told_plainly(broker: Broker, database: Dat
                 "raw_frames=true",
                 "--wait",
                 "nope",
-            ): "'nope' is no number of seconds from 0 to 60; put",
+            ): "'nope' is no number of seconds from 0 to 3600; put",
             ("set", "d1", "raw_frames=true", "--stage", "10%"): "one device has no share",
             ("set", "--fleet", "raw_frames=true", "--stage", "ten"): "chooses none of the devices",
             ("set", "--fleet", "raw_frames=true", "--stage", "200%"): "steps.0",

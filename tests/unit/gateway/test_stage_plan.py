@@ -30,6 +30,7 @@ def took(sight: dict[str, Any], after_s: float, **member: Any) -> Member:
 
 
 APPLIED = {"reported_version": 5, "reported_at": at(10)}
+HELD = {"reported_state": "reverted"}
 
 
 @pytest.mark.parametrize(
@@ -55,6 +56,10 @@ APPLIED = {"reported_version": 5, "reported_at": at(10)}
         ({**APPLIED, "interval_s": 900}, 71, {}, "applied", None),
         ({**APPLIED, "reading_at": at(20)}, 200, {}, "failed", "no reading for 60 s"),
         (APPLIED, 70, {"reads": False}, "healthy", None),
+        ({**APPLIED, "probation": True}, 609, {"reads": False}, "applied", None),
+        ({**APPLIED, "probation": True}, 610, {"reads": False}, "unreachable", "never confirmed"),
+        ({**APPLIED, **HELD, "held_back": ("parameters.log_level",)}, 70, {"reads": False}, "failed", "reverted"),
+        ({**APPLIED, **HELD, "held_back": ("parameters.obis_include",)}, 70, {"reads": False}, "healthy", None),
         (APPLIED, 71, {"version": None, "state": "unchanged"}, "unchanged", None),
         (APPLIED, 71, {"state": "failed", "why": "before"}, "failed", "before"),
     ],
