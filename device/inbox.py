@@ -57,6 +57,7 @@ class Inbox:
 
     async def _desired(self, payload: bytes) -> None:
         context = self._context
+        self._probation.look()
         verdict = context.config.consider(payload, self._probation.watch)
         if verdict.changed:
             await self.changed(verdict)

@@ -89,14 +89,26 @@ class Probation:
             config.lived()
         if any(one.open for one in config.trial.watched.values()):
             self._elapsed_s += step_s
-        self._admit(config.trial)
-        self._progress()
-        late = {key: one for key, one in config.trial.watched.items() if one.open and self._is_late(config.trial, one)}
+        self.look()
+        if config.trial is not None:
+            await self._judge(config.trial, apply)
+
+    async def _judge(self, trial: Trial, apply: Callable[[], Awaitable[None]]) -> None:
+        """Undo the change where it keeps a meter from being read, and give up meters that going back would not help."""
+        late = [key for key, one in trial.watched.items() if one.open and self._is_late(trial, one)]
         parts = {key: self._parts(key) for key in late}
         if any(parts.values()):
             await self._revert([key for key in late if parts[key]], parts, apply)
         elif late:
-            self._give_up(list(late))
+            self._give_up(late)
+            self.look()
+
+    def look(self) -> None:
+        """See who spoke and who was read by now; what these prove is good, also where another change comes next."""
+        config = self._context.config
+        if config.trial is not None:
+            self._admit(config.trial)
+            self._progress()
         if config.trial is not None and self._has_passed(config.trial):
             self._confirm()
 
