@@ -110,6 +110,104 @@ def test_the_file_of_an_older_agent_is_the_good_configuration(tmp_path: Path) ->
     assert loaded(tmp_path).version == 7
 
 
+BAD = {"obis_include": ("9-9:*",)}
+PART = ({"parameters.obis_include": ["9-9:*"]},)
+
+
+def filtered(version: int, **more: Any) -> bytes:
+    """Version 1 of the specs with a filter that leaves nothing."""
+    meters = {KEY: MeterConfig(spec="lgz-e350@1")}
+    parameters = Parameters(**{"reading_interval_s": 11.0, **BAD, **more})
+    return Desired(version=version, parameters=parameters, meters=meters).sealed().payload()
+
+
+def test_what_was_reverted_is_held_back_of_later_versions_also_over_restarts(tmp_path: Path) -> None:
+    """By its content: the rest of the version holds and is on trial, until the field says something else."""
+    config = proven(tmp_path)
+    config.consider(filtered(2), watch)
+    config.revert(WHY, PART)
+    assert (config.version, config.held_back()) == (1, ("parameters.obis_include",))
+    verdict = loaded(tmp_path).consider(filtered(3, raw_frames=True), watch)
+    assert (verdict.state, verdict.version, verdict.changed) == ("reverted", 3, True)
+    assert [reason.field for reason in verdict.reasons] == ["parameters.obis_include", "meters.LGZ:1"]
+    config = loaded(tmp_path)
+    assert (config.version, config.parameters.raw_frames, config.parameters.obis_include) == (3, True, ("*",))
+    assert config.trial is not None
+    assert not config.consider(filtered(3, raw_frames=True), watch).changed
+    config.confirm()
+    assert loaded(tmp_path).verdict().state == "reverted"
+    # another part fails: both are held back
+    config.consider(filtered(4, raw_frames=True, log_level="debug"), watch)
+    config.revert(WHY, ({"parameters.log_level": "debug"},))
+    assert (config.version, set(config.held_back())) == (3, {"parameters.obis_include", "parameters.log_level"})
+    config.consider(filtered(5, obis_include=("1-0:*",), log_level="debug"), watch)
+    assert (config.parameters.obis_include, config.parameters.log_level) == (("1-0:*",), "info")
+    assert config.consider(filtered(6, obis_include=("1-0:*",)), watch).applied
+    assert config.held_back() == ()
+
+
+def test_a_retry_and_no_probation_take_what_was_reverted(tmp_path: Path) -> None:
+    """The command tries the newest version as it is; probation_s 0 takes it untried."""
+    config = proven(tmp_path)
+    config.consider(filtered(2), watch)
+    config.revert(WHY, PART)
+    config.consider(filtered(3), watch)
+    assert (config.version, config.parameters.obis_include, config.trial) == (3, ("*",), None)
+    assert config.retry(watch) is not None
+    assert (config.version, config.parameters.obis_include, config.trial is not None) == (3, ("9-9:*",), True)
+    config.revert(WHY, PART)
+    assert config.consider(filtered(4, probation_s=0), watch).applied
+    assert config.parameters.obis_include == ("9-9:*",)
+
+
+def test_nobody_watched_is_no_proof(tmp_path: Path) -> None:
+    """It is in force and on trial over restarts, which do not end it once the agent has lived under it for a while."""
+    config = loaded(tmp_path)
+    assert config.consider(desired(1)).applied
+    for _ in range(STARTS_MAX + 3):
+        config = loaded(tmp_path)
+        assert (config.version, config.trial is not None, config.good_version) == (1, True, None)
+        config.lived()
+    config.consider(desired(2))
+    assert (config.version, config.good_version) == (2, None)
+
+
+def test_the_first_version_of_all_goes_on_without_what_failed(tmp_path: Path) -> None:
+    """There is no good one to go back to: the field has its default."""
+    config = loaded(tmp_path)
+    config.consider(filtered(1), watch)
+    config.revert(WHY, PART)
+    config = loaded(tmp_path)
+    assert (config.version, config.parameters.obis_include, config.trial is not None) == (1, ("*",), True)
+    assert (config.verdict().state, config.held_back()) == ("reverted", ("parameters.obis_include",))
+
+
+def test_a_meter_that_did_not_speak_may_go_back_later(tmp_path: Path) -> None:
+    """What was good before stays known until each meter has spoken; a revert then goes back to it."""
+    config = proven(tmp_path)
+    both = {KEY: MeterConfig(spec="lgz-e350@1"), "LGZ:2": MeterConfig(spec="lgz-e350@1")}
+    version = Desired(version=2, parameters=Parameters(**BAD), meters=both).sealed()
+    config.consider(version.payload(), watch)
+    config.confirm()
+    config = loaded(tmp_path)
+    assert config.unheard == ("LGZ:2",)
+    config.reopen("LGZ:2")
+    config = loaded(tmp_path)
+    assert (config.version, config.good_version, set(config.trial.watched if config.trial else ())) == (2, 1, {"LGZ:2"})
+    config.revert(WHY, PART)
+    assert config.parameters.obis_include == ("*",)
+    assert config.meter("LGZ:2") == MeterConfig(spec="lgz-e350@1")
+
+
+def test_the_revert_of_an_older_agent_holds_by_content_too(tmp_path: Path) -> None:
+    """It did not keep what failed: then each field that differs from the good version counts."""
+    config = proven(tmp_path)
+    config.consider(filtered(2), watch)
+    config.revert(WHY)
+    assert config.consider(filtered(3, raw_frames=True), watch).state == "reverted"
+    assert (config.parameters.obis_include, config.parameters.raw_frames) == (("*",), True)
+
+
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(["change", "again", "progress", "confirm", "revert", "told", "retry", "read"]),
@@ -151,6 +249,45 @@ def test_no_power_cut_loses_the_good_version_or_revives_a_failed_one(steps: list
                 # what the broker retains comes again after each start
                 config.consider(desired(newest), watch)
             _check(config, step, newest, before)
+
+
+@settings(max_examples=100, deadline=None)
+@given(STEPS)
+def test_no_power_cut_puts_a_reverted_filter_in_force_again(steps: list[tuple[str, str]]) -> None:
+    """Each version carries the bad filter and something new: after a revert only a retry brings the filter back."""
+    with TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patched:
+        folder = Path(name)
+        config = proven(folder)
+        newest, fate, undone = 1, "lives", False
+
+        def write(path: Path, data: bytes) -> None:
+            if fate == "dies before":
+                raise PowerCutError
+            write_atomically(path, data)
+            if fate == "dies after":
+                raise PowerCutError
+
+        patched.setattr(device.standing, "write_atomically", write)
+        for step, fate in steps:
+            newest += step == "change"
+            had_filter = config.parameters.obis_include == BAD["obis_include"]
+            try:
+                if step in ("change", "again") and newest > 1:
+                    config.consider(desired(newest, **BAD), watch)
+                elif step == "revert":
+                    config.revert(WHY, PART if had_filter else ({"parameters.reading_interval_s": 10.0 + newest},))
+                elif step not in ("change", "again"):
+                    _do(config, step, newest)
+            except PowerCutError:
+                fate = "lives"  # noqa: PLW2901
+                config = loaded(folder)
+            has_filter = config.parameters.obis_include == BAD["obis_include"]
+            assert config.version >= 1
+            if undone and step != "retry":
+                assert not has_filter, "it came back by itself"
+            undone = config.failed is not None and any(
+                "parameters.obis_include" in part for part in config.failed.parts
+            )
 
 
 def _do(config: Configuration, step: str, newest: int) -> None:
