@@ -5,7 +5,7 @@ SELECT v.device, v.online, v.first_seen_at, greatest(v.last_seen_at, (
        v.reported_version, v.reported_state, d.registration::text AS registration, t.document::text AS desired,
        r.reasons::text AS reasons, r.effective::text AS effective, r.specs::text AS specs, r.at, r.received_at, r.in_force, r.probation,
        r.watched, r.held_back, config_standing(v.desired_version, r.version, r.state, r.probation, r.watched) AS config_state,
-       silent_meters(v.device_id) AS silent,
+       coalesce((SELECT s.meters FROM silent_meters(ARRAY[v.device_id]) s), '{}') AS silent,
        coalesce(l.labels, '{}')::text AS labels
 FROM device_overview v
 JOIN device d ON d.id = v.device_id

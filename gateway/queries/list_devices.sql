@@ -27,12 +27,16 @@ WITH shown AS (
                OR EXISTS (SELECT 1 FROM meter m LEFT JOIN meter_spec x ON x.meter_id = m.id
                           WHERE m.device_id = s.device_id AND m.removed_at IS NULL
                                 AND (strpos(lower(m.key), lower($5)) > 0 OR strpos(lower(x.spec), lower($5)) > 0)))
+), page AS (
+    SELECT * FROM keyed k
+    WHERE $2::text IS NULL
+          OR CASE WHEN $7 THEN (k.sort_key, k.device) < ($1::text, $2) ELSE (k.sort_key, k.device) > ($1::text, $2) END
+    ORDER BY CASE WHEN NOT $7 THEN k.sort_key END, CASE WHEN NOT $7 THEN k.device END, k.sort_key DESC, k.device DESC
+    LIMIT $8
 )
 SELECT k.*, (SELECT coalesce(array_agg(DISTINCT x.spec ORDER BY x.spec) FILTER (WHERE x.spec IS NOT NULL), '{}')
              FROM meter_spec x WHERE x.device_id = k.device_id) AS specs,
-       silent_meters(k.device_id) AS silent
-FROM keyed k
-WHERE $2::text IS NULL
-      OR CASE WHEN $7 THEN (k.sort_key, k.device) < ($1::text, $2) ELSE (k.sort_key, k.device) > ($1::text, $2) END
+       coalesce(s.meters, '{}') AS silent
+FROM page k
+LEFT JOIN silent_meters(ARRAY(SELECT device_id FROM page)) s ON s.device_id = k.device_id
 ORDER BY CASE WHEN NOT $7 THEN k.sort_key END, CASE WHEN NOT $7 THEN k.device END, k.sort_key DESC, k.device DESC
-LIMIT $8

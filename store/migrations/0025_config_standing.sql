@@ -23,8 +23,8 @@ COMMENT ON FUNCTION config_standing IS
     'How a desired configuration stands: waiting, refused, reverted, on_probation, never_confirmed (nobody speaks that could prove it) or confirmed.';
 
 -- A series is asked only until one with a reading is found: a meter that is well costs one look into the newest chunk.
-CREATE FUNCTION silent_meters(device integer) RETURNS text[] LANGUAGE sql STABLE AS $$
-    SELECT coalesce(array_agg(m.key ORDER BY m.key), '{}')
+CREATE FUNCTION silent_meters(devices integer[]) RETURNS TABLE (device_id integer, meters text[]) LANGUAGE sql STABLE AS $$
+    SELECT m.device_id, array_agg(m.key ORDER BY m.key)
     FROM meter m
     JOIN meter_spec x ON x.meter_id = m.id AND x.spec IS NOT NULL
     LEFT JOIN meter_stated_cadence c ON c.meter_id = m.id
@@ -33,7 +33,7 @@ CREATE FUNCTION silent_meters(device integer) RETURNS text[] LANGUAGE sql STABLE
         SELECT now() - make_interval(secs => greatest(900, least(172800,
             3 * (coalesce(c.cadence_s, 0) + coalesce((t.effective ->> 'publish_interval_s')::double precision, 0))))) AS at
     ) since
-    WHERE m.device_id = device AND m.removed_at IS NULL AND m.parent_id IS NULL AND m.installed_at < since.at
+    WHERE m.device_id = ANY(devices) AND m.removed_at IS NULL AND m.parent_id IS NULL AND m.installed_at < since.at
           AND (SELECT true FROM series s
                CROSS JOIN LATERAL (
                    SELECT true FROM reading r
@@ -42,9 +42,10 @@ CREATE FUNCTION silent_meters(device integer) RETURNS text[] LANGUAGE sql STABLE
                ) newest
                WHERE s.meter_id = m.id
                LIMIT 1) IS NULL
+    GROUP BY m.device_id
 $$;
 COMMENT ON FUNCTION silent_meters IS
-    'Main meters in place of a device that a spec reads and of which no reading has come for 15 minutes and three of their intervals.';
+    'Main meters in place, by device, that a spec reads and of which no reading has come for 15 minutes and three of their intervals.';
 REVOKE EXECUTE ON FUNCTION silent_meters FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION silent_meters TO wattline_gateway;
 GRANT SELECT ON meter_stated_cadence TO wattline_gateway;
