@@ -207,10 +207,18 @@ def registration(*meters: MeterSeen, boot: str = BOOT) -> bytes:
     ).payload()
 
 
-def report(version: int, state: str = "applied", **effective: Any) -> bytes:
+def report(
+    version: int,
+    state: str = "applied",
+    in_force: int | None = None,
+    held_back: tuple[str, ...] | None = None,
+    **effective: Any,
+) -> bytes:
     return Reported(
         version=version,
         state=state,  # type: ignore[arg-type]
+        in_force=in_force,
+        held_back=held_back,
         boot=BOOT,
         at=now(),
         effective=Parameters(**effective),

@@ -4,7 +4,8 @@ import asyncio
 from datetime import UTC, datetime
 from functools import partial
 
-from tests.integration.gateway_rig import events, gateway, rows, until
+from broker.topics import Kind
+from tests.integration.gateway_rig import events, gateway, report, rows, send, until
 from tests.integration.rollout_rig import Fleet, Pi, fleet, settings
 from tests.servers import Broker, Database
 
@@ -85,6 +86,25 @@ async def test_silence_withdraws_it(broker: Broker, database: Database) -> None:
         await made.stored("acme-one@1", 80)
         await begun(made)
         for _ in range(3):
+            await made.pis["d2"].read("acme-one@1")
+        figures = await withdrawn(made, "give none")
+        assert figures["silent"] == ["KFM:d1"]
+
+
+async def test_a_device_that_undoes_it_withdraws_it(broker: Broker, database: Database) -> None:
+    """It reads on by the old version, so nothing is missing: its report says that the new one left nothing."""
+    async with fleet(broker, database, "d1", "d2") as made:
+        pi = made.pis["d1"]
+        await pi.read("acme-one@1", 60)
+        await made.stored("acme-one@1", 80)
+        await made.canary("d1")
+        await until(lambda: pi.spec() == "acme-one@2", "it is given")
+        desired = made.seen.desired("d1")
+        assert desired is not None
+        back = report(desired.version, "reverted", in_force=desired.version - 1, held_back=(f"meters.{pi.key}.spec",))
+        await send(pi.session, broker.topics, Kind.REPORTED, "d1", back)
+        for _ in range(3):
+            await pi.read("acme-one@1")
             await made.pis["d2"].read("acme-one@1")
         figures = await withdrawn(made, "give none")
         assert figures["silent"] == ["KFM:d1"]

@@ -65,6 +65,7 @@ def test_silence_counts_only_where_readings_must_come() -> None:
     assert reasons(watched(nothing))
     assert reasons(watched(Counts(messages=5, quiet_s=600)))
     assert not reasons(watched(nothing, reachable=False))
+    assert reasons(watched(GOOD, reachable=False, reverted=True)), "its device tried it and went back"
     assert not reasons(watched(nothing, before=nothing))
     assert not reasons(watched(nothing, since_s=200))
     assert not reasons(watched(nothing), rest=(watched(nothing),)), "the whole fleet is silent"
