@@ -244,7 +244,9 @@ class MeterPort:
                 self._undecodable(error, held, spec)
             return True
         # so may the filter, and another one leaves something of this
-        if not wanted and self._waits_on(held, released=released):
+        if not wanted and self._context.undecided(held.meter):
+            if not self._waits_on(held, released=released):
+                self._keep_raw(held, received)
             return not released
         asked = released or self._context.config.parameters.raw_frames
         if spec.generic and not asked and self._specimens.due(held.meter):
@@ -252,7 +254,7 @@ class MeterPort:
         return True
 
     def _waits_on(self, held: Held, *, released: bool) -> bool:
-        """Keep a frame that what is on trial could not read until it is clear what becomes of that."""
+        """Whether a frame that what is on trial could not read is kept until it is clear what becomes of that."""
         if not self._context.undecided(held.meter):
             return False
         if released:

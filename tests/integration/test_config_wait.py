@@ -146,6 +146,8 @@ async def test_lists_and_pages_say_how_it_stands(broker: Broker, database: Datab
         await after(said(1), "confirmed")
         assert listed["silent"] == []
         async with connection(database) as opened:
+            told = await opened.fetchval("SELECT count(*) FROM change WHERE kind = 'reported'")
+            assert told == 4, "pages follow each of these, though version and state are mostly the same"
             await opened.execute("UPDATE device SET online = true")
             await opened.execute("UPDATE meter SET installed_at = now() - INTERVAL '1 hour'")
         [meter] = (await running.get("/devices/d1"))["silent"]
