@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
+import pytest
 from playwright.async_api import Route
 
 from tests.console.browsing import Browsing, browsing, register
@@ -61,8 +62,12 @@ async def test_a_search_outlives_what_happens_meanwhile(broker: Broker, database
         assert at.complaints == []
 
 
-async def test_typing_outlives_an_update_that_is_under_way(broker: Broker, database: Database) -> None:
-    """A form that was being fetched anew when a person began to type is not replaced; the page says that it is old."""
+@pytest.mark.parametrize("checked", [False, True])
+async def test_typing_outlives_an_update_that_is_under_way(broker: Broker, database: Database, checked: bool) -> None:
+    """A form that was being fetched anew when a person began to type is not replaced; the page says that it is old.
+
+    Also where the check of what is typed broke that fetch off.
+    """
     async with browsing(broker, database) as at:
         await register(broker, database, "pi-1")
         await at.go("/devices/pi-1")
@@ -80,6 +85,9 @@ async def test_typing_outlives_an_update_that_is_under_way(broker: Broker, datab
         async with asyncio.timeout(60):
             await asked.wait()
         await form.get_by_label("reading_interval_s").fill("7")
+        if checked:
+            await form.locator("#p-reading_interval_s-error").get_by_text("0.2 to 86400 s").wait_for()
+            await at.page.locator("[data-stale]:not([hidden])").wait_for()
         typed.set()
         await form.locator("[data-stale]").wait_for()
         assert await form.get_by_label("reading_interval_s").input_value() == "7"

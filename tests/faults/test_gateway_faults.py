@@ -227,7 +227,8 @@ async def test_changes_made_while_the_broker_is_away_reach_it_later(broker: Brok
 
 async def _serves(running: Gateway) -> bool:
     with contextlib.suppress(aiohttp.ClientError):
-        return bool((await running.get("/devices"))["items"] == [])
+        async with running.http.get(f"{running.url}/api/v1/devices") as response:
+            return response.status == 200 and (await response.json())["items"] == []
     return False
 
 

@@ -73,10 +73,14 @@ async def test_who_may_not_make_tokens_is_told_which_role_may(broker: Broker, da
     async with gateway(gateway_settings(broker, database, api_token=SecretStr(ROOT))) as running:
         for role in ("viewer", "engineer"):
             secret = (await by(running, ROOT, "create", role, "--role", role)).output.strip()
-            for words in (("create", "mine", "--role", "admin"), ("list",), ("revoke", role)):
+            for words, deed in (
+                (("create", "mine", "--role", "admin"), "make a token"),
+                (("list",), "see tokens"),
+                (("revoke", role), "revoke a token"),
+            ):
                 refused = await by(running, secret, *words)
                 assert refused.exit_code == 1, (words, refused.output)
-                assert f"{role} has the role {role}; to make a token, the role admin is needed" in refused.output
+                assert f"{role} has the role {role}; to {deed}, the role admin is needed" in refused.output
                 assert "use a token with the role admin" in refused.output
         told = {
             "": "none was given: give --token or set WATTLINE_TOKEN",

@@ -81,6 +81,11 @@ function keepEdit(element) {
 document.addEventListener("htmx:beforeRequest", (event) => {
   if (isBusy(event.detail.requestConfig)) event.preventDefault();
 });
+// What is typed is checked, which breaks off a fetch that was under way: what it would have told is told all the same.
+document.addEventListener("htmx:sendAbort", (event) => {
+  const asked = event.detail.requestConfig;
+  if (isBusy(asked)) keepEdit(asked.elt);
+});
 document.addEventListener("htmx:beforeSwap", (event) => {
   const asked = event.detail.requestConfig;
   if (!isBusy(asked)) { asked.elt.acted = false; return; }
