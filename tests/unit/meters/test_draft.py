@@ -12,9 +12,11 @@ from meters.draft import propose
 from meters.draft_seen import RawFrame, common_pattern, family_text, without_unit
 from meters.encode.iec62056 import encode_iec62056
 from meters.encode.p1 import encode_p1
+from meters.engine import decode
 from meters.goldens import check
+from meters.readers import read_all
 from meters.spec import Spec, load_spec
-from meters.telegram import Wire
+from meters.telegram import Telegram, Wire
 
 
 def named(text: str) -> Spec:
@@ -159,6 +161,20 @@ def test_a_register_without_a_unit_gets_the_draft_that_fits(field: Path) -> None
     spec = named(draft.text)
     assert check(spec) == []
     assert str(spec.goldens[0].values["1-0:1.8.0"]) == "7900.58"
+
+
+def test_a_number_whose_code_leaves_its_unit_open_is_told_and_not_guessed() -> None:
+    """16500 at 0-0:17.0.0 may be W, VA or A: the draft leaves it out with a word on it, until somebody says."""
+    frames = [p1("4530303132333435", "001000.000", "0-0:17.0.0(16500)", "0-0:96.14.0(0001)")]
+    assert without_unit(frames) == ("0-0:17.0.0",)
+    draft = propose(frames)
+    assert draft.guessed_units == {}
+    assert "    # unit: W  # no unit on the wire, and the code leaves it open" in draft.text
+    assert "0-0:17.0.0" not in named(draft.text).goldens[0].values
+    said = named(propose(frames, units={"0-0:17.0.0": "W"}).text)
+    (telegram,) = read_all(Wire.P1, frames[0].data)
+    assert isinstance(telegram, Telegram)
+    assert str(decode(said, telegram).samples[0].values["0-0:17.0.0"]) == "16.500"
 
 
 def test_billing_periods_beside_the_running_register_are_not_taken_for_it() -> None:
