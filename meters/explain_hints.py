@@ -17,6 +17,7 @@ MAX_TRIED_BYTES: Final = 64 * 1024
 _MOST_COMMON_SHARE: Final = 0.9
 _LEAST: Final = 8
 _PARITY_SHARE: Final = 0.9
+_BLANKS: Final = b"\t\r\n"
 _MIRROR: Final = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
@@ -103,7 +104,7 @@ def shape_hints(data: bytes) -> Iterator[Hint]:
         extra = "" if at < 0 else f"; byte {data[at]:02x} has odd parity and was damaged"
         yield Hint("parity_bits", f"nearly all bytes have even parity: 7E1 read as 8N1{extra}", at if at >= 0 else None)
         return
-    if high * 4 > len(data) or data.count(0) * 4 > len(data):
+    if (high + sum(byte < 0x20 and byte not in _BLANKS for byte in data)) * 4 > len(data):
         text = (
             "no start of P1, SML or IEC 62056-21 and many odd bytes: most likely another baud rate or parity"
             " (try 115200 8N1, 9600 8N1, 9600 7E1, 300 7E1), or another protocol (M-Bus, Modbus, DLMS)"

@@ -17,6 +17,9 @@ _CIPHERED: Final = frozenset({_GLO, 0xDC, 0xDD})
 _LLC: Final = (b"\xe6\xe7\x00", b"\xe6\xe6\x00")
 _MBUS_STOP: Final = 0x16
 _MBUS_MAX: Final = 2048
+_MBUS_SHORT: Final = 16
+"""No encrypted push is that short: such a length is one that wrapped."""
+_MBUS_PUSH: Final = re.compile(rb"\x68(.)\1\x68[\x53\x73].[\x00-\x1f]..\xdb\x08", re.DOTALL)
 _MEDIA: Final = {2: "electricity", 3: "gas", 4: "heat", 6: "warm water", 7: "water", 10: "cold", 12: "heat", 13: "heat"}
 
 
@@ -97,6 +100,10 @@ def mbus(data: bytes) -> Iterator[Unit]:
             end = next((end for end in _mbus_ends(data, at) if sum(data[at + 4 : end - 2]) & 0xFF == data[end - 2]), 0)
         if end:
             yield _mbus_unit(at, end, data[at + 4 : end - 2])
+        elif _MBUS_PUSH.match(data, at):
+            # its sum fails or its end was not heard, and nothing but such a push begins so
+            end = min(len(data), at + data[at + 1] + (6 if data[at + 1] > _MBUS_SHORT else 262))
+            yield Unit(at, end, ciphered=True, dlms=True, damaged=True)
         at = data.find(0x68, end or at + 1)
 
 

@@ -269,6 +269,7 @@ def test_a_broken_length_is_placed() -> None:
         (encode_sml(b"\x0a\x01HLY\x02\x00\x0a\x0a\x0a", VALUES).replace(b"\n", b"\r\n"), "lf_to_crlf"),
         (bytes(500), "idle_line"),
         (bytes((place * 151 + 7) % 256 for place in range(500)), "wrong_baud"),
+        (bytes(range(1, 32)) * 3 + bytes(range(32, 127)), "wrong_baud"),
         (b"abc", "too_short"),
     ],
 )

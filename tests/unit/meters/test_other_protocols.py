@@ -153,6 +153,18 @@ def test_a_long_frame_of_m_bus_whose_length_wraps(size: int, tag: bytes) -> None
     assert ("the meter's key" in found.text) == (tag[0] == 0xDB)
 
 
+def test_an_encrypted_push_over_m_bus_that_lost_its_end_or_a_bit() -> None:
+    """Its head alone says what it is, and that it needs a key."""
+    body = b"\x53\xff\x00\x01\x67\xdb\x08SAGY\x05\xe7\xa4\x42" + bytes(range(100, 220))
+    whole = mbus(body)
+    for data in (whole[:-20], whole[:60] + b"\x00" + whole[61:], b"\x68\x01\x01\x68" + whole[4:]):
+        found = recognise(data)
+        assert found is not None
+        assert (found.name, found.frames) == ("mbus", 1)
+        assert "by its head" in found.text
+        assert "the meter's key" in found.text
+
+
 def test_an_encrypted_telegram_behind_a_header_of_its_own() -> None:
     """Elgama and Kaifa in Poland: the header in clear, no system title, then the length; it is no noise."""
     secret = bytes(range(128, 256)) * 4
