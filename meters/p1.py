@@ -19,6 +19,7 @@ from meters.telegram import Frame, MeterTime, Record, Telegram, Wire
 
 _IDENTIFICATION = re.compile(r"([A-Za-z]{3})(?:[0-9A-Za-z])?((?:\\.)*|[\x02?])(.*)", re.DOTALL)
 _CONTROL = re.compile(r"[\x00\x01\x03-\x1f\x7f]")
+_ERROR = re.compile(r"\(?ER[0-9]{2}\)?")
 _FIRMWARE = re.compile(r"(.*?)[ _]+V([0-9][0-9A-Za-z.]*)")
 _VERSIONS = ("1-3:0.2.8", "0-0:96.1.4")
 _SERIALS = ("0-0:96.1.1", "0-0:96.1.0", "0-0:42.0.0", "1-0:96.1.0", "1-0:0.0.0", "0-0:96.1.255")
@@ -104,7 +105,12 @@ def _old_sub_meter(records: list[Record], places: dict[str, int], address: str, 
 
 
 def plain_id(text: str) -> str:
-    """An equipment id, decoded where it is hex of printable characters (DSMR P1 6.12), without spaces."""
+    """An equipment id, decoded where it is hex of printable characters (DSMR P1 6.12), without spaces.
+
+    '' for an error message in its place, which is the same in all meters.
+    """
+    if _ERROR.fullmatch(text):
+        return ""
     if len(text) >= 8 and len(text) % 2 == 0:
         try:
             decoded = bytes.fromhex(text)

@@ -75,6 +75,14 @@ def test_a_mere_number_is_no_product() -> None:
     assert both.facts["serial"] == "10067967"
 
 
+def test_an_error_message_is_no_serial() -> None:
+    """Iskraemeco writes ER23 where an object can't be read: all meters of a type would have one key."""
+    lines = ["0-0:42.0.0(ISK1030712345678)", "0-0:96.1.0(ER23)", "0-1:96.1.1(ER23)", "0-1:24.2.1(240405154953)(1*m3)"]
+    heard = telegram(encode_p1("ISk9\\2MIE7T-200", lines))
+    assert Identifier().add(heard).key == "ISK:ISK1030712345678"
+    assert [sub.serial for sub in sub_meters(heard)] == [""]
+
+
 def test_sub_meters() -> None:
     """Channels, decoded ids and device types of the meters behind a P1 port, also of one that has no value yet."""
     lines = [
