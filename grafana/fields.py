@@ -15,7 +15,7 @@ SERIES = ("blue", "purple", "super-light-blue")
 KWH, KW = "suffix:kWh", "suffix:kW"
 """Grafana's own kwatth and kwatt turn 9981.2 kWh into 10.0 MWh, which nobody can compare with a meter's display."""
 NUMBER_PX, TIME_PX = 90, 165
-_TIMES_PX = {"dateTimeAsIso": TIME_PX, "dateTimeFromNow": 125}
+_TIMES_PX = {"dateTimeAsIso": TIME_PX, "dateTimeFromNow": 135}
 _COLORED: list[tuple[str, object]] = [
     ("custom.cellOptions", {"type": "color-text"}),
     ("custom.displayMode", "color-text"),
