@@ -72,7 +72,8 @@ class Field:
         if self.color is not None:
             pairs.append(("color", {"mode": "fixed", "fixedColor": self.color}))
         pairs.append(("custom.transform", "negative-Y" if self.below else None))
-        pairs.append(("custom.hidden", True if self.hidden else None))
+        if self.hidden:  # the second from Grafana 12 on
+            pairs += [("custom.hidden", True), ("custom.hideFrom", {"viz": True, "tooltip": False, "legend": False})]
         return pairs
 
 
