@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
@@ -15,8 +15,9 @@ from meters.catalogue import catalogue
 from meters.decode_lines import Decoding, Found, Protocol, Summary, decode_stream
 from meters.decode_table import print_summary, print_telegram
 from meters.explain import explain_nothing
+from meters.explain_hints import is_other, whole_hints
 from meters.explain_show import print_explained
-from meters.explain_types import json_number
+from meters.explain_types import Hint, json_number
 from meters.spec import Spec, load_spec
 from meters.spec_text import MAX_DOCUMENT_BYTES
 from meters.telegram import Wire
@@ -101,6 +102,7 @@ class _Run:
         self.options = options
         self.several = several
         self.summary = Summary()
+        self.hints: list[Hint] = []
 
     def take(self, name: str, line: Undressed, *, size: int, bare: bool, whole: bool) -> None:
         """Decode and show one file's bytes; `whole` shows how a telegram was understood, also a good one."""
@@ -122,7 +124,10 @@ class _Run:
         if self.summary.telegrams == seen and not options.as_json:
             print_explained(explain_nothing(line.data), walk=False)
         if self.summary.decoded == before:
-            click.echo(f"{name}: no telegram could be decoded in {size} bytes ({options.protocol})", err=True)
+            hints = whole_hints(line.data)
+            self.hints += hints
+            other = next((f": {hint.text}" for hint in hints if is_other(hint)), "")
+            click.echo(f"{name}: no telegram could be decoded in {size} bytes ({options.protocol}){other}", err=True)
 
     def _show(self, name: str, found: Found) -> None:
         line = {"file": name, **found.line} if self.several else found.line
@@ -179,7 +184,8 @@ def decode(
             data.show()
             failed = True
     if as_json:
-        click.echo(json.dumps({"summary": vars(run.summary)}))
+        hints = [asdict(hint) for hint in run.hints]
+        click.echo(json.dumps({"summary": vars(run.summary)} | ({"hints": hints} if hints else {})))
     else:
         print_summary(vars(run.summary))
     if failed or not run.summary.decoded:

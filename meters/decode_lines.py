@@ -15,6 +15,7 @@ from meters.explain_types import Explained, json_number
 from meters.identify import Identifier, Identity
 from meters.iec62056 import Iec62056Framer
 from meters.match import best
+from meters.other_protocols import recognise
 from meters.readers import AnyFramer, make_framer, parse
 from meters.spec import Spec
 from meters.telegram import Frame, Framer, Wire
@@ -104,10 +105,13 @@ class Decoding:
         yield Found(line, None, self._with_transfer(explained, data) if self.explaining != "nothing" else None)
 
     def _with_transfer(self, explained: Explained, data: bytes) -> Explained:
-        """With what was done to the whole input, told once, at its first failure."""
+        """With what the whole input is, or what was done to it, told once, at its first failure."""
         hints = () if self._told else tuple(transfer_hints(data))
         self._told = True
-        return replace(explained, hints=(*explained.hints, *hints))
+        own = explained.hints
+        if hints and recognise(data) is not None:
+            own = tuple(hint for hint in own if hint.cause != "wrong_baud")
+        return replace(explained, hints=(*own, *hints))
 
     def _line(self) -> dict[str, Any]:
         self._telegrams += 1

@@ -8,7 +8,7 @@ from broker.errors import FrameError
 from meters.engine import Decoded, decode
 from meters.explain_around import around
 from meters.explain_become import fates, unmapped
-from meters.explain_hints import shape_hints, transfer_hints
+from meters.explain_hints import shape_hints, whole_hints
 from meters.explain_sml import find_sml
 from meters.explain_text import find_text, seven_bits
 from meters.explain_types import Explained, Fault, Hint, Piece, Reading, Step
@@ -79,7 +79,7 @@ def explain_salvaged(piece: Piece, specs: Sequence[Spec], own: Spec | None) -> t
 def explain_nothing(data: bytes) -> Explained:
     """Explain bytes that hold no telegram at all: what they look like."""
     fault = Fault("no_telegram", "no P1, SML or IEC 62056-21 telegram is in these bytes", 0, around(data, 0))
-    return Explained(0, len(data), "none", (), (), fault, (*transfer_hints(data), *shape_hints(data)))
+    return Explained(0, len(data), "none", (), (), fault, whole_hints(data))
 
 
 def _piece(data: bytes, offset: int, wire: Wire | None) -> Piece:

@@ -1,4 +1,4 @@
-"""Likely causes of bytes that are no telegram: text-mode transfers, noise of another baud rate."""
+"""Likely causes of bytes that are no telegram: another protocol, text-mode transfers, noise of another baud rate."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -7,6 +7,7 @@ from typing import Final
 from meters.explain_around import is_text
 from meters.explain_types import Hint
 from meters.iec62056_text import PARITY
+from meters.other_protocols import NAMES, recognise
 from meters.readers import AnyFramer
 from meters.sml_transport import ESCAPE, START
 from meters.telegram import Frame
@@ -40,9 +41,13 @@ _TRANSFORMS: Final[tuple[tuple[str, str, Callable[[bytes], bytes]], ...]] = (
 
 
 def transfer_hints(data: bytes) -> Iterator[Hint]:
-    """What was done to all bytes of an input in which no frame is sound, and which are once it is undone."""
+    """What an input is in which no frame is sound: another protocol, or bytes that are sound once a fault is undone."""
     data = data[:MAX_TRIED_BYTES]
     if _reads(data):
+        return
+    other = recognise(data)
+    if other is not None:
+        yield Hint(_cause(other.name), other.text, other.offset)
         return
     for cause, text, transform in _TRANSFORMS:
         try:
@@ -55,6 +60,21 @@ def transfer_hints(data: bytes) -> Iterator[Hint]:
     if b"\xef\xbf\xbd" in data:
         yield Hint("utf8_replaced", "ef bf bd is the mark of bytes lost when binary was saved as text: dump it as hex",
                    data.find(b"\xef\xbf\xbd"))  # fmt: skip
+
+
+def whole_hints(data: bytes) -> tuple[Hint, ...]:
+    """What an input without any telegram is, or looks like."""
+    found = tuple(transfer_hints(data))
+    return found if recognise(data) is not None else (*found, *shape_hints(data))
+
+
+def is_other(hint: Hint) -> bool:
+    """Whether a hint names a protocol that Wattline does not read."""
+    return hint.cause in {_cause(name) for name in NAMES}
+
+
+def _cause(name: str) -> str:
+    return name.replace("-", "_")
 
 
 def _reads(data: bytes) -> bool:
