@@ -5,6 +5,7 @@ READY := .venv/.ready
 # most tests wait for other processes: each worker has servers of its own
 WORKERS ?= 2
 CAPTURES := $(abspath $(or $(WATTLINE_CAPTURES),../shared/captures))
+FIELD := $(abspath $(or $(WATTLINE_FIELD),../shared/field))
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test bench lint lock vendor pictures clean
@@ -21,12 +22,14 @@ $(READY): requirements/dev.txt pyproject.toml deploy/local/bootstrap.sh
 demo: $(READY) ## the whole loop with simulated meters; FOR=seconds REPORT=file UNKNOWN=1 (a meter that no catalogue has)
 	@$(PYTHON) -m deploy.demo $(if $(FOR),--for "$(FOR)") $(if $(REPORT),--report "$(REPORT)") $(if $(UNKNOWN),--unknown)
 
-test: lint ## all checks and tests, WORKERS=2 at a time; without ../shared/captures those of real meters are left out
+test: lint ## all checks and tests, WORKERS=2 at a time; what ../shared/captures and ../shared/field lack is left out
 	@$(PYTHON) -m deploy.local provide
-	@if [ -n "$(WATTLINE_DEMAND_CAPTURES)" ] || [ -d "$(CAPTURES)" ]; then select=; else \
-	  echo "captures: $(CAPTURES) is not here, so the tests on telegrams of real meters are left out"; \
-	  select='not captures'; fi; \
-	WATTLINE_CAPTURES="$(CAPTURES)" $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile -m "$$select" \
+	@select=; \
+	if [ -z "$(WATTLINE_DEMAND_CAPTURES)" ] && [ ! -d "$(CAPTURES)" ]; then select='not captures'; \
+	  echo "captures: $(CAPTURES) is not here, so the tests on telegrams of real meters are left out"; fi; \
+	if [ -z "$(WATTLINE_DEMAND_FIELD)" ] && [ ! -d "$(FIELD)" ]; then select="$${select:+$$select and }not field"; \
+	  echo "field: $(FIELD) is not here, so the tests on telegrams of bug reports are left out"; fi; \
+	WATTLINE_CAPTURES="$(CAPTURES)" WATTLINE_FIELD="$(FIELD)" $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile -m "$$select" \
 	  $(wildcard tests/unit tests/integration tests/console tests/faults tests/e2e tests/packaging)
 
 bench: $(READY) ## measure, beside the limits; REPORT=file; STORE=1 [READINGS=n]: the store

@@ -36,9 +36,20 @@ def _logs_apart() -> None:
 @pytest.fixture(scope="session")
 def captures() -> Path:
     """The folder of telegrams of real meters; a test that wants it fails where it is missing."""
-    folder = Path(os.environ.get("WATTLINE_CAPTURES") or _ROOT.parent / "shared" / "captures")
+    return _shared("captures")
+
+
+@pytest.fixture(scope="session")
+def field() -> Path:
+    """The folder of telegrams of bug reports with their right answers; a test that wants it fails without it."""
+    return _shared("field")
+
+
+def _shared(name: str) -> Path:
+    setting = f"WATTLINE_{name.upper()}"
+    folder = Path(os.environ.get(setting) or _ROOT.parent / "shared" / name)
     if not folder.is_dir():
-        pytest.fail(f"{folder} is missing: set WATTLINE_CAPTURES, or deselect with -m 'not captures'")
+        pytest.fail(f"{folder} is missing: set {setting}, or deselect with -m 'not {name}'")
     return folder.resolve()
 
 

@@ -4,6 +4,8 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
 _TOP = Path(__file__).resolve().parents[2]
 
 
@@ -33,23 +35,34 @@ def test_demo_gets_only_the_options_that_are_set() -> None:
 
 def test_clone_without_captures_leaves_them_out_and_says_so(tmp_path: Path) -> None:
     """One line says it, and pytest is told to deselect them."""
-    said = _make("test", WATTLINE_CAPTURES=str(tmp_path / "none"))
+    said = _make("test", WATTLINE_CAPTURES=str(tmp_path / "none"), WATTLINE_FIELD=str(tmp_path))
     assert sum("are left out" in line for line in said.splitlines()) == 1
-    assert "-m not captures" in said
+    assert "-m not captures tests" in said
 
 
-def test_captures_are_run_where_they_are(tmp_path: Path) -> None:
-    """With the folder there, nothing is deselected."""
-    said = _make("test", WATTLINE_CAPTURES=str(tmp_path))
+def test_clone_without_bug_reports_leaves_them_out_and_says_so(tmp_path: Path) -> None:
+    """One line for each folder that is missing, and both are deselected."""
+    said = _make("test", WATTLINE_CAPTURES=str(tmp_path / "none"), WATTLINE_FIELD=str(tmp_path / "none"))
+    assert sum("are left out" in line for line in said.splitlines()) == 2
+    assert "-m not captures and not field tests" in said
+    assert "-m not field tests" in _make("test", WATTLINE_CAPTURES=str(tmp_path), WATTLINE_FIELD=str(tmp_path / "none"))
+
+
+def test_captures_and_bug_reports_are_run_where_they_are(tmp_path: Path) -> None:
+    """With the folders there, nothing is deselected."""
+    said = _make("test", WATTLINE_CAPTURES=str(tmp_path), WATTLINE_FIELD=str(tmp_path))
     assert "left out" not in said
-    assert "not captures" not in said
+    assert "-m not" not in said
 
 
-def test_ci_demands_the_captures(tmp_path: Path) -> None:
-    """CI fails without the folder, with a sentence on what to do, before anything is run."""
-    environment = {**os.environ, "WATTLINE_CAPTURES": str(tmp_path / "none")}
+@pytest.mark.parametrize(("missing", "says"), [("WATTLINE_CAPTURES", "real meters"), ("WATTLINE_FIELD", "bug reports")])
+def test_ci_demands_the_captures_and_bug_reports(missing: str, says: str, tmp_path: Path) -> None:
+    """CI fails without either folder, with a sentence on what to do, before anything is run."""
+    here = {"WATTLINE_CAPTURES": str(tmp_path), "WATTLINE_FIELD": str(tmp_path)}
+    environment = {**os.environ, **here, missing: str(tmp_path / "none")}
     done = subprocess.run(
         [_TOP / ".ci" / "run"], env=environment, capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode != 0
-    assert "CI demands the telegrams of real meters" in done.stderr
+    assert f"CI demands the telegrams of {says}" in done.stderr
+    assert missing in done.stderr
