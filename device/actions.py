@@ -70,10 +70,7 @@ class Actions:
         for port in ports:
             port.look_again()
         done = await _within(lambda: all(port.settled for port in self._chosen(arguments.port)), limit_s)
-        found: dict[str, Any] = {
-            port.path: {"state": port.state, "protocol": port.protocol, "meter": port.meter.key or None}
-            for port in self._chosen(arguments.port)
-        }
+        found: dict[str, Any] = {port.path: _found_at(port) for port in self._chosen(arguments.port)}
         if not done:
             open_ = ", ".join(port.path for port in self._chosen(arguments.port) if not port.settled)
             raise CommandFailedError(f"still looking at {open_}", {"ports": found})
@@ -149,6 +146,13 @@ class Actions:
         if path is not None and not ports:
             raise refused("arguments.port", f"no such port; there are: {', '.join(self._ports.names) or 'none'}")
         return ports
+
+
+def _found_at(port: Port) -> dict[str, Any]:
+    """What stands at a port; `speaks` names a protocol there that Wattline does not read, and what it needs."""
+    found = {"state": port.state, "protocol": port.protocol, "meter": port.meter.key or None}
+    other = port.other.found
+    return found if other is None else {**found, "protocol": other.name, "speaks": other.text}
 
 
 async def _within(done: Callable[[], bool], limit_s: float) -> bool:

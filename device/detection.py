@@ -7,6 +7,7 @@ from typing import Final
 from broker.errors import FrameError
 from device.line import LineSettings
 from device.settings import DetectionSettings
+from meters.other_protocols import OtherProtocol, recognise
 from meters.readers import AnyFramer
 from meters.telegram import Frame, Wire
 
@@ -25,6 +26,8 @@ MID_TELEGRAM_S: Final = 0.5
 PROLONG_MAX: Final = 1.0
 """... by this share of the window at most."""
 KEPT_MAX: Final = 64
+LOOKED_BYTES: Final = 4096
+"""The newest bytes of a window, in which another protocol is looked for: more than any push of one."""
 QUICK_ANSWER_S: Final = 2.0
 THOROUGH_ANSWER_S: Final = 4.5
 """A request and an identification at 300 baud take up to 2 s, the meter's reaction 1.5 s more."""
@@ -94,16 +97,23 @@ class Window:
     outcomes: list[Frame | FrameError] = field(default_factory=list)
     heard_bytes: int = 0
     last_s: float = float("-inf")
+    _newest: bytearray = field(default_factory=bytearray)
 
     def feed(self, data: bytes, now_s: float) -> Frame | None:
         """Take what was heard; the first good frame, if there is one now."""
         self.heard_bytes += len(data)
         self.last_s = now_s
+        self._newest += data
+        del self._newest[:-LOOKED_BYTES]
         return self._take(self.framer.feed(data))
 
     def close(self) -> Frame | None:
         """The end of the window: a frame that only silence ends may come out."""
         return self._take(self.framer.finish())
+
+    def other(self) -> OtherProtocol | None:
+        """What a window without a good frame heard, if that is a protocol which Wattline does not read."""
+        return recognise(bytes(self._newest))
 
     def remaining_s(self, started_s: float, for_s: float, now_s: float) -> float:
         """How much longer to listen; 0 and below when the window is over."""

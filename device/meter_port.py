@@ -10,6 +10,7 @@ from broker.messages import Clock, FrameReason
 from device.bundles import FramesOf
 from device.context import Context
 from device.held import Held, HeldFrames
+from device.line import LineSettings
 from device.port_identity import PortIdentity
 from device.reading import Reader
 from device.specimens import Specimens
@@ -56,6 +57,10 @@ class MeterPort:
     def tapped(self) -> bool:
         """Whether each good frame is published raw."""
         return self._context.monotonic() < self._tapped_until_s
+
+    def on_line(self, settings: LineSettings) -> None:
+        """Note by which line settings the frames come that follow."""
+        self._meters.line = str(settings)
 
     def identify_anew(self) -> None:
         """Forget what telegrams told of the meter, so that they tell it again."""

@@ -13,6 +13,7 @@ from device.context import Context
 from device.detection import SIGN_ON, Ask, Known, Listen, PassedWithout, Step, Window, steps
 from device.line import Line, LineGoneError
 from device.meter_port import MeterPort
+from device.other_heard import OtherHeard
 from device.readout import read_out
 from meters.iec62056_signon import SignOn
 from meters.readers import AnyFramer
@@ -20,7 +21,7 @@ from meters.telegram import Frame, Wire
 
 log = structlog.get_logger()
 
-STATES: Final = ("missing", "detecting", "listening", "polling")
+STATES: Final = ("missing", "busy", "detecting", "other_protocol", "listening", "polling")
 READ_S: Final = 1.0
 FLUSH_AFTER_S: Final = 2.0
 """Silence after which a frame that only silence ends is taken."""
@@ -42,6 +43,7 @@ class Port:
         self.meter = MeterPort(path, context)
         self._addresses = context.settings.bus.get(path, ("",))
         self._meter_at: dict[str, str] = {}
+        self.other = OtherHeard(path, context)
         self._change_overs = ChangeOvers(path, context)
         self._context = context
         self._was_open = False
@@ -54,9 +56,11 @@ class Port:
 
     @property
     def settled(self) -> bool:
-        """Whether it is known what stands here: a meter that has named itself, or no port at all."""
-        if self.state == "missing":
+        """Whether it is known what stands here: a meter that has named itself, one that can't be read, or no port."""
+        if self.state in ("missing", "busy"):
             return True
+        if self.state == "other_protocol":
+            return not self._again
         return not self._again and self.state != "detecting" and bool(self.meter.key)
 
     async def run(self) -> None:
@@ -108,6 +112,7 @@ class Port:
                 self._change_overs.forget()
             self._again = False
             known, window = await self._detect(line)
+            self.other.found = None
             self._context.memory.put(self.path, known)
             self.protocol = str(known.protocol)
             log.info("port_detected", port=self.path, protocol=known.protocol, line=str(known.settings))
@@ -129,6 +134,8 @@ class Port:
             if isinstance(step, PassedWithout):
                 self._tell_unidentified(step, heard)
                 heard = {}
+                self.other.passed()
+                self._set_state("other_protocol" if self.other.found else "detecting")
                 await self._rest(line, step.pause_s)
                 self._again = False
                 continue
@@ -140,6 +147,7 @@ class Port:
     async def _try(self, line: Line, step: Step, heard: dict[str, int]) -> tuple[Known, Window | None] | None:
         if isinstance(step, Ask):
             known = Known(SIGN_ON, Wire.IEC62056_21, poll=True)
+            self.meter.on_line(SIGN_ON)
             # whatever stood there before: a new meter may have another address or rate
             slow = self._change_overs.slow()
             asked = [
@@ -150,6 +158,13 @@ class Port:
             window = await self._hear(line, step)
             heard[str(step.settings)] = window.heard_bytes
             frame = next((item for item in window.outcomes if isinstance(item, Frame)), None)
+            other = window.other() if frame is None else None
+            if other is not None:
+                self.other.hear(other, step.settings)
+                self._set_state("other_protocol")
+                return None
+            if frame is not None:
+                self.meter.on_line(step.settings)
             found = window.outcomes if frame is not None else [self._telling(item) for item in window.outcomes]
             read = [self._hand_on(item) for item in found if item is not None]
             if frame is not None and any(read):
@@ -204,6 +219,8 @@ class Port:
         # the first passes tell what there is to tell; then once in a while
         if step.number & (step.number - 1) == 0:
             detail: dict[str, Any] = {f"heard_bytes {line}": count for line, count in heard.items()}
+            if self.other.found is not None:
+                detail["speaks"] = self.other.found.name
             self._context.outgoing.event("port_unidentified", "warning", port=self.path, passes=step.number, **detail)
 
     async def _rest(self, line: Line, pause_s: float) -> None:

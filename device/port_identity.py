@@ -23,6 +23,8 @@ NAMELESS_AFTER_TELEGRAMS: Final = 3
 TELLING: Final = ("manufacturer", "product", "identification", "version", "firmware")
 CHANGED_AT: Final = "telegram_changed_at"
 """The fact by which a registration says that a telegram is another one now: what was known of it no longer counts."""
+LINE: Final = "line"
+"""The fact by which a registration says by which line settings a meter is read."""
 TOLD_EVERY_S: Final = 600.0
 """A telegram that goes on changing is told no more often than this; all changes are counted."""
 DOUBTED_S: Final = 120
@@ -50,6 +52,8 @@ class PortIdentity:
     def __init__(self, port: str, context: Context) -> None:
         self.port = port
         self.key = ""
+        self.line = ""
+        """The line settings by which it is heard, as a fact of its meters: drafts of specs propose them."""
         self._context = context
         self._lineup = Lineup()
         self._known: dict[str, _Known] = {}
@@ -133,7 +137,8 @@ class PortIdentity:
         if known.identity is None:
             return known.seen
         main, *behind = seen(self.port, key, known.identity, sub_meters(telegram))
-        facts = {**main.facts, CHANGED_AT: known.changed_at} if known.changed_at else main.facts
+        told = {CHANGED_AT: known.changed_at, LINE: self.line}
+        facts = {**main.facts, **{name: text for name, text in told.items() if text}}
         known.behind_since = {meter.key: known.behind_since.get(meter.key, at) for meter in behind}
         return (
             main.model_copy(update={"facts": facts, "since": self._lineup.since(key)}),

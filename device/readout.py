@@ -9,7 +9,11 @@ from meters.telegram import Frame
 
 
 async def read_out(line: Line, signon: SignOn, *, answer_s: float | None = None) -> Frame | FrameError:
-    """Sign on and read; with `answer_s` a meter that says nothing that long is given up. Raises LineGoneError."""
+    """Sign on and read; with `answer_s` a meter that says nothing that long is asked once only. Raises LineGoneError.
+
+    A line that never stops talking is given up as a silent one is: only what belongs to a readout counts as heard.
+    """
+    loop = asyncio.get_running_loop()
     actions = signon.start()
     heard = False
     first = True
@@ -28,9 +32,12 @@ async def read_out(line: Line, signon: SignOn, *, answer_s: float | None = None)
                     return frame
                 case Failed(error):
                     return error
-        wait_s = signon.deadline_s if heard or answer_s is None else min(answer_s, signon.deadline_s)
-        data = await line.read(wait_s)
-        if not data and not heard and answer_s is not None:
-            return FrameError("no_answer", f"silence for {answer_s} s after the request")
+        if actions or signon.progressing:
+            since_s = loop.time()
+        limit_s = signon.deadline_s if heard or answer_s is None else min(answer_s, signon.deadline_s)
+        rest_s = since_s + limit_s - loop.time()
+        data = await line.read(rest_s) if rest_s > 0 else b""
+        if not data and answer_s is not None and not signon.identification and not signon.unfollowed:
+            return FrameError("no_answer", f"no identification within {limit_s:.1f} s after the request")
         heard = heard or bool(data)
         actions = signon.feed(data) if data else signon.timeout()

@@ -71,7 +71,9 @@ class SpecDrafts:
         # oldest first, so that a register is seen to rise
         return [
             RawFrame(
-                row["data"], f"frame {row['id']} of {row['meter']}, {row['at'] or row['received_at']:%Y-%m-%d %H:%MZ}"
+                row["data"],
+                f"frame {row['id']} of {row['meter']}, {row['at'] or row['received_at']:%Y-%m-%d %H:%MZ}",
+                row["line"] or "",
             )
             for row in reversed(rows)
         ]

@@ -125,7 +125,7 @@ class _Run:
             print_explained(explain_nothing(line.data), walk=False)
         if self.summary.decoded == before:
             hints = whole_hints(line.data)
-            self.hints += hints
+            self.hints += [hint for hint in hints if is_other(hint)]
             other = next((f": {hint.text}" for hint in hints if is_other(hint)), "")
             click.echo(f"{name}: no telegram could be decoded in {size} bytes ({options.protocol}){other}", err=True)
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -14,6 +15,7 @@ from meters.draft_goldens import golden_lines
 from meters.draft_seen import Heard, RawFrame, Seen, hear, shared_facts, survey
 from meters.goldens import check_golden
 from meters.spec import Spec, load_spec
+from meters.spec_sections import SERIAL
 from meters.spec_text import MAX_DOCUMENT_BYTES
 from meters.telegram import Wire
 
@@ -153,7 +155,11 @@ def _how(heard: list[Heard], generic: Spec) -> Iterator[str]:
     usual = link.serial if pushes == (link.mode == "push") else _MODE_D_SERIAL
     yield "link:"
     yield f"  mode: {'push' if pushes else link.mode}"
-    yield f"  serial: {json.dumps(list(usual))}  # {_GUESSED}the usual ones of the protocol"
+    lines = [line for line, _ in Counter(one.line for one in heard if SERIAL.fullmatch(one.line)).most_common(4)]
+    if lines:
+        yield f"  serial: {json.dumps(lines)}  # as its device found it"
+    else:
+        yield f"  serial: {json.dumps(list(usual))}  # {_GUESSED}the usual ones of the protocol"
     if link.interval_s is not None and usual is link.serial:
         yield f"  interval_s: {link.interval_s}  # {_GUESSED}how often it sends, or is to be asked"
     if generic.match.protocol is Wire.P1 and all(one.frame.rpartition(b"!")[2].strip() for one in heard):

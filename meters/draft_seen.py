@@ -9,6 +9,7 @@ from typing import Final
 
 from broker.errors import ContractError, FrameError
 from broker.obis import Kind, Obis, Quantity, lookup
+from meters.other_protocols import OtherProtocol, recognise
 from meters.readers import AnyFramer, make_framer, parse
 from meters.telegram import Frame, Record, Telegram, Wire
 
@@ -19,10 +20,11 @@ MAX_ADDRESSES: Final = 1024
 
 @dataclass(frozen=True, slots=True)
 class RawFrame:
-    """Bytes as they came from a line, and where they are from in words."""
+    """Bytes as they came from a line, where they are from in words, and by which line settings, '' where unknown."""
 
     data: bytes
     origin: str = "pasted"
+    line: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class Heard:
     telegram: Telegram
     frame: bytes
     origin: str
+    line: str = ""
 
 
 @dataclass(slots=True)
@@ -88,14 +91,18 @@ def hear(frames: Iterable[RawFrame], protocol: Wire | None) -> list[Heard]:
     Raises ContractError where there is none.
     """
     heard = []
+    other: OtherProtocol | None = None
     for raw in frames:
+        other = other or recognise(raw.data)
         framer = AnyFramer() if protocol is None else make_framer(protocol)
         for item in (*framer.feed(raw.data), *framer.finish()):
             if isinstance(item, Frame):
                 try:
-                    heard.append(Heard(parse(item), item.data, raw.origin))
+                    heard.append(Heard(parse(item), item.data, raw.origin, raw.line))
                 except FrameError:
                     continue
+    if not heard and other is not None:
+        raise ContractError(f"they are {other.text}", field="frames", fix="no spec can read them yet")
     if not heard:
         raise ContractError("none holds a whole telegram of a protocol that Wattline reads", field="frames",
                             fix="wattline decode says what is wrong with them")  # fmt: skip

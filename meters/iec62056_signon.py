@@ -102,6 +102,13 @@ class SignOn:
             return _ANSWER_S + _LINE_OF_300_S + len(self._request) * _BITS_A_CHARACTER / INITIAL_BAUD
         return _PAUSE_S if self._blocks.pending else _DATA_S
 
+    @property
+    def progressing(self) -> bool:
+        """Whether what was heard last belongs to a readout that has begun; noise and echoes do not."""
+        if self._state is not _State.READING:
+            return False
+        return self._blocks.pending > 0 or self._lines.pending > len(self._identification)
+
     def start(self) -> list[Action]:
         """Begin a session at 300 baud 7E1, whatever came before."""
         self.unfollowed = 0

@@ -23,7 +23,7 @@ UNREAD: Final = "a protocol that Wattline does not read yet"
 
 @dataclass(frozen=True, slots=True)
 class OtherProtocol:
-    """What bytes are: `name` is a word for messages, `text` is for people; `offset` and `data` are the first frame's."""
+    """What bytes are: `name` is a word for messages, `text` for people; `offset` and `data` are the first frame's."""
 
     name: str
     text: str

@@ -1,5 +1,6 @@
 """The sections of a spec as frozen models: what a document may say of a product, with every size bounded."""
 
+import re
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
@@ -25,9 +26,8 @@ from meters.spec_types import (
 )
 from meters.telegram import Wire
 
-SerialProfile = Annotated[
-    str, StringConstraints(pattern=r"^(300|600|1200|2400|4800|9600|19200|38400|57600|115200) [78][NEO][12]$")
-]
+SERIAL = re.compile(r"^(300|600|1200|2400|4800|9600|19200|38400|57600|115200) [78][NEO][12]$")
+SerialProfile = Annotated[str, StringConstraints(pattern=SERIAL.pattern)]
 """A line setting as `9600 8N1`."""
 FactName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 SecretName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]

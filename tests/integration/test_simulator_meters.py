@@ -197,3 +197,16 @@ async def test_the_device_command_explains_itself_and_names_wrong_settings() -> 
     assert code == 1
     assert "WATTLINE_DEVICE_DATA_FOLDER" in text
     assert "Traceback" not in text
+
+
+async def test_a_line_that_never_stops_talking_is_given_up() -> None:
+    """A meter that pushes at another rate is no answer to a sign-on, however much is heard."""
+    async with SimulatedP1Meter(serial="1", interval_s=0.1) as meter:
+        line = await Line.open(meter.port, LineSettings(300, 7, "E"))
+        try:
+            async with asyncio.timeout(12):
+                result = await read_out(line, SignOn(), answer_s=2.0)
+        finally:
+            await line.close()
+        assert isinstance(result, FrameError)
+        assert result.reason == "no_answer"
