@@ -67,7 +67,8 @@ class SpecRoutes:
                   path_fields=FIELDS, role=Role.VIEWER),
             Route("POST", "/specs:draft", "draftSpec", drafted, self.draft, SpecDraft, None, DraftRequest,
                   media=("application/json",), role=Role.VIEWER),
-            Route("GET", "/unknown", "listUnknown", "Meters that no product's spec reads.", self.unknown, UnknownPage),
+            Route("GET", "/unknown", "listUnknown", "Meters that no product's spec reads, and ports that are not read.",
+                  self.unknown, UnknownPage),
         ]  # fmt: skip
 
     async def page(self, call: Call) -> Answer:
@@ -124,7 +125,10 @@ class SpecRoutes:
 
     async def unknown(self, call: Call) -> Answer:  # noqa: ARG002
         """GET /unknown."""
-        return Answer(UnknownPage(items=tuple(unknown_view(one) for one in await self._drafts.unknown())))
+        groups = await self._drafts.unknown()
+        lacking = await self._drafts.without_unit(groups)
+        items = tuple(unknown_view(one, lacking.get(one.group, ())) for one in groups)
+        return Answer(UnknownPage(items=items, ports=tuple(await self._drafts.unread_ports())))
 
     async def draft(self, call: Call) -> Answer:
         """POST /specs:draft."""
@@ -137,5 +141,6 @@ class SpecRoutes:
                 telegrams=made.telegrams,
                 codes=made.codes,
                 goldens=made.goldens,
+                guessed_units=made.guessed_units,
             )
         )

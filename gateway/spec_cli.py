@@ -219,12 +219,12 @@ def redecode(
 @as_json_option
 @click.pass_obj
 def unknown(client: SpecClient, as_json: bool) -> None:
-    """Show meters that no product's spec reads, in groups that one spec could read."""
-    found = ask(client, lambda api: api.unknown())
+    """Show meters that no product's spec reads, in groups that one spec could read, and ports that are not read."""
+    found = ask(client, lambda api: api.unknown_page())
     if as_json:
-        click.echo(json.dumps(found))
+        click.echo(json.dumps(found["items"]))
     else:
-        print_unknown(found)
+        print_unknown(found["items"], found["ports"])
 
 
 @spec.command("draft")
@@ -251,6 +251,12 @@ def draft(client: SpecClient, selector: str, name: str | None, given: tuple[str,
     found = ask(client, drafted)
     text = found["text"] if name is None else str(found["text"]).replace("name: ''", f"name: {name}", 1)
     click.echo(json.dumps({**found, "text": text}) if as_json else text, nl=as_json)
+    for address, unit in found["guessed_units"].items():
+        click.echo(
+            f"no unit is on the wire for {address}: {unit} is a guess; compare with the display, and say another by"
+            f" --unit {address}=UNIT",
+            err=True,
+        )
 
 
 def first_for(canary: str | None, limits: tuple[tuple[str, str], ...]) -> dict[str, str]:

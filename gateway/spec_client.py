@@ -72,8 +72,12 @@ class SpecClient(ConfigClient):
 
     async def unknown(self) -> list[dict[str, Any]]:
         """The groups of unknown meters."""
-        found: list[dict[str, Any]] = (await self._call("GET", self._at("unknown")))["items"]
+        found: list[dict[str, Any]] = (await self.unknown_page())["items"]
         return found
+
+    async def unknown_page(self) -> dict[str, Any]:
+        """The groups of unknown meters as `items`, and the `ports` that speak what is not read."""
+        return await self._call("GET", self._at("unknown"))
 
     async def draft(self, **request: str | dict[str, str]) -> dict[str, Any]:
         """A proposal from the frames of a `meter` or a `group`, with `units` by address."""

@@ -10,16 +10,19 @@ from pydantic import ValidationError
 from broker.errors import ContractError
 from gateway.layers import Problem
 from gateway.problem import ApiError, invalid, not_found, wrong
-from gateway.spec_models import DraftRequest
+from gateway.spec_models import DraftRequest, UnreadPort
 from gateway.spec_unknown import MAX_METERS, Unknown, grouped
 from gateway.sql import load
 from meters.draft import Draft, propose
-from meters.draft_seen import RawFrame
+from meters.draft_seen import RawFrame, without_unit
 from meters.telegram import Wire
 from store.pool import Pool
 
 MAX_FRAMES: Final = 200
 """The newest frames that a draft is made from."""
+MAX_LOOKED: Final = 100
+"""Groups whose newest frame is looked into."""
+MAX_PORTS: Final = 1000
 FRAMES_FIX: Final = "let its device send some: wattline config set DEVICE raw_frames=true"
 
 
@@ -34,6 +37,20 @@ class SpecDrafts:
         """The groups of unknown meters."""
         rows = await self._pool.fetch(load("unknown_meters"), MAX_METERS)
         return await asyncio.to_thread(grouped, rows)
+
+    async def without_unit(self, groups: Sequence[Unknown]) -> dict[str, tuple[str, ...]]:
+        """What lacks a unit in the newest frame of each of the first groups, by group."""
+        first = {one.ids[0]: one.group for one in groups[:MAX_LOOKED]}
+        rows: list[Any] = await self._pool.fetch(load("newest_frames"), list(first))
+        frames = {first[row["meter_id"]]: row["data"] for row in rows}
+        return await asyncio.to_thread(
+            lambda: {group: without_unit([RawFrame(data)]) for group, data in frames.items()}
+        )
+
+    async def unread_ports(self) -> list[UnreadPort]:
+        """The ports that speak what Wattline does not read."""
+        rows: list[Any] = await self._pool.fetch(load("unread_ports"), MAX_PORTS)
+        return [UnreadPort(**{**dict(row), "what": row["what"] or ""}) for row in rows]
 
     async def draft(self, payload: bytes) -> tuple[Draft, int]:
         """A proposal by a DraftRequest, with how many frames it was made from. Raises ApiError."""

@@ -176,12 +176,29 @@ class UnknownGroup(ApiModel):
     since: At | None
     last_frame_at: At | None
     examples: tuple[str, ...] = Field(description="Keys of some of the meters.")
+    without_unit: tuple[str, ...] = Field(
+        default=(),
+        description="Addresses, as on the wire, of numbers without a unit: nothing reads them until a spec names it.",
+    )
+
+
+class UnreadPort(ApiModel):
+    """A port that speaks a protocol which Wattline does not read, as its device told within the last day."""
+
+    device: str
+    port: str
+    protocol: str
+    what: str = Field(description="What it is, and what reading it needs.")
+    frames: int = Field(description="Raw frames that are kept of it.")
+    since: At
+    last_frame_at: At
 
 
 class UnknownPage(ApiModel):
-    """All groups, those of most meters first."""
+    """All groups, those of most meters first, and the ports at which no protocol is read."""
 
     items: tuple[UnknownGroup, ...]
+    ports: tuple[UnreadPort, ...] = ()
 
 
 class DraftRequest(ApiModel):
@@ -218,3 +235,6 @@ class SpecDraft(ApiModel):
     telegrams: int
     codes: int
     goldens: int
+    guessed_units: dict[str, str] = Field(
+        default_factory=dict, description="Units that are guesses, by address on the wire, where none is named."
+    )

@@ -58,7 +58,7 @@ def comparison_view(found: Comparison) -> SpecComparison:
     )
 
 
-def unknown_view(one: Unknown) -> UnknownGroup:
+def unknown_view(one: Unknown, without_unit: tuple[str, ...] = ()) -> UnknownGroup:
     """A group of unknown meters as the API tells it."""
     return UnknownGroup(
         group=one.group,
@@ -72,4 +72,5 @@ def unknown_view(one: Unknown) -> UnknownGroup:
         since=one.since,
         last_frame_at=one.last_frame_at,
         examples=tuple(one.meters[:MAX_NAMED]),
+        without_unit=without_unit,
     )

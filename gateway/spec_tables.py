@@ -100,15 +100,25 @@ def print_change(change: dict[str, Any]) -> None:
         print_report(report)
 
 
-def print_unknown(groups: list[dict[str, Any]]) -> None:
-    """A line for each group of unknown meters."""
+def print_unknown(groups: list[dict[str, Any]], ports: list[dict[str, Any]]) -> None:
+    """A line for each group of unknown meters, what it lacks where that is known, and ports that are not read."""
+    out = console()
     columns = ("group", "protocol", "manufacturer", "family", "devices", "meters", "frames", "since")
     made = table(*columns, "example", right=("devices", "meters", "frames"))
     for one in groups:
         # to the minute, so that the key at the end of the line stays whole
         row = {**one, "since": when(one["since"], seconds=False)}
         made.add_row(*(shown(row[column]) for column in columns), shown(one["examples"][0]))
-    console().print(made if groups else "no unknown products: every meter is read by a spec of its own")
+    out.print(made if groups else "no unknown products: every meter is read by a spec of its own")
+    for one in groups:
+        if one["without_unit"]:
+            lacking = shown(", ".join(one["without_unit"]))
+            out.print(
+                f"{one['group']}: no unit is on the wire for {lacking}, so nothing reads that; a draft guesses it:"
+            )
+            out.print(f"    wattline spec draft --from-frames {one['group']}", highlight=False)
+    for one in ports:
+        out.print(shown(f"{one['device']} {one['port']}: {one['what']}"), highlight=False)
 
 
 def print_comparison(found: dict[str, Any]) -> None:

@@ -4,12 +4,12 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Final
 
 from broker.errors import ContractError
-from broker.obis import Kind, canonical, spell
+from broker.obis import Kind, Obis, canonical, lookup, spell
 from meters.catalogue import catalogue
 from meters.draft_goldens import golden_lines
 from meters.draft_seen import Heard, RawFrame, Seen, hear, shared_facts, survey
@@ -37,6 +37,8 @@ class Draft:
     telegrams: int
     codes: int
     goldens: int
+    guessed_units: dict[str, str] = field(default_factory=dict)
+    """Units that are guesses, by address as the wire writes it: no unit stands there."""
 
 
 def propose(frames: Iterable[RawFrame], protocol: Wire | None = None, units: Mapping[str, str] | None = None) -> Draft:
@@ -59,7 +61,12 @@ def propose(frames: Iterable[RawFrame], protocol: Wire | None = None, units: Map
         "# goldens: none of the frames gives a reading yet; mend the points, then add a telegram with its readings",
     ]  # fmt: skip
     text = "\n".join([*head, *goldens]) + "\n"
-    return Draft(text, wire, len(heard), len(bare.points), len(proofs))
+    return Draft(text, wire, len(heard), len(bare.points), len(proofs), _guessed_units(seen))
+
+
+def _guessed_units(seen: dict[str, Seen]) -> dict[str, str]:
+    guessed = (one for one in seen.values() if one.lacks_unit and not one.said and _as_read(one, seen) is not None)
+    return {one.on_the_wire: one.quantity.unit or "" for one in guessed if one.quantity is not None}
 
 
 def _fails(head: list[str], lines: list[str]) -> bool:
@@ -90,8 +97,12 @@ def _head(heard: list[Heard], seen: dict[str, Seen]) -> Iterator[str]:
     maker = facts.get("manufacturer", "")
     product = facts.get("product") or facts.get("identification", "").strip("*?")
     wire = heard[0].telegram.protocol
+    unitless = _guessed_units(seen)
     medium = next((name for a, name in _MEDIA.items() if any(s.code and s.code.a == a for s in seen.values())), None)
     yield f"# A draft made from {len(heard)} telegrams. Name it, check what is marked as guessed, and publish it."
+    if unitless:
+        yield f"# No unit is on the wire for {plain(', '.join(unitless), 300)}: without one nothing reads it."
+        yield "# Those below are guessed by the OBIS code; compare the numbers with the meter's display."
     yield "name: ''  # name it: maker and model in lower case, for example acme-one"
     yield "version: 1"
     yield "product:"
@@ -128,7 +139,7 @@ def _conditions(facts: dict[str, str], heard: list[Heard], seen: dict[str, Seen]
 def _take_units(seen: dict[str, Seen], units: Mapping[str, str]) -> None:
     """Note what somebody says of units. Raises ContractError."""
     for address, unit in units.items():
-        one, field = seen.get(address), f"units.{address}"[:200]
+        one, field = _named_by(seen, address), f"units.{address}"[:200]
         if one is None or one.low is None:
             raise ContractError(
                 "no number of this address is in the frames", field=field, fix="see the draft without it"
@@ -141,6 +152,15 @@ def _take_units(seen: dict[str, Seen], units: Mapping[str, str]) -> None:
                 canonical(one.code, Decimal(0), one.said)
             except ContractError as error:
                 raise ContractError(error.reason, field=field, fix=error.fix) from error
+
+
+def _named_by(seen: dict[str, Seen], address: str) -> Seen | None:
+    """The address as it is known here, as the wire writes it, or as the code that the draft reads it as."""
+    for one in seen.values():
+        code = _as_read(one, seen)
+        if address in (one.address, one.on_the_wire) or (code is not None and address == str(code)):
+            return one
+    return None
 
 
 def _is_register(one: Seen) -> bool:
@@ -181,12 +201,13 @@ def _is_mode_d(frame: bytes) -> bool:
 
 
 def _points(seen: dict[str, Seen], telegrams: int) -> Iterator[str]:
-    read = [one for one in seen.values() if one.low is not None and _own(one)]
+    read = [(one, code) for one in seen.values() if one.low is not None and (code := _as_read(one, seen))]
     if read:
         yield "points:"
-    for one in read[:MAX_POINTS]:
-        yield from _point(one, telegrams)
-    rest = [one for one in seen.values() if one not in read[:MAX_POINTS]]
+    for one, code in read[:MAX_POINTS]:
+        yield from _point(one, code, telegrams)
+    taken = {one.address for one, _ in read[:MAX_POINTS]}
+    rest = [one for one in seen.values() if one.address not in taken]
     if rest:
         yield "# Seen beside these; `standard` reads what the OBIS catalogue knows of it:"
     for one in rest[:MAX_POINTS]:
@@ -194,20 +215,29 @@ def _points(seen: dict[str, Seen], telegrams: int) -> Iterator[str]:
         yield f"#   {plain(one.address, 40)}: {number or 'text ' + quoted(one.text, 40)}"
 
 
-def _own(one: Seen) -> bool:
-    """A code of this meter now: no billing period, no channel of a meter behind it, no identification."""
+def _as_read(one: Seen, seen: dict[str, Seen]) -> Obis | None:
+    """The code that an address is read as; None for billing periods, channels of a meter behind it, identifications.
+
+    Where only `*0` of a code is sent, that is the value of now.
+    """
     code = one.code
-    if code is None or code.f != 255 or (code.a == 0 and 1 <= code.b <= 9):
-        return False
-    return one.quantity is not None or bool(one.units) or bool(one.said)
+    if code is None or (code.a == 0 and 1 <= code.b <= 9):
+        return None
+    if one.quantity is None and not one.units and not one.said:
+        return None
+    now = replace(code, f=255)
+    if code.f == 255 or (code.f == 0 and str(now) not in seen):
+        return now
+    return None
 
 
-def _point(one: Seen, telegrams: int) -> Iterator[str]:
-    quantity = one.quantity
+def _point(one: Seen, code: Obis, telegrams: int) -> Iterator[str]:
+    quantity = lookup(code)
     known = f"{quantity.name}, {quantity.kind}" if quantity else "not in the OBIS catalogue"
-    yield f"  - obis: {one.code}  # {known}; {_span(one)}"
-    if one.code is not None and one.address != str(one.code):
-        yield f"    from: {quoted(one.address, 40)}"
+    yield f"  - obis: {code}  # {known}; {_span(one)}"
+    if one.address != str(code):
+        spelled = f"  # {plain(one.spelled, 40)} on the wire" if one.spelled else ""
+        yield f"    from: {quoted(one.address, 40)}{spelled}"
     if one.units:
         yield f"    unit: {json.dumps(one.units[:8], ensure_ascii=False)}"
     elif one.said:

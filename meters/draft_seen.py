@@ -9,11 +9,14 @@ from typing import Final
 
 from broker.errors import ContractError, FrameError
 from broker.obis import Kind, Obis, Quantity, lookup
+from meters.iec62056_dataset import completed, normal_address
+from meters.iec62056_text import unparity
 from meters.other_protocols import OtherProtocol, recognise
 from meters.readers import AnyFramer, make_framer, parse
 from meters.telegram import Frame, Record, Telegram, Wire
 
 _DIGITS: Final = re.compile(r"\d{5,}")
+_NAME: Final = re.compile(r"[0-9A-Z][0-9A-Z.:*&-]{0,39}(?=\()")
 _ENERGY: Final = ("Wh", "varh", "VAh", "J", "m³", "l")
 MAX_ADDRESSES: Final = 1024
 
@@ -49,6 +52,8 @@ class Seen:
     high: Decimal | None = None
     falls: bool = False
     text: str = ""
+    spelled: str = ""
+    """The address as the wire writes it, where that is not how broker.obis does."""
     said: str = ""
     """Its unit by somebody who has seen the display, where the wire names none."""
 
@@ -61,9 +66,19 @@ class Seen:
             return None
 
     @property
+    def on_the_wire(self) -> str:
+        """The address as it stands there."""
+        return self.spelled or self.address
+
+    @property
     def quantity(self) -> Quantity | None:
         """What the OBIS catalogue says that it measures."""
         return lookup(self.code) if self.code else None
+
+    @property
+    def lacks_unit(self) -> bool:
+        """Whether its numbers come without a unit though they measure what has one: no reading comes of them."""
+        return self.low is not None and not self.units and self.quantity is not None and bool(self.quantity.unit)
 
     @property
     def guessed_kind(self) -> Kind:
@@ -118,12 +133,31 @@ def survey(heard: Iterable[Heard]) -> dict[str, Seen]:
         for record in one.telegram.records:
             if record.address not in seen and len(seen) >= MAX_ADDRESSES:
                 continue
-            entry = seen.setdefault(record.address, Seen(record.address))
+            entry = seen.get(record.address)
+            if entry is None:
+                entry = seen[record.address] = Seen(record.address, spelled=_spelling(one.frame, record.address))
             if record.address not in met:
                 met.add(record.address)
                 entry.telegrams += 1
                 entry.take(record)
     return seen
+
+
+def without_unit(frames: Iterable[RawFrame]) -> tuple[str, ...]:
+    """The addresses in frames, as the wire writes them, that nothing reads for want of a unit; () for no telegram."""
+    try:
+        seen = survey(hear(frames, None))
+    except ContractError:
+        return ()
+    return tuple(one.on_the_wire for one in seen.values() if one.lacks_unit)
+
+
+def _spelling(frame: bytes, address: str) -> str:
+    """How a text protocol's frame writes an address that a reader has made whole; '' where it is as it stands."""
+    for found in _NAME.findall(unparity(frame).decode("latin-1")):
+        if found != address and completed(normal_address(found, reduced=True)) == address:
+            return str(found)
+    return ""
 
 
 def shared_facts(heard: Iterable[Heard]) -> dict[str, str]:

@@ -93,6 +93,8 @@ class SpecPages:
             text = made.text
             seen = f"{counted(made.frames, 'kept frame')} with {counted(made.telegrams, 'telegram')}"
             told = f"Drafted from {seen}. Name it, and check what is marked as guessed."
+            if made.guessed_units:
+                told += f" No unit is on the wire for {', '.join(made.guessed_units)}: compare with the display."
         return visit.render("spec_edit.html", text=text, told=told)
 
     async def check(self, visit: Visit) -> web.StreamResponse:

@@ -24,7 +24,8 @@ class UnknownPages:
     async def groups(self, visit: Visit) -> web.StreamResponse:
         """All groups, or the list in it."""
         found = await visit.ask("listUnknown")
-        return visit.render("unknown_list.html" if visit.partial else "unknown.html", groups=found.items)
+        template = "unknown_list.html" if visit.partial else "unknown.html"
+        return visit.render(template, groups=found.items, ports=found.ports)
 
     async def group(self, visit: Visit) -> web.StreamResponse:
         """One group, with its meters' frames a link away."""

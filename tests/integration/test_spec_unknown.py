@@ -6,6 +6,7 @@ from typing import Any
 
 from broker.topics import Kind
 from gateway.spec_cli import spec
+from meters.encode.iec62056 import encode_iec62056
 from meters.encode.p1 import encode_p1
 from tests.integration.cli_rig import typed
 from tests.integration.gateway_rig import (
@@ -151,3 +152,65 @@ async def test_a_deprecated_or_drafted_spec_makes_nobody_known(broker: Broker, d
         assert (await running.get("/unknown"))["items"] == []
         await post(running, "/specs/acme-one/1:deprecate")
         assert (await running.get("/unknown"))["items"] == []
+
+
+UNITLESS = encode_iec62056(["0.0.0(12345678)", "1.8.0*00(007900.58)"], identification="ACM5MODEL")
+
+
+async def test_a_group_whose_numbers_lack_a_unit_says_so_and_offers_the_draft(
+    broker: Broker, database: Database
+) -> None:
+    """API, command line and console say which address has none; the draft guesses it, marks that, and says it again."""
+    async with connection(database) as opened:
+        await opened.execute("INSERT INTO device (name) VALUES ('d1')")
+        await opened.execute(
+            "INSERT INTO meter (key, device_id, protocol, manufacturer, product, serial, facts, installed_at) VALUES "
+            "('ACM:12345678', 1, 'iec62056-21', 'ACM', 'MODEL', '12345678', '{\"line\": \"4800 8N1\"}', now())"
+        )
+    await keep_frames(database, "ACM:12345678", [UNITLESS], "no_spec")
+    async with gateway(gateway_settings(broker, database)) as running:
+        (group,) = (await running.get("/unknown"))["items"]
+        assert group["without_unit"] == ["1.8.0*00"]
+        shown = await typed(running, spec, "unknown")
+        assert "no unit is on the wire for 1.8.0*00" in shown.output
+        assert f"wattline spec draft --from-frames {group['group']}" in shown.output
+        drafted = await typed(running, spec, "draft", "--from-frames")
+        assert "no unit is on the wire for 1.8.0*00: kWh is a guess" in drafted.stderr
+        assert "unit: kWh  # guessed" in drafted.stdout
+        assert "from: '1-0:1.8.0*0'  # 1.8.0*00 on the wire" in drafted.stdout
+        assert 'serial: ["4800 8N1"]  # as its device found it' in drafted.stdout
+        for given in ("1.8.0*00=Wh", "1-0:1.8.0*0=Wh", "1-0:1.8.0=Wh"):
+            said = await typed(running, spec, "draft", "--from-frames", "--unit", given)
+            assert 'unit: "Wh"  # as its display shows' in said.stdout
+            assert said.stderr == ""
+        for path in ("/unknown", f"/unknown/{group['group']}", f"/specs/edit?group={group['group']}"):
+            async with running.http.get(running.url + path) as page:
+                assert "1.8.0*00" in await page.text()
+
+
+async def test_a_port_with_another_protocol_is_listed_until_a_meter_stands_there(
+    broker: Broker, database: Database
+) -> None:
+    """Its device tells it by raw frames without a meter; what it speaks and needs is said on every way."""
+    async with connection(database) as opened:
+        await opened.execute("INSERT INTO device (name) VALUES ('d1')")
+        await opened.execute(
+            "INSERT INTO frame (received_at, at, device_id, topic, kind, reason, detail, port, protocol, hints, data, "
+            "delivery) SELECT now() - n * INTERVAL '1 hour', now(), 1, 't', 'frame', 'undecodable', 'other_protocol', "
+            "'/dev/ttyUSB0', 'mbus', '{\"detail\": \"M-Bus: not read yet\"}', '\\x68', gen_random_uuid() "
+            "FROM generate_series(1, 30) n"
+        )
+    async with gateway(gateway_settings(broker, database)) as running:
+        (port,) = (await running.get("/unknown"))["ports"]
+        told = {name: port[name] for name in ("device", "port", "protocol", "what", "frames")}
+        assert told == {
+            "device": "d1", "port": "/dev/ttyUSB0", "protocol": "mbus", "what": "M-Bus: not read yet", "frames": 24,
+        }  # fmt: skip
+        assert "d1 /dev/ttyUSB0: M-Bus: not read yet" in (await typed(running, spec, "unknown")).output
+        async with running.http.get(running.url + "/unknown") as page:
+            assert "M-Bus: not read yet" in await page.text()
+        async with connection(database) as opened:
+            await opened.execute(
+                "INSERT INTO meter (key, device_id, port, installed_at) VALUES ('A:1', 1, '/dev/ttyUSB0', now())"
+            )
+        assert (await running.get("/unknown"))["ports"] == []

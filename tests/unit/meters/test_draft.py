@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from broker.errors import ContractError
 from meters.capture_text import unwrap
 from meters.draft import propose
-from meters.draft_seen import RawFrame, common_pattern, family_text
+from meters.draft_seen import RawFrame, common_pattern, family_text, without_unit
 from meters.encode.iec62056 import encode_iec62056
 from meters.encode.p1 import encode_p1
 from meters.goldens import check
@@ -146,3 +146,44 @@ def test_a_unit_that_cannot_be_is_refused_by_its_code(units: dict[str, str], rea
     with pytest.raises(ContractError, match=reason) as caught:
         propose([UNITLESS], units=units)
     assert caught.value.field == f"units.{next(iter(units))}"
+
+
+@pytest.mark.field
+def test_a_register_without_a_unit_gets_the_draft_that_fits(field: Path) -> None:
+    """The case of the field: its address as on the wire, the unit a guess that says so, and the display's number."""
+    frame = (field / "cases" / "iec-register-without-unit.bin").read_bytes()
+    assert without_unit([RawFrame(frame)]) == ("1.8.0*00",)
+    draft = propose([RawFrame(frame)])
+    assert draft.guessed_units == {"1.8.0*00": "kWh"}
+    assert "No unit is on the wire for 1.8.0*00" in draft.text
+    spec = named(draft.text)
+    assert check(spec) == []
+    assert str(spec.goldens[0].values["1-0:1.8.0"]) == "7900.58"
+
+
+def test_billing_periods_beside_the_running_register_are_not_taken_for_it() -> None:
+    """`*00` is the value of now only where no line without a billing period has it."""
+    lines = ["1.8.0(3*kWh)", "1.8.0*00(2)", "1.8.0*01(1)"]
+    points = named(propose([RawFrame(encode_iec62056(lines, identification="XYZ5A"))]).text).points
+    assert [(point.obis, point.source) for point in points] == [("1-0:1.8.0", None)]
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ((), '["300 7E1"]  # guessed'),
+        (("nonsense",), '["300 7E1"]  # guessed'),
+        (("9600 8N1", "9600 8N1"), '["9600 8N1"]  # as its device found it'),
+        (("9600 8N1", "2400 8E1", "2400 8E1"), '["2400 8E1", "9600 8N1"]  # as its device found it'),
+    ],
+)
+def test_the_line_settings_that_were_detected_are_proposed(lines: tuple[str, ...], told: str) -> None:
+    """Where devices told them; a draft of a meter read at 8N1 does not propose 7E1."""
+    frame = encode_iec62056(["1.8.0(012345.678*kWh)"], identification="XYZ5MODEL")
+    assert f"serial: {told}" in propose([RawFrame(frame, "a", line) for line in lines or ("",)]).text
+
+
+def test_frames_of_another_protocol_are_named() -> None:
+    """A draft of M-Bus frames says what they are, not that they are torn."""
+    with pytest.raises(ContractError, match="M-Bus"):
+        propose([RawFrame(bytes.fromhex("680404680801780081") + b"\x16")])
