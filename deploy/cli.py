@@ -4,6 +4,7 @@ import importlib
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "decode": ("meters.decode_cli:decode", "", "Say what captured bytes of a meter mean."),
@@ -20,9 +21,16 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "gateway": ("gateway.__main__:main", "server", "Run the config service and its HTTP API."),
     "device": ("deploy.device_command:device", "", "Run the agent on a Raspberry Pi; list, show and label devices."),
     "grafana": ("grafana.cli:grafana", "server", "Provision Grafana's dashboards, data source and alerts."),
+    "completion": (
+        "deploy.completion:completion",
+        "",
+        "Print what makes bash, zsh or fish complete `wattline`.",
+    ),
     "simulate": ("device.simulator.__main__:main", "device", "Run a simulated meter on a pty."),
 }
 """Name: where the click command stands, the extra that it needs, and one line of help."""
+ASKING = ("config", "point", "spec", "job", "export", "token", "device")
+"""The commands that ask a gateway."""
 
 
 class LazyGroup(click.Group):
@@ -50,6 +58,14 @@ class LazyGroup(click.Group):
             raise TypeError(f"{place} is no click command")
         return command
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete names without importing what stands behind them, which may not be installed."""
+        found = [
+            CompletionItem(name, help=line) for name, (_, _, line) in COMMANDS.items() if name.startswith(incomplete)
+        ]
+        # click's own of a plain command: the options
+        return found + click.Command.shell_complete(self, ctx, incomplete)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the subcommands without importing them."""
         with formatter.section("Commands"):
@@ -58,8 +74,19 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="wattline", prog_name="wattline")
-def main() -> None:
+@click.option("--url", help="For the commands that ask a gateway: where it serves its API.")
+@click.option("--token", help="For the commands that ask a gateway: the API's bearer token.")
+@click.pass_context
+def main(ctx: click.Context, url: str | None, token: str | None) -> None:
     """Wattline: electricity readings from a meter's serial line to Grafana, and parameters back to the device."""
+    if url is None and token is None:
+        return
+    if ctx.invoked_subcommand not in ASKING:
+        raise click.UsageError(f"--url and --token are for the commands that ask a gateway: {', '.join(ASKING)}")
+    from gateway.api_options import note  # noqa: PLC0415 - a device has no server's libraries
+
+    note(ctx, "url", url)
+    note(ctx, "token", token)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,9 @@ import click
 
 from broker.settings_help import settings_help
 from device.settings import DeviceSettings
+from gateway.api_options import anywhere, api_options
 from gateway.command_cli import command as give
 from gateway.command_client import CommandClient
-from gateway.config_cli import DEFAULT_URL, _url
 from gateway.device_cli import COMMANDS, DeviceClient
 
 
@@ -19,9 +19,7 @@ class DeskClient(DeviceClient, CommandClient):
     epilog=settings_help(DeviceSettings),
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-@click.option("--url", envvar="WATTLINE_URL", default=DEFAULT_URL, show_default=True, show_envvar=True, callback=_url,
-              help="For the commands: where the gateway serves its API.")  # fmt: skip
-@click.option("--token", envvar="WATTLINE_TOKEN", show_envvar=True, help="For the commands: the API's bearer token.")
+@api_options("For the commands: where the gateway serves its API.", "For the commands: the API's bearer token.")
 @click.pass_context
 def device(ctx: click.Context, url: str, token: str | None) -> None:
     """Run the agent (without a command): serial ports in, readings out, until SIGTERM or SIGINT.
@@ -40,3 +38,4 @@ def device(ctx: click.Context, url: str, token: str | None) -> None:
 
 for command in (*COMMANDS, give):
     device.add_command(command)
+anywhere(device)

@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 import click
-from yarl import URL
 
 from broker.messages import Parameters
+from gateway.api_options import anywhere, api_options
 from gateway.config_group_cli import group_commands
 from gateway.config_history_cli import COMMANDS as HISTORY
 from gateway.config_options import (
@@ -15,7 +15,6 @@ from gateway.config_options import (
     fleet_option,
     group_option,
     json_option,
-    login,
     once,
     reason_option,
     target_of,
@@ -29,25 +28,9 @@ from gateway.config_watch import watch
 from gateway.layers import KNOWN
 from gateway.parameter_client import ParameterClient, Target
 
-DEFAULT_URL = "http://127.0.0.1:8080"
-_user = login
-
-
-def _url(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
-    try:
-        url = URL(value)
-        good = url.scheme in ("http", "https") and bool(url.host) and url.port is not None and 1 <= url.port <= 65535
-    except ValueError:
-        good = False
-    if not good:
-        raise click.BadParameter(f"{value!r} is no address; write http://host:port with a port from 1 to 65535")
-    return value
-
 
 @click.group()
-@click.option("--url", envvar="WATTLINE_URL", default=DEFAULT_URL, show_default=True, show_envvar=True, callback=_url,
-              help="Where the gateway serves its API.")  # fmt: skip
-@click.option("--token", envvar="WATTLINE_TOKEN", show_envvar=True, help="The API's bearer token.")
+@api_options()
 @click.pass_context
 def config(ctx: click.Context, url: str, token: str | None) -> None:
     """Parameters of devices, groups and the fleet: get, set, compare, bring back, give in steps, watch."""
@@ -113,6 +96,7 @@ def set_(
 
 for command in (*HISTORY, group_commands, stages, watch):
     config.add_command(command)
+anywhere(config)
 
 
 def _words(words: tuple[str, ...], fleet: bool, group: str | None) -> tuple[Target, dict[str, Any]]:

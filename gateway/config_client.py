@@ -11,6 +11,14 @@ from broker.errors import PermanentError, TransientError
 from gateway.cli_hints import in_commands
 
 TIMEOUT_S = 15.0
+_NONE_GIVEN = (
+    "the gateway wants a token, and none was given: give --token or set WATTLINE_TOKEN;"
+    " an admin makes one with `wattline token create NAME`"
+)
+_NOT_KNOWN = (
+    "the gateway at {} does not know this token: it is mistyped, expired, revoked or another gateway's;"
+    " check --token and WATTLINE_TOKEN, or let an admin make a new one with `wattline token create NAME`"
+)
 
 
 class ServiceUnreachableError(TransientError):
@@ -38,9 +46,16 @@ class ConfigClient:
     """A session with the API of one gateway; enter it with `async with`. Its subclasses say what is asked."""
 
     def __init__(self, url: str, token: str | None) -> None:
-        self._base = URL(url) / "api" / "v1"
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._http: aiohttp.ClientSession | None = None
+        self._headers: dict[str, str] = {}
+        self.point_at(url=url, token=token or "")
+
+    def point_at(self, *, url: str | None = None, token: str | None = None) -> None:
+        """Ask another gateway, or with another token ('' for none), from the next session on."""
+        if url is not None:
+            self._base = URL(url) / "api" / "v1"
+        if token is not None:
+            self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     async def __aenter__(self) -> Self:
         self._http = aiohttp.ClientSession(headers=self._headers)
@@ -78,7 +93,7 @@ class ConfigClient:
             raise ServiceUnreachableError(f"{url.origin()} answers, but no gateway does: {error}") from error
         if status == 200 and document is not None:
             return document
-        raise _refusal(status, document, url)
+        raise refusal(status, document, url, token_sent=bool(self._headers))
 
 
 def _content(body: dict[str, Any] | bytes | None) -> dict[str, Any]:
@@ -98,10 +113,10 @@ async def _document(response: aiohttp.ClientResponse) -> dict[str, Any] | None:
     return document if isinstance(document, dict) else None
 
 
-def _refusal(status: int, document: dict[str, Any] | None, url: URL) -> Exception:
+def refusal(status: int, document: dict[str, Any] | None, url: URL, *, token_sent: bool) -> Exception:
+    """What an answer other than 200 means, in words that a person can act on."""
     if status == 401:
-        detail = "the gateway asks for a token that is valid: give --token or set WATTLINE_TOKEN"
-        return RequestRefusedError(status, detail, ())
+        return RequestRefusedError(status, _NOT_KNOWN.format(url.origin()) if token_sent else _NONE_GIVEN, ())
     if document is None or "detail" not in document:
         return ServiceUnreachableError(f"{url.origin()} answers {status}, but not as a gateway does; is --url right?")
     lines = tuple(

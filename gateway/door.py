@@ -59,9 +59,12 @@ class Door:
             return await handler(request)
         who = await self.recognise(request)
         if who is None:
-            await self.refuse(request, 401, "no valid token")
-            fault = Problem("Authorization", "no valid bearer token", "send Authorization: Bearer <token>")
-            raise ApiError(401, "the API asks for its token", [fault], {hdrs.WWW_AUTHENTICATE: "Bearer"})
+            shown = hdrs.AUTHORIZATION in request.headers
+            await self.refuse(request, 401, "no valid token" if shown else "no token")
+            reason = "this token is not known: it is mistyped, expired or revoked" if shown else "no token was sent"
+            fault = Problem("Authorization", reason, "send Authorization: Bearer <token>")
+            detail = f"the API asks for a valid token, and {reason}"
+            raise ApiError(401, detail, [fault], {hdrs.WWW_AUTHENTICATE: "Bearer"})
         request[WHO] = who
         return await handler(request)
 

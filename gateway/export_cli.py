@@ -1,6 +1,7 @@
 """The command `wattline export`."""
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 from typing import BinaryIO
@@ -12,8 +13,9 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 from yarl import URL
 
-from gateway.config_cli import DEFAULT_URL, _url
-from gateway.config_client import RequestRefusedError, ServiceUnreachableError, _document, _refusal
+from gateway.api_options import api_options
+from gateway.cli_times import Time
+from gateway.config_client import RequestRefusedError, ServiceUnreachableError, _document, refusal
 
 STDOUT = Path("-")
 SILENT_S = 120.0
@@ -22,8 +24,15 @@ SILENT_S = 120.0
 
 @click.command()
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
-@click.option("--from", "since", metavar="TIME", help="First time, RFC 3339; 24 hours before --to without it.")
-@click.option("--to", "until", metavar="TIME", help="Time after the last, RFC 3339; now without it.")
+@click.option(
+    "--from",
+    "since",
+    type=Time(),
+    metavar="TIME",
+    help="First time: RFC 3339, a date, -7d, -24h, today, yesterday (UTC); 24 hours before --to without it.",
+)
+@click.option("--to", "until", type=Time(), metavar="TIME", help="Time after the last, as --from; now without it.")
+@click.option("--force", is_flag=True, help="Overwrite FILE where it exists.")
 @click.option(
     "--format",
     "form",
@@ -36,17 +45,16 @@ SILENT_S = 120.0
 @click.option("--device", "devices", multiple=True, help="Only this device; may be given again.")
 @click.option("--meter", "meters", multiple=True, help="Only this meter; may be given again.")
 @click.option("--obis", "codes", multiple=True, help="Only this OBIS code; may be given again.")
-@click.option("--url", envvar="WATTLINE_URL", default=DEFAULT_URL, show_default=True, show_envvar=True, callback=_url,
-              help="Where the gateway serves its API.")  # fmt: skip
-@click.option("--token", envvar="WATTLINE_TOKEN", show_envvar=True, help="The API's bearer token.")
+@api_options()
 def export(
-    file: Path, since: str | None, until: str | None, form: str | None, step: str, consumption: bool,
+    file: Path, since: str | None, until: str | None, force: bool, form: str | None, step: str, consumption: bool,
     devices: tuple[str, ...], meters: tuple[str, ...], codes: tuple[str, ...], url: str, token: str | None,
 ) -> None:  # fmt: skip
     """Write readings, roll-ups or consumption to FILE (- for standard output)."""
     chosen = form or ("csv" if file == STDOUT else file.suffix.lower().removeprefix("."))
     if chosen not in ("csv", "parquet"):
         raise click.UsageError(f"{file}: a name that ends in .csv or .parquet says the format; else give --format")
+    _free(file, force=force)
     lists = {"device": devices, "meter": meters, "obis": codes}
     query = {"format": chosen, "step": step} | {name: ",".join(given) for name, given in lists.items() if given}
     query |= {name: given for name, given in (("from", since), ("to", until)) if given}
@@ -54,7 +62,7 @@ def export(
         query["what"] = "consumption"
     address = (URL(url) / "api" / "v1" / "export").with_query(query)
     try:
-        asyncio.run(_fetch(address, token, file, counts_rows=chosen == "csv"))
+        asyncio.run(_fetch(address, token, file, counts_rows=chosen == "csv", force=force))
     except RequestRefusedError as error:
         raise click.ClickException("\n".join(error.lines) or error.detail) from error
     except ServiceUnreachableError as error:
@@ -63,21 +71,31 @@ def export(
         raise click.ClickException(f"{file}: {error.strerror or error}") from error
 
 
-async def _fetch(url: URL, token: str | None, file: Path, *, counts_rows: bool) -> None:
+def _free(file: Path, *, force: bool) -> None:
+    """Refuse to write over what is there, unless that is asked for. Raises ClickException."""
+    if not force and file != STDOUT and (file.exists() or file.is_symlink()):
+        raise click.ClickException(f"{file} exists and is left as it is: give --force to overwrite it, or another name")
+
+
+async def _fetch(url: URL, token: str | None, file: Path, *, counts_rows: bool, force: bool) -> None:
     """Write the answer beside FILE and move it there once it is whole."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=15, sock_read=SILENT_S)
     try:
         async with aiohttp.ClientSession(headers=headers, timeout=timeout) as http, http.get(url) as answer:
             if answer.status != 200:
-                raise _refusal(answer.status, await _document(answer), url)
+                raise refusal(answer.status, await _document(answer), url, token_sent=bool(token))
             if file == STDOUT:
                 await _copy(answer, sys.stdout.buffer, counts_rows=counts_rows)
                 return
-            growing = file.with_name(f"{file.name}.part")
+            # of this run alone: two exports of one name never mix
+            growing = file.with_name(f"{file.name}.{os.getpid()}.part")
             try:
                 with growing.open("wb") as out:
                     rows = await _copy(answer, out, counts_rows=counts_rows)
+                    out.flush()
+                    os.fsync(out.fileno())
+                _free(file, force=force)
                 rows = rows if counts_rows else await asyncio.to_thread(_rows_of_parquet, growing)
                 growing.replace(file)
                 click.echo(f"{file}: {rows:,} rows", err=True)

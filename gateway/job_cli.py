@@ -8,7 +8,7 @@ import click
 from rich.live import Live
 from rich.text import Text
 
-from gateway.config_cli import DEFAULT_URL, _url
+from gateway.api_options import anywhere, api_options
 from gateway.job_client import JobClient
 from gateway.job_tables import line, print_job, print_jobs
 from gateway.spec_asking import as_json_option, ask, author_option, reason_option
@@ -21,9 +21,7 @@ number_argument = click.argument("number", type=click.IntRange(1, 2**53), metava
 
 
 @click.group()
-@click.option("--url", envvar="WATTLINE_URL", default=DEFAULT_URL, show_default=True, show_envvar=True, callback=_url,
-              help="Where the gateway serves its API.")  # fmt: skip
-@click.option("--token", envvar="WATTLINE_TOKEN", show_envvar=True, help="The API's bearer token.")
+@api_options()
 @click.pass_context
 def job(ctx: click.Context, url: str, token: str | None) -> None:
     """List, show, watch and cancel jobs, such as kept frames that are decoded again into history."""
@@ -100,3 +98,6 @@ def _told(found: dict[str, Any], *, as_json: bool) -> None:
         click.echo(json.dumps(found))
     else:
         print_job(found)
+
+
+anywhere(job)

@@ -5,8 +5,9 @@ from typing import Any, TypeVar
 
 import click
 
-from gateway.config_cli import DEFAULT_URL, _url, _user
+from gateway.api_options import anywhere, api_options
 from gateway.config_client import ConfigClient
+from gateway.config_options import login as _user
 from gateway.spec_asking import ask
 from gateway.wording import when
 
@@ -41,9 +42,7 @@ class PointClient(ConfigClient):
 
 
 @click.group()
-@click.option("--url", envvar="WATTLINE_URL", default=DEFAULT_URL, show_default=True, show_envvar=True, callback=_url,
-              help="Where the gateway serves its API.")  # fmt: skip
-@click.option("--token", envvar="WATTLINE_TOKEN", show_envvar=True, help="The API's bearer token.")
+@api_options()
 @click.pass_context
 def point(ctx: click.Context, url: str, token: str | None) -> None:
     """List and rename points of delivery."""
@@ -125,3 +124,6 @@ async def _number(api: PointClient, which: str) -> int:
 def _cell(name: str, value: Any) -> str:
     text = when(value) if name == "since" else value
     return "-" if text in (None, "") else str(text)
+
+
+anywhere(point)

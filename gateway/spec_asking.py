@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
-from gateway.config_cli import _user
 from gateway.config_client import ConfigClient, RequestRefusedError, ServiceUnreachableError
+from gateway.config_options import login as _user
 from gateway.rollout_models import Limits
 from gateway.spec_tables import print_change
 

@@ -2,13 +2,13 @@
 
 import json
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
-from gateway.config_cli import DEFAULT_URL, _url
+from gateway.api_options import anywhere, api_options
+from gateway.cli_times import Time
 from gateway.job_tables import print_job
 from gateway.rollout_cli import COMMANDS
 from gateway.spec_asking import (
@@ -37,24 +37,8 @@ from meters.spec_text import MAX_DOCUMENT_BYTES
 STATES: Final = ("draft", "canary", "published", "deprecated", "withdrawn")
 
 
-class Since(click.ParamType[str]):
-    """An instant on the command line."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Read it; what names no offset is UTC."""
-        try:
-            at = datetime.fromisoformat(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is no time; write 2026-11-23 or 2026-11-23T10:00:00Z", param, ctx)
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).isoformat()
-
-
 @click.group()
-@click.option("--url", envvar="WATTLINE_URL", default=DEFAULT_URL, show_default=True, show_envvar=True, callback=_url,
-              help="Where the gateway serves its API.")  # fmt: skip
-@click.option("--token", envvar="WATTLINE_TOKEN", show_envvar=True, help="The API's bearer token.")
+@api_options()
 @click.pass_context
 def spec(ctx: click.Context, url: str, token: str | None) -> None:
     """List, show, validate, add, publish, roll out and deprecate specs."""
@@ -193,7 +177,8 @@ def compare(client: SpecClient, ref: tuple[str, int], against: int | None, as_js
 @spec.command("redecode")
 @click.argument("ref", type=Ref())
 @click.option("--meter", metavar="KEY", help="This meter's frames, whichever spec it has; else of all that have this.")
-@click.option("--since", type=Since(), help="Only frames that the device took from then on: RFC 3339, or a date (UTC).")
+@click.option("--since", type=Time(),
+              help="Only frames that the device took from then on: RFC 3339, a date (UTC), or -7d.")  # fmt: skip
 @author_option
 @reason_option
 @as_json_option
@@ -283,3 +268,6 @@ def read(file: str) -> bytes:
             return opened.read(MAX_DOCUMENT_BYTES + 1)
     except OSError as error:
         raise click.ClickException(f"{file}: {error.strerror or error}") from error
+
+
+anywhere(spec)

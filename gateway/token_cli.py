@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from gateway.access import Role
-from gateway.config_cli import DEFAULT_URL, _url
+from gateway.api_options import URL_HELP, anywhere, api_options
 from gateway.config_client import ConfigClient
 from gateway.spec_asking import ask
 from gateway.spec_tables import console, shown, table
@@ -38,9 +38,7 @@ class TokenClient(ConfigClient):
 
 
 @click.group()
-@click.option("--url", envvar="WATTLINE_URL", default=DEFAULT_URL, show_default=True, show_envvar=True, callback=_url,
-              help="Where the gateway serves its API.")  # fmt: skip
-@click.option("--token", envvar="WATTLINE_TOKEN", show_envvar=True, help="A token with the role admin.")
+@api_options(URL_HELP, "A token with the role admin.")
 @click.pass_context
 def token(ctx: click.Context, url: str, token: str | None) -> None:
     """Make, list and revoke tokens of the API and the console."""
@@ -85,3 +83,6 @@ def revoke(client: TokenClient, name: str) -> None:
     """Revoke the token of NAME; it ends everywhere within seconds."""
     ask(client, lambda _: client.revoke(name))
     click.echo(f"{name} is revoked")
+
+
+anywhere(token)

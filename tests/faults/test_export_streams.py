@@ -97,7 +97,9 @@ async def _break_off_four(broker: Broker, database: Database, tmp_path: Path) ->
 
         async def call(file: str) -> Result:
             limits = ("--from", RANGE["from"], "--to", RANGE["to"])
-            return await asyncio.to_thread(CliRunner().invoke, main, ["export", "--url", running.url, file, *limits])
+            return await asyncio.to_thread(
+                CliRunner().invoke, main, ["export", "--url", running.url, file, *limits, "--force"]
+            )
 
         for form in ("csv", "parquet"):
             async with held_up(database) as other:

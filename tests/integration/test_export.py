@@ -129,10 +129,21 @@ async def test_command_line(broker: Broker, database: Database, tmp_path: Path) 
         nameless = await call(str(tmp_path / "none.xlsx"))
         assert nameless.exit_code == 2
         assert "ends in .csv or .parquet says the format; else give --format" in nameless.output
-        refused = await call(str(tmp_path / "none.csv"), "--from", "yesterday")
-        assert refused.exit_code == 1
-        assert "from: " in refused.output
-        assert "such as 2026-11-24T10:00:00Z" in refused.output
+        refused = await call(str(tmp_path / "none.csv"), "--from", "last week")
+        assert refused.exit_code == 2
+        assert "Invalid value for '--from': 'last week' is no time; write 2026-11-23" in refused.output
+        ranged = await call(str(tmp_path / "none.csv"), "--from", "now", "--to", "-7d")
+        assert ranged.exit_code == 1
+        assert "from: " in ranged.output
+        before = (tmp_path / "all.csv").read_bytes()
+        kept = await call(str(tmp_path / "all.csv"), *limits, "--meter", "TST:1")
+        assert kept.exit_code == 1
+        assert "all.csv exists" in kept.output
+        assert "--force" in kept.output
+        assert (tmp_path / "all.csv").read_bytes() == before
+        forced = await call(str(tmp_path / "all.csv"), "--from", "-7d", "--to", "now", "--meter", "TST:1", "--force")
+        assert forced.exit_code == 0, forced.output
+        assert (tmp_path / "all.csv").read_bytes() != before
         for option, name in (("--device", "nobody"), ("--meter", "TST:9"), ("--obis", "9-9:9.9.9")):
             unknown = await call(str(tmp_path / "none.csv"), *limits, option, name)
             assert unknown.exit_code == 1, unknown.output

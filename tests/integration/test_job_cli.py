@@ -51,7 +51,7 @@ async def test_mistakes_are_told_in_a_sentence(broker: Broker, database: Databas
             (job, "list", "--state", "lost"): "'queued'",
             (spec, "redecode", "nobody@1"): "no spec 'nobody@1'",
             (spec, "redecode", "generic-p1@1"): "no meter is read by generic-p1@1",
-            (spec, "redecode", "generic-p1@1", "--since", "yesterday"): "2026-11-23T10:00:00Z",
+            (spec, "redecode", "generic-p1@1", "--since", "last week"): "2026-11-23T10:00:00Z",
         }
         for (command, *words), sentence in told.items():
             result = await typed(running, command, *words)

@@ -78,10 +78,18 @@ async def test_who_may_not_make_tokens_is_told_which_role_may(broker: Broker, da
                 assert refused.exit_code == 1, (words, refused.output)
                 assert f"{role} is {role}" in refused.output
                 assert "use a token with the role admin" in refused.output
-        for secret in ("", "wl_nonsense"):
+        told = {
+            "": "none was given: give --token or set WATTLINE_TOKEN",
+            "wl_nonsense": f"the gateway at {running.url} does not know this token: it is mistyped, expired, revoked",
+        }
+        for secret, sentence in told.items():
             stranger = await by(running, secret, "create", "mine", "--role", "admin")
             assert stranger.exit_code == 1
-            assert "give --token or set WATTLINE_TOKEN" in stranger.output
+            assert sentence in stranger.output
+        for shown, reason in ((None, "no token was sent"), ("wl_nonsense", "this token is not known")):
+            status, problem, _ = await ask(running, "GET", "/me", shown)
+            assert (status, problem["field"]) == (401, "Authorization")
+            assert reason in problem["detail"]
         async with connection(database) as opened:
             assert await opened.fetchval("SELECT count(*) FROM api_token WHERE revoked_at IS NULL") == 2
             tried = "SELECT count(*) FROM audit WHERE action = 'createToken' AND status IN (401, 403)"
