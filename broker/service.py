@@ -5,7 +5,7 @@ import contextlib
 import logging
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any, Literal, TypeVar
 
 import structlog
@@ -33,6 +33,7 @@ def configure_logging(level: str = "info", log_format: LogFormat = "auto") -> No
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.StackInfoRenderer(),
             *([structlog.processors.format_exc_info] if as_json else []),
+            *([_event_first] if as_json else []),
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
@@ -42,6 +43,12 @@ def configure_logging(level: str = "info", log_format: LogFormat = "auto") -> No
     logging.basicConfig(
         level=logging.DEBUG if level == "debug" else logging.WARNING, handlers=[_Libraries()], force=True
     )
+
+
+def _event_first(_logger: Any, _name: str, facts: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """What happened, when and how grave it is come first in a line, then its facts in the order of the call."""
+    first = {name: facts.pop(name) for name in ("event", "timestamp", "level", "service") if name in facts}
+    return {**first, **facts}
 
 
 class _Libraries(logging.Handler):
@@ -133,6 +140,10 @@ def run_service(name: str, settings: S, run: Callable[[S, asyncio.Event], Awaita
 
     A PermanentError ends the process with status 1 and its message, not a traceback.
     """
+    try:
+        settings.check_files()
+    except PermanentError as error:
+        sys.exit(f"wattline {name}: {error}")
     configure_logging(settings.log_level, settings.log_format)
     structlog.contextvars.bind_contextvars(service=name)
 

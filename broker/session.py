@@ -20,6 +20,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from broker.backoff import Backoff
 from broker.errors import PermanentError, TransientError
+from broker.outage import Outage
 from broker.settings import BrokerAddress
 
 log = structlog.get_logger()
@@ -223,6 +224,7 @@ class _Connection:
         if address.username is not None:
             client.username_pw_set(address.username, address.secret())
         if address.tls_ca is not None:
+            address.check_ca()
             client.tls_set(ca_certs=str(address.tls_ca))
         if options.will is not None:
             will = options.will
@@ -481,6 +483,7 @@ class Session:
         self.takeovers = 0
         self.taken_over_at: datetime | None = None
         self.last_error = ""
+        self._outage = Outage()
 
     @property
     def connected(self) -> bool:
@@ -586,18 +589,21 @@ class Session:
                 if connection.taken_over:
                     await self._yield(connection, yielding)
                 else:
-                    log.warning("broker_connection_lost", reason=self.last_error, client_id=self._options.client_id)
+                    self._failed("broker_connection_lost")
             except RefusedError as error:
                 self.last_error = str(error)
-                log.warning("broker_refused", reason=self.last_error, client_id=self._options.client_id)
+                self._failed("broker_refused")
                 if self._options.refusal_is_fatal:
                     raise
             except (TransientError, TimeoutError) as error:
                 self.last_error = str(error) or "the broker did not answer in time"
-                log.warning("broker_unreachable", reason=self.last_error, client_id=self._options.client_id)
+                self._failed("broker_unreachable")
             finally:
                 self._down(connection)
             await asyncio.sleep(backoff.next_s())
+
+    def _failed(self, event: str) -> None:
+        self._outage.failed(event, reason=self.last_error, client_id=self._options.client_id)
 
     async def _yield(self, connection: _Connection, backoff: Backoff) -> None:
         """Leave the client id to whoever took it for a while: two that take it in turns would do nothing else."""
@@ -621,7 +627,8 @@ class Session:
         self.connections += 1
         self.last_error = ""
         self._up.set()
-        log.info("broker_connected", client_id=self._options.client_id, session_present=session_present)
+        client_id, away = self._options.client_id, self._outage.over()
+        log.info("broker_connected", client_id=client_id, session_present=session_present, **away)
         if self._on_connect is not None:
             self._on_connect(session_present)
 

@@ -1,5 +1,6 @@
 """Settings that every service shares; each service adds its own under the prefix WATTLINE_<SERVICE>_."""
 
+import ssl
 from pathlib import Path
 from typing import Literal
 
@@ -42,8 +43,21 @@ class BrokerAddress(BaseModel):
             return None
         try:
             return self.password_file.read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise PermanentError(f"password_file: {_told(error, self.password_file)}; name a readable file") from error
+
+    def check_ca(self) -> None:
+        """See that tls_ca holds certificates. Raises PermanentError."""
+        if self.tls_ca is None:
+            return
+        try:
+            ssl.create_default_context(cafile=str(self.tls_ca))
+        except ssl.SSLError as error:
+            raise PermanentError(
+                f"tls_ca: {self.tls_ca} holds no CA certificate ({error.reason}); give a PEM file"
+            ) from error
         except OSError as error:
-            raise PermanentError(f"password_file: {error}; name a readable file") from error
+            raise PermanentError(f"tls_ca: {_told(error, self.tls_ca)}; name a readable PEM file") from error
 
 
 class ProcessSettings(SettingsBase):
@@ -58,8 +72,27 @@ class ProcessSettings(SettingsBase):
     http_port: int = Field(default=0, ge=0, le=65535)
     """Port of /healthz and /metrics; 0 takes a free one, which the log names."""
 
+    def check_files(self) -> None:
+        """See that the files which the settings name can be used. Raises PermanentError with the variable's name."""
+
 
 class ServiceSettings(ProcessSettings):
     """What every service at the broker can be told."""
 
     broker: BrokerAddress = BrokerAddress()
+
+    def check_files(self) -> None:
+        """See that the files which the settings name can be used. Raises PermanentError with the variable's name."""
+        for check in (self.broker.secret, self.broker.check_ca):
+            try:
+                check()
+            except PermanentError as error:
+                name, _, told = str(error).partition(": ")
+                raise PermanentError(f"{self.model_config['env_prefix']}BROKER__{name.upper()}: {told}") from error
+
+
+def _told(error: Exception, file: Path) -> str:
+    """What is wrong with a file, in words."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"{file} is no text"
+    return f"{file}: {error.strerror}" if isinstance(error, OSError) else f"{file}: {error}"

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 import structlog
@@ -10,6 +10,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from broker.messages import MAX_PAYLOAD_BYTES
+from broker.outage import Outage
 from gateway.access import Doorkeeper
 from gateway.api_access import AccessRoutes
 from gateway.api_commands import CommandRoutes
@@ -48,6 +49,7 @@ from gateway.stages import Stages
 from store.pool import Pool
 
 log = structlog.get_logger()
+DATABASE: Final = web.AppKey("database", Outage)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -109,6 +111,7 @@ class Api:
         app = web.Application(
             middlewares=[_measured(self._metrics), told, pages, self.door.guard], client_max_size=MAX_PAYLOAD_BYTES
         )
+        app[DATABASE] = self._metrics.database
         for route in self.table:
             app.router.add_route(route.method, PREFIX + route.path, self.door.serve(route))
         app.router.add_get(f"{PREFIX}/openapi.json", openapi)
@@ -151,15 +154,15 @@ def problem_of(error: Exception, request: web.Request) -> ApiError | None:
             | OSError()
             | TimeoutError()
         ):
-            return _database_problem(error)
+            return _database_problem(error, request.app.get(DATABASE))
     return None
 
 
-def _database_problem(error: Exception) -> ApiError:
+def _database_problem(error: Exception, database: Outage | None) -> ApiError:
     if isinstance(error, asyncpg.PostgresError) and refuses_data(error):
         return ApiError(422, "the database refuses this text", [Problem("request", str(error), "leave it out")])
     if heals(error):
-        log.warning("api_database_unavailable", reason=reason(error))
+        (database or Outage()).failed("api_database_unavailable", reason=reason(error))
         return ApiError(503, "the database can't be reached; try again")
     log.error("api_failed", exc_info=error)
     return ApiError(500, "the gateway failed; its log says why")

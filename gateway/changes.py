@@ -10,6 +10,7 @@ from typing import Any, Final
 import asyncpg
 import structlog
 
+from broker.outage import Outage
 from gateway.sql import load
 from store.pool import Pool
 
@@ -61,6 +62,7 @@ class Changes:
         self._followers = 0
         self._wanted = asyncio.Event()
         self._news = asyncio.Condition()
+        self._outage = Outage()
 
     async def run(self) -> None:
         """Poll for ever, while there are followers; trim the table once a minute."""
@@ -72,8 +74,9 @@ class Changes:
                     trim_at = loop.time() + TRIM_S
                     await self._pool.execute(load("trim_changes"))
                 more = await self._poll() if self._followers else False
+                self._outage.back("changes_read")
             except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
-                log.warning("changes_not_read", reason=str(error) or type(error).__name__)
+                self._outage.failed("changes_not_read", reason=str(error) or type(error).__name__)
                 more = False
             if not more:
                 self._wanted.clear()

@@ -11,6 +11,7 @@ from typing import Any, Final
 import structlog
 
 from broker.messages import Command
+from broker.outage import Outage
 from broker.session import ConnectionLostError, Publication, RefusedError, Session
 from broker.topics import DELIVERY, Kind, Topics
 from gateway.commands import Commands
@@ -50,6 +51,7 @@ class CommandSender:
         self._topics = topics
         self._commands = commands
         self._metrics = metrics
+        self._outage = Outage()
         self._gateway = gateway
         self._days = days
         self._forgot_s = -math.inf
@@ -98,13 +100,15 @@ class CommandSender:
             await self._session.publish(publication, min(PUBLISH_TIMEOUT_S, max(1.0, row["left_s"])))
         except (ConnectionLostError, TimeoutError) as error:
             self._metrics.publish_failures.labels("broker_away").inc()
-            log.warning("command_waits", device=row["device"], command=row["command"], reason=str(error) or "no answer")
+            of = {"device": row["device"], "command": row["command"]}
+            self._outage.failed("command_waits", reason=str(error) or "no answer in time", **of)
             return False
         except RefusedError as error:
             # only a person can put the access list right; the command ends by its time
             self._metrics.publish_failures.labels("refused").inc()
             log.exception("publish_refused", topic=publication.topic, code=error.code)
             return False
+        self._outage.back("commands_go_on")
         self._metrics.published.labels(str(Kind.COMMAND)).inc()
         return True
 

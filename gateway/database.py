@@ -5,14 +5,12 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias, TypeVar
 
 import asyncpg
-import structlog
 
 from broker.backoff import Backoff
 from broker.errors import PermanentError
 from gateway.metrics import Metrics
 from store.pool import is_transient
 
-log = structlog.get_logger()
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 T = TypeVar("T")
 REFUSES_DATA = ("22", "23", "54")
@@ -29,7 +27,7 @@ async def until_stored(work: Callable[[], Awaitable[T]], task: str, metrics: Met
     backoff = Backoff(cap_s=10.0)
     while True:
         try:
-            return await work()
+            found = await work()
         except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
             if isinstance(error, asyncpg.PostgresError) and refuses_data(error):
                 raise
@@ -37,7 +35,10 @@ async def until_stored(work: Callable[[], Awaitable[T]], task: str, metrics: Met
                 raise PermanentError(f"the database refuses {task}: {error}") from error
             metrics.retries.labels(task).inc()
             fix = "run wattline migrate" if getattr(error, "sqlstate", "") == NOT_MIGRATED else "waiting for it"
-            log.warning("database_unavailable", task=task, reason=reason(error), fix=fix)
+            metrics.database.failed("database_unavailable", reason=reason(error), task=task, fix=fix)
+        else:
+            metrics.database.back("database_back")
+            return found
         await asyncio.sleep(backoff.next_s())
 
 

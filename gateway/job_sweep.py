@@ -5,15 +5,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import asyncpg
-import structlog
 
+from gateway.database import reason
 from gateway.desired import configuring
 from gateway.jobs import KEPT, queue_late, queue_orphaned
 from gateway.metrics import Metrics
 from gateway.sql import load
 from store.pool import Pool
 
-log = structlog.get_logger()
 FIRST: Final = timedelta(days=1)
 """How far the first look goes back, for what came in while no gateway ran."""
 OVERLAP: Final = timedelta(minutes=15)
@@ -37,7 +36,7 @@ class JobSweep:
                 await self._sweep()
             except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
                 self._metrics.retries.labels("gateway.jobs").inc()
-                log.warning("job_sweep_failed", reason=str(error) or type(error).__name__)
+                self._metrics.database.failed("job_sweep_failed", reason=reason(error))
             else:
                 self._swept_at = began_at
 

@@ -2,12 +2,16 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from broker.outage import Outage
+
 
 class Metrics:
     """The gateway's metrics on a registry of their own."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.database = Outage()
+        """What is logged of the database's outages, for all tasks together."""
         self.messages = Counter(
             "wattline_gateway_messages", "Messages dealt with, by kind and result.", ["kind", "result"],
             registry=self.registry,

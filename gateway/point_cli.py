@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import click
 
 from gateway.api_options import anywhere, api_options
+from gateway.cli_times import Time
 from gateway.config_client import ConfigClient
 from gateway.config_options import login as _user
 from gateway.spec_asking import ask
@@ -90,7 +91,8 @@ def rename(client: PointClient, which: str, name: str, author: str, as_json: boo
 @click.argument("kind", type=click.Choice(["opening", "closing"]))
 @click.argument("obis")
 @click.argument("value", type=float, required=False)
-@click.option("--at", metavar="TIME", help="When it was read, RFC 3339; when the meter came or went without it.")
+@click.option("--at", type=Time(), metavar="TIME",
+              help="When it was read: RFC 3339, a date (UTC), -2h; else when the meter came or went.")  # fmt: skip
 @click.option("--withdraw", is_flag=True, help="In place of VALUE: back to what the readings say.")
 @click.option("--author", default=_user, help="Who read it; by default your login.")
 @as_json_option

@@ -8,6 +8,7 @@ import structlog
 
 from broker.backoff import Backoff
 from broker.messages import Desired
+from broker.outage import Outage
 from broker.session import ConnectionLostError, Publication, RefusedError, Session
 from broker.topics import DELIVERY, Kind, Topics
 from gateway.database import Connection, until_stored
@@ -43,6 +44,7 @@ class Publisher:
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._outage = Outage()
         self.shelf = Shelf({})
 
     async def renew(self, connection: Connection) -> Shelf:
@@ -190,13 +192,14 @@ class Publisher:
             await self._session.publish(publication, PUBLISH_TIMEOUT_S)
         except (ConnectionLostError, TimeoutError) as error:
             self._metrics.publish_failures.labels("broker_away").inc()
-            log.warning("publish_waits", topic=publication.topic, reason=str(error) or "no answer in time")
+            self._outage.failed("publish_waits", reason=str(error) or "no answer in time", topic=publication.topic)
             return False
         except RefusedError as error:
             # only a person can put the access list right; the next connection tries again
             self._metrics.publish_failures.labels("refused").inc()
             log.exception("publish_refused", topic=publication.topic, code=error.code)
             return self._session.connected
+        self._outage.back("publish_goes_on")
         self._metrics.published.labels(str(kind)).inc()
         return True
 

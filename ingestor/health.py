@@ -77,7 +77,8 @@ class Watch:
         try:
             await pool.execute(load("update_last_seen"), ids, [instant(seen[number]) for number in ids])
         except DATABASE_ERRORS as error:
-            log.warning("last_seen_not_written", reason=str(error), devices=len(ids))
+            told = self._metrics.database.failed if is_transient(error) else log.warning
+            told("last_seen_not_written", reason=str(error) or "no answer in time", devices=len(ids))
             self._pipeline.seen = seen | self._pipeline.seen
 
     async def _probe(self, pool: Pool) -> None:
@@ -86,8 +87,10 @@ class Watch:
                 await pool.fetchval("SELECT 1")
         except DATABASE_ERRORS as error:
             self._failure, self._failed_s = str(error) or "no answer in time", time.monotonic()
-            log.warning("database_probe_failed", reason=self._failure, transient=is_transient(error))
+            told = self._metrics.database.failed if is_transient(error) else log.warning
+            told("database_probe_failed", reason=self._failure)
         else:
+            self._metrics.database.back("database_back")
             self._answered_s, self._failure = time.monotonic(), ""
 
     def _summarise(self, now_s: float) -> None:

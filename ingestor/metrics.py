@@ -2,12 +2,16 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from broker.outage import Outage
+
 
 class Metrics:
     """What /metrics shows; counters count since the process started."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.database = Outage()
+        """What is logged of the database's outages, for all tasks together."""
         self.messages = self._counter("messages", "Messages stored or quarantined, and acknowledged", "kind")
         self.rows = self._counter("rows", "Readings that were new to the table")
         self.repeated = self._counter("rows_repeated", "Readings that the table had already")

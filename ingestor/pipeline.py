@@ -17,7 +17,7 @@ from ingestor.names import Names
 from ingestor.rows import micros_now
 from ingestor.settings import IngestorSettings
 from ingestor.writer import Writer, Written
-from store.pool import Pool
+from store.pool import Pool, is_transient
 
 log = structlog.get_logger()
 
@@ -209,12 +209,14 @@ class Pipeline:
         self.failure = str(error) or "no answer in time"
         self._metrics.retries.labels(type(error).__name__).inc()
         delay_s = backoff.next_s()
-        log.warning("batch_not_written", reason=self.failure, messages=messages, retry_in_s=round(delay_s, 2))
+        told = self._metrics.database.failed if is_transient(error) else log.warning
+        told("batch_not_written", reason=self.failure, messages=messages, retry_in_s=round(delay_s, 2))
         await asyncio.sleep(delay_s)
 
     def _committed(self, batch: Batch, written: Written, commit_s: float, *, staged: bool) -> None:
         metrics = self._metrics
         self.failure, self.last_commit_s = "", time.monotonic()
+        metrics.database.back("database_back")
         self.seen.update(batch.seen)
         for kind, count in batch.kinds.items():
             metrics.messages.labels(kind).inc(count)

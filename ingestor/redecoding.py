@@ -24,7 +24,7 @@ from ingestor.worker_metrics import WorkerMetrics
 from ingestor.worker_settings import WorkerSettings
 from ingestor.writer import Writer, Written
 from meters.spec import spec_from
-from store.pool import Pool
+from store.pool import Pool, is_transient
 from store.queries import load
 
 log = structlog.get_logger()
@@ -202,7 +202,8 @@ class Redecoding:
                 self._names.clear()
                 self._metrics.retries.labels(type(error).__name__).inc()
                 delay_s = backoff.next_s()
-                log.warning("portion_not_written", job=self._job.id, reason=str(error), retry_in_s=round(delay_s, 2))
+                told = self._metrics.database.failed if is_transient(error) else log.warning
+                told("portion_not_written", reason=str(error), job=self._job.id, retry_in_s=round(delay_s, 2))
                 if await _comes_within(self._stop.wait(), delay_s):
                     raise
             else:

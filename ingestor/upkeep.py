@@ -10,7 +10,7 @@ import structlog
 from ingestor.failures import DATABASE_ERRORS
 from ingestor.metrics import Metrics
 from store.ledger import fold, prune
-from store.pool import Pool
+from store.pool import Pool, is_transient
 from store.rollups import Connection, refresh, retain
 
 log = structlog.get_logger()
@@ -44,7 +44,8 @@ class Upkeep:
                         raise
             except DATABASE_ERRORS as error:
                 self._metrics.upkeep_failures.inc()
-                log.warning("upkeep_failed", reason=str(error) or "no answer in time")
+                told = self._metrics.database.failed if is_transient(error) else log.warning
+                told("upkeep_failed", reason=str(error) or "no answer in time")
             await asyncio.sleep(self._every_s)
 
     async def _hold(self, connection: Connection) -> None:

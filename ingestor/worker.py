@@ -109,7 +109,7 @@ class Worker:
             except (*DATABASE_ERRORS, FailingListenerError) as error:
                 if not isinstance(error, FailingListenerError) and not is_transient(error):
                     raise PermanentError(f"the database refuses the worker: {error}") from error
-                log.warning("queue_unavailable", reason=str(error) or type(error).__name__)
+                self.metrics.database.failed("queue_unavailable", reason=str(error) or type(error).__name__)
                 self.metrics.retries.labels(type(error).__name__).inc()
                 await asyncio.sleep(backoff.next_s())
             else:
@@ -210,11 +210,13 @@ class Worker:
                     rows = await pool.fetch(queries.load("count_unfinished_jobs"))
             except DATABASE_ERRORS as error:
                 self._failure = str(error) or "no answer in time"
+                self.metrics.database.failed("database_unavailable", reason=self._failure)
             else:
                 counts = {row["state"]: row["jobs"] for row in rows}
                 for state in ("queued", "running"):
                     self.metrics.jobs.labels(state).set(counts.get(state, 0))
                 self._answered_s, self._failure = time.monotonic(), ""
+                self.metrics.database.back("database_back")
             await asyncio.sleep(WATCH_S)
 
     def _database(self) -> tuple[bool, str]:

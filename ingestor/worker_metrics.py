@@ -2,12 +2,16 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from broker.outage import Outage
+
 
 class WorkerMetrics:
     """What /metrics shows; counters count since the process started."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.database = Outage()
+        """What is logged of the database's outages, for all tasks together."""
         self.frames = self._counter("frames", "Kept frames done, by result: decoded or undecodable", "result")
         self.readings = self._counter("readings", "Readings that were new to history")
         self.repeated = self._counter("readings_repeated", "Readings that history had already")

@@ -14,6 +14,7 @@ import structlog
 
 from broker.backoff import Backoff
 from broker.errors import PermanentError
+from broker.outage import Outage
 from store.edition import apply_edition
 from store.pool import Pool, check_dsn
 from store.queries import load
@@ -120,16 +121,17 @@ async def migrate(
 
 async def require_migrated(pool: Pool) -> None:
     """See that the database was migrated for this version; waits for one that is away. Raises PermanentError."""
-    newest, backoff = shipped()[-1].name, Backoff(cap_s=10.0)
+    newest, backoff, outage = shipped()[-1].name, Backoff(cap_s=10.0), Outage()
     while True:
         try:
             found = await pool.fetchval("SELECT true FROM schema_migration WHERE name = $1", newest)
         except (asyncpg.UndefinedTableError, asyncpg.InsufficientPrivilegeError):
             found = False
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-            log.warning("database_unreachable", reason=str(error) or "no answer in time")
+            outage.failed("database_unreachable", reason=str(error) or "no answer in time")
             await asyncio.sleep(backoff.next_s())
             continue
+        outage.back("database_back")
         if not found:
             raise PermanentError(f"the database lacks migration {newest}: run `wattline migrate` first")
         return

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 import asyncpg
@@ -11,12 +12,14 @@ import structlog
 
 from broker.backoff import Backoff
 from broker.errors import PermanentError
+from broker.outage import Outage
 
 log = structlog.get_logger()
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 CONNECT_TIMEOUT_S = 10.0
 COMMAND_TIMEOUT_S = 60.0
+_GIVEN_UP = "unexpected connection_lost() call"
 _FORM = "postgresql://user:password@host:port/name"
 _TRANSIENT_CLASSES = ("08", "40", "53", "57P")
 """SQLSTATE: connection, transaction rollback, resources, operator intervention."""
@@ -77,7 +80,10 @@ async def open_pool(dsn: str, *, min_size: int, max_size: int, application_name:
     each use may raise an error of which `is_transient` holds. Raises PermanentError for a wrong DSN, login or database.
     """
     check_dsn(dsn)
-    backoff = Backoff(cap_s=10.0)
+    _take_what_asyncpg_leaves(asyncio.get_running_loop())
+    # it warns of each connection that it can't keep ready in an outage; whoever wants one says so
+    logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)
+    backoff, outage = Backoff(cap_s=10.0), Outage()
     while True:
         try:
             pool = await _connect(dsn, min_size, max_size, application_name)
@@ -87,15 +93,34 @@ async def open_pool(dsn: str, *, min_size: int, max_size: int, application_name:
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
             if isinstance(error, asyncpg.PostgresError) and not is_transient(error):
                 raise PermanentError(f"the database refuses {application_name}: {error}") from error
-            log.warning("database_unreachable", reason=str(error) or "no answer in time")
+            outage.failed("database_unreachable", reason=str(error) or "no answer in time")
         except ValueError as error:
             raise PermanentError(f"the database's DSN is of no use to {application_name}: {error}") from error
         await asyncio.sleep(backoff.next_s())
-    log.info("database_connected", application_name=application_name)
+    log.info("database_connected", application_name=application_name, **outage.over())
     try:
         yield pool
     finally:
         await _close(pool)
+
+
+def _take_what_asyncpg_leaves(loop: asyncio.AbstractEventLoop) -> None:
+    """Take the error of a connection that was given up while it asked for TLS: asyncpg leaves it in a future.
+
+    The loop would call it one that was never retrieved, at a stop or after another task's failure.
+    """
+    before = loop.get_exception_handler()
+
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, ConnectionError) and str(error) == _GIVEN_UP and "future" in context:
+            log.debug("connecting_given_up", reason=str(error))
+        elif before is not None:
+            before(loop, context)
+        else:
+            loop.default_exception_handler(context)
+
+    loop.set_exception_handler(handle)
 
 
 async def _connect(dsn: str, min_size: int, max_size: int, application_name: str) -> Pool:

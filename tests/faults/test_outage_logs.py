@@ -1,0 +1,79 @@
+"""What one outage of the database and of the broker costs in log lines."""
+
+import asyncio
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from structlog.testing import capture_logs
+
+from device.simulator import SimulatedP1Meter
+from tests.faults.ingesting import Running, ingesting, settings, until_equal
+from tests.faults.ingesting import until as until_true
+from tests.faults.proxy import TcpProxy
+from tests.integration.agent_rig import Desk, agent
+from tests.integration.agent_rig import settings as agent_settings
+from tests.integration.gateway_rig import gateway, gateway_settings
+from tests.servers import Broker, Database
+
+AWAY_S = 15.0
+MOST = 6
+"""Begun, a few reasons, and over; whatever tries meanwhile, and however often."""
+
+
+def through(proxy: TcpProxy, dsn: str) -> str:
+    """The same address by way of a proxy."""
+    parts = urlsplit(dsn)
+    user = parts.netloc.rpartition("@")[0]
+    return parts._replace(netloc=f"{user}@{proxy.host}:{proxy.port}").geturl()
+
+
+async def _well(ingestor: Running) -> bool:
+    return bool((await ingestor.health())[1]["checks"]["database"]["ok"])
+
+
+async def test_an_outage_of_the_database_is_a_few_lines(broker: Broker, database: Database) -> None:
+    """A gateway and an ingestor whose every task wants it, and a client that asks again and again."""
+    parts = urlsplit(database.dsn("wattline_gateway"))
+    async with TcpProxy(parts.hostname or "", parts.port or 5432) as proxy:
+        asked = gateway_settings(
+            broker, database, database_dsn=through(proxy, database.dsn("wattline_gateway")), sweep_s=0.5, judge_s=0.5,
+            stage_tick_s=0.5, settle_s=0.5, job_sweep_s=0.5,
+        )  # fmt: skip
+        taking = settings(broker, through(proxy, database.dsn("wattline_ingestor")))
+        async with gateway(asked) as running, ingesting(taking) as ingestor:
+            await until_equal(lambda: _well(ingestor), wanted=True)
+            with capture_logs() as lines:
+                await proxy.cut()
+                for _ in range(int(AWAY_S)):
+                    async with running.http.get(f"{running.url}/api/v1/devices") as answer:
+                        assert answer.status == 503
+                    await asyncio.sleep(1)
+                await proxy.restore()
+                await until_true(lambda: sum(line["event"] == "database_back" for line in lines) == 2)
+                assert await _well(ingestor)
+            told = [line for line in lines if line["log_level"] in ("warning", "error")]
+            assert len(told) <= 2 * MOST, [(line["event"], line.get("reason")) for line in told]
+            back = [line for line in lines if line["event"] == "database_back"]
+            assert all(line["away_s"] > AWAY_S / 2 and line["failures"] > 1 for line in back)
+
+
+async def test_an_outage_of_the_broker_is_a_few_lines(broker: Broker, tmp_path: Path) -> None:
+    """An agent tries some ten times in a quarter of a minute."""
+    await broker.add_device("pi-1")
+    async with (
+        TcpProxy(broker.host, broker.port) as proxy,
+        Desk(broker, "pi-1") as desk,
+        SimulatedP1Meter(serial="E0044007133156018") as meter,
+        agent(agent_settings(desk, tmp_path, meter.port, port=proxy.port)),
+    ):
+        await until_true(desk.samples)
+        with capture_logs() as lines:
+            await proxy.cut()
+            await asyncio.sleep(AWAY_S)
+            await proxy.restore()
+            await until_true(lambda: any(line["event"] == "broker_connected" for line in lines))
+        told = [line for line in lines if line["log_level"] in ("warning", "error")]
+        assert len(told) <= MOST, [(line["event"], line.get("reason")) for line in told]
+        (back,) = [line for line in lines if line["event"] == "broker_connected"]
+        assert back["away_s"] > AWAY_S / 2
+        assert back["failures"] > 2
