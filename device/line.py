@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import termios
 from dataclasses import dataclass
 from typing import Any, Final, Self
@@ -10,16 +11,25 @@ import serial
 import serial_asyncio
 
 from broker.errors import TransientError
+from device.holders import holders
 
 OPEN_TIMEOUT_S: Final = 10.0
 BUFFER_BYTES: Final = 256 * 1024
 """Read and not yet taken; when full, reading pauses and the kernel's buffer is the next bound."""
 CLOSE_TIMEOUT_S: Final = 2.0
-EINVAL: Final = 22
 
 
 class LineGoneError(TransientError):
     """The port can't be opened, or vanished while it was open."""
+
+
+class LineBusyError(LineGoneError):
+    """The port is there, and another program has it; `held_by` names who, as far as that can be told."""
+
+    def __init__(self, path: str, held_by: list[str]) -> None:
+        who = ", ".join(held_by) or "another program, which only root may see"
+        super().__init__(f"{path} is in use by {who}: stop it, or give the agent another port")
+        self.held_by = held_by
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -95,6 +105,8 @@ class Line:
         except (OSError, ValueError, termios.error) as error:
             # serial.SerialException is an OSError; TimeoutError is one, too
             opening.add_done_callback(_close_late)
+            if _is_busy(error):
+                raise LineBusyError(path, await asyncio.to_thread(holders, path)) from error
             raise LineGoneError(f"{path}: {str(error) or 'opening takes too long'}") from error
         except asyncio.CancelledError:
             opening.add_done_callback(_close_late)
@@ -140,6 +152,11 @@ class Line:
                     await self._reader.closed.wait()
 
 
+def _is_busy(error: BaseException) -> bool:
+    """Whether an opening failed because somebody has locked the port (flock) or keeps it to himself (TIOCEXCL)."""
+    return getattr(error, "errno", None) in (errno.EBUSY, errno.EAGAIN)
+
+
 def _open(path: str, settings: LineSettings) -> Any:
     port = serial.serial_for_url(path, do_not_open=True)
     port.timeout = 0
@@ -158,7 +175,7 @@ def _apply(port: Any, settings: LineSettings) -> None:
     try:
         port.apply_settings({"baudrate": settings.baud, "bytesize": settings.bits, "parity": settings.parity})
     except termios.error as error:
-        if error.args[0] != EINVAL or (settings.bits, settings.parity) == (8, "N"):
+        if error.args[0] != errno.EINVAL or (settings.bits, settings.parity) == (8, "N"):
             raise
         # a pty, or an adapter without parity: take eight bits, of which read() strips the parity
         with contextlib.suppress(termios.error):

@@ -11,7 +11,7 @@ from broker.errors import FrameError
 from device.change_over import ChangeOvers
 from device.context import Context
 from device.detection import SIGN_ON, Ask, Known, Listen, PassedWithout, Step, Window, steps
-from device.line import Line, LineGoneError
+from device.line import Line, LineBusyError, LineGoneError
 from device.meter_port import MeterPort
 from device.other_heard import OtherHeard
 from device.readout import read_out
@@ -40,6 +40,7 @@ class Port:
         self.protocol: str | None = None
         self._again = False
         self._told_missing = False
+        self._told_busy: str | None = None
         self.meter = MeterPort(path, context)
         self._addresses = context.settings.bus.get(path, ("",))
         self._meter_at: dict[str, str] = {}
@@ -71,6 +72,11 @@ class Port:
             known = self._context.memory.get(self.path)
             try:
                 line = await Line.open(self.path, known.settings if known and not known.poll else SIGN_ON)
+            except LineBusyError as error:
+                opens.labels(self.path, "busy").inc()
+                self._busy(error)
+                await asyncio.sleep(0.1 + backoff.next_s())
+                continue
             except LineGoneError as error:
                 opens.labels(self.path, "refused").inc()
                 self._lost(str(error))
@@ -79,6 +85,7 @@ class Port:
             opens.labels(self.path, "opened").inc()
             backoff.succeeded()
             self._was_open = True
+            self._told_busy = None
             log.info("port_opened", port=self.path)
             try:
                 await self._serve(line)
@@ -88,15 +95,26 @@ class Port:
                 await line.close()
             await asyncio.sleep(0.1 + backoff.next_s())
 
+    def _busy(self, error: LineBusyError) -> None:
+        """Tell once that another program has the port, and again when others have it or after it was free."""
+        self._set_state("busy")
+        self._was_open = False
+        who = ", ".join(error.held_by)
+        if self._told_busy != who:
+            self._told_busy = who
+            held_by = who or "unknown: only root may see it"
+            self._context.outgoing.event(
+                "port_busy", "warning", meter=self.meter.key, port=self.path, held_by=held_by, error=str(error)
+            )
+
     def _lost(self, why: str) -> None:
         self._set_state("missing")
+        self._told_busy = None
         if self._was_open:
             self._was_open = False
-            log.warning("port_lost", port=self.path, reason=why)
             self._context.outgoing.event("port_lost", "warning", meter=self.meter.key, port=self.path, error=why)
         elif not self._told_missing:
             self._told_missing = True
-            log.warning("port_missing", port=self.path, reason=why, note="it is tried again and again")
             self._context.outgoing.event("port_missing", "warning", port=self.path, error=why)
 
     def _set_state(self, state: str) -> None:

@@ -3,15 +3,18 @@
 import asyncio
 import os
 import random
+import sys
 import tty
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
+import aiohttp
 import pytest
 
 from broker.messages import FrameReason
 from broker.topics import Kind
+from deploy.local.process import free_port
 from device.simulator import Fault, SimulatedIecMeter, SimulatedP1Meter, SimulatedSmlMeter
 from device.simulator.meter import SimulatedMeter
 from meters.encode.iec62056 import with_parity
@@ -230,3 +233,38 @@ async def test_a_port_that_was_never_there_is_named_once(broker: Broker, tmp_pat
             await until(lambda: desk.samples(P1), 40)
         [missing] = desk.events("port_missing")
         assert missing.detail["port"] == str(link)
+
+
+HOLD = (
+    "import serial, sys; port = serial.Serial(sys.argv[1], exclusive=True); print('held', flush=True); sys.stdin.read()"
+)
+
+
+async def test_a_port_that_another_program_has_is_busy_and_not_missing(broker: Broker, tmp_path: Path) -> None:
+    """It is told once, with who holds it, as event, state and metric; and read as soon as it is free."""
+    await broker.add_device("pi-1")
+    async with Desk(broker, "pi-1") as desk, SimulatedP1Meter(serial="E0044007133156018") as meter:
+        holder = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", HOLD, meter.port, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        )
+        try:
+            assert holder.stdout is not None
+            assert await holder.stdout.readline() == b"held\n"
+            http_port = free_port()
+            async with agent(settings(desk, tmp_path, meter.port, http_port=http_port)):
+                (busy,) = await until(lambda: desk.events("port_busy"))
+                assert busy.detail["port"] == meter.port
+                assert f"(pid {holder.pid})" in str(busy.detail["held_by"])
+                async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{http_port}/metrics") as answer:
+                    shown = await answer.text()
+                assert f'wattline_device_port_state{{port="{meter.port}",state="busy"}} 1.0' in shown
+                assert f'wattline_device_port_opens_total{{port="{meter.port}",result="busy"}}' in shown
+                assert desk.events("port_missing") == []
+                holder.kill()
+                await holder.wait()
+                await until(lambda: desk.samples(P1), 60)
+                assert len(desk.events("port_busy")) == 1
+        finally:
+            if holder.returncode is None:
+                holder.kill()
+                await holder.wait()
