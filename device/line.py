@@ -107,7 +107,8 @@ class Line:
             opening.add_done_callback(_close_late)
             if _is_busy(error):
                 raise LineBusyError(path, await asyncio.to_thread(holders, path)) from error
-            raise LineGoneError(f"{path}: {str(error) or 'opening takes too long'}") from error
+            fix = "; add the agent's account to its group (dialout)" if _is_forbidden(error) else ""
+            raise LineGoneError(f"{path}: {str(error) or 'opening takes too long'}{fix}") from error
         except asyncio.CancelledError:
             opening.add_done_callback(_close_late)
             raise
@@ -155,6 +156,10 @@ class Line:
 def _is_busy(error: BaseException) -> bool:
     """Whether an opening failed because somebody has locked the port (flock) or keeps it to himself (TIOCEXCL)."""
     return getattr(error, "errno", None) in (errno.EBUSY, errno.EAGAIN)
+
+
+def _is_forbidden(error: BaseException) -> bool:
+    return getattr(error, "errno", None) in (errno.EACCES, errno.EPERM)
 
 
 def _open(path: str, settings: LineSettings) -> Any:

@@ -2,6 +2,7 @@
 
 import asyncio
 from math import floor
+from pathlib import Path
 from typing import Any, Final
 
 import structlog
@@ -115,7 +116,8 @@ class Port:
             self._context.outgoing.event("port_lost", "warning", meter=self.meter.key, port=self.path, error=why)
         elif not self._told_missing:
             self._told_missing = True
-            self._context.outgoing.event("port_missing", "warning", port=self.path, error=why)
+            event = "port_not_opened" if Path(self.path).exists() else "port_missing"
+            self._context.outgoing.event(event, "warning", port=self.path, error=why)
 
     def _set_state(self, state: str) -> None:
         self.state = state

@@ -229,6 +229,7 @@ async def test_a_port_that_was_never_there_is_named_once(broker: Broker, tmp_pat
     link = tmp_path / "ttyUSB0"
     async with Desk(broker, "pi-1") as desk, agent(settings(desk, tmp_path / "data", str(link))):
         await until(lambda: desk.events("port_missing"))
+        assert desk.events("port_not_opened") == []
         async with SimulatedP1Meter(serial="E0044007133156018", link=link):
             await until(lambda: desk.samples(P1), 40)
         [missing] = desk.events("port_missing")
@@ -268,3 +269,14 @@ async def test_a_port_that_another_program_has_is_busy_and_not_missing(broker: B
             if holder.returncode is None:
                 holder.kill()
                 await holder.wait()
+
+
+async def test_a_port_that_is_there_and_can_not_be_opened_is_not_called_missing(broker: Broker, tmp_path: Path) -> None:
+    """A file that is no terminal, or one that the account may not open."""
+    await broker.add_device("pi-1")
+    file = tmp_path / "ttyUSB0"
+    file.write_text("no port")
+    async with Desk(broker, "pi-1") as desk, agent(settings(desk, tmp_path / "data", str(file))):
+        (told,) = await until(lambda: desk.events("port_not_opened"))
+        assert str(file) in str(told.detail["error"])
+        assert desk.events("port_missing") == []
