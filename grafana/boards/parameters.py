@@ -8,8 +8,10 @@ from grafana.panels import Frame, Made, bars, number, ranking, rows
 from grafana.settings import GrafanaSettings
 
 _STATES = (
-    ("applied", "in step", "green"),
-    ("behind", "behind", "orange"),
+    ("confirmed", "in step", "green"),
+    ("waiting", "behind", "orange"),
+    ("on_probation", "on probation", "blue"),
+    ("never_confirmed", "never confirmed", "orange"),
     ("refused", "refused", "red"),
     ("reverted", "went back", "red"),
     ("none", "none yet", "blue"),
@@ -71,11 +73,14 @@ def board(settings: GrafanaSettings) -> Dashboard:
 def _now() -> tuple[Made, ...]:
     about = (
         "Devices by their newest report. Behind is normal for seconds after a change, or while a device is offline; a "
-        "device that reverted took the version and went back to the one before."
+        "device that reverted took the version and went back to the one before. On probation: in force, not yet proved "
+        "by readings; never confirmed: no meter speaks that could prove it."
     )
     columns = (
         Field("In step"),
         Field("Behind", steps=NONE_IS_GOOD),
+        Field("On probation"),
+        Field("Never confirmed", steps=NONE_IS_GOOD),
         *(Field(name, steps=BAD) for name in ("Refused", "Reverted")),
         Field("Without any"),
     )
