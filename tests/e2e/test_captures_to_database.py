@@ -170,7 +170,7 @@ class CapturedMeter(SimulatedIecMeter):
     """A mode C meter with the identification and the data lines of a real one."""
 
     def __init__(self, identification: str, lines: list[str]) -> None:
-        super().__init__(serial="0", identification=identification)
+        super().__init__(serial="1", identification=identification)
         self._lines = lines
 
     def _encode(self) -> bytes:
