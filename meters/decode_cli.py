@@ -138,8 +138,8 @@ class _Run:
             hints = whole_hints(line.data)
             self.hints += [hint for hint in hints if is_other(hint)]
             other = next((f": {hint.text}" for hint in hints if is_other(hint)), "")
-            told = f"{name}: no telegram could be decoded in {counted(size, 'byte')} ({options.protocol}){other}"
-            click.echo(told, err=True)
+            heard = counted(size, "byte", thousands=True)
+            click.echo(f"{name}: no telegram could be decoded in {heard} ({options.protocol}){other}", err=True)
 
     def _show(self, name: str, found: Found) -> None:
         line = {"file": name, **found.line} if self.several else found.line

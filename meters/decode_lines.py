@@ -18,7 +18,7 @@ from meters.iec62056 import Iec62056Framer
 from meters.match import best
 from meters.other_protocols import recognise
 from meters.p1_crc import spoken
-from meters.readers import AnyFramer, make_framer, parse
+from meters.readers import AnyFramer, crcs_of, make_framer, parse
 from meters.spec import Spec
 from meters.telegram import Frame, Framer, Wire
 
@@ -81,7 +81,7 @@ class Decoding:
 
     def on_the_wire(self, line: bytes) -> Iterator[Found]:
         """Each telegram of the bytes of a line; where there is none, what can be read without its framing."""
-        framer = self._framer()
+        framer = self._framer(line)
         for start in range(0, len(line), CHUNK_BYTES):
             for item in framer.feed(line[start : start + CHUNK_BYTES]):
                 yield self._found(item, line)
@@ -91,12 +91,13 @@ class Decoding:
         if not self._telegrams:
             yield from self._salvaged(line)
 
-    def _framer(self) -> Framer | AnyFramer:
-        if self.protocol == "auto":
-            return AnyFramer(bare=self.bare, any_crc=True)
+    def _framer(self, line: bytes) -> Framer | AnyFramer:
         if self.protocol is Wire.IEC62056_21:
             return Iec62056Framer(bare=self.bare)
-        return make_framer(self.protocol, any_crc=True)
+        crcs = crcs_of(line)
+        if self.protocol == "auto":
+            return AnyFramer(bare=self.bare, crcs=crcs or (), any_crc=crcs is None)
+        return make_framer(self.protocol, crcs or (), any_crc=crcs is None)
 
     def _salvaged(self, data: bytes) -> Iterator[Found]:
         piece = salvage(data, None if self.protocol == "auto" else self.protocol)

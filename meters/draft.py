@@ -67,7 +67,7 @@ def propose(frames: Iterable[RawFrame], protocol: Wire | None = None, units: Map
 
 def _guessed_units(seen: dict[str, Seen]) -> dict[str, str]:
     guessed = (one for one in seen.values() if one.lacks_unit and not one.said and _as_read(one, seen) is not None)
-    return {one.on_the_wire: one.quantity.unit or "" for one in guessed if one.quantity is not None}
+    return {one.on_the_wire: one.quantity.unit for one in guessed if one.quantity is not None and one.quantity.unit}
 
 
 def _fails(head: list[str], lines: list[str]) -> bool:
@@ -247,6 +247,8 @@ def _point(one: Seen, code: Obis, telegrams: int) -> Iterator[str]:
         yield f"    unit: {json.dumps(one.said, ensure_ascii=False)}  # as its display shows; the wire names none"
     elif quantity is not None and quantity.unit:
         yield f"    unit: {quantity.unit}  # {_GUESSED}the wire names none; compare with the display"
+    elif quantity is not None and quantity.unit is None:
+        yield "    # unit: W  # no unit on the wire, and the code leaves it open: left out until its right one stands here"
     if quantity is None:
         yield f"    kind: {one.guessed_kind}  # {_GUESSED}by its unit, and whether it ever fell"
     if not (_is_register(one) and one.telegrams == telegrams):

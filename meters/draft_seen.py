@@ -78,8 +78,11 @@ class Seen:
 
     @property
     def lacks_unit(self) -> bool:
-        """Whether its numbers come without a unit though they measure what has one: no reading comes of them."""
-        return self.low is not None and not self.units and self.quantity is not None and bool(self.quantity.unit)
+        """Whether its numbers come without a unit though they measure what has one: no reading comes of them.
+
+        That holds for codes whose unit is open, too.
+        """
+        return self.low is not None and not self.units and self.quantity is not None and self.quantity.unit != ""
 
     @property
     def guessed_kind(self) -> Kind:

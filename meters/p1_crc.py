@@ -96,6 +96,7 @@ class LineCrcs:
     """Which variants a line may be read by: those that are named, and one that two telegrams in a row have shown.
 
     A damaged telegram may fit a variant by chance, two that differ and follow one another hardly ever fit the same.
+    One that is the same octet for octet proves less, and takes a third: only a capture that is played again does that.
     A telegram with the usual CRC says that the line needs no variant: what was shown is forgotten, what was named is
     not.
     """
@@ -104,6 +105,7 @@ class LineCrcs:
         self._named = frozenset(named)
         self._shown = ""
         self._once: tuple[str, bytes] | None = None
+        self._repeated = False
 
     @property
     def half_shown(self) -> str:
@@ -129,8 +131,10 @@ class LineCrcs:
         if not found or found in self.known:
             self._once = None
             return found
-        if self._once is not None and self._once[0] == found and self._once[1] != texts[0]:
+        again = self._once is not None and self._once[0] == found
+        same = again and self._once == (found, texts[0])
+        if again and (not same or self._repeated):
             self._shown, self._once = found, None
             return found
-        self._once = (found, texts[0])
+        self._once, self._repeated = (found, texts[0]), same
         return ""

@@ -1,6 +1,9 @@
 """All readers under one roof: a framer and a parser for each wire, and a framer for a line of unknown protocol."""
 
+import re
+from collections import Counter
 from collections.abc import Iterator
+from typing import Final
 
 from broker.errors import FrameError
 from meters.iec62056 import Iec62056Framer, parse_iec62056
@@ -11,6 +14,8 @@ from meters.sml import SmlFramer, parse_sml
 from meters.sml_transport import SmlScanner
 from meters.telegram import Frame, Framer, Telegram, Wire
 
+_CHUNK_BYTES: Final = 64 * 1024
+_P1_END: Final = re.compile(rb"[\n)]![0-9A-Fa-f]{1,4}\r?\n")
 _FRAMERS: dict[Wire, type[SmlFramer] | type[Iec62056Framer]] = {
     Wire.SML: SmlFramer,
     Wire.IEC62056_21: Iec62056Framer,
@@ -126,3 +131,21 @@ def _apart(found: Located, frames: list[Located]) -> Located:
             error = FrameError("truncated", "a telegram of another protocol stands inside", offset=len(data), data=data)
             return Located(found.start, found.start + len(data), error)
     return found
+
+
+def crcs_of(line: bytes) -> tuple[str, ...] | None:
+    """The variants of P1's CRC that a capture is to be read by; None where any may be, as with a single telegram.
+
+    Where the usual CRC holds for one telegram, or a variant for more than any other, what fits another one is damaged.
+    """
+    if _P1_END.search(line) is None:
+        return None
+    framer, found = AnyFramer(bare=False, any_crc=True), Counter[str]()
+    for start in range(0, len(line), _CHUNK_BYTES):
+        frames = [item for item in framer.feed(line[start : start + _CHUNK_BYTES]) if isinstance(item, Frame)]
+        found.update(frame.crc for frame in frames if frame.crc or _P1_END.search(frame.data))
+        if found[""]:
+            return ()
+    most = found.most_common(2)
+    alone = len(most) == 1 or (len(most) > 1 and most[0][1] > most[1][1])
+    return (most[0][0],) if alone and most[0][1] > 1 else None

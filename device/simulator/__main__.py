@@ -40,7 +40,7 @@ def main(protocol: str, link: Path | None, serial: str | None, interval_s: float
     if interval_s is not None:
         options["interval_s"] = interval_s
     try:
-        asyncio.run(_run(kind(serial=serial or usual, link=link, **options)))
+        asyncio.run(_run(kind(serial=usual if serial is None else serial, link=link, **options)))
     except PermanentError as error:
         raise click.ClickException(str(error)) from error
 

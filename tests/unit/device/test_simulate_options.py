@@ -53,6 +53,8 @@ def test_numbers_must_be_finite_and_positive(option: str, value: str) -> None:
         ("iec62056-21", "1" * 33, "32 letters and digits"),
         ("unknown", "12*34", "32 letters and digits"),
         ("unknown", "0000", "not zeros only"),
+        ("p1", "", "48 printable"),
+        ("sml", "", "ten digits"),
     ],
 )
 def test_a_serial_that_the_protocol_cannot_carry_is_refused(protocol: str, serial: str, wanted: str) -> None:

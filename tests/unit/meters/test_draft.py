@@ -161,6 +161,18 @@ def test_a_register_without_a_unit_gets_the_draft_that_fits(field: Path) -> None
     assert str(spec.goldens[0].values["1-0:1.8.0"]) == "7900.58"
 
 
+def test_a_number_whose_code_leaves_its_unit_open_is_told_and_not_guessed() -> None:
+    """16500 at 0-0:17.0.0 may be W, VA or A: the draft leaves it out with a word on it, until somebody says."""
+    frames = [p1("4530303132333435", "001000.000", "0-0:17.0.0(16500)", "0-0:96.14.0(0001)")]
+    assert without_unit(frames) == ("0-0:17.0.0",)
+    draft = propose(frames)
+    assert draft.guessed_units == {}
+    assert "    # unit: W  # no unit on the wire, and the code leaves it open" in draft.text
+    assert "0-0:17.0.0" not in named(draft.text).goldens[0].values
+    said = named(propose(frames, units={"0-0:17.0.0": "W"}).text)
+    assert str(said.goldens[0].values["0-0:17.0.0"]) == "16.5"
+
+
 def test_billing_periods_beside_the_running_register_are_not_taken_for_it() -> None:
     """`*00` is the value of now only where no line without a billing period has it."""
     lines = ["1.8.0(3*kWh)", "1.8.0*00(2)", "1.8.0*01(1)"]

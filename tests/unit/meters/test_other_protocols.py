@@ -13,7 +13,8 @@ from meters.decode_cli import decode
 from meters.encode.p1 import encode_p1
 from meters.explain import explain_nothing
 from meters.explain_hints import is_other
-from meters.other_protocols import crc_modbus, recognise
+from meters.other_frames import crc_modbus
+from meters.other_protocols import recognise
 from meters.sml_transport import crc_x25
 
 KINDS = {
@@ -128,11 +129,69 @@ def test_what_is_told(data: bytes, name: str, words: str) -> None:
 
 @pytest.mark.parametrize("place", [1, 4, 20, -2])
 def test_a_check_that_does_not_hold_tells_nothing(place: int) -> None:
-    """One octet changed in the only frame: it may be anything."""
+    """One octet changed in the only frame: it may be anything, but for HDLC whose head has a check of its own."""
     for whole in (hdlc(b"\xe6\xe7\x00\x0f" + bytes(20)), mbus(b"\x08\x01\x72" + bytes(24))):
         damaged = bytearray(whole)
         damaged[place] ^= 0x44
-        assert recognise(bytes(damaged)) is None
+        found = recognise(bytes(damaged))
+        if whole[0] == 0x7E and place not in (1, 4):
+            assert found is not None
+            assert "(1 frame, by its head: its end is torn or damaged)" in found.text
+        else:
+            assert found is None
+
+
+@pytest.mark.parametrize("size", [255, 256, 257, 300, 600])
+@pytest.mark.parametrize("tag", [b"\xdb\x08", b"\x0f\x00"])
+def test_a_long_frame_of_m_bus_whose_length_wraps(size: int, tag: bytes) -> None:
+    """Meters in Austria state 0x01 for 257 octets; the next frame is found too, and the key is asked for."""
+    body = b"\x53\xff\x00\x01\x67" + tag + bytes(size - 7)
+    frame = b"\x68" + bytes([size & 0xFF] * 2) + b"\x68" + body + bytes([sum(body) & 0xFF, 0x16])
+    found = recognise(b"\x00" + frame + mbus(b"\x53\xff\x11\x01\x67" + bytes(20)))
+    assert found is not None
+    assert (found.name, found.offset, found.frames) == ("mbus", 1, 2)
+    assert ("the meter's key" in found.text) == (tag[0] == 0xDB)
+
+
+def test_an_encrypted_telegram_behind_a_header_of_its_own() -> None:
+    """Elgama and Kaifa in Poland: the header in clear, no system title, then the length; it is no noise."""
+    secret = bytes(range(128, 256)) * 4
+    data = b"/EGM5G35\r\n\r\n\x00\x82" + (len(secret) + 5).to_bytes(2) + b"\x30\x00\x00\x00\x00" + secret + b"!FE0C\r\n"
+    found = recognise(b"\x1f" + data * 2)
+    assert found is not None
+    assert (found.name, found.offset, found.frames) == ("p1-encrypted", 1, 2)
+    assert "/EGM" in found.text
+    result = CliRunner().invoke(decode, ["--hex", data.hex()])
+    assert result.exit_code == 1
+    assert "an encrypted P1 telegram" in result.output
+    assert "baud" not in result.output
+
+
+def test_a_system_title_that_does_not_begin_with_letters() -> None:
+    """The next telegram or the end must follow where the length says; else the octets may be chance."""
+    one = bytes.fromhex("db08001122334455667782001930") + bytes(24)
+    for data in (one, one * 3):
+        found = recognise(data)
+        assert found is not None
+        assert found.name == "p1-encrypted"
+    assert recognise(one + b"\x01\x02\x03") is None
+
+
+def test_a_dlms_message_without_its_framing() -> None:
+    """As logs of gateways show it: it is told as DLMS, not as a wrong baud rate."""
+    message = bytes.fromhex("0f00011e700c07e90c03030f0a1400ffc40002210908383932") + bytes(range(160, 220))
+    for data in (message, b"\xe6\xe7\x00" + message):
+        found = recognise(data)
+        assert found is not None
+        assert (found.name, found.frames) == ("dlms", 1)
+        (hint,) = explain_nothing(data).hints
+        assert is_other(hint)
+
+
+def test_two_frames_that_only_chance_made_are_no_modbus() -> None:
+    """Noise that comes again with each telegram has the same chance frame in it again; a reply follows its request."""
+    noise = bytes(range(200, 250)) + rtu(b"\x01\x83\x02") + bytes(range(150, 190))
+    assert recognise(noise * 20) is None
 
 
 @given(st.binary(max_size=2000))

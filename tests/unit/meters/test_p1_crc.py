@@ -75,9 +75,30 @@ def test_what_shows_a_variant_must_be_two_different_telegrams_in_a_row() -> None
     """The same bytes twice prove nothing more, and neither does one with the usual or a wrong CRC between two."""
     wrong = push(9).replace(b"00009.000", b"00008.000")
     assert results([push(1), push(1)]) == ["crc_mismatch", "crc_mismatch"]
+    assert results([push(1), push(1), push(2)]) == ["crc_mismatch", "crc_mismatch", "x-25"]
     assert results([push(1), push(2, True), push(3)]) == ["crc_mismatch", "", "crc_mismatch"]
     assert results([push(1), wrong, push(3)]) == ["crc_mismatch"] * 3
     assert results([push(1), push(2, "kermit"), push(3, "x-25")]) == ["crc_mismatch"] * 3
+
+
+def test_a_capture_that_is_played_again_and_again_is_read_from_its_third_time_on() -> None:
+    """A test bench has one telegram; two other ones between begin anew."""
+    assert results([push(1)] * 4) == ["crc_mismatch", "crc_mismatch", "x-25", "x-25"]
+    assert results([push(1), push(1), push(1, "kermit"), push(1)]) == ["crc_mismatch"] * 4
+
+
+def test_a_person_is_not_shown_a_damaged_telegram_amid_good_ones() -> None:
+    """Where the capture itself tells which check its meter states, one that fits another is damaged."""
+    for good in (True, "kermit"):
+        for place in (0, 1, 2):
+            sent = [push(n, good) for n in range(1, 4)]
+            sent.insert(place, push(9, "x-25"))
+            lines = list(decode_stream(b"".join(sent), "auto", catalogue()))[:-1]
+            assert [line["values"].get("1-0:1.8.0") for line in lines if line["error"] is None] == [1, 2, 3]
+            assert lines[place]["error"].startswith("crc_mismatch")
+    for protocol in ("auto", Wire.P1):
+        lines = list(decode_stream(push(1, "xmodem") + push(2, "x-25"), protocol, catalogue()))[:-1]
+        assert [line["error"] for line in lines] == [None, None]
 
 
 def test_a_line_forgets_a_variant_when_the_usual_crc_comes() -> None:
