@@ -13,7 +13,7 @@ _STATES = (
     ("on_probation", "on probation", "blue"),
     ("never_confirmed", "never confirmed", "orange"),
     ("refused", "refused", "red"),
-    ("reverted", "went back", "red"),
+    ("reverted", "reverted", "red"),
     ("none", "none yet", "blue"),
     ("no device yet", "no device yet", "blue"),
 )
@@ -106,15 +106,15 @@ def _differences() -> tuple[Made, ...]:
         "Desired against reported",
         "Parameters whose value on the device is not the one desired, the first five hundred; one that has never "
         "reported shows no value. Wanted and held are versions of the whole configuration.",
-        12,
-        9,
+        24,
+        7,
     )
     refused = Frame(
         "Refused and reverted",
         "Why devices refused the version that they last saw, or went back from it: the field and what is wrong with "
         "it. The newest two hundred.",
-        12,
-        9,
+        24,
+        7,
     )
     return (
         rows(
