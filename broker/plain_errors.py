@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+NO_JSON: Final = "is no JSON"
+"""How the reason for a payload begins that can't be read at all."""
 _OBJECT: Final = 'must be a JSON object, such as {{"name": "value"}}'
 _LIST: Final = "must be a list"
 _TIME: Final = "must be a time with its offset from UTC, such as 2026-11-24T10:00:00Z"
@@ -59,7 +61,7 @@ _KINDS: Final[dict[str, str]] = {
     "decimal_whole_digits": "must have at most {whole_digits} digits before the point",
     "value_error": "{error}",
     "assertion_error": "{error}",
-    "json_invalid": "is no JSON: {error}",
+    "json_invalid": NO_JSON + ": {error}",
 }  # fmt: skip
 """By pydantic's type of error. Its context fills the braces."""
 

@@ -77,7 +77,7 @@ class Doorkeeper:
         return self._setting is not None
 
     async def by_token(self, token: str) -> Principal | None:
-        """Who shows this token, None where it is unknown, revoked or over."""
+        """Who shows this token, None where it is unknown, revoked or expired."""
         if self._setting is not None and hmac.compare_digest(token.encode(errors="replace"), self._setting.encode()):
             return SETTING
         return await self._remembered(digest(token), "find_token")

@@ -30,4 +30,4 @@ def own_version(document: dict[str, Any]) -> str:
 
 def text(value: Any) -> str:
     """A parameter's value as a person writes it."""
-    return value if isinstance(value, str) else json.dumps(value)
+    return value if isinstance(value, str) and value else json.dumps(value)

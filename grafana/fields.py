@@ -15,7 +15,7 @@ SERIES = ("blue", "purple", "super-light-blue")
 KWH, KW = "suffix:kWh", "suffix:kW"
 """Grafana's own kwatth and kwatt turn 9981.2 kWh into 10.0 MWh, which nobody can compare with a meter's display."""
 NUMBER_PX, TIME_PX = 90, 165
-_TIMES_PX = {"dateTimeAsIso": TIME_PX, "dateTimeFromNow": 125}
+_TIMES_PX = {"dateTimeAsIso": TIME_PX, "dateTimeFromNow": 135}
 _COLORED: list[tuple[str, object]] = [
     ("custom.cellOptions", {"type": "color-text"}),
     ("custom.displayMode", "color-text"),
@@ -72,7 +72,8 @@ class Field:
         if self.color is not None:
             pairs.append(("color", {"mode": "fixed", "fixedColor": self.color}))
         pairs.append(("custom.transform", "negative-Y" if self.below else None))
-        pairs.append(("custom.hidden", True if self.hidden else None))
+        if self.hidden:  # the second from Grafana 12 on
+            pairs += [("custom.hidden", True), ("custom.hideFrom", {"viz": True, "tooltip": False, "legend": False})]
         return pairs
 
 

@@ -2,6 +2,7 @@
 
 from broker.errors import ContractError
 from broker.messages import MAX_PAYLOAD_BYTES, Readings
+from broker.plain_errors import NO_JSON
 from ingestor.batch import Received
 from ingestor.records import MAX_KEPT_BYTES, Stored, clean, delivery_id
 from ingestor.sift import Refused
@@ -22,7 +23,7 @@ def reason_of(error: Exception, payload: bytes) -> str:
     """The reason to give for a payload whose parsing failed with this error."""
     if len(payload) > MAX_PAYLOAD_BYTES:
         return TOO_LARGE
-    if isinstance(error, ContractError) and error.reason.startswith("Invalid JSON"):
+    if isinstance(error, ContractError) and error.reason.startswith(NO_JSON):
         return INVALID_JSON
     return INVALID_MESSAGE
 

@@ -57,6 +57,7 @@ async def _run(meter: SimulatedMeter) -> None:
         stopping.cancel()
         if speaking.done():
             speaking.result()
+        speaking.cancel()
         click.echo(f"{counted(meter.telegrams_sent, 'telegram')} sent", err=True)
 
 

@@ -127,10 +127,10 @@ class SimulatedMeter(ABC):
 
     async def speaks(self) -> None:
         """Wait while the meter speaks. Raises what made it fall silent."""
-        if self._task is not None:
-            await asyncio.wait({self._task})
-            if not self._task.cancelled():
-                self._task.result()
+        if (task := self._task) is not None:
+            await asyncio.wait({task})
+            if not task.cancelled():
+                task.result()
 
     def inject(self, fault: Fault | str, times: int = 1) -> None:
         """Let the next telegrams go wrong, in the order of the calls."""

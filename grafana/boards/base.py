@@ -45,7 +45,7 @@ STATE_OF_READINGS = (
     ("2", "removed", "blue"),
     ("3", "none yet", "blue"),
 )
-METER = Field("Meter", link=OPEN_METER, width_px=150)
+METER = Field("Meter", link=OPEN_METER, width_px=140)
 DEVICE = Field("Device", link=OPEN_DEVICE)
 BOARD = Field("Board", hidden=True)
 """Which dashboard shows a meter: the query says it, and the link reads it."""

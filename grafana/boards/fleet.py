@@ -110,14 +110,14 @@ def _attention(settings: GrafanaSettings) -> Part:
     )
     silent = Frame("Silent meters", silence, 24, 7)
     times = (
-        Field("Last heard", "dateTimeAsIso", empty="never"),
+        Field("Last heard", "dateTimeAsIso"),
         Field("Silent for", "dtdhms"),
-        Field("Usually every", "s", empty="unknown"),
+        Field("Usually every", "s"),
     )
     says = Field("Says it is", texts=(("every meter has its spec", "every meter has its spec", "green"),))
     missing = Field("Missing", steps=((None, "orange"), (100, "red")))
     return "Who needs a look", (
-        rows(silent, "fleet_silent", Field("State", texts=_SILENT, width_px=150), METER, DEVICE, *times,
+        rows(silent, "fleet_silent", Field("State", texts=_SILENT, width_px=175), METER, DEVICE, *times,
              Field("Online", texts=ONLINE), BOARD),
         rows(gaps, "fleet_gaps", METER, DEVICE, missing, Field("Gaps"), Field("State", texts=GAP_STATES),
              BOARD),
@@ -141,7 +141,7 @@ def _everyone() -> Part:
         Field("Last reading", "dateTimeFromNow"),
         Field("Readings", texts=_READINGS, width_px=95),
         Field("Device seen", "dateTimeFromNow"),
-        Field("Online", texts=ONLINE),
+        Field("Online", texts=ONLINE, width_px=85),
         BOARD,
     )
     quarantine = Frame("Quarantine", "The newest hundred frames and payloads kept undecoded in the range.", 24, 8)

@@ -8,10 +8,12 @@ from grafana.panels import Frame, Made, bars, number, ranking, rows
 from grafana.settings import GrafanaSettings
 
 _STATES = (
-    ("applied", "in step", "green"),
-    ("behind", "behind", "orange"),
+    ("confirmed", "in step", "green"),
+    ("waiting", "behind", "orange"),
+    ("on_probation", "on probation", "blue"),
+    ("never_confirmed", "never confirmed", "orange"),
     ("refused", "refused", "red"),
-    ("reverted", "went back", "red"),
+    ("reverted", "reverted", "red"),
     ("none", "none yet", "blue"),
     ("no device yet", "no device yet", "blue"),
 )
@@ -71,11 +73,14 @@ def board(settings: GrafanaSettings) -> Dashboard:
 def _now() -> tuple[Made, ...]:
     about = (
         "Devices by their newest report. Behind is normal for seconds after a change, or while a device is offline; a "
-        "device that reverted took the version and went back to the one before."
+        "device that reverted took the version and went back to the one before. On probation: in force, not yet proved "
+        "by readings; never confirmed: no meter speaks that could prove it."
     )
     columns = (
         Field("In step"),
         Field("Behind", steps=NONE_IS_GOOD),
+        Field("On probation"),
+        Field("Never confirmed", steps=NONE_IS_GOOD),
         *(Field(name, steps=BAD) for name in ("Refused", "Reverted")),
         Field("Without any"),
     )
@@ -101,15 +106,15 @@ def _differences() -> tuple[Made, ...]:
         "Desired against reported",
         "Parameters whose value on the device is not the one desired, the first five hundred; one that has never "
         "reported shows no value. Wanted and held are versions of the whole configuration.",
-        12,
-        9,
+        24,
+        7,
     )
     refused = Frame(
         "Refused and reverted",
         "Why devices refused the version that they last saw, or went back from it: the field and what is wrong with "
         "it. The newest two hundred.",
-        12,
-        9,
+        24,
+        7,
     )
     return (
         rows(

@@ -1,7 +1,10 @@
-SELECT count(*) FILTER (WHERE reported_state = 'applied' AND reported_version = desired_version) AS "In step",
-       count(*) FILTER (WHERE desired_version IS NOT NULL AND reported_version IS DISTINCT FROM desired_version) AS "Behind",
-       count(*) FILTER (WHERE reported_state = 'refused' AND reported_version = desired_version) AS "Refused",
-       count(*) FILTER (WHERE reported_state = 'reverted' AND reported_version = desired_version) AS "Reverted",
-       count(*) FILTER (WHERE desired_version IS NULL) AS "Without any"
-FROM device_overview
-WHERE device IN (${device:sqlstring})
+SELECT count(*) FILTER (WHERE c.standing = 'confirmed') AS "In step",
+       count(*) FILTER (WHERE c.standing = 'waiting') AS "Behind",
+       count(*) FILTER (WHERE c.standing = 'on_probation') AS "On probation",
+       count(*) FILTER (WHERE c.standing = 'never_confirmed') AS "Never confirmed",
+       count(*) FILTER (WHERE c.standing = 'refused') AS "Refused",
+       count(*) FILTER (WHERE c.standing = 'reverted') AS "Reverted",
+       count(*) FILTER (WHERE c.standing IS NULL) AS "Without any"
+FROM device_overview o
+LEFT JOIN config_state c ON c.device = o.device
+WHERE o.device IN (${device:sqlstring})

@@ -4,7 +4,8 @@ SELECT coalesce(s.scope, 'no change goes step by step') AS "Scope", s.state AS "
        s.reason AS "Reason", s.changed_at AS "Changed"
 FROM (VALUES (true)) f
 LEFT JOIN (
-    SELECT scope, state, changes, step, steps, share, devices, healthy, unchanged, pending, unreachable, failed, why, author, reason, changed_at
+    SELECT scope, state, changes, step, steps, share, devices, healthy, unchanged, pending, unreachable, failed, why, author, reason,
+           changed_at
     FROM stage_overview
     WHERE state IN ('running', 'paused') OR $__timeFilter(changed_at)
     ORDER BY CASE WHEN state IN ('running', 'paused') THEN 0 ELSE 1 END, changed_at DESC

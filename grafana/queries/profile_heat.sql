@@ -3,9 +3,8 @@
 WITH quarter AS MATERIALIZED (
 {quarter_hours}
 ), ends AS (
-    SELECT CASE WHEN max(power_kw) > 5 * (array_agg(power_kw ORDER BY power_kw DESC))[4] THEN 1.5 * (array_agg(power_kw ORDER BY power_kw DESC))[4]
-                ELSE max(power_kw) END AS kw
-    FROM quarter
+    SELECT CASE WHEN top > 5 * others THEN 1.5 * others ELSE top END AS kw
+    FROM (SELECT max(power_kw) AS top, (array_agg(power_kw ORDER BY power_kw DESC))[4] AS others FROM quarter) q
 )
 SELECT date_trunc('day', bucket, store_zone()) AS "time", to_char(bucket AT TIME ZONE store_zone(), 'HH24:MI') AS metric,
        least(avg(power_kw), max(kw))::double precision AS value

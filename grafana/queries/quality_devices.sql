@@ -10,7 +10,9 @@ LEFT JOIN ledger_quality_between($__timeFrom(), $__timeTo()) g ON g.device = o.d
 LEFT JOIN (
     SELECT device, count(*) AS quarantined FROM quarantine WHERE $__timeFilter(received_at) GROUP BY device
 ) q ON q.device = o.device
-LEFT JOIN (SELECT device, sum(missing) AS missing FROM meter_gap_between($__timeFrom(), $__timeTo()) GROUP BY device) m ON m.device = o.device
+LEFT JOIN (
+    SELECT device, sum(missing) AS missing FROM meter_gap_between($__timeFrom(), $__timeTo()) GROUP BY device
+) m ON m.device = o.device
 LEFT JOIN (
     SELECT device, string_agg(DISTINCT clock, ', ') AS clock FROM latest_reading GROUP BY device
 ) c ON c.device = o.device

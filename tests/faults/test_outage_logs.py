@@ -1,9 +1,13 @@
 """What one outage of the database and of the broker costs in log lines."""
 
 import asyncio
+import logging
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import aiohttp
+import pytest
+from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from device.simulator import SimulatedP1Meter
@@ -13,6 +17,7 @@ from tests.faults.proxy import TcpProxy
 from tests.integration.agent_rig import Desk, agent
 from tests.integration.agent_rig import settings as agent_settings
 from tests.integration.gateway_rig import gateway, gateway_settings
+from tests.integration.redecode_rig import worker_settings, working
 from tests.servers import Broker, Database
 
 AWAY_S = 15.0
@@ -77,3 +82,35 @@ async def test_an_outage_of_the_broker_is_a_few_lines(broker: Broker, tmp_path: 
         (back,) = [line for line in lines if line["event"] == "broker_connected"]
         assert back["away_s"] > AWAY_S / 2
         assert back["failures"] > 2
+
+
+async def test_a_worker_tells_an_outage_once(database: Database, caplog: pytest.LogCaptureFixture) -> None:
+    """Its queue, its watch and the libraries below them together."""
+    dsn = database.dsn("wattline_ingestor")
+    parts = urlsplit(dsn)
+    async with TcpProxy(parts.hostname or "", parts.port or 5432) as proxy:
+        async with working(worker_settings(database, database_dsn=SecretStr(through(proxy, dsn)))) as url:
+            await until_well(url)
+            caplog.clear()
+            with capture_logs() as lines:
+                await proxy.cut()
+                await asyncio.sleep(AWAY_S)
+                await proxy.restore()
+                await until_true(lambda: any(line["event"] == "database_back" for line in lines))
+    told = [line["event"] for line in lines if line["log_level"] in ("warning", "error")]
+    assert len(told) + len([one for one in caplog.records if one.levelno >= logging.WARNING]) <= MOST, told
+    (back,) = [line for line in lines if line["event"] == "database_back"]
+    assert back["failures"] > 2
+
+
+async def until_well(url: str) -> None:
+    """Wait until a service is well."""
+
+    async def status() -> int:
+        try:
+            async with aiohttp.ClientSession() as http, http.get(f"{url}/healthz") as answer:
+                return answer.status
+        except aiohttp.ClientError:
+            return 0
+
+    await until_equal(status, wanted=200)

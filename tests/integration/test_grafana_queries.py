@@ -298,7 +298,15 @@ async def test_the_ledger_tells_lost_repeated_and_late(year: Year) -> None:
 async def test_desired_against_reported(year: Year) -> None:
     """Who is in step, behind or refusing, which values differ, and why one was refused."""
     (numbers,) = await ask(year, "wattline-parameters", "Devices")
-    assert numbers == {"In step": 1, "Behind": 1, "Refused": 0, "Reverted": 0, "Without any": 1}
+    assert numbers == {
+        "In step": 1,
+        "Behind": 1,
+        "On probation": 0,
+        "Never confirmed": 0,
+        "Refused": 0,
+        "Reverted": 0,
+        "Without any": 1,
+    }
     (differs,) = await ask(year, "wattline-parameters", "Desired against reported")
     assert [differs[name] for name in ("Device", "Parameter", "Desired", "Reported")] == [
         "d2", "reading_interval_s", "60", "10"]  # fmt: skip
@@ -310,11 +318,14 @@ async def test_desired_against_reported(year: Year) -> None:
 
 
 async def test_what_went_back_and_what_recovered(database: Database) -> None:
-    """A configuration that a device took back is counted with its reason; an outbox that recovered is no trouble."""
+    """A configuration taken back is counted with its reason, an unproved one as such; a recovered outbox is fine."""
     async with connected(database) as opened:
         await opened.execute(
-            "INSERT INTO device (name, online) VALUES ('d1', true), ('d2', true);"
-            "INSERT INTO desired (device_id, version, hash, document, author) VALUES (1, 2, 'h', '{}', 'anna');"
+            "INSERT INTO device (name, online) VALUES ('d1', true), ('d2', true), ('d3', true), ('d4', true);"
+            "INSERT INTO desired (device_id, version, hash, document, author)"
+            " SELECT id, 2, 'h', '{}', 'anna' FROM unnest(ARRAY[1, 3, 4]) id;"
+            "INSERT INTO reported (device_id, version, state, probation, watched, effective, boot, at) VALUES"
+            " (3, 2, 'applied', true, '{LGZ:1}', '{}', 'b', now()), (4, 2, 'applied', true, '{}', '{}', 'b', now());"
             "INSERT INTO reported (device_id, version, state, reasons, effective, boot, at) VALUES"
             """ (1, 2, 'reverted', '[{"field": "port", "reason": "no readings"}]', '{}', 'b', now());"""
             "INSERT INTO event (received_at, at, device_id, source, event, severity) VALUES"
@@ -324,11 +335,22 @@ async def test_what_went_back_and_what_recovered(database: Database) -> None:
     now = datetime.now(UTC)
     here = Year(database, "apache", None, now, now)  # type: ignore[arg-type]
     board = "wattline-parameters"
-    chosen = choices(BOARDS[board]) | {"device": ["d1", "d2"]}
+    chosen = choices(BOARDS[board]) | {"device": ["d1", "d2", "d3", "d4"]}
     (numbers,) = await ask(here, board, "Devices", chosen=chosen)
-    assert numbers == {"In step": 0, "Behind": 0, "Refused": 0, "Reverted": 1, "Without any": 1}
+    assert numbers == {
+        "In step": 0,
+        "Behind": 0,
+        "On probation": 1,
+        "Never confirmed": 1,
+        "Refused": 0,
+        "Reverted": 1,
+        "Without any": 1,
+    }
     (why,) = await ask(here, board, "Refused and reverted", chosen=chosen)
     assert (why["Device"], why["State"], why["Field"], why["Reason"]) == ("d1", "reverted", "port", "no readings")
+    listed = await ask(here, board, "Desired and reported versions", chosen=chosen)
+    assert [(row["Device"], row["State"]) for row in listed] == [
+        ("d1", "reverted"), ("d4", "never_confirmed"), ("d3", "on_probation"), ("d2", "none")]  # fmt: skip
     assert [row["Device"] for row in await ask(here, "wattline-platform", "Outboxes in trouble")] == ["d2"]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 _TOP = Path(__file__).resolve().parents[2]
 _PACKAGES = ("broker", "meters", "store", "device", "ingestor", "gateway", "grafana", "deploy")
-_DATA = (".sql", ".yaml", ".yml", ".json", ".sh", ".html", ".css", ".js")
+_DATA = (".sql", ".yaml", ".yml", ".json", ".sh", ".html", ".css", ".js", ".service", ".conf")
 # Put together here, so that this file is not its own finding.
 _REGISTRIES = tuple(
     ".".join(parts)

@@ -26,7 +26,7 @@ Rule = Callable[[Board], Iterator[str]]
 FILES = sorted((HOME / "dashboards").glob("*.json"))
 BOARDS: dict[str, Board] = {file.stem: json.loads(file.read_text("utf-8")) for file in FILES}
 STATES = {"green", "orange", "red"}
-NEUTRAL = {"No data", "-", "", "never", "unknown", "never read", "unpriced"}
+NEUTRAL = {"No data", "-", "", "never read", "unpriced"}
 STAYS = re.compile(
     r"suffix:\S+|currency[A-Z]{3}|s|dtdhms|percent|percentunit|bytes|none|string|dateTimeAsIso|dateTimeFromNow"
 )
