@@ -39,7 +39,20 @@ DECLARE
     level record;
     gap record;
     hit boolean;
+    shown timestamptz;
 BEGIN
+    -- The views also roll up what no table has yet: only what is in a table tells of readings that are gone.
+    IF EXISTS (SELECT FROM timescaledb_information.continuous_aggregates WHERE view_name LIKE 'agg\_1d\_%') THEN
+        SELECT min(to_timestamp(w.watermark / 1e6)) FILTER (WHERE w.watermark > 0) INTO shown
+        FROM _timescaledb_catalog.continuous_agg a
+        JOIN _timescaledb_catalog.continuous_aggs_watermark w USING (mat_hypertable_id)
+        WHERE a.user_view_name LIKE 'agg\_1d\_%';
+    ELSIF to_regproc('rollup_shown') IS NOT NULL THEN
+        EXECUTE 'SELECT rollup_shown(''1d'')' INTO shown;
+    END IF;
+    IF shown IS NULL OR NOT isfinite(shown) THEN
+        RETURN;
+    END IF;
     FOR level IN
         SELECT 'readings' AS kept, 'public' AS schema, 'reading' AS name
         UNION ALL
@@ -61,10 +74,10 @@ BEGIN
         LOOP
             CONTINUE WHEN gap.low >= gap.high;
             EXECUTE format('SELECT EXISTS (SELECT FROM rollup_1d WHERE bucket >= %1$L::timestamptz AND bucket < %2$L::timestamptz'
-                ' AND last_at < %2$L::timestamptz)', gap.low, gap.high) INTO hit;
+                ' AND bucket < %3$L::timestamptz AND last_at < %2$L::timestamptz)', gap.low, gap.high, shown) INTO hit;
             IF NOT hit AND level.kept = 'readings' THEN
                 EXECUTE format('SELECT EXISTS (SELECT FROM rollup_1h WHERE bucket >= %L::timestamptz AND bucket < %L::timestamptz)',
-                    gap.low, gap.high) INTO hit;
+                    gap.low, least(gap.high, shown)) INTO hit;
             END IF;
             IF hit THEN
                 INSERT INTO store_kept (what, since) VALUES (level.kept, gap.high) ON CONFLICT DO NOTHING;

@@ -121,11 +121,12 @@ async def test_a_gas_meter_has_a_board_of_its_own(database: Database) -> None:
     assert {row["metric"] for row in days} == {"m³ 0-1:24.2.1"}
     whole = [row["value"] for row in days][1:-1]
     assert whole
-    assert whole == pytest.approx([24.0] * len(whole))
+    # stands at midnight lie between readings, and are rounded to the register's decimals
+    assert whole == pytest.approx([24.0] * len(whole), abs=0.0015)
     (state,) = await ask(here, VOLUME, "Newest values", chosen=chosen(VOLUME, "M:2"))
     assert (state["Register"], state["Readings"], state["Device"]) == ("500.125 m³", 1, 1)
     (used,) = await ask(here, VOLUME, "Consumption", chosen=chosen(VOLUME, "M:2"))
-    assert used["Yesterday"] == "24.000 m³"
+    assert used["Yesterday"] in ("23.999 m³", "24.000 m³", "24.001 m³")
 
 
 async def test_one_wrong_value_leaves_the_picture_and_not_the_scale(database: Database) -> None:

@@ -1,0 +1,42 @@
+-- The names that everybody reads, over the continuous aggregates.
+
+CREATE OR REPLACE VIEW rollup_15m AS
+SELECT bucket, series_id, first_value, first_at, last_value, last_at, min_value, max_value,
+       rollup_mean(sum_value, readings, min_value, max_value, decimals) AS mean_value, readings, sum_value, decimals
+FROM agg_15m;
+
+CREATE OR REPLACE VIEW rollup_1h AS
+SELECT bucket, series_id, first_value, first_at, last_value, last_at, min_value, max_value,
+       rollup_mean(sum_value, readings, min_value, max_value, decimals) AS mean_value, readings, sum_value, decimals
+FROM agg_1h;
+
+CREATE OR REPLACE VIEW rollup_1d AS
+SELECT bucket, series_id, first_value, first_at, last_value, last_at, min_value, max_value,
+       rollup_mean(sum_value, readings, min_value, max_value, decimals) AS mean_value, readings, sum_value, decimals
+FROM {{agg_1d}};
+
+CREATE OR REPLACE VIEW rollup_1mo AS
+SELECT bucket, series_id, first_value, first_at, last_value, last_at, min_value, max_value,
+       rollup_mean(sum_value, readings, min_value, max_value, decimals) AS mean_value, readings, sum_value, decimals
+FROM {{agg_1mo}};
+
+CREATE OR REPLACE VIEW store_size AS
+WITH known AS (
+    SELECT hypertable_name::text AS name, hypertable_schema AS schema, hypertable_name AS hypertable,
+           compression_enabled AS compressed
+    FROM timescaledb_information.hypertables
+    UNION ALL
+    SELECT view_name::text, materialization_hypertable_schema, materialization_hypertable_name, compression_enabled
+    FROM timescaledb_information.continuous_aggregates
+)
+SELECT k.name, count(c.chunk_name) AS chunks, count(*) FILTER (WHERE c.is_compressed) AS compressed_chunks,
+       hypertable_size(format('%I.%I', k.schema, k.hypertable)::regclass) AS bytes,
+       s.before_compression_total_bytes AS bytes_before_compression,
+       s.after_compression_total_bytes AS bytes_after_compression
+FROM known k
+LEFT JOIN timescaledb_information.chunks c ON c.hypertable_schema = k.schema AND c.hypertable_name = k.hypertable
+LEFT JOIN LATERAL hypertable_compression_stats(CASE WHEN k.compressed
+    THEN format('%I.%I', k.schema, k.hypertable)::regclass END) s ON true
+GROUP BY k.name, k.schema, k.hypertable, s.before_compression_total_bytes, s.after_compression_total_bytes;
+COMMENT ON VIEW store_size IS 'Each hypertable with its chunks and bytes, and what compression made of the compressed ones.';
+GRANT SELECT ON store_size TO wattline_ingestor, wattline_gateway, wattline_grafana;
