@@ -95,7 +95,7 @@ async def test_an_outage_of_the_broker_is_a_few_lines(broker: Broker, tmp_path: 
         SimulatedP1Meter(serial="E0044007133156018") as meter,
         agent(agent_settings(desk, tmp_path, meter.port, port=proxy.port)),
     ):
-        await until_true(desk.samples)
+        await until_true(lambda: bool(desk.samples()))
         with capture_logs() as lines:
             await proxy.cut()
             await asyncio.sleep(AWAY_S)

@@ -81,7 +81,7 @@ def test_failures_right_behind_an_outage_are_its_end(settles: bool) -> None:
 
 
 def test_what_fails_again_and_again_while_another_use_succeeds_is_not_hidden() -> None:
-    """A disk that is full for a day: reads succeed every 5 s, writes fail every 4 s. It is told ever rarer, but told."""
+    """A disk that is full for a day: reads succeed every 5 s, writes fail every 4 s. It is told, ever rarer."""
     clock = Clock()
     outage = Outage(clock)
     told = []
