@@ -13,7 +13,8 @@ LONGEST_REMINDER_S: Final = 3600.0
 REASONS_MAX: Final = 4
 """So many different reasons are logged at once in one outage; what counts beyond them waits for a reminder."""
 SETTLING_S: Final = 10.0
-"""What fails so soon after an outage belongs to its end, unless it lasts as long again."""
+"""What fails so soon after an outage belongs to its end, unless it lasts as long again; where it goes on like that, as
+where reading works and writing does not, twice as long each time."""
 
 
 class Outage:
@@ -25,6 +26,7 @@ class Outage:
         self._ended_s = float("-inf")
         self._next_s = 0.0
         self._wait_s = 0.0
+        self._settling_s = SETTLING_S
         self._failures = 0
         self._reasons: set[str] = set()
 
@@ -39,13 +41,17 @@ class Outage:
         if self._since_s is None:
             self._since_s, self._failures, self._wait_s = now_s, 0, FIRST_REMINDER_S
             self._reasons = set()
-            self._next_s = max(now_s, self._ended_s + SETTLING_S)
+            if now_s > self._ended_s + 2 * self._settling_s:
+                self._settling_s = SETTLING_S
+            self._next_s = max(now_s, self._ended_s + self._settling_s)
         self._failures += 1
         new = bool(self._reasons) and reason not in self._reasons and len(self._reasons) < REASONS_MAX
         if now_s < self._next_s and not new:
             return
         if now_s >= self._next_s:
             self._next_s, self._wait_s = now_s + self._wait_s, min(LONGEST_REMINDER_S, 2 * self._wait_s)
+        if not self._reasons and now_s <= self._ended_s + 2 * self._settling_s:
+            self._settling_s = min(LONGEST_REMINDER_S, 2 * self._settling_s)
         self._reasons.add(reason)
         if self._failures > 1:
             facts |= {"failures": self._failures, "away_s": round(now_s - self._since_s, 1)}
@@ -57,7 +63,10 @@ class Outage:
             return {}
         now_s = self._monotonic()
         facts = {"away_s": round(now_s - self._since_s, 1), "failures": self._failures} if self._reasons else {}
-        self._since_s, self._ended_s = None, now_s
+        self._since_s = None
+        if self._reasons:
+            # one that nobody was told of must not silence the next
+            self._ended_s = now_s
         return facts
 
     def back(self, event: str) -> None:

@@ -43,7 +43,7 @@ class MeterPort:
         self._tapped_until_s = 0.0
         self._tried: dict[str, int] = {}
         """By meter: the revision of the configuration by which its held frames could not be read yet."""
-        self._crc_told = ("", "")
+        self._crc_told: set[tuple[str, str]] = set()
         self.hurried = False
         """Whether a polled meter is to be asked out of turn."""
         context.metrics.held_frames.labels(port).set(self._held.count)
@@ -144,8 +144,8 @@ class MeterPort:
     def _tell_crc(self, key: str, crc: str) -> None:
         """Tell once of a meter that states another CRC than the usual one, where its spec does not name it."""
         spec = self.spec_of(key)
-        if crc and spec is not None and crc not in spec.decode.crc and self._crc_told != (key, crc):
-            self._crc_told = (key, crc)
+        if crc and spec is not None and crc not in spec.decode.crc and (key, crc) not in self._crc_told:
+            self._crc_told.add((key, crc))
             self._context.outgoing.event(
                 "crc_variant", meter=key, port=self.port, crc=crc, spec=spec.ref,
                 fix=f"a spec with decode.crc: {crc} reads it from the first telegram on",

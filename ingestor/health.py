@@ -91,7 +91,9 @@ class Watch:
             told = self._metrics.database.failed if is_transient(error) else log.warning
             told("database_probe_failed", reason=self._failure)
         else:
-            self._metrics.database.back("database_back")
+            if not self._pipeline.failure:
+                # a full disk answers, and takes nothing
+                self._metrics.database.back("database_back")
             self._answered_s, self._failure = time.monotonic(), ""
 
     def _summarise(self, now_s: float) -> None:

@@ -11,7 +11,8 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from device.simulator import SimulatedP1Meter
-from tests.faults.ingesting import Running, ingesting, settings, until_equal
+from ingestor.health import EVERY_S, PROBE_AFTER_S
+from tests.faults.ingesting import Running, device, ingesting, settings, table, until_equal
 from tests.faults.ingesting import until as until_true
 from tests.faults.proxy import TcpProxy
 from tests.integration.agent_rig import Desk, agent
@@ -62,6 +63,29 @@ async def test_an_outage_of_the_database_is_a_few_lines(broker: Broker, database
             assert all(line["away_s"] > AWAY_S / 2 and line["failures"] > 1 for line in back)
 
 
+FULL = """
+CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full'; END $$;
+CREATE TRIGGER full_disk BEFORE INSERT ON reading FOR EACH ROW EXECUTE FUNCTION full_disk();
+"""
+
+
+async def test_a_database_that_answers_and_takes_nothing_is_not_back(broker: Broker, database: Database) -> None:
+    """While batches fail the probe that succeeds tells nobody that all is well."""
+    of = settings(broker, database.dsn("wattline_ingestor"))
+    async with table(database) as asked, device(broker) as pi, ingesting(of) as ingestor:
+        await until_equal(lambda: _well(ingestor), wanted=True)
+        await asked.execute(FULL)
+        with capture_logs() as lines:
+            await pi.readings(1)
+            await until_true(lambda: sum(line["event"] == "batch_not_written" for line in lines) > 0)
+            await asyncio.sleep(2 * EVERY_S + PROBE_AFTER_S)
+            assert [line for line in lines if line["event"] == "database_back"] == []
+            await asked.execute("DROP TRIGGER full_disk ON reading")
+            await until_true(lambda: any(line["event"] == "database_back" for line in lines))
+        assert await asked.readings() == 3
+
+
 async def test_an_outage_of_the_broker_is_a_few_lines(broker: Broker, tmp_path: Path) -> None:
     """An agent tries some ten times in a quarter of a minute."""
     await broker.add_device("pi-1")
@@ -71,7 +95,7 @@ async def test_an_outage_of_the_broker_is_a_few_lines(broker: Broker, tmp_path: 
         SimulatedP1Meter(serial="E0044007133156018") as meter,
         agent(agent_settings(desk, tmp_path, meter.port, port=proxy.port)),
     ):
-        await until_true(desk.samples)
+        await until_true(lambda: bool(desk.samples()))
         with capture_logs() as lines:
             await proxy.cut()
             await asyncio.sleep(AWAY_S)

@@ -48,3 +48,26 @@ async def test_a_meter_whose_spec_names_its_crc_is_read_at_once_after_a_restart(
             await until(lambda: len(desk.readings) >= readings + 3)
         assert len(desk.frames) == bad
         assert not desk.events("crc_variant")
+
+
+class TwoMeters(X25Meter):
+    """Two meters whose telegrams come in turns over one line."""
+
+    def _encode(self) -> bytes:
+        self.serial = "E0044007133156018" if self.telegrams_sent % 2 else "E0044007133156019"
+        return super()._encode()
+
+
+async def test_two_meters_on_one_line_are_told_of_once_each(broker: Broker, tmp_path: Path) -> None:
+    """Not with each telegram."""
+    await broker.add_device("pi-1")
+    async with (
+        Desk(broker, "pi-1") as desk,
+        TwoMeters(serial="E0044007133156018", header="XYZ5\\2MODEL", interval_s=0.5) as meter,
+        agent(settings(desk, tmp_path, meter.port)),
+    ):
+        await until(lambda: len({one.meter for one in desk.readings}) == 2)
+        sent = meter.telegrams_sent
+        await until(lambda: meter.telegrams_sent >= sent + 8)
+        told = await until(lambda: desk.events("crc_variant"))
+        assert len(told) == len({one.meter for one in told}) <= 2

@@ -57,7 +57,7 @@ async def told(running: Gateway, seen: Watcher, device: Session, broker: Broker,
     """Set a parameter with --wait, and let the device report these, one after another, of the version that it gets."""
     before = seen.desired("d1")
     version = (before.version if before else 0) + 1
-    words = ("set", "d1", f"reading_interval_s={100 + version}", "--wait", "4")
+    words = ("set", "d1", f"reading_interval_s={100 + version}", "--wait", "12")
     setting = asyncio.create_task(typed(running, config, *words))
     await until(lambda: (d := seen.desired("d1")) and d.version == version, "the change is retained")
     for report in reports:
@@ -87,7 +87,7 @@ async def test_wait_ends_with_what_became_of_it(broker: Broker, database: Databa
 
         still = await told(running, seen, device, broker, {"probation": True, "watched": ()})
         assert still.exit_code == 5
-        assert "has not confirmed configuration version 5 in 4 s" in still.output
+        assert "has not confirmed configuration version 5 in 12 s" in still.output
         assert "never confirmed: no meter has spoken since" in still.output
 
         other = {"state": "reverted", "held_back": (HELD,), "reasons": reason}

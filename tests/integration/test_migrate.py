@@ -17,6 +17,19 @@ from tests.servers import Database
 NAMES = [migration.name for migration in shipped()]
 FEATURES = ["features of TimescaleDB Apache"]
 """What comes after the migrations, on the edition that Debian has."""
+SIZES_OF_BEFORE = """
+DELETE FROM installation WHERE name = 'edition_sql';
+DROP VIEW store_size;
+CREATE VIEW store_size AS
+SELECT h.hypertable_name::text AS name, count(c.chunk_name) AS chunks, 0::bigint AS compressed_chunks,
+       hypertable_size(format('%I.%I', h.hypertable_schema, h.hypertable_name)::regclass) AS bytes,
+       NULL::bigint AS bytes_before_compression, NULL::bigint AS bytes_after_compression
+FROM timescaledb_information.hypertables h
+LEFT JOIN timescaledb_information.chunks c USING (hypertable_schema, hypertable_name)
+GROUP BY h.hypertable_schema, h.hypertable_name;
+CREATE VIEW of_an_operator AS SELECT name, bytes FROM store_size;
+"""
+"""The view as it stood right on TimescaleDB's own, whose names have the collation C."""
 
 
 async def test_migrating_twice_changes_nothing(own_postgres: PostgresServer) -> None:
@@ -30,6 +43,15 @@ async def test_migrating_twice_changes_nothing(own_postgres: PostgresServer) -> 
         assert facts["postgresql_version"].startswith("17.")
         hypertables = "SELECT hypertable_name::text FROM timescaledb_information.hypertables ORDER BY 1"
         assert set(await asked.rows(hypertables)) >= {("event",), ("frame",), ("message",), ("reading",)}
+
+
+async def test_a_view_of_before_is_replaced(each_edition: Database) -> None:
+    """A database whose sizes were a view of TimescaleDB's own is migrated, with what an operator has built on it."""
+    async with table(each_edition) as asked:
+        await asked.execute(SIZES_OF_BEFORE)
+    assert (await migrate(each_edition.dsn()))[0].startswith("features of TimescaleDB")
+    async with table(each_edition) as asked:
+        assert ("reading",) in await asked.rows("SELECT name FROM of_an_operator WHERE bytes >= 0")
 
 
 async def test_two_at_once_both_succeed(own_postgres: PostgresServer) -> None:

@@ -205,7 +205,7 @@ async def test_a_line_that_never_stops_talking_is_given_up() -> None:
     async with SimulatedP1Meter(serial="1", interval_s=0.1) as meter:
         line = await Line.open(meter.port, LineSettings(300, 7, "E"))
         try:
-            async with asyncio.timeout(12):
+            async with asyncio.timeout(30):
                 result = await read_out(line, SignOn(), answer_s=2.0)
         finally:
             await line.close()

@@ -67,10 +67,9 @@ CREATE OR REPLACE FUNCTION store_sizes() RETURNS TABLE (
     LEFT JOIN timescaledb_information.chunks c USING (hypertable_schema, hypertable_name)
     GROUP BY h.hypertable_schema, h.hypertable_name
 $$;
--- The collation is that of the names that the view showed before there was the function: to replace a view is to keep its columns.
+-- With the collation that the information views give to names: a view that is replaced must keep it.
 CREATE OR REPLACE VIEW store_size AS
-SELECT name COLLATE "C" AS name, chunks, compressed_chunks, bytes, bytes_before_compression, bytes_after_compression
-FROM store_sizes();
+SELECT name COLLATE "C" AS name, chunks, compressed_chunks, bytes, bytes_before_compression, bytes_after_compression FROM store_sizes();
 COMMENT ON VIEW store_size IS 'Each hypertable with its chunks and bytes; this edition does not compress.';
 GRANT SELECT ON store_size TO wattline_ingestor, wattline_gateway, wattline_grafana;
 -- Days and months of {{zone}}: with another zone this file differs, and is applied again.

@@ -41,9 +41,8 @@ CREATE OR REPLACE FUNCTION store_sizes() RETURNS TABLE (
         THEN format('%I.%I', k.schema, k.hypertable)::regclass END) s ON true
     GROUP BY k.name, k.schema, k.hypertable, s.before_compression_total_bytes, s.after_compression_total_bytes
 $$;
--- The collation is that of the names that the view showed before there was the function: to replace a view is to keep its columns.
+-- With the collation that the information views give to names: a view that is replaced must keep it.
 CREATE OR REPLACE VIEW store_size AS
-SELECT name COLLATE "C" AS name, chunks, compressed_chunks, bytes, bytes_before_compression, bytes_after_compression
-FROM store_sizes();
+SELECT name COLLATE "C" AS name, chunks, compressed_chunks, bytes, bytes_before_compression, bytes_after_compression FROM store_sizes();
 COMMENT ON VIEW store_size IS 'Each hypertable with its chunks and bytes, and what compression made of the compressed ones.';
 GRANT SELECT ON store_size TO wattline_ingestor, wattline_gateway, wattline_grafana;

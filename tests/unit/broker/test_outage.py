@@ -78,3 +78,21 @@ def test_failures_right_behind_an_outage_are_its_end(settles: bool) -> None:
     events = [line["event"] for line in lines]
     assert events == ["database_unavailable", "database_back"] * (1 if settles else 2)
     assert not outage.lasts
+
+
+def test_what_fails_again_and_again_while_another_use_succeeds_is_not_hidden() -> None:
+    """A disk that is full for a day: reads succeed every 5 s, writes fail every 4 s. It is told, ever rarer."""
+    clock = Clock()
+    outage = Outage(clock)
+    told = []
+    with capture_logs() as lines:
+        for second in range(86400):
+            clock.now_s += 1
+            if second % 4 == 0:
+                outage.failed("batch_not_written", reason="disk full")
+            if second % 5 == 0:
+                outage.back("database_back")
+            told += [second] * sum(line["event"] == "batch_not_written" for line in lines)
+            lines.clear()
+    assert 20 < len(told) < 60
+    assert max(after - before for before, after in pairwise(told)) <= LONGEST_REMINDER_S + 20
