@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import click
 
+from gateway.config_client import RequestRefusedError, ServiceUnreachableError
 from gateway.config_options import ask
 from gateway.config_standing import WORDS, at_length, awaited, kept, listed, plain
 from gateway.config_told import told_change
@@ -20,6 +21,8 @@ REVERTED: Final = 4
 """Exit status: tried, and undone for want of readings."""
 UNPROVED: Final = 5
 """Exit status: in force, and neither confirmed nor undone in time."""
+BUSY: Final = (429, 502, 503, 504)
+BUSY_S: Final = 3.0
 FINAL: Final = ("confirmed", "refused", "reverted")
 
 
@@ -37,12 +40,20 @@ async def settled(
     """Wait until each device that a change touched has confirmed, refused or reverted it, for so long at most.
 
     `changed` are its parameters, none where they are not known: what was reverted of others before does not count.
+    The change is made: a gateway that is away or busy meanwhile is asked again.
+    Raises its last error where the time is over.
     """
     end_s = time.monotonic() + wait_s
     said = ""
     while True:
-        ending = await _look(api, target, document, changed)
         left_s = end_s - time.monotonic()
+        try:
+            ending = await _look(api, target, document, changed)
+        except (ServiceUnreachableError, RequestRefusedError) as error:
+            if left_s <= 0 or (isinstance(error, RequestRefusedError) and error.status not in BUSY):
+                raise
+            await asyncio.sleep(min(left_s, BUSY_S))
+            continue
         if all(state in FINAL for state in ending.states.values()) or left_s <= 0:
             return ending
         told = _progress(target, ending)
@@ -55,22 +66,30 @@ async def settled(
 async def _look(api: ParameterClient, target: Target, document: dict[str, Any], changed: Collection[str]) -> Ending:
     if target.device is not None:
         found = await api.parameters(target)
-        report = found["reported"]
-        taken = report is not None and report["version"] >= document["version"]
-        state = found["config_state"] if taken else "waiting"
-        if state == "reverted" and _spared(report["held_back"], changed):
-            whole = report["in_force"] == report["version"]
-            state = "on_probation" if whole and report["probation"] else "confirmed" if whole else state
-        return Ending({target.device: state or "waiting"}, found)
+        return Ending({target.device: _state(found, document["version"], changed)}, found)
     touched = set(document["changed"])
-    states = {
-        one["device"]: "confirmed"
-        if one["config_state"] == "reverted" and _spared(one["held_back"], changed)
-        else one["config_state"] or "waiting"
-        for one in (await api.devices() if touched else ())
-        if one["device"] in touched
-    }
+    states: dict[str, str] = {}
+    for one in await api.devices() if touched else ():
+        if one["device"] not in touched:
+            continue
+        state = one["config_state"] or "waiting"
+        if state == "reverted" and _spared(one["held_back"], changed):
+            # only the device's own document says whether the rest of it is proved
+            found = await api.parameters(Target(device=one["device"]))
+            state = _state(found, found["version"], changed)
+        states[one["device"]] = state
     return Ending(states, document)
+
+
+def _state(found: Mapping[str, Any], version: int, changed: Collection[str]) -> str:
+    """How a device took a version; what it holds back of others is left out of it."""
+    report = found["reported"]
+    if report is None or report["version"] < version:
+        return "waiting"
+    state = str(found["config_state"] or "waiting")
+    if state == "reverted" and report["in_force"] == report["version"] and _spared(report["held_back"], changed):
+        return "on_probation" if report["probation"] else "confirmed"
+    return state
 
 
 def _spared(held_back: Collection[str], changed: Collection[str]) -> bool:

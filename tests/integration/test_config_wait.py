@@ -6,11 +6,16 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
+
 from broker.messages import Parameters, Reason, Reported
 from broker.session import Session
 from broker.topics import Kind
 from deploy.device_command import device as devices
 from gateway.config_cli import config
+from gateway.config_client import RequestRefusedError, ServiceUnreachableError
+from gateway.config_wait import settled
+from gateway.parameter_client import Target
 from tests.integration.cli_rig import typed
 from tests.integration.gateway_rig import (
     BOOT,
@@ -105,6 +110,45 @@ async def test_wait_for_a_fleet_names_who_did_not_take_it(broker: Broker, databa
         await send(device, broker.topics, Kind.REPORTED, "d1", back)
         done = await setting
         assert (done.exit_code, "reverted: d1" in done.output) == (4, True)
+
+
+async def test_a_fleet_waits_for_proof_also_where_something_else_is_held_back(
+    broker: Broker, database: Database
+) -> None:
+    """A device that holds back what it reverted before is not done with a change before readings have proved it."""
+    other = {"state": "reverted", "held_back": (HELD,)}
+    async with desk(broker, database) as (running, seen, device):
+        setting = asyncio.create_task(typed(running, config, "set", "--fleet", "log_level=debug", "--wait", "8"))
+        await until(lambda: (d := seen.desired("d1")) and d.version == 2, "the change is retained")
+        await send(device, broker.topics, Kind.REPORTED, "d1", said(2, **other, probation=True, watched=(KEY,)))
+        done = await setting
+        assert (done.exit_code, "on probation: d1" in done.output) == (5, True)
+        again = asyncio.create_task(typed(running, config, "set", "--fleet", "log_level=error", "--wait", "20"))
+        await until(lambda: (d := seen.desired("d1")) and d.version == 3, "the change is retained")
+        await send(device, broker.topics, Kind.REPORTED, "d1", said(3, **other))
+        assert (await again).exit_code == 0
+
+
+async def test_a_gateway_that_is_away_for_a_moment_ends_no_waiting() -> None:
+    """The change is made: who waits asks again, to the end of the time; what is refused for good is told at once."""
+    asked: list[str] = []
+
+    class Flaky:
+        async def parameters(self, target: Target) -> dict[str, Any]:
+            asked.append(str(target))
+            if len(asked) == 1:
+                raise ServiceUnreachableError("nobody listens")
+            if len(asked) == 2:
+                raise RequestRefusedError(503, "the database is away", ())
+            if len(asked) == 3:
+                return {"version": 2, "config_state": "confirmed", "reported": {"version": 2, "held_back": []}}
+            raise RequestRefusedError(403, "no", ())
+
+    api: Any = Flaky()
+    ending = await settled(api, Target(device="d1"), {"version": 2}, 30, ("log_level",))
+    assert (ending.states, len(asked)) == ({"d1": "confirmed"}, 3)
+    with pytest.raises(RequestRefusedError):
+        await settled(api, Target(device="d1"), {"version": 2}, 30, ("log_level",))
 
 
 async def test_lists_and_pages_say_how_it_stands(broker: Broker, database: Database) -> None:
