@@ -16,6 +16,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    RootModel,
     SerializerFunctionWrapHandler,
     StringConstraints,
     ValidationError,
@@ -71,6 +72,10 @@ ObisCode = Annotated[str, StringConstraints(pattern=r"^\d{1,3}-\d{1,3}:\d{1,3}\.
 Bytes = Annotated[bytes, BeforeValidator(_unbase64), PlainSerializer(_base64, return_type=str, when_used="json")]
 """Raw bytes, standard base64 on the wire."""
 Value = Annotated[float, Field(allow_inf_nan=False)]
+Seq = Annotated[int, Field(ge=1, le=2**53)]
+"""A message's number: from 1 on, one more with each message of a boot."""
+Resent = Annotated[int, Field(ge=1, le=2**31 - 1)]
+"""How often a message was sent before, taken by the broker each time, and given no receipt by the store."""
 Short = Annotated[str, StringConstraints(max_length=256)]
 Text = Annotated[str, StringConstraints(max_length=4096)]
 
@@ -118,13 +123,14 @@ class Readings(Message):
     """Samples of one meter; `units` names the unit only of codes whose unit the OBIS catalogue leaves open."""
 
     boot: BootId
-    seq: Annotated[int, Field(ge=1, le=2**53)]
+    seq: Seq
     meter: MeterKey
     spec: SpecRef
     clock: Clock
     source: Source = Source.LIVE
     samples: Annotated[tuple[Sample, ...], Field(min_length=1, max_length=4096)]
     units: dict[ObisCode, Short] | None = None
+    resent: Resent | None = None
 
 
 class FrameReason(StrEnum):
@@ -151,7 +157,7 @@ class Frames(Message):
     """
 
     boot: BootId
-    seq: Annotated[int, Field(ge=1, le=2**53)]
+    seq: Seq
     reason: FrameReason
     port: Short
     protocol: Short
@@ -159,18 +165,57 @@ class Frames(Message):
     clock: Literal[Clock.SYNCED, Clock.UNSYNCED] | None = None
     hints: dict[Short, Text] = Field(default_factory=dict)
     frames: Annotated[tuple[RawFrame, ...], Field(min_length=1, max_length=1024)]
+    resent: Resent | None = None
+
+
+class BootEnd(Message):
+    """How far an earlier boot of a device had got: its last number, 0 where it sent nothing."""
+
+    boot: BootId
+    seq: Annotated[int, Field(ge=0, le=2**53)]
 
 
 class EventMessage(Message):
-    """A diagnostic of a device: meter swapped, clock stepped, outbox near full, decode failing."""
+    """A diagnostic of a device: meter swapped, clock stepped, outbox near full, decode failing.
+
+    `previous` stands in the first event of a boot, `boot_began`: without it nobody could tell that the end of the boot
+    before is missing.
+    """
 
     boot: BootId
-    seq: Annotated[int, Field(ge=1, le=2**53)]
+    seq: Seq
     at: At
     event: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
     severity: Literal["info", "warning", "error"] = "info"
     meter: MeterKey | None = None
     detail: dict[Short, Any] = Field(default_factory=dict)
+    previous: BootEnd | None = None
+    resent: Resent | None = None
+
+
+class SeqRange(RootModel[tuple[Seq, Seq]]):
+    """Numbers from the first to the last of the two, both among them."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    @model_validator(mode="after")
+    def _rises(self) -> Self:
+        if self.root[0] > self.root[1]:
+            raise ValueError("the first number is above the last")
+        return self
+
+
+class Receipts(Message):
+    """What the store holds of a device's messages, by boot: each of these may be forgotten by the device.
+
+    Sent after the commit, gathered for a few seconds. It says nothing of numbers that it does not name. What is in
+    quarantine is in the store, too.
+    """
+
+    boots: Annotated[
+        dict[BootId, Annotated[tuple[SeqRange, ...], Field(min_length=1, max_length=1024)]],
+        Field(min_length=1, max_length=64),
+    ]
 
 
 class Software(Message):

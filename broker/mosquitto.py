@@ -90,7 +90,7 @@ def render_acl(topics: Topics) -> str:
     yields only what is allowed, and a shared subscription (`$share/group/filter`) is judged by its messages' topics.
     """
     roles = {
-        INGESTOR: [("read", topics.everything()), ("read", "$SYS/#")],
+        INGESTOR: [("read", topics.everything()), ("read", "$SYS/#"), ("write", topics.every(Kind.RECEIPTS))],
         GATEWAY: [
             *(("read", topics.every(kind)) for kind in (Kind.STATUS, Kind.REGISTRATION, Kind.REPORTED)),
             *(("read", topics.every(kind)) for kind in (Kind.REPLIES, Kind.EVENTS)),
@@ -109,6 +109,7 @@ def render_acl(topics: Topics) -> str:
     lines += [f"pattern write {_own(topics, kind)}" for kind in DEVICE_WRITES]
     lines += [
         f"pattern read {_own(topics, Kind.DESIRED)}",
+        f"pattern read {_own(topics, Kind.RECEIPTS)}",
         f"pattern read {_own(topics, Kind.COMMAND).removesuffix(_ANY)}#",
         f"pattern read {topics.every(Kind.SPEC)}",
     ]

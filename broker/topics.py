@@ -23,6 +23,7 @@ class Kind(StrEnum):
     REPORTED = "config/reported"
     COMMAND = "commands"
     REPLIES = "replies"
+    RECEIPTS = "receipts"
     SPEC = "specs"
 
 
@@ -44,6 +45,8 @@ DELIVERY: dict[Kind, Delivery] = {
     Kind.REPORTED: Delivery(1, retain=True),
     Kind.COMMAND: Delivery(1, retain=False),
     Kind.REPLIES: Delivery(1, retain=False),
+    # one that is lost costs a repeat of what it spoke of, and the repeat gives it again
+    Kind.RECEIPTS: Delivery(0, retain=False),
     Kind.SPEC: Delivery(1, retain=True),
 }
 

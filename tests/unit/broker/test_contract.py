@@ -19,6 +19,7 @@ from broker.messages import (
     Message,
     RawFrame,
     Readings,
+    Receipts,
     Registration,
     Reply,
     Reported,
@@ -34,6 +35,7 @@ MODELS: dict[str, type[Message]] = {
     "event": EventMessage,
     "frames": Frames,
     "readings": Readings,
+    "receipts": Receipts,
     "registration": Registration,
     "reply": Reply,
     "reported": Reported,
@@ -107,6 +109,25 @@ def test_bad_readings_are_refused_by_field(payload: bytes, field: str) -> None:
     """A refusal names the field that is wrong."""
     with pytest.raises(ContractError) as refusal:
         Readings.parse(payload)
+    assert refusal.value.field.startswith(field)
+
+
+@pytest.mark.parametrize(
+    ("boots", "field"),
+    [
+        ({}, "boots"),
+        ({"ab12": []}, "boots.ab12"),
+        ({"ab12": [[0, 3]]}, "boots.ab12.0"),
+        ({"ab12": [[4, 3]]}, "boots.ab12.0"),
+        ({"ab12": [[1, 3, 5]]}, "boots.ab12.0"),
+        ({"ab12": [[1, 1]] * 1025}, "boots.ab12"),
+        ({"XYZ": [[1, 1]]}, "boots"),
+    ],
+)
+def test_bad_receipts_are_refused_by_field(boots: object, field: str) -> None:
+    """A device forgets nothing on the word of a receipt that makes no sense."""
+    with pytest.raises(ContractError) as refusal:
+        Receipts.parse(json.dumps({"boots": boots}).encode())
     assert refusal.value.field.startswith(field)
 
 

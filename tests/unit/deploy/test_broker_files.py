@@ -28,6 +28,7 @@ def test_devices_are_bound_to_their_own_topics_by_patterns() -> None:
             "pattern write acme/v1/devices/%u/config/reported",
             "pattern write acme/v1/devices/%u/replies",
             "pattern read acme/v1/devices/%u/config/desired",
+            "pattern read acme/v1/devices/%u/receipts",
             "pattern read acme/v1/devices/%u/commands/#",
             "pattern read acme/v1/specs/+/+",
         ]
@@ -35,11 +36,11 @@ def test_devices_are_bound_to_their_own_topics_by_patterns() -> None:
 
 
 def test_roles_have_no_more_than_their_work_needs() -> None:
-    """Only the gateway and engineers write, and engineers only desired configurations and specs."""
+    """The ingestor writes receipts, the gateway what it answers for, engineers desired configurations and specs."""
     acl = render_acl(Topics())
     writes = {role: {line for line in _section(acl, role) if "write" in line} for role in ROLES}
     assert writes == {
-        "ingestor": set(),
+        "ingestor": {"topic write wattline/v1/devices/+/receipts"},
         "gateway": {
             "topic readwrite wattline/v1/devices/+/config/desired",
             "topic readwrite wattline/v1/specs/+/+",
