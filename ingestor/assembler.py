@@ -163,7 +163,8 @@ class Assembler:
 
     def _refuse(self, batch: Batch, received: Received, address: Address, reason: str, detail: str) -> None:
         device = address.device or None
-        batch.add_stored(quarantine.whole(self._client_id, received, reason, detail, device))
+        state = address.kind is Kind.STATUS
+        batch.add_stored(quarantine.whole(self._client_id, received, reason, detail, device, state=state))
         found = salvage(received.delivery.payload) if address.kind in KIND_CODES else None
         if found is not None:
             batch.salvaged.append(Salvaged(address, received.received_us, *found))

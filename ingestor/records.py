@@ -14,6 +14,7 @@ MAX_KEPT_BYTES = 1024 * 1024
 MAX_DETAIL = 2000
 _BOOT = re.compile(rb'"boot"\s*:\s*"([0-9a-f]{4,32})"')
 _SEQ = re.compile(rb'"seq"\s*:\s*([0-9]{1,15})\s*[,}]')
+_RESENT = re.compile(rb'"resent"\s*:\s*[0-9]{1,15}\s*,|,\s*"resent"\s*:\s*[0-9]{1,15}')
 _SALVAGE_BYTES = 4096
 
 
@@ -106,3 +107,8 @@ def salvage(payload: bytes) -> tuple[str, int] | None:
     if boot is None or seq is None or int(seq[1]) < 1:
         return None
     return boot[1].decode(), int(seq[1])
+
+
+def first_sent(payload: bytes) -> bytes:
+    """The same bytes as when the message was sent for the first time: without the count of its repeats."""
+    return _RESENT.sub(b"", payload, count=1)

@@ -31,6 +31,7 @@ class Writer:
         Unstaged it raises UniqueViolationError if a reading or, unknown to us, a commit of before is in already; staged
         it leaves what is there as it is.
         """
+        await _write_statuses(connection, batch)
         async with connection.transaction():
             await self._write_records(connection, batch, entry)
             rows = 0
@@ -52,6 +53,7 @@ class Writer:
 
         Not one transaction, but the same in the end: a piece that is in already changes nothing.
         """
+        await _write_statuses(connection, batch)
         rows = 0
         for piece in by_time(batch.fresh + batch.repeats, PIECE_ROWS):
             async with connection.transaction():
@@ -66,16 +68,6 @@ class Writer:
             await entry.write(connection)
         # not from memory, which another writer may have cleared since
         devices = batch.device_ids
-        if batch.statuses:
-            states = sorted((devices[name], state) for name, (_, state) in batch.statuses.items())
-            await connection.execute(
-                load("update_statuses"),
-                [device_id for device_id, _ in states],
-                [state.online for _, state in states],
-                [state.since for _, state in states],
-                [state.boot for _, state in states],
-                [state.software for _, state in states],
-            )
         if batch.stored:
             rows = list(batch.stored.values())
             await connection.execute(
@@ -124,6 +116,24 @@ class Writer:
         await _copy(connection, "incoming_message", LEDGER_COLUMNS, batch.ledger)
         times = [received.received_us for received in batch.received]
         await connection.execute(load("take_staged_messages"), instant(min(times)), instant(max(times)))
+
+
+async def _write_statuses(connection: Connection, batch: Batch) -> None:
+    """The state of devices, apart from the transaction: each ingestor of a group writes the same rows.
+
+    Within it they would stay locked for all while a COPY lasts, and for long where its client is gone.
+    """
+    if not batch.statuses:
+        return
+    states = sorted((batch.device_ids[name], state) for name, (_, state) in batch.statuses.items())
+    await connection.execute(
+        load("update_statuses"),
+        [device_id for device_id, _ in states],
+        [state.online for _, state in states],
+        [state.since for _, state in states],
+        [state.boot for _, state in states],
+        [state.software for _, state in states],
+    )
 
 
 async def _copy(connection: Connection, table: str, columns: tuple[str, ...], rows: bytes | bytearray) -> None:
