@@ -52,10 +52,10 @@ async def test_an_ingestor_keeps_community_up_to_date(community: Database, monke
         keeping = group.create_task(Upkeep(0.1, metrics, Lease("test")).keep(pool), name="upkeep")
         await until_equal(rounds, wanted=True)
         assert metric("upkeep_failures_total") == 0
-        assert await pool.fetchval("SELECT rollup_behind_s FROM upkeep_standing") == 0
         keeping.cancel()
         await asyncio.wait([keeping])
     async with store_of(community) as store:
+        assert await store.value("SELECT rollup_behind_s FROM upkeep_standing") == 0
         for step in STEPS:
             assert await store.value(f"SELECT count(*) FROM rollup_{step} WHERE max_value = 77") == 1, step  # noqa: S608 - the test's own text
 
