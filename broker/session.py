@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from struct import Struct
 from typing import Any, Self, cast
 
 import paho.mqtt.client as mqtt
@@ -22,11 +23,13 @@ from broker.backoff import Backoff
 from broker.errors import PermanentError, TransientError
 from broker.outage import Outage
 from broker.settings import BrokerAddress
+from broker.topics import is_shared
 
 log = structlog.get_logger()
 
 RECEIVE_CHUNK_BYTES = 65536
 CONNECT_TIMEOUT_S = 10.0
+_PUBACK = Struct(">BBH").pack
 PUBLISH_BELOW_QOS2 = 0x30
 """The header byte of a PUBLISH of QoS 0 or 1, its flags for DUP, QoS 1 and RETAIN masked out (MQTT 5 3.3.1)."""
 REFUSED_FOR_GOOD = frozenset({0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C})
@@ -98,6 +101,8 @@ class SessionOptions:
     `receive_maximum` (MQTT 5 3.1.2.11.3) bounds what the broker sends ahead of our acks, and so the intake queue;
     QoS 0 messages that find it full are counted in `Session.dropped_qos0` and dropped. `in_flight` bounds our own
     unacknowledged publishes. With `refusal_is_fatal` a refused login ends the session, else it is retried for ever.
+    `no_local` asks the broker not to send us what we publish (MQTT 5 3.8.3.1), where the subscription is not shared;
+    of QoS 0, topics that end with `ignored` are passed over as they come.
     """
 
     client_id: str
@@ -108,6 +113,8 @@ class SessionOptions:
     keepalive_s: int = 30
     will: Publication | None = None
     refusal_is_fatal: bool = True
+    no_local: bool = False
+    ignored: str | None = None
     subscriptions: tuple[tuple[str, int], ...] = ()
 
 
@@ -169,6 +176,28 @@ class _Client(mqtt.Client):
         mid = int.from_bytes(buffer[topic_end:body], "big")
         return buffer[start], buffer[pos + 2 : topic_end], mid, buffer[body + 1 : end]
 
+    def put_puback(self, mid: int) -> None:
+        """Queue a PUBACK that says success, which needs neither code nor properties (MQTT 5 3.4.2.1)."""
+        self._outbox += _PUBACK(0x40, 2, mid)
+
+    def put_publish(self, topic: bytes, payload: bytes) -> None:
+        """Queue a PUBLISH of QoS 0 without properties (MQTT 5 3.3)."""
+        length = len(topic) + len(payload) + 3
+        outbox = self._outbox
+        outbox.append(PUBLISH_BELOW_QOS2)
+        while length > 0x7F:
+            outbox.append(length & 0x7F | 0x80)
+            length >>= 7
+        outbox.append(length)
+        outbox += len(topic).to_bytes(2, "big")
+        outbox += topic
+        outbox.append(0)
+        outbox += payload
+
+    @property
+    def unsent_bytes(self) -> int:
+        return len(self._outbox)
+
     def _sock_send(self, buf: bytes | bytearray) -> int:
         self._outbox += buf
         return len(buf)
@@ -198,6 +227,7 @@ class _Connection:
         self._address = address
         self._options = options
         self._deliver = deliver
+        self._ignored = None if options.ignored is None else options.ignored.encode()
         self._pending: dict[int, asyncio.Future[None]] = {}
         self._subscribing: dict[int, asyncio.Future[None]] = {}
         self._sock: socket.socket | None = None
@@ -293,10 +323,21 @@ class _Connection:
         self._schedule_write()
         return future
 
+    def post(self, topic: str, payload: bytes) -> bool:
+        """Send at QoS 0, in one go: through paho it costs ten times as much. False if the connection is gone."""
+        if self.lost.done() or self._sock is None:
+            return False
+        self.client.put_publish(topic.encode(), payload)
+        self._schedule_write()
+        return True
+
     async def subscribe(self, filters: tuple[tuple[str, int], ...]) -> None:
         """Subscribe and wait for SUBACK. Raises RefusedError if the broker refuses one of the filters."""
         future: asyncio.Future[None] = self._loop.create_future()
-        wanted = [(name, SubscribeOptions(qos=qos)) for name, qos in filters]
+        wanted = [
+            (name, SubscribeOptions(qos, noLocal=self._options.no_local and not is_shared(name)))
+            for name, qos in filters
+        ]
         code, mid = self.client.subscribe(wanted)
         if code != MQTTErrorCode.MQTT_ERR_SUCCESS or mid is None:
             raise ConnectionLostError(f"not subscribed: {mqtt.error_string(code)}")
@@ -306,7 +347,10 @@ class _Connection:
             await future
 
     def ack(self, mid: int, qos: int) -> None:
-        if qos and not self.lost.done():
+        if qos == 1 and not self.lost.done():
+            self.client.put_puback(mid)
+            self._schedule_write()
+        elif qos and not self.lost.done():
             self.client.ack(mid, qos)
 
     def close(self, reason: str) -> None:
@@ -341,9 +385,9 @@ class _Connection:
             plain = client.take_publish()
             if plain is not None:
                 header, topic, mid, payload = plain
-                self._deliver(
-                    Inbound(_text(topic), payload, bool(header & 0x01), (header & 0x06) >> 1, mid, None, None, self)
-                )
+                qos = (header & 0x06) >> 1
+                if qos or not self._is_ignored(topic):
+                    self._deliver(Inbound(_text(topic), payload, bool(header & 0x01), qos, mid, None, None, self))
             else:
                 code = client.loop_read()
                 if code != MQTTErrorCode.MQTT_ERR_SUCCESS:
@@ -408,7 +452,12 @@ class _Connection:
             # not closed here: paho is still in the middle of its own clean-up
             self._loop.call_soon(self.close, str(reason))
 
+    def _is_ignored(self, topic: bytes) -> bool:
+        return self._ignored is not None and topic.endswith(self._ignored)
+
     def _on_message(self, _c: Any, _u: Any, message: mqtt.MQTTMessage) -> None:
+        if not message.qos and self._is_ignored(message._topic):  # noqa: SLF001 - as below
+            return
         properties = message.properties
         life_s = getattr(properties, "MessageExpiryInterval", None) if properties else None
         self._deliver(
@@ -535,6 +584,16 @@ class Session:
             future.set_exception(ConnectionLostError("not connected"))
             return future
         return self._connection.send(publication)
+
+    def post(self, topic: str, payload: bytes) -> bool:
+        """Publish at QoS 0, without properties and not retained; False where there is no connection, and it is lost."""
+        connection = self._connection
+        return connection is not None and self._up.is_set() and connection.post(topic, payload)
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What waits for the broker to take it."""
+        return 0 if self._connection is None else self._connection.client.unsent_bytes
 
     async def publish(self, publication: Publication, timeout_s: float | None = 30.0) -> None:
         """Publish at least once, through reconnects. Raises TimeoutError, or RefusedError if the broker says no."""
