@@ -17,6 +17,7 @@ from broker.errors import ConnectionLostError, RefusedError, TransientError
 from broker.mqtt_client import Client
 from broker.publication import Inbound, Publication, SessionOptions
 from broker.settings import BrokerAddress
+from broker.topics import is_shared
 
 CONNECT_TIMEOUT_S = 10.0
 REFUSED_FOR_GOOD = frozenset({0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C})
@@ -33,6 +34,7 @@ class Connection:
         self._address = address
         self._options = options
         self._deliver = deliver
+        self._ignored = None if options.ignored is None else options.ignored.encode()
         self._pending: dict[int, asyncio.Future[int]] = {}
         self._subscribing: dict[int, asyncio.Future[None]] = {}
         self._sock: socket.socket | None = None
@@ -128,10 +130,21 @@ class Connection:
         self._schedule_write()
         return future
 
+    def post(self, topic: str, payload: bytes) -> bool:
+        """Send at QoS 0, in one go: through paho it costs ten times as much. False if the connection is gone."""
+        if self.lost.done() or self._sock is None:
+            return False
+        self.client.put_publish(topic.encode(), payload)
+        self._schedule_write()
+        return True
+
     async def subscribe(self, filters: tuple[tuple[str, int], ...]) -> None:
         """Subscribe and wait for SUBACK. Raises RefusedError if the broker refuses one of the filters."""
         future: asyncio.Future[None] = self._loop.create_future()
-        wanted = [(name, SubscribeOptions(qos=qos)) for name, qos in filters]
+        wanted = [
+            (name, SubscribeOptions(qos, noLocal=self._options.no_local and not is_shared(name)))
+            for name, qos in filters
+        ]
         code, mid = self.client.subscribe(wanted)
         if code != MQTTErrorCode.MQTT_ERR_SUCCESS or mid is None:
             raise ConnectionLostError(f"not subscribed: {mqtt.error_string(code)}")
@@ -177,9 +190,9 @@ class Connection:
             plain = client.take_publish()
             if plain is not None:
                 header, topic, mid, payload = plain
-                self._deliver(
-                    Inbound(_text(topic), payload, bool(header & 0x01), (header & 0x06) >> 1, mid, None, None, self)
-                )
+                qos = (header & 0x06) >> 1
+                if qos or not self._is_ignored(topic):
+                    self._deliver(Inbound(_text(topic), payload, bool(header & 0x01), qos, mid, None, None, self))
             else:
                 code = client.loop_read()
                 if code != MQTTErrorCode.MQTT_ERR_SUCCESS:
@@ -244,7 +257,12 @@ class Connection:
             # not closed here: paho is still in the middle of its own clean-up
             self._loop.call_soon(self.close, str(reason))
 
+    def _is_ignored(self, topic: bytes) -> bool:
+        return self._ignored is not None and topic.endswith(self._ignored)
+
     def _on_message(self, _c: Any, _u: Any, message: mqtt.MQTTMessage) -> None:
+        if not message.qos and self._is_ignored(message._topic):  # noqa: SLF001 - as below
+            return
         properties = message.properties
         life_s = getattr(properties, "MessageExpiryInterval", None) if properties else None
         self._deliver(

@@ -2,10 +2,12 @@
 
 import contextlib
 import ssl
+from struct import Struct
 
 import paho.mqtt.client as mqtt
 
 RECEIVE_CHUNK_BYTES = 65536
+_PUBACK = Struct(">BBH").pack
 PUBLISH_BELOW_QOS2 = 0x30
 """The header byte of a PUBLISH of QoS 0 or 1, its flags for DUP, QoS 1 and RETAIN masked out (MQTT 5 3.3.1)."""
 
@@ -70,6 +72,28 @@ class Client(mqtt.Client):
         self._inbox_pos = end
         mid = int.from_bytes(buffer[topic_end:body], "big")
         return buffer[start], buffer[pos + 2 : topic_end], mid, buffer[body + 1 : end]
+
+    def put_puback(self, mid: int) -> None:
+        """Queue a PUBACK that says success, which needs neither code nor properties (MQTT 5 3.4.2.1)."""
+        self._outbox += _PUBACK(0x40, 2, mid)
+
+    def put_publish(self, topic: bytes, payload: bytes) -> None:
+        """Queue a PUBLISH of QoS 0 without properties (MQTT 5 3.3)."""
+        length = len(topic) + len(payload) + 3
+        outbox = self._outbox
+        outbox.append(PUBLISH_BELOW_QOS2)
+        while length > 0x7F:
+            outbox.append(length & 0x7F | 0x80)
+            length >>= 7
+        outbox.append(length)
+        outbox += len(topic).to_bytes(2, "big")
+        outbox += topic
+        outbox.append(0)
+        outbox += payload
+
+    @property
+    def unsent_bytes(self) -> int:
+        return len(self._outbox)
 
     def _sock_send(self, buf: bytes | bytearray) -> int:
         self._outbox += buf

@@ -61,6 +61,8 @@ class SessionOptions:
     `receive_maximum` (MQTT 5 3.1.2.11.3) bounds what the broker sends ahead of our acks, and so the intake queue;
     QoS 0 messages that find it full are counted in `Session.dropped_qos0` and dropped. `in_flight` bounds our own
     unacknowledged publishes. With `refusal_is_fatal` a refused login ends the session, else it is retried for ever.
+    `no_local` asks the broker not to send us what we publish (MQTT 5 3.8.3.1), where the subscription is not shared;
+    of QoS 0, topics that end with `ignored` are passed over as they come.
     """
 
     client_id: str
@@ -71,4 +73,6 @@ class SessionOptions:
     keepalive_s: int = 30
     will: Publication | None = None
     refusal_is_fatal: bool = True
+    no_local: bool = False
+    ignored: str | None = None
     subscriptions: tuple[tuple[str, int], ...] = ()

@@ -108,6 +108,16 @@ class Session:
             return future
         return self._connection.send(publication)
 
+    def post(self, topic: str, payload: bytes) -> bool:
+        """Publish at QoS 0, without properties and not retained; False where there is no connection, and it is lost."""
+        connection = self._connection
+        return connection is not None and self._up.is_set() and connection.post(topic, payload)
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What waits for the broker to take it."""
+        return 0 if self._connection is None else self._connection.client.unsent_bytes
+
     async def publish(self, publication: Publication, timeout_s: float | None = 30.0) -> int:
         """Publish at least once, through reconnects; returns what `send()` resolves to.
 
