@@ -155,7 +155,10 @@ class Connection:
 
     def ack(self, mid: int, qos: int) -> None:
         """Acknowledge a received message; nothing happens once the connection is gone."""
-        if qos and not self.lost.done():
+        if qos == 1 and not self.lost.done():
+            self.client.put_puback(mid)
+            self._schedule_write()
+        elif qos and not self.lost.done():
             self.client.ack(mid, qos)
 
     def close(self, reason: str) -> None:

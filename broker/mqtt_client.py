@@ -93,6 +93,7 @@ class Client(mqtt.Client):
 
     @property
     def unsent_bytes(self) -> int:
+        """Bytes that the kernel has not taken yet."""
         return len(self._outbox)
 
     def _sock_send(self, buf: bytes | bytearray) -> int:
