@@ -31,7 +31,6 @@ class Writer:
         Unstaged it raises UniqueViolationError if a reading or, unknown to us, a commit of before is in already; staged
         it leaves what is there as it is.
         """
-        await _write_statuses(connection, batch)
         async with connection.transaction():
             await self._write_records(connection, batch, entry)
             rows = 0
@@ -46,6 +45,7 @@ class Writer:
                     rows += await self._stage_readings(connection, bytes(batch.repeats))
                 if batch.ledger:
                     await _copy(connection, "message", LEDGER_COLUMNS, batch.ledger)
+        await _write_statuses(connection, batch)
         return Written(rows, batch.rows - rows)
 
     async def write_in_pieces(self, connection: Connection, batch: Batch, entry: Entry | None = None) -> Written:
@@ -53,7 +53,6 @@ class Writer:
 
         Not one transaction, but the same in the end: a piece that is in already changes nothing.
         """
-        await _write_statuses(connection, batch)
         rows = 0
         for piece in by_time(batch.fresh + batch.repeats, PIECE_ROWS):
             async with connection.transaction():
@@ -61,6 +60,7 @@ class Writer:
         async with connection.transaction():
             await self._write_records(connection, batch, entry)
             await self._stage_ledger(connection, batch)
+        await _write_statuses(connection, batch)
         return Written(rows, batch.rows - rows)
 
     async def _write_records(self, connection: Connection, batch: Batch, entry: Entry | None) -> None:
@@ -119,9 +119,10 @@ class Writer:
 
 
 async def _write_statuses(connection: Connection, batch: Batch) -> None:
-    """The state of devices, apart from the transaction: each ingestor of a group writes the same rows.
+    """The state of devices, after the transaction: each ingestor of a group writes the same rows.
 
-    Within it they would stay locked for all while a COPY lasts, and for long where its client is gone.
+    Within it they would stay locked for all while a COPY lasts, and for long where its client is gone. What fails here
+    has the batch written again, which changes nothing.
     """
     if not batch.statuses:
         return
