@@ -15,6 +15,9 @@ class Metrics:
         self.messages = self._counter("messages", "Messages stored or quarantined, and acknowledged", "kind")
         self.rows = self._counter("rows", "Readings that were new to the table")
         self.repeated = self._counter("rows_repeated", "Readings that the table had already")
+        self.conflicts = self._counter(
+            "rows_conflicting", "Readings at a time for which the table had another value, kept in quarantine"
+        )
         self.quarantined = self._counter("quarantined", "Payloads and values in quarantine", "reason")
         self.frames = self._counter("frames", "Raw frames from devices", "reason")
         self.batches = self._counter("batches", "Batches committed")

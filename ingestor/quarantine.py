@@ -15,6 +15,7 @@ IMPLAUSIBLE_TIME = "implausible_time"
 DEVICE_LIMIT = "device_limit"
 METER_LIMIT = "meter_limit"
 SERIES_LIMIT = "series_limit"
+VALUE_CONFLICT = "value_conflict"
 REFUSED_BY_DATABASE = "refused_by_database"
 INTERNAL_ERROR = "internal_error"
 
