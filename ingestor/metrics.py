@@ -54,6 +54,9 @@ class Metrics:
         )
         self.ledger_behind_s = self._gauge("ledger_behind_seconds", "How far the summary of the ledger lags behind")
         self.holds_upkeep = self._gauge("holds_upkeep", "1 while this ingestor sums up, rolls up and drops what is old")
+        self.host_clock_off_s = self._gauge(
+            "host_clock_off_seconds", "How far the host's clock is ahead of the database's, by which receipt is dated"
+        )
         self.writing_s = self._gauge("writing_seconds", "How long the oldest batch that is being written has been so")
         self.blocked = self._gauge("blocked_sessions", "Sessions that wait for a lock, seen while a batch takes long")
         self.ended_sessions = self._counter(

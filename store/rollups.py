@@ -3,7 +3,7 @@
 import asyncio
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
 import asyncpg
@@ -40,7 +40,7 @@ async def refresh(connection: Connection, *, now: datetime | None = None, settle
     longer than `settle_s` nothing new is rolled up, and `behind_s` grows. One at a time: the caller holds a lock.
     """
     done = Refreshed()
-    until = (now or datetime.now(UTC)) - CLOSE_AFTER
+    until = (now or await database_now(connection)) - CLOSE_AFTER
     await connection.execute("SELECT rollup_note($1)", until)
     if await settled(connection, settle_s):
         await _catch_up(connection, done)
@@ -56,7 +56,7 @@ async def refresh_aggregates(connection: Connection, *, now: datetime | None = N
     refreshes beside it, for TimescaleDB refuses one of two that overlap.
     """
     done = Refreshed()
-    until = (now or datetime.now(UTC)) - CLOSE_AFTER
+    until = (now or await database_now(connection)) - CLOSE_AFTER
     for step in STEPS:
         for row in await connection.fetch("SELECT aggregate, low, high FROM rollup_due($1, $2)", step, until):
             window = f"'{row['low'].isoformat()}'::timestamptz, '{row['high'].isoformat()}'::timestamptz"
@@ -67,6 +67,12 @@ async def refresh_aggregates(connection: Connection, *, now: datetime | None = N
             done.stretches += 1
     done.behind_s = await behind_s(connection)
     return done
+
+
+async def database_now(connection: Connection) -> datetime:
+    """The time by the clock that dates what is received; a mark that a host's wrong one sets would stay for ever."""
+    now: datetime = await connection.fetchval("SELECT clock_timestamp()")
+    return now
 
 
 async def behind_s(connection: Connection) -> float:
