@@ -63,6 +63,12 @@ class Metrics:
             "silent_sessions_ended", "Sessions in mid COPY that others waited for and whose client was gone"
         )
         self.rollup_quarters = self._counter("rollup_quarters", "Quarter-hours of series that were rolled up")
+        self.left_out = self._counter(
+            "rollup_left_out", "Meters told to have readings that no sum can bear, which roll-ups leave out"
+        )
+        self.stepped_over = self._counter(
+            "rollup_stepped_over", "Intervals that TimescaleDB Community could not refresh and that were stepped over"
+        )
         self.rollup_late_hours = self._counter("rollup_late_hours", "Hours of series rolled up again for late readings")
         self.rollup_stretches = self._counter(
             "rollup_stretches", "Stretches of time that TimescaleDB Community refreshed, of all levels"
