@@ -66,6 +66,10 @@ class Telemetry:
     def event(self, batch: Batch, received: Received, device: str, meter: Meter | None, message: EventMessage) -> None:
         """Enter a diagnostic; its time is kept whatever it is, for a device without a clock has much to tell."""
         device_id, meter_id = self._names.devices[device], meter.id if meter else None
+        detail = message.detail
+        if message.previous is not None:
+            batch.boot_ends[device_id, message.previous.boot] = (message.previous.seq, received.received_us)
+            detail = detail | {"previous": message.previous.model_dump()}
         batch.events[device_id, message.boot, message.seq] = DeviceEvent(
             received_us=received.received_us,
             at=message.at,
@@ -75,7 +79,7 @@ class Telemetry:
             severity=message.severity,
             boot=message.boot,
             seq=message.seq,
-            detail=message.detail,
+            detail=detail,
         )
         newest_us = self._newest_us(received, message.at)
         batch.add_ledger(received, Kind.EVENTS, message, device_id, meter_id, 1, newest_us)
