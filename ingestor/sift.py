@@ -1,4 +1,4 @@
-"""The careful way through a readings message: implausible times and values, odd codes, units, series that are not known yet."""
+"""The careful way through a readings message: implausible times and values, odd codes, units, series not known yet."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

@@ -82,7 +82,7 @@ def test_unknown_names_wait_and_are_wanted(assembler: Assembler, names: Names, c
 
 
 def test_an_implausible_value_is_refused_alone(assembler: Assembler, names: Names) -> None:
-    """Its code, value and bounds are named; the other values of the message are stored, on the quick way or the other."""
+    """Its code, value and bounds are named; the message's other values are stored, the quick way or the other."""
     names.meters["TST:1"].points["1-0:2.8.0", "kWh"] = 71
     samples = [
         {"at": "2026-11-23T10:00:00Z", "values": {"1-0:1.8.0": 1.7e308, "1-0:2.8.0": 5.0}},
