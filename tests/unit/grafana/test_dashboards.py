@@ -152,9 +152,9 @@ def test_panels_explain_themselves_and_lie_apart(board: dict[str, Any]) -> None:
 
 
 def test_rules_are_whole() -> None:
-    """The ten rules have uids of their own, words for people, a condition that exists, and the label of our route."""
+    """Eleven rules with uids of their own, words for people, a condition that exists, and the label of our route."""
     made = [plain(rule) for rule in rules(SETTINGS)]
-    assert len({rule["uid"] for rule in made}) == len(made) == 10
+    assert len({rule["uid"] for rule in made}) == len(made) == 11
     for rule in made:
         assert plain(Rule.from_json(json.loads(json.dumps(rule)))) == rule
         assert rule["condition"] in {query["refId"] for query in rule["data"]}
@@ -192,7 +192,7 @@ def test_notifications_open_the_board_of_whom_they_are_about() -> None:
         handed[rule["labels"]["rule"]] = names
     assert {name for name, each in handed.items() if each == {"device", "meter"}} == {
         "meter_silent", "meter_gap", "jump"}  # fmt: skip
-    assert {name for name, each in handed.items() if each == {"device"}} == {"device_offline", "outbox"}
+    assert {name for name, each in handed.items() if each == {"device"}} == {"device_offline", "outbox", "ledger_hole"}
 
 
 def test_limits_reach_the_rules_and_dashboards() -> None:
