@@ -117,7 +117,7 @@ def test_what_is_no_more_goes_and_what_is_foreign_stays(fake: FakeGrafana) -> No
     fake.rules["wattline-elsewhere"] = {**rule, "uid": "wattline-elsewhere", "folderUID": "theirs"}
     fake.rules["wattline-unlabelled"] = {**rule, "uid": "wattline-unlabelled", "labels": {}}
     output = good(run(fake))
-    assert "2 of 22 changed" in output
+    assert "2 of 23 changed" in output
     assert output.count("removed") == 2
     assert "wattline-old" not in fake.dashboards
     assert "wattline-old" not in fake.rules
@@ -178,7 +178,7 @@ def test_what_a_setting_changes_is_changed(version: str, editable: bool) -> None
         good(run(fake, *options, CONTACT_POINTS=f"[{CALL}]"))
         assert [rule.get("provenance", "") for rule in fake.rules.values()] == ["" if editable else "api"] * 11
         changed = {"LIMITS__JUMP_KW": "55", "CONTACT_POINTS": f"[{CALL.replace('call.example', 'other.example')}]"}
-        assert "2 of 22 changed" in good(run(fake, *options, **changed))
+        assert "2 of 23 changed" in good(run(fake, *options, **changed))
         assert fake.rules["wattline-jump"]["data"][1]["model"]["expression"] == "$A > 55"
         assert fake.contacts["wattline-call"]["settings"]["url"] == "http://other.example"
         assert fake.rules["wattline-jump"].get("provenance", "") == ("" if editable else "api")
