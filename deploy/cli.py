@@ -14,6 +14,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "quarantine": ("gateway.quarantine_cli:quarantine", "server", "List, show and retry what could not be taken."),
     "job": ("gateway.job_cli:job", "server", "List, show, watch and cancel background jobs."),
     "export": ("gateway.export_cli:export", "server", "Write readings or roll-ups to a CSV or Parquet file."),
+    "audit": ("gateway.audit_cli:audit", "server", "Prove that nothing is missing, or name what is."),
     "token": ("gateway.token_cli:token", "server", "Make, list and revoke tokens of the API and the console."),
     "migrate": ("store.cli:migrate", "server", "Bring the database to the newest schema."),
     "broker": ("broker.cli:broker", "", "Write Mosquitto's config, ACL and users."),
@@ -30,7 +31,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "simulate": ("device.simulator.__main__:main", "device", "Run a simulated meter on a pty."),
 }
 """Name: where the click command stands, the extra that it needs, and one line of help."""
-ASKING = ("config", "point", "spec", "quarantine", "job", "export", "token", "device")
+ASKING = ("config", "point", "spec", "quarantine", "job", "export", "audit", "token", "device")
 """The commands that ask a gateway."""
 
 

@@ -99,6 +99,15 @@ class Writer:
     async def _write_records(self, connection: Connection, batch: Batch, entry: Entry | None) -> None:
         if entry is not None:
             await entry.write(connection)
+        if batch.boot_ends:
+            ends = sorted(batch.boot_ends.items())
+            await connection.execute(
+                load("add_boot_ends"),
+                [device_id for (device_id, _), _ in ends],
+                [boot for (_, boot), _ in ends],
+                [seq for _, (seq, _) in ends],
+                [instant(told_us) for _, (_, told_us) in ends],
+            )
         if batch.stored:
             # the ids are not from memory, which another writer may have cleared since
             await _add_frames(connection, list(batch.stored.values()), batch.device_ids)
