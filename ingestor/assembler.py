@@ -112,7 +112,7 @@ class Assembler:
             if device_id is not None:
                 kind = KIND_CODES[salvaged.address.kind]
                 batch.ledger += ledger_row(
-                    salvaged.received_us, None, salvaged.seq, device_id, None, 0, kind, salvaged.boot, None
+                    salvaged.received_us, None, salvaged.seq, device_id, None, 0, kind, salvaged.boot, None, None
                 )
                 batch.ledger_rows += 1
         batch.salvaged.clear()

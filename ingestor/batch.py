@@ -59,6 +59,8 @@ class Batch:
     stored: dict[object, Stored] = field(default_factory=dict)
     events: dict[tuple[int, str, int], DeviceEvent] = field(default_factory=dict)
     statuses: dict[str, tuple[Received, DeviceStatus]] = field(default_factory=dict)
+    boot_ends: dict[tuple[int, str], tuple[int, int]] = field(default_factory=dict)
+    """Last number and time of receipt, by device and boot, as a later boot of the device tells of it."""
     seen: dict[int, int] = field(default_factory=dict)
     salvaged: list[Salvaged] = field(default_factory=list)
     device_ids: dict[str, int] = field(default_factory=dict)
@@ -101,6 +103,7 @@ class Batch:
             KIND_CODES[kind],
             message.boot,
             spec,
+            message.resent,
         )
         self.ledger_rows += 1
         self.seen[device_id] = received.received_us

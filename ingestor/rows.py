@@ -9,7 +9,7 @@ _EPOCH_UNIX_US = int(_EPOCH.timestamp()) * 1_000_000
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 READING_COLUMNS = ("time", "value", "series_id", "source")
-LEDGER_COLUMNS = ("received_at", "newest_at", "seq", "device_id", "meter_id", "rows", "kind", "boot", "spec")
+LEDGER_COLUMNS = ("received_at", "newest_at", "seq", "device_id", "meter_id", "rows", "kind", "boot", "spec", "resent")
 
 READING = Struct(">hiqidiiih")
 """A reading: 4 fields, each with its length before it. Pack (4, 8, time, 8, value, 4, series_id, 2, source).
@@ -53,6 +53,7 @@ def ledger_row(
     kind: int,
     boot: str,
     spec: str | None,
+    resent: int | None,
 ) -> bytes:
     """One row of the ledger, in the order of LEDGER_COLUMNS; boot and spec must hold no NUL."""
     boot_text = boot.encode()
@@ -63,7 +64,7 @@ def ledger_row(
         spec_field = _LENGTH(len(spec_text)) + spec_text
     return b"".join(
         (
-            _LEDGER(9, 8, received_us),
+            _LEDGER(10, 8, received_us),
             _NULL if newest_us is None else _TIMESTAMP(8, newest_us),
             _LEDGER_NUMBERS(8, seq, 4, device_id),
             _NULL if meter_id is None else _INTEGER(4, meter_id),
@@ -71,6 +72,7 @@ def ledger_row(
             _LENGTH(len(boot_text)),
             boot_text,
             spec_field,
+            _NULL if resent is None else _INTEGER(4, resent),
         )
     )
 

@@ -76,6 +76,15 @@ class Writer:
                 [state.boot for _, state in states],
                 [state.software for _, state in states],
             )
+        if batch.boot_ends:
+            ends = sorted(batch.boot_ends.items())
+            await connection.execute(
+                load("add_boot_ends"),
+                [device_id for (device_id, _), _ in ends],
+                [boot for (_, boot), _ in ends],
+                [seq for _, (seq, _) in ends],
+                [instant(told_us) for _, (_, told_us) in ends],
+            )
         if batch.stored:
             rows = list(batch.stored.values())
             await connection.execute(
