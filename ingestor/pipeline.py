@@ -52,7 +52,7 @@ class Pipeline:
         self._receipts = receipts
         self._metrics = metrics
         self._facts = BrokerFacts(metrics)
-        self._writer = Writer()
+        self._writer = Writer(assembler.conflicting)
         self._log = BatchLog(settings.client_id)
         self._most_messages = max(1, settings.receive_maximum // (settings.writers + 2))
         self._most_bytes = settings.batch_mib * 1024 * 1024
@@ -230,10 +230,12 @@ class Pipeline:
         self._receipts.committed(batch.confirmed)
         for kind, count in batch.kinds.items():
             metrics.messages.labels(kind).inc(count)
-        for stored in batch.stored.values():
+        refused = (*batch.stored.values(), *written.refused)
+        for stored in refused:
             (metrics.quarantined if stored.kind == "payload" else metrics.frames).labels(stored.reason).inc()
         metrics.rows.inc(written.rows)
         metrics.repeated.inc(written.repeated)
+        metrics.conflicts.inc(written.conflicts)
         metrics.batches.inc()
         metrics.staged.inc(staged)
         metrics.batch_rows.observe(batch.rows)
@@ -245,7 +247,7 @@ class Pipeline:
             metrics.lag_s.observe(lag_s)
             metrics.last_lag_s.set(lag_s)
         log.debug("batch_written", rows=written.rows, messages=len(batch.received), commit_s=commit_s, lag_s=lag_s)
-        for stored in batch.stored.values():
+        for stored in refused:
             if stored.kind == "payload":
                 log.warning("quarantined", reason=stored.reason, topic=stored.topic, detail=stored.detail)
 

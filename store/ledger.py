@@ -45,5 +45,6 @@ async def fold(connection: Connection, *, now: datetime | None = None, settle_s:
 
 
 async def prune(connection: Connection) -> None:
-    """Forget what is older than the ledger is kept."""
+    """Forget what is older than the ledger is kept, and claims of what is older than frames and events are."""
     await connection.execute("SELECT ledger_prune()", timeout=STATEMENT_S)
+    await connection.execute("SELECT delivery_claim_prune()", timeout=STATEMENT_S)
