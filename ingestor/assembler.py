@@ -15,7 +15,7 @@ from ingestor.metrics import Metrics
 from ingestor.names import Names, Wanted
 from ingestor.records import DeviceStatus, Stored, clean, salvage
 from ingestor.rows import ledger_row
-from ingestor.settings import IngestorSettings
+from ingestor.settings import Judging
 from ingestor.sift import points_of
 from ingestor.telemetry import Telemetry
 from store.codes import KIND_CODES
@@ -36,7 +36,7 @@ class Assembler:
     The topics taken apart are remembered, up to a bound at which they are all forgotten.
     """
 
-    def __init__(self, settings: IngestorSettings, topics: Topics, names: Names, metrics: Metrics) -> None:
+    def __init__(self, settings: Judging, topics: Topics, names: Names, metrics: Metrics) -> None:
         self._client_id = settings.client_id
         self._topics = topics
         self._names = names

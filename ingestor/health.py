@@ -8,6 +8,7 @@ import structlog
 from broker.service import Health
 from broker.session import Session
 from broker.wording import counted
+from ingestor.clock import Clock
 from ingestor.failures import DATABASE_ERRORS
 from ingestor.lease import Lease
 from ingestor.metrics import Metrics
@@ -35,12 +36,15 @@ SUMMARY_S = 60.0
 class Watch:
     """Watches one pipeline; `keep()` is its task."""
 
-    def __init__(self, session: Session, pipeline: Pipeline, names: Names, metrics: Metrics, lease: Lease) -> None:
+    def __init__(
+        self, session: Session, pipeline: Pipeline, names: Names, metrics: Metrics, lease: Lease, clock: Clock
+    ) -> None:
         self._session = session
         self._pipeline = pipeline
         self._names = names
         self._metrics = metrics
         self._lease = lease
+        self._clock = clock
         self._standstill = Standstill(metrics)
         self._unheld_s, self._upkeep_s = 0.0, float("-inf")
         self._answered_s: float | None = None
@@ -55,6 +59,7 @@ class Watch:
         health.add("database", self._database)
         health.add("writing", self._writing)
         health.add("upkeep", self._upkeep)
+        health.add("clock", self._clock.health)
 
     async def keep(self, pool: Pool) -> None:
         """Do the chores, for ever."""
@@ -69,6 +74,7 @@ class Watch:
                 self._standstill.over()
             if now_s - self._upkeep_s > UPKEEP_S:
                 await self._look_at_upkeep(pool)
+                await self._look_at_clock(pool)
             if now_s - self._flushed_s > LAST_SEEN_S:
                 await self.flush_last_seen(pool)
             if now_s - self._summary_s > SUMMARY_S:
@@ -81,6 +87,7 @@ class Watch:
         self._metrics.cached_meters.set(len(self._names.meters))
         self._metrics.cached_devices.set(len(self._names.devices))
         self._metrics.writing_s.set(self._busy_s() or 0.0)
+        self._metrics.host_clock_off_s.set(self._clock.host_off_s)
         self._metrics.holds_upkeep.set(self._lease.held)
         self._metrics.connected.set(self._session.connected)
         self._metrics.connections.set(self._session.connections)
@@ -126,6 +133,12 @@ class Watch:
             self._unheld_s = row["unheld_s"]
             self._metrics.rollup_behind_s.set(row["rollup_behind_s"])
             self._metrics.ledger_behind_s.set(row["ledger_behind_s"])
+
+    async def _look_at_clock(self, pool: Pool) -> None:
+        try:
+            await self._clock.compare(pool)
+        except DATABASE_ERRORS as error:
+            log.debug("clock_not_compared", reason=str(error) or "no answer in time")
 
     def _summarise(self, now_s: float) -> None:
         totals = {

@@ -6,11 +6,15 @@ from functools import partial
 
 import structlog
 
+from broker.backoff import Backoff
+from broker.outage import Outage
 from broker.service import Health, serve_health
 from broker.session import Session, SessionOptions
 from broker.topics import DELIVERY, Kind, Topics, shared
 from ingestor.assembler import Assembler
 from ingestor.broker_facts import SUBSCRIPTIONS
+from ingestor.clock import Clock
+from ingestor.failures import DATABASE_ERRORS
 from ingestor.health import Watch
 from ingestor.lease import Lease
 from ingestor.metrics import Metrics
@@ -64,10 +68,11 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
     )
     session = Session(settings.broker.as_user("ingestor"), options)
     assembler = Assembler(settings, topics, names, metrics)
+    clock = Clock()
     receipts = Receipts(session, topics, settings.receipts_every_s, metrics)
-    pipeline = Pipeline(settings, session, assembler, names, receipts, metrics)
+    pipeline = Pipeline(settings, session, assembler, names, receipts, clock, metrics)
     lease = Lease(settings.client_id)
-    watch = Watch(session, pipeline, names, metrics, lease)
+    watch = Watch(session, pipeline, names, metrics, lease, clock)
     watch.add_to(health)
     async with serve_health(health, metrics.registry, settings), session:
         log.info("ingestor_started", client_id=settings.client_id, share_group=settings.share_group, root=topics.root)
@@ -75,7 +80,7 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
             intake = group.create_task(pipeline.intake(), name="ingestor.intake")
             telling = group.create_task(receipts.keep(), name="ingestor.receipts")
             late = asyncio.Event()
-            chores = Chores(watch, Upkeep(settings.upkeep_every_s, metrics, lease), lease)
+            chores = Chores(watch, Upkeep(settings.upkeep_every_s, metrics, lease), lease, clock)
             write = group.create_task(_with_database(settings, pipeline, chores, late), name="ingestor.database")
             await stop.wait()
             log.info("ingestor_stopping", open_batch=pipeline.held)
@@ -96,12 +101,14 @@ class Chores:
     watch: Watch
     upkeep: Upkeep
     lease: Lease
+    clock: Clock
 
 
 async def _with_database(settings: IngestorSettings, pipeline: Pipeline, chores: Chores, late: asyncio.Event) -> None:
     opened = partial(open_pool, min_size=1, max_size=settings.writers + 3, application_name=settings.client_id)
     async with opened(settings.database_dsn.get_secret_value()) as pool:
         await require_migrated(pool)
+        await _know_the_time(pool, chores.clock)
         try:
             async with asyncio.TaskGroup() as group:
                 for number in range(settings.writers):
@@ -112,6 +119,18 @@ async def _with_database(settings: IngestorSettings, pipeline: Pipeline, chores:
                 group.create_task(_terminate_when(late, pool), name="ingestor.terminate")
         finally:
             await _flush(pool, chores)
+
+
+async def _know_the_time(pool: Pool, clock: Clock) -> None:
+    """Ask the database for the time until it answers: nothing is taken before, as a wrong clock judges all wrong."""
+    backoff, outage = Backoff(cap_s=10.0), Outage()
+    while not clock.known.is_set():
+        try:
+            await clock.compare(pool)
+        except DATABASE_ERRORS as error:
+            outage.failed("database_unreachable", reason=str(error) or "no answer in time")
+            await asyncio.sleep(backoff.next_s())
+    outage.back("database_back")
 
 
 async def _flush(pool: Pool, chores: Chores) -> None:

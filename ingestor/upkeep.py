@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from datetime import datetime
 
 import asyncpg
 import structlog
@@ -13,7 +14,7 @@ from ingestor.metrics import Metrics
 from store.jobs import failing_jobs
 from store.ledger import fold, prune
 from store.pool import Pool, is_transient
-from store.rollups import Connection, refresh, refresh_aggregates, retain
+from store.rollups import Connection, Stretch, refresh, refresh_aggregates, retain
 
 log = structlog.get_logger()
 
@@ -30,6 +31,7 @@ class Upkeep:
         self._lease = lease
         self._retained_s: float | None = None
         self._failing: set[str] = set()
+        self._skipped: dict[Stretch, datetime] = {}
 
     async def keep(self, pool: Pool) -> None:
         """Do it for ever, while the lease is ours; else look whether it is free."""
@@ -75,7 +77,13 @@ class Upkeep:
         log.debug("ledger_summed_up", deliveries=done.deliveries, behind_s=done.behind_s)
 
     async def _roll_up(self, connection: Connection, *, community: bool) -> None:
-        done = await (refresh_aggregates if community else refresh)(connection)
+        done = await (refresh_aggregates(connection, skipped=self._skipped) if community else refresh(connection))
+        self._metrics.left_out.inc(done.left_out)
+        self._metrics.stepped_over.inc(done.stepped_over)
+        if done.left_out or done.stepped_over:
+            log.warning(
+                "rollup_leaves_out", meters=done.left_out, intervals=done.stepped_over, told="readings_left_out"
+            )
         self._metrics.rollup_quarters.inc(done.quarters)
         self._metrics.rollup_late_hours.inc(done.late_hours)
         self._metrics.rollup_stretches.inc(done.stretches)

@@ -107,6 +107,8 @@ class Writer:
         if self._explain is None or not conflicts:
             return ()
         refused = self._explain(batch, conflicts)
+        if not refused:
+            return ()
         names = sorted({row.device for row in refused if row.device})
         found = await connection.fetch(load("find_devices"), names)
         await _add_frames(connection, refused, {row["name"]: row["id"] for row in found})

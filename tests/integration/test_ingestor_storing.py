@@ -45,7 +45,7 @@ async def test_readings_arrive_with_their_names(broker: Broker, database: Databa
 
 
 async def test_a_repeat_changes_nothing(broker: Broker, database: Database) -> None:
-    """The same message twice, as a resend too, and the same values in another message, leave the readings as they are."""
+    """The same message twice, as a resend too, or the same values in another one, leave the readings as they are."""
     async with (
         table(database) as asked,
         ingesting(settings(broker, database.dsn("wattline_ingestor"))) as ingestor,
