@@ -10,6 +10,7 @@ from broker.topics import Address, Kind, Topics
 from ingestor import quarantine
 from ingestor.batch import Batch, Received, Salvaged, Waiting
 from ingestor.conflicts import Conflict, explain
+from ingestor.known import Known
 from ingestor.metrics import Metrics
 from ingestor.names import Names, Wanted
 from ingestor.records import DeviceStatus, Stored, clean, salvage
@@ -41,6 +42,7 @@ class Assembler:
         self._names = names
         self._metrics = metrics
         self._telemetry = Telemetry(settings, names)
+        self._known = Known(settings, names)
         self._addresses: dict[str, Address] = {}
 
     def add(self, batch: Batch, received: Received) -> None:
@@ -135,10 +137,14 @@ class Assembler:
     def _read(self, batch: Batch, received: Received, address: Address) -> None:
         """Parse a payload; the gateway's kinds and an empty status, which only ends a retained one, are no concern."""
         payload = received.delivery.payload
+        if address.kind is Kind.READINGS and self._known.enter(batch, received, address.device):
+            return
         model = _MODELS.get(address.kind)
         if model is not None:
             message = model.parse(payload)
             batch.confirmed.append((address.device, message.boot, message.seq))
+            if isinstance(message, Readings):
+                self._known.learn(message)
             self._enter(batch, received, address, message, final=False)
         elif address.kind is Kind.STATUS and payload:
             status = Status.parse(payload)

@@ -11,7 +11,7 @@ from ingestor.rows import READING_BYTES, ledger_row
 from store.codes import KIND_CODES
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Received:
     """A delivery with its receive time; `doubtful` if it may be the repeat of one that was stored but not acked."""
 
@@ -51,6 +51,9 @@ class Batch:
     payload_bytes: int = 0
     opened_at_s: float = field(default_factory=time.monotonic)
     fresh: bytearray = field(default_factory=bytearray)
+    samples: list[tuple[int, int, bytes]] = field(default_factory=list)
+    """More of the same, by meter, time and packed rows, so that they can be sorted; `sampled_rows` in all."""
+    sampled_rows: int = 0
     repeats: bytearray = field(default_factory=bytearray)
     ledger: bytearray = field(default_factory=bytearray)
     ledger_rows: int = 0
@@ -115,4 +118,9 @@ class Batch:
     @property
     def rows(self) -> int:
         """Readings in it."""
-        return (len(self.fresh) + len(self.repeats)) // READING_BYTES
+        return self.sampled_rows + (len(self.fresh) + len(self.repeats)) // READING_BYTES
+
+    @property
+    def readings(self) -> bytes:
+        """All readings in it, packed, those that are likely in the table last."""
+        return b"".join((self.fresh, *(rows for _, _, rows in self.samples), self.repeats))

@@ -54,13 +54,15 @@ def spelling(code: str, unit: str | None) -> str:
 class Meter:
     """A meter's id and its series, by canonical code and unit and by every spelling met so far.
 
-    `newest_us` is the newest sample entered: one of the same time may be a repeat.
+    `newest_us` is the newest sample entered: one of the same time may be a repeat. `used` says that it was needed
+    since memory was last looked through.
     """
 
     id: int
     points: dict[tuple[str, str], int] = field(default_factory=dict)
     series: dict[str, int] = field(default_factory=dict)
     newest_us: int = 0
+    used: bool = True
 
 
 @dataclass(slots=True)

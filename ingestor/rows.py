@@ -1,7 +1,9 @@
 """Rows in PostgreSQL's binary COPY format, and times as PostgreSQL counts them."""
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from struct import Struct
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -74,6 +76,36 @@ def ledger_row(
             spec_field,
             _NULL if resent is None else _INTEGER(4, resent),
         )
+    )
+
+
+@cache
+def _plain_ledger(boot_length: int, spec_length: int, resent_length: int) -> Callable[..., bytes]:
+    """One pack for all fields: LEDGER_COLUMNS, where none but `resent` may be null."""
+    return Struct(f">hiqiqiqiiiiiiihi{boot_length}si{spec_length}si{'i' if resent_length > 0 else ''}").pack
+
+
+def plain_ledger_row(
+    received_us: int,
+    newest_us: int,
+    seq: int,
+    device_id: int,
+    meter_id: int,
+    rows: int,
+    kind: int,
+    boot: str,
+    spec: str,
+    resent: int | None,
+) -> bytes:
+    """The same as ledger_row, in half the time, where a message has a meter, a newest time and a spec."""
+    boot_text, spec_text = boot.encode(), spec.encode()
+    boot_length, spec_length = len(boot_text), len(spec_text)
+    pack = _plain_ledger(boot_length, spec_length, -1 if resent is None else 4)
+    last = (-1,) if resent is None else (4, resent)
+    return pack(
+        *(10, 8, received_us, 8, newest_us, 8, seq, 4, device_id, 4, meter_id, 4, rows, 2, kind),
+        *(boot_length, boot_text, spec_length, spec_text),
+        *last,
     )
 
 
