@@ -2,7 +2,9 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
+
+KEEPALIVE_S: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class SessionOptions:
     session_expiry_s: int = 0
     receive_maximum: int = 1000
     in_flight: int = 100
-    keepalive_s: int = 30
+    keepalive_s: int = KEEPALIVE_S
     will: Publication | None = None
     refusal_is_fatal: bool = True
     no_local: bool = False
