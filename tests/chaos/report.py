@@ -1,0 +1,47 @@
+"""The result as JSON and as a table for people."""
+
+from collections import Counter
+from typing import Any
+
+from tests.chaos.all import Result
+
+_SUMS = ("given", "stored", "lost", "repeated", "wrong", "quarantined")
+
+
+def row(result: Result) -> dict[str, Any]:
+    """One fault's runs together: sums, and the longest silence and recovery of any of them."""
+    verdicts = result.verdicts
+    detail: Counter[str] = Counter()
+    for verdict in verdicts:
+        detail.update({name: value for name, value in verdict.detail.items() if isinstance(value, int)})
+    return {
+        "name": result.fault.name,
+        "text": result.fault.text,
+        "runs": len(verdicts),
+        **{name: sum(getattr(verdict, name) for verdict in verdicts) for name in _SUMS},
+        "longest_silence_s": max((verdict.longest_silence_s for verdict in verdicts), default=0.0),
+        "recovery_s": max((verdict.recovery_s for verdict in verdicts), default=0.0),
+        "not_drained": sum(not verdict.drained for verdict in verdicts),
+        "detail": {name: detail[name] for name in sorted(detail)},
+        "failure": result.failure,
+    }
+
+
+def document(results: list[Result], seed: int, runs: int) -> dict[str, Any]:
+    """The whole report."""
+    return {"seed": seed, "runs": runs, "good": all(r.good for r in results), "faults": [row(r) for r in results]}
+
+
+def table(results: list[Result]) -> str:
+    """For people: a line a fault."""
+    head = f"{'fault':42}{'runs':>5}{'given':>7}{'stored':>7}{'lost':>5}{'rep.':>5}{'wrong':>6}{'quar.':>6}"
+    lines = [f"{head}{'silence':>9}{'recovery':>9}"]
+    for result in results:
+        found = row(result)
+        remark = "  not done" if result.failure else "  not drained" if found["not_drained"] else ""
+        lines.append(
+            f"{found['name']:42}{found['runs']:>5}{found['given']:>7}{found['stored']:>7}{found['lost']:>5}"
+            f"{found['repeated']:>5}{found['wrong']:>6}{found['quarantined']:>6}{found['longest_silence_s']:>7.1f} s"
+            f"{found['recovery_s']:>7.1f} s{remark}"
+        )
+    return "\n".join(lines)
