@@ -8,7 +8,9 @@ from pathlib import Path
 
 import click
 
+from broker.errors import PermanentError
 from tests.chaos import faults
+from tests.chaos.all import chosen as select
 from tests.chaos.all import run_all
 from tests.chaos.registry import FAULTS
 from tests.chaos.report import document, table
@@ -35,10 +37,12 @@ def main(
     names = [name.strip() for name in chosen.split(",") if name.strip()] or [
         one.name for one in FAULTS.values() if slow or not one.slow
     ]
-    if unknown := [name for name in names if name not in FAULTS]:
-        raise click.UsageError(f"no fault {', '.join(unknown)}; --list names them")
+    try:
+        to_do = select(names, FAULTS)
+    except PermanentError as error:
+        raise click.UsageError(str(error)) from error
     seed = secrets.randbelow(10**9) if seed is None else seed
-    results = asyncio.run(run_all([FAULTS[name] for name in names], runs, seed, jobs, click.echo))
+    results = asyncio.run(run_all(to_do, runs, seed, jobs, click.echo))
     if report is not None:
         report.write_text(json.dumps(document(results, seed, runs), indent=1) + "\n")
     click.echo(table(results))

@@ -1,26 +1,25 @@
-"""All chosen faults, each so many times, some stacks at the same time."""
+"""All chosen faults, each in a process of its own so that no stack slows another's meters, some at the same time."""
 
 import asyncio
-import contextlib
+import json
+import os
 import random
-import shutil
-import time
-import traceback
+import signal
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
+from broker.errors import PermanentError
+from deploy.demo.processes import _die_with_parent
 from deploy.local.runs import run_folder
 from deploy.local.settings import LocalSettings
 from deploy.local.toolchain import provide
-from tests.chaos.build import Ground, stack
+from tests.chaos.judge import Verdict
 from tests.chaos.registry import Fault
-from tests.chaos.run import Before, Verdict, run
 from tests.chaos.template import make_template
 
-RUNS_OF_A_STACK: Final = 5
-"""After so many runs a fault gets another stack, so that no run answers for a long history."""
+ROOT = Path(__file__).resolve().parents[2]
 Say = Callable[[str], None]
 
 
@@ -44,55 +43,51 @@ async def run_all(faults: list[Fault], runs: int, seed: int, jobs: int, say: Say
     toolchain = await asyncio.to_thread(provide, settings, say)
     with run_folder(settings.runs, None, keep=False) as folder:
         say("migrating a database to copy")
-        ground = Ground(toolchain, await make_template(toolchain, folder / "postgres", settings), settings)
-        turns = asyncio.Semaphore(jobs)
+        template = await make_template(toolchain, folder / "postgres", settings)
+        turns, done = asyncio.Semaphore(jobs), 0
 
         async def one(fault: Fault) -> Result:
+            nonlocal done
             result = Result(fault)
             async with turns:
-                await _runs(result, ground, runs, seed, say)
+                await _in_a_process(result, template, runs, seed, say)
+            done += 1
+            say(f"{done} of {len(faults)} faults done")
             return result
 
         return list(await asyncio.gather(*(one(fault) for fault in faults)))
 
 
-async def _runs(result: Result, ground: Ground, runs: int, seed: int, say: Say) -> None:
-    fault = result.fault
-    while len(result.verdicts) < runs and not result.failure:
-        first = len(result.verdicts)
-        rng = random.Random(f"{seed} {fault.name} {first}")
-        most = 1 if fault.fresh else min(RUNS_OF_A_STACK, runs - first)
-        began = time.monotonic()
-        try:
-            async with contextlib.AsyncExitStack() as exits:
-                built = await exits.enter_async_context(stack(ground, fault.plan, rng))
-                say(f"{fault.name}: the stack stands after {time.monotonic() - began:.0f} s")
-                before = Before()
-                for number in range(first + 1, first + most + 1):
-                    began = time.monotonic()
-                    verdict = await run(fault, built, before)
-                    result.verdicts.append(verdict)
-                    say(_line(fault, number, runs, verdict, time.monotonic() - began))
-                    if not verdict.good:
-                        _keep_logs(built.folder / "logs", fault.name)
-                        break
-        except Exception as error:
-            result.failure = "".join(traceback.format_exception(error))[-3000:]
-            say(f"{fault.name}: could not be done: {error!r}"[:2000])
-
-
-def _keep_logs(logs: Path, name: str) -> None:
-    to = Path("build") / "chaos" / name
-    shutil.rmtree(to, ignore_errors=True)
-    shutil.copytree(logs, to)
-
-
-def _line(fault: Fault, number: int, runs: int, verdict: Verdict, took_s: float) -> str:
-    mark = "ok  " if verdict.good else "FAIL"
-    drained = "" if verdict.drained else " NOT DRAINED"
-    why = "" if verdict.good else f" {verdict.detail}"
-    return (
-        f"{mark} {fault.name} {number}/{runs}: given {verdict.given} lost {verdict.lost} repeated {verdict.repeated}"
-        f" wrong {verdict.wrong} silence {verdict.longest_silence_s} s recovery {verdict.recovery_s} s"
-        f" ({took_s:.0f} s){drained}{why}"
+async def _in_a_process(result: Result, template: Path, runs: int, seed: int, say: Say) -> None:
+    words = [sys.executable, "-m", "tests.chaos.one", result.fault.name, str(runs), str(seed), str(template)]
+    process = await asyncio.create_subprocess_exec(
+        *words, cwd=ROOT, env=dict(os.environ), stdout=asyncio.subprocess.PIPE, preexec_fn=_die_with_parent
     )
+    try:
+        assert process.stdout is not None
+        async for line in process.stdout:
+            document = json.loads(line) if line.startswith(b"{") else None
+            if document is None:
+                say(line.decode().rstrip())
+            elif "failure" in document:
+                result.failure = document["failure"]
+            else:
+                result.verdicts.append(Verdict(**document))
+        if await process.wait() and not result.failure:
+            result.failure = f"its process ended with status {process.returncode}"
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+            await process.wait()
+
+
+def moments(seed: int, fault: Fault, run: int) -> random.Random:
+    """What is left to chance in the runs from this one on."""
+    return random.Random(f"{seed} {fault.name} {run}")
+
+
+def chosen(names: list[str], known: dict[str, Fault]) -> list[Fault]:
+    """The faults of these names. Raises PermanentError for one that there is not."""
+    if unknown := [name for name in names if name not in known]:
+        raise PermanentError(f"no fault {', '.join(unknown)}; --list names them")
+    return [known[name] for name in names]

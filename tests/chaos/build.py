@@ -49,7 +49,7 @@ async def stack(ground: Ground, plan: Plan, rng: random.Random) -> AsyncIterator
         folder = exits.enter_context(run_folder(ground.settings.runs, None, keep=False))
         folder.chmod(0o755)
         disks = {name: _disk(exits, name, folder) for name in sorted(plan.small_disks)}
-        built = _servers(exits, ground, plan, rng, folder, disks)
+        built = await asyncio.to_thread(_servers, exits, ground, plan, rng, folder, disks)
         await asyncio.gather(built.database.start(), built.broker.start())
         await _services(exits, built)
         for process in built.processes:
