@@ -30,6 +30,7 @@ class Asked(Protocol):
     """A stack as far as counting goes."""
 
     truth: Truth
+    destroyed_wh: set[tuple[str, int]]
 
     async def query(self, sql: str, *arguments: Any) -> list[Any]:
         """Rows of the database."""
@@ -93,14 +94,16 @@ async def look(stack: Asked, *, readings_only: bool = False) -> Stored:
 
 
 async def missing(stack: Asked, since_s: float, until_s: float) -> list[Telegram]:
-    """Telegrams given between then and then that somebody heard and whose reading is not stored."""
+    """Telegrams given in this time that somebody heard, whose reading is neither stored nor destroyed by a fault."""
     energies = (await look(stack, readings_only=True)).energies
     heard = stack.truth.heard(energies)
     return [
         telegram
         for meter, telegrams in heard.items()
         for telegram in telegrams
-        if since_s <= telegram.sent_s < until_s and telegram.energy_wh not in energies[meter]
+        if since_s <= telegram.sent_s < until_s
+        and telegram.energy_wh not in energies[meter]
+        and (meter, telegram.energy_wh) not in stack.destroyed_wh
     ]
 
 
