@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import secrets
 import sys
+import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
@@ -31,7 +32,13 @@ def main(inputs: int, seed: int | None, names: tuple[str, ...], file: Path | Non
         click.echo("nothing but known errors")
         return
     seed = secrets.randbelow(10**9) if seed is None else seed
-    sys.exit(1 if _fuzz(list(names) or sorted(TARGETS), inputs, seed, jobs) else 0)
+    # in memory where there is such a place: files are written a hundred thousand times
+    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="wattline-fuzz-", dir=memory) as folder:
+        os.environ["TMPDIR"] = folder
+        tempfile.tempdir = folder
+        faults = _fuzz(list(names) or sorted(TARGETS), inputs, seed, jobs)
+    sys.exit(1 if faults else 0)
 
 
 def _fuzz(names: list[str], inputs: int, seed: int, jobs: int) -> int:

@@ -1,5 +1,6 @@
 """What the gateway takes over HTTP: bodies, queries, specs; and every service's settings."""
 
+import base64
 import os
 from types import MappingProxyType
 from typing import Any, Final
@@ -98,6 +99,15 @@ def _spec() -> Try:
         document: dict[str, Any] = read_document(text, origin="fuzz")
         refusals(document)
         load_spec(text, origin="fuzz")
+
+    return attempt
+
+
+@target("http-cursor", lambda: (b'["2026-01-01T00:00:00Z", 5]', b'["pi-1"]'), known=(ValidationError,), share=10)
+def _cursor() -> Try:
+    def attempt(text: bytes) -> None:
+        PageQuery(cursor=base64.urlsafe_b64encode(text).decode().rstrip("="))
+        PageQuery(cursor=text.decode("latin-1"))
 
     return attempt
 

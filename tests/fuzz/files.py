@@ -1,7 +1,7 @@
 """Every file that the agent finds at its start: it must start with any of them, and lose no whole record."""
 
-import secrets
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -25,11 +25,8 @@ LIMIT_BYTES: Final = 1024 * 1024
 
 
 def place() -> Path:
-    """A fresh folder in memory."""
-    base = Path("/dev/shm") if Path("/dev/shm").is_dir() else Path("/tmp")
-    folder = base / f"wattline-fuzz-{secrets.token_hex(6)}"
-    folder.mkdir()
-    return folder
+    """A fresh folder; whoever runs parsers says where (tempfile.tempdir) and removes it."""
+    return Path(tempfile.mkdtemp(prefix="wattline-fuzz-"))
 
 
 def _outbox_files() -> dict[str, bytes]:

@@ -100,7 +100,8 @@ def _as_json(data: bytes, rng: random.Random) -> bytes:
     for _ in range(1 + int(rng.expovariate(1.0))):
         document = _changed(document, rng)
     if rng.random() < 0.02:
-        return b"[" * rng.randrange(2000) + data
+        depth = rng.randrange(5000)
+        return b"[" * depth + data + b"]" * depth
     return json.dumps(document, ensure_ascii=rng.random() < 0.9).encode("utf-8", "surrogatepass")
 
 
