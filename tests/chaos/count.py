@@ -31,6 +31,7 @@ class Asked(Protocol):
 
     truth: Truth
     destroyed_wh: set[tuple[str, int]]
+    foreign: set[str]
 
     async def query(self, sql: str, *arguments: Any) -> list[Any]:
         """Rows of the database."""
@@ -74,6 +75,8 @@ async def look(stack: Asked, *, readings_only: bool = False) -> Stored:
     stored = Stored()
     codes = [*_ENERGY, *_ENERGY.values()]
     for row in await stack.query((_HERE / "stored.sql").read_text(), codes):
+        if row["meter"] in stack.foreign:
+            continue
         if row["obis"] in _ENERGY:
             stored.times[row["meter"], round(row["value"] * 1000)].append(row["time_s"])
         else:

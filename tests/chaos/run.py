@@ -22,17 +22,19 @@ LOST_AFTER_S: Final = 12.0
 UNREACHABLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
-async def run(fault: Fault, stack: Stack, before: Before) -> Verdict:
-    """Let the fault happen once, and count."""
+async def run(
+    fault: Fault, stack: Stack, before: Before, *, load_s: tuple[float, float] = BEFORE_S, after_s: float = AFTER_S
+) -> Verdict:
+    """Let the fault happen once, and count; `load_s` and `after_s` is how long it is steady before and after."""
     stack.speak()
     began_s = time.time()
     stack.healed_s = 0.0
     watch = asyncio.create_task(_watch(stack, began_s), name="chaos.watch")
     try:
-        await asyncio.sleep(stack.rng.uniform(*BEFORE_S))
+        await asyncio.sleep(stack.rng.uniform(*load_s))
         await fault.do(stack)
         stack.healed_s = stack.healed_s or time.time()
-        await asyncio.sleep(AFTER_S)
+        await asyncio.sleep(after_s)
         stack.speak(yes=False)
         ended_s = time.time()
         drained = await _drain(stack, fault.drain_s)

@@ -25,7 +25,7 @@ async def agent_killed(stack: Stack) -> None:
     await asyncio.sleep(4)
 
 
-@fault(short=True)
+@fault()
 async def agent_killed_in_outage(stack: Stack) -> None:
     """An agent is killed with -9 while the broker can't be reached, with all that waits in its outbox."""
     agent = stack.rng.choice(stack.agents)

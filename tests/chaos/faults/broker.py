@@ -7,7 +7,7 @@ from tests.chaos.registry import fault
 from tests.chaos.stack import Stack
 
 
-@fault(short=True)
+@fault()
 async def broker_killed(stack: Stack) -> None:
     """The broker is killed with -9 and started again, the ingestor being there."""
     await stack.broker.kill()
@@ -15,7 +15,7 @@ async def broker_killed(stack: Stack) -> None:
     await stack.broker.start()
 
 
-@fault(short=True)
+@fault()
 async def broker_killed_with_ingestor_away(stack: Stack) -> None:
     """The broker is killed with -9 while the ingestor is away, with all that it keeps for it in its memory."""
     await stack.ingestor.process.stop()
@@ -25,7 +25,7 @@ async def broker_killed_with_ingestor_away(stack: Stack) -> None:
     await stack.ingestor.process.start()
 
 
-@fault(short=True)
+@fault()
 async def broker_killed_with_database_down(stack: Stack) -> None:
     """The database is down for 12 s, then the broker is killed with -9: what the ingestor held is nowhere else."""
     await stack.database.kill()
@@ -36,7 +36,7 @@ async def broker_killed_with_database_down(stack: Stack) -> None:
     await stack.database.start()
 
 
-@fault(Plan(ingestors_start=False), fresh=True, short=True)
+@fault(Plan(ingestors_start=False), fresh=True)
 async def ingestor_starts_after_agents(stack: Stack) -> None:
     """The ingestor's very first start comes after the agents': the broker had nobody to keep messages for."""
     await asyncio.sleep(stack.rng.uniform(2, 6))
@@ -55,7 +55,7 @@ async def broker_killed_before_first_save(stack: Stack) -> None:
     await stack.ingestor.process.start()
 
 
-@fault(short=True)
+@fault()
 async def broker_wiped(stack: Stack) -> None:
     """The broker loses its disk: it comes back with no session, no queue and no retained message."""
     await stack.ingestor.process.stop()

@@ -10,7 +10,7 @@ from tests.chaos.stack import Ingestor, Stack
 HIT_S = 30.0
 
 
-@fault(short=True)
+@fault()
 async def ingestor_killed(stack: Stack) -> None:
     """The ingestor is killed with -9 and started again a moment later."""
     await stack.ingestor.process.kill()
@@ -78,7 +78,7 @@ async def ingestor_host_vanishes_at_commit(stack: Stack) -> None:
     await _host_vanishes(stack, Word.COMMIT)
 
 
-@fault(short=True)
+@fault()
 async def ingestor_stopped_and_started(stack: Stack) -> None:
     """The ingestor is stopped as systemd stops it, and started after some seconds."""
     await stack.ingestor.process.stop()
@@ -111,7 +111,7 @@ async def group_member_killed(stack: Stack) -> None:
     await one.process.start()
 
 
-@fault(GROUP, short=True)
+@fault(GROUP)
 async def group_member_stopped(stack: Stack) -> None:
     """One of two ingestors is stopped as systemd stops it, and stays away."""
     one = _any(stack)

@@ -70,7 +70,7 @@ def _enter(place: str, how: Callable[[Stack, Link], Awaitable[None]]) -> None:
 
     do.__name__ = f"link_{place}_{how.__name__}"
     do.__doc__ = f"{(how.__doc__ or '').removesuffix('.')}, {where}."
-    fault(short=do.__name__ in ("link_ingestor_broker_cut", "link_ingestor_database_cut"), slow=how is half_open)(do)
+    fault(slow=how is half_open)(do)
 
 
 for _place in LINKS:

@@ -54,10 +54,11 @@ def _poison(number: int) -> list[tuple[Kind, bytes]]:
     ]
 
 
-@fault(quarantines=True, short=True)
+@fault(quarantines=True)
 async def poison_amid_good_ones(stack: Stack) -> None:
     """A device sends what no contract allows, and what no meter could mean, amid the others' good messages."""
     topics = Topics()
+    stack.foreign.add("TST:BAD")
     async with Session(_address(stack, STRANGER), SessionOptions(STRANGER, in_flight=20)) as session:
         await asyncio.wait_for(session.wait_connected(), 15)
         for number in range(0, 120, 10):
