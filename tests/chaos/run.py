@@ -37,14 +37,14 @@ async def run(
         await asyncio.sleep(after_s)
         stack.speak(yes=False)
         ended_s = time.time()
-        drained = await _drain(stack, fault.drain_s)
-        stored = await _settled(stack, began_s, ended_s)
+        empty = await drained(stack, fault.drain_s)
+        stored = await settled(stack, began_s, ended_s)
         behind = await _done(watch)
     finally:
         watch.cancel()
         stack.speak(yes=False)
     verdict = await judge(stack, stored, before, began_s, ended_s)
-    verdict.drained = drained
+    verdict.drained = empty
     verdict.recovery_s = round(max(0.0, behind - stack.healed_s), 1)
     verdict.detail["crashes"] = sum(process.crashes for process in stack.processes) - before.crashes
     before.crashes += verdict.detail["crashes"]
@@ -70,7 +70,7 @@ async def _done(watch: "asyncio.Task[float]") -> float:
     return watch.result() if done else time.time()
 
 
-async def _drain(stack: Stack, within_s: float) -> bool:
+async def drained(stack: Stack, within_s: float) -> bool:
     """Wait until what was gathered is published and every outbox holds nothing unconfirmed."""
     await asyncio.sleep(PUBLISH_S + 1)
     deadline = time.monotonic() + within_s
@@ -81,7 +81,7 @@ async def _drain(stack: Stack, within_s: float) -> bool:
     return not left
 
 
-async def _settled(stack: Stack, began_s: float, ended_s: float) -> Stored:
+async def settled(stack: Stack, began_s: float, ended_s: float) -> Stored:
     """What is stored once nothing is missing, or after LOST_AFTER_S."""
     deadline = time.monotonic() + LOST_AFTER_S
     while True:
