@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from tests.chaos.meters import CountingP1Meter, CountingSmlMeter
+from tests.chaos.plan import DEVICES
 from tests.chaos.truth import Telegram, Truth
 
 _HERE: Final = Path(__file__).parent
@@ -86,7 +87,7 @@ async def look(stack: Asked, *, readings_only: bool = False) -> Stored:
     for row in await stack.query(_FRAMES):
         if row["reason"] == "requested":
             stored.frames[row["meter"], bytes(row["data"]).rstrip()] += 1
-    for row in await stack.query((_HERE / "messages.sql").read_text()):
+    for row in await stack.query((_HERE / "messages.sql").read_text(), list(DEVICES)):
         stored.messages[row["device"], row["boot"], row["seq"]] = row["stored_s"]
         if row["kind"] == READINGS:
             stored.readings_stored[row["device"]].append(row["stored_s"])
