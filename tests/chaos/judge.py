@@ -1,10 +1,14 @@
 """The verdict on one run: what its telegrams became, and what earlier runs of the same stack had left."""
 
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from tests.chaos.count import Stored, longest_silence_s, wrong_readings
 from tests.chaos.stack import Stack
+
+# first_seq - 1 more are missing where the boot's beginning was lost too
+_LOST: Final = "SELECT device, boot, lost + coalesce(first_seq, 1) - 1 AS lost FROM message_gap"
 
 
 @dataclass
@@ -51,6 +55,7 @@ async def judge(stack: Stack, stored: Stored, before: Before, began_s: float, en
     holes = stored.holes()
     doubled_frames = sum(count - 1 for count in stored.frames.values())
     doubled_events = sum(count - 1 for count in stored.events.values())
+    unnamed = await _unnamed(stack, stored)
     every = sum(began_s <= t.sent_s < ended_s for telegrams in stack.truth.given.values() for t in telegrams)
     detail = {
         "readings_lost": len(lost - stack.destroyed_wh),
@@ -61,13 +66,15 @@ async def judge(stack: Stack, stored: Stored, before: Before, began_s: float, en
         "events_repeated": doubled_events - before.doubled_events,
         "unheard": every - len(given),
         "destroyed": len(lost & stack.destroyed_wh),
+        "messages_destroyed": len(stack.destroyed - stored.messages.keys()),
+        "unnamed": unnamed,
         "lost_which": sorted(f"{meter} {energy}" for meter, energy in lost - stack.destroyed_wh)[:10],
         "wrong_which": sorted(str(one)[:120] for one in wrong - before.wrong)[:10],
     }
     verdict = Verdict(
         given=len(given),
         stored=len(given) - len(lost),
-        lost=detail["readings_lost"] + detail["frames_lost"] + detail["messages_lost"],
+        lost=detail["readings_lost"] + detail["frames_lost"] + detail["messages_lost"] + unnamed,
         repeated=detail["readings_repeated"] + detail["frames_repeated"] + detail["events_repeated"],
         wrong=len(wrong - before.wrong),
         quarantined=stored.quarantined - before.quarantined,
@@ -79,6 +86,16 @@ async def judge(stack: Stack, stored: Stored, before: Before, began_s: float, en
     before.doubled_frames, before.doubled_events = doubled_frames, doubled_events
     before.quarantined = stored.quarantined
     return verdict
+
+
+async def _unnamed(stack: Stack, stored: Stored) -> int:
+    """By how many messages the ledger's count of what is lost is wrong, of boots that a fault destroyed a part of."""
+    boots = {(device, boot) for device, boot, _ in stack.destroyed}
+    if not boots:
+        return 0
+    named = {(row["device"], row["boot"]): row["lost"] for row in await stack.query(_LOST)}
+    gone = Counter((device, boot) for device, boot, _ in stack.destroyed - stored.messages.keys())
+    return sum(abs(gone[boot] - named.get(boot, 0)) for boot in boots)
 
 
 async def _wrong(stack: Stack, stored: Stored) -> set[Any]:

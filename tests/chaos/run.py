@@ -17,7 +17,7 @@ AFTER_S: Final = 4.0
 """Load before the fault, at random between the two, and after it."""
 BEHIND_S: Final = 6.0
 """A reading is late when it is not stored after this."""
-LOST_AFTER_S: Final = 12.0
+LOST_AFTER_S: Final = 45.0
 """Once every outbox is empty, what was not stored after this is lost."""
 UNREACHABLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
