@@ -86,8 +86,10 @@ async def settled(stack: Stack, began_s: float, ended_s: float) -> Stored:
     deadline = time.monotonic() + LOST_AFTER_S
     while True:
         try:
+            late = await missing(stack, began_s, ended_s)
+            # read after the question, so that it has whatever the answer had
             stored = await look(stack)
-            whole = not await missing(stack, began_s, ended_s) and not stored.holes() - stack.destroyed
+            whole = not late and not stored.holes() - stack.destroyed
         except UNREACHABLE:
             if time.monotonic() > deadline + 60:
                 raise
