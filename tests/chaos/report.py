@@ -1,6 +1,9 @@
 """The result as JSON and as a table for people."""
 
+import json
+import sys
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 from tests.chaos.all import Result
@@ -45,3 +48,24 @@ def table(results: list[Result]) -> str:
             f"{found['recovery_s']:>7.1f} s{remark}"
         )
     return "\n".join(lines)
+
+
+def markdown(report: dict[str, Any]) -> str:
+    """The table of docs/RELIABILITY.md, out of a report."""
+    heads = ("fault", "what happens", "runs", "given", "stored", "lost", "repeated", "wrong", "quarantined")
+    heads = (*heads, "longest silence", "recovery")
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    for one in report["faults"]:
+        detail = one["detail"]
+        destroyed = f" + {detail['destroyed']} destroyed, named" if detail.get("destroyed") else ""
+        cells = [
+            f"`{one['name']}`", one["text"].rstrip("."), one["runs"], one["given"], f"{one['stored']}{destroyed}",
+            one["lost"], one["repeated"], one["wrong"], one["quarantined"], f"{one['longest_silence_s']:.1f} s",
+            f"{one['recovery_s']:.1f} s",
+        ]  # fmt: skip
+        lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(markdown(json.loads(Path(sys.argv[1]).read_text())))
