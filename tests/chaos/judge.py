@@ -24,12 +24,13 @@ class Verdict:
     longest_silence_s: float = 0.0
     recovery_s: float = 0.0
     drained: bool = True
+    broken: list[str] = field(default_factory=list)
     detail: dict[str, Any] = field(default_factory=dict)
 
     @property
     def good(self) -> bool:
-        """Whether nothing was lost, nothing repeated, nothing wrong, and all outboxes got empty."""
-        return self.drained and not (self.lost or self.repeated or self.wrong)
+        """Whether nothing was lost, repeated or wrong, no other promise was broken, and all outboxes got empty."""
+        return self.drained and not (self.lost or self.repeated or self.wrong or self.broken)
 
 
 @dataclass
@@ -81,6 +82,7 @@ async def judge(stack: Stack, stored: Stored, before: Before, began_s: float, en
         longest_silence_s=round(longest_silence_s(stored, began_s, ended_s), 1),
         detail=detail,
     )
+    verdict.broken, stack.broken = stack.broken, []
     before.wrong |= wrong
     before.holes |= holes
     before.doubled_frames, before.doubled_events = doubled_frames, doubled_events

@@ -99,7 +99,7 @@ async def _keep(built: Stack, name: str) -> None:
 def _line(fault: Fault, place: str, verdict: Verdict, took_s: float) -> str:
     mark = "ok  " if verdict.good else "FAIL"
     drained = "" if verdict.drained else " NOT DRAINED"
-    why = "" if verdict.good else f" {verdict.detail}"
+    why = "" if verdict.good else f" {'; '.join(verdict.broken)} {verdict.detail}"
     return (
         f"{mark} {fault.name} {place}: given {verdict.given} lost {verdict.lost} repeated {verdict.repeated}"
         f" wrong {verdict.wrong} silence {verdict.longest_silence_s} s recovery {verdict.recovery_s} s"

@@ -25,6 +25,7 @@ def row(result: Result) -> dict[str, Any]:
         "longest_silence_s": max((verdict.longest_silence_s for verdict in verdicts), default=0.0),
         "recovery_s": max((verdict.recovery_s for verdict in verdicts), default=0.0),
         "not_drained": sum(not verdict.drained for verdict in verdicts),
+        "broken": [words for verdict in verdicts for words in verdict.broken],
         "detail": {name: detail[name] for name in sorted(detail)},
         "failure": result.failure,
     }
@@ -42,6 +43,7 @@ def table(results: list[Result]) -> str:
     for result in results:
         found = row(result)
         remark = "  not done" if result.failure else "  not drained" if found["not_drained"] else ""
+        remark += f"  {found['broken'][0]}" if found["broken"] else ""
         lines.append(
             f"{found['name']:42}{found['runs']:>5}{found['given']:>7}{found['stored']:>7}{found['lost']:>5}"
             f"{found['repeated']:>5}{found['wrong']:>6}{found['quarantined']:>6}{found['longest_silence_s']:>7.1f} s"

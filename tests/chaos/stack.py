@@ -87,6 +87,8 @@ class Stack:
     """Links of hosts that are gone for good."""
     told_by: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Meters whose readings' times may be off, if one of these events tells so."""
+    broken: list[str] = field(default_factory=list)
+    """Promises beside those of the count that a fault found broken, in words."""
     foreign: set[str] = field(default_factory=set)
     """Meters of a fault, which do not count."""
 

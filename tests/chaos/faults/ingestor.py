@@ -1,6 +1,7 @@
 """What happens to an ingestor."""
 
 import asyncio
+import time
 
 from tests.chaos.link import Word
 from tests.chaos.plan import Plan
@@ -137,6 +138,32 @@ async def group_member_added(stack: Stack) -> None:
     one = _any(stack)
     await one.process.stop()
     await asyncio.sleep(8)
+    await one.process.start()
+
+
+UPKEEP = Plan(ingestors=2, ingestor={"UPKEEP_EVERY_S": "1"})
+UPKEEP_S = 75.0
+_SUMMED_UP = """SELECT (SELECT count(*) FROM message WHERE received_at < $1)
+                    <= (SELECT coalesce(sum(deliveries), 0) FROM ledger_5m) AS done"""
+
+
+@fault(UPKEEP, drain_s=180.0, needs_root=True)
+async def upkeep_holder_vanishes(stack: Stack) -> None:
+    """The host of one of two ingestors vanishes, with the upkeep in its hands or not; summaries must go on in 75 s."""
+    one = _any(stack)
+    one.broker.vanish()
+    one.database.vanish()
+    await one.process.kill()
+    stack.healed()
+    await asyncio.sleep(1)
+    [row] = await stack.query("SELECT now() AS now")
+    deadline = time.monotonic() + UPKEEP_S
+    while not (await stack.query(_SUMMED_UP, row["now"]))[0]["done"]:
+        if time.monotonic() > deadline:
+            stack.broken.append(f"no summary of the ledger within {UPKEEP_S:.0f} s")
+            break
+        await asyncio.sleep(0.5)
+    await stack.new_links(one)
     await one.process.start()
 
 
