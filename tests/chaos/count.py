@@ -85,6 +85,10 @@ async def look(stack: Asked, *, readings_only: bool = False) -> Stored:
             stored.times[row["meter"], round(row["value"] * 1000)].append(row["time_s"])
         else:
             stored.power[row["meter"], row["time_s"]] = row["value"]
+    payloads = await stack.query("SELECT data FROM frame WHERE kind = 'payload'")
+    stored.quarantined = len(payloads)
+    for row in payloads:
+        stored.kept_wh |= _readings_in(bytes(row["data"]))
     if readings_only:
         return stored
     for row in await stack.query(_FRAMES):
@@ -95,10 +99,6 @@ async def look(stack: Asked, *, readings_only: bool = False) -> Stored:
         if row["kind"] == READINGS:
             stored.readings_stored[row["device"]].append(row["stored_s"])
     stored.events = {(row["device"], row["boot"], row["seq"]): row["times"] for row in await stack.query(_EVENTS)}
-    payloads = await stack.query("SELECT data FROM frame WHERE kind = 'payload'")
-    stored.quarantined = len(payloads)
-    for row in payloads:
-        stored.kept_wh |= _readings_in(bytes(row["data"]))
     return stored
 
 
@@ -118,8 +118,9 @@ def _readings_in(payload: bytes) -> set[tuple[str, int]]:
 
 
 async def missing(stack: Asked, since_s: float, until_s: float) -> list[Telegram]:
-    """Telegrams given in this time that somebody heard, whose reading is neither stored nor destroyed by a fault."""
-    energies = (await look(stack, readings_only=True)).energies
+    """Telegrams of this time that somebody heard, neither stored, nor in quarantine, nor destroyed by a fault."""
+    stored = await look(stack, readings_only=True)
+    energies, elsewhere = stored.energies, stored.kept_wh | stack.destroyed_wh
     heard = stack.truth.heard(energies)
     return [
         telegram
@@ -127,7 +128,7 @@ async def missing(stack: Asked, since_s: float, until_s: float) -> list[Telegram
         for telegram in telegrams
         if since_s <= telegram.sent_s < until_s
         and telegram.energy_wh not in energies[meter]
-        and (meter, telegram.energy_wh) not in stack.destroyed_wh
+        and (meter, telegram.energy_wh) not in elsewhere
     ]
 
 

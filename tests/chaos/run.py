@@ -44,6 +44,8 @@ async def run(
         watch.cancel()
         stack.speak(yes=False)
     verdict = await judge(stack, stored, before, began_s, ended_s)
+    if (kept := verdict.detail["kept_in_quarantine"]) and not fault.quarantines:
+        verdict.broken.append(f"{kept} good readings in quarantine")
     verdict.drained = empty
     verdict.recovery_s = round(max(0.0, behind - stack.healed_s), 1)
     verdict.detail["crashes"] = sum(process.crashes for process in stack.processes) - before.crashes
