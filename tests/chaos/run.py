@@ -19,7 +19,10 @@ BEHIND_S: Final = 6.0
 """A reading is late when it is not stored after this."""
 LOST_AFTER_S: Final = 45.0
 """Once every outbox is empty, what was not stored after this is lost."""
-UNREACHABLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+UNREACHABLE = (
+    OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError,
+)  # fmt: skip
+"""How a database that is down, or going down, answers."""
 
 
 async def run(
