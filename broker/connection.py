@@ -3,27 +3,37 @@
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Callable
 from typing import Any, cast
 
 import paho.mqtt.client as mqtt
+import structlog
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from broker.connack import QOS_NOT_SUPPORTED, Granted, explained, refused
 from broker.errors import ConnectionLostError, RefusedError, TransientError
 from broker.mqtt_client import Client
+from broker.packets import connect_properties, packet_bytes, publish_bytes, publish_properties, received, topic_text
 from broker.publication import Inbound, Publication, SessionOptions
 from broker.settings import BrokerAddress
 from broker.topics import is_shared
 
+log = structlog.get_logger()
+
 CONNECT_TIMEOUT_S = 10.0
-REFUSED_FOR_GOOD = frozenset({0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C})
-"""CONNACK codes that waiting won't heal (MQTT 5 3.2.2.2): version, client id, credentials, rights, ban, method."""
 TAKEN_OVER = 0x8E
 """The broker's reason when another client came under our client id (MQTT 5 3.14.2.1, 3.1.4)."""
+PARTINGS = frozenset({0x00, 0x8B, 0x8D, 0x98, 0x9C, 0x9D})
+"""Reasons of a DISCONNECT after which nothing speaks against coming again soon: normal, shutting down, keep-alive, an
+administrator's deed, another server. All others say that what we do is not wanted, or not so much of it."""
+PACKET_TOO_LARGE = 0x95
+SUBACK_TRANSIENT = frozenset({0x80, 0x83, 0x91, 0x97})
+"""Refusals of a subscription without a reason that would hold for good: unspecified, the broker's own, a packet id that
+is in use, quota (MQTT 5 3.9.3)."""
 
 
 class Connection:
@@ -36,11 +46,15 @@ class Connection:
         self._deliver = deliver
         self._ignored = None if options.ignored is None else options.ignored.encode()
         self._pending: dict[int, asyncio.Future[int]] = {}
-        self._subscribing: dict[int, asyncio.Future[None]] = {}
+        self._subscribing: dict[int, asyncio.Future[list[ReasonCode]]] = {}
         self._sock: socket.socket | None = None
         self._write_scheduled = False
         self._writer_added = False
+        self._broker = f"{address.host}:{address.port}"
         self.taken_over = False
+        self.unwanted = False
+        """Whether the broker ended it because of what we did."""
+        self.granted = Granted()
         self.connected: asyncio.Future[bool] = self._loop.create_future()
         self.lost: asyncio.Future[str] = self._loop.create_future()
         self.client = self._make_client()
@@ -62,7 +76,7 @@ class Connection:
             client.username_pw_set(address.username, address.secret())
         if address.tls_ca is not None:
             address.check_ca()
-            client.tls_set(ca_certs=str(address.tls_ca))
+            client.tls_set_context(ssl.create_default_context(cafile=str(address.tls_ca)))
         if options.will is not None:
             will = options.will
             client.will_set(will.topic, will.payload, will.qos, will.retain)
@@ -71,15 +85,13 @@ class Connection:
         client.on_message = self._on_message
         client.on_publish = self._on_publish
         client.on_subscribe = self._on_subscribe
+        client.on_unsubscribe = self._on_subscribe
         client.on_socket_register_write = self._on_register_write
         client.on_socket_close = self._on_socket_close
         return client
 
     async def open(self, *, first: bool) -> bool:
         """Connect; returns whether the broker still had our session. Raises TransientError or RefusedError."""
-        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        properties.ReceiveMaximum = self._options.receive_maximum
-        properties.SessionExpiryInterval = self._options.session_expiry_s
         clean = self._options.clean_start and (first or self._options.session_expiry_s == 0)
 
         def connect() -> None:
@@ -88,16 +100,22 @@ class Connection:
                 self._address.port,
                 self._options.keepalive_s,
                 clean_start=clean,
-                properties=properties,
+                properties=connect_properties(self._options),
             )
 
+        # paho resolves names and connects blockingly, so not on the loop's thread
+        opening = self._loop.run_in_executor(None, connect)
         try:
-            # paho resolves names and connects blockingly, so not on the loop's thread; asyncio.timeout and not
-            # wait_for, which in Python 3.11 swallows a cancellation that comes as the connect fails
+            # asyncio.timeout and not wait_for, which in Python 3.11 swallows a cancellation that comes with the result
             async with asyncio.timeout(CONNECT_TIMEOUT_S + 5):
-                await self._loop.run_in_executor(None, connect)
+                await asyncio.shield(opening)
         except (OSError, TimeoutError) as error:
-            raise ConnectionLostError(f"no connection to {self._address.host}:{self._address.port}: {error}") from error
+            raise ConnectionLostError(f"no connection to {self._broker}: {error or 'no answer in time'}") from error
+        finally:
+            if not opening.done():
+                # nobody waits for it any more, and its socket may connect yet
+                self.client.abandon()
+                opening.add_done_callback(self._given_up)
         self._sock = cast("socket.socket", self.client.socket())
         if self._sock is None:
             raise ConnectionLostError("the socket closed while connecting")
@@ -106,18 +124,23 @@ class Connection:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             return await self.connected
 
+    def _given_up(self, opening: asyncio.Future[None]) -> None:
+        if not opening.cancelled():
+            opening.exception()
+        self.close("given up")
+
     def send(self, publication: Publication) -> asyncio.Future[int]:
-        """Queue a publish; the future resolves at PUBACK to its reason code (at once to 0 for QoS 0)."""
-        properties = None
-        if any(one is not None for one in (publication.expiry_s, publication.response_topic, publication.correlation)):
-            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-            if publication.expiry_s is not None:
-                properties.MessageExpiryInterval = publication.expiry_s
-            if publication.response_topic is not None:
-                properties.ResponseTopic = publication.response_topic
-            if publication.correlation is not None:
-                properties.CorrelationData = publication.correlation
+        """Queue a publish; the future resolves at PUBACK to its reason code (at once to 0 for QoS 0).
+
+        One that is larger than the broker takes is never sent: its future fails with RefusedError 0x95 at once.
+        """
+        properties = publish_properties(publication)
         future: asyncio.Future[int] = self._loop.create_future()
+        most = self.granted.packet_bytes
+        if most is not None and (size := packet_bytes(publication, properties)) > most:
+            told = f"the broker {self._broker} takes packets of {most} bytes at most, and this one has {size}"
+            future.set_exception(RefusedError(f"publish refused: {told}", PACKET_TOO_LARGE))
+            return future
         info = self.client.publish(
             publication.topic, publication.payload, publication.qos, publication.retain, properties
         )
@@ -134,24 +157,48 @@ class Connection:
         """Send at QoS 0, in one go: through paho it costs ten times as much. False if the connection is gone."""
         if self.lost.done() or self._sock is None:
             return False
-        self.client.put_publish(topic.encode(), payload)
+        name, most = topic.encode(), self.granted.packet_bytes
+        if most is not None and publish_bytes(len(name), len(payload)) > most:
+            return False
+        self.client.put_publish(name, payload)
         self._schedule_write()
         return True
 
     async def subscribe(self, filters: tuple[tuple[str, int], ...]) -> None:
-        """Subscribe and wait for SUBACK. Raises RefusedError if the broker refuses one of the filters."""
-        future: asyncio.Future[None] = self._loop.create_future()
+        """Subscribe and wait for SUBACK.
+
+        Raises RefusedError if the broker refuses one of the filters for good or grants it a lower QoS, TransientError
+        where it may grant it later.
+        """
         wanted = [
             (name, SubscribeOptions(qos, noLocal=self._options.no_local and not is_shared(name)))
             for name, qos in filters
         ]
-        code, mid = self.client.subscribe(wanted)
+        reasons = await self._answer(*self.client.subscribe(wanted))
+        for (name, qos), reason in zip(filters, reasons, strict=False):
+            told = f"the broker {self._broker} refuses the subscription to {name}: {reason}"
+            if reason.value in SUBACK_TRANSIENT:
+                raise TransientError(told)
+            if reason.is_failure:
+                raise RefusedError(f"{told}; see that it lets user {self._address.username!r} read it", reason.value)
+            if reason.value < qos:
+                raise RefusedError(f"{told} in place of QoS {qos}", QOS_NOT_SUPPORTED)
+
+    async def unsubscribe(self, filters: tuple[str, ...]) -> None:
+        """Unsubscribe and wait for UNSUBACK, after which the broker adds nothing more; what it had begun to send comes.
+
+        Whether there was such a subscription is no concern.
+        """
+        await self._answer(*self.client.unsubscribe(list(filters)))
+
+    async def _answer(self, code: MQTTErrorCode, mid: int | None) -> list[ReasonCode]:
         if code != MQTTErrorCode.MQTT_ERR_SUCCESS or mid is None:
             raise ConnectionLostError(f"not subscribed: {mqtt.error_string(code)}")
+        future: asyncio.Future[list[ReasonCode]] = self._loop.create_future()
         self._subscribing[mid] = future
         self._schedule_write()
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            await future
+            return await future
 
     def ack(self, mid: int, qos: int) -> None:
         """Acknowledge a received message; nothing happens once the connection is gone."""
@@ -187,7 +234,23 @@ class Connection:
         if self.client.loop_misc() != MQTTErrorCode.MQTT_ERR_SUCCESS:
             self.close("keep-alive ran out")
 
+    def refuse_more(self) -> None:
+        """End it because the broker sends more than our receive maximum allows (MQTT 5 3.3.4)."""
+        self.client.violation = "PUBLISH beyond the receive maximum"
+        self.close(self._broken())
+
+    def _broken(self) -> str:
+        return f"the broker {self._broker} sent what MQTT 5 does not allow here: {self.client.violation}"
+
     def _on_readable(self) -> None:
+        try:
+            self._read()
+        except Exception:
+            # what comes out of a loop's callback ends nowhere, and the connection would stand still
+            log.exception("connection_failed", client_id=self._options.client_id)
+            self.close("reading failed")
+
+    def _read(self) -> None:
         client = self.client
         while True:
             plain = client.take_publish()
@@ -195,11 +258,11 @@ class Connection:
                 header, topic, mid, payload = plain
                 qos = (header & 0x06) >> 1
                 if qos or not self._is_ignored(topic):
-                    self._deliver(Inbound(_text(topic), payload, bool(header & 0x01), qos, mid, None, None, self))
+                    self._deliver(Inbound(topic_text(topic), payload, bool(header & 0x01), qos, mid, None, None, self))
             else:
                 code = client.loop_read()
                 if code != MQTTErrorCode.MQTT_ERR_SUCCESS:
-                    self.close(mqtt.error_string(code))
+                    self.close(self._broken() if client.violation else mqtt.error_string(code))
                     return
             # one buffer at a time, so that a flood leaves the loop to others
             if not client.has_input:
@@ -240,71 +303,42 @@ class Connection:
     def _on_connect(self, _c: Any, _u: Any, flags: Any, reason: ReasonCode, properties: Properties | None) -> None:
         if self.connected.done():
             return
+        options = self._options
         if reason.is_failure:
-            user = self._address.username
-            text = (
-                f"the broker refuses user {user!r} (client {self._options.client_id!r}): {reason};"
-                " check BROKER__USERNAME and BROKER__PASSWORD or BROKER__PASSWORD_FILE"
-            )
-            error = RefusedError(text, reason.value) if reason.value in REFUSED_FOR_GOOD else TransientError(text)
+            error = refused(self._broker, self._address.username, options.client_id, reason, properties)
             self.connected.set_exception(error)
             return
-        limit = getattr(properties, "ReceiveMaximum", None)
-        if limit is not None:
-            self.client.max_inflight_messages_set(min(self._options.in_flight, limit))
-        self.connected.set_result(bool(flags.session_present))
+        granted = self.granted = Granted.read(properties, session_present=bool(flags.session_present))
+        self.client.bind_to(min(options.in_flight, granted.receive_maximum), granted.ping_every_s(options.keepalive_s))
+        if unfit := granted.unfit(options, self._broker):
+            self.connected.set_exception(unfit)
+        else:
+            self.connected.set_result(granted.session_present)
 
-    def _on_disconnect(self, _c: Any, _u: Any, _f: Any, reason: ReasonCode, _p: Any) -> None:
+    def _on_disconnect(self, _c: Any, _u: Any, flags: Any, reason: ReasonCode, properties: Any) -> None:
         if not self.lost.done():
             self.taken_over = reason.value == TAKEN_OVER
+            self.unwanted = flags.is_disconnect_packet_from_server and reason.value not in PARTINGS
             # not closed here: paho is still in the middle of its own clean-up
-            self._loop.call_soon(self.close, str(reason))
+            self._loop.call_soon(self.close, f"{reason}{explained(properties)}")
 
     def _is_ignored(self, topic: bytes) -> bool:
         return self._ignored is not None and topic.endswith(self._ignored)
 
     def _on_message(self, _c: Any, _u: Any, message: mqtt.MQTTMessage) -> None:
-        if not message.qos and self._is_ignored(message._topic):  # noqa: SLF001 - as below
-            return
-        properties = message.properties
-        life_s = getattr(properties, "MessageExpiryInterval", None) if properties else None
-        self._deliver(
-            Inbound(
-                _text(message._topic),  # noqa: SLF001 - the property raises on what is no UTF-8
-                bytes(message.payload),
-                message.retain,
-                message.qos,
-                message.mid,
-                getattr(properties, "ResponseTopic", None) if properties else None,
-                getattr(properties, "CorrelationData", None) if properties else None,
-                self,
-                None if life_s is None else self._loop.time() + life_s,
-            )
-        )
+        if message.qos or not self._is_ignored(message._topic):  # noqa: SLF001 - the property raises on what is no UTF-8
+            self._deliver(received(message, self, self._loop.time()))
 
-    def _on_publish(self, _c: Any, _u: Any, mid: int, reason: ReasonCode, _p: Any) -> None:
+    def _on_publish(self, _c: Any, _u: Any, mid: int, reason: ReasonCode, properties: Any) -> None:
         future = self._pending.pop(mid, None)
         if future is None or future.done():
             return
         if reason.is_failure:
-            future.set_exception(RefusedError(f"publish refused: {reason}", reason.value))
+            future.set_exception(RefusedError(f"publish refused: {reason}{explained(properties)}", reason.value))
         else:
             future.set_result(reason.value)
 
     def _on_subscribe(self, _c: Any, _u: Any, mid: int, reasons: list[ReasonCode], _p: Any) -> None:
         future = self._subscribing.pop(mid, None)
-        if future is None or future.done():
-            return
-        refused = [reason for reason in reasons if reason.is_failure]
-        if refused:
-            future.set_exception(RefusedError(f"subscription refused: {refused[0]}", refused[0].value))
-        else:
-            future.set_result(None)
-
-
-def _text(topic: bytes) -> str:
-    """A topic as text; one that is no UTF-8 is spelled out, and so goes to quarantine like any unknown one."""
-    try:
-        return topic.decode()
-    except UnicodeDecodeError:
-        return repr(topic)
+        if future is not None and not future.done():
+            future.set_result(reasons)

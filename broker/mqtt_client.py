@@ -1,15 +1,22 @@
 """Paho's MQTT client with whole packets in place of bytes: one system call reads, or writes, many of them."""
 
 import contextlib
+import socket
 import ssl
 from struct import Struct
+from typing import Final
 
 import paho.mqtt.client as mqtt
+from paho.mqtt import MQTTException
+from paho.mqtt.enums import MQTTErrorCode
+from paho.mqtt.packettypes import PacketTypes
 
 RECEIVE_CHUNK_BYTES = 65536
 _PUBACK = Struct(">BBH").pack
 PUBLISH_BELOW_QOS2 = 0x30
 """The header byte of a PUBLISH of QoS 0 or 1, its flags for DUP, QoS 1 and RETAIN masked out (MQTT 5 3.3.1)."""
+_PROTOCOL_ERROR: Final = b"\xe0\x01\x82"
+"""A DISCONNECT that says so (MQTT 5 3.14.2.1)."""
 
 
 class Client(mqtt.Client):
@@ -18,10 +25,49 @@ class Client(mqtt.Client):
     _inbox = b""
     _inbox_pos = 0
     _outbox = bytearray()
+    _opening: socket.socket | None = None
+    _abandoned = False
+    violation = ""
+    """Which packet was not what MQTT 5 allows, where one was."""
 
     def prepare(self) -> None:
         """Give this client a buffer of its own; call it once."""
         self._outbox = bytearray()
+
+    def bind_to(self, in_flight: int, keepalive_s: int) -> None:
+        """Keep to what a CONNACK says; paho has no public call for it on an open connection. Nothing is sent yet."""
+        self._max_inflight_messages = in_flight
+        self._keepalive = keepalive_s
+
+    def abandon(self) -> None:
+        """Give up a connect() that goes on in another thread: its socket is closed, now or as soon as there is one."""
+        self._abandoned = True
+        if self._opening is not None:
+            # the thread may be done with it in this moment
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(self._opening, socket.SHUT_RDWR)
+
+    def _create_socket_connection(self) -> socket.socket:
+        self._opening = super()._create_socket_connection()
+        if self._abandoned:
+            self._opening.close()
+            raise ConnectionAbortedError("given up")
+        return self._opening
+
+    def _ssl_wrap_socket(self, tcp_sock: socket.socket) -> ssl.SSLSocket:
+        if self._ssl_context is None:
+            raise ValueError("no TLS context is set")
+        self._opening = wrapped = self._ssl_context.wrap_socket(
+            tcp_sock, server_hostname=self._host, do_handshake_on_connect=False
+        )
+        try:
+            wrapped.settimeout(self.connect_timeout)
+            wrapped.do_handshake()
+        except BaseException:
+            # paho's own way leaves it to the garbage collector
+            wrapped.close()
+            raise
+        return wrapped
 
     @property
     def has_input(self) -> bool:
@@ -43,6 +89,22 @@ class Client(mqtt.Client):
         chunk = self._inbox[pos : pos + bufsize]
         self._inbox_pos = pos + len(chunk)
         return chunk
+
+    def _packet_handle(self) -> MQTTErrorCode:
+        kind = self._in_packet["command"] & 0xF0
+        try:
+            code = super()._packet_handle()
+        except MQTTException:
+            self._violated(kind)
+            raise
+        # a CONNACK that refuses us is an error to paho
+        if code == MQTTErrorCode.MQTT_ERR_PROTOCOL and kind >> 4 != PacketTypes.CONNACK:
+            self._violated(kind)
+        return code
+
+    def _violated(self, kind: int) -> None:
+        self.violation = PacketTypes.Names[kind >> 4]
+        self._outbox += _PROTOCOL_ERROR
 
     def take_publish(self) -> tuple[int, bytes, int, bytes] | None:
         """The next packet's header byte, topic, id and payload, if it is a whole plain PUBLISH (MQTT 5 3.3).

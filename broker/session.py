@@ -1,10 +1,10 @@
 """The MQTT 5 session for asyncio: manual acks, bounded intake, reconnects, publishes that end at PUBACK."""
 
 import asyncio
-import contextlib
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, Self
 
 import structlog
@@ -22,6 +22,10 @@ log = structlog.get_logger()
 
 TAKEOVER_FIRST_S = 10.0
 TAKEOVER_CAP_S = 300.0
+PUBACK_TRANSIENT = frozenset({0x80, 0x83, 0x97})
+"""Refusals of a publish that may end by themselves (MQTT 5 3.4.2.1): unspecified, the broker's own, quota exceeded."""
+OPTIONAL_LOSSES = 2
+"""So often may a connection be lost over an optional subscription before it is done without."""
 
 
 class Session:
@@ -30,7 +34,10 @@ class Session:
     Entering starts the connection task and returns at once; `connected` tells the state, and `receive()` and
     `publish()` wait through outages. A client id that another client takes over is left to it for a growing while
     (`takeovers` counts). Leaving disconnects properly. A refused login (see SessionOptions) is raised by
-    whoever waits on the session.
+    whoever waits on the session, as is a broker that lacks what the session needs.
+
+    What was received and not taken when the connection goes is dropped where the broker keeps the session, since it
+    comes again; where it keeps nothing, up to `receive_maximum` of it stay.
     """
 
     def __init__(
@@ -55,6 +62,9 @@ class Session:
         self.taken_over_at: datetime | None = None
         self.last_error = ""
         self._outage = Outage()
+        self._told_grants: dict[str, Any] = {}
+        self._done_without: set[str] = set()
+        self._losses: Counter[str] = Counter()
 
     @property
     def connected(self) -> bool:
@@ -72,10 +82,14 @@ class Session:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, PermanentError):
-                await self._task
+        task = self._task
+        if task is None:
+            return
+        task.cancel()
+        # awaiting it would take a cancellation of ours for its own
+        await asyncio.wait({task})
+        if not task.cancelled() and (error := task.exception()) and not isinstance(error, PermanentError):
+            raise error
 
     async def wait_connected(self) -> None:
         """Wait until the session is up. Raises RefusedError if the broker refused us for good."""
@@ -119,10 +133,11 @@ class Session:
         return 0 if self._connection is None else self._connection.client.unsent_bytes
 
     async def publish(self, publication: Publication, timeout_s: float | None = 30.0) -> int:
-        """Publish at least once, through reconnects; returns what `send()` resolves to.
+        """Publish at least once, through reconnects and refusals that may end; returns what `send()` resolves to.
 
-        Raises TimeoutError, or RefusedError if the broker says no.
+        Raises TimeoutError, or RefusedError if the broker says no for good.
         """
+        backoff = Backoff(cap_s=5.0)
         async with asyncio.timeout(timeout_s):
             while True:
                 await self.wait_connected()
@@ -130,6 +145,10 @@ class Session:
                     return await self.send(publication)
                 except ConnectionLostError:
                     await asyncio.sleep(0)
+                except RefusedError as error:
+                    if error.code not in PUBACK_TRANSIENT:
+                        raise
+                    await asyncio.sleep(backoff.next_s())
 
     async def subscribe(self, *filters: tuple[str, int]) -> None:
         """Add subscriptions that outlive reconnects; waits for SUBACK if connected.
@@ -141,10 +160,19 @@ class Session:
         if connection is not None and self._up.is_set():
             try:
                 await connection.subscribe(filters)
-            except ConnectionLostError:
-                return
-            except TimeoutError:
-                connection.close("no SUBACK in time")
+            except (TransientError, TimeoutError) as error:
+                connection.close(str(error) or "no SUBACK in time")
+
+    async def unsubscribe(self, *filters: str) -> None:
+        """Take subscriptions back; once this returns, the broker gives us nothing new by them."""
+        for name in filters:
+            self._subscriptions.pop(name, None)
+        connection = self._connection
+        if connection is not None and self._up.is_set():
+            try:
+                await connection.unsubscribe(filters)
+            except (TransientError, TimeoutError) as error:
+                connection.close(str(error) or "no UNSUBACK in time")
 
     async def _or_ended(self, wait: Any) -> None:
         task = self._task
@@ -161,7 +189,7 @@ class Session:
 
     async def _run(self) -> None:
         backoff = Backoff()
-        yielding = Backoff(TAKEOVER_FIRST_S, TAKEOVER_CAP_S, stable_s=2 * TAKEOVER_CAP_S)
+        yielding = Backoff(TAKEOVER_FIRST_S, TAKEOVER_CAP_S, forgive_s=TAKEOVER_CAP_S / 3)
         while True:
             connection = Connection(self._address, self._options, self._take)
             try:
@@ -169,6 +197,8 @@ class Session:
                 backoff.succeeded()
                 yielding.succeeded()
                 self.last_error = await self._watch(connection)
+                if connection.unwanted:
+                    backoff.forgive_nothing()
                 if connection.taken_over:
                     await self._yield(connection, yielding)
                 else:
@@ -207,13 +237,41 @@ class Session:
         while new := tuple(item for item in self._subscriptions.items() if item not in standing.items()):
             await connection.subscribe(new)
             standing.update(new)
+        await self._subscribe_optional(connection)
         self.connections += 1
         self.last_error = ""
         self._up.set()
         client_id, away = self._options.client_id, self._outage.over()
         log.info("broker_connected", client_id=client_id, session_present=session_present, **away)
+        self._tell_grants(connection)
         if self._on_connect is not None:
             self._on_connect(session_present)
+
+    async def _subscribe_optional(self, connection: Connection) -> None:
+        for name, qos in self._options.optional:
+            if name in self._done_without:
+                continue
+            try:
+                await connection.subscribe(((name, qos),))
+            except ConnectionLostError:
+                # some brokers end the connection over what they don't allow
+                self._losses[name] += 1
+                if self._losses[name] >= OPTIONAL_LOSSES:
+                    self._do_without(name, "the broker ends the connection over it")
+                raise
+            except (RefusedError, TransientError, TimeoutError) as error:
+                self._do_without(name, str(error) or "no SUBACK in time")
+
+    def _do_without(self, name: str, reason: str) -> None:
+        self._done_without.add(name)
+        log.info("subscription_done_without", filter=name, reason=reason, client_id=self._options.client_id)
+
+    def _tell_grants(self, connection: Connection) -> None:
+        """Once for each state of affairs, and not with each connection."""
+        facts = connection.granted.less_than(self._options)
+        if facts and facts != self._told_grants:
+            log.warning("broker_grants_less", client_id=self._options.client_id, **facts)
+        self._told_grants = facts
 
     async def _watch(self, connection: Connection) -> str:
         while True:
@@ -228,12 +286,17 @@ class Session:
             connection.disconnect()
         connection.close(self.last_error or "closed")
         self._connection = None
-        # unacknowledged messages come again on the next connection: keeping them would break the bound
-        self._queue = deque(message for message in self._queue if message.qos == 0)
+        kept = (message for message in self._queue if message.qos == 0 or not self._options.session_expiry_s)
+        self._queue = deque(islice(kept, self._options.receive_maximum))
 
     def _take(self, message: Inbound) -> None:
-        if message.qos == 0 and len(self._queue) >= self._options.receive_maximum:
-            self.dropped_qos0 += 1
-            return
+        if len(self._queue) >= self._options.receive_maximum:
+            if message.qos == 0:
+                self.dropped_qos0 += 1
+                return
+            # what is left of a lost connection, and QoS 0, lie here too
+            if len(self._queue) >= 3 * self._options.receive_maximum and self._connection is not None:
+                self._connection.refuse_more()
+                return
         self._queue.append(message)
         self._arrived.set()

@@ -67,7 +67,7 @@ class Port:
 
     async def run(self) -> None:
         """Serve the port until cancelled."""
-        backoff = Backoff(first_s=0.5, cap_s=5.0, stable_s=10.0)
+        backoff = Backoff(first_s=0.5, cap_s=5.0, forgive_s=2.0)
         opens = self._context.metrics.port_opens
         while True:
             known = self._context.memory.get(self.path)

@@ -82,7 +82,9 @@ class Changes:
                 self._wanted.clear()
                 wait_s = POLL_S if self._followers else TRIM_S
                 try:
-                    await asyncio.wait_for(self._wanted.wait(), wait_s)
+                    # not wait_for, which in Python 3.11 swallows a cancellation that comes with what it waits for
+                    async with asyncio.timeout(wait_s):
+                        await self._wanted.wait()
                 except TimeoutError:
                     continue
 

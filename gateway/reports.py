@@ -26,6 +26,8 @@ async def wait_reported(pool: Pool, signals: Signals, versions: Mapping[str, int
             if not pending or left_s <= 0:
                 return tuple(sorted(pending))
             try:
-                await asyncio.wait_for(reported.wait(), min(left_s, LOOK_S))
+                # not wait_for, which in Python 3.11 swallows a cancellation that comes with what it waits for
+                async with asyncio.timeout(min(left_s, LOOK_S)):
+                    await reported.wait()
             except TimeoutError:
                 continue

@@ -40,9 +40,9 @@ def subscriptions(topics: Topics, share_group: str | None) -> tuple[tuple[str, i
     the online that followed it.
     """
     if share_group is None:
-        return ((topics.everything(), 1), *SUBSCRIPTIONS)
+        return ((topics.everything(), 1),)
     status = (topics.every(Kind.STATUS), DELIVERY[Kind.STATUS].qos)
-    return ((shared(share_group, topics.everything()), 1), status, *SUBSCRIPTIONS)
+    return ((shared(share_group, topics.everything()), 1), status)
 
 
 async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
@@ -64,6 +64,7 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
         no_local=True,
         ignored=f"/{Kind.RECEIPTS}",
         subscriptions=subscriptions(topics, settings.share_group),
+        optional=SUBSCRIPTIONS,
     )
     session = Session(settings.broker.as_user("ingestor"), options)
     assembler = Assembler(settings, topics, names, metrics)

@@ -118,7 +118,8 @@ async def _follow(run: Run, platform: Platform, connection: asyncpg.Connection, 
                 view.say(f"· {run.state.note}")
             view.show(run.state, run.witness)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(run.stop.wait(), LOOK_S)
+                async with asyncio.timeout(LOOK_S):
+                    await run.stop.wait()
         for task in (changing, meeting):
             if task is not None:
                 task.cancel()

@@ -1,7 +1,6 @@
 """What all simulated meters share: a pty, a household behind them, time that may run faster, and faults on demand."""
 
 import asyncio
-import contextlib
 import random
 import re
 import time
@@ -119,8 +118,10 @@ class SimulatedMeter(ABC):
         try:
             if task is not None:
                 task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+                # awaiting it would take a cancellation of ours for its own
+                await asyncio.wait({task})
+                if not task.cancelled():
+                    task.result()
         finally:
             if line is not None:
                 line.close()

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from gateway.changes import Changes, Position
+from gateway.reports import wait_reported
+from gateway.signals import Signals
 from store.pool import Pool, open_pool
 from tests.integration.gateway_rig import connection, rows
 from tests.servers import Database
@@ -158,3 +160,43 @@ def test_a_place_is_written_as_it_is_read() -> None:
     for place in (Position(0, 0), Position(7, 2**62), Position(2**62, 1)):
         assert Position.parse(str(place)) == place
     assert Position(1, 9) < Position(2, 1)
+
+
+async def ends(task: asyncio.Task[Any]) -> bool:
+    """Whether a task that was cancelled ends."""
+    async with asyncio.timeout(DEADLINE_S):
+        await asyncio.wait({task}, timeout=DEADLINE_S / 2)
+    return task.cancelled()
+
+
+async def test_a_cancellation_that_comes_with_the_news_ends_the_polling(database: Database) -> None:
+    """A follower that arrives in the moment of the stop does not keep the poller alive."""
+    dsn = database.dsn("wattline_gateway")
+    async with open_pool(dsn, min_size=1, max_size=4, application_name="changes-test") as pool:
+        changes = Changes(pool)
+        task = asyncio.create_task(changes.run())
+        async with asyncio.timeout(DEADLINE_S):
+            while not changes._wanted._waiters:
+                await asyncio.sleep(0.01)
+        changes._wanted.set()
+        task.cancel()
+        try:
+            assert await ends(task)
+        finally:
+            task.cancel()
+
+
+async def test_a_cancellation_that_comes_with_the_report_ends_the_wait(database: Database) -> None:
+    """A device that reports in the moment its waiter is cancelled does not bring the waiter back."""
+    dsn, signals = database.dsn("wattline_gateway"), Signals()
+    async with open_pool(dsn, min_size=1, max_size=4, application_name="changes-test") as pool:
+        task = asyncio.create_task(wait_reported(pool, signals, {"pi-1": 1}, 2 * DEADLINE_S))
+        async with asyncio.timeout(DEADLINE_S):
+            while not any(event._waiters for event in signals._waiters):
+                await asyncio.sleep(0.01)
+        signals.notify("pi-1")
+        task.cancel()
+        try:
+            assert await ends(task)
+        finally:
+            task.cancel()

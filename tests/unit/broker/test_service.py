@@ -4,7 +4,9 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import aiohttp
 import pytest
@@ -38,15 +40,28 @@ def test_backoff_grows_to_its_cap_with_full_jitter() -> None:
         assert backoff.next_s() <= 8
 
 
-def test_backoff_starts_over_only_after_a_stable_period() -> None:
-    """A success that did not last does not bring the short delays back."""
-    flapping = Backoff(first_s=1, stable_s=1000, attempts=5)
-    flapping.succeeded()
-    flapping.next_s()
-    assert flapping.attempts == 6
-    stable = Backoff(first_s=1, stable_s=0, attempts=5)
-    stable.succeeded()
-    assert stable.next_s() <= 1
+def test_backoff_forgives_bit_by_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each second of success takes a doubling back: what stood for some seconds is tried again soon."""
+    clock = SimpleNamespace(now_s=100.0)
+    monkeypatch.setattr(time, "monotonic", lambda: clock.now_s)
+    backoff = Backoff(first_s=1, cap_s=30)
+    for lasted_s, attempts in ((0.5, 6), (3.2, 3), (60, 1)):
+        for _ in range(20):
+            backoff.next_s()
+        backoff.succeeded()
+        clock.now_s += lasted_s
+        backoff.next_s()
+        # the draw itself counts as an attempt, below the cap
+        assert backoff.attempts == min(5, attempts)
+
+
+def test_backoff_keeps_away_where_it_is_told_to() -> None:
+    """A success that ended in a refusal forgives nothing, however long it lasted."""
+    backoff = Backoff(first_s=1, forgive_s=0, attempts=4)
+    backoff.succeeded()
+    backoff.forgive_nothing()
+    backoff.next_s()
+    assert backoff.attempts == 5
 
 
 def test_password_comes_from_its_file(tmp_path: Path) -> None:
