@@ -59,7 +59,7 @@ class PortMemory:
             self._ports = {str(port): _port(entry) for port, entry in document.items()}
         except FileNotFoundError:
             return
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             log.warning("port_memory_unreadable", path=str(self._file), error=repr(error))
 
     def get(self, port: str) -> Known | None:
