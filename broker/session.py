@@ -190,8 +190,9 @@ class Session:
     async def _run(self) -> None:
         backoff = Backoff()
         yielding = Backoff(TAKEOVER_FIRST_S, TAKEOVER_CAP_S, forgive_s=TAKEOVER_CAP_S / 3)
+        nodes, turn = self._address.nodes(self._options.client_id), 0
         while True:
-            connection = Connection(self._address, self._options, self._take)
+            connection = Connection(nodes[turn % len(nodes)], self._options, self._take)
             try:
                 await self._connect(connection)
                 backoff.succeeded()
@@ -199,6 +200,7 @@ class Session:
                 self.last_error = await self._watch(connection)
                 if connection.unwanted:
                     backoff.forgive_nothing()
+                    turn += 1
                 if connection.taken_over:
                     await self._yield(connection, yielding)
                 else:
@@ -211,6 +213,8 @@ class Session:
             except (TransientError, TimeoutError) as error:
                 self.last_error = str(error) or "the broker did not answer in time"
                 self._failed("broker_unreachable")
+                # a node that was lost may be back at once, with our session; one that does not let us in is left
+                turn += 1
             finally:
                 self._down(connection)
             await asyncio.sleep(backoff.next_s())
