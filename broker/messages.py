@@ -292,7 +292,7 @@ class Parameters(Message):
     publish_interval_s: float = Field(
         default=10.0, ge=0.2, le=3600, json_schema_extra=SECONDS,
         description="How long samples are collected before they are published in one message. Samples still being"
-        " collected are in memory only, so a power cut loses them.",
+        " collected are on the device's disk, too: a power cut costs a second of them at most.",
     )  # fmt: skip
     obis_include: Annotated[tuple[Short, ...], Field(min_length=1, max_length=256)] = Field(
         default=("*",),

@@ -7,8 +7,8 @@ from typing import Final
 
 from broker.errors import FrameError
 from broker.messages import Clock, FrameReason
-from device.bundles import FramesOf
 from device.context import Context
+from device.gathered import FramesOf
 from device.held import Held, HeldFrames
 from device.line import LineSettings
 from device.port_identity import PortIdentity

@@ -34,8 +34,13 @@ class DeviceMetrics:
         self.outbox_messages = self._gauge("outbox_messages", "Messages not yet acknowledged")
         self.outbox_oldest_age_s = self._gauge("outbox_oldest_age_seconds", "How long the oldest message has waited")
         self.outbox_lost = self._gauge("outbox_lost_messages", "Messages lost since the start, by cause", "cause")
-        self.outbox_damaged_bytes = self._gauge("outbox_damaged_bytes", "Torn or damaged octets found since the start")
-        self.disk_errors = self._gauge("disk_errors", "Refused writes of the outbox since the start")
+        self.outbox_damaged_bytes = self._gauge(
+            "outbox_damaged_bytes", "Torn or damaged octets found since the start, the write-ahead's too"
+        )
+        self.disk_errors = self._gauge(
+            "disk_errors", "Refused writes of the outbox and the write-ahead since the start"
+        )
+        self.write_ahead_bytes = self._gauge("write_ahead_bytes", "Octets in the write-ahead of what is gathered")
         self.applied_version = self._gauge("applied_version", "Version of the parameters in force")
         self.config_refused = self._counter("config_refused", "Desired configurations refused")
         self.config_reverted = self._counter("config_reverted", "Configurations undone for want of readings")

@@ -6,9 +6,9 @@ from typing import Any
 
 from broker.errors import FrameError
 from broker.messages import FrameReason, Sample, Source
-from device.bundles import FramesOf, ReadingsOf
 from device.context import Context
 from device.counting import DecodeCounts
+from device.gathered import FramesOf, ReadingsOf
 from device.reverting import EXCLUDE, INCLUDE, spec_field
 from device.sampler import IntervalSampler, RepeatFilter
 from meters.engine import Decoded, MeterSample, decode
