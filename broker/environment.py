@@ -33,7 +33,7 @@ class SettingsBase(BaseSettings):
     others: ClassVar[frozenset[str]] = frozenset()
     """Names behind the prefix that something else reads, such as an option of the command."""
     starts_anyway: ClassVar[bool] = False
-    """Whether a variable that sets nothing, or a port that is taken, is only told: nobody is there to mend it."""
+    """Whether a variable that sets nothing is only told: nobody is there to mend it."""
 
     @classmethod
     def settings_customise_sources(

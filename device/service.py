@@ -11,7 +11,7 @@ import structlog
 
 from broker.environment import unknown
 from broker.errors import PermanentError
-from broker.service import Health, serve_health
+from broker.service import Health
 from broker.session import Session, SessionOptions
 from broker.topics import DELIVERY, Kind, Topics
 from device.actions import RESTART, Actions
@@ -24,6 +24,7 @@ from device.context import Context
 from device.control import Control, will
 from device.gathered import FramesOf, ReadingsOf
 from device.hardware import device_id
+from device.health_server import serve_health
 from device.inbox import Inbox
 from device.metrics import DeviceMetrics
 from device.outbox import Outbox

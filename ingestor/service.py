@@ -5,7 +5,8 @@ from functools import partial
 
 import structlog
 
-from broker.service import Health, serve_health
+from broker.service import Health
+from broker.serving import serve_health
 from broker.session import Session, SessionOptions
 from broker.topics import DELIVERY, Kind, Topics, shared
 from ingestor.assembler import Assembler
