@@ -10,11 +10,11 @@ from http import HTTPStatus
 from typing import Final
 
 import structlog
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from broker.errors import PermanentError
 from broker.service import Health
 from broker.settings import ProcessSettings
+from device.exposition import CONTENT_TYPE, Registry
 
 log = structlog.get_logger()
 
@@ -126,7 +126,7 @@ class HealthServer:
                     pass
 
 
-def pages(health: Health, registry: CollectorRegistry) -> dict[str, Callable[[], Answer]]:
+def pages(health: Health, registry: Registry) -> dict[str, Callable[[], Answer]]:
     """/healthz (200 or 503 with JSON) and /metrics (Prometheus text)."""
 
     def healthz() -> Answer:
@@ -135,13 +135,13 @@ def pages(health: Health, registry: CollectorRegistry) -> dict[str, Callable[[],
         return Answer(status, json.dumps(document).encode(), "application/json; charset=utf-8")
 
     def metrics() -> Answer:
-        return Answer(HTTPStatus.OK, generate_latest(registry), CONTENT_TYPE_LATEST)
+        return Answer(HTTPStatus.OK, registry.page(), CONTENT_TYPE)
 
     return {"/healthz": healthz, "/metrics": metrics}
 
 
 @contextlib.asynccontextmanager
-async def serve_health(health: Health, registry: CollectorRegistry, settings: ProcessSettings) -> AsyncIterator[int]:
+async def serve_health(health: Health, registry: Registry, settings: ProcessSettings) -> AsyncIterator[int]:
     """Serve /healthz and /metrics while the context lasts; yields the port, which matters where 0 was asked for.
 
     A taken port is no reason not to start, for nobody is there to mend it: a free one is used, and logged as an error.

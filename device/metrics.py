@@ -1,13 +1,13 @@
 """What the agent counts, one registry an agent, served at /metrics."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from device.exposition import Metric, Registry
 
 
 class DeviceMetrics:
     """The agent's metrics; label values are ports, protocols and fixed words, so their number is bounded."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+        self.registry = Registry()
         self.port_state = self._gauge("port_state", "1 for the state each serial port is in", "port", "state")
         self.port_opens = self._counter("port_opens", "Openings of a serial port", "port", "result")
         self.change_overs_failed = self._counter(
@@ -52,8 +52,8 @@ class DeviceMetrics:
         self.takeovers = self._gauge("session_takeovers", "Times that another client took over this device's id")
         self.task_failures = self._counter("task_failures", "Tasks that failed and were begun again", "task")
 
-    def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(f"wattline_device_{name}", text, labels, registry=self.registry)
+    def _counter(self, name: str, text: str, *labels: str) -> Metric:
+        return self.registry.counter(f"wattline_device_{name}", text, *labels)
 
-    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
-        return Gauge(f"wattline_device_{name}", text, labels, registry=self.registry)
+    def _gauge(self, name: str, text: str, *labels: str) -> Metric:
+        return self.registry.gauge(f"wattline_device_{name}", text, *labels)

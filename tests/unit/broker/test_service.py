@@ -10,9 +10,9 @@ import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 from pydantic import SecretStr
-from pydantic_settings import SettingsConfigDict
 
 from broker.backoff import Backoff
+from broker.environment import SettingsConfigDict
 from broker.errors import ContractError, FrameError, PermanentError
 from broker.service import Health
 from broker.serving import serve_health
@@ -108,7 +108,7 @@ import asyncio
 from broker.errors import PermanentError
 from broker.service import load, run_service
 from broker.settings import ServiceSettings
-from pydantic_settings import SettingsConfigDict
+from broker.environment import SettingsConfigDict
 
 class Settings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="WATTLINE_TEST_")

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 import structlog
-from prometheus_client import CollectorRegistry, Counter
-from pydantic_settings import SettingsConfigDict
 
+from broker.environment import SettingsConfigDict
 from broker.errors import PermanentError
 from broker.service import Health
 from broker.settings import ProcessSettings
 from device import health_server
+from device.exposition import Registry
 from device.health_server import CLIENTS_MAX, HEAD_MAX_BYTES, serve_health
 
 
@@ -26,8 +26,8 @@ class Ours(ProcessSettings):
 @contextlib.asynccontextmanager
 async def serving(health: Health | None = None, **more: object) -> AsyncIterator[int]:
     """A server with one counter; its port."""
-    registry = CollectorRegistry()
-    Counter("wattline_things", "Things.", registry=registry).inc(3)
+    registry = Registry()
+    registry.counter("wattline_things", "Things.").inc(3)
     async with serve_health(health or Health(), registry, Ours(**more)) as port:  # type: ignore[arg-type]
         yield port
 
