@@ -36,3 +36,15 @@ class TransientError(WattlineError):
 
 class PermanentError(WattlineError):
     """A failure that only a person can heal (credentials, settings): end with this message."""
+
+
+class ConnectionLostError(TransientError):
+    """The connection went away before the broker acknowledged; what was sent may or may not have arrived."""
+
+
+class RefusedError(PermanentError):
+    """The broker refused a connection, publish or subscription; `code` is its MQTT 5 reason code."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code

@@ -144,6 +144,11 @@ def shared(group: str, topic_filter: str) -> str:
     return f"$share/{_name(group, 'group')}/{topic_filter}"
 
 
+def is_shared(topic_filter: str) -> bool:
+    """Whether a filter is that of a shared subscription."""
+    return topic_filter.startswith("$share/")
+
+
 def _name(text: str, field: str) -> str:
     if not NAME.fullmatch(text):
         raise ContractError(f"{text[:80]!r} is no name", field=field, fix="1 to 64 letters, digits, . _ -")

@@ -159,7 +159,7 @@ class Publisher:
         self._metrics.published.labels(record.kind, "live" if live else "backlog").inc()
         future.add_done_callback(lambda done: self._done(record, done))
 
-    def _done(self, record: Record, future: asyncio.Future[None]) -> None:
+    def _done(self, record: Record, future: asyncio.Future[int]) -> None:
         self._in_flight.pop(record.index, None)
         self._wake.set()
         if future.cancelled():

@@ -1,5 +1,7 @@
 """Messages into batches: what each delivery is, what names it needs, and quarantine of what can't be taken."""
 
+import contextlib
+
 import structlog
 
 from broker.errors import ContractError
@@ -75,6 +77,8 @@ class Assembler:
         batch = Batch(received=[received], payload_bytes=len(received.delivery.payload))
         batch.count("refused")
         batch.add_stored(quarantine.whole(self._client_id, received, quarantine.REFUSED_BY_DATABASE, detail))
+        with contextlib.suppress(ContractError):
+            self._salvage(batch, received, self._topics.parse(received.delivery.topic))
         return batch
 
     def wanted(self, batch: Batch) -> Wanted:
@@ -127,7 +131,9 @@ class Assembler:
         payload = received.delivery.payload
         model = _MODELS.get(address.kind)
         if model is not None:
-            self._enter(batch, received, address, model.parse(payload), final=False)
+            message = model.parse(payload)
+            batch.confirmed.append((address.device, message.boot, message.seq))
+            self._enter(batch, received, address, message, final=False)
         elif address.kind is Kind.STATUS and payload:
             status = Status.parse(payload)
             state = DeviceStatus(status.online, status.since, status.boot, clean(status.software))
@@ -164,9 +170,15 @@ class Assembler:
     def _refuse(self, batch: Batch, received: Received, address: Address, reason: str, detail: str) -> None:
         device = address.device or None
         batch.add_stored(quarantine.whole(self._client_id, received, reason, detail, device))
+        self._salvage(batch, received, address)
+
+    @staticmethod
+    def _salvage(batch: Batch, received: Received, address: Address) -> None:
+        """Quarantine loses no message: the ledger enters it, and it has its receipt, or it would come for ever."""
         found = salvage(received.delivery.payload) if address.kind in KIND_CODES else None
         if found is not None:
             batch.salvaged.append(Salvaged(address, received.received_us, *found))
+            batch.confirmed.append((address.device, *found))
 
     def _beyond_devices(self, received: Received, device: str) -> Stored:
         detail = f"device {device} is beyond the limit of devices"

@@ -63,6 +63,8 @@ class Batch:
     salvaged: list[Salvaged] = field(default_factory=list)
     device_ids: dict[str, int] = field(default_factory=dict)
     """The ids of the devices that `stored` and `statuses` name, taken once these are complete."""
+    confirmed: list[tuple[str, str, int]] = field(default_factory=list)
+    """Device, boot and seq of all whose boot and seq can be read: once the batch is committed they have a receipt."""
     kinds: dict[str, int] = field(default_factory=dict)
     """Messages by kind, for the metrics."""
 

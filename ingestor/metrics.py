@@ -22,6 +22,13 @@ class Metrics:
         self.split = self._counter("batches_split", "Batches cut in two to find what the database refuses")
         self.retries = self._counter("retries", "Batches tried again after a database failure", "error")
         self.errors = self._counter("message_errors", "Messages on which the ingestor's own code failed")
+        self.receipts = self._counter("receipts", "Receipts published to devices")
+        self.receipts_covered = self._counter("receipts_covered", "Messages that the receipts published speak of")
+        self.receipts_dropped = self._counter(
+            "receipts_dropped",
+            "Messages whose receipt was dropped, until they come again: the broker was away, or too many at once",
+            "reason",
+        )
         rows = (1, 10, 100, 500, 1000, 2000, 5000, 10000, 20000, 50000)
         self.batch_rows = Histogram(
             "wattline_ingestor_batch_rows", "Readings in a batch", buckets=rows, registry=self.registry

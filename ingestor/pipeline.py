@@ -15,6 +15,7 @@ from ingestor.broker_facts import BrokerFacts
 from ingestor.failures import DATABASE_ERRORS, Remedy, remedy_for
 from ingestor.metrics import Metrics
 from ingestor.names import Names
+from ingestor.receipts import Receipts
 from ingestor.rows import micros_now
 from ingestor.settings import IngestorSettings
 from ingestor.writer import Writer, Written
@@ -36,12 +37,19 @@ class Pipeline:
     """
 
     def __init__(
-        self, settings: IngestorSettings, session: Session, assembler: Assembler, names: Names, metrics: Metrics
+        self,
+        settings: IngestorSettings,
+        session: Session,
+        assembler: Assembler,
+        names: Names,
+        receipts: Receipts,
+        metrics: Metrics,
     ) -> None:
         self._settings = settings
         self._session = session
         self._assembler = assembler
         self._names = names
+        self._receipts = receipts
         self._metrics = metrics
         self._facts = BrokerFacts(metrics)
         self._writer = Writer()
@@ -82,7 +90,8 @@ class Pipeline:
                 self._connections, self._since_connect = self._session.connections, 0
             now_us, batch = micros_now(), self._open
             for message in messages:
-                if self._facts.take(message.topic, message.payload):
+                # the broker's own messages are of QoS 0
+                if not message.qos and self._facts.take(message.topic, message.payload):
                     continue
                 # what was in flight when a connection broke comes again first, even before we have subscribed
                 doubtful = not self._session.connected or self._since_connect < self._settings.receive_maximum
@@ -218,6 +227,7 @@ class Pipeline:
         self.failure, self.last_commit_s = "", time.monotonic()
         metrics.database.back("database_back")
         self.seen.update(batch.seen)
+        self._receipts.committed(batch.confirmed)
         for kind, count in batch.kinds.items():
             metrics.messages.labels(kind).inc(count)
         for stored in batch.stored.values():

@@ -1,5 +1,6 @@
 """What a batch carries beside readings: quarantined bytes, raw frames, events; and text that PostgreSQL can hold."""
 
+import contextlib
 import hashlib
 import json
 import math
@@ -9,11 +10,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from broker.messages import MAX_PAYLOAD_BYTES
+
 MAX_KEPT_BYTES = 1024 * 1024
 """How much of a payload is kept in quarantine; `detail` tells where more came."""
 MAX_DETAIL = 2000
+_BOOT_ID = re.compile(r"[0-9a-f]{4,32}")
 _BOOT = re.compile(rb'"boot"\s*:\s*"([0-9a-f]{4,32})"')
-_SEQ = re.compile(rb'"seq"\s*:\s*([0-9]{1,15})\s*[,}]')
+_SEQ = re.compile(rb'"seq"\s*:\s*([0-9]{1,16})\s*[,}]')
+_MOST_SEQ = 2**53
 _SALVAGE_BYTES = 4096
 
 
@@ -100,9 +105,28 @@ def delivery_id(*parts: object) -> UUID:
 
 
 def salvage(payload: bytes) -> tuple[str, int] | None:
-    """Boot and seq of a message that can't be read otherwise, so that the ledger does not take it for lost."""
+    """Boot and seq of a message that can't be read otherwise, so that the ledger does not take it for lost.
+
+    Only the message's own, not those of a boot before that it speaks of: its receipt would let the device forget
+    another message.
+    """
+    if len(payload) <= MAX_PAYLOAD_BYTES:
+        with contextlib.suppress(ValueError, RecursionError):
+            document = json.loads(payload)
+            return _numbered(document.get("boot"), document.get("seq")) if isinstance(document, dict) else None
     head = payload[:_SALVAGE_BYTES]
     boot, seq = _BOOT.search(head), _SEQ.search(head)
-    if boot is None or seq is None or int(seq[1]) < 1:
+    if boot is None or seq is None or any(_depth(head, found.start()) != 1 for found in (boot, seq)):
         return None
-    return boot[1].decode(), int(seq[1])
+    return _numbered(boot[1].decode(), int(seq[1]))
+
+
+def _numbered(boot: object, seq: object) -> tuple[str, int] | None:
+    if not isinstance(boot, str) or not _BOOT_ID.fullmatch(boot):
+        return None
+    return (boot, seq) if type(seq) is int and 1 <= seq <= _MOST_SEQ else None
+
+
+def _depth(head: bytes, end: int) -> int:
+    """How many brackets were opened before here, those in strings and those closed among them."""
+    return head.count(b"{", 0, end) + head.count(b"[", 0, end)

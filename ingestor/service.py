@@ -15,6 +15,7 @@ from ingestor.health import Watch
 from ingestor.metrics import Metrics
 from ingestor.names import Limits, Names
 from ingestor.pipeline import Pipeline
+from ingestor.receipts import Receipts
 from ingestor.settings import IngestorSettings
 from ingestor.upkeep import Upkeep
 from store.migrate import require_migrated
@@ -55,17 +56,21 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
         clean_start=False,
         session_expiry_s=settings.session_expiry_s,
         receive_maximum=settings.receive_maximum,
+        no_local=True,
+        ignored=f"/{Kind.RECEIPTS}",
         subscriptions=subscriptions(topics, settings.share_group),
     )
     session = Session(settings.broker.as_user("ingestor"), options)
     assembler = Assembler(settings, topics, names, metrics)
-    pipeline = Pipeline(settings, session, assembler, names, metrics)
+    receipts = Receipts(session, topics, settings.receipts_every_s, metrics)
+    pipeline = Pipeline(settings, session, assembler, names, receipts, metrics)
     watch = Watch(session, pipeline, names, metrics)
     watch.add_to(health)
     async with serve_health(health, metrics.registry, settings), session:
         log.info("ingestor_started", client_id=settings.client_id, share_group=settings.share_group, root=topics.root)
         async with asyncio.TaskGroup() as group:
             intake = group.create_task(pipeline.intake(), name="ingestor.intake")
+            telling = group.create_task(receipts.keep(), name="ingestor.receipts")
             late = asyncio.Event()
             upkeep = Upkeep(settings.upkeep_every_s, metrics)
             write = group.create_task(
@@ -78,6 +83,8 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
                 late.set()
                 await asyncio.sleep(0)
             write.cancel()
+            telling.cancel()
+            await receipts.publish()
     log.info("ingestor_stopped")
 
 

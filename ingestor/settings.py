@@ -35,6 +35,9 @@ class IngestorSettings(ServiceSettings):
     batch_rows: int = Field(20_000, ge=1, le=1_000_000, description="rows that close a batch")
     batch_mib: int = Field(16, ge=1, le=1024, description="payload that closes a batch, in MiB")
     batch_wait_s: float = Field(0.1, ge=0.0, le=60, description="how long a batch that is not full waits for more")
+    receipts_every_s: float = Field(
+        2, ge=0.05, le=60, description="how long receipts to devices are gathered after a commit before they are sent"
+    )
     writers: int = Field(2, ge=1, le=8, description="batches that are written at the same time")
     database_timeout_s: float = Field(60, ge=1, le=3600, description="a batch that takes longer is tried again")
     earliest_at: AwareDatetime = Field(

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from pydantic import SecretStr
 
-from broker import session as session_module
+from broker import connection as connection_module
 from broker.session import ConnectionLostError, Inbound, Publication, RefusedError, Session, SessionOptions
 from broker.settings import BrokerAddress
 from broker.topics import Topics
@@ -191,6 +191,15 @@ async def test_a_publish_the_acl_forbids_is_refused(own_broker: Broker) -> None:
             await session.publish(Publication(TOPIC, b"x"))
 
 
+async def test_a_publish_resolves_to_what_the_broker_says_of_it(own_broker: Broker) -> None:
+    """The reason code of the PUBACK: 0x10 where nobody subscribes, 0 where somebody does, and 0 for QoS 0."""
+    async with entered(own_broker, "gateway", SessionOptions("tx")) as tx:
+        assert await tx.publish(Publication(TOPIC, b"to nobody")) == 0x10
+        assert await tx.send(Publication(TOPIC, b"to nobody", qos=0)) == 0
+        async with entered(own_broker, "monitor", reader("rx")):
+            assert await tx.publish(Publication(TOPIC, b"to one")) == 0
+
+
 async def test_leaving_never_hangs_while_the_broker_is_away(own_broker: Broker) -> None:
     """A session is left at once at any moment of its attempts to connect."""
     await own_broker.server.stop()
@@ -224,7 +233,7 @@ async def test_a_broker_that_does_not_answer_a_subscription_is_connected_to_agai
     own_broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without a SUBACK in time the connection is given up; the subscription stands on the next one."""
-    monkeypatch.setattr(session_module, "CONNECT_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(connection_module, "CONNECT_TIMEOUT_S", 1.0)
     async with TcpProxy(own_broker.host, own_broker.port) as proxy:
         async with (
             Session(address(own_broker, "monitor", proxy.port), SessionOptions("rx")) as rx,

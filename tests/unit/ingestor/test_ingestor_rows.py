@@ -90,6 +90,14 @@ def test_clean_json_is_what_jsonb_takes() -> None:
         (b'{"boot":"B3F1","seq":1}', None),
         (b'{"boot":"b3f1","seq":12', None),
         (b"{not json", None),
+        # of a boot before, not the message's own
+        (b'{"previous":{"boot":"aaaa","seq":61},"boot":"b3f1","seq":0}', None),
+        (b'{"previous":{"boot":"aaaa","seq":61},"boot":"b3f1","seq":1}', ("b3f1", 1)),
+        (b'{"previous":{"boot":"aaaa","seq":61},"boot":"b3f1","seq":1,"x":[NaN', None),
+        (b'{"boot":"b3f1","previous":{"seq":61},"seq":1,"x":[NaN', None),
+        (b'{"boot":"b3f1","seq":9007199254740993}', None),
+        (b'{"boot":"b3f1","seq":true}', None),
+        (b'[{"boot":"b3f1","seq":7}]', None),
     ],
 )
 def test_salvage(payload: bytes, found: tuple[str, int] | None) -> None:

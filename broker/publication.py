@@ -1,0 +1,78 @@
+"""What travels over a session: messages to send, messages received, and how a session is to behave."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A message to send; `expiry_s`, `response_topic` and `correlation` are MQTT 5 properties."""
+
+    topic: str
+    payload: bytes
+    qos: int = 1
+    retain: bool = False
+    expiry_s: int | None = None
+    response_topic: str | None = None
+    correlation: bytes | None = None
+
+
+class Acknowledging(Protocol):
+    """The connection that a message came by; `lost` is done once it is gone."""
+
+    lost: asyncio.Future[str]
+
+    def ack(self, mid: int, qos: int) -> None:
+        """Acknowledge a message by its packet id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """A received message, not acknowledged until `ack()`; after a lost connection the broker sends it again.
+
+    `expires_s` is when its life ends by the event loop's clock (MQTT 5 3.3.2.3.3), None for one without end.
+    """
+
+    topic: str
+    payload: bytes
+    retain: bool
+    qos: int
+    mid: int
+    response_topic: str | None
+    correlation: bytes | None
+    _connection: "Acknowledging" = field(repr=False)
+    expires_s: float | None = None
+
+    @property
+    def current(self) -> bool:
+        """Whether the connection that it came by still stands, so that what it says of the broker still holds."""
+        return not self._connection.lost.done()
+
+    def ack(self) -> None:
+        """Tell the broker that this message is dealt with; nothing happens if its connection is gone."""
+        self._connection.ack(self.mid, self.qos)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOptions:
+    """How a session behaves.
+
+    `receive_maximum` (MQTT 5 3.1.2.11.3) bounds what the broker sends ahead of our acks, and so the intake queue;
+    QoS 0 messages that find it full are counted in `Session.dropped_qos0` and dropped. `in_flight` bounds our own
+    unacknowledged publishes. With `refusal_is_fatal` a refused login ends the session, else it is retried for ever.
+    `no_local` asks the broker not to send us what we publish (MQTT 5 3.8.3.1), where the subscription is not shared;
+    of QoS 0, topics that end with `ignored` are passed over as they come.
+    """
+
+    client_id: str
+    clean_start: bool = True
+    session_expiry_s: int = 0
+    receive_maximum: int = 1000
+    in_flight: int = 100
+    keepalive_s: int = 30
+    will: Publication | None = None
+    refusal_is_fatal: bool = True
+    no_local: bool = False
+    ignored: str | None = None
+    subscriptions: tuple[tuple[str, int], ...] = ()
