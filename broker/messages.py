@@ -209,9 +209,11 @@ class Receipts(Message):
     """What the store holds of a device's messages, by boot: each of these may be forgotten by the device.
 
     Sent after the commit, gathered for a few seconds. It says nothing of numbers that it does not name. What is in
-    quarantine is in the store, too.
+    quarantine is in the store, too. `at` is when it was made, by the platform's clock: later than its newest
+    message was sent, so that a device can tell how far its own clock is off.
     """
 
+    at: At | None = None
     boots: Annotated[
         dict[BootId, Annotated[tuple[SeqRange, ...], Field(min_length=1, max_length=1024)]],
         Field(min_length=1, max_length=64),

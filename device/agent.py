@@ -19,6 +19,7 @@ from device.gathered import GatheredFrame, GatheredSample
 from device.inbox import Inbox
 from device.outbox import Outbox
 from device.outbox_segments import sync
+from device.platform_clock import OFF_S
 from device.ports import Ports
 from device.probation import Probation
 from device.publisher import Publisher
@@ -54,6 +55,7 @@ class Agent:
     _ask_again_s: float = ASK_AGAIN_S
     _waits_since_s: float | None = None
     _takeovers: int = 0
+    _clock_told_s: float = 0.0
     _takeover_told_s: float = float("-inf")
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -219,6 +221,7 @@ class Agent:
                 if step_s:
                     context.metrics.clock_steps.inc()
                     context.outgoing.event("clock_stepped", "warning", by_s=round(step_s, 3))
+                self._tell_clock()
                 for notice in self.outbox.take_notices() + self.ahead.take_notices():
                     context.outgoing.event(notice.event, notice.severity, **notice.detail)
                 self._tell_takeover()
@@ -230,6 +233,19 @@ class Agent:
                 log.exception("upkeep_failed")
                 context.metrics.task_failures.labels("upkeep").inc()
             await asyncio.sleep(UPKEEP_S)
+
+    def _tell_clock(self) -> None:
+        """Once when the clock is proven to be far off, again when it is off by something else, and when it is right."""
+        context, off_s = self.context, self.context.clock.off_s()
+        context.metrics.clock_off_s.set(off_s)
+        if bool(off_s) == bool(self._clock_told_s) and abs(off_s - self._clock_told_s) < OFF_S:
+            return
+        self._clock_told_s = off_s
+        if not off_s:
+            context.outgoing.event("clock_recovered")
+            return
+        fix = "let NTP keep the device's clock; until then times are the platform's"
+        context.outgoing.event("clock_off", "warning", off_s=round(off_s, 1), kept_by_ntp=context.clock.kept, fix=fix)
 
     def _ask_again(self) -> None:
         """A gateway that has never been connected did not hear the registration, and the broker kept it for nobody."""

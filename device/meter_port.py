@@ -100,8 +100,7 @@ class MeterPort:
         self._tell_crc(key, frame.crc)
         if self.tapped:
             self._publish_raw(Held(at, self._context.clock.trust(), key, frame), FrameReason.REQUESTED)
-        received = Received(at, self._context.clock.trust())
-        self._dispatch(Held(at, received.clock, key, frame), telegram, self._fate(key))
+        self._dispatch(Held(at, self._context.clock.trust(), key, frame), telegram, self._fate(key))
         return True
 
     def fail(
@@ -242,7 +241,8 @@ class MeterPort:
 
     def _dispatch(self, held: Held, telegram: Telegram, fate: str, *, released: bool = False) -> bool:
         """Whether the frame is dealt with: one that was released may have to wait on."""
-        received = Received(held.at, held.clock)
+        # what was held was stamped by a clock that nobody had compared yet, maybe
+        received = Received(held.at, held.clock, checked=not released and self._context.clock.checked)
         spec = self.spec_of(held.meter)
         if fate != "decode" or spec is None:
             if fate != "hold" or not self._hold(held):

@@ -47,6 +47,9 @@ class DeviceMetrics:
         self.on_probation = self._gauge("on_probation", "1 while a change must still prove itself")
         self.commands = self._counter("commands", "Commands taken", "command", "result")
         self.clock_synced = self._gauge("clock_synced", "1 while the clock is kept by NTP")
+        self.clock_off_s = self._gauge(
+            "clock_off_seconds", "How far the wall clock is ahead of the platform's; 0 while not proven to be far off"
+        )
         self.clock_steps = self._counter("clock_steps", "Steps of the wall clock")
         self.connected = self._gauge("connected", "1 while the broker session stands")
         self.takeovers = self._gauge("session_takeovers", "Times that another client took over this device's id")

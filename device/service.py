@@ -105,6 +105,7 @@ async def _connected(
         subscriptions=(
             (topics.of(Kind.DESIRED, device), DELIVERY[Kind.DESIRED].qos),
             (topics.commands_of(device), DELIVERY[Kind.COMMAND].qos),
+            (topics.of(Kind.RECEIPTS, device), DELIVERY[Kind.RECEIPTS].qos),
         ),
     )
     async with Session(settings.broker.as_user(device), options) as session:
