@@ -21,6 +21,8 @@ from meters.stamping import Received
 from meters.telegram import Frame, Telegram
 
 SETTLE_SLICE: Final = 20
+NOT_DELETED_PAUSE_S: Final = 60.0
+"""How long frames that can't be deleted are left alone: each release repeats them."""
 FAILING_AFTER: Final = 5
 """Bad frames in a row that are more than noise."""
 
@@ -40,6 +42,7 @@ class MeterPort:
         self._specimens = Specimens(context.monotonic)
         self._protocol = ""
         self._bad_in_a_row = 0
+        self._settle_again_s = float("-inf")
         self._tapped_until_s = 0.0
         self._tried: dict[str, int] = {}
         """By meter: the revision of the configuration by which its held frames could not be read yet."""
@@ -175,6 +178,8 @@ class MeterPort:
 
         Those of a meter that stood here before go with them: raw, unless it is known how to decode them.
         """
+        if self._context.monotonic() < self._settle_again_s:
+            return
         if not self.key or all(self._waits(meter or self.key) for meter in self._held.meters):
             return
         # without a disk their readings would have no place to wait
@@ -205,6 +210,8 @@ class MeterPort:
             failure = str(error)
         if failure:
             self._context.outgoing.event("held_frames_not_deleted", "error", port=self.port, error=failure)
+            self._settle_again_s = self._context.monotonic() + NOT_DELETED_PAUSE_S
+            return
         self._context.metrics.held_frames.labels(self.port).set(self._held.count)
         self._context.outgoing.event("held_frames_released", meter=self.key, port=self.port, frames=done)
 
