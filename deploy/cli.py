@@ -35,6 +35,11 @@ ASKING = ("config", "point", "spec", "quarantine", "job", "export", "audit", "to
 """The commands that ask a gateway."""
 
 
+ALONE: dict[str, tuple[str, str]] = {"device": ("device.__main__:main", "device")}
+"""What a command is without any word behind it, where its subcommands load more than that should carry: an agent needs
+no client of the API, which would double its memory. Name: where it stands, the extra that it needs."""
+
+
 class LazyGroup(click.Group):
     """A group that imports a subcommand when it is called, so that a device needs no server's libraries."""
 
@@ -47,6 +52,18 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             ctx.fail(f"no command {cmd_name!r}; choose from: {', '.join(COMMANDS)}")
         place, extra, _ = COMMANDS[cmd_name]
+        return self._loaded(cmd_name, place, extra)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the subcommand that a command line names."""
+        if len(args) == 1 and args[0] in ALONE:
+            return args[0], self._loaded(args[0], *ALONE[args[0]]), []
+        return super().resolve_command(ctx, args)
+
+    @staticmethod
+    def _loaded(cmd_name: str, place: str, extra: str) -> click.Command:
         module, _, name = place.partition(":")
         try:
             command: Any = getattr(importlib.import_module(module), name)

@@ -8,7 +8,8 @@ import structlog
 
 from broker.backoff import Backoff
 from broker.outage import Outage
-from broker.service import Health, serve_health
+from broker.service import Health
+from broker.serving import serve_health
 from broker.session import Session
 from broker.topics import Topics
 from ingestor.assembler import Assembler

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from pydantic import AwareDatetime, Field, SecretStr
-from pydantic_settings import SettingsConfigDict
 
+from broker.environment import SettingsConfigDict
 from broker.settings import ServiceSettings
 from broker.topics import NAME
 
