@@ -12,7 +12,7 @@ from broker.topics import Kind
 from ingestor.batch import Batch, Received
 from ingestor.names import Names
 from ingestor.rows import micros, plain_ledger_row
-from ingestor.settings import IngestorSettings
+from ingestor.settings import Judging
 from store.codes import KIND_CODES, SOURCE_CODES
 
 _MOST_SAMPLES = 4096
@@ -65,7 +65,7 @@ class Known:
     It never refuses: what it does not take goes the careful way, which comes to the same verdict of all it takes.
     """
 
-    def __init__(self, settings: IngestorSettings, names: Names) -> None:
+    def __init__(self, settings: Judging, names: Names) -> None:
         self._names = names
         self._decode = msgspec.json.Decoder(_Message).decode
         self._earliest_us = micros(settings.earliest_at)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import structlog
 
 from broker.backoff import Backoff
+from broker.publication import ack_all
 from broker.session import Session
 from ingestor.assembler import Assembler
 from ingestor.batch import Batch, Received
@@ -131,8 +132,7 @@ class Pipeline:
             await self._store(pool, batch)
             # MQTT 5 4.6: acks go in the order of the messages
             await before.wait()
-            for received in batch.received:
-                received.delivery.ack()
+            ack_all([received.delivery for received in batch.received])
             done.set()
             del self._started_s[id(batch)]
             if not self._open.received and not self._started_s:

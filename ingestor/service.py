@@ -54,13 +54,14 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
     topics = Topics(settings.broker.root)
     metrics, health = Metrics(), Health()
     names = Names(
-        Limits(settings.max_devices, settings.meters_per_device, settings.series_per_meter, settings.cached_meters)
+        Limits(settings.max_devices, settings.meters_per_device, settings.series_per_meter, settings.names_mib * 2**20)
     )
     options = SessionOptions(
         settings.client_id,
         clean_start=False,
         session_expiry_s=settings.session_expiry_s,
         receive_maximum=settings.receive_maximum,
+        receive_bytes=settings.intake_mib * 2**20,
         no_local=True,
         ignored=f"/{Kind.RECEIPTS}",
         subscriptions=subscriptions(topics, settings.share_group),
