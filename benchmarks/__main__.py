@@ -31,7 +31,7 @@ from benchmarks.pipeline import (
     measure_size,
 )
 from benchmarks.redecode import measure_redecode
-from benchmarks.report import BacklogResult, BenchReport, show
+from benchmarks.report import BacklogResult, BenchReport, against, show
 from broker.errors import WattlineError
 from broker.service import configure_logging
 from deploy.demo.http import Api
@@ -92,15 +92,19 @@ async def bench(scale: float, parts: set[str]) -> BenchReport:
         connection = await exits.enter_async_context(_connect(stack.postgres.dsn()))
         rows = int(LIMIT_ROWS * scale)
         say(f"bare COPY of {rows:,} rows, three rounds")
-        limit_rows_s = await measure_limit(connection, list(range(1, DEVICES * len(CODES) + 1)), rows)
-        found = await _pipeline(stack, connection, logs, limit_rows_s, scale, parts)
+        series = list(range(1, DEVICES * len(CODES) + 1))
+        before_rows_s = await measure_limit(connection, series, rows)
+        found = await _pipeline(stack, connection, logs, scale, parts)
+        say("bare COPY again: a limit that was disturbed would flatter the pipeline")
+        limit_rows_s = max(before_rows_s, await measure_limit(connection, series, rows))
+        found = against(found, limit_rows_s)
         found |= await _others(stack, connection, logs, scale, parts)
         versions = await stack.versions()
         return BenchReport(copy_limit_rows_s=round(limit_rows_s, 1), machine=_machine() | versions, **found)
 
 
 async def _pipeline(
-    stack: LocalStack, connection: asyncpg.Connection, logs: Path, limit_rows_s: float, scale: float, parts: set[str]
+    stack: LocalStack, connection: asyncpg.Connection, logs: Path, scale: float, parts: set[str]
 ) -> dict[str, Any]:
     """What needs an ingestor."""
     found: dict[str, Any] = {}
@@ -111,26 +115,26 @@ async def _pipeline(
         await Api.wait_url_healthy(f"{url}/healthz", service.check)
         rig = Rig(stack, connection, service)
         if "pipeline" in parts:
-            found |= await _sizes(rig, limit_rows_s, scale)
+            found |= await _sizes(rig, scale)
         if "crowd" in parts:
             many = await crowd(stack, max(100, int(CROWD * scale)), CROWD_CONNECTIONS)
             say(f"{sum(len(one.devices) for one in many):,} devices, never heard before and then known")
             load = live(many, 10, CROWD_MESSAGES, "c0de00", window=200)
-            found["crowd"] = await measure_crowd(rig, load, limit_rows_s)
+            found["crowd"] = await measure_crowd(rig, load)
         if "backlog" in parts:
             found["backlog"] = await _backlog(rig, scale)
     return found
 
 
-async def _sizes(rig: Rig, limit_rows_s: float, scale: float) -> dict[str, Any]:
+async def _sizes(rig: Rig, scale: float) -> dict[str, Any]:
     few = await devices(rig.stack, DEVICES)
     sizes = {}
     for values, messages in MESSAGES.items():
         # names are looked up once in a device's life: not what is measured here
-        await measure_size(rig, live(few, values, 1, f"{values:04x}aa"), limit_rows_s)
+        await measure_size(rig, live(few, values, 1, f"{values:04x}aa"))
         load = live(few, values, max(1, int(messages * scale) // DEVICES), f"{values:04x}be")
         say(f"{load.total:,} messages of {values} values from {DEVICES} devices")
-        sizes[str(values)] = await measure_size(rig, load, limit_rows_s)
+        sizes[str(values)] = await measure_size(rig, load)
     rss_mib = rig.rss_mib()
     rate = sizes["10"].messages_s / 2
     messages = max(1, int(rate * LATENCY_S * min(1.0, scale)) // DEVICES)

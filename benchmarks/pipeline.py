@@ -94,7 +94,7 @@ async def crowd(stack: LocalStack, count: int, connections: int) -> tuple[Connec
     )
 
 
-async def measure_size(rig: Rig, load: Load, limit_rows_s: float) -> SizeResult:
+async def measure_size(rig: Rig, load: Load) -> SizeResult:
     """Send all messages of one size and wait until every row is stored.
 
     Raises RuntimeError when rows are missing at the deadline: a lossy run has no speed.
@@ -113,7 +113,6 @@ async def measure_size(rig: Rig, load: Load, limit_rows_s: float) -> SizeResult:
         messages=load.total,
         messages_s=round(load.total / took_s, 1),
         rows_s=round(load.rows / took_s, 1),
-        ratio=round(load.rows / took_s / limit_rows_s, 3),
         ingestor_cpu_us_per_message=ingestor_us,
         broker_cpu_us_per_message=broker_us,
         database_cpu_us_per_message=database_us,
@@ -134,13 +133,13 @@ async def measure_latency(rig: Rig, load: Load) -> LatencyResult:
     )
 
 
-async def measure_crowd(rig: Rig, load: Load, limit_rows_s: float) -> CrowdResult:
+async def measure_crowd(rig: Rig, load: Load) -> CrowdResult:
     """Many devices that the ingestor has never heard, then the same again; every message from another one."""
     rss_before_mib = rig.rss_mib()
     once = _again(load, boot="c0de01", messages=1)
-    first = await measure_size(rig, once, limit_rows_s)
+    first = await measure_size(rig, once)
     grown_kib = (rig.rss_mib() - rss_before_mib) * 1024
-    known = await measure_size(rig, _again(load, boot="c0de02", messages=load.messages), limit_rows_s)
+    known = await measure_size(rig, _again(load, boot="c0de02", messages=load.messages))
     return CrowdResult(first_sight=first, known=known, memory_kib_per_device=round(grown_kib / load.devices, 2))
 
 

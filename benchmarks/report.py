@@ -1,6 +1,7 @@
 """What `make bench` reports, and how it reads on a terminal."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 from rich.console import Console
@@ -17,7 +18,7 @@ class SizeResult(BaseModel):
     messages: int
     messages_s: float
     rows_s: float
-    ratio: float
+    ratio: float | None = None
     """Stored rows a second over copy_limit_rows_s of the same run."""
     ingestor_cpu_us_per_message: float
     broker_cpu_us_per_message: float
@@ -126,6 +127,23 @@ class BenchReport(BaseModel):
     machine: dict[str, str]
 
 
+def against(found: dict[str, Any], limit_rows_s: float) -> dict[str, Any]:
+    """The same results with their ratios to the limit."""
+
+    def beside(size: SizeResult) -> SizeResult:
+        return size.model_copy(update={"ratio": round(size.rows_s / limit_rows_s, 3)})
+
+    compared = dict(found)
+    if "sizes" in found:
+        compared["sizes"] = {name: beside(size) for name, size in found["sizes"].items()}
+    if "crowd" in found:
+        many: CrowdResult = found["crowd"]
+        compared["crowd"] = many.model_copy(
+            update={"first_sight": beside(many.first_sight), "known": beside(many.known)}
+        )
+    return compared
+
+
 def show(report: BenchReport) -> None:
     """Print the report as tables."""
     console = Console()
@@ -148,7 +166,7 @@ def _sizes(sizes: list[tuple[str, SizeResult]]) -> Table:
             name,
             f"{size.messages_s:,.0f}",
             f"{size.rows_s:,.0f}",
-            f"{size.ratio:.2f}",
+            "" if size.ratio is None else f"{size.ratio:.2f}",
             f"{size.ingestor_cpu_us_per_message:.1f}",
             f"{size.broker_cpu_us_per_message:.1f}",
             f"{size.database_cpu_us_per_message:.1f}",

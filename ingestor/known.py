@@ -12,7 +12,7 @@ from broker.topics import Kind
 from ingestor.batch import Batch, Received
 from ingestor.names import Names
 from ingestor.rows import micros, plain_ledger_row
-from ingestor.settings import IngestorSettings
+from ingestor.settings import Judging
 from store.codes import KIND_CODES, SOURCE_CODES
 
 _MOST_SAMPLES = 4096
@@ -65,7 +65,7 @@ class Known:
     It never refuses: what it does not take goes the careful way, which comes to the same verdict of all it takes.
     """
 
-    def __init__(self, settings: IngestorSettings, names: Names) -> None:
+    def __init__(self, settings: Judging, names: Names) -> None:
         self._names = names
         self._decode = msgspec.json.Decoder(_Message).decode
         self._earliest_us = micros(settings.earliest_at)
@@ -144,9 +144,10 @@ class Known:
     def _pack(
         self, message: _Message, series: dict[str, int], source: int, latest_us: int
     ) -> list[tuple[int, bytes, int]] | None:
-        """Each sample's time, rows as rows.READING packs them, and how many; None where something is implausible.
+        """Each sample's time, rows as rows.READING packs them, and how many; None for an implausible time.
 
-        Raises KeyError for a code that this meter has not sent before, ValueError for a time that is written otherwise.
+        Raises KeyError for a code that this meter has not sent before, ValueError for a time that is written otherwise
+        and for a value that is implausible.
         """
         seconds, bounds, (always_low, always_high) = self._seconds, self._bounds, ALWAYS
         earliest_us, made = self._earliest_us, []
@@ -161,12 +162,15 @@ class Known:
             if not earliest_us <= at_us <= latest_us or not 1 <= len(values) <= _MOST_VALUES:
                 return None
             head = _HEAD(4, 8, at_us, 8)
-            parts: list[bytes] = []
-            for code, value in values.items():
-                if not always_low <= value <= always_high:
-                    low, high = bounds[code]
-                    if not low <= value <= high:
-                        return None
-                parts += (head, _TAIL(value, 4, series[code], 2, source))
-            made.append((at_us, b"".join(parts), len(values)))
+            tails = [
+                _TAIL(value, 4, series[code], 2, source)
+                if always_low <= value <= always_high or bounds[code][0] <= value <= bounds[code][1]
+                else _implausible(code)
+                for code, value in values.items()
+            ]
+            made.append((at_us, head + head.join(tails), len(values)))
         return made
+
+
+def _implausible(code: str) -> bytes:
+    raise ValueError(code)

@@ -184,7 +184,7 @@ def _together(judged: Sequence[_Judged]) -> Batch:
     for one in judged:
         batch = one.batch
         whole.received.append(one.received)
-        whole.fresh += batch.fresh + batch.repeats
+        whole.fresh += batch.readings
         whole.ledger += batch.ledger
         whole.ledger_rows += batch.ledger_rows
         whole.events |= batch.events

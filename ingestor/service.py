@@ -41,7 +41,7 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
     topics = Topics(settings.broker.root)
     metrics, health = Metrics(), Health()
     names = Names(
-        Limits(settings.max_devices, settings.meters_per_device, settings.series_per_meter, settings.cached_meters)
+        Limits(settings.max_devices, settings.meters_per_device, settings.series_per_meter, settings.names_mib * 2**20)
     )
     options = session_options(settings, topics)
     session = Session(settings.broker.as_user("ingestor"), options)

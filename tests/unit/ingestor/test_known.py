@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from broker.session import Inbound
@@ -40,8 +40,8 @@ def assembler(*, quick: bool) -> Assembler:
     names.meters["TST:1"] = Meter(
         7, points={(code, "kWh"): number for code, number in CODES.items()}, series=dict(CODES)
     )
-    settings = IngestorSettings(database_dsn="postgresql://x")  # type: ignore[arg-type]
-    made = Assembler(settings, TOPICS, names, Metrics())
+    of = IngestorSettings(database_dsn="postgresql://x")  # type: ignore[arg-type]
+    made = Assembler(of, TOPICS, names, Metrics())
     made.add(Batch(), received(json.dumps(GOOD | {"samples": GOOD["samples"][:1]}).encode()))
     names.meters["TST:1"].newest_us = 0
     if not quick:
@@ -132,6 +132,7 @@ def damaged(draw: st.DrawFn) -> bytes:
     return bytes(payload)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(damaged(), min_size=1, max_size=3))
 @example([json.dumps(GOOD).encode()])
 @example([json.dumps(GOOD).encode()] * 2)
