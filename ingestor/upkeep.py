@@ -11,6 +11,7 @@ import structlog
 from ingestor.failures import DATABASE_ERRORS
 from ingestor.lease import Lease
 from ingestor.metrics import Metrics
+from ingestor.standstill import end_silent
 from store.jobs import failing_jobs
 from store.ledger import fold, prune
 from store.pool import Pool, is_transient
@@ -25,8 +26,9 @@ _UNBOUNDED = "SET statement_timeout = 0; SET idle_in_transaction_session_timeout
 class Upkeep:
     """Sums and rolls up every `every_s` seconds and drops what is old every hour; what fails is done the next time."""
 
-    def __init__(self, every_s: float, metrics: Metrics, lease: Lease) -> None:
+    def __init__(self, every_s: float, metrics: Metrics, lease: Lease, silent_s: float = 120.0) -> None:
         self._every_s = every_s
+        self._silent_s = silent_s
         self._metrics = metrics
         self._lease = lease
         self._retained_s: float | None = None
@@ -60,6 +62,8 @@ class Upkeep:
         await connection.execute(_UNBOUNDED)
         community = await self._is_community(connection)
         while True:
+            # one that nobody waits for holds up what comes here: both wait for all that began before
+            await end_silent(connection, self._metrics, self._silent_s, blocking=False)
             await self._sum_up(connection)
             await self._roll_up(connection, community=community)
             now_s = time.monotonic()
