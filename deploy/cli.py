@@ -11,6 +11,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "config": ("gateway.config_cli:config", "server", "Get and set parameters of devices or of the fleet."),
     "point": ("gateway.point_cli:point", "server", "List and rename points of delivery."),
     "spec": ("gateway.spec_cli:spec", "server", "List, show, validate, publish and roll out specs."),
+    "quarantine": ("gateway.quarantine_cli:quarantine", "server", "List, show and retry what could not be taken."),
     "job": ("gateway.job_cli:job", "server", "List, show, watch and cancel background jobs."),
     "export": ("gateway.export_cli:export", "server", "Write readings or roll-ups to a CSV or Parquet file."),
     "audit": ("gateway.audit_cli:audit", "server", "Prove that nothing is missing, or name what is."),
@@ -30,7 +31,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "simulate": ("device.simulator.__main__:main", "device", "Run a simulated meter on a pty."),
 }
 """Name: where the click command stands, the extra that it needs, and one line of help."""
-ASKING = ("config", "point", "spec", "job", "export", "audit", "token", "device")
+ASKING = ("config", "point", "spec", "quarantine", "job", "export", "audit", "token", "device")
 """The commands that ask a gateway."""
 
 

@@ -25,6 +25,7 @@ from gateway.api_ledger import LedgerRoutes
 from gateway.api_meters import MeterRoutes
 from gateway.api_parameters import ParameterRoutes
 from gateway.api_points import PointRoutes
+from gateway.api_quarantine import QuarantineRoutes
 from gateway.api_rollouts import RolloutRoutes
 from gateway.api_route import PREFIX, Route
 from gateway.api_specs import SpecRoutes
@@ -79,6 +80,7 @@ def routes(
         *SpecRoutes(pool, life, answers).routes(),
         *RolloutRoutes(pool, rollouts, limits, answers).routes(),
         *JobRoutes(pool, publisher).routes(),
+        *QuarantineRoutes(pool).routes(),
         *DecodeRoutes(publisher).routes(),
         *CommandRoutes(pool, commands).routes(),
         *LedgerRoutes(pool).routes(),

@@ -166,6 +166,8 @@ async def _or_stopped(
         min_size=1,
         max_size=settings.database_connections,
         application_name="wattline-gateway",
+        # configuration is written one after the other, and a catalogue for the whole fleet takes its time
+        lock_timeout_s=30,
     )
     return await _until(stop, stack.enter_async_context(opening))
 

@@ -109,6 +109,11 @@ def alerts(settings: GrafanaSettings) -> tuple[Alert, ...]:
               f"Readings are stored {_TIME} late, or none come at all",
               "Look at the ingestors' logs and /metrics, the broker's queue, and the database's load.",
               platform),
+        Alert("standstill", "A service waits for a lock", 15, "0s", "critical",
+              f"{_label('waiting')} waits for {_label('blocking')}, which has been at it for {_TIME}",
+              "SELECT * FROM store_block says who and at what. Ingestors end sessions of theirs whose client is gone; "
+              "pg_terminate_backend(pid) ends another one.",
+              platform),
         Alert("database_size", "Database near its limit", full_gib, "10m", "warning",
               f"The database holds {value} GiB, {limits.database_percent} % of what is allowed or more",
               "Shorten retention, compress earlier, or give it room and raise WATTLINE_GRAFANA_LIMITS__DATABASE_GIB.",

@@ -9,11 +9,12 @@ from broker.messages import EventMessage, Frames, Readings, Status
 from broker.topics import Address, Kind, Topics
 from ingestor import quarantine
 from ingestor.batch import Batch, Received, Salvaged, Waiting
+from ingestor.conflicts import Conflict, explain
 from ingestor.metrics import Metrics
 from ingestor.names import Names, Wanted
 from ingestor.records import DeviceStatus, Stored, clean, salvage
 from ingestor.rows import ledger_row
-from ingestor.settings import IngestorSettings
+from ingestor.settings import Judging
 from ingestor.sift import points_of
 from ingestor.telemetry import Telemetry
 from store.codes import KIND_CODES
@@ -34,7 +35,7 @@ class Assembler:
     The topics taken apart are remembered, up to a bound at which they are all forgotten.
     """
 
-    def __init__(self, settings: IngestorSettings, topics: Topics, names: Names, metrics: Metrics) -> None:
+    def __init__(self, settings: Judging, topics: Topics, names: Names, metrics: Metrics) -> None:
         self._client_id = settings.client_id
         self._topics = topics
         self._names = names
@@ -80,6 +81,11 @@ class Assembler:
         with contextlib.suppress(ContractError):
             self._salvage(batch, received, self._topics.parse(received.delivery.topic))
         return batch
+
+    def conflicting(self, batch: Batch, conflicts: list[Conflict]) -> list[Stored]:
+        """The rows for quarantine of values that the table has other ones for; a message that came twice is one."""
+        rows = explain(self._client_id, batch.received, conflicts, self._topics.parse)
+        return list({row.delivery: row for row in rows}.values())
 
     def wanted(self, batch: Batch) -> Wanted:
         """The names that the batch needs and memory lacks."""
@@ -169,7 +175,8 @@ class Assembler:
 
     def _refuse(self, batch: Batch, received: Received, address: Address, reason: str, detail: str) -> None:
         device = address.device or None
-        batch.add_stored(quarantine.whole(self._client_id, received, reason, detail, device))
+        state = address.kind is Kind.STATUS
+        batch.add_stored(quarantine.whole(self._client_id, received, reason, detail, device, state=state))
         self._salvage(batch, received, address)
 
     @staticmethod

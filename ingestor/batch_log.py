@@ -3,9 +3,11 @@
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
+from ingestor.clock import Clock
 from ingestor.names import Connection
+from ingestor.rows import instant
 from store.queries import load
 
 
@@ -25,13 +27,14 @@ class BatchLog:
     The last ones are lost where the ingestor ends: they tell of speed, not of readings.
     """
 
-    def __init__(self, ingestor: str) -> None:
+    def __init__(self, ingestor: str, clock: Clock) -> None:
         self._ingestor = ingestor
+        self._clock = clock
         self._kept: list[Committed] = []
 
     def add(self, commit_s: float, messages: int, rows: int) -> None:
         """Keep a commit that has just been answered, for the next batch."""
-        self._kept.append(Committed(datetime.now(UTC), commit_s, messages, rows))
+        self._kept.append(Committed(instant(self._clock.now_us()), commit_s, messages, rows))
 
     @contextlib.contextmanager
     def taken(self) -> Iterator["Entry"]:

@@ -15,6 +15,9 @@ class Metrics:
         self.messages = self._counter("messages", "Messages stored or quarantined, and acknowledged", "kind")
         self.rows = self._counter("rows", "Readings that were new to the table")
         self.repeated = self._counter("rows_repeated", "Readings that the table had already")
+        self.conflicts = self._counter(
+            "rows_conflicting", "Readings at a time for which the table had another value, kept in quarantine"
+        )
         self.quarantined = self._counter("quarantined", "Payloads and values in quarantine", "reason")
         self.frames = self._counter("frames", "Raw frames from devices", "reason")
         self.batches = self._counter("batches", "Batches committed")
@@ -50,7 +53,22 @@ class Metrics:
             "rollup_behind_seconds", "How far the roll-ups lag behind, beyond a quarter-hour"
         )
         self.ledger_behind_s = self._gauge("ledger_behind_seconds", "How far the summary of the ledger lags behind")
+        self.holds_upkeep = self._gauge("holds_upkeep", "1 while this ingestor sums up, rolls up and drops what is old")
+        self.host_clock_off_s = self._gauge(
+            "host_clock_off_seconds", "How far the host's clock is ahead of the database's, by which receipt is dated"
+        )
+        self.writing_s = self._gauge("writing_seconds", "How long the oldest batch that is being written has been so")
+        self.blocked = self._gauge("blocked_sessions", "Sessions that wait for a lock, seen while a batch takes long")
+        self.ended_sessions = self._counter(
+            "silent_sessions_ended", "Sessions in mid COPY that others waited for and whose client was gone"
+        )
         self.rollup_quarters = self._counter("rollup_quarters", "Quarter-hours of series that were rolled up")
+        self.left_out = self._counter(
+            "rollup_left_out", "Meters told to have readings that no sum can bear, which roll-ups leave out"
+        )
+        self.stepped_over = self._counter(
+            "rollup_stepped_over", "Intervals that TimescaleDB Community could not refresh and that were stepped over"
+        )
         self.rollup_late_hours = self._counter("rollup_late_hours", "Hours of series rolled up again for late readings")
         self.rollup_stretches = self._counter(
             "rollup_stretches", "Stretches of time that TimescaleDB Community refreshed, of all levels"

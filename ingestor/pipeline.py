@@ -12,11 +12,11 @@ from ingestor.assembler import Assembler
 from ingestor.batch import Batch, Received
 from ingestor.batch_log import BatchLog
 from ingestor.broker_facts import BrokerFacts
+from ingestor.clock import Clock
 from ingestor.failures import DATABASE_ERRORS, Remedy, remedy_for
 from ingestor.metrics import Metrics
 from ingestor.names import Names
 from ingestor.receipts import Receipts
-from ingestor.rows import micros_now
 from ingestor.settings import IngestorSettings
 from ingestor.writer import Writer, Written
 from store.pool import Pool, is_transient
@@ -43,6 +43,7 @@ class Pipeline:
         assembler: Assembler,
         names: Names,
         receipts: Receipts,
+        clock: Clock,
         metrics: Metrics,
     ) -> None:
         self._settings = settings
@@ -50,10 +51,11 @@ class Pipeline:
         self._assembler = assembler
         self._names = names
         self._receipts = receipts
+        self._clock = clock
         self._metrics = metrics
         self._facts = BrokerFacts(metrics)
-        self._writer = Writer()
-        self._log = BatchLog(settings.client_id)
+        self._writer = Writer(assembler.conflicting)
+        self._log = BatchLog(settings.client_id, clock)
         self._most_messages = max(1, settings.receive_maximum // (settings.writers + 2))
         self._most_bytes = settings.batch_mib * 1024 * 1024
         self._open = Batch()
@@ -80,7 +82,8 @@ class Pipeline:
         return len(self._open.received)
 
     async def intake(self) -> None:
-        """Take messages into the open batch, for ever."""
+        """Take messages into the open batch, for ever; what comes before the database says the time waits for it."""
+        await self._clock.known.wait()
         while True:
             while self._full.is_set():
                 self._room.clear()
@@ -88,7 +91,7 @@ class Pipeline:
             messages = await self._session.receive(TAKE)
             if self._connections != self._session.connections:
                 self._connections, self._since_connect = self._session.connections, 0
-            now_us, batch = micros_now(), self._open
+            now_us, batch = self._clock.now_us(), self._open
             for message in messages:
                 # the broker's own messages are of QoS 0
                 if not message.qos and self._facts.take(message.topic, message.payload):
@@ -230,10 +233,12 @@ class Pipeline:
         self._receipts.committed(batch.confirmed)
         for kind, count in batch.kinds.items():
             metrics.messages.labels(kind).inc(count)
-        for stored in batch.stored.values():
+        refused = (*batch.stored.values(), *written.refused)
+        for stored in refused:
             (metrics.quarantined if stored.kind == "payload" else metrics.frames).labels(stored.reason).inc()
         metrics.rows.inc(written.rows)
         metrics.repeated.inc(written.repeated)
+        metrics.conflicts.inc(written.conflicts)
         metrics.batches.inc()
         metrics.staged.inc(staged)
         metrics.batch_rows.observe(batch.rows)
@@ -241,11 +246,11 @@ class Pipeline:
         self._log.add(commit_s, len(batch.received), batch.rows)
         lag_s = None
         if batch.newest_us is not None:
-            lag_s = (micros_now() - batch.newest_us) / 1e6
+            lag_s = (self._clock.now_us() - batch.newest_us) / 1e6
             metrics.lag_s.observe(lag_s)
             metrics.last_lag_s.set(lag_s)
         log.debug("batch_written", rows=written.rows, messages=len(batch.received), commit_s=commit_s, lag_s=lag_s)
-        for stored in batch.stored.values():
+        for stored in refused:
             if stored.kind == "payload":
                 log.warning("quarantined", reason=stored.reason, topic=stored.topic, detail=stored.detail)
 

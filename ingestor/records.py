@@ -17,6 +17,7 @@ MAX_KEPT_BYTES = 1024 * 1024
 MAX_DETAIL = 2000
 _BOOT_ID = re.compile(r"[0-9a-f]{4,32}")
 _BOOT = re.compile(rb'"boot"\s*:\s*"([0-9a-f]{4,32})"')
+_RESENT = re.compile(rb'"resent"\s*:\s*[0-9]{1,15}\s*,|,\s*"resent"\s*:\s*[0-9]{1,15}')
 _SEQ = re.compile(rb'"seq"\s*:\s*([0-9]{1,16})\s*[,}]')
 _MOST_SEQ = 2**53
 _SALVAGE_BYTES = 4096
@@ -130,3 +131,8 @@ def _numbered(boot: object, seq: object) -> tuple[str, int] | None:
 def _depth(head: bytes, end: int) -> int:
     """How many brackets were opened before here, those in strings and those closed among them."""
     return head.count(b"{", 0, end) + head.count(b"[", 0, end)
+
+
+def first_sent(payload: bytes) -> bytes:
+    """The same bytes as when the message was sent for the first time: without the count of its repeats."""
+    return _RESENT.sub(b"", payload, count=1)

@@ -1,16 +1,22 @@
 """The ingestor as a service: what it opens, the tasks it runs, how it stops."""
 
 import asyncio
+from dataclasses import dataclass
 from functools import partial
 
 import structlog
 
+from broker.backoff import Backoff
+from broker.outage import Outage
 from broker.service import Health, serve_health
 from broker.session import Session, SessionOptions
 from broker.topics import DELIVERY, Kind, Topics, shared
 from ingestor.assembler import Assembler
 from ingestor.broker_facts import SUBSCRIPTIONS
+from ingestor.clock import Clock
+from ingestor.failures import DATABASE_ERRORS
 from ingestor.health import Watch
+from ingestor.lease import Lease
 from ingestor.metrics import Metrics
 from ingestor.names import Limits, Names
 from ingestor.pipeline import Pipeline
@@ -61,9 +67,11 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
     )
     session = Session(settings.broker.as_user("ingestor"), options)
     assembler = Assembler(settings, topics, names, metrics)
+    clock = Clock()
     receipts = Receipts(session, topics, settings.receipts_every_s, metrics)
-    pipeline = Pipeline(settings, session, assembler, names, receipts, metrics)
-    watch = Watch(session, pipeline, names, metrics)
+    pipeline = Pipeline(settings, session, assembler, names, receipts, clock, metrics)
+    lease = Lease(settings.client_id)
+    watch = Watch(session, pipeline, names, metrics, lease, clock)
     watch.add_to(health)
     async with serve_health(health, metrics.registry, settings), session:
         log.info("ingestor_started", client_id=settings.client_id, share_group=settings.share_group, root=topics.root)
@@ -71,10 +79,8 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
             intake = group.create_task(pipeline.intake(), name="ingestor.intake")
             telling = group.create_task(receipts.keep(), name="ingestor.receipts")
             late = asyncio.Event()
-            upkeep = Upkeep(settings.upkeep_every_s, metrics)
-            write = group.create_task(
-                _with_database(settings, pipeline, (watch, upkeep), late), name="ingestor.database"
-            )
+            chores = Chores(watch, Upkeep(settings.upkeep_every_s, metrics, lease), lease, clock)
+            write = group.create_task(_with_database(settings, pipeline, chores, late), name="ingestor.database")
             await stop.wait()
             log.info("ingestor_stopping", open_batch=pipeline.held)
             intake.cancel()
@@ -87,28 +93,52 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
     log.info("ingestor_stopped")
 
 
-async def _with_database(
-    settings: IngestorSettings, pipeline: Pipeline, chores: tuple[Watch, Upkeep], late: asyncio.Event
-) -> None:
-    watch, upkeep = chores
-    opened = partial(open_pool, min_size=1, max_size=settings.writers + 2, application_name=settings.client_id)
+@dataclass(frozen=True, slots=True)
+class Chores:
+    """What is done beside writing; each needs a connection of the pool at times."""
+
+    watch: Watch
+    upkeep: Upkeep
+    lease: Lease
+    clock: Clock
+
+
+async def _with_database(settings: IngestorSettings, pipeline: Pipeline, chores: Chores, late: asyncio.Event) -> None:
+    opened = partial(open_pool, min_size=1, max_size=settings.writers + 3, application_name=settings.client_id)
     async with opened(settings.database_dsn.get_secret_value()) as pool:
         await require_migrated(pool)
+        await _know_the_time(pool, chores.clock)
         try:
             async with asyncio.TaskGroup() as group:
                 for number in range(settings.writers):
                     group.create_task(pipeline.write(pool), name=f"ingestor.write.{number}")
-                group.create_task(watch.keep(pool), name="ingestor.watch")
-                group.create_task(upkeep.keep(pool), name="ingestor.upkeep")
+                group.create_task(chores.watch.keep(pool), name="ingestor.watch")
+                group.create_task(chores.upkeep.keep(pool), name="ingestor.upkeep")
+                group.create_task(chores.lease.renew(pool), name="ingestor.lease")
                 group.create_task(_terminate_when(late, pool), name="ingestor.terminate")
         finally:
-            await _flush(pool, watch)
+            await _flush(pool, chores)
 
 
-async def _flush(pool: Pool, watch: Watch) -> None:
+async def _know_the_time(pool: Pool, clock: Clock) -> None:
+    """Ask the database for the time until it answers: nothing is taken before, as a wrong clock judges all wrong."""
+    backoff, outage = Backoff(cap_s=10.0), Outage()
+    while not clock.known.is_set():
+        try:
+            await clock.compare(pool)
+        except DATABASE_ERRORS as error:
+            outage.failed("database_unreachable", reason=str(error) or "no answer in time")
+            await asyncio.sleep(backoff.next_s())
+    outage.back("database_back")
+
+
+async def _flush(pool: Pool, chores: Chores) -> None:
     async with asyncio.TaskGroup() as group:
-        flushing = group.create_task(watch.flush_last_seen(pool), name="ingestor.flush")
-        _, late = await asyncio.wait({flushing}, timeout=FLUSH_S)
+        flushing = {
+            group.create_task(chores.watch.flush_last_seen(pool), name="ingestor.flush"),
+            group.create_task(chores.lease.release(pool), name="ingestor.release"),
+        }
+        _, late = await asyncio.wait(flushing, timeout=FLUSH_S)
         if late:
             # a statement that is cancelled waits for the server, too
             pool.terminate()

@@ -1,12 +1,29 @@
 """What the ingestor can be told, by environment variables named WATTLINE_INGESTOR_..."""
 
 from datetime import UTC, datetime
+from typing import Protocol
 
 from pydantic import AwareDatetime, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from broker.settings import ServiceSettings
 from broker.topics import NAME
+
+
+class Judging(Protocol):
+    """What messages are judged by: of an ingestor, and of whoever judges again what one has refused."""
+
+    @property
+    def client_id(self) -> str:
+        """Who is given the deliveries."""
+
+    @property
+    def earliest_at(self) -> datetime:
+        """Readings before it are implausible."""
+
+    @property
+    def max_future_s(self) -> float:
+        """Readings further ahead of their receipt are."""
 
 
 class IngestorSettings(ServiceSettings):

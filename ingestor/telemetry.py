@@ -10,7 +10,7 @@ from ingestor.batch import Batch, Received
 from ingestor.names import Meter, Names
 from ingestor.records import DeviceEvent, Stored, clean, delivery_id
 from ingestor.rows import READING, micros
-from ingestor.settings import IngestorSettings
+from ingestor.settings import Judging
 from ingestor.sift import Sifted, sift
 from store.codes import SOURCE_CODES
 
@@ -18,7 +18,7 @@ from store.codes import SOURCE_CODES
 class Telemetry:
     """Enters messages of known devices; tells by False that a series is not in memory yet."""
 
-    def __init__(self, settings: IngestorSettings, names: Names) -> None:
+    def __init__(self, settings: Judging, names: Names) -> None:
         self._client_id = settings.client_id
         self._names = names
         self._bounds = BoundsByCode()

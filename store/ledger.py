@@ -1,9 +1,9 @@
 """Keeping the summary of the ledger up to date, on both editions of TimescaleDB."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-from store.rollups import STATEMENT_S, Connection, settled
+from store.rollups import STATEMENT_S, Connection, database_now, settled
 
 CLOSE_AFTER = timedelta(seconds=5)
 """What was received is summed up so long after; what is stored later is noted and added, and as right."""
@@ -27,7 +27,7 @@ async def fold(connection: Connection, *, now: datetime | None = None, settle_s:
     than `settle_s` nothing is summed up, and `behind_s` grows. One at a time: the caller holds a lock.
     """
     done = Folded()
-    until = (now or datetime.now(UTC)) - CLOSE_AFTER
+    until = (now or await database_now(connection)) - CLOSE_AFTER
     await connection.execute("SELECT ledger_note($1)", until)
     if await settled(connection, settle_s):
         step = _LEAST
@@ -45,5 +45,6 @@ async def fold(connection: Connection, *, now: datetime | None = None, settle_s:
 
 
 async def prune(connection: Connection) -> None:
-    """Forget what is older than the ledger is kept."""
+    """Forget what is older than the ledger is kept, and claims of what is older than frames and events are."""
     await connection.execute("SELECT ledger_prune()", timeout=STATEMENT_S)
+    await connection.execute("SELECT delivery_claim_prune()", timeout=STATEMENT_S)

@@ -16,6 +16,7 @@ from broker.errors import PermanentError
 from broker.outage import Outage
 from store.dsn import check_dsn, place, user
 from store.edition import apply_edition
+from store.keepalive import SERVER_SETTINGS, watch_peer
 from store.pool import Pool
 from store.preflight import check_settings
 from store.queries import load
@@ -142,12 +143,10 @@ async def require_migrated(pool: Pool) -> None:
 
 async def connect(dsn: str) -> Connection:
     """One connection for whoever runs the database. Raises MigrationError that says where it was tried."""
+    names = {"application_name": "wattline migrate", "client_min_messages": "warning"}
     try:
-        return await asyncpg.connect(
-            dsn,
-            timeout=CONNECT_TIMEOUT_S,
-            command_timeout=COMMAND_TIMEOUT_S,
-            server_settings={"application_name": "wattline migrate", "client_min_messages": "warning"},
+        connection = await asyncpg.connect(
+            dsn, timeout=CONNECT_TIMEOUT_S, command_timeout=COMMAND_TIMEOUT_S, server_settings=SERVER_SETTINGS | names
         )
     except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError) as error:
         raise MigrationError(f"{place(dsn)} refuses the login of {user(dsn)}: {error}") from error
@@ -156,6 +155,8 @@ async def connect(dsn: str) -> Connection:
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
         reason = str(error) or "no answer in time"
         raise MigrationError(f"the database at {place(dsn)} can't be reached: {reason}") from error
+    await watch_peer(connection)
+    return connection
 
 
 async def _require_postgres(connection: Connection) -> None:

@@ -13,15 +13,17 @@ from broker.backoff import Backoff
 from broker.errors import PermanentError
 from broker.outage import Outage
 from store.dsn import check_dsn, place, user
+from store.keepalive import SERVER_SETTINGS, watch_peer
 
 log = structlog.get_logger()
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 CONNECT_TIMEOUT_S = 10.0
 COMMAND_TIMEOUT_S = 60.0
+LOCK_TIMEOUT_S = 10.0
 _GIVEN_UP = "unexpected connection_lost() call"
-_TRANSIENT_CLASSES = ("08", "40", "53", "57P")
-"""SQLSTATE: connection, transaction rollback, resources, operator intervention."""
+_TRANSIENT_CLASSES = ("08", "40", "53", "55P03", "57P")
+"""SQLSTATE: connection, transaction rollback, resources, a lock not had in time, operator intervention."""
 _HOPELESS = (
     asyncpg.InvalidPasswordError,
     asyncpg.InvalidAuthorizationSpecificationError,
@@ -31,7 +33,7 @@ _HOPELESS = (
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the same statement may succeed later: lost connections, deadlocks, a server that is out of resources."""
+    """Whether the same statement may succeed later: lost connections, deadlocks, locks, a server out of resources."""
     if isinstance(error, asyncpg.PostgresError):
         return str(error.sqlstate or "").startswith(_TRANSIENT_CLASSES)
     # asyncpg says InterfaceError for a connection that is gone, but also, as ValueError, for wrong arguments
@@ -40,11 +42,14 @@ def is_transient(error: BaseException) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def open_pool(dsn: str, *, min_size: int, max_size: int, application_name: str) -> AsyncIterator[Pool]:
+async def open_pool(
+    dsn: str, *, min_size: int, max_size: int, application_name: str, lock_timeout_s: float = LOCK_TIMEOUT_S
+) -> AsyncIterator[Pool]:
     """A pool that is connected; waits for the database with backoff for as long as it takes.
 
-    Statements end after 60 s, sessions speak UTC, jsonb travels as text. The pool replaces lost connections by itself;
-    each use may raise an error of which `is_transient` holds. Raises PermanentError for a wrong DSN, login or database.
+    Statements end after 60 s, and those that wait for somebody's lock after `lock_timeout_s`; sessions speak UTC, jsonb
+    travels as text. The pool replaces lost connections by itself, silent ones too (store.keepalive); each use may raise
+    an error of which `is_transient` holds. Raises PermanentError for a wrong DSN, login or database.
     """
     check_dsn(dsn)
     _take_what_asyncpg_leaves(asyncio.get_running_loop())
@@ -54,7 +59,7 @@ async def open_pool(dsn: str, *, min_size: int, max_size: int, application_name:
     refusal = f"the database at {where} refuses {application_name} as {user(dsn)}"
     while True:
         try:
-            pool = await _connect(dsn, min_size, max_size, application_name)
+            pool = await _connect(dsn, min_size, max_size, application_name, lock_timeout_s)
             break
         except _HOPELESS as error:
             raise PermanentError(f"{refusal}: {error}") from error
@@ -91,19 +96,22 @@ def _take_what_asyncpg_leaves(loop: asyncio.AbstractEventLoop) -> None:
     loop.set_exception_handler(handle)
 
 
-async def _connect(dsn: str, min_size: int, max_size: int, application_name: str) -> Pool:
+async def _connect(dsn: str, min_size: int, max_size: int, application_name: str, lock_timeout_s: float) -> Pool:
     return await asyncpg.create_pool(
         dsn,
         min_size=min_size,
         max_size=max_size,
         timeout=CONNECT_TIMEOUT_S,
         command_timeout=COMMAND_TIMEOUT_S,
-        server_settings={
+        init=watch_peer,
+        server_settings=SERVER_SETTINGS
+        | {
             "application_name": application_name,
             "timezone": "UTC",
             "client_min_messages": "warning",
             "statement_timeout": f"{COMMAND_TIMEOUT_S:.0f}s",
             "idle_in_transaction_session_timeout": f"{COMMAND_TIMEOUT_S:.0f}s",
+            "lock_timeout": f"{lock_timeout_s * 1000:.0f}",
             # short statements over many chunks: compiling them costs more than it saves
             "jit": "off",
         },

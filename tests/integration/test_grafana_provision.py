@@ -11,6 +11,8 @@ from click.testing import CliRunner, Result
 from deploy.cli import main
 from grafana.boards.base import MADE_TAG
 from grafana.build import BOARDS
+from grafana.rules import rules
+from grafana.settings import GrafanaSettings
 from tests.grafana_rig.server import TOKEN, FakeGrafana
 
 ENVIRONMENT = {"WATTLINE_GRAFANA_DB__HOST": "db.example", "WATTLINE_GRAFANA_DB__PASSWORD": "hush"}
@@ -18,6 +20,9 @@ OPS = '{"name": "ops", "type": "slack", "settings": {"url": "http://hook.example
 CALL = '{"name": "call", "type": "webhook", "settings": {"url": "http://call.example"}}'
 
 
+RULES = len(rules(GrafanaSettings.model_construct()))
+ALL = 2 + 1 + len(BOARDS) + RULES
+"""Folders, data source, dashboards and rules: what a first run makes."""
 VERSIONS = ["9.4.7", "10.4.1", "11.2.0", "12.3.0", "13.0.1"]
 
 
@@ -46,14 +51,14 @@ def good(result: Result) -> str:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_fresh_grafana_gets_all_and_a_second_run_changes_nothing(version: str) -> None:
-    """Two folders, data source, seven dashboards and eleven rules; the second run writes nothing."""
+    """Two folders, data source, all dashboards and rules; the second run writes nothing."""
     with FakeGrafana(version=version).running() as fake:
-        assert "21 of 21 changed" in good(run(fake))
+        assert f"{ALL} of {ALL} changed" in good(run(fake))
         assert set(fake.folders) == {"wattline", "wattline-alerts"}
         assert len(fake.dashboards) == len(BOARDS)
         assert {each["meta"]["folderUid"] for each in fake.dashboards.values()} == {"wattline"}
         assert {rule["provenance"] for rule in fake.rules.values()} == {"api"}
-        assert len(fake.rules) == 11
+        assert len(fake.rules) == RULES
         source = fake.sources["wattline"]
         assert (source["url"], source["user"], source["jsonData"]["database"]) == (
             "db.example:5432", "wattline_grafana", "wattline")  # fmt: skip
@@ -67,7 +72,7 @@ def test_a_fresh_grafana_gets_all_and_a_second_run_changes_nothing(version: str)
 def test_a_dry_run_shows_and_writes_nothing(fake: FakeGrafana) -> None:
     """The table says what would be; Grafana stays as it was."""
     output = good(run(fake, "--dry-run"))
-    assert "20 of 21 would change" in output
+    assert f"{ALL} of {ALL} would change" in output
     assert "would be" in output
     assert fake.writes == []
     assert state(fake) == state(FakeGrafana())
@@ -79,7 +84,7 @@ def test_what_differs_is_put_right_and_named(fake: FakeGrafana) -> None:
     fake.dashboards["wattline-fleet"]["dashboard"]["title"] = "Mine now"
     fake.dashboards["wattline-meter"]["meta"]["folderUid"] = "elsewhere"
     output = good(run(fake, LIMITS__JUMP_KW="55", DB__HOST="other.example"))
-    assert "4 of 21 changed" in output
+    assert f"4 of {ALL} changed" in output
     for cell in ("title", "folder", "url", "data[1].model.expression"):
         assert cell in output
     assert len(fake.writes) == 4
@@ -117,7 +122,7 @@ def test_what_is_no_more_goes_and_what_is_foreign_stays(fake: FakeGrafana) -> No
     fake.rules["wattline-elsewhere"] = {**rule, "uid": "wattline-elsewhere", "folderUID": "theirs"}
     fake.rules["wattline-unlabelled"] = {**rule, "uid": "wattline-unlabelled", "labels": {}}
     output = good(run(fake))
-    assert "2 of 23 changed" in output
+    assert f"2 of {ALL + 2} changed" in output
     assert output.count("removed") == 2
     assert "wattline-old" not in fake.dashboards
     assert "wattline-old" not in fake.rules
@@ -132,7 +137,7 @@ def test_contact_points_and_our_route_among_foreign_ones(fake: FakeGrafana) -> N
     fake.contacts["abc"] = {"uid": "abc", "name": "their team", "type": "email", "settings": {}}
     routes = '[{"contact": "call", "match": {"severity": "critical"}}, {"contact": "ops"}]'
     set_to = {"CONTACT_POINTS": f"[{OPS}, {CALL}]", "ROUTES": routes}
-    assert "23 of 23 changed" in good(run(fake, "--policies", **set_to))
+    assert f"{ALL + 3} of {ALL + 3} changed" in good(run(fake, "--policies", **set_to))
     ours, other = fake.policies["routes"]
     assert (ours["receiver"], ours["object_matchers"]) == ("Wattline ops", [["platform", "=", "wattline"]])
     assert [route["receiver"] for route in ours["routes"]] == ["Wattline call"]
@@ -176,9 +181,9 @@ def test_what_a_setting_changes_is_changed(version: str, editable: bool) -> None
     options = ["--editable"] if editable else []
     with FakeGrafana(version=version).running() as fake:
         good(run(fake, *options, CONTACT_POINTS=f"[{CALL}]"))
-        assert [rule.get("provenance", "") for rule in fake.rules.values()] == ["" if editable else "api"] * 11
+        assert [rule.get("provenance", "") for rule in fake.rules.values()] == ["" if editable else "api"] * RULES
         changed = {"LIMITS__JUMP_KW": "55", "CONTACT_POINTS": f"[{CALL.replace('call.example', 'other.example')}]"}
-        assert "2 of 23 changed" in good(run(fake, *options, **changed))
+        assert f"2 of {ALL + 2} changed" in good(run(fake, *options, **changed))
         assert fake.rules["wattline-jump"]["data"][1]["model"]["expression"] == "$A > 55"
         assert fake.contacts["wattline-call"]["settings"]["url"] == "http://other.example"
         assert fake.rules["wattline-jump"].get("provenance", "") == ("" if editable else "api")
@@ -230,7 +235,7 @@ def test_somebody_saves_at_the_same_moment(fake: FakeGrafana) -> None:
         held["version"] += 1
 
     fake.before_save = save
-    assert "1 of 21 changed" in good(run(fake))
+    assert f"1 of {ALL} changed" in good(run(fake))
     assert fake.dashboards["wattline-fleet"]["dashboard"]["title"] == "Wattline fleet"
     assert fake.dashboards["wattline-fleet"]["dashboard"]["version"] == 3
 
@@ -257,7 +262,7 @@ def test_the_password_is_set_anew_only_when_asked(fake: FakeGrafana) -> None:
     """Grafana never shows it: another password is sent with --set-password alone."""
     good(run(fake))
     assert "nothing to do" in good(run(fake, DB__PASSWORD="new"))
-    assert "1 of 21 changed" in good(run(fake, "--set-password", DB__PASSWORD="new"))
+    assert f"1 of {ALL} changed" in good(run(fake, "--set-password", DB__PASSWORD="new"))
     assert fake.sources["wattline"]["secureJsonData"] == {"password": "new"}
     assert "new" not in run(fake, "--set-password", DB__PASSWORD="new").output
 
@@ -324,7 +329,7 @@ def test_a_run_that_ends_half_way_is_mended_by_the_next() -> None:
             assert (f"{done} of {done} changed" in broken.output) == (done > 0)
             assert ("Run it again" in broken.output) == (done > 0)
             fake.fails_after = None
-            assert f"{24 - done} of 24 changed" in good(run(fake, "--policies", **set_to))
+            assert f"{ALL + 3 - done} of {ALL + 3} changed" in good(run(fake, "--policies", **set_to))
             assert state(fake) == state(whole)
 
 

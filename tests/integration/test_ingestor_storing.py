@@ -45,7 +45,7 @@ async def test_readings_arrive_with_their_names(broker: Broker, database: Databa
 
 
 async def test_a_repeat_changes_nothing(broker: Broker, database: Database) -> None:
-    """The same message twice, and the same instants again with other values, leave the first readings as they are."""
+    """The same message twice, as a resend too, or the same values in another one, leave the readings as they are."""
     async with (
         table(database) as asked,
         ingesting(settings(broker, database.dsn("wattline_ingestor"))) as ingestor,
@@ -54,11 +54,45 @@ async def test_a_repeat_changes_nothing(broker: Broker, database: Database) -> N
         first = pi.payload()
         await pi.send_all([first, first])
         await until_equal(lambda: asked.value("SELECT count(*) FROM message"), 2)
-        await pi.send(first.replace(b": 1.0", b": 99.0").replace(b'"seq": 1', b'"seq": 2'))
-        await until_equal(lambda: asked.value("SELECT count(*) FROM message"), 3)
+        await pi.send(first.replace(b'"seq": 1', b'"seq": 2'))
+        await pi.send(first.replace(b'"seq": 1', b'"seq": 1, "resent": 1'))
+        await until_equal(lambda: asked.value("SELECT count(*) FROM message"), 4)
         assert await asked.rows("SELECT value FROM reading") == [(1.0,)] * 3
-        assert await asked.rows("SELECT messages, lost, repeated, late FROM message_gap") == [(2, 0, 1, 0)]
-        assert await ingestor.metric("wattline_ingestor_rows_repeated_total") == 6
+        assert await asked.rows("SELECT messages, lost, repeated, late FROM message_gap") == [(2, 0, 2, 0)]
+        assert await ingestor.metric("wattline_ingestor_rows_repeated_total") == 9
+        assert await asked.quarantined() == {}
+
+
+@pytest.mark.parametrize("batch_wait_s", [0.0, 0.5])
+async def test_another_value_at_a_time_that_is_taken_is_kept(
+    broker: Broker, database: Database, batch_wait_s: float
+) -> None:
+    """A meter whose clock was set back: the first values stand, the others are in quarantine once, and it is told."""
+    of = settings(broker, database.dsn("wattline_ingestor"), batch_wait_s=batch_wait_s)
+    async with table(database) as asked, ingesting(of) as ingestor, device(broker) as pi:
+        times = ["2026-11-23T10:00:01Z", "2026-11-23T10:00:02Z"]
+        codes = ("1-0:1.8.0", "1-0:2.8.0")
+
+        def readings(first: float, source: str = "live") -> bytes:
+            samples = [{"at": at, "values": {codes[0]: first, codes[1]: 5.0}} for at in times]
+            return pi.payload(samples=samples, source=source)
+
+        before, after = readings(1.5), readings(2.5)
+        rounded = readings(1.0, "profile")
+        await pi.send_all([before, after, after, after.replace(b'"seq": 2', b'"seq": 2, "resent": 1'), rounded])
+        await until_equal(lambda: asked.value("SELECT count(*) FROM message"), 5)
+        assert await asked.rows("SELECT value, count(*) FROM reading GROUP BY 1 ORDER BY 1") == [(1.5, 2), (5.0, 2)]
+        [(reason, data, detail, meter)] = await asked.rows(
+            "SELECT reason, data, detail, m.key FROM frame f JOIN device d ON d.id = f.device_id"
+            " JOIN meter m ON m.id = f.meter_id"
+        )
+        assert (reason, meter) == ("value_conflict", f"TST:{pi.name}")
+        assert [sample["values"] for sample in json.loads(data)["samples"]] == [{codes[0]: 2.5}] * 2
+        assert "1-0:1.8.0 is 2.5 here and was 1.5" in detail
+        events = "SELECT device, meter, severity, detail ->> 'kept' FROM event_log WHERE event = 'value_conflict'"
+        assert await asked.rows(events) == [(pi.name, f"TST:{pi.name}", "warning", "1.5")]
+        assert await ingestor.metric("wattline_ingestor_rows_conflicting_total") == 6
+        assert await ingestor.metric("wattline_ingestor_rows_repeated_total") == 10
 
 
 async def test_each_batch_is_entered_with_the_time_of_its_commit(broker: Broker, database: Database) -> None:

@@ -20,6 +20,7 @@ from ingestor.names import Limits, Meter, Names, point
 from ingestor.rows import READING_BYTES, micros
 from ingestor.service import subscriptions
 from ingestor.settings import IngestorSettings
+from store.pool import is_transient
 
 NOW_US = micros(datetime(2026, 11, 23, 10, 0, 5, tzinfo=UTC))
 TOPICS = Topics("test/v1")
@@ -156,6 +157,7 @@ def test_units_that_contradict_the_catalogue_are_refused() -> None:
         (asyncpg.CheckViolationError("x"), Remedy.SPLIT),
         (asyncpg.UntranslatableCharacterError("x"), Remedy.SPLIT),
         (asyncpg.DeadlockDetectedError("x"), Remedy.RETRY),
+        (asyncpg.LockNotAvailableError("x"), Remedy.RETRY),
         (asyncpg.DiskFullError("x"), Remedy.RETRY),
         (asyncpg.QueryCanceledError("x"), Remedy.RETRY),
         (asyncpg.InterfaceError("x"), Remedy.RETRY),
@@ -166,6 +168,12 @@ def test_units_that_contradict_the_catalogue_are_refused() -> None:
 def test_remedies(error: Exception, remedy: Remedy) -> None:
     """Data to blame are looked for, outages waited out; what is unknown is retried rather than quarantined."""
     assert remedy_for(error) is remedy
+
+
+def test_a_lock_not_had_in_time_is_an_outage_that_passes() -> None:
+    """Whoever is refused a lock in time tries again, the gateway too."""
+    assert is_transient(asyncpg.LockNotAvailableError("x"))
+    assert not is_transient(asyncpg.ObjectInUseError("x"))
 
 
 def test_errors_for_a_person_end_the_work() -> None:
