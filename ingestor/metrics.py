@@ -62,6 +62,9 @@ class Metrics:
         self.ended_sessions = self._counter(
             "silent_sessions_ended", "Sessions in mid COPY that others waited for and whose client was gone"
         )
+        self.ledger_missing = self._gauge(
+            "ledger_missing", "Messages found missing within the last day that have not come within an hour"
+        )
         self.rollup_quarters = self._counter("rollup_quarters", "Quarter-hours of series that were rolled up")
         self.left_out = self._counter(
             "rollup_left_out", "Meters told to have readings that no sum can bear, which roll-ups leave out"
