@@ -79,7 +79,9 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
             intake = group.create_task(pipeline.intake(), name="ingestor.intake")
             telling = group.create_task(receipts.keep(), name="ingestor.receipts")
             late = asyncio.Event()
-            chores = Chores(watch, Upkeep(settings.upkeep_every_s, metrics, lease), lease, clock)
+            # its client has given up a batch by then
+            upkeep = Upkeep(settings.upkeep_every_s, metrics, lease, 2 * settings.database_timeout_s)
+            chores = Chores(watch, upkeep, lease, clock)
             write = group.create_task(_with_database(settings, pipeline, chores, late), name="ingestor.database")
             await stop.wait()
             log.info("ingestor_stopping", open_batch=pipeline.held)

@@ -12,6 +12,7 @@ import structlog
 from ingestor.failures import DATABASE_ERRORS
 from ingestor.lease import Lease
 from ingestor.metrics import Metrics
+from ingestor.standstill import end_silent
 from store.jobs import failing_jobs
 from store.ledger import fold, prune
 from store.pool import Pool, is_transient
@@ -26,8 +27,9 @@ _UNBOUNDED = "SET statement_timeout = 0; SET idle_in_transaction_session_timeout
 class Upkeep:
     """Sums and rolls up every `every_s` seconds and drops what is old every hour; what fails is done the next time."""
 
-    def __init__(self, every_s: float, metrics: Metrics, lease: Lease) -> None:
+    def __init__(self, every_s: float, metrics: Metrics, lease: Lease, silent_s: float = 120.0) -> None:
         self._every_s = every_s
+        self._silent_s = silent_s
         self._metrics = metrics
         self._lease = lease
         self._last_s: dict[str, float] = {}
@@ -58,6 +60,8 @@ class Upkeep:
                 async with pool.acquire() as connection:
                     try:
                         await connection.execute(_UNBOUNDED)
+                        # one that nobody waits for holds up what comes here: both wait for what stores now
+                        await end_silent(connection, self._metrics, self._silent_s, blocking=False)
                         await chore(connection)
                     except BaseException:
                         # the pool would wait for a server that may not answer before it takes it back

@@ -72,7 +72,7 @@ async def test_what_was_refused_comes_back(broker: Broker, database: Database) -
             assert {one["reason"] for one in left} == {"invalid_message", "invalid_json"}
             everything = json.loads((await typed(running, quarantine, "list", "--resolved", "--json")).output)
             assert len(everything) == 6
-            assert "no payload '77777'" in (await typed(running, quarantine, "show", "77777")).output
+            assert "wattline quarantine list" in (await typed(running, quarantine, "show", "77777")).output
         assert await asked.readings() == 8
         assert await asked.rows("SELECT count(*) FROM frame") == [(6,)]
         assert await asked.rows(LEDGER) == ledger
