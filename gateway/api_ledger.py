@@ -94,6 +94,8 @@ class LedgerRoutes:
         """GET /ledger/runs."""
         query: LedgerQuery = call.query
         start, end = _range(query.start, query.end)
+        if query.end is None:
+            end = min(end, start + LONGEST)
         if end - start > LONGEST:
             raise wrong("from", f"{end - start} is longer than a day", "ask for at most 24 hours at once")
         await require_device(self._pool, query.device)
