@@ -63,6 +63,7 @@ class Session:
         self.last_error = ""
         self._outage = Outage()
         self._told_grants: dict[str, Any] = {}
+        self._refused: dict[str, int] = {}
         self._done_without: set[str] = set()
         self._losses: Counter[str] = Counter()
 
@@ -153,13 +154,23 @@ class Session:
     async def subscribe(self, *filters: tuple[str, int]) -> None:
         """Add subscriptions that outlive reconnects; waits for SUBACK if connected.
 
-        A broker that does not answer in time is left, and all is subscribed on the next connection.
+        A broker that does not answer in time is left, and all is subscribed on the next connection. Filters that it
+        refuses are asked for again with each connection where refusals are not fatal; else RefusedError is raised.
         """
         self._subscriptions.update(dict(filters))
+        for name, _ in filters:
+            self._refused.pop(name, None)
         connection = self._connection
         if connection is not None and self._up.is_set():
             try:
                 await connection.subscribe(filters)
+            except RefusedError as error:
+                for name, _ in filters:
+                    self._subscriptions.pop(name, None)
+                if self._options.refusal_is_fatal:
+                    raise
+                self._refused.update(dict(filters))
+                log.error("subscription_refused", reason=str(error), client_id=self._options.client_id)
             except (TransientError, TimeoutError) as error:
                 connection.close(str(error) or "no SUBACK in time")
 
@@ -248,7 +259,7 @@ class Session:
             self._on_connect(session_present)
 
     async def _subscribe_optional(self, connection: Connection) -> None:
-        for name, qos in self._options.optional:
+        for name, qos in (*self._options.optional, *self._refused.items()):
             if name in self._done_without:
                 continue
             try:
@@ -263,7 +274,8 @@ class Session:
                 self._do_without(name, str(error) or "no SUBACK in time")
 
     def _do_without(self, name: str, reason: str) -> None:
-        self._done_without.add(name)
+        if name not in self._refused:
+            self._done_without.add(name)
         log.info("subscription_done_without", filter=name, reason=reason, client_id=self._options.client_id)
 
     def _tell_grants(self, connection: Connection) -> None:

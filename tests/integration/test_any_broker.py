@@ -258,6 +258,23 @@ async def test_a_refused_filter_is_named(code: int, told: str) -> None:
             assert refused.value.code >= 0x80
 
 
+@pytest.mark.parametrize("fatal", [True, False])
+async def test_a_filter_added_later_may_be_refused(fatal: bool) -> None:
+    """It costs a service an error and an agent nothing but that filter, which it asks for again with each connection."""
+    async with scripted() as broker, entered(broker, subscriptions=WIDE, refusal_is_fatal=fatal) as session:
+        broker.suback = lambda name, qos: 0x87 if name == "b" else qos
+        if fatal:
+            with pytest.raises(RefusedError, match="subscription to b"):
+                await session.subscribe(("b", 1))
+        else:
+            await session.subscribe(("b", 1))
+        for connections in (2, 3):
+            broker.last.writer.close()
+            await until(lambda connections=connections: session.connections == connections)
+            asked = [name for packet in broker.last.of(SUBSCRIBE) for name, _ in packet.filters]
+            assert asked == (["some/#"] if fatal else ["some/#", "b"])
+
+
 async def test_a_filter_that_is_refused_without_a_reason_is_asked_for_again() -> None:
     """SUBACK 0x80 says nothing that would hold for good, so it does not end the service."""
     async with scripted() as broker:
