@@ -170,7 +170,7 @@ class Session:
                 if self._options.refusal_is_fatal:
                     raise
                 self._refused.update(dict(filters))
-                log.error("subscription_refused", reason=str(error), client_id=self._options.client_id)
+                log.warning("subscription_refused", reason=str(error), client_id=self._options.client_id)
             except (TransientError, TimeoutError) as error:
                 connection.close(str(error) or "no SUBACK in time")
 
