@@ -25,7 +25,7 @@ TAKEOVER_CAP_S = 300.0
 PUBACK_TRANSIENT = frozenset({0x80, 0x83, 0x97})
 """Refusals of a publish that may end by themselves (MQTT 5 3.4.2.1): unspecified, the broker's own, quota exceeded."""
 OPTIONAL_LOSSES = 2
-"""So often may a connection be lost over an optional subscription before it is done without."""
+"""After so many connections that were lost over an optional subscription the next is made without it."""
 
 
 class Session:
@@ -260,23 +260,27 @@ class Session:
 
     async def _subscribe_optional(self, connection: Connection) -> None:
         for name, qos in (*self._options.optional, *self._refused.items()):
-            if name in self._done_without:
+            if self._losses[name] >= OPTIONAL_LOSSES:
+                self._do_without(name, "the broker ends the connection over it")
+                self._losses[name] -= 1
                 continue
             try:
                 await connection.subscribe(((name, qos),))
             except ConnectionLostError:
                 # some brokers end the connection over what they don't allow
                 self._losses[name] += 1
-                if self._losses[name] >= OPTIONAL_LOSSES:
-                    self._do_without(name, "the broker ends the connection over it")
                 raise
             except (RefusedError, TransientError, TimeoutError) as error:
                 self._do_without(name, str(error) or "no SUBACK in time")
+            else:
+                self._done_without.discard(name)
+            self._losses[name] = 0
 
     def _do_without(self, name: str, reason: str) -> None:
-        if name not in self._refused:
+        """Until the next connection, that is; told once."""
+        if name not in self._done_without:
             self._done_without.add(name)
-        log.info("subscription_done_without", filter=name, reason=reason, client_id=self._options.client_id)
+            log.info("subscription_done_without", filter=name, reason=reason, client_id=self._options.client_id)
 
     def _tell_grants(self, connection: Connection) -> None:
         """Once for each state of affairs, and not with each connection."""
