@@ -73,7 +73,7 @@ async def bench(scale: float) -> BenchReport:
         await connection.execute("TRUNCATE reading")
         redecode = await measure_redecode(stack, connection, logs, scale)
         say("an agent with a meter that pushes each second")
-        agent_rss_mib, agent_cpu_percent = await measure_agent(stack, logs)
+        agent = await measure_agent(stack, logs)
         fleet = max(100, int(RESTORE_DEVICES * scale))
         say(f"a broker that loses the configurations of {fleet:,} devices")
         restore = await measure_restore(stack, connection, logs, fleet)
@@ -81,8 +81,9 @@ async def bench(scale: float) -> BenchReport:
             copy_limit_rows_s=round(limit_rows_s, 1),
             sizes=sizes,
             ingestor_rss_mib=round(ingestor_rss_mib, 1),
-            agent_rss_mib=round(agent_rss_mib, 1),
-            agent_cpu_percent=round(agent_cpu_percent, 2),
+            agent_rss_mib=agent.rss_mib,
+            agent_cpu_percent=agent.cpu_percent,
+            agent=agent,
             redecode_frames_s=redecode["sml"].frames_s,
             redecode=redecode,
             config_restore_10k_s=restore.restore_s,

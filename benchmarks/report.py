@@ -4,6 +4,8 @@ from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.agent import AgentResult
+
 
 class SizeResult(BaseModel):
     """The pipeline at one size of message."""
@@ -60,6 +62,7 @@ class BenchReport(BaseModel):
     ingestor_rss_mib: float
     agent_rss_mib: float
     agent_cpu_percent: float
+    agent: AgentResult
     redecode_frames_s: float
     """Of SML frames; `redecode` has P1 beside it."""
     redecode: dict[str, RedecodeResult]

@@ -199,6 +199,7 @@ class Agent:
         async with self._syncing:
             sent = self.ahead.has_sent()
             descriptors = self.outbox.take_unsynced() + self.ports.take_unsynced() + self.ahead.take_unsynced()
+            self.context.metrics.syncs.inc(len(descriptors))
             try:
                 if descriptors:
                     await asyncio.to_thread(sync, descriptors)

@@ -41,6 +41,7 @@ class DeviceMetrics:
             "disk_errors", "Refused writes of the outbox and the write-ahead since the start"
         )
         self.write_ahead_bytes = self._gauge("write_ahead_bytes", "Octets in the write-ahead of what is gathered")
+        self.syncs = self._counter("syncs", "Files of the outbox, the write-ahead and held frames synced to disk")
         self.applied_version = self._gauge("applied_version", "Version of the parameters in force")
         self.config_refused = self._counter("config_refused", "Desired configurations refused")
         self.config_reverted = self._counter("config_reverted", "Configurations undone for want of readings")
