@@ -62,7 +62,8 @@ class SessionOptions:
     QoS 0 messages that find it full are counted in `Session.dropped_qos0` and dropped. `in_flight` bounds our own
     unacknowledged publishes. With `refusal_is_fatal` a refused login ends the session, else it is retried for ever.
     `no_local` asks the broker not to send us what we publish (MQTT 5 3.8.3.1), where the subscription is not shared;
-    of QoS 0, topics that end with `ignored` are passed over as they come.
+    of QoS 0, topics that end with `ignored` are passed over as they come. `optional` are subscriptions that a broker
+    may refuse: that is logged once, and the session does without.
     """
 
     client_id: str
@@ -76,3 +77,4 @@ class SessionOptions:
     no_local: bool = False
     ignored: str | None = None
     subscriptions: tuple[tuple[str, int], ...] = ()
+    optional: tuple[tuple[str, int], ...] = ()

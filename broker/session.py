@@ -55,6 +55,7 @@ class Session:
         self.taken_over_at: datetime | None = None
         self.last_error = ""
         self._outage = Outage()
+        self._refused: set[str] = set()
 
     @property
     def connected(self) -> bool:
@@ -207,6 +208,7 @@ class Session:
         while new := tuple(item for item in self._subscriptions.items() if item not in standing.items()):
             await connection.subscribe(new)
             standing.update(new)
+        await self._subscribe_optional(connection)
         self.connections += 1
         self.last_error = ""
         self._up.set()
@@ -214,6 +216,15 @@ class Session:
         log.info("broker_connected", client_id=client_id, session_present=session_present, **away)
         if self._on_connect is not None:
             self._on_connect(session_present)
+
+    async def _subscribe_optional(self, connection: Connection) -> None:
+        for one in self._options.optional:
+            try:
+                await connection.subscribe((one,))
+            except RefusedError as error:
+                if one[0] not in self._refused:
+                    self._refused.add(one[0])
+                    log.warning("subscription_refused", topic=one[0], code=error.code, reason="going on without it")
 
     async def _watch(self, connection: Connection) -> str:
         while True:
