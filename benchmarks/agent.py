@@ -73,7 +73,7 @@ async def measure_agent(stack: LocalStack, folder: Path, publish_interval_s: flo
         http = await exits.enter_async_context(aiohttp.ClientSession())
         service = Service(NAME, ["device"], _environment(stack, data, str(meter.port), port), folder)
         agent = await exits.enter_async_context(running(service))
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(300):
             await heard.began.wait()
             heard.began.clear()
             await heard.began.wait()
