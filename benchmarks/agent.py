@@ -78,17 +78,17 @@ async def measure_agent(stack: LocalStack, folder: Path, publish_interval_s: flo
             heard.began.clear()
             await heard.began.wait()
         process = psutil.Process(agent.pid)
-        before = process.cpu_times(), process.io_counters(), await _metrics(http, port), heard.samples, heard.octets
+        before = process.cpu_times(), process.io_counters(), await _metrics(http, port)
         await asyncio.sleep(WATCH_S)
         agent.check()
-        after = process.cpu_times(), process.io_counters(), await _metrics(http, port), heard.samples, heard.octets
+        after = process.cpu_times(), process.io_counters(), await _metrics(http, port)
         taken = after[2]["samples"] - before[2]["samples"]
         return AgentResult(
             rss_mib=round(process.memory_info().rss / 2**20, 1),
             cpu_percent=round((sum(after[0][:2]) - sum(before[0][:2])) / WATCH_S * 100, 2),
             syncs_a_minute=round((after[2]["syncs"] - before[2]["syncs"]) / WATCH_S * 60, 1),
             written_bytes_a_reading=round((after[1].write_bytes - before[1].write_bytes) / taken),
-            payload_bytes_a_reading=round((after[4] - before[4]) / (after[3] - before[3])),
+            payload_bytes_a_reading=round(heard.octets / heard.samples),
             telegrams=int(taken),
         )
 
