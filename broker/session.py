@@ -253,12 +253,13 @@ class Session:
     async def _connect(self, connection: Connection) -> None:
         session_present = await connection.open(first=self.connections == 0)
         self._connection = connection
+        # first, for whoever subscribes meanwhile relies on the look below
+        await self._subscribe_optional(connection)
         standing: dict[str, int] = {}
         # again for those that are added while the broker answers
         while new := tuple(item for item in self._subscriptions.items() if item not in standing.items()):
             await connection.subscribe(new)
             standing.update(new)
-        await self._subscribe_optional(connection)
         self.connections += 1
         self.last_error = ""
         self._up.set()

@@ -93,7 +93,8 @@ class Agent:
                 return False, f"disk: {self.outbox.disk_error}; messages wait in memory"
             if self.ahead.error:
                 return False, f"disk: {self.ahead.error}; a power cut would take what is gathered"
-            return True, f"{self.outbox.waiting} waiting, {self.outbox.size_bytes} bytes"
+            unconfirmed = f"{self.outbox.unconfirmed} for a receipt" if self.outbox.heard else "no receipt ever came"
+            return True, f"{self.outbox.waiting} wait for the broker, {unconfirmed}, {self.outbox.size_bytes} bytes"
 
         def ports() -> tuple[bool, str]:
             states = ", ".join(f"{port.path} {port.state}" for port in self.ports.all)
@@ -140,6 +141,9 @@ class Agent:
         self.publisher.on_poison = lambda record, code: context.outgoing.event(
             "message_refused_by_broker", "error", kind=str(record.kind), bytes=len(record.payload), code=code
         )
+        self.inbox.on_receipts = self.publisher.take_receipts
+        # before anything else is sent: without it nobody could tell that the end of the boot before is missing
+        context.outgoing.began(self.outbox.previous, self.outbox.waiting, self.outbox.unconfirmed)
         self.inbox.obey()
 
     def _take_up(self) -> None:
@@ -199,6 +203,7 @@ class Agent:
         async with self._syncing:
             sent = self.ahead.has_sent()
             descriptors = self.outbox.take_unsynced() + self.ports.take_unsynced() + self.ahead.take_unsynced()
+            self.context.metrics.syncs.inc(len(descriptors))
             try:
                 if descriptors:
                     await asyncio.to_thread(sync, descriptors)
@@ -206,7 +211,7 @@ class Agent:
                 self.outbox.sync_failed(error)
                 self.ahead.sync_failed()
                 return False
-            self.outbox.save_acks()
+            self.outbox.save_state()
             if self.outbox.disk_error:
                 return False
             if sent:
@@ -228,6 +233,7 @@ class Agent:
                 self._ask_again()
                 context.registry.upkeep()
                 self.ports.upkeep()
+                self.publisher.resending.upkeep()
                 self._measure()
             except Exception:
                 log.exception("upkeep_failed")
@@ -276,8 +282,11 @@ class Agent:
         metrics.outbox_limit_bytes.set(outbox.limit_bytes)
         metrics.outbox_messages.set(outbox.waiting)
         metrics.outbox_oldest_age_s.set(outbox.oldest_age_s())
+        metrics.unconfirmed.set(outbox.unconfirmed)
+        metrics.unconfirmed_oldest_age_s.set(self.publisher.resending.oldest_s())
         for cause in ("dropped", "thinned", "damaged"):
             metrics.outbox_lost.labels(cause).set(getattr(outbox.counts, cause))
+        metrics.outbox_lost.labels("unconfirmed").set(outbox.counts.unconfirmed_dropped)
         metrics.outbox_damaged_bytes.set(outbox.damaged_bytes + self.ahead.damaged_bytes)
         metrics.disk_errors.set(outbox.counts.disk_errors + self.ahead.errors)
         metrics.write_ahead_bytes.set(self.ahead.size_bytes)

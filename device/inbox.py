@@ -1,4 +1,4 @@
-"""What arrives from the broker: desired configuration, specs and commands."""
+"""What arrives from the broker: desired configuration, specs, commands and receipts."""
 
 import time
 from collections.abc import Callable
@@ -33,6 +33,7 @@ class Inbox:
         self._control = control
         self._probation = probation
         self.on_command: TakeCommand = lambda *_: None
+        self.on_receipts: Callable[[bytes], None] = lambda _payload: None
         self._subscribed: set[str] = set()
 
     async def run(self) -> None:
@@ -54,10 +55,11 @@ class Inbox:
         elif address.kind is Kind.SPEC:
             if inbound.payload:
                 self._spec(address, inbound.payload)
-        elif address.kind is Kind.RECEIPTS:
-            self._tell_the_time(Receipts.parse(inbound.payload))
         elif address.kind is Kind.COMMAND:
             self._command(address, inbound)
+        elif address.kind is Kind.RECEIPTS and not inbound.retain:
+            self._tell_the_time(Receipts.parse(inbound.payload))
+            self.on_receipts(inbound.payload)
 
     def _tell_the_time(self, receipts: Receipts) -> None:
         """Learn from when the platform made receipts how far our clock is off."""

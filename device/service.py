@@ -105,8 +105,9 @@ async def _connected(
         subscriptions=(
             (topics.of(Kind.DESIRED, device), DELIVERY[Kind.DESIRED].qos),
             (topics.commands_of(device), DELIVERY[Kind.COMMAND].qos),
-            (topics.of(Kind.RECEIPTS, device), DELIVERY[Kind.RECEIPTS].qos),
         ),
+        # a broker of before receipts may refuse it
+        optional=((topics.of(Kind.RECEIPTS, device), DELIVERY[Kind.RECEIPTS].qos),),
     )
     async with Session(settings.broker.as_user(device), options) as session:
         publisher = Publisher(
@@ -191,7 +192,7 @@ async def _outbox(settings: DeviceSettings, config: Configuration) -> AsyncItera
             sync(outbox.take_unsynced())
         except OSError as error:
             outbox.sync_failed(error)
-        outbox.save_acks()
+        outbox.save_state()
 
 
 @contextlib.asynccontextmanager

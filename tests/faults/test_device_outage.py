@@ -76,7 +76,7 @@ async def sender(
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
-    outbox.save_acks()
+    outbox.save_state()
 
 
 async def test_after_an_outage_live_messages_go_first_and_nothing_is_lost_or_repeated(
