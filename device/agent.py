@@ -144,6 +144,7 @@ class Agent:
         self.inbox.on_receipts = self.publisher.take_receipts
         # before anything else is sent: without it nobody could tell that the end of the boot before is missing
         context.outgoing.began(self.outbox.previous, self.outbox.waiting, self.outbox.unconfirmed)
+        self._tell_damages()
         self.inbox.obey()
 
     def _take_up(self) -> None:
@@ -155,6 +156,18 @@ class Agent:
         context.bundles.take_up([*samples, *frames], context.monotonic())
         if left:
             context.outgoing.event("gathered_recovered", samples=len(samples), frames=len(frames))
+
+    def _tell_damages(self) -> None:
+        context = self.context
+        files = {
+            "desired.json": context.config.damage,
+            "ports.json": context.memory.damage,
+            "commands.json": self.commands.damage,
+        }
+        for file, damage in files.items():
+            if damage:
+                context.metrics.files_damaged.labels(file).inc()
+                context.outgoing.event("file_damaged", "warning", file=file, damage=damage)
 
     async def _connection(self) -> None:
         backoff = Backoff(first_s=0.5, cap_s=10.0)

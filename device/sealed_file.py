@@ -20,7 +20,7 @@ _SEAL: Final = re.compile(rb'\{"crc32":"([0-9a-f]{8})"')
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a file says; `damage` is empty where the first copy was whole."""
+    """What a file says; `damage` is what was found wrong with it or its copy, empty where both were whole."""
 
     data: bytes
     damage: str = ""
@@ -49,30 +49,43 @@ def write_twice(path: Path, document: bytes) -> None:
     data = sealed(document)
     write_atomically(path, data)
     with contextlib.suppress(OSError):
-        write_atomically(path.with_name(path.name + COPY), data, durable=False)
+        write_atomically(_copy_of(path), data, durable=False)
 
 
 def read_either(path: Path) -> Found:
-    """The file, or its copy where it is damaged or gone; one of before checksums is taken as it is, without a copy.
+    """The file, or its copy where it is damaged or gone; what is damaged is replaced by what is whole.
 
-    Raises FileNotFoundError where there is neither, ContractError where none is whole, OSError.
+    A file of before checksums, which has no copy, is taken as it is. Raises FileNotFoundError where there is neither,
+    ContractError where none is whole, OSError.
     """
-    copy = path.with_name(path.name + COPY)
-    failures: list[OSError | ContractError] = []
-    for candidate in (path, copy):
-        try:
-            data = candidate.read_bytes()
-            document = unsealed(data)
-        except ContractError as error:
-            if candidate is path and not copy.exists():
-                if not data.startswith(b'{"crc32"'):
-                    return Found(data)
-                raise
-            failures.append(error)
-        except OSError as error:
-            failures.append(error)
-        else:
-            if failures:
-                log.warning("file_damaged", path=str(path), error=str(failures[0]), taken_from="its copy")
-            return Found(document, str(failures[0]) if failures else "")
-    raise next((one for one in failures if not isinstance(one, FileNotFoundError)), failures[0])
+    copy = _copy_of(path)
+    first, second = _tried(path), _tried(copy)
+    if isinstance(first, bytes):
+        if isinstance(second, bytes | FileNotFoundError):
+            return Found(first)
+        return _healed(first, second, copy)
+    if isinstance(second, bytes):
+        return _healed(second, first, path)
+    if isinstance(first, ContractError) and isinstance(second, FileNotFoundError):
+        data = path.read_bytes()
+        if not data.startswith(b'{"crc32"'):
+            return Found(data)
+    raise second if isinstance(first, FileNotFoundError) else first
+
+
+def _copy_of(path: Path) -> Path:
+    return path.with_name(path.name + COPY)
+
+
+def _tried(path: Path) -> bytes | OSError | ContractError:
+    try:
+        return unsealed(path.read_bytes())
+    except (OSError, ContractError) as error:
+        return error
+
+
+def _healed(document: bytes, why: OSError | ContractError, damaged: Path) -> Found:
+    log.warning("file_damaged", path=str(damaged), error=str(why), reason="its other copy is whole, and counts")
+    with contextlib.suppress(OSError):
+        write_atomically(damaged, sealed(document))
+    return Found(document, f"{damaged.name}: {why}")

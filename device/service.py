@@ -79,7 +79,7 @@ async def _kept(
         serve_health(health, metrics.registry, settings),
     ):
         restarts = await _connected(settings, device, boot, outbox, ahead, config, metrics, health, stop)
-    log.info("agent_stopped", waiting=outbox.waiting, restarts=restarts)
+    log.info("agent_stopped", waiting=outbox.waiting, unconfirmed=outbox.unconfirmed, restarts=restarts)
     return restarts
 
 
