@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from broker.messages import Clock, Reply
 from broker.topics import Kind
@@ -29,11 +29,6 @@ def place() -> Path:
     return Path(tempfile.mkdtemp(prefix="wattline-fuzz-"))
 
 
-def _save(outbox: Any) -> None:
-    """Write down what is confirmed, by whichever name this agent's outbox has for it."""
-    (outbox.save_state if hasattr(outbox, "save_state") else outbox.save_acks)()
-
-
 def _outbox_files() -> dict[str, bytes]:
     """The files of an outbox that a real one wrote, by name."""
     folder = place()
@@ -44,7 +39,7 @@ def _outbox_files() -> dict[str, bytes]:
             outbox.append((Kind.READINGS, Kind.FRAMES, Kind.EVENTS)[number % 3], seeds.contract("readings")[0], "TST:1")
         outbox.acknowledge(2)
         outbox.take_unsynced()
-        _save(outbox)
+        outbox.save_state()
         return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
     finally:
         shutil.rmtree(folder)
