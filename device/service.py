@@ -75,7 +75,7 @@ async def _kept(
         serve_health(health, metrics.registry, settings),
     ):
         restarts = await _connected(settings, device, boot, outbox, config, metrics, health, stop)
-    log.info("agent_stopped", waiting=outbox.waiting, restarts=restarts)
+    log.info("agent_stopped", waiting=outbox.waiting, unconfirmed=outbox.unconfirmed, restarts=restarts)
     return restarts
 
 
@@ -101,6 +101,8 @@ async def _connected(
             (topics.of(Kind.DESIRED, device), DELIVERY[Kind.DESIRED].qos),
             (topics.commands_of(device), DELIVERY[Kind.COMMAND].qos),
         ),
+        # a broker of before receipts may refuse it
+        optional=((topics.of(Kind.RECEIPTS, device), DELIVERY[Kind.RECEIPTS].qos),),
     )
     async with Session(settings.broker.as_user(device), options) as session:
         publisher = Publisher(
@@ -178,7 +180,7 @@ async def _outbox(settings: DeviceSettings, config: Configuration) -> AsyncItera
             sync(outbox.take_unsynced())
         except OSError as error:
             outbox.sync_failed(error)
-        outbox.save_acks()
+        outbox.save_state()
 
 
 @contextlib.contextmanager

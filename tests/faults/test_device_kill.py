@@ -109,6 +109,13 @@ async def test_a_killed_agent_loses_nothing_that_was_synced(broker: Broker, tmp_
             async with asyncio.timeout(60):
                 assert await second.process.wait() == 0
         assert not any(desk.lost().values())
+        told = desk.events("boot_began")
+        assert [one.seq for one in told] == [1] * len(told)
+        previous = {one.boot: one.previous for one in told}
+        assert previous.pop(boot) is None
+        [after] = previous.values()
+        assert after is not None
+        assert (after.boot, after.seq) == (boot, max(desk.ledger()[boot]))
 
 
 async def test_an_agent_on_a_full_disk_goes_on_and_says_so(broker: Broker, tmp_path: Path) -> None:
