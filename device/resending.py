@@ -39,22 +39,28 @@ class Resending:
         self._due: deque[Record] = deque()
         self._look_at_s = start_s
 
-    def take(self, payload: bytes) -> None:
-        """Be done with what a receipt plainly names. Raises ContractError, and nothing is changed then."""
+    def take(self, payload: bytes) -> list[tuple[int, int]]:
+        """Be done with what a receipt plainly names; the indices that it named, as (first, end).
+
+        Raises ContractError, and nothing is changed then.
+        """
         receipts, now_s = Receipts.parse(payload), self._time()
         self._metrics.receipts.inc()
         if not self._outbox.heard:
             log.info("receipts_heard", unconfirmed=self._outbox.unconfirmed)
         before = self._outbox.counts.confirmed
+        named: list[tuple[int, int]] = []
         for boot, ranges in receipts.boots.items():
             for first_seq, last_seq in (one.root for one in ranges):
                 found = self._outbox.confirm(boot, first_seq, last_seq)
+                named += found
                 for first, end in found:
                     self._unconfirmed.confirmed(first, end, now_s)
                 if sum(end - first for first, end in found) < last_seq - first_seq + 1:
                     # of a boot that is done with, of another device of this id, or beyond what was ever sent
                     self._metrics.receipts_unknown.inc()
         self._metrics.confirmed.inc(self._outbox.counts.confirmed - before)
+        return named
 
     def sent(self, index: int, *, again: bool) -> int:
         """Note that a message is handed to the connection; how often that was done again by now."""
