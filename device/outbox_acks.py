@@ -63,6 +63,6 @@ class Acks:
                 if not (isinstance(first, int) and isinstance(end, int) and 0 <= first < end < 2**63):
                     raise ContractError("no interval", field="acks")
                 acks.add(first, end)
-        except (ValueError, TypeError, RecursionError) as error:
+        except (ValueError, TypeError) as error:
             raise ContractError(str(error), field="acks") from error
         return acks

@@ -1,6 +1,7 @@
 """What the database holds against what the meters gave: lost, repeated and wrong, of readings, frames and events."""
 
 import itertools
+import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,6 +52,8 @@ class Stored:
     readings_stored: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     events: dict[Identity, int] = field(default_factory=dict)
     quarantined: int = 0
+    kept_wh: set[tuple[str, int]] = field(default_factory=set)
+    """Readings that stand in quarantine with their reason, where a person can bring them back."""
 
     @property
     def energies(self) -> dict[str, set[int]]:
@@ -82,6 +85,10 @@ async def look(stack: Asked, *, readings_only: bool = False) -> Stored:
             stored.times[row["meter"], round(row["value"] * 1000)].append(row["time_s"])
         else:
             stored.power[row["meter"], row["time_s"]] = row["value"]
+    payloads = await stack.query("SELECT data FROM frame WHERE kind = 'payload'")
+    stored.quarantined = len(payloads)
+    for row in payloads:
+        stored.kept_wh |= _readings_in(bytes(row["data"]))
     if readings_only:
         return stored
     for row in await stack.query(_FRAMES):
@@ -92,14 +99,28 @@ async def look(stack: Asked, *, readings_only: bool = False) -> Stored:
         if row["kind"] == READINGS:
             stored.readings_stored[row["device"]].append(row["stored_s"])
     stored.events = {(row["device"], row["boot"], row["seq"]): row["times"] for row in await stack.query(_EVENTS)}
-    [row] = await stack.query("SELECT count(*) AS number FROM frame WHERE kind = 'payload'")
-    stored.quarantined = row["number"]
     return stored
 
 
+def _readings_in(payload: bytes) -> set[tuple[str, int]]:
+    """Meter and energy of the readings in a message of quarantine; empty where it is none."""
+    try:
+        document = json.loads(payload)
+        found = {
+            (document["meter"], round(sample["values"][code] * 1000))
+            for sample in document["samples"]
+            for code in _ENERGY
+            if code in sample["values"]
+        }
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
+        return set()
+    return found
+
+
 async def missing(stack: Asked, since_s: float, until_s: float) -> list[Telegram]:
-    """Telegrams given in this time that somebody heard, whose reading is neither stored nor destroyed by a fault."""
-    energies = (await look(stack, readings_only=True)).energies
+    """Telegrams of this time that somebody heard, neither stored, nor in quarantine, nor destroyed by a fault."""
+    stored = await look(stack, readings_only=True)
+    energies, elsewhere = stored.energies, stored.kept_wh | stack.destroyed_wh
     heard = stack.truth.heard(energies)
     return [
         telegram
@@ -107,7 +128,7 @@ async def missing(stack: Asked, since_s: float, until_s: float) -> list[Telegram
         for telegram in telegrams
         if since_s <= telegram.sent_s < until_s
         and telegram.energy_wh not in energies[meter]
-        and (meter, telegram.energy_wh) not in stack.destroyed_wh
+        and (meter, telegram.energy_wh) not in elsewhere
     ]
 
 

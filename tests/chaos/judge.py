@@ -50,7 +50,8 @@ async def judge(stack: Stack, stored: Stored, before: Before, began_s: float, en
     heard = stack.truth.heard(stored.energies)
     inside = [t for telegrams in heard.values() for t in telegrams if began_s <= t.sent_s < ended_s]
     given = {(t.meter, t.energy_wh) for t in inside}
-    lost = {key for key in given if key not in stored.times}
+    absent = {key for key in given if key not in stored.times}
+    lost = absent - stored.kept_wh
     frames_lost = {t.frame for t in inside if not stored.frames[t.meter, t.frame]}
     wrong = await _wrong(stack, stored)
     holes = stored.holes()
@@ -66,6 +67,7 @@ async def judge(stack: Stack, stored: Stored, before: Before, began_s: float, en
         "frames_repeated": doubled_frames - before.doubled_frames,
         "events_repeated": doubled_events - before.doubled_events,
         "unheard": every - len(given),
+        "kept_in_quarantine": len(absent & stored.kept_wh),
         "destroyed": len(lost & stack.destroyed_wh),
         "messages_destroyed": len(stack.destroyed - stored.messages.keys()),
         "unnamed": unnamed,
@@ -74,7 +76,7 @@ async def judge(stack: Stack, stored: Stored, before: Before, began_s: float, en
     }
     verdict = Verdict(
         given=len(given),
-        stored=len(given) - len(lost),
+        stored=len(given) - len(absent),
         lost=detail["readings_lost"] + detail["frames_lost"] + detail["messages_lost"] + unnamed,
         repeated=detail["readings_repeated"] + detail["frames_repeated"] + detail["events_repeated"],
         wrong=len(wrong - before.wrong),

@@ -7,7 +7,7 @@ from typing import Final
 
 WIDTH: Final = 860
 PANEL: Final = 190
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 150, 34, 26
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 190, 34, 26
 _COLOURS: Final = ("#2563eb", "#d97706", "#059669", "#dc2626", "#7c3aed", "#0891b2", "#4b5563")
 Points = list[tuple[float, float]]
 """Seconds since the beginning, and the value."""

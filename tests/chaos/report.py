@@ -1,14 +1,17 @@
 """The result as JSON and as a table for people."""
 
 import json
-import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+import click
 
 from tests.chaos.all import Result
 
-_SUMS = ("given", "stored", "lost", "repeated", "wrong", "quarantined")
+BEGIN: Final = "<!-- chaos -->"
+END: Final = "<!-- /chaos -->"
+_SUMS: Final = ("given", "stored", "lost", "repeated", "wrong", "quarantined")
 
 
 def row(result: Result) -> dict[str, Any]:
@@ -69,5 +72,27 @@ def markdown(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def put_in(page: str, table_text: str, when: str) -> str:
+    """The page with its table replaced. Raises ValueError where it has no place for one."""
+    before, mark, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not mark or not end:
+        raise ValueError(f"the page has no {BEGIN} and {END}")
+    return f"{before}{BEGIN}\n{when}\n\n{table_text}\n{END}{after}"
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("report", type=click.Path(path_type=Path, exists=True))
+@click.option("--into", type=click.Path(path_type=Path, exists=True), help="The page whose table is replaced.")
+@click.option("--when", default="", help="A line above the table: the day, the machine, the versions.")
+def main(report: Path, into: Path | None, when: str) -> None:
+    """Make a report's table for people: print it, or put it into a page."""
+    found = json.loads(report.read_text())
+    if into is None:
+        click.echo(markdown(found))
+    else:
+        into.write_text(put_in(into.read_text(), markdown(found), when or f"Seed {found['seed']}."))
+
+
 if __name__ == "__main__":
-    print(markdown(json.loads(Path(sys.argv[1]).read_text())))
+    main()

@@ -19,7 +19,10 @@ BEHIND_S: Final = 6.0
 """A reading is late when it is not stored after this."""
 LOST_AFTER_S: Final = 45.0
 """Once every outbox is empty, what was not stored after this is lost."""
-UNREACHABLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+UNREACHABLE = (
+    OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError,
+)  # fmt: skip
+"""How a database that is down, or going down, answers."""
 
 
 async def run(
@@ -44,6 +47,8 @@ async def run(
         watch.cancel()
         stack.speak(yes=False)
     verdict = await judge(stack, stored, before, began_s, ended_s)
+    if (kept := verdict.detail["kept_in_quarantine"]) and not fault.quarantines:
+        verdict.broken.append(f"{kept} good readings in quarantine")
     verdict.drained = empty
     verdict.recovery_s = round(max(0.0, behind - stack.healed_s), 1)
     verdict.detail["crashes"] = sum(process.crashes for process in stack.processes) - before.crashes

@@ -57,10 +57,9 @@ class Samples:
                 handles[name].append((at, count))
         with contextlib.suppress(*UNREACHABLE):
             energies = (await look(built, readings_only=True)).energies
-            for agent in built.agents:
-                for meter in agent.meters:
-                    waiting = [t.sent_s for t in built.truth.given[meter.key] if t.energy_wh not in energies[meter.key]]
-                    lag[meter.key.removeprefix("ISK:")].append((at, time.time() - min(waiting) if waiting else 0.0))
+            for meter, heard in built.truth.heard(energies).items():
+                waiting = [telegram.sent_s for telegram in heard if telegram.energy_wh not in energies[meter]]
+                lag[meter.removeprefix("ISK:")].append((at, time.time() - min(waiting) if waiting else 0.0))
 
     def growth(self) -> dict[str, float]:
         """By process: memory in MiB that the last quarter has more than the second, on the mean."""
@@ -81,13 +80,12 @@ def pids(built: Stack) -> dict[str, int]:
 
 
 def _taken(process: psutil.Process) -> tuple[float, int]:
-    """Memory in MiB (its share of what it has in common with others) and handles, its children's with it."""
-    octets = handles = 0
+    """Memory in MiB, its share of what it has in common with others, its children's with it; and its own handles."""
+    octets = 0
     for one in (process, *process.children(recursive=True)):
         with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
             octets += one.memory_full_info().pss
-            handles += one.num_fds()
-    return octets / 2**20, handles
+    return octets / 2**20, process.num_fds()
 
 
 async def soak(for_s: float, report: Path | None) -> bool:

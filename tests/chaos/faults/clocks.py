@@ -39,7 +39,7 @@ async def device_clock_a_day_ahead(stack: Stack) -> None:
     await _device_clock(stack, DAY_S)
 
 
-@fault()
+@fault(quarantines=True)
 async def meter_clock_set_back(stack: Stack) -> None:
     """A meter's clock is set back by 4 s, so that it gives the same stamps again with other values."""
     meter = stack.rng.choice(stack.agents).meters[0]
@@ -49,7 +49,7 @@ async def meter_clock_set_back(stack: Stack) -> None:
     await asyncio.sleep(WRONG_S)
 
 
-@fault()
+@fault(quarantines=True)
 async def meter_clock_set_ahead(stack: Stack) -> None:
     """A meter's clock is set ahead by 5 s."""
     meter = stack.rng.choice(stack.agents).meters[0]
