@@ -2,7 +2,9 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
+
+KEEPALIVE_S: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class SessionOptions:
     unacknowledged publishes. With `refusal_is_fatal` a refused login ends the session, else it is retried for ever.
     `no_local` asks the broker not to send us what we publish (MQTT 5 3.8.3.1), where the subscription is not shared;
     of QoS 0, topics that end with `ignored` are passed over as they come. What the broker refuses of `subscriptions`
-    is an error; what it refuses of `optional` ones is done without.
+    is an error; what it refuses of `optional` ones is done without, and asked for again with each connection.
     """
 
     client_id: str
@@ -71,7 +73,7 @@ class SessionOptions:
     session_expiry_s: int = 0
     receive_maximum: int = 1000
     in_flight: int = 100
-    keepalive_s: int = 30
+    keepalive_s: int = KEEPALIVE_S
     will: Publication | None = None
     refusal_is_fatal: bool = True
     no_local: bool = False
