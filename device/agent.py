@@ -84,7 +84,8 @@ class Agent:
         def outbox() -> tuple[bool, str]:
             if self.outbox.disk_error:
                 return False, f"disk: {self.outbox.disk_error}; messages wait in memory"
-            return True, f"{self.outbox.waiting} waiting, {self.outbox.size_bytes} bytes"
+            unconfirmed = f"{self.outbox.unconfirmed} for a receipt" if self.outbox.heard else "no receipt ever came"
+            return True, f"{self.outbox.waiting} wait for the broker, {unconfirmed}, {self.outbox.size_bytes} bytes"
 
         def ports() -> tuple[bool, str]:
             states = ", ".join(f"{port.path} {port.state}" for port in self.ports.all)
@@ -131,7 +132,23 @@ class Agent:
         self.publisher.on_poison = lambda record, code: context.outgoing.event(
             "message_refused_by_broker", "error", kind=str(record.kind), bytes=len(record.payload), code=code
         )
+        self.inbox.on_receipts = self.publisher.take_receipts
+        # before anything else is sent: without it nobody could tell that the end of the boot before is missing
+        context.outgoing.began(self.outbox.previous, self.outbox.waiting, self.outbox.unconfirmed)
+        self._tell_damages()
         self.inbox.obey()
+
+    def _tell_damages(self) -> None:
+        context = self.context
+        files = {
+            "desired.json": context.config.damage,
+            "ports.json": context.memory.damage,
+            "commands.json": self.commands.damage,
+        }
+        for file, damage in files.items():
+            if damage:
+                context.metrics.files_damaged.labels(file).inc()
+                context.outgoing.event("file_damaged", "warning", file=file, damage=damage)
 
     async def _connection(self) -> None:
         backoff = Backoff(first_s=0.5, cap_s=10.0)
@@ -185,7 +202,7 @@ class Agent:
             except OSError as error:
                 self.outbox.sync_failed(error)
                 return False
-            self.outbox.save_acks()
+            self.outbox.save_state()
             return not self.outbox.disk_error
 
     async def _upkeep(self) -> None:
@@ -202,6 +219,7 @@ class Agent:
                 self._ask_again()
                 context.registry.upkeep()
                 self.ports.upkeep()
+                self.publisher.resending.upkeep()
                 self._measure()
             except Exception:
                 log.exception("upkeep_failed")
@@ -237,8 +255,11 @@ class Agent:
         metrics.outbox_limit_bytes.set(outbox.limit_bytes)
         metrics.outbox_messages.set(outbox.waiting)
         metrics.outbox_oldest_age_s.set(outbox.oldest_age_s())
+        metrics.unconfirmed.set(outbox.unconfirmed)
+        metrics.unconfirmed_oldest_age_s.set(self.publisher.resending.oldest_s())
         for cause in ("dropped", "thinned", "damaged"):
             metrics.outbox_lost.labels(cause).set(getattr(outbox.counts, cause))
+        metrics.outbox_lost.labels("unconfirmed").set(outbox.counts.unconfirmed_dropped)
         metrics.outbox_damaged_bytes.set(outbox.damaged_bytes)
         metrics.disk_errors.set(outbox.counts.disk_errors)
         metrics.connected.set(self.session.connected)

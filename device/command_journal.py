@@ -7,8 +7,9 @@ from typing import Final
 import structlog
 from pydantic import ValidationError
 
+from broker.errors import ContractError
 from broker.messages import Message, Reply, Short
-from device.files import write_atomically
+from device.sealed_file import read_either, write_twice
 
 log = structlog.get_logger()
 
@@ -29,20 +30,26 @@ class _Document(Message):
 class CommandJournal:
     """`commands.json` in the data folder: the newest KEPT_MAX commands with correlation data.
 
-    A command is entered before it is begun. A disk that refuses costs only the memory over restarts.
+    A command is entered before it is begun. A disk that refuses costs only the memory over restarts. Where the file is
+    damaged its copy counts; where that is, too, a command that comes again is done again. `damage` says what was found
+    wrong.
     """
 
     def __init__(self, file: Path) -> None:
         self._file = file
+        self.damage = ""
         self._commands: dict[str, Begun] = {}
 
     def load(self) -> dict[str, str]:
         """Take up what the last run left; returns the commands, by correlation, that it had begun and not ended."""
         try:
-            self._commands = dict(_Document.model_validate_json(self._file.read_bytes(), extra="ignore").commands)
+            found = read_either(self._file)
+            self.damage = found.damage
+            self._commands = dict(_Document.model_validate_json(found.data, extra="ignore").commands)
         except FileNotFoundError:
             return {}
-        except (OSError, ValidationError, ValueError) as error:
+        except (OSError, ContractError, ValidationError, ValueError) as error:
+            self.damage = str(error)[:1000]
             log.warning("command_journal_unreadable", path=str(self._file), error=str(error))
         return {key: begun.command for key, begun in self._commands.items() if begun.reply is None}
 
@@ -66,6 +73,6 @@ class CommandJournal:
     def _save(self) -> None:
         document = {key: json.loads(begun.payload()) for key, begun in self._commands.items()}
         try:
-            write_atomically(self._file, json.dumps({"commands": document}).encode())
+            write_twice(self._file, json.dumps({"commands": document}).encode())
         except OSError as error:
             log.warning("command_journal_not_saved", path=str(self._file), error=str(error))

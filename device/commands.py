@@ -62,6 +62,11 @@ class Commands:
         self._in_hand = 0
         self.end_agent: Callable[[], None] = lambda: None
 
+    @property
+    def damage(self) -> str:
+        """What was found wrong with the journal, empty where it was whole."""
+        return self._journal.damage
+
     def take(self, command: str, payload: bytes, correlation: bytes | None, expires_s: float | None) -> None:
         """Take one command; when this returns it is on disk, or answered."""
         key = correlation.hex() if correlation else ""

@@ -23,6 +23,8 @@ _FIXED: Final = struct.Struct("<dBBB")
 _CLOCKS: Final = tuple(Clock)
 _WIRES: Final = tuple(Wire)
 _MAX_BODY_BYTES: Final = 4 * 1024 * 1024
+_AT_MAX_S: Final = 2.5e11
+"""A time of receipt beyond the year 9800 is damage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,8 @@ class HeldFrames:
     """One port's held frames in one file, bounded by `limit_bytes`.
 
     When it is full `add` says no, and the caller publishes the frame raw instead: the platform decodes it then.
-    A torn or damaged end is left out and counted in `damaged_bytes`. `meters` are the keys of those whose frames wait.
+    Damaged records are left out and counted in `damaged_bytes`; those around them are found. `meters` are the keys of
+    those whose frames wait.
     """
 
     def __init__(self, folder: Path, port: str, limit_bytes: int) -> None:
@@ -96,12 +99,21 @@ class HeldFrames:
         except OSError as error:
             log.warning("held_frames_unreadable", path=str(self._file), error=str(error))
             return
-        place = 0
-        while (found := _decode(data, place)) is not None:
-            held, place = found
-            yield held
-        self._size = place
-        self.damaged_bytes += len(data) - place
+        place = whole = damaged = 0
+        while place < len(data):
+            found = _decode(data, place)
+            if found is not None:
+                held, place = found
+                whole = place
+                yield held
+                continue
+            following = _next_whole(data, place)
+            damaged += following - place
+            place = following
+        self._size = whole
+        if damaged > self.damaged_bytes:
+            log.warning("held_frames_damaged", path=str(self._file), bytes=damaged)
+            self.damaged_bytes = damaged
 
     def replace(self, kept: list[Held]) -> None:
         """Keep only these. Raises OSError."""
@@ -121,15 +133,30 @@ def _encode(held: Held) -> bytes:
     return _HEADER.pack(len(body), zlib.crc32(body)) + body
 
 
+def _next_whole(data: bytes, place: int) -> int:
+    """Where the next whole record begins behind a damaged one; the end where there is none."""
+    if place + _HEADER.size <= len(data):
+        # most likely only its contents are damaged
+        following = place + _HEADER.size + int(_HEADER.unpack_from(data, place)[0])
+        if _decode(data, following) is not None:
+            return following
+    return next((at for at in range(place + 1, len(data)) if _decode(data, at) is not None), len(data))
+
+
 def _decode(data: bytes, place: int) -> tuple[Held, int] | None:
     start = place + _HEADER.size
-    if start > len(data):
+    if start + _FIXED.size > len(data):
         return None
     length, check = _HEADER.unpack_from(data, place)
-    body = data[start : start + length]
-    if not _FIXED.size <= length <= _MAX_BODY_BYTES or len(body) < length or zlib.crc32(body) != check:
+    # looked at first: a record is sought at each octet behind a damaged one
+    if not _FIXED.size <= length <= min(_MAX_BODY_BYTES, len(data) - start):
         return None
-    at_s, clock, wire, key_length = _FIXED.unpack_from(body)
+    at_s, clock, wire, key_length = _FIXED.unpack_from(data, start)
+    if clock >= len(_CLOCKS) or wire >= len(_WIRES) or not 0 <= at_s < _AT_MAX_S or key_length > length:
+        return None
+    body = data[start : start + length]
+    if zlib.crc32(body) != check:
+        return None
     key = body[_FIXED.size : _FIXED.size + key_length]
     frame = Frame(_WIRES[wire], body[_FIXED.size + key_length :])
     return Held(datetime.fromtimestamp(at_s, UTC), _CLOCKS[clock], key.decode(), frame), start + length

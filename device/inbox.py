@@ -1,4 +1,4 @@
-"""What arrives from the broker: desired configuration, specs and commands."""
+"""What arrives from the broker: desired configuration, specs, commands and receipts."""
 
 from collections.abc import Callable
 
@@ -31,6 +31,7 @@ class Inbox:
         self._control = control
         self._probation = probation
         self.on_command: TakeCommand = lambda *_: None
+        self.on_receipts: Callable[[bytes], None] = lambda _payload: None
         self._subscribed: set[str] = set()
 
     async def run(self) -> None:
@@ -54,6 +55,8 @@ class Inbox:
                 self._spec(address, inbound.payload)
         elif address.kind is Kind.COMMAND:
             self._command(address, inbound)
+        elif address.kind is Kind.RECEIPTS and not inbound.retain:
+            self.on_receipts(inbound.payload)
 
     async def _desired(self, payload: bytes) -> None:
         context = self._context

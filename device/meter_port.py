@@ -47,6 +47,9 @@ class MeterPort:
         self.hurried = False
         """Whether a polled meter is to be asked out of turn."""
         context.metrics.held_frames.labels(port).set(self._held.count)
+        context.metrics.held_damaged_bytes.labels(port).set(self._held.damaged_bytes)
+        if self._held.damaged_bytes:
+            context.outgoing.event("held_frames_damaged", "warning", port=port, bytes=self._held.damaged_bytes)
 
     def hurry(self) -> None:
         """Read the meter now: a polled one out of turn, and the next telegram of any whatever the interval."""

@@ -26,16 +26,32 @@ class DeviceMetrics:
         )
         self.telegram_changes = self._counter("telegram_changes", "Telegrams that changed for good", "port")
         self.held_frames = self._gauge("held_frames", "Raw frames that wait for a spec", "port")
+        self.held_damaged_bytes = self._gauge("held_damaged_bytes", "Damaged octets found among held frames", "port")
         self.published = self._counter("published", "Messages handed to the connection", "kind", "lane")
         self.pubacks = self._counter("pubacks", "Messages that the broker acknowledged", "kind")
         self.publish_failures = self._counter("publish_failures", "Publishes that failed", "reason")
         self.outbox_bytes = self._gauge("outbox_bytes", "Octets in the outbox")
         self.outbox_limit_bytes = self._gauge("outbox_limit_bytes", "The outbox's bound")
-        self.outbox_messages = self._gauge("outbox_messages", "Messages not yet acknowledged")
-        self.outbox_oldest_age_s = self._gauge("outbox_oldest_age_seconds", "How long the oldest message has waited")
-        self.outbox_lost = self._gauge("outbox_lost_messages", "Messages lost since the start, by cause", "cause")
+        self.outbox_messages = self._gauge("outbox_messages", "Messages that wait for the broker (PUBACK)")
+        self.outbox_oldest_age_s = self._gauge("outbox_oldest_age_seconds", "How long the oldest of these has waited")
+        self.unconfirmed = self._gauge(
+            "outbox_unconfirmed_messages", "Messages that the broker has and wait for a receipt"
+        )
+        self.unconfirmed_oldest_age_s = self._gauge(
+            "outbox_unconfirmed_oldest_age_seconds", "How long the oldest of these has, since the start at most"
+        )
+        self.receipts = self._counter("receipts", "Receipts of the store that came")
+        self.receipts_unknown = self._counter(
+            "receipts_unknown", "Ranges of receipts with numbers that no message here carries"
+        )
+        self.confirmed = self._counter("confirmed", "Messages that the store has confirmed")
+        self.resent = self._counter("resent", "Messages taken for lost, or sent again as a probe", "why")
+        self.outbox_lost = self._gauge(
+            "outbox_lost_messages", "Messages lost since the start, by cause; unconfirmed: the broker had them", "cause"
+        )
         self.outbox_damaged_bytes = self._gauge("outbox_damaged_bytes", "Torn or damaged octets found since the start")
         self.disk_errors = self._gauge("disk_errors", "Refused writes of the outbox since the start")
+        self.files_damaged = self._counter("files_damaged", "Small files that were found damaged at the start", "file")
         self.applied_version = self._gauge("applied_version", "Version of the parameters in force")
         self.config_refused = self._counter("config_refused", "Desired configurations refused")
         self.config_reverted = self._counter("config_reverted", "Configurations undone for want of readings")

@@ -24,7 +24,8 @@ DAMAGED_LIMIT_BYTES: Final = 8 * 1024 * 1024
 class Segment:
     """One file: its records' indices begin at `first` and end before the next segment's `first`.
 
-    A thinned one has gaps between its indices, so `left` counts its messages that are not yet acknowledged.
+    A thinned one has gaps between its indices. `left` counts its messages that are not done, `taken` those of them that
+    the broker has.
     """
 
     path: Path
@@ -32,6 +33,7 @@ class Segment:
     size: int
     thinned: bool = False
     left: int = 0
+    taken: int = 0
 
 
 @dataclass(slots=True)
@@ -61,6 +63,8 @@ class SegmentLog:
     segment_bytes: int
     segments: list[Segment] = field(default_factory=list)
     damages: Damages = field(default_factory=Damages)
+    tail: list[Record] = field(default_factory=list)
+    """The records of the last segment, as `open` found it."""
     _writing: _Writing | None = None
     _closed_unsynced: list[int] = field(default_factory=list)
 
@@ -79,6 +83,7 @@ class SegmentLog:
             records = self._cut_tail(last)
             following = max(following, records[-1].index + 1 if records else last.first)
             if records:
+                self.tail = records
                 break
             self.delete(last)
         return following
@@ -161,24 +166,14 @@ class SegmentLog:
         except OSError as error:
             log.warning("outbox_segment_not_deleted", path=str(segment.path), error=str(error))
 
-    def thin(self, segment: Segment) -> set[int]:
-        """Rewrite a closed segment with every second readings message of each meter; returns the indices left out.
-
-        Frames and events stay. Raises OSError.
-        """
-        kept, left_out, turn = [], set(), dict[int, bool]()
-        for record in self.load(segment):
-            turn[record.stream] = not turn.get(record.stream, False)
-            if record.kind is Kind.READINGS and not turn[record.stream]:
-                left_out.add(record.index)
-            else:
-                kept.append(record)
+    def rewrite(self, segment: Segment, kept: list[Record], *, thinned: bool) -> None:
+        """Replace the contents of a closed segment; a thinned one says so by its name. Raises OSError."""
         data = b"".join(encode(record) for record in kept)
-        path = self.folder / f"{segment.first:020d}.thin.seg"
+        path = self.folder / f"{segment.first:020d}{'.thin' if thinned else ''}.seg"
         write_atomically(path, data)
-        segment.path.unlink(missing_ok=True)
-        segment.path, segment.size, segment.thinned = path, len(data), True
-        return left_out
+        if path != segment.path:
+            segment.path.unlink(missing_ok=True)
+        segment.path, segment.size, segment.thinned = path, len(data), thinned
 
     def take_unsynced(self) -> list[int]:
         """Descriptors whose contents the disk may not have yet; hand them to `sync`."""
@@ -225,6 +220,16 @@ class SegmentLog:
         with contextlib.suppress(OSError):
             (self.folder / "damaged").mkdir(exist_ok=True)
             path.rename(self.folder / "damaged" / path.name)
+
+
+def thinned_out(records: list[Record]) -> list[Record]:
+    """The records without every second readings message of each meter; frames and events stay."""
+    kept, turn = [], dict[int, bool]()
+    for record in records:
+        turn[record.stream] = not turn.get(record.stream, False)
+        if record.kind is not Kind.READINGS or turn[record.stream]:
+            kept.append(record)
+    return kept
 
 
 def sync(descriptors: list[int]) -> None:

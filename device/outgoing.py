@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from broker.messages import (
     MAX_PAYLOAD_BYTES,
+    BootEnd,
     Clock,
     EventMessage,
     FrameReason,
@@ -113,6 +114,20 @@ class Outgoing:
                 size += len(part)
         if batch:
             send()
+
+    def began(self, previous: BootEnd | None, waiting: int, unconfirmed: int) -> None:
+        """Say that a boot begins, and how far the one before had got: its first message."""
+        detail = {"waiting": waiting, "unconfirmed": unconfirmed}
+        log.info("boot_began", previous=previous.model_dump() if previous else None, **detail)
+        message = EventMessage(
+            boot=self.boot,
+            seq=self.seq + 1,
+            at=self._clock.now(),
+            event="boot_began",
+            detail=detail,
+            previous=previous,
+        )
+        self._number(Kind.EVENTS, "", message)
 
     def event(self, event: str, severity: Severity = "info", *, meter: str = "", **detail: Any) -> None:
         """Send a diagnostic; it is logged too."""

@@ -58,6 +58,11 @@ class Configuration:
             self._save(trial=trial.model_copy(update={"starts": trial.starts + 1}))
 
     @property
+    def damage(self) -> str:
+        """What `load` found wrong with the file, empty where it was whole."""
+        return self._file.damage
+
+    @property
     def version(self) -> int:
         """The version in force, 0 before the first."""
         desired = self._standing.in_force

@@ -9,9 +9,10 @@ from typing import Any
 
 import structlog
 
+from broker.errors import ContractError
 from device.detection import Known
-from device.files import write_atomically
 from device.line import LineSettings
+from device.sealed_file import read_either, write_twice
 from meters.telegram import Wire
 
 log = structlog.get_logger()
@@ -46,20 +47,27 @@ class _Port:
 
 
 class PortMemory:
-    """`ports.json` in the data folder; an unreadable one only costs the time to detect anew."""
+    """`ports.json` in the data folder, with a copy; where both are damaged it only costs the time to detect anew.
+
+    `damage` says what was found wrong.
+    """
 
     def __init__(self, file: Path) -> None:
         self._file = file
+        self.damage = ""
         self._ports: dict[str, _Port] = {}
 
     def load(self) -> None:
         """Read what an earlier run remembered."""
         try:
-            document: dict[str, Any] = json.loads(self._file.read_bytes())
+            found = read_either(self._file)
+            self.damage = found.damage
+            document: dict[str, Any] = json.loads(found.data)
             self._ports = {str(port): _port(entry) for port, entry in document.items()}
         except FileNotFoundError:
             return
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (OSError, ContractError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            self.damage = str(error)[:1000]
             log.warning("port_memory_unreadable", path=str(self._file), error=repr(error))
 
     def get(self, port: str) -> Known | None:
@@ -84,7 +92,7 @@ class PortMemory:
         self._ports[port] = entry
         document = {name: one.document() for name, one in self._ports.items()}
         try:
-            write_atomically(self._file, json.dumps(document, indent=1).encode())
+            write_twice(self._file, json.dumps(document, indent=1).encode())
         except OSError as error:
             log.warning("port_memory_not_saved", path=str(self._file), error=str(error))
 

@@ -1,13 +1,15 @@
-"""The outbox onto the wire: live messages first, the backlog beside them, each removed at its PUBACK only."""
+"""The outbox onto the wire: live messages first, the backlog and what the store has missed beside them."""
 
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 import structlog
 
+from broker.backoff import Backoff
 from broker.errors import ContractError, WattlineError
 from broker.messages import Readings, Source
 from broker.session import ConnectionLostError, Publication, RefusedError, Session
@@ -16,6 +18,7 @@ from device.clock import DeviceClock
 from device.metrics import DeviceMetrics
 from device.outbox import Outbox
 from device.outbox_record import Record
+from device.resending import Resending, with_tries
 
 log = structlog.get_logger()
 
@@ -24,6 +27,19 @@ BACKLOG_READ: Final = 64
 POISON_CODES: Final = frozenset({0x95, 0x99})
 """PUBACK codes that no repetition heals (MQTT 5 3.4.2.1): packet too large, payload format invalid."""
 REFUSED_PAUSE_S: Final = 5.0
+NO_SUBSCRIBERS: Final = 0x10
+"""A PUBACK code of a broker that kept the message for nobody (MQTT 5 3.4.2.1)."""
+NOBODY_FIRST_S: Final = 2.0
+NOBODY_CAP_S: Final = 30.0
+"""Until somebody subscribes one message is tried this often; the first wait, and the longest, before jitter."""
+
+
+class Lane(StrEnum):
+    """Why a message is sent."""
+
+    LIVE = "live"
+    BACKLOG = "backlog"
+    AGAIN = "again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +51,13 @@ class PublisherOptions:
 
 
 class Publisher:
-    """Sends what the outbox holds, in two lanes.
+    """Sends what waits in the outbox, in two lanes, and again what the store has missed.
 
     What is appended while connected goes out at once; what waited (an outage, an earlier boot) drains beside it with
     half of the window at most while live messages wait. The live lane holds LIVE_MAX messages; when it is full, its
-    oldest become backlog, which is read from disk. A message whose connection went is backlog, too. Nothing is sent
-    while `ready()` says no, as it does until a new meter is registered.
+    oldest become backlog, which is read from disk. A message whose connection went is backlog, too. What is sent again
+    for want of a receipt takes the backlog's share of the window, before it. While nobody subscribes at the broker, one
+    message at a time is tried. Nothing is sent while `ready()` says no, as it does until a new meter is registered.
     """
 
     def __init__(
@@ -62,10 +79,12 @@ class Publisher:
         self._live: OrderedDict[int, Record] = OrderedDict()
         self._backlog: deque[Record] = deque()
         self._after = 0
-        self._in_flight: dict[int, bool] = {}
+        self._in_flight: dict[int, Lane] = {}
         self._wake = asyncio.Event()
         self._open = False
         self._pause_until = 0.0
+        self._nobody: Backoff | None = None
+        self.resending = Resending(outbox, metrics)
         outbox.in_use = self._in_use
         self.on_poison: Callable[[Record, int], None] = lambda _record, _code: None
         self.ready: Callable[[], bool] = lambda: True
@@ -85,8 +104,13 @@ class Publisher:
 
     @property
     def idle(self) -> bool:
-        """Whether all messages are acknowledged."""
-        return self._outbox.waiting == 0
+        """Whether the broker has all messages, or keeps them for nobody: there is nothing to wait for."""
+        return self._outbox.waiting == 0 or self._nobody is not None
+
+    def take_receipts(self, payload: bytes) -> None:
+        """Take what the store says that it holds. Raises ContractError."""
+        self.resending.take(payload)
+        self._wake.set()
 
     async def pump(self, connection: int) -> None:
         """Send until this connection (its number in the session) is lost; what was not acknowledged then stays."""
@@ -115,26 +139,25 @@ class Publisher:
     def _fill(self) -> None:
         if asyncio.get_running_loop().time() < self._pause_until or not self.ready():
             return
-        window = self._options.in_flight
+        window = self._options.in_flight if self._nobody is None else 1
         while len(self._in_flight) < window and self._session.connected:
             if self._live:
-                self._send(self._live.popitem(last=False)[1], live=True)
-            elif sum(self._in_flight.values()) < max(1, window // 2) or not self._live_in_flight:
-                record = self._next_backlog()
-                if record is None:
-                    return
-                self._send(record, live=False)
-            else:
+                self._send(self._live.popitem(last=False)[1], Lane.LIVE)
+                continue
+            live = sum(lane is Lane.LIVE for lane in self._in_flight.values())
+            if live and len(self._in_flight) - live >= max(1, window // 2):
                 return
-
-    @property
-    def _live_in_flight(self) -> bool:
-        return len(self._in_flight) > sum(self._in_flight.values())
+            again = self.resending.next(lambda index: index in self._in_flight)
+            record = again or self._next_backlog()
+            if record is None:
+                return
+            self._send(record, Lane.AGAIN if again else Lane.BACKLOG)
 
     def _next_backlog(self) -> Record | None:
         while True:
             if not self._backlog:
-                if self._outbox.waiting <= len(self._in_flight) + len(self._live):
+                under_way = sum(lane is not Lane.AGAIN for lane in self._in_flight.values())
+                if self._outbox.waiting <= under_way + len(self._live):
                     return None
                 found = self._outbox.read_after(self._after, BACKLOG_READ)
                 if not found:
@@ -144,19 +167,23 @@ class Publisher:
                 self._after = found[-1].index
                 self._backlog.extend(found)
             record = self._backlog.popleft()
+            if record.index in self._in_flight or record.index in self._live:
+                continue
             # read while it was under way live, it may be acknowledged by now
-            under_way = record.index in self._in_flight or record.index in self._live
-            if not under_way and self._outbox.holds(record.index):
+            if self._outbox.waits(record.index):
                 return record
 
-    def _send(self, record: Record, *, live: bool) -> None:
+    def _send(self, record: Record, lane: Lane) -> None:
         delivery = DELIVERY[record.kind]
-        payload = record.payload if live else self._marked(record)
+        payload = record.payload if lane is Lane.LIVE else self._marked(record)
+        tries = self.resending.sent(record.index, again=lane is Lane.AGAIN)
+        if lane is Lane.AGAIN:
+            payload = with_tries(payload, tries)
         future = self._session.send(
             Publication(self._topics[record.kind], payload, qos=delivery.qos, retain=delivery.retain)
         )
-        self._in_flight[record.index] = not live
-        self._metrics.published.labels(record.kind, "live" if live else "backlog").inc()
+        self._in_flight[record.index] = lane
+        self._metrics.published.labels(record.kind, lane).inc()
         future.add_done_callback(lambda done: self._done(record, done))
 
     def _done(self, record: Record, future: asyncio.Future[int]) -> None:
@@ -165,13 +192,16 @@ class Publisher:
         if future.cancelled():
             return
         error = future.exception()
-        if error is None:
+        if error is None and future.result() == NO_SUBSCRIBERS:
+            self._kept_for_nobody()
+        elif error is None:
+            self._nobody = None
             self._outbox.acknowledge(record.index)
             self._metrics.pubacks.labels(record.kind).inc()
         elif isinstance(error, RefusedError) and error.code in POISON_CODES:
             self._metrics.publish_failures.labels("poison").inc()
             self.on_poison(record, error.code)
-            self._outbox.acknowledge(record.index)
+            self._outbox.finish(record.index)
         elif isinstance(error, RefusedError):
             self._metrics.publish_failures.labels("refused").inc()
             self._pause_until = asyncio.get_running_loop().time() + REFUSED_PAUSE_S
@@ -180,6 +210,17 @@ class Publisher:
             self._metrics.publish_failures.labels("lost").inc()
             if not isinstance(error, ConnectionLostError | WattlineError):
                 log.warning("publish_failed", kind=record.kind, index=record.index, error=repr(error))
+
+    def _kept_for_nobody(self) -> None:
+        self._metrics.publish_failures.labels("no_subscribers").inc()
+        now_s = asyncio.get_running_loop().time()
+        if self._nobody is None:
+            self._nobody = Backoff(NOBODY_FIRST_S, NOBODY_CAP_S)
+            log.warning("no_subscribers", reason="the broker has nobody who stores our messages; they are kept here")
+        elif now_s < self._pause_until:
+            # sent beside the one that told
+            return
+        self._pause_until = now_s + self._nobody.next_s()
 
     def _marked(self, record: Record) -> bytes:
         """The payload, with source backfill where live readings waited too long."""

@@ -101,6 +101,8 @@ async def _connected(
             (topics.of(Kind.DESIRED, device), DELIVERY[Kind.DESIRED].qos),
             (topics.commands_of(device), DELIVERY[Kind.COMMAND].qos),
         ),
+        # a broker of before receipts may refuse it
+        optional=((topics.of(Kind.RECEIPTS, device), DELIVERY[Kind.RECEIPTS].qos),),
     )
     async with Session(settings.broker.as_user(device), options) as session:
         publisher = Publisher(
@@ -178,7 +180,7 @@ async def _outbox(settings: DeviceSettings, config: Configuration) -> AsyncItera
             sync(outbox.take_unsynced())
         except OSError as error:
             outbox.sync_failed(error)
-        outbox.save_acks()
+        outbox.save_state()
 
 
 @contextlib.contextmanager

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Final
 import structlog
 from pydantic import Field
 
+from broker.errors import ContractError
 from broker.messages import Desired, Message, MeterKey, Reason, Short
-from device.files import write_atomically
+from device.sealed_file import read_either, write_twice
 
 log = structlog.get_logger()
 
@@ -94,25 +95,33 @@ class Standing(Message):
 
 
 class StandingFile:
-    """`desired.json` in the data folder; either the old or the new standing after a power cut."""
+    """`desired.json` in the data folder; either the old or the new standing after a power cut.
+
+    Where it is damaged its copy counts; where that is, too, nothing stands, and the retained message brings it again.
+    `damage` says what was found wrong.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.damage = ""
 
     def load(self) -> Standing:
         """What was saved last; an unreadable file is reported and left, and nothing stands then."""
         try:
-            return _read(self._path.read_bytes())
+            found = read_either(self._path)
+            self.damage = found.damage
+            return _read(found.data)
         except FileNotFoundError:
             return Standing()
-        except (OSError, ValueError, ArithmeticError, RecursionError) as error:
-            log.warning("desired_unreadable", path=str(self._path), error=str(error))
+        except (OSError, ContractError, ValueError, ArithmeticError, RecursionError) as error:
+            self.damage = str(error)[:1000]
+            log.warning("desired_unreadable", path=str(self._path), error=self.damage)
             return Standing()
 
     def save(self, standing: Standing) -> None:
         """Replace it. A disk that refuses is reported: the retained message brings the configuration again."""
         try:
-            write_atomically(self._path, standing.payload())
+            write_twice(self._path, standing.payload())
         except OSError as error:
             log.warning("desired_not_saved", path=str(self._path), error=str(error))
 

@@ -71,7 +71,11 @@ class Etcd:
         client, peer = f"http://{HOST}:{self.port}", f"http://{HOST}:{free_port()}"
         words = ["--name=one", f"--data-dir={folder}/data"]
         words += [f"--listen-client-urls={client}", f"--advertise-client-urls={client}"]
-        words += [f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}", f"--initial-cluster=one={peer}"]
+        words += [
+            f"--listen-peer-urls={peer}",
+            f"--initial-advertise-peer-urls={peer}",
+            f"--initial-cluster=one={peer}",
+        ]
         self._process = ServerProcess([etcd_program(), *words], folder, orphan_signal="KILL")
 
     async def start(self) -> None:
@@ -134,7 +138,9 @@ class Node:
 class Cluster:
     """Both nodes, synchronously replicated: what was committed is on both, or no other node may lead."""
 
-    def __init__(self, toolchain: Toolchain, program: Path, folder: Path, databases: tuple[str, ...] = ("a", "b")) -> None:
+    def __init__(
+        self, toolchain: Toolchain, program: Path, folder: Path, databases: tuple[str, ...] = ("a", "b")
+    ) -> None:
         self._toolchain = toolchain
         self._etcd = Etcd(folder / "etcd")
         self.nodes = [Node(f"db-{name}", folder / f"db-{name}", program) for name in databases]
@@ -184,7 +190,9 @@ class Cluster:
         for node in self.nodes:
             dsn = f"postgresql://postgres@{node.host}:{node.port}/{database}"
             try:
-                connection = await asyncpg.connect(dsn, timeout=3, command_timeout=20, target_session_attrs="read-write")
+                connection = await asyncpg.connect(
+                    dsn, timeout=3, command_timeout=20, target_session_attrs="read-write"
+                )
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
                 continue
             try:

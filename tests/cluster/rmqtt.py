@@ -104,6 +104,7 @@ class Node:
 
     async def start(self, password: str) -> None:
         """Start it and wait until it lets the monitor in."""
+
         async def ready() -> bool:
             return await mqtt_answers(self.host, self.port, MONITOR, password)
 
@@ -153,7 +154,9 @@ class Cluster:
     def _configure(self, node: Node) -> None:
         plugins = node.folder / "plugins"
         plugins.mkdir(parents=True)
-        peers = {name: [f"{n.number}@{HOST}:{getattr(n, name)}" for n in self.nodes] for name in ("grpc_port", "raft_port")}
+        peers = {
+            name: [f"{n.number}@{HOST}:{getattr(n, name)}" for n in self.nodes] for name in ("grpc_port", "raft_port")
+        }
         (node.folder / "rmqtt.toml").write_text(_NODE.format(node=node, host=HOST, plugins=plugins))
         (plugins / "rmqtt-cluster-raft.toml").write_text(
             f"node_grpc_addrs = {peers['grpc_port']}\nraft_peer_addrs = {peers['raft_port']}\n"
@@ -167,7 +170,9 @@ class Cluster:
 
     def _rules(self) -> str:
         """Our access list in RMQTT's words; a group's filter is judged without its `$share/name/`."""
-        rules = [f'["allow", {{ user = "{u}", password = "{word}" }}, "connect"]' for u, word in self.credentials.items()]
+        rules = [
+            f'["allow", {{ user = "{u}", password = "{word}" }}, "connect"]' for u, word in self.credentials.items()
+        ]
         rules.append('["deny", "all", "connect"]')
         user = None
         for line in render_acl(self.topics).splitlines():

@@ -1,82 +1,18 @@
 """The agent when the broker is away: at its start, later, for long, and in the middle of publishing."""
 
 import asyncio
-import contextlib
 import time
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
-from broker.messages import Clock, Sample, Source
-from broker.session import Session, SessionOptions
+from broker.messages import Sample, Source
 from broker.topics import Kind
-from device.clock import DeviceClock
-from device.metrics import DeviceMetrics
-from device.outbox import Outbox
-from device.outgoing import Outgoing
-from device.publisher import Publisher, PublisherOptions
 from device.simulator import SimulatedP1Meter
 from tests.faults.proxy import TcpProxy
+from tests.faults.sending import sender
 from tests.integration.agent_rig import Desk, agent, settings, until
 from tests.servers import Broker
 
 P1 = "ISK:E0044007133156018"
-
-
-@dataclass
-class Sender:
-    """The agent's way out alone: outbox, publisher and session over a proxy."""
-
-    outbox: Outbox
-    outgoing: Outgoing
-    publisher: Publisher
-    session: Session
-    proxy: TcpProxy
-
-    def send(self, count: int) -> None:
-        """Append readings, one a message."""
-        at = datetime.now(UTC)
-        for n in range(count):
-            samples = [Sample(at=at, values={"1-0:1.8.0": float(n)})]
-            self.outgoing.readings("LGZ:1", "lgz-e350@1", Clock.SYNCED, Source.LIVE, samples, {})
-
-
-@contextlib.asynccontextmanager
-async def sender(
-    desk: Desk, folder: Path, *, boot: str = "aaaa", backfill_after_s: float = 0.5
-) -> AsyncIterator[Sender]:
-    """A sender whose connection starts cut."""
-    outbox = Outbox(folder, limit_bytes=64 * 1024 * 1024)
-    outbox.open()
-    async with TcpProxy(desk.broker.host, desk.broker.port) as proxy:
-        await proxy.cut()
-        address = desk.address(desk.device).model_copy(update={"port": proxy.port})
-        options = SessionOptions(client_id=desk.device, in_flight=20, refusal_is_fatal=False)
-        async with Session(address, options) as session:
-            publisher = Publisher(
-                session,
-                outbox,
-                desk.broker.topics,
-                desk.device,
-                DeviceClock(),
-                DeviceMetrics(),
-                PublisherOptions(in_flight=20, backfill_after_s=backfill_after_s),
-            )
-
-            async def pump() -> None:
-                while True:
-                    await session.wait_connected()
-                    await publisher.pump(session.connections)
-
-            task = asyncio.create_task(pump())
-            try:
-                yield Sender(outbox, Outgoing(outbox, DeviceClock(), boot, publisher.offer), publisher, session, proxy)
-            finally:
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
-    outbox.save_acks()
 
 
 async def test_after_an_outage_live_messages_go_first_and_nothing_is_lost_or_repeated(
@@ -84,7 +20,7 @@ async def test_after_an_outage_live_messages_go_first_and_nothing_is_lost_or_rep
 ) -> None:
     """3000 messages of an outage arrive once each, marked backfill, while new ones overtake them."""
     await broker.add_device("pi-1")
-    async with Desk(broker, "pi-1") as desk, sender(desk, tmp_path) as out:
+    async with Desk(broker, "pi-1") as desk, sender(broker, "pi-1", tmp_path) as out:
         out.send(3000)
         await asyncio.sleep(0.6)
         out.proxy.delay_s = 0.005
@@ -108,7 +44,7 @@ async def test_after_an_outage_live_messages_go_first_and_nothing_is_lost_or_rep
 async def test_live_messages_at_the_end_of_a_backlog_are_sent_once(broker: Broker, tmp_path: Path) -> None:
     """What the backlog's reader finds while it is under way live is not sent again once it is acknowledged."""
     await broker.add_device("pi-1")
-    async with Desk(broker, "pi-1") as desk, sender(desk, tmp_path) as out:
+    async with Desk(broker, "pi-1") as desk, sender(broker, "pi-1", tmp_path) as out:
         out.send(300)
         out.proxy.delay_s = 0.02
         await out.proxy.restore()
@@ -129,7 +65,7 @@ async def test_live_messages_at_the_end_of_a_backlog_are_sent_once(broker: Broke
 async def test_a_connection_that_breaks_again_and_again_costs_repeats_only(broker: Broker, tmp_path: Path) -> None:
     """Cut in mid-flight five times: every message arrives, repeats are the same message."""
     await broker.add_device("pi-1")
-    async with Desk(broker, "pi-1") as desk, sender(desk, tmp_path) as out:
+    async with Desk(broker, "pi-1") as desk, sender(broker, "pi-1", tmp_path) as out:
         out.send(1200)
         for _ in range(5):
             await out.proxy.restore()
@@ -149,10 +85,10 @@ async def test_what_an_earlier_boot_left_keeps_its_boot_and_numbers(broker: Brok
     """A backlog over a restart is told apart in the ledger; each boot's numbers have no gap."""
     await broker.add_device("pi-1")
     async with Desk(broker, "pi-1") as desk:
-        async with sender(desk, tmp_path, boot="aaaa") as first:
+        async with sender(broker, "pi-1", tmp_path, boot="aaaa") as first:
             first.send(300)
             await until(lambda: first.session.last_error)
-        async with sender(desk, tmp_path, boot="bbbb") as second:
+        async with sender(broker, "pi-1", tmp_path, boot="bbbb") as second:
             second.send(10)
             await second.proxy.restore()
             await until(lambda: second.publisher.idle, 30)

@@ -48,7 +48,7 @@ def test_messages_survive_a_restart_in_their_order(tmp_path: Path) -> None:
     payloads = fill(first, 100)
     for record in first.read_after(0, 30):
         first.acknowledge(record.index)
-    first.save_acks()
+    first.save_state()
     again = opened(tmp_path)
     assert everything(again) == payloads[30:]
     assert again.waiting == 70
@@ -61,7 +61,7 @@ def test_live_messages_may_be_acknowledged_before_the_backlog(tmp_path: Path) ->
     payloads = fill(first, 50)
     for index in [*range(40, 51), 3, 5]:
         first.acknowledge(index)
-    first.save_acks()
+    first.save_state()
     kept = [payload for n, payload in enumerate(payloads, 1) if n < 40 and n not in (3, 5)]
     assert everything(first) == everything(opened(tmp_path)) == kept
 
@@ -86,7 +86,7 @@ def test_segments_that_are_done_leave_the_disk(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("*.seg"))) > 4
     for index in range(1, 3001):
         first.acknowledge(index)
-    first.save_acks()
+    first.save_state()
     assert len(list(tmp_path.glob("*.seg"))) == 1
     again = opened(tmp_path)
     assert again.size_bytes == 0
@@ -251,6 +251,6 @@ def test_a_sync_that_failed_once_is_not_told_for_ever(tmp_path: Path) -> None:
     assert outbox.disk_error
     fill(outbox, 3)
     sync(outbox.take_unsynced())
-    outbox.save_acks()
+    outbox.save_state()
     assert outbox.disk_error == ""
     assert [notice.event for notice in outbox.take_notices()] == ["outbox_disk_error", "outbox_disk_recovered"]

@@ -1,10 +1,15 @@
-"""The outbox's record format and its set of acknowledged indices."""
+"""The outbox's record format, its sets of indices, and whose numbers they carry."""
+
+import json
+from itertools import pairwise
+from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from broker.topics import Kind
-from device.outbox_acks import Acks
+from device.index_set import IndexSet
+from device.outbox_boots import Boots
 from device.outbox_record import MAGIC, Damage, Record, encode, scan
 
 RECORDS = st.builds(
@@ -79,16 +84,41 @@ def test_any_octets_are_scanned_to_their_end(octets: bytes) -> None:
     assert sum(item.length for item in scan(octets) if isinstance(item, Damage)) == len(octets)
 
 
-@given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 12)), max_size=20))
-def test_acks_are_the_set_that_they_stand_for(spans: list[tuple[int, int]]) -> None:
-    """Adding spans in any order gives the same answers as a plain set, before and after a trip through JSON."""
-    acks, model = Acks(), set[int]()
-    for first, length in spans:
-        new = set(range(first, first + length)) - model
-        assert acks.add(first, first + length) == len(new)
-        model |= new
-    for each in (acks, Acks.from_json(acks.to_json())):
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 60), st.integers(0, 12)), max_size=20))
+def test_indices_are_the_set_that_they_stand_for(spans: list[tuple[bool, int, int]]) -> None:
+    """Adding and removing spans in any order gives the same answers as a plain set, also after a trip through JSON."""
+    indices, model = IndexSet(), set[int]()
+    for adds, first, length in spans:
+        span = set(range(first, first + length))
+        if adds:
+            assert indices.add(first, first + length) == len(span - model)
+            model |= span
+        else:
+            assert indices.remove(first, first + length) == len(span & model)
+            model -= span
+    for each in (indices, IndexSet.of(json.loads(json.dumps(list(indices))))):
         assert [n in each for n in range(80)] == [n in model for n in range(80)]
         assert all(each.missing(a, 80) == len(set(range(a, 80)) - model) for a in range(80))
+        assert all(each.count(a, 40) == len(set(range(a, 40)) & model) for a in range(80))
         assert all(each.next_missing(n) == min(set(range(n, 100)) - model) for n in range(80))
         assert each.end == max(model, default=-1) + 1
+        assert [end < following for (_, end), (following, _) in pairwise(each)] == [True] * (len(list(each)) - 1)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["aaaa", "bbbb"]), st.integers(1, 9)), max_size=30), st.randoms())
+def test_a_boots_numbers_are_found_at_their_indices_in_whatever_order_they_are_learnt(
+    boots: list[tuple[str, int]], random: Random
+) -> None:
+    """Any sequence of boots and numbers: each number is found exactly where a message carries it."""
+    carried = dict(enumerate(boots, 5))
+    known = Boots()
+    learnt = list(carried.items())
+    random.shuffle(learnt)
+    for index, (boot, seq) in learnt:
+        known.note(index, b'{"boot":"%s","seq":%d,"x":1}' % (boot.encode(), seq))
+    for one in (known, Boots.of(json.loads(json.dumps(known.rows())))):
+        for boot in ("aaaa", "bbbb", "cccc"):
+            found = {index for first, end in one.indices(boot, 2, 6) for index in range(first, end)}
+            assert found == {index for index, (name, seq) in carried.items() if name == boot and 2 <= seq <= 6}
+    last = known.last()
+    assert (None if last is None else (last.boot, last.seq)) == (boots[-1] if boots else None)
