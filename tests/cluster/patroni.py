@@ -158,7 +158,7 @@ class Cluster:
             self._configure(node)
         for node in self.nodes:
             await node.start()
-            await self.until(lambda: self.leader(), "a primary")
+            await self.until(self.leader, "a primary")
         await self.until(self.synchronous, "a synchronous standby")
 
     async def until(self, condition: Callable[[], Any], what: str, within_s: float = _START_S) -> Any:

@@ -163,7 +163,8 @@ class Cluster:
             "leader_id = 0\nraft.grpc_reuseaddr = true\n"
         )
         (plugins / "rmqtt-session-storage.toml").write_text(
-            f'storage.type = "sled"\nstorage.sled.path = "{node.folder}/sessions"\nstorage.sled.cache_capacity = "32M"\n'
+            f'storage.type = "sled"\nstorage.sled.path = "{node.folder}/sessions"\n'
+            'storage.sled.cache_capacity = "32M"\n'
         )
         (plugins / "rmqtt-retainer.toml").write_text('storage.type = "ram"\n')
         (plugins / "rmqtt-acl.toml").write_text(self._rules())

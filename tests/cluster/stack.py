@@ -1,4 +1,4 @@
-"""The whole platform over several nodes: three of the broker, two of the database, ingestors, gateway and agents on them."""
+"""The whole platform over several nodes: three of the broker, two of the database, two ingestors, gateway, agents."""
 
 import asyncio
 import contextlib
