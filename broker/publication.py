@@ -66,6 +66,7 @@ class SessionOptions:
     `no_local` asks the broker not to send us what we publish (MQTT 5 3.8.3.1), where the subscription is not shared;
     of QoS 0, topics that end with `ignored` are passed over as they come. What the broker refuses of `subscriptions`
     is an error; what it refuses of `optional` ones is done without, and asked for again with each connection.
+    Of a broker's nodes the first is tried first, with `spread` another one for each client id.
     """
 
     client_id: str
@@ -76,6 +77,7 @@ class SessionOptions:
     keepalive_s: int = KEEPALIVE_S
     will: Publication | None = None
     refusal_is_fatal: bool = True
+    spread: bool = False
     no_local: bool = False
     ignored: str | None = None
     subscriptions: tuple[tuple[str, int], ...] = ()

@@ -69,12 +69,16 @@ async def _run(names: list[str], runs: int, seed: int) -> list[dict[str, Any]]:
             before = Before()
             for name, _ in turns[len(rows) :]:
                 built.notes.clear()
-                verdict = await run(FAULTS[name], built, before)
+                try:
+                    verdict = await run(FAULTS[name], built, before)
+                except Exception:
+                    _keep(built)
+                    raise
                 rows.append({"name": name, "good": verdict.good, **asdict(verdict), **built.notes})
                 click.echo(_line(name, verdict, built))
                 if not verdict.good:
-                    _keep(built)
                     break
+            _keep(built)
     return rows
 
 
@@ -89,7 +93,7 @@ def _line(name: str, verdict: Verdict, built: ClusterStack) -> str:
 
 
 def _keep(built: ClusterStack) -> None:
-    """Keep what tells why: the logs, and what was given."""
+    """Keep what tells why: the logs of the last stack, and what was given."""
     shutil.rmtree(KEPT, ignore_errors=True)
     shutil.copytree(built.folder / "logs", KEPT)
     shutil.copy(built.folder / "truth.jsonl", KEPT)

@@ -17,7 +17,7 @@ from broker.mosquitto import MONITOR, ROLES, render_acl
 from broker.topics import Topics
 from deploy.local.answers import mqtt_answers
 from deploy.local.locks import file_lock
-from deploy.local.process import HOST, ServerProcess, free_port
+from deploy.local.process import HOST, ServerError, ServerProcess, free_port
 from deploy.local.settings import LocalSettings
 
 VERSION: Final = "0.24.0"
@@ -25,7 +25,7 @@ NODES: Final = 3
 APART_S: Final = 0.7
 """Between two nodes' starts: a node that finds no other makes itself the leader of a cluster of its own."""
 _BUILD_S: Final = 3 * 3600.0
-_START_S: Final = 40.0
+_START_S: Final = 60.0
 _PROFILE: Final = {
     "CARGO_PROFILE_RELEASE_LTO": "off",
     "CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "16",
@@ -120,17 +120,17 @@ class Node:
 
 
 class Cluster:
-    """Three nodes with Wattline's users and their rights; `host` is what BROKER__HOST is to be."""
+    """Three nodes with Wattline's users and their rights; `host()` is what BROKER__HOST is to be."""
 
     def __init__(self, program: Path, folder: Path, devices: tuple[str, ...]) -> None:
         self.topics = Topics()
         self.credentials = {user: secrets.token_urlsafe(16) for user in (*ROLES, *devices)}
         self.nodes = [Node(program, folder / f"rmqtt-{number}", number) for number in range(1, NODES + 1)]
 
-    @property
-    def host(self) -> str:
-        """All nodes with their ports."""
-        return ",".join(f"{node.host}:{node.port}" for node in self.nodes)
+    def host(self, first: int) -> str:
+        """All nodes with their ports, beginning with the one of this number (from 0)."""
+        nodes = (*self.nodes[first % NODES :], *self.nodes[: first % NODES])
+        return ",".join(f"{node.host}:{node.port}" for node in nodes)
 
     async def start(self) -> None:
         """Start all nodes: one after the other, as a lone one makes itself the leader."""
@@ -143,8 +143,18 @@ class Cluster:
         await asyncio.gather(*starting)
 
     async def start_node(self, node: Node) -> None:
-        """Start one of them, for the first time or again."""
-        await node.start(self.credentials[MONITOR])
+        """Start one of them, for the first time or again; as under a supervisor, once more where it ends by itself.
+
+        A node that comes back ends while the others still take it for their leader.
+        """
+        deadline = time.monotonic() + _START_S
+        while True:
+            try:
+                return await node.start(self.credentials[MONITOR])
+            except ServerError:
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(1)
 
     async def kill(self) -> None:
         """End all nodes."""

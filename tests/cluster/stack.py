@@ -84,14 +84,14 @@ async def _services(exits: contextlib.AsyncExitStack, built: ClusterStack) -> No
     logs = built.folder / "logs"
     logs.mkdir()
     for number in range(built.plan.ingestors):
-        process = _service(built, logs, "ingestor", f"ingestor-{number}")
+        process = _service(built, logs, "ingestor", f"ingestor-{number}", number)
         process.environment |= {
             "WATTLINE_INGESTOR_CLIENT_ID": process.name,
             "WATTLINE_INGESTOR_SHARE_GROUP": "cluster",
             "WATTLINE_INGESTOR_DATABASE_DSN": built.postgres.dsn(user="wattline_ingestor"),
         }
         built.ingestors.append(Ingestor(process, NONE, NONE))
-    built.gateway = _service(built, logs, "gateway", "gateway")
+    built.gateway = _service(built, logs, "gateway", "gateway", built.plan.ingestors)
     built.gateway.environment |= {
         "WATTLINE_GATEWAY_DATABASE_DSN": built.postgres.dsn(user="wattline_gateway"),
         "WATTLINE_GATEWAY_API_TOKEN": TOKEN,
@@ -100,7 +100,7 @@ async def _services(exits: contextlib.AsyncExitStack, built: ClusterStack) -> No
         meters = two_meters(built.truth, number)
         for meter in meters:
             await exits.enter_async_context(meter)
-        process = _service(built, logs, "device", name)
+        process = _service(built, logs, "device", name, number)
         folder = built.folder / name
         folder.mkdir()
         process.environment |= {
@@ -114,12 +114,12 @@ async def _services(exits: contextlib.AsyncExitStack, built: ClusterStack) -> No
         exits.push_async_callback(process.kill)
 
 
-def _service(built: ClusterStack, logs: Path, kind: str, name: str) -> Process:
-    """A service that knows all broker nodes; which it begins with, its client id decides."""
+def _service(built: ClusterStack, logs: Path, kind: str, name: str, node: int) -> Process:
+    """A service that knows all broker nodes and begins with this one; which an agent begins with, its id decides."""
     port, prefix = free_port(), f"WATTLINE_{kind.upper()}_"
     user = name if kind == "device" else kind
     environment = {
-        f"{prefix}BROKER__HOST": built.mqtt.host,
+        f"{prefix}BROKER__HOST": built.mqtt.host(node),
         f"{prefix}BROKER__USERNAME": user,
         f"{prefix}BROKER__PASSWORD": built.mqtt.credentials[user],
         f"{prefix}HTTP_PORT": str(port),
