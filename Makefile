@@ -38,8 +38,8 @@ test: lint ## all checks and tests, WORKERS=2 at a time; what ../shared/captures
 	WATTLINE_CAPTURES="$(CAPTURES)" WATTLINE_FIELD="$(FIELD)" $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile -m "$$select" \
 	  $(wildcard tests/unit tests/integration tests/console tests/faults tests/e2e tests/packaging)
 
-bench: $(READY) ## measure, beside the limits; REPORT=file; STORE=1 [READINGS=n]: the store
-	@$(PYTHON) -m benchmarks$(if $(STORE),.store $(if $(READINGS),--readings "$(READINGS)")) $(if $(REPORT),--report "$(REPORT)")
+bench: $(READY) ## measure, beside the limits; REPORT=file; BACKLOG=1: hours at once, too; STORE=1 [READINGS=n]: the store
+	@$(PYTHON) -m benchmarks$(if $(STORE),.store $(if $(READINGS),--readings "$(READINGS)"),$(if $(BACKLOG), --backlog)) $(if $(REPORT),--report "$(REPORT)")
 
 chaos: $(READY) ## the stack through each fault, counted against the meters; RUNS=n FAULT=name,... SEED=n SLOW=1 JOBS=n REPORT=file
 	@$(PYTHON) -m tests.chaos $(if $(RUNS),--runs "$(RUNS)") $(if $(FAULT),--fault "$(FAULT)") $(if $(SEED),--seed "$(SEED)") \

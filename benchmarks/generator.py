@@ -1,30 +1,33 @@
-"""The load generator: a process with a connection for each device that sends prepared packets as fast as acks allow."""
+"""The load generator: a process whose connections send prepared packets, as fast as acks allow or at a steady rate."""
 
 import argparse
 import asyncio
 import json
 import sys
 import time
-from datetime import datetime
-from pathlib import Path
+from collections.abc import Iterator
+from datetime import UTC, datetime
 
-from benchmarks.packets import Load, connect, payloads, publish
+from benchmarks.packets import CODES, Load, connect, payloads, publish, stamp
 from broker.topics import Kind, Topics
 
 CHUNK = 32
 """Packets joined into one write."""
+TICK_S = 0.004
+"""How often what is due is sent, at a steady rate."""
 
 
-class Device(asyncio.Protocol):
-    """One device's connection: keeps at most `window` publishes unacknowledged."""
+class Connection(asyncio.Protocol):
+    """One connection: keeps at most `window` publishes unacknowledged, but for those that are sent at a steady rate."""
 
     def __init__(self, hello: bytes, packets: list[bytes], window: int) -> None:
         self._hello = hello
-        self._packets = packets
+        self.packets = packets
         self._window = window
         self._sent = 0
         self._acked = 0
         self._buffer = bytearray()
+        self._flooding = False
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._transport: asyncio.Transport | None = None
@@ -57,12 +60,23 @@ class Device(asyncio.Protocol):
                     self.ready.set_result(None)
             pos += 2 + buffer[pos + 1]
         del buffer[:pos]
-        if self._sent:
-            self.push()
+        if self._flooding:
+            self._push()
+        self._finish()
 
-    def push(self) -> None:
-        """Send on while the window allows, in chunks."""
-        packets, transport = self._packets, self._transport
+    def flood(self) -> None:
+        """Send on whenever the window allows, in chunks."""
+        self._flooding = True
+        self._push()
+
+    def send(self, packet: bytes) -> None:
+        """Send one now."""
+        assert self._transport is not None  # noqa: S101 - connected before
+        self._transport.write(packet)
+        self._sent += 1
+
+    def _push(self) -> None:
+        packets, transport = self.packets, self._transport
         if transport is None:
             return
         while self._sent < len(packets):
@@ -71,46 +85,86 @@ class Device(asyncio.Protocol):
                 return
             transport.write(b"".join(packets[self._sent : self._sent + room]))
             self._sent += room
-        if self._acked >= len(packets) and not self.done.done():
+
+    def _finish(self) -> None:
+        if self._acked >= len(self.packets) and not self.done.done():
             self.done.set_result(None)
 
 
-async def run(options: argparse.Namespace, users: dict[str, str]) -> dict[str, float]:
+async def run(load: Load, host: str, port: int, root: str) -> dict[str, float]:
     """Prepare, connect, wait for a line on stdin, send all, and say when it began and ended (Unix seconds)."""
-    load = Load(options.values, options.devices, options.messages)
-    topics = Topics(options.root)
-    start = datetime.fromisoformat(options.start)
     loop = asyncio.get_running_loop()
-    devices = []
-    for number, (user, password) in enumerate(list(users.items())[: load.devices]):
-        topic = topics.of(Kind.READINGS, user)
-        made = payloads(load, number, start, options.boot)
-        packets = [publish(topic, payload, index % 65535 + 1) for index, payload in enumerate(made)]
-        hello = connect(f"load-{user}", user, password)
-        _, device = await loop.create_connection(
-            lambda hello=hello, packets=packets: Device(hello, packets, options.window), options.host, options.port
+    connections = []
+    # all packets first: a connection that waits for them would be taken for dead
+    prepared = [list(_packets(load, Topics(root), one.devices)) for one in load.connections]
+    for number, (one, packets) in enumerate(zip(load.connections, prepared, strict=True)):
+        hello = connect(f"load-{load.source}-{load.boot}-{number}", one.user, one.password)
+        _, connection = await loop.create_connection(
+            lambda hello=hello, packets=packets: Connection(hello, packets, load.window), host, port
         )
-        await device.ready
-        devices.append(device)
+        await connection.ready
+        connections.append(connection)
     print("ready", flush=True)
     await loop.run_in_executor(None, sys.stdin.readline)
     began = time.time()
-    for device in devices:
-        device.push()
-    await asyncio.gather(*(device.done for device in devices))
+    if load.rate:
+        await _steadily(load, connections)
+    else:
+        for connection in connections:
+            connection.flood()
+    await asyncio.gather(*(connection.done for connection in connections))
     return {"began": began, "ended": time.time(), "cpu_s": time.process_time()}
 
 
+def _packets(load: Load, topics: Topics, devices: tuple[str, ...]) -> Iterator[bytes]:
+    """The packets of one connection: a message of each of its devices in turn."""
+    made = [(topics.of(Kind.READINGS, device), payloads(load, f"BEN:{load.values:03d}{device}")) for device in devices]
+    mid = 0
+    for _ in range(load.messages):
+        for topic, messages in made:
+            mid = mid % 65535 + 1
+            yield publish(topic, next(messages), mid)
+
+
+async def _steadily(load: Load, connections: list[Connection]) -> None:
+    """Send what is due every few milliseconds, each sample stamped with the time at which it was due."""
+    order = [(connection, packet) for group in _in_turn(connections) for connection, packet in group]
+    samples = max(1, load.values // len(CODES))
+    began_s, sent = time.time() + TICK_S, 0
+    while sent < len(order):
+        due = min(len(order), int((time.time() - began_s) * load.rate))
+        for number in range(sent, due):
+            connection, packet = order[number]
+            at_us = int((began_s + number / load.rate) * 1e6)
+            connection.send(_stamped(packet, at_us, samples, load.step_us))
+        sent = max(sent, due)
+        await asyncio.sleep(TICK_S)
+
+
+def _in_turn(connections: list[Connection]) -> Iterator[list[tuple[Connection, bytes]]]:
+    for number in range(max(len(connection.packets) for connection in connections)):
+        yield [(one, one.packets[number]) for one in connections if number < len(one.packets)]
+
+
+def _stamped(packet: bytes, at_us: int, samples: int, step_us: int) -> bytes:
+    """The packet with its last sample at this time, and those before it a step earlier each."""
+    out, pos = bytearray(packet), 0
+    for number in range(samples):
+        pos = packet.index(b'"at":"', pos) + 6
+        at = datetime.fromtimestamp((at_us - (samples - 1 - number) * step_us) / 1e6, UTC)
+        out[pos : pos + 27] = stamp(at).encode()
+    return bytes(out)
+
+
 def main() -> None:
-    """Parse the arguments, run, print one JSON line."""
+    """Read the load from stdin's first line, run, print one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    for name, kind in (("values", int), ("devices", int), ("messages", int), ("port", int), ("window", int)):
-        parser.add_argument(f"--{name}", type=kind, required=True)
-    for name in ("root", "host", "users", "start", "boot"):
+    parser.add_argument("--port", type=int, required=True)
+    for name in ("root", "host"):
         parser.add_argument(f"--{name}", required=True)
     options = parser.parse_args()
-    users = json.loads(Path(options.users).read_text())
-    print(json.dumps(asyncio.run(run(options, users))), flush=True)
+    load = Load.from_json(json.loads(sys.stdin.readline()))
+    print(json.dumps(asyncio.run(run(load, options.host, options.port, options.root))), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,27 +1,71 @@
 """MQTT 5 packets made beforehand, so that the load generator costs little while the clock runs."""
 
-import json
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
-from broker.messages import Clock, Readings, Sample
+from broker.messages import Clock, Readings, Sample, Source
 
 CODES = tuple(f"1-0:{c}.{d}.0" for c in (1, 2, 21, 41, 61) for d in (7, 8))
 """Ten OBIS codes, so that a sample holds ten values."""
+_STAMP = "%Y-%m-%dT%H:%M:%S"
+_SPLIT = "\0"
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One connection to the broker, and the devices that it speaks for."""
+
+    user: str
+    password: str
+    devices: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """One size of message: `values` readings in each, `messages` from each of `devices` devices."""
+    """`messages` from each device, each of `values` readings; a device's samples follow one another by `step_us`.
+
+    With a rate of 0 every connection sends as fast as `window` unacknowledged publishes allow. Otherwise all of
+    them together keep to `rate` messages a second, whatever the broker does, and each sample bears the time at which
+    it was to be sent. `source` is what the messages say of themselves.
+    """
 
     values: int
-    devices: int
     messages: int
+    connections: tuple[Connection, ...]
+    start_at: str
+    step_us: int = 1000
+    window: int = 100
+    rate: float = 0.0
+    boot: str = "be00"
+    source: str = "live"
+
+    @property
+    def devices(self) -> int:
+        """How many devices speak."""
+        return sum(len(connection.devices) for connection in self.connections)
+
+    @property
+    def total(self) -> int:
+        """Messages in all."""
+        return self.devices * self.messages
 
     @property
     def rows(self) -> int:
         """Readings in all."""
-        return self.values * self.devices * self.messages
+        return self.values * self.total
+
+    def as_json(self) -> dict[str, object]:
+        """What `from_json` reads."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: dict[str, object]) -> "Load":
+        """The load that `as_json` wrote."""
+        connections = document.pop("connections")
+        assert isinstance(connections, list)  # noqa: S101 - tells the type
+        made = tuple(Connection(one["user"], one["password"], tuple(one["devices"])) for one in connections)
+        return cls(connections=made, **document)  # type: ignore[arg-type]
 
 
 def remaining_length(length: int) -> bytes:
@@ -52,37 +96,38 @@ def publish(topic: str, payload: bytes, mid: int) -> bytes:
     return b"\x32" + remaining_length(len(body)) + body
 
 
-def sample_values(number: int, count: int) -> dict[str, float]:
-    """Plausible values, different in each message."""
-    return {code: round(1000 + number * 0.001 + index, 3) for index, code in enumerate(CODES[:count])}
+def stamp(at: datetime) -> str:
+    """A time as it stands in a message, always as long: to the microsecond."""
+    return f"{at.astimezone(UTC).strftime(_STAMP)}.{at.microsecond:06d}Z"
 
 
-def payloads(load: Load, device: int, start: datetime, boot: str) -> list[bytes]:
-    """All messages of one device in order; samples follow one another by a second."""
+def payloads(load: Load, meter: str) -> Iterator[bytes]:
+    """All messages of one device's meter, in order."""
     per_sample = min(load.values, len(CODES))
     samples = load.values // per_sample
-    template = Readings(
-        boot=boot,
+    codes = CODES[:per_sample]
+    start_at = datetime.fromisoformat(load.start_at)
+    head, tail = _around(load, meter, start_at)
+    for number in range(load.messages):
+        parts = []
+        for index in range(number * samples, (number + 1) * samples):
+            values = ",".join(f'"{code}":{1000 + index * 0.001 + place:.3f}' for place, code in enumerate(codes))
+            at = start_at + timedelta(microseconds=index * load.step_us)
+            parts.append(f'{{"at":"{stamp(at)}","values":{{{values}}}}}')
+        yield f"{head.replace(_SPLIT, str(number + 1))}{','.join(parts)}{tail}".encode()
+
+
+def _around(load: Load, meter: str, start_at: datetime) -> tuple[str, str]:
+    """What stands before and behind the samples of a message as the agent writes it, the number left open."""
+    sample = Sample(at=start_at, values={CODES[0]: 1.0})
+    message = Readings(
+        boot=load.boot,
         seq=1,
-        meter=f"BEN:{load.values:03d}{device:05d}",
+        meter=meter,
         spec="generic-p1@1",
         clock=Clock.SYNCED,
-        samples=(Sample(at=start, values=sample_values(0, per_sample)),),
+        source=Source(load.source),
+        samples=(sample,),
     )
-    head = json.loads(template.payload())
-    made = []
-    for number in range(load.messages):
-        head["seq"] = number + 1
-        head["samples"] = [
-            {
-                "at": _stamp(start + timedelta(seconds=number * samples + index)),
-                "values": sample_values(number * samples + index, per_sample),
-            }
-            for index in range(samples)
-        ]
-        made.append(json.dumps(head, separators=(",", ":")).encode())
-    return made
-
-
-def _stamp(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    head, tail = message.payload().decode().split(sample.payload().decode())
+    return head.replace('"seq":1,', f'"seq":{_SPLIT},'), tail

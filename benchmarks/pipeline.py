@@ -1,81 +1,246 @@
-"""The pipeline under load: real broker, ingestor process and database, and the generator beside them."""
+"""The pipeline under load: real broker, ingestor process and database, and generators beside them."""
 
 import asyncio
+import contextlib
 import json
+import secrets
 import sys
 import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import asyncpg
 import psutil
 
-from benchmarks.packets import Load
-from benchmarks.report import SizeResult
+from benchmarks.packets import Connection, Load
+from benchmarks.report import BacklogResult, CrowdResult, LatencyResult, SizeResult
 from deploy.demo.processes import Service
+from deploy.local.process import free_port
 from deploy.local.stack import LocalStack
 
-WINDOW = 100
-"""Publishes in flight for each device."""
 POLL_S = 0.05
-DEADLINE_S = 300.0
+DEADLINE_S = 600.0
+LEAD = timedelta(seconds=1)
+"""How far before the generator's start the first live sample lies."""
+_DELAYS = Path(__file__).with_name("queries") / "delays.sql"
 
 
-async def measure_size(
-    stack: LocalStack, connection: asyncpg.Connection, ingestor: Service, load: Load, users: Path, limit_rows_s: float
-) -> SizeResult:
+@dataclass(frozen=True, slots=True)
+class Rig:
+    """What a measurement of the pipeline needs."""
+
+    stack: LocalStack
+    connection: asyncpg.Connection
+    ingestor: Service
+
+    def cpu_s(self) -> tuple[float, float, float]:
+        """CPU taken so far by the ingestor, the broker, and the database with all its processes, in seconds."""
+        return _cpu_s(self.ingestor.pid), _cpu_s(self.stack.mosquitto.pid), _cpu_s(self.stack.postgres.pid)
+
+    def rss_mib(self) -> float:
+        """Resident memory of the ingestor."""
+        return float(psutil.Process(self.ingestor.pid).memory_info().rss / 2**20)
+
+
+@dataclass(slots=True)
+class Generator:
+    """A generator that has prepared its packets and is connected."""
+
+    load: Load
+    process: asyncio.subprocess.Process
+    result: dict[str, float]
+
+    async def go(self) -> None:
+        """Let it send; returns when the broker has taken all."""
+        assert self.process.stdin is not None and self.process.stdout is not None  # noqa: S101, PT018 - pipes
+        self.process.stdin.write(b"go\n")
+        line = await self.process.stdout.readline()
+        await self.process.wait()
+        if not line:
+            raise RuntimeError("the load generator failed; its message stands above")
+        self.result.update(json.loads(line))
+
+
+def ingestor(stack: LocalStack, logs: Path) -> tuple[Service, str]:
+    """An ingestor process with default settings, and the URL of its health."""
+    port = free_port()
+    environment = {
+        "WATTLINE_INGESTOR_BROKER__HOST": stack.mosquitto.host,
+        "WATTLINE_INGESTOR_BROKER__PORT": str(stack.mosquitto.port),
+        "WATTLINE_INGESTOR_BROKER__USERNAME": "ingestor",
+        "WATTLINE_INGESTOR_BROKER__PASSWORD": stack.mosquitto.credentials["ingestor"],
+        "WATTLINE_INGESTOR_DATABASE_DSN": stack.postgres.dsn(user="wattline_ingestor"),
+        "WATTLINE_INGESTOR_HTTP_PORT": str(port),
+    }
+    return Service("ingestor", ["ingestor"], environment, logs), f"http://127.0.0.1:{port}"
+
+
+async def devices(stack: LocalStack, count: int) -> tuple[Connection, ...]:
+    """Devices with a connection each."""
+    words = {f"bench-{number:04d}": secrets.token_hex(8) for number in range(count)}
+    await stack.mosquitto.add_users(words)
+    return tuple(Connection(name, word, (name,)) for name, word in words.items())
+
+
+async def crowd(stack: LocalStack, count: int, connections: int) -> tuple[Connection, ...]:
+    """Many devices over a few connections, which the broker lets speak for all of them."""
+    words = {f"crowd-{number}": secrets.token_hex(8) for number in range(connections)}
+    await stack.mosquitto.add_crowd(words)
+    names = [f"crowd-dev-{number:06d}" for number in range(count)]
+    return tuple(
+        Connection(user, word, tuple(names[place::connections])) for place, (user, word) in enumerate(words.items())
+    )
+
+
+async def measure_size(rig: Rig, load: Load) -> SizeResult:
     """Send all messages of one size and wait until every row is stored.
 
     Raises RuntimeError when rows are missing at the deadline: a lossy run has no speed.
     """
-    process = psutil.Process(ingestor.pid)
-    days_ago = {1: 2, 10: 4, 100: 6}.get(load.values, 8)
-    start = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=days_ago)
-    generator = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "benchmarks.generator", "--values", str(load.values), "--devices", str(load.devices)),
-        *("--messages", str(load.messages), "--host", stack.mosquitto.host, "--port", str(stack.mosquitto.port)),
-        *("--root", "wattline/v1", "--users", str(users), "--start", start.isoformat(), "--window", str(WINDOW)),
-        *("--boot", f"be{load.values:06d}"),
+    async with _generator(rig.stack, load) as generator:
+        before = rig.cpu_s()
+        stored_at = await _sent_and_stored(rig, generator)
+        after = rig.cpu_s()
+    took_s = stored_at - generator.result["began"]
+    ingestor_us, broker_us, database_us = (
+        round((late - early) / load.total * 1e6, 1) for early, late in zip(before, after, strict=True)
+    )
+    return SizeResult(
+        values_per_message=load.values,
+        devices=load.devices,
+        messages=load.total,
+        messages_s=round(load.total / took_s, 1),
+        rows_s=round(load.rows / took_s, 1),
+        ingestor_cpu_us_per_message=ingestor_us,
+        broker_cpu_us_per_message=broker_us,
+        database_cpu_us_per_message=database_us,
+        generator_ahead_s=round(stored_at - generator.result["ended"], 2),
+    )
+
+
+async def measure_latency(rig: Rig, load: Load) -> LatencyResult:
+    """From the moment at which a message is due to the answer of its commit, at a steady rate; if wrong, too long."""
+    async with _generator(rig.stack, load) as generator:
+        stored_at = await _sent_and_stored(rig, generator)
+    return LatencyResult(
+        values_per_message=load.values,
+        messages=load.total,
+        offered_messages_s=round(load.rate, 1),
+        stored_messages_s=round(load.total / (stored_at - generator.result["began"]), 1),
+        **await _delays(rig, load),
+    )
+
+
+async def measure_crowd(rig: Rig, load: Load) -> CrowdResult:
+    """Many devices that the ingestor has never heard, then the same again; every message from another one."""
+    rss_before_mib = rig.rss_mib()
+    once = _again(load, boot="c0de01", messages=1)
+    first = await measure_size(rig, once)
+    grown_kib = (rig.rss_mib() - rss_before_mib) * 1024
+    known = await measure_size(rig, _again(load, boot="c0de02", messages=load.messages))
+    return CrowdResult(first_sight=first, known=known, memory_kib_per_device=round(grown_kib / load.devices, 2))
+
+
+async def measure_backlog(rig: Rig, backlog: Load, live: Load) -> BacklogResult:
+    """Devices that come back with hours of readings, and live readings beside them."""
+    async with _generator(rig.stack, backlog) as old, _generator(rig.stack, live) as new:
+        memory_mib, began = [rig.rss_mib()], time.time()
+        async with asyncio.TaskGroup() as group:
+            watching = group.create_task(_watch_memory(rig, memory_mib))
+            flowing = group.create_task(_sent_and_stored(rig, new))
+            stored_at = await _sent_and_stored(rig, old)
+            watching.cancel()
+            await flowing
+    # live readings that came after the backlog was gone waited for nobody
+    delays = await _delays(rig, live, until=datetime.fromtimestamp(stored_at, UTC))
+    return BacklogResult(
+        messages=backlog.total,
+        drained_s=round(stored_at - began, 1),
+        messages_s=round(backlog.total / (stored_at - began), 1),
+        sent_s=round(old.result["ended"] - began, 1),
+        live_messages_s=live.rate,
+        rss_before_mib=round(memory_mib[0], 1),
+        rss_most_mib=round(max(memory_mib), 1),
+        **{f"live_{name}": value for name, value in delays.items()},
+    )
+
+
+def live(connections: tuple[Connection, ...], values: int, messages: int, boot: str, **changes: float) -> Load:
+    """A load of samples of the present moment."""
+    start_at = (datetime.now(UTC) - LEAD).isoformat()
+    return Load(values, messages, connections, start_at, boot=boot, **changes)  # type: ignore[arg-type]
+
+
+def _again(load: Load, boot: str, messages: int) -> Load:
+    return live(load.connections, load.values, messages, boot, window=load.window)
+
+
+@contextlib.asynccontextmanager
+async def _generator(stack: LocalStack, load: Load) -> AsyncIterator[Generator]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "benchmarks.generator"),
+        *("--host", stack.mosquitto.host, "--port", str(stack.mosquitto.port), "--root", "wattline/v1"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         cwd=Path(__file__).parents[1],
     )
-    if generator.stdin is None or generator.stdout is None:
-        raise RuntimeError("the generator has no pipes")
-    if (await generator.stdout.readline()).strip() != b"ready":
-        raise RuntimeError("the load generator did not get ready; its message stands above")
-    cpu_before = sum(process.cpu_times()[:2])
-    generator.stdin.write(b"go\n")
-    stored_at = await _wait_stored(connection, ingestor, load)
-    cpu_after = sum(process.cpu_times()[:2])
-    result = json.loads(await generator.stdout.readline())
-    await generator.wait()
-    messages = load.devices * load.messages
-    took_s = stored_at - result["began"]
-    return SizeResult(
-        values_per_message=load.values,
-        messages=messages,
-        messages_s=round(messages / took_s, 1),
-        rows_s=round(load.rows / took_s, 1),
-        ratio=round(load.rows / took_s / limit_rows_s, 3),
-        ingestor_cpu_us_per_message=round((cpu_after - cpu_before) / messages * 1e6, 1),
-        generator_ahead_s=round(stored_at - result["ended"], 2),
-    )
+    try:
+        assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018 - pipes
+        process.stdin.write(json.dumps(load.as_json()).encode() + b"\n")
+        await process.stdin.drain()
+        if (await process.stdout.readline()).strip() != b"ready":
+            raise RuntimeError("the load generator did not get ready; its message stands above")
+        yield Generator(load, process, {})
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
-async def _wait_stored(connection: asyncpg.Connection, ingestor: Service, load: Load) -> float:
-    """Poll the ledger, which is cheap, until it holds all messages of this size; returns the Unix time then."""
-    boot = f"be{load.values:06d}"
-    wanted = load.devices * load.messages
+async def _sent_and_stored(rig: Rig, generator: Generator) -> float:
+    """Let a generator send all, and wait until it is stored; the Unix time then."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(generator.go())
+        stored = group.create_task(_wait_stored(rig, generator.load))
+    return stored.result()
+
+
+async def _wait_stored(rig: Rig, load: Load) -> float:
+    """Poll the ledger, which is cheap, until it holds all messages of this load; returns the Unix time then."""
     deadline = time.monotonic() + DEADLINE_S
-    statement = await connection.prepare("SELECT count(*), sum(rows) FROM message WHERE boot = $1 AND received_at > $2")
+    statement = await rig.connection.prepare(
+        "SELECT count(*), coalesce(sum(rows), 0) FROM message WHERE boot = $1 AND received_at > $2"
+    )
     since = datetime.now(UTC) - timedelta(minutes=1)
     while time.monotonic() < deadline:
-        ingestor.check()
-        count, rows = await statement.fetchrow(boot, since)
-        if count >= wanted:
+        rig.ingestor.check()
+        count, rows = await statement.fetchrow(load.boot, since)
+        if count >= load.total:
             if rows != load.rows:
                 raise RuntimeError(f"{rows} rows stored of {load.rows}")
             return time.time()
-        await asyncio.sleep(POLL_S if wanted - count < wanted / 10 else 0.5)
-    raise RuntimeError(f"not all of {wanted} messages were stored in {DEADLINE_S} s")
+        left = 1 - count / load.total
+        await asyncio.sleep(POLL_S if left < 0.1 and load.total < 500_000 else 0.5)
+    raise RuntimeError(f"not all of {load.total} messages were stored in {DEADLINE_S} s")
+
+
+async def _watch_memory(rig: Rig, memory_mib: list[float]) -> None:
+    while True:
+        await asyncio.sleep(0.5)
+        memory_mib.append(rig.rss_mib())
+
+
+async def _delays(rig: Rig, load: Load, until: datetime | None = None) -> dict[str, float]:
+    row = await rig.connection.fetchrow(_DELAYS.read_text(), load.boot, until)
+    return {name: round(float(value), 1) for name, value in row.items()}
+
+
+def _cpu_s(pid: int | None) -> float:
+    process = psutil.Process(pid)
+    taken = 0.0
+    for one in (process, *process.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            taken += sum(one.cpu_times()[:2])
+    return taken

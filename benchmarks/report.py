@@ -1,8 +1,13 @@
 """What `make bench` reports, and how it reads on a terminal."""
 
+from collections.abc import Iterator
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from rich.table import Table
+
+from benchmarks.agent import AgentResult
 
 
 class SizeResult(BaseModel):
@@ -11,14 +16,64 @@ class SizeResult(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     values_per_message: int
+    devices: int
     messages: int
     messages_s: float
     rows_s: float
-    ratio: float
+    ratio: float | None = None
     """Stored rows a second over copy_limit_rows_s of the same run."""
     ingestor_cpu_us_per_message: float
+    broker_cpu_us_per_message: float
+    database_cpu_us_per_message: float
     generator_ahead_s: float
     """How long before the last row was stored the generator had all its acks: above 0, it was no bottleneck."""
+
+
+class LatencyResult(BaseModel):
+    """From the moment at which a message is due to the answer of its commit, at a steady rate."""
+
+    model_config = ConfigDict(frozen=True)
+
+    values_per_message: int
+    messages: int
+    offered_messages_s: float
+    stored_messages_s: float
+    messages_timed: int
+    p50_ms: float
+    p99_ms: float
+    max_ms: float
+
+
+class CrowdResult(BaseModel):
+    """Many devices, a message of each in turn: when the ingestor hears them first, and when it knows them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    first_sight: SizeResult
+    known: SizeResult
+    memory_kib_per_device: float
+    """What a device with one meter takes in the ingestor's memory, from its resident size before and after."""
+
+
+class BacklogResult(BaseModel):
+    """Hours of readings that devices kept while the broker was away, with live readings beside them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    messages: int
+    drained_s: float
+    """Until the last of them is committed."""
+    messages_s: float
+    sent_s: float
+    """Until the broker had taken them all."""
+    live_messages_s: float
+    live_messages_timed: int
+    live_p50_ms: float
+    live_p99_ms: float
+    live_max_ms: float
+    rss_before_mib: float
+    rss_most_mib: float
+    """Of the ingestor."""
 
 
 class RedecodeResult(BaseModel):
@@ -56,35 +111,78 @@ class BenchReport(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     copy_limit_rows_s: float
-    sizes: dict[str, SizeResult]
-    ingestor_rss_mib: float
-    agent_rss_mib: float
-    agent_cpu_percent: float
-    redecode_frames_s: float
+    sizes: dict[str, SizeResult] = {}
+    latency: LatencyResult | None = None
+    """At half the rate of `sizes` at 10 values."""
+    crowd: CrowdResult | None = None
+    backlog: BacklogResult | None = None
+    ingestor_rss_mib: float = 0.0
+    """After `sizes`."""
+    agent_rss_mib: float | None = None
+    agent_cpu_percent: float | None = None
+    agent: AgentResult | None = None
+    redecode_frames_s: float | None = None
     """Of SML frames; `redecode` has P1 beside it."""
-    redecode: dict[str, RedecodeResult]
-    config_restore_10k_s: float
+    redecode: dict[str, RedecodeResult] = {}
+    config_restore_10k_s: float | None = None
     """Restore of 10 000 devices; at another scale of however many `config_restore.devices` says."""
-    config_restore: RestoreResult
+    config_restore: RestoreResult | None = None
     machine: dict[str, str]
 
 
+def against(found: dict[str, Any], limit_rows_s: float) -> dict[str, Any]:
+    """The same results with their ratios to the limit."""
+
+    def beside(size: SizeResult) -> SizeResult:
+        return size.model_copy(update={"ratio": round(size.rows_s / limit_rows_s, 3)})
+
+    compared = dict(found)
+    if "sizes" in found:
+        compared["sizes"] = {name: beside(size) for name, size in found["sizes"].items()}
+    if "crowd" in found:
+        many: CrowdResult = found["crowd"]
+        compared["crowd"] = many.model_copy(
+            update={"first_sight": beside(many.first_sight), "known": beside(many.known)}
+        )
+    return compared
+
+
 def show(report: BenchReport) -> None:
-    """Print the report as a table."""
-    table = Table("values a message", "messages/s", "rows/s", "ratio", "ingestor us/message", "generator ahead s")
-    for name, size in report.sizes.items():
-        cells = (size.messages_s, size.rows_s)
+    """Print the report as tables."""
+    console = Console()
+    console.print(f"bare COPY limit: {report.copy_limit_rows_s:,.0f} rows/s")
+    sizes = [(f"{name} values", size) for name, size in report.sizes.items()]
+    if report.crowd is not None:
+        many = f"{report.crowd.known.devices:,} devices"
+        sizes += [(f"{many}, new", report.crowd.first_sight), (f"{many}, known", report.crowd.known)]
+    console.print(_sizes(sizes))
+    if report.redecode:
+        console.print(_redecode(report.redecode))
+    for line in _lines(report):
+        console.print(line)
+
+
+def _sizes(sizes: list[tuple[str, SizeResult]]) -> Table:
+    table = Table("live", "messages/s", "rows/s", "ratio", "us/message: ingestor", "broker", "database", "ahead s")
+    for name, size in sizes:
         table.add_row(
             name,
-            *(f"{cell:,.0f}" for cell in cells),
-            f"{size.ratio:.2f}",
+            f"{size.messages_s:,.0f}",
+            f"{size.rows_s:,.0f}",
+            "" if size.ratio is None else f"{size.ratio:.2f}",
             f"{size.ingestor_cpu_us_per_message:.1f}",
+            f"{size.broker_cpu_us_per_message:.1f}",
+            f"{size.database_cpu_us_per_message:.1f}",
             f"{size.generator_ahead_s:.2f}",
         )
+    return table
+
+
+def _redecode(results: dict[str, RedecodeResult]) -> Table:
     again = Table(
         "frames decoded again", "frames/s", "readings/s", "decoding alone, all cores", "ratio", "worker us/frame"
     )
-    for name, result in report.redecode.items():
+    for name, result in results.items():
         figures = (result.frames_s, result.readings_s, result.decoding_limit_frames_s)
         again.add_row(
             f"{result.frames:,} {name}",
@@ -92,14 +190,29 @@ def show(report: BenchReport) -> None:
             f"{result.ratio:.2f}",
             f"{result.worker_cpu_us_per_frame:.0f}",
         )
-    console = Console()
-    console.print(f"bare COPY limit: {report.copy_limit_rows_s:,.0f} rows/s")
-    console.print(table)
-    console.print(again)
-    console.print(
-        f"ingestor {report.ingestor_rss_mib:.0f} MiB, agent {report.agent_rss_mib:.0f} MiB"
-        f" at {report.agent_cpu_percent:.1f} % of a core"
-    )
-    console.print(
-        f"broker wiped: {report.config_restore.devices:,} devices whole again in {report.config_restore_10k_s:.1f} s"
-    )
+    return again
+
+
+def _lines(report: BenchReport) -> Iterator[str]:
+    if (latency := report.latency) is not None:
+        yield (
+            f"publish to commit at {latency.offered_messages_s:,.0f} messages/s: p50 {latency.p50_ms:.0f} ms,"
+            f" p99 {latency.p99_ms:.0f} ms, at most {latency.max_ms:.0f} ms"
+        )
+    if report.crowd is not None:
+        yield f"a device with a meter takes {report.crowd.memory_kib_per_device:.1f} KiB of the ingestor"
+    if (backlog := report.backlog) is not None:
+        yield (
+            f"backlog of {backlog.messages:,} messages: {backlog.drained_s:.0f} s ({backlog.messages_s:,.0f}/s; sent in"
+            f" {backlog.sent_s:.0f} s); live beside it p50 {backlog.live_p50_ms:.0f} ms,"
+            f" p99 {backlog.live_p99_ms:.0f} ms"
+        )
+        yield f"ingestor {backlog.rss_before_mib:.0f} MiB before, at most {backlog.rss_most_mib:.0f} MiB"
+    yield f"ingestor {report.ingestor_rss_mib:.0f} MiB"
+    if report.agent_rss_mib is not None:
+        yield f"agent {report.agent_rss_mib:.0f} MiB at {report.agent_cpu_percent:.1f} % of a core"
+    if report.config_restore is not None:
+        yield (
+            f"broker wiped: {report.config_restore.devices:,} devices whole again"
+            f" in {report.config_restore.restore_s:.1f} s"
+        )

@@ -74,7 +74,7 @@ async def _row_bytes(stack: LocalStack) -> dict[str, float]:
 
 
 async def _connection_bytes(stack: LocalStack) -> int:
-    """What a device that is connected, subscribed as an agent is, and quiet costs Mosquitto; the kernel's not counted."""
+    """What a device that is connected, subscribed as an agent is, and quiet costs Mosquitto, without the kernel's."""
     process, topics = psutil.Process(stack.mosquitto.pid), Topics()
     word = stack.mosquitto.credentials[MONITOR]
     before = process.memory_info().rss

@@ -50,6 +50,8 @@ class Connection:
         self._sock: socket.socket | None = None
         self._write_scheduled = False
         self._writer_added = False
+        self._held = False
+        self._ping_at_s = 0.0
         self._broker = f"{address.host}:{address.port}"
         self.taken_over = False
         self.unwanted = False
@@ -208,6 +210,12 @@ class Connection:
         elif qos and not self.lost.done():
             self.client.ack(mid, qos)
 
+    def ack_all(self, mids: list[int]) -> None:
+        """Acknowledge received messages of QoS 1, in this order."""
+        if not self.lost.done():
+            self.client.put_pubacks(mids)
+            self._schedule_write()
+
     def close(self, reason: str) -> None:
         """Forget the socket and fail whatever waits on it."""
         if not self.lost.done():
@@ -231,8 +239,30 @@ class Connection:
 
     def misc(self) -> None:
         """Keep-alive; call about once a second."""
-        if self.client.loop_misc() != MQTTErrorCode.MQTT_ERR_SUCCESS:
+        if self._held:
+            # what the broker answers is not read either, so paho can't tell whether it lives; it shall know that we do
+            if self._loop.time() >= self._ping_at_s:
+                self._ping_at_s = self._loop.time() + self.client.keepalive / 2
+                self.client.put_ping()
+                self._schedule_write()
+        elif self.client.loop_misc() != MQTTErrorCode.MQTT_ERR_SUCCESS:
             self.close("keep-alive ran out")
+
+    def read_no_more(self) -> None:
+        """Leave what the broker sends where it is, until `read_on()`."""
+        if not self._held and self._sock is not None:
+            self._held, self._ping_at_s = True, self._loop.time()
+            self._loop.remove_reader(self._sock)
+
+    def read_on(self) -> None:
+        """Take up reading again; nothing happens where it was not left."""
+        if self._held:
+            self._held = False
+            self.client.believe_alive()
+            if self._sock is not None:
+                self._loop.add_reader(self._sock, self._on_readable)
+                # what was read and not looked at, and what TLS holds, the socket would not tell of
+                self._loop.call_soon(self._on_readable)
 
     def refuse_more(self) -> None:
         """End it because the broker sends more than our receive maximum allows (MQTT 5 3.3.4)."""

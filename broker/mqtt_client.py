@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import ssl
+import time
 from struct import Struct
 from typing import Final
 
@@ -139,6 +140,10 @@ class Client(mqtt.Client):
         """Queue a PUBACK that says success, which needs neither code nor properties (MQTT 5 3.4.2.1)."""
         self._outbox += _PUBACK(0x40, 2, mid)
 
+    def put_pubacks(self, mids: list[int]) -> None:
+        """The same for many."""
+        self._outbox += b"".join([_PUBACK(0x40, 2, mid) for mid in mids])
+
     def put_publish(self, topic: bytes, payload: bytes) -> None:
         """Queue a PUBLISH of QoS 0 without properties (MQTT 5 3.3)."""
         length = len(topic) + len(payload) + 3
@@ -152,6 +157,15 @@ class Client(mqtt.Client):
         outbox += topic
         outbox.append(0)
         outbox += payload
+
+    def put_ping(self) -> None:
+        """Queue a PINGREQ (MQTT 5 3.12)."""
+        self._outbox += b"\xc0\x00"
+
+    def believe_alive(self) -> None:
+        """Begin the watch over the broker's answers anew, after a time in which none was read."""
+        self._ping_t = 0.0
+        self._last_msg_in = time.monotonic()
 
     @property
     def unsent_bytes(self) -> int:

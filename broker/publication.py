@@ -1,7 +1,10 @@
 """What travels over a session: messages to send, messages received, and how a session is to behave."""
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
 from typing import Final, Protocol
 
 KEEPALIVE_S: Final = 30
@@ -28,8 +31,11 @@ class Acknowledging(Protocol):
     def ack(self, mid: int, qos: int) -> None:
         """Acknowledge a message by its packet id."""
 
+    def ack_all(self, mids: list[int]) -> None:
+        """Acknowledge messages of QoS 1 by their packet ids."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True, eq=False)
 class Inbound:
     """A received message, not acknowledged until `ack()`; after a lost connection the broker sends it again.
 
@@ -56,6 +62,17 @@ class Inbound:
         self._connection.ack(self.mid, self.qos)
 
 
+def ack_all(messages: Iterable[Inbound]) -> None:
+    """Acknowledge messages in this order (MQTT 5 4.6), those of one connection at once."""
+    for connection, some in groupby(messages, key=attrgetter("_connection")):
+        plain, others = list[Inbound](), list[Inbound]()
+        for message in some:
+            (plain if message.qos == 1 else others).append(message)
+        connection.ack_all([message.mid for message in plain])
+        for message in others:
+            message.ack()
+
+
 @dataclass(frozen=True, slots=True)
 class SessionOptions:
     """How a session behaves.
@@ -73,6 +90,7 @@ class SessionOptions:
     clean_start: bool = True
     session_expiry_s: int = 0
     receive_maximum: int = 1000
+    receive_bytes: int | None = None
     in_flight: int = 100
     keepalive_s: int = KEEPALIVE_S
     will: Publication | None = None

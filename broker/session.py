@@ -52,6 +52,7 @@ class Session:
         self._on_connect = on_connect
         self._subscriptions: dict[str, int] = dict(options.subscriptions)
         self._queue: deque[Inbound] = deque()
+        self._waiting_bytes = 0
         self._arrived = asyncio.Event()
         self._up = asyncio.Event()
         self._connection: Connection | None = None
@@ -102,7 +103,12 @@ class Session:
             self._arrived.clear()
             await self._or_ended(self._arrived.wait())
         queue = self._queue
-        return [queue.popleft() for _ in range(min(most, len(queue)))]
+        taken = [queue.popleft() for _ in range(min(most, len(queue)))]
+        if self._options.receive_bytes is not None:
+            self._waiting_bytes -= sum([len(message.payload) for message in taken])
+            if self._connection is not None and self._waiting_bytes <= self._options.receive_bytes // 2:
+                self._connection.read_on()
+        return taken
 
     async def messages(self) -> AsyncIterator[Inbound]:
         """Messages one by one, for ever."""
@@ -247,12 +253,13 @@ class Session:
     async def _connect(self, connection: Connection) -> None:
         session_present = await connection.open(first=self.connections == 0)
         self._connection = connection
+        # first, for whoever subscribes meanwhile relies on the look below
+        await self._subscribe_optional(connection)
         standing: dict[str, int] = {}
         # again for those that are added while the broker answers
         while new := tuple(item for item in self._subscriptions.items() if item not in standing.items()):
             await connection.subscribe(new)
             standing.update(new)
-        await self._subscribe_optional(connection)
         self.connections += 1
         self.last_error = ""
         self._up.set()
@@ -308,6 +315,7 @@ class Session:
         self._connection = None
         kept = (message for message in self._queue if message.qos == 0 or not self._options.session_expiry_s)
         self._queue = deque(islice(kept, self._options.receive_maximum))
+        self._waiting_bytes = sum(len(message.payload) for message in self._queue)
 
     def _take(self, message: Inbound) -> None:
         if len(self._queue) >= self._options.receive_maximum:
@@ -320,3 +328,8 @@ class Session:
                 return
         self._queue.append(message)
         self._arrived.set()
+        most = self._options.receive_bytes
+        if most is not None:
+            self._waiting_bytes += len(message.payload)
+            if self._waiting_bytes > most and self._connection is not None:
+                self._connection.read_no_more()

@@ -115,7 +115,7 @@ class Actions:
         return {"boot": self._context.outgoing.boot}
 
     async def flush_outbox(self, _arguments: Nothing, limit_s: float) -> dict[str, Any]:
-        """Hand over what was gathered and what waits by now."""
+        """Hand over to the broker what was gathered and what waits by now; receipts are not waited for."""
         context, outbox = self._context, self._outbox
         context.bundles.flush(context.monotonic(), 0)
         before, end = outbox.waiting, outbox.next_index
@@ -126,7 +126,7 @@ class Actions:
             raise CommandFailedError(
                 f"still waiting: {counted(outbox.waiting, 'message')}", {"waiting": outbox.waiting}
             )
-        return {"handed_over": before, "waiting": outbox.waiting}
+        return {"handed_over": before, "waiting": outbox.waiting, "unconfirmed": outbox.unconfirmed}
 
     async def retry_config(self, _arguments: Nothing, _limit_s: float) -> dict[str, Any]:
         """Try the version again that was reverted."""

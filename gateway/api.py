@@ -21,9 +21,11 @@ from gateway.api_groups import GroupRoutes
 from gateway.api_history import HistoryRoutes
 from gateway.api_jobs import JobRoutes
 from gateway.api_labels import LabelRoutes
+from gateway.api_ledger import LedgerRoutes
 from gateway.api_meters import MeterRoutes
 from gateway.api_parameters import ParameterRoutes
 from gateway.api_points import PointRoutes
+from gateway.api_quarantine import QuarantineRoutes
 from gateway.api_rollouts import RolloutRoutes
 from gateway.api_route import PREFIX, Route
 from gateway.api_specs import SpecRoutes
@@ -80,8 +82,10 @@ def routes(
         *SpecRoutes(pool, life, answers).routes(),
         *RolloutRoutes(pool, rollouts, limits, answers).routes(),
         *JobRoutes(pool, publisher).routes(),
+        *QuarantineRoutes(pool).routes(),
         *DecodeRoutes(publisher).routes(),
         *CommandRoutes(pool, commands).routes(),
+        *LedgerRoutes(pool).routes(),
     ]
 
 

@@ -85,7 +85,8 @@ class JobRoutes:
             cancelled = await connection.fetchval(load("cancel_job"), number, why)
             if cancelled is not None:
                 detail = {"job": number, "author": query.author, "reason": query.reason}
-                await record_event(connection, "redecoding_cancelled", severity="warning", detail=detail)
+                event = "quarantine_retry_cancelled" if cancelled == "retry" else "redecoding_cancelled"
+                await record_event(connection, event, severity="warning", detail=detail)
         job = await self._view(number)
         if job.state != "cancelled":
             raise ApiError(409, f"job {number} is {job.state}: there is nothing to cancel")

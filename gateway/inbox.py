@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 import structlog
 
-from broker.errors import ContractError
+from broker.errors import ContractError, WattlineError
 from broker.session import Inbound, Session
 from broker.topics import Address, Kind, Topics
 from gateway.audit import audit_by_hand
@@ -102,6 +102,14 @@ class Inbox:
             return
         except asyncpg.PostgresError as error:
             await self._refuse(message, address, ContractError(str(error), field="payload"))
+            return
+        except WattlineError:
+            raise
+        except Exception as error:
+            # a message on which our own code fails would come again for ever, and stop those of all others
+            log.exception("message_failed", topic=message.topic, bytes=len(message.payload))
+            self._metrics.message_errors.inc()
+            await self._refuse(message, address, ContractError(f"internal error: {error!r}", field="payload"))
             return
         if result in HELD and message.payload and message.current:
             # a message of a connection that is gone says nothing of what the broker holds now

@@ -31,7 +31,7 @@ class JobView(ApiModel):
     """Kept frames that are decoded again into history: how far it is, and what came of it."""
 
     job: int
-    kind: str
+    kind: str = Field(description="redecode, or retry: payloads in quarantine taken again, `frames` are these then.")
     state: JobState
     spec: str
     since: At | None

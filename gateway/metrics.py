@@ -26,6 +26,11 @@ class Metrics:
         self.quarantined = Counter(
             "wattline_gateway_quarantined", "Payloads put into quarantine, by kind.", ["kind"], registry=self.registry
         )
+        self.message_errors = Counter(
+            "wattline_gateway_message_errors",
+            "Messages on which the gateway's own code failed.",
+            registry=self.registry,
+        )
         self.retries = Counter(
             "wattline_gateway_database_retries", "Attempts that the database could not serve.", ["task"],
             registry=self.registry,

@@ -14,6 +14,8 @@ from gateway.rollout_jumps import Pair, implausible
 from gateway.rollout_models import Limits
 from gateway.sql import load
 
+IMPOSSIBLE: Final = {"implausible_time": "an impossible time", "implausible_value": "an impossible value"}
+"""By the reason in quarantine."""
 Key = tuple[int, datetime, datetime]
 """A meter and a span."""
 SETTLED: Final = timedelta(seconds=120)
@@ -117,7 +119,7 @@ class Watch:
         for payload in await connection.fetch(load("canary_times"), devices, since):
             meter = _meter_of(payload["data"], ref)
             if meter in by_key:
-                odd[by_key[meter]].append("an impossible time")
+                odd[by_key[meter]].append(IMPOSSIBLE[payload["reason"]])
         return odd
 
     async def _found_edges(self, connection: Connection, ref: str, begun: Sequence[Span]) -> list[Edge]:

@@ -10,11 +10,12 @@ from broker.topics import Address, Kind, Topics
 from ingestor import quarantine
 from ingestor.batch import Batch, Received, Salvaged, Waiting
 from ingestor.conflicts import Conflict, explain
+from ingestor.known import Known
 from ingestor.metrics import Metrics
 from ingestor.names import Names, Wanted
 from ingestor.records import DeviceStatus, Stored, clean, salvage
 from ingestor.rows import ledger_row
-from ingestor.settings import IngestorSettings
+from ingestor.settings import Judging
 from ingestor.sift import points_of
 from ingestor.telemetry import Telemetry
 from store.codes import KIND_CODES
@@ -35,12 +36,13 @@ class Assembler:
     The topics taken apart are remembered, up to a bound at which they are all forgotten.
     """
 
-    def __init__(self, settings: IngestorSettings, topics: Topics, names: Names, metrics: Metrics) -> None:
+    def __init__(self, settings: Judging, topics: Topics, names: Names, metrics: Metrics) -> None:
         self._client_id = settings.client_id
         self._topics = topics
         self._names = names
         self._metrics = metrics
         self._telemetry = Telemetry(settings, names)
+        self._known = Known(settings, names)
         self._addresses: dict[str, Address] = {}
 
     def add(self, batch: Batch, received: Received) -> None:
@@ -118,7 +120,7 @@ class Assembler:
             if device_id is not None:
                 kind = KIND_CODES[salvaged.address.kind]
                 batch.ledger += ledger_row(
-                    salvaged.received_us, None, salvaged.seq, device_id, None, 0, kind, salvaged.boot, None
+                    salvaged.received_us, None, salvaged.seq, device_id, None, 0, kind, salvaged.boot, None, None
                 )
                 batch.ledger_rows += 1
         batch.salvaged.clear()
@@ -135,10 +137,14 @@ class Assembler:
     def _read(self, batch: Batch, received: Received, address: Address) -> None:
         """Parse a payload; the gateway's kinds and an empty status, which only ends a retained one, are no concern."""
         payload = received.delivery.payload
+        if address.kind is Kind.READINGS and self._known.enter(batch, received, address.device):
+            return
         model = _MODELS.get(address.kind)
         if model is not None:
             message = model.parse(payload)
             batch.confirmed.append((address.device, message.boot, message.seq))
+            if isinstance(message, Readings):
+                self._known.learn(message)
             self._enter(batch, received, address, message, final=False)
         elif address.kind is Kind.STATUS and payload:
             status = Status.parse(payload)

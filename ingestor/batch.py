@@ -11,7 +11,7 @@ from ingestor.rows import READING_BYTES, ledger_row
 from store.codes import KIND_CODES
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Received:
     """A delivery with its receive time; `doubtful` if it may be the repeat of one that was stored but not acked."""
 
@@ -51,6 +51,9 @@ class Batch:
     payload_bytes: int = 0
     opened_at_s: float = field(default_factory=time.monotonic)
     fresh: bytearray = field(default_factory=bytearray)
+    samples: list[tuple[int, int, bytes]] = field(default_factory=list)
+    """More of the same, by meter, time and packed rows, so that they can be sorted; `sampled_rows` in all."""
+    sampled_rows: int = 0
     repeats: bytearray = field(default_factory=bytearray)
     ledger: bytearray = field(default_factory=bytearray)
     ledger_rows: int = 0
@@ -59,6 +62,8 @@ class Batch:
     stored: dict[object, Stored] = field(default_factory=dict)
     events: dict[tuple[int, str, int], DeviceEvent] = field(default_factory=dict)
     statuses: dict[str, tuple[Received, DeviceStatus]] = field(default_factory=dict)
+    boot_ends: dict[tuple[int, str], tuple[int, int]] = field(default_factory=dict)
+    """Last number and time of receipt, by device and boot, as a later boot of the device tells of it."""
     seen: dict[int, int] = field(default_factory=dict)
     salvaged: list[Salvaged] = field(default_factory=list)
     device_ids: dict[str, int] = field(default_factory=dict)
@@ -101,6 +106,7 @@ class Batch:
             KIND_CODES[kind],
             message.boot,
             spec,
+            message.resent,
         )
         self.ledger_rows += 1
         self.seen[device_id] = received.received_us
@@ -112,4 +118,9 @@ class Batch:
     @property
     def rows(self) -> int:
         """Readings in it."""
-        return (len(self.fresh) + len(self.repeats)) // READING_BYTES
+        return self.sampled_rows + (len(self.fresh) + len(self.repeats)) // READING_BYTES
+
+    @property
+    def readings(self) -> bytes:
+        """All readings in it, packed, those that are likely in the table last."""
+        return b"".join((self.fresh, *(rows for _, _, rows in self.samples), self.repeats))

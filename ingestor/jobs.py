@@ -46,6 +46,9 @@ class Job:
     since: datetime | None
     last_frame: int
     cursor: Cursor
+    kind: str = "redecode"
+    selection: str | None = None
+    """Of a retry: which payloads, as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +80,16 @@ async def take(pool: Pool, job_id: int, before: uuid.UUID | None = None) -> Job 
         await pool.execute(load("drop_reassigned_meters"), job_id, row["spec"])
     if row["total_frames"] is None:
         try:
-            await pool.execute(load("count_job_frames"), job_id, holder)
+            counting = "count_retry_frames" if row["kind"] == "retry" else "count_job_frames"
+            await pool.execute(load(counting), job_id, holder)
         except asyncpg.QueryCanceledError:
             log.warning("job_frames_not_counted", job=job_id, note="too many to count: its progress is not known")
     cursor = Cursor()
     if row["cursor_frame"] is not None:
         cursor = Cursor(row["cursor_meter"], row["cursor_received_at"], row["cursor_frame"])
     log.info("job_taken", job=job_id, spec=row["spec"], attempt=row["attempts"], frames_done=row["frames"])
-    return Job(job_id, holder, row["spec"], row["since"], row["last_frame"], cursor)
+    asked = (row["spec"], row["since"], row["last_frame"], cursor, row["kind"], row["selection"])
+    return Job(job_id, holder, *asked)
 
 
 async def _frames_settled(pool: Pool, job_id: int) -> None:

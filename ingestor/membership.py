@@ -37,6 +37,7 @@ def session_options(settings: IngestorSettings, topics: Topics) -> SessionOption
         clean_start=False,
         session_expiry_s=settings.session_expiry_s if group is None else 0,
         receive_maximum=settings.receive_maximum,
+        receive_bytes=settings.intake_mib * 2**20,
         keepalive_s=KEEPALIVE_S if group is None else GROUP_KEEPALIVE_S,
         no_local=True,
         ignored=f"/{Kind.RECEIPTS}",

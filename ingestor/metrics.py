@@ -59,10 +59,17 @@ class Metrics:
         )
         self.writing_s = self._gauge("writing_seconds", "How long the oldest batch that is being written has been so")
         self.blocked = self._gauge("blocked_sessions", "Sessions that wait for a lock, seen while a batch takes long")
-        self.ended_sessions = self._counter(
-            "silent_sessions_ended", "Sessions in mid COPY that others waited for and whose client was gone"
+        self.ended_sessions = self._counter("silent_sessions_ended", "Sessions in mid COPY whose client was gone")
+        self.ledger_missing = self._gauge(
+            "ledger_missing", "Messages found missing within the last day that have not come within an hour"
         )
         self.rollup_quarters = self._counter("rollup_quarters", "Quarter-hours of series that were rolled up")
+        self.left_out = self._counter(
+            "rollup_left_out", "Meters told to have readings that no sum can bear, which roll-ups leave out"
+        )
+        self.stepped_over = self._counter(
+            "rollup_stepped_over", "Intervals that TimescaleDB Community could not refresh and that were stepped over"
+        )
         self.rollup_late_hours = self._counter("rollup_late_hours", "Hours of series rolled up again for late readings")
         self.rollup_stretches = self._counter(
             "rollup_stretches", "Stretches of time that TimescaleDB Community refreshed, of all levels"

@@ -7,6 +7,7 @@ from dataclasses import replace
 import structlog
 
 from broker.backoff import Backoff
+from broker.publication import ack_all
 from broker.session import Session
 from ingestor.assembler import Assembler
 from ingestor.batch import Batch, Received
@@ -91,15 +92,15 @@ class Pipeline:
             messages = await self._session.receive(TAKE)
             if self._connections != self._session.connections:
                 self._connections, self._since_connect = self._session.connections, 0
-            now_us, batch = self._clock.now_us(), self._open
+            now_us, batch, add = self._clock.now_us(), self._open, self._assembler.add
+            # what was in flight when a connection broke comes again first, even before we have subscribed
+            doubtful = not self._session.connected or self._since_connect < self._settings.receive_maximum
+            self._since_connect += len(messages)
             for message in messages:
                 # the broker's own messages are of QoS 0
                 if not message.qos and self._facts.take(message.topic, message.payload):
                     continue
-                # what was in flight when a connection broke comes again first, even before we have subscribed
-                doubtful = not self._session.connected or self._since_connect < self._settings.receive_maximum
-                self._since_connect += 1
-                self._assembler.add(batch, Received(message, now_us, doubtful))
+                add(batch, Received(message, now_us, doubtful))
             if batch.received:
                 self._some.set()
                 self._idle.clear()
@@ -131,8 +132,7 @@ class Pipeline:
             await self._store(pool, batch)
             # MQTT 5 4.6: acks go in the order of the messages
             await before.wait()
-            for received in batch.received:
-                received.delivery.ack()
+            ack_all([received.delivery for received in batch.received])
             done.set()
             del self._started_s[id(batch)]
             if not self._open.received and not self._started_s:

@@ -7,9 +7,10 @@ from typing import Any
 
 from broker.errors import ContractError
 from broker.messages import Sample
+from broker.plausible import bounds_of
 from ingestor import quarantine
 from ingestor.batch import Batch
-from ingestor.decoding import ColumnKey, DecodedSlice, Implausible, Tally
+from ingestor.decoding import Column, ColumnKey, DecodedSlice, Implausible, Tally
 from ingestor.names import Meter, Names, Point, Wanted, point
 from ingestor.records import Stored, clean, delivery_id
 from ingestor.rows import READING, micros_now
@@ -44,6 +45,11 @@ class Packed:
     refused: dict[str, int] = field(default_factory=dict)
     dropped: int = 0
     newest: dict[int, int] = field(default_factory=dict)
+
+    def refuse(self, reason: str, values: int, stored: Stored) -> None:
+        """Count values that are not stored, and keep a row for quarantine."""
+        self.refused[reason] = self.refused.get(reason, 0) + values
+        self.batch.add_stored(stored)
 
 
 @dataclass(slots=True)
@@ -91,39 +97,58 @@ class Portion:
         Of two values of one series and time the first counts, as in the table: so it is within the portion, and with
         the last time of each series in the portion before (`newest`), for gas meters repeat a value for an hour.
         """
-        result = Packed()
-        batch, refused, seen = result.batch, result.refused, dict[int, set[int]]()
+        result, seen = Packed(), dict[int, set[int]]()
         for part in self.decoded:
-            for key, (times, values) in part.columns.items():
-                meter = names.meters.get(key.meter)
-                what = _point(key)
-                series_id = None if meter is None or what is None else names.series_id(meter, key.code, key.unit)
-                if series_id is None:
-                    reason = _why_not(meter, what)
-                    refused[reason] = refused.get(reason, 0) + len(times)
-                    batch.add_stored(self._nameless(part, key, reason))
-                    continue
-                known = seen.setdefault(series_id, {newest[series_id]} if series_id in newest else set())
-                for at_us, value in zip(times, values, strict=True):
-                    if at_us in known:
-                        result.dropped += 1
-                        continue
-                    known.add(at_us)
-                    batch.fresh += READING.pack(4, 8, at_us, 8, value, 4, series_id, 2, key.source)
-                result.newest[series_id] = times[-1]
+            for key, column in part.columns.items():
+                self._enter(part, key, column, names, newest, seen, result)
             for one in part.implausible:
-                refused[quarantine.IMPLAUSIBLE_TIME] = refused.get(quarantine.IMPLAUSIBLE_TIME, 0) + len(one.values)
-                batch.add_stored(self._implausible(part, one))
+                result.refuse(quarantine.IMPLAUSIBLE_TIME, len(one.values), self._implausible(part, one))
+        batch = result.batch
         wanted = {stored.device for stored in batch.stored.values() if stored.device}
         batch.device_ids = {name: names.devices[name] for name in wanted if name in names.devices}
         return result
 
+    def _enter(
+        self,
+        part: DecodedSlice,
+        key: ColumnKey,
+        column: Column,
+        names: Names,
+        newest: Mapping[int, int],
+        seen: dict[int, set[int]],
+        result: Packed,
+    ) -> None:
+        """Enter the values of one series."""
+        meter, what = names.meters.get(key.meter), _point(key)
+        series_id = None if meter is None or what is None else names.series_id(meter, key.code, key.unit)
+        if series_id is None:
+            reason = _why_not(meter, what)
+            result.refuse(reason, len(column[0]), self._nameless(part, key, reason))
+            return
+        low, high = bounds_of(key.code, key.unit)
+        beyond: list[float] = []
+        known = seen.setdefault(series_id, {newest[series_id]} if series_id in newest else set())
+        for at_us, value in zip(*column, strict=True):
+            if at_us in known:
+                result.dropped += 1
+                continue
+            if not low <= value <= high:
+                beyond.append(value)
+                continue
+            known.add(at_us)
+            result.newest[series_id] = at_us
+            result.batch.fresh += READING.pack(4, 8, at_us, 8, value, 4, series_id, 2, key.source)
+        if beyond:
+            why = f"{beyond[0]:g} is outside [{low:g}, {high:g}]: "
+            stored = self._nameless(part, key, quarantine.IMPLAUSIBLE_VALUE, why)
+            result.refuse(quarantine.IMPLAUSIBLE_VALUE, len(beyond), stored)
+
     def _device(self, part: DecodedSlice, meter: str) -> str | None:
         return self.meters[part.carriers.get(meter, meter)].device
 
-    def _nameless(self, part: DecodedSlice, key: ColumnKey, reason: str) -> Stored:
+    def _nameless(self, part: DecodedSlice, key: ColumnKey, reason: str, why: str = "") -> Stored:
         """One row for each series, whatever the number of its values: the frames themselves are kept."""
-        detail = f"{key.code} {key.unit or ''}".rstrip() + f" of {key.meter}, decoded by {self.spec}"
+        detail = f"{why}{key.code} {key.unit or ''}".rstrip() + f" of {key.meter}, decoded by {self.spec}"
         return self._stored(part, key.meter, reason, detail, detail.encode(), ())
 
     def _implausible(self, part: DecodedSlice, one: Implausible) -> Stored:

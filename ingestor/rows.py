@@ -1,7 +1,9 @@
 """Rows in PostgreSQL's binary COPY format, and times as PostgreSQL counts them."""
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from struct import Struct
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -9,7 +11,7 @@ _EPOCH_UNIX_US = int(_EPOCH.timestamp()) * 1_000_000
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 READING_COLUMNS = ("time", "value", "series_id", "source")
-LEDGER_COLUMNS = ("received_at", "newest_at", "seq", "device_id", "meter_id", "rows", "kind", "boot", "spec")
+LEDGER_COLUMNS = ("received_at", "newest_at", "seq", "device_id", "meter_id", "rows", "kind", "boot", "spec", "resent")
 
 READING = Struct(">hiqidiiih")
 """A reading: 4 fields, each with its length before it. Pack (4, 8, time, 8, value, 4, series_id, 2, source).
@@ -53,6 +55,7 @@ def ledger_row(
     kind: int,
     boot: str,
     spec: str | None,
+    resent: int | None,
 ) -> bytes:
     """One row of the ledger, in the order of LEDGER_COLUMNS; boot and spec must hold no NUL."""
     boot_text = boot.encode()
@@ -63,7 +66,7 @@ def ledger_row(
         spec_field = _LENGTH(len(spec_text)) + spec_text
     return b"".join(
         (
-            _LEDGER(9, 8, received_us),
+            _LEDGER(10, 8, received_us),
             _NULL if newest_us is None else _TIMESTAMP(8, newest_us),
             _LEDGER_NUMBERS(8, seq, 4, device_id),
             _NULL if meter_id is None else _INTEGER(4, meter_id),
@@ -71,7 +74,38 @@ def ledger_row(
             _LENGTH(len(boot_text)),
             boot_text,
             spec_field,
+            _NULL if resent is None else _INTEGER(4, resent),
         )
+    )
+
+
+@cache
+def _plain_ledger(boot_length: int, spec_length: int, resent_length: int) -> Callable[..., bytes]:
+    """One pack for all fields: LEDGER_COLUMNS, where none but `resent` may be null."""
+    return Struct(f">hiqiqiqiiiiiiihi{boot_length}si{spec_length}si{'i' if resent_length > 0 else ''}").pack
+
+
+def plain_ledger_row(
+    received_us: int,
+    newest_us: int,
+    seq: int,
+    device_id: int,
+    meter_id: int,
+    rows: int,
+    kind: int,
+    boot: str,
+    spec: str,
+    resent: int | None,
+) -> bytes:
+    """The same as ledger_row, in half the time, where a message has a meter, a newest time and a spec."""
+    boot_text, spec_text = boot.encode(), spec.encode()
+    boot_length, spec_length = len(boot_text), len(spec_text)
+    pack = _plain_ledger(boot_length, spec_length, -1 if resent is None else 4)
+    last = (-1,) if resent is None else (4, resent)
+    return pack(
+        *(10, 8, received_us, 8, newest_us, 8, seq, 4, device_id, 4, meter_id, 4, rows, 2, kind),
+        *(boot_length, boot_text, spec_length, spec_text),
+        *last,
     )
 
 

@@ -8,7 +8,8 @@ import structlog
 
 from broker.backoff import Backoff
 from broker.outage import Outage
-from broker.service import Health, serve_health
+from broker.service import Health
+from broker.serving import serve_health
 from broker.session import Session
 from broker.topics import Topics
 from ingestor.assembler import Assembler
@@ -40,7 +41,7 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
     topics = Topics(settings.broker.root)
     metrics, health = Metrics(), Health()
     names = Names(
-        Limits(settings.max_devices, settings.meters_per_device, settings.series_per_meter, settings.cached_meters)
+        Limits(settings.max_devices, settings.meters_per_device, settings.series_per_meter, settings.names_mib * 2**20)
     )
     options = session_options(settings, topics)
     session = Session(settings.broker.as_user("ingestor"), options)
@@ -57,7 +58,9 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
             intake = group.create_task(pipeline.intake(), name="ingestor.intake")
             telling = group.create_task(receipts.keep(), name="ingestor.receipts")
             late = asyncio.Event()
-            chores = Chores(watch, Upkeep(settings.upkeep_every_s, metrics, lease), lease, clock)
+            # its client has given up a batch by then
+            upkeep = Upkeep(settings.upkeep_every_s, metrics, lease, 2 * settings.database_timeout_s)
+            chores = Chores(watch, upkeep, lease, clock)
             write = group.create_task(_with_database(settings, pipeline, chores, late), name="ingestor.database")
             await stop.wait()
             log.info("ingestor_stopping", open_batch=pipeline.held)

@@ -1,12 +1,29 @@
 """What the ingestor can be told, by environment variables named WATTLINE_INGESTOR_..."""
 
 from datetime import UTC, datetime
+from typing import Protocol
 
 from pydantic import AwareDatetime, Field, SecretStr
-from pydantic_settings import SettingsConfigDict
 
+from broker.environment import SettingsConfigDict
 from broker.settings import ServiceSettings
 from broker.topics import NAME
+
+
+class Judging(Protocol):
+    """What messages are judged by: of an ingestor, and of whoever judges again what one has refused."""
+
+    @property
+    def client_id(self) -> str:
+        """Who is given the deliveries."""
+
+    @property
+    def earliest_at(self) -> datetime:
+        """Readings before it are implausible."""
+
+    @property
+    def max_future_s(self) -> float:
+        """Readings further ahead of their receipt are."""
 
 
 class IngestorSettings(ServiceSettings):
@@ -35,9 +52,12 @@ class IngestorSettings(ServiceSettings):
         description="how long the broker keeps messages for an absent ingestor; for a member of a group it keeps none",
     )
     receive_maximum: int = Field(
-        3000, ge=3, le=65535, description="messages that the broker sends ahead of our acks: bounds memory and batches"
+        20_000, ge=3, le=65535, description="messages that the broker sends ahead of our acks: bounds memory, batches"
     )
-    batch_rows: int = Field(20_000, ge=1, le=1_000_000, description="rows that close a batch")
+    intake_mib: int = Field(
+        64, ge=1, le=4096, description="payload that may wait, in MiB; then nothing more is read from the broker"
+    )
+    batch_rows: int = Field(40_000, ge=1, le=1_000_000, description="rows that close a batch")
     batch_mib: int = Field(16, ge=1, le=1024, description="payload that closes a batch, in MiB")
     batch_wait_s: float = Field(0.1, ge=0.0, le=60, description="how long a batch that is not full waits for more")
     receipts_every_s: float = Field(
@@ -52,7 +72,9 @@ class IngestorSettings(ServiceSettings):
     max_devices: int = Field(100_000, ge=1, description="devices that are taken; further ones go to quarantine")
     meters_per_device: int = Field(256, ge=1, description="meters of one device; further ones go to quarantine")
     series_per_meter: int = Field(512, ge=1, description="OBIS codes of one meter; further ones go to quarantine")
-    cached_meters: int = Field(20_000, ge=1, description="meters whose ids are kept in memory (about 5 KiB each)")
+    names_mib: int = Field(
+        256, ge=1, le=65536, description="memory for ids of meters and series: 100 000 meters of 10 series take 220"
+    )
     upkeep_every_s: float = Field(
         20,
         ge=0.1,

@@ -1,10 +1,11 @@
-"""The careful way through a readings message: implausible times, odd codes, units, series that are not known yet."""
+"""The careful way through a readings message: implausible times and values, odd codes, units, series not known yet."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from broker.errors import ContractError
 from broker.messages import Readings, Sample
+from broker.plausible import bounds_of
 from ingestor.names import Meter, Names, Point, point
 from ingestor.rows import instant, micros
 
@@ -21,6 +22,10 @@ class Refused:
     def add(self, sample: Sample, detail: str) -> None:
         """Take one more sample."""
         self.samples.append(sample)
+        self.name(detail)
+
+    def name(self, detail: str) -> None:
+        """Take what is wrong with one more value."""
         if len(self.details) < _REASONS_NAMED:
             self.details.append(detail)
 
@@ -56,16 +61,23 @@ def sift(message: Readings, meter: Meter, names: Names, earliest_us: int, latest
                 series_id = names.series_id(meter, code, units.get(code))
             except ContractError as error:
                 bad.setdefault("invalid_message", {})[code] = value
-                result.refused.setdefault("invalid_message", Refused()).details.append(str(error))
+                result.refused.setdefault("invalid_message", Refused()).name(str(error))
                 continue
-            if series_id is None:
+            low, high = bounds_of(code, units.get(code))
+            if not low <= value <= high:
+                bad.setdefault("implausible_value", {})[code] = value
+                reason = f"samples.{number}.values.{code}: {value:g} is outside [{low:g}, {high:g}]"
+                result.refused.setdefault("implausible_value", Refused()).name(reason)
+            elif series_id is None:
                 result.missing = True
                 bad.setdefault("series_limit", {})[code] = value
             else:
                 result.rows.append((at_us, series_id, value))
         for reason, values in bad.items():
-            detail = f"samples.{number}.values: {', '.join(list(values)[:_REASONS_NAMED])}"
-            result.refused.setdefault(reason, Refused()).add(sample.model_copy(update={"values": values}), detail)
+            refused = result.refused.setdefault(reason, Refused())
+            refused.samples.append(sample.model_copy(update={"values": values}))
+            if reason != "implausible_value":  # each of these is named with its bounds already
+                refused.name(f"samples.{number}.values: {', '.join(list(values)[:_REASONS_NAMED])}")
     return result
 
 

@@ -3,13 +3,14 @@
 from datetime import datetime
 
 from broker.messages import EventMessage, Frames, Readings
+from broker.plausible import ALWAYS, BoundsByCode
 from broker.topics import Kind
 from ingestor import quarantine
 from ingestor.batch import Batch, Received
 from ingestor.names import Meter, Names
 from ingestor.records import DeviceEvent, Stored, clean, delivery_id
 from ingestor.rows import READING, micros
-from ingestor.settings import IngestorSettings
+from ingestor.settings import Judging
 from ingestor.sift import Sifted, sift
 from store.codes import SOURCE_CODES
 
@@ -17,9 +18,10 @@ from store.codes import SOURCE_CODES
 class Telemetry:
     """Enters messages of known devices; tells by False that a series is not in memory yet."""
 
-    def __init__(self, settings: IngestorSettings, names: Names) -> None:
+    def __init__(self, settings: Judging, names: Names) -> None:
         self._client_id = settings.client_id
         self._names = names
+        self._bounds = BoundsByCode()
         self._earliest_us = micros(settings.earliest_at)
         self._future_us = round(settings.max_future_s * 1_000_000)
 
@@ -66,6 +68,10 @@ class Telemetry:
     def event(self, batch: Batch, received: Received, device: str, meter: Meter | None, message: EventMessage) -> None:
         """Enter a diagnostic; its time is kept whatever it is, for a device without a clock has much to tell."""
         device_id, meter_id = self._names.devices[device], meter.id if meter else None
+        detail = message.detail
+        if message.previous is not None:
+            batch.boot_ends[device_id, message.previous.boot] = (message.previous.seq, received.received_us)
+            detail = detail | {"previous": message.previous.model_dump()}
         batch.events[device_id, message.boot, message.seq] = DeviceEvent(
             received_us=received.received_us,
             at=message.at,
@@ -75,18 +81,19 @@ class Telemetry:
             severity=message.severity,
             boot=message.boot,
             seq=message.seq,
-            detail=message.detail,
+            detail=detail,
         )
         newest_us = self._newest_us(received, message.at)
         batch.add_ledger(received, Kind.EVENTS, message, device_id, meter_id, 1, newest_us)
 
     def _plainly(self, batch: Batch, received: Received, device: str, meter: Meter, message: Readings) -> bool:
-        """The way of nearly all messages: every code known, every time plausible; else False and nothing is entered."""
+        """The way of nearly all messages: every code known, all plausible; else False and nothing is entered."""
         if message.units:
             return False
         pack, series = READING.pack, meter.series
         source = SOURCE_CODES[message.source, message.clock]
         earliest_us, latest_us = self._earliest_us, received.received_us + self._future_us
+        bounds, (always_low, always_high) = self._bounds, ALWAYS
         fresh, repeats = bytearray(), bytearray()
         meter_newest_us, newest_us, count = meter.newest_us, earliest_us, 0
         try:
@@ -100,6 +107,10 @@ class Telemetry:
                 values = sample.values
                 count += len(values)
                 for code, value in values.items():
+                    if not always_low <= value <= always_high:
+                        low, high = bounds[code]
+                        if not low <= value <= high:
+                            return False
                     rows += pack(4, 8, at_us, 8, value, 4, series[code], 2, source)
         except KeyError:
             return False

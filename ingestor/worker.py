@@ -15,13 +15,15 @@ from pgqueuer.domain.models import Job as QueueEntry
 
 from broker.backoff import Backoff
 from broker.errors import PermanentError
-from broker.service import Health, load, run_service, serve_health
+from broker.service import Health, load, run_service
+from broker.serving import serve_health
 from broker.settings_help import settings_help
 from ingestor import jobs
 from ingestor.decoders import Decoders
 from ingestor.failures import DATABASE_ERRORS
 from ingestor.jobs import LostJobError
 from ingestor.redecoding import Redecoding
+from ingestor.retrying import Retrying
 from ingestor.worker_metrics import WorkerMetrics
 from ingestor.worker_settings import WorkerSettings
 from store import queries
@@ -178,6 +180,8 @@ class Worker:
     async def _run(self, pool: Pool, decoders: Decoders, job: jobs.Job) -> tuple[bool, str | None]:
         """Whether the job is over, and why it failed if it did."""
         try:
+            if job.kind == "retry":
+                return await Retrying(pool, self._settings, self.metrics, job, self._stop).run(), None
             return await Redecoding(pool, decoders, self._settings, self.metrics, job, self._stop).run(), None
         except (LostJobError, *DATABASE_ERRORS) as error:
             if isinstance(error, asyncpg.PostgresError) and not is_transient(error):

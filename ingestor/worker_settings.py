@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 
 from pydantic import AwareDatetime, Field, SecretStr
-from pydantic_settings import SettingsConfigDict
 
+from broker.environment import SettingsConfigDict
 from broker.settings import ProcessSettings
 
 
@@ -32,6 +32,7 @@ class WorkerSettings(ProcessSettings):
         datetime(2000, 1, 1, tzinfo=UTC), description="readings before it go to quarantine"
     )
     max_future_s: float = Field(86400, ge=0, description="readings further ahead of their receipt go to quarantine")
+    max_devices: int = Field(100_000, ge=1, description="devices that a retry of quarantine may add to")
     meters_per_device: int = Field(256, ge=1, description="meters of one device; further ones go to quarantine")
     series_per_meter: int = Field(512, ge=1, description="OBIS codes of one meter; further ones go to quarantine")
     stop_deadline_s: float = Field(20, ge=0, description="how long to finish the portion in hand on SIGTERM")

@@ -2,12 +2,14 @@
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
 import asyncpg
+import structlog
 
+log = structlog.get_logger()
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 CLOSE_AFTER = timedelta(seconds=20)
 """A quarter-hour is rolled up so long after its end; what comes later is rolled up again, and as right."""
@@ -23,6 +25,19 @@ STEPS = ("15m", "1h", "1d", "1mo")
 """Each is made of one before it."""
 
 
+SKIP_FOR = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Whole intervals of a continuous aggregate, from low to before high."""
+
+    step: str
+    aggregate: str
+    low: datetime
+    high: datetime
+
+
 @dataclass(slots=True)
 class Refreshed:
     """What a refresh did, by quarter-hours and late hours on Apache and by stretches on Community, and what is left."""
@@ -30,6 +45,10 @@ class Refreshed:
     quarters: int = 0
     late_hours: int = 0
     stretches: int = 0
+    left_out: int = 0
+    """Meters that were told just now to have readings which no sum can bear."""
+    stepped_over: int = 0
+    """Intervals that TimescaleDB could not refresh and that were stepped over."""
     behind_s: float = 0.0
 
 
@@ -39,34 +58,83 @@ async def refresh(connection: Connection, *, now: datetime | None = None, settle
     Transactions that may have stored readings without knowing the new mark are waited for; while one stays open
     longer than `settle_s` nothing new is rolled up, and `behind_s` grows. One at a time: the caller holds a lock.
     """
-    done = Refreshed()
-    until = (now or await database_now(connection)) - CLOSE_AFTER
+    done, began = Refreshed(), await database_now(connection)
+    until = (now or began) - CLOSE_AFTER
     await connection.execute("SELECT rollup_note($1)", until)
     if await settled(connection, settle_s):
         await _catch_up(connection, done)
     await _again(connection, done)
+    done.left_out = await _left_out(connection, began)
     done.behind_s = await behind_s(connection)
     return done
 
 
-async def refresh_aggregates(connection: Connection, *, now: datetime | None = None) -> Refreshed:
+async def refresh_aggregates(
+    connection: Connection, *, now: datetime | None = None, skipped: "dict[Stretch, datetime] | None" = None
+) -> Refreshed:
     """Community: have TimescaleDB refresh what has changed, level by level, as far as what it is made of is kept.
 
     A refresh has transactions of its own and can't lie in one. One at a time: the caller holds a lock, and no policy
-    refreshes beside it, for TimescaleDB refuses one of two that overlap.
+    refreshes beside it, for TimescaleDB refuses one of two that overlap. A stretch that fails over its data is parted
+    until the interval to blame is known, which is stepped over and kept in `skipped`, to be tried again after an hour.
     """
-    done = Refreshed()
-    until = (now or await database_now(connection)) - CLOSE_AFTER
+    done, began = Refreshed(), await database_now(connection)
+    until = (now or began) - CLOSE_AFTER
+    skipped = {} if skipped is None else skipped
     for step in STEPS:
         for row in await connection.fetch("SELECT aggregate, low, high FROM rollup_due($1, $2)", step, until):
-            window = f"'{row['low'].isoformat()}'::timestamptz, '{row['high'].isoformat()}'::timestamptz"
-            # by the simple protocol: what the server prepared could not outlive the transactions
-            await connection.execute(
-                f"CALL refresh_continuous_aggregate('{row['aggregate']}', {window})", timeout=REFRESH_S
-            )
-            done.stretches += 1
+            stretch = Stretch(step, row["aggregate"], row["low"], row["high"])
+            await _refresh(connection, stretch, skipped, done)
+            if step == STEPS[0]:
+                await connection.execute("SELECT rollup_tell(NULL, NULL, $1, $2)", stretch.low, stretch.high)
+    done.left_out = await _left_out(connection, began)
     done.behind_s = await behind_s(connection)
     return done
+
+
+async def _refresh(connection: Connection, stretch: Stretch, skipped: dict[Stretch, datetime], done: Refreshed) -> None:
+    """Refresh a stretch, around the intervals in it that can't be."""
+    now = await database_now(connection) if skipped else None
+    for one, at in list(skipped.items()):
+        if now is not None and now - at > SKIP_FOR:
+            del skipped[one]
+        elif one.aggregate == stretch.aggregate and one.low < stretch.high and stretch.low < one.high:
+            for low, high in ((stretch.low, one.low), (one.high, stretch.high)):
+                if low < high:
+                    await _refresh(connection, replace(stretch, low=low, high=high), skipped, done)
+            return
+    window = f"'{stretch.low.isoformat()}'::timestamptz, '{stretch.high.isoformat()}'::timestamptz"
+    try:
+        # by the simple protocol: what the server prepared could not outlive the transactions
+        await connection.execute(
+            f"CALL refresh_continuous_aggregate('{stretch.aggregate}', {window})", timeout=REFRESH_S
+        )
+    except asyncpg.DataError as error:
+        middle = await _middle(connection, stretch)
+        if middle is None:
+            skipped[stretch] = await database_now(connection)
+            done.stepped_over += 1
+            log.warning("rollup_stepped_over", aggregate=stretch.aggregate, bucket=stretch.low, reason=str(error))
+            return
+        await _refresh(connection, replace(stretch, high=middle), skipped, done)
+        await _refresh(connection, replace(stretch, low=middle), skipped, done)
+    else:
+        done.stretches += 1
+
+
+async def _middle(connection: Connection, stretch: Stretch) -> datetime | None:
+    """The start of an interval near the middle of a stretch; None of a stretch that is one interval."""
+    half = stretch.low + (stretch.high - stretch.low) / 2
+    for asked in ("SELECT bucket_start($1, $2)", "SELECT bucket_next($1, $2)"):
+        middle: datetime = await connection.fetchval(asked, stretch.step, half)
+        if stretch.low < middle < stretch.high:
+            return middle
+    return None
+
+
+async def _left_out(connection: Connection, began: datetime) -> int:
+    asked = "SELECT count(*) FROM event WHERE event = 'readings_left_out' AND received_at >= $1"
+    return int(await connection.fetchval(asked, began))
 
 
 async def database_now(connection: Connection) -> datetime:

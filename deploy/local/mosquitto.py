@@ -20,7 +20,7 @@ from broker.mosquitto import (
     render_acl,
     render_config,
 )
-from broker.topics import Topics
+from broker.topics import Kind, Topics
 from deploy.local.answers import mqtt_answers
 from deploy.local.process import HOST, ServerError, ServerProcess, free_port, own
 from deploy.local.toolchain import Toolchain
@@ -55,6 +55,7 @@ class MosquittoServer:
         self.folder = folder
         self.topics = topics or Topics()
         self._roots: tuple[Topics, ...] = (self.topics,)
+        self._crowd: set[str] = set()
         self._knock = secrets.token_urlsafe(24)
         self._passwords = {role: secrets.token_urlsafe(24) for role in ROLES} | dict(users or {})
         self._entries = {user: password_entry(user, word) for user, word in self._passwords.items()}
@@ -121,6 +122,11 @@ class MosquittoServer:
         self._passwords |= users
         await self._access_changed()
 
+    async def add_crowd(self, users: Mapping[str, str]) -> None:
+        """Let users in who may each speak for every device, with one reload: what a measurement needs, nobody else."""
+        self._crowd |= set(users)
+        await self.add_users(users)
+
     async def add_root(self, topics: Topics, users: Mapping[str, str] | None = None) -> None:
         """Grant the same rights below another topic root, and let users in, with one reload."""
         self._roots = (*self._roots, topics)
@@ -167,7 +173,11 @@ class MosquittoServer:
         self._write_access()
 
     def _write_access(self) -> None:
-        self._write(ACL_FILE, "".join(render_acl(topics) for topics in self._roots))
+        spoken_for = [
+            f"\nuser {user}\ntopic write {self.topics.every(Kind.READINGS)}\n" for user in sorted(self._crowd)
+        ]
+        # ahead of the rest, for what follows a user's lines is his
+        self._write(ACL_FILE, "".join([*spoken_for, *(render_acl(topics) for topics in self._roots)]))
         entries = [*self._entries.values(), password_entry(_KNOCKER, self._knock)]
         self._write(PASSWORD_FILE, "".join(f"{entry}\n" for entry in entries))
 

@@ -27,8 +27,8 @@ WITH span AS (
     JOIN span s ON s.top = e.meter_id AND e.received_at >= s.since AND e.received_at < s.until
     WHERE e.event = 'decode_counts' AND e.source = 'device' AND e.received_at >= $4 AND e.received_at < $5
           AND ($6::text IS NULL OR e.detail ->> 'spec' = $6)
-          -- a device may tell anything
-          AND e.detail @? '$ ? (@.telegrams >= 0 && @.telegrams < 1e9 && @.undecodable >= 0 && @.undecodable < 1e9
+          -- a device may tell anything; strict, for else a list counts as what is in it
+          AND e.detail @? 'strict $ ? (@.telegrams >= 0 && @.telegrams < 1e9 && @.undecodable >= 0 && @.undecodable < 1e9
                                 && @.refused >= 0 && @.refused < 1e9)'
     GROUP BY s.top
 )

@@ -7,9 +7,9 @@ WITH ended AS (
     RETURNING *
 ), told AS (
     INSERT INTO event (received_at, at, source, event, severity, detail)
-    SELECT now(), now(), 'ingestor', 'redecoding_' || e.state,
+    SELECT now(), now(), 'ingestor', CASE e.kind WHEN 'retry' THEN 'quarantine_retry_' ELSE 'redecoding_' END || e.state,
            CASE e.state WHEN 'failed' THEN 'error' WHEN 'cancelled' THEN 'warning' ELSE 'info' END,
-           jsonb_strip_nulls(jsonb_build_object('job', e.id, 'spec', e.spec, 'author', e.author, 'frames', e.frames,
+           jsonb_strip_nulls(jsonb_build_object('job', e.id, 'selection', e.selection, 'spec', e.spec, 'author', e.author, 'frames', e.frames,
                'undecodable', e.undecodable, 'readings', e.readings, 'repeated', e.repeated, 'refused', e.refused,
                'note', e.note, 'error', e.error))
     FROM ended e

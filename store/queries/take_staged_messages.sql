@@ -1,6 +1,6 @@
 -- A delivery has its own receive time: only a batch tried again after a commit whose answer was lost is in already.
-INSERT INTO message (received_at, newest_at, seq, device_id, meter_id, rows, kind, boot, spec)
-SELECT i.received_at, i.newest_at, i.seq, i.device_id, i.meter_id, i.rows, i.kind, i.boot, i.spec
+INSERT INTO message (received_at, newest_at, seq, device_id, meter_id, rows, kind, boot, spec, resent)
+SELECT i.received_at, i.newest_at, i.seq, i.device_id, i.meter_id, i.rows, i.kind, i.boot, i.spec, i.resent
 FROM incoming_message i
 WHERE NOT EXISTS (
     SELECT FROM message m

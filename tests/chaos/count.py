@@ -136,7 +136,7 @@ def longest_silence_s(stored: Stored, since_s: float, until_s: float) -> float:
     """The longest time in which nothing of some device was stored."""
     gaps = [0.0]
     for times in stored.readings_stored.values():
-        inside = [since_s, *sorted(time_s for time_s in times if since_s < time_s < until_s)]
+        inside = [since_s, *sorted(time_s for time_s in times if since_s < time_s < until_s), until_s]
         gaps += [later - earlier for earlier, later in itertools.pairwise(inside)]
     return max(gaps)
 

@@ -15,9 +15,12 @@ FIRST_RESEND_S: Final = 0.2
 
 
 class Word(Enum):
-    """A word of PostgreSQL's protocol by which a link can be stopped: whether it goes there, and its octets."""
+    """A word of PostgreSQL's protocol by which a link can be stopped: whether it goes there, and its octets.
 
-    COPY = (True, b'COPY "reading"')
+    Which table a COPY is for is the ingestor's matter: it may be the newest chunk of readings.
+    """
+
+    COPY = (True, b'COPY "')
     COPY_DONE = (True, b"c\x00\x00\x00\x04")
     COMMIT = (True, b"Q\x00\x00\x00\x0cCOMMIT;\x00")
     COMMITTED = (False, b"C\x00\x00\x00\x0bCOMMIT\x00")

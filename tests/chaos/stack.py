@@ -57,8 +57,9 @@ class Agent:
 
     async def unconfirmed(self) -> float:
         """Messages in its outbox that it may not forget yet; infinite while it does not answer."""
-        found = await self.process.metric("wattline_device_outbox_messages")
-        return float("inf") if found is None else found
+        waiting = await self.process.metric("wattline_device_outbox_messages")
+        taken = await self.process.metric("wattline_device_outbox_unconfirmed_messages")
+        return float("inf") if waiting is None or taken is None else waiting + taken
 
 
 @dataclass

@@ -39,7 +39,7 @@ def _outbox_files() -> dict[str, bytes]:
             outbox.append((Kind.READINGS, Kind.FRAMES, Kind.EVENTS)[number % 3], seeds.contract("readings")[0], "TST:1")
         outbox.acknowledge(2)
         outbox.take_unsynced()
-        outbox.save_acks()
+        outbox.save_state()
         return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
     finally:
         shutil.rmtree(folder)

@@ -275,7 +275,8 @@ async def test_the_openapi_document_is_valid_and_answers_follow_it(broker: Broke
             "/me", "/tokens", "/tokens/{token}", "/audit", "/events", "/events/stream", "/meters/{meter}/frames",
             "/rollouts", "/specs/{name}/{version}/rollout", "/specs/{name}/{version}:rollout",
             "/specs/{name}/{version}:release", "/specs/{name}/{version}:withdraw", "/devices/{device}/labels",
-            "/specs/{name}/{version}:redecode", "/jobs", "/jobs/{job}", "/jobs/{job}:cancel",
+            "/specs/{name}/{version}:redecode", "/jobs", "/jobs/{job}", "/jobs/{job}:cancel", "/quarantine",
+            "/quarantine/{payload}", "/quarantine:retry",
             "/commands", "/commands/{id}", "/devices/{device}/commands/{command}",
             "/export",
         }  # fmt: skip
@@ -303,6 +304,7 @@ async def test_the_openapi_document_is_valid_and_answers_follow_it(broker: Broke
             "/rollouts": "/rollouts",
             "/devices/{device}/labels": "/devices/d1/labels",
             "/jobs": "/jobs",
+            "/quarantine": "/quarantine",
             "/commands": "/commands?device=d1",
         }.items():
             schema = document["paths"][f"/api/v1{path}"]["get"]["responses"]["200"]["content"]["application/json"]

@@ -1,9 +1,13 @@
 """Registrations through a real broker into a real database, and the retained configuration that answers them."""
 
 import json
+from typing import Any
+
+import pytest
 
 from broker.messages import Desired
 from broker.topics import Kind
+from gateway.handlers import Handlers
 from meters.catalogue import catalogue
 from tests.integration.gateway_rig import (
     connection,
@@ -230,3 +234,32 @@ async def test_a_device_that_the_ingestor_enters_at_the_same_moment_is_registere
             await until(lambda: rows(database, waiting), "the gateway waits for the ingestor")
         await until(lambda: seen.desired("d1"), "the registration is answered")
     assert not await rows(database, "SELECT 1 FROM frame")
+
+
+async def test_a_message_that_breaks_our_own_code_stops_nobody(
+    broker: Broker, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes to quarantine once and is counted; what other devices send after it is dealt with."""
+    await broker.add_device("d1")
+    await broker.add_device("d2")
+    real = Handlers.reported
+
+    async def breaks(self: Handlers, address: Any, payload: bytes) -> str:
+        if address.device == "d1":
+            raise KeyError("nobody foresaw this")
+        return await real(self, address, payload)
+
+    monkeypatch.setattr(Handlers, "reported", breaks)
+    async with (
+        gateway(gateway_settings(broker, database)) as running,
+        entered(broker, "d1") as odd,
+        entered(broker, "d2") as sound,
+    ):
+        await send(odd, broker.topics, Kind.REPORTED, "d1", report(1))
+        await send(sound, broker.topics, Kind.REPORTED, "d2", report(1))
+        await until(
+            lambda: running.metric("wattline_gateway_messages_total", kind="config/reported", result="stored"), "d2"
+        )
+        assert await running.metric("wattline_gateway_message_errors_total") == 1
+    found = await rows(database, "SELECT topic, detail FROM quarantine")
+    assert [("d1" in row["topic"], "nobody foresaw this" in row["detail"]) for row in found] == [(True, True)]

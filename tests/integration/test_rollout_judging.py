@@ -66,6 +66,7 @@ async def test_counts_of_the_device_withdraw_it(broker: Broker, database: Databa
         pi = await begun(made)
         await pi.read("acme-one@2", 6)
         await pi.tell("decode_counts", spec="acme-one@2", telegrams="many", undecodable=-1, refused=1e300)
+        await pi.tell("decode_counts", spec="acme-one@2", telegrams=[7], undecodable=0, refused=0)
         await pi.tell("decode_counts", spec="acme-one@2", telegrams=100, undecodable=0, refused=5)
         one = await until(partial(_counted, made), "the counts are judged")
         assert (one["figures"]["verdict"], one["figures"]["now"]["refused_percent"]) == ("good", 5)
@@ -124,6 +125,16 @@ async def test_values_that_are_newly_refused_and_impossible_times(broker: Broker
         assert (one["state"], one["figures"]["implausible"]) == ("canary", ["KFM:d1: 1-0:1.7.0 is refused"])
         await made.pis["d3"].read("acme-one@2", at=datetime(2127, 1, 1, tzinfo=UTC))
         await withdrawn(made, "implausible")
+
+
+async def test_values_that_can_not_be_speak_against_it(broker: Broker, database: Database) -> None:
+    """A wrong scale whose values no meter can have: they are in quarantine, and the canary is judged by them."""
+    async with fleet(broker, database, "d1") as made:
+        pi = await begun(made)
+        await pi.read("acme-one@2", 3)
+        await pi.read("acme-one@2", factor=1e12)
+        figures = await withdrawn(made, "implausible")
+        assert figures["implausible"] == ["KFM:d1: an impossible value"]
 
 
 async def _implausible(made: Fleet, count: int) -> dict[str, object] | None:

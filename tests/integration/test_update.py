@@ -88,3 +88,30 @@ async def test_a_database_of_the_first_release_is_brought_up_to_date(
         assert await store.rolled_up() == before
         await store.roll_up()
         assert await store.rolled_up() == before
+
+
+async def test_aggregates_of_before_step_over_what_they_cant_sum(
+    community_empty: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Community: aggregates that the first release made have no bounds; one quarter-hour fails, all others are made."""
+    database = community_empty
+    await migrate(database.dsn(), tuple(one for one in shipped() if one.name < f"{NEWEST_THEN}~"))
+    async with store_of(database) as store:
+        with monkeypatch.context() as patched:
+            patched.setattr(edition, "rendered", as_first(edition.rendered))
+            await edition.apply_edition(store.connection, {})
+        await store.execute(METERS)
+    await migrate(database.dsn())
+    async with store_of(database) as store:
+        await store.execute(FILL)
+        await store.execute("INSERT INTO reading SELECT now() - interval '2 days' + n * interval '1 ms', 1.7e308, 4, 0"
+                            " FROM generate_series(1, 3) n")  # fmt: skip
+        done = await store.roll_up()
+        assert done.stepped_over >= 1
+        assert done.left_out == 1
+        quarters = "SELECT count(DISTINCT time_bucket('15 minutes', time))::int FROM reading WHERE series_id = 1"
+        whole = await store.value(quarters + " AND time < time_bucket('15 minutes', now())")
+        made = await store.value(
+            "SELECT count(*)::int FROM rollup_15m WHERE series_id = 1 AND bucket < time_bucket('15 minutes', now())"
+        )
+        assert whole - 1 <= made <= whole

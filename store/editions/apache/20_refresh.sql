@@ -1,3 +1,6 @@
+-- Values that no sum can bear are left out, here and in the views: they are told by rollup_tell, and no failure of one series' sum
+-- is everybody's.
+
 -- Rolling up: the ingestor calls rollup_note, waits for the transactions that may not have seen it, then rollup_step and
 -- rollup_again until there is nothing left.
 
@@ -17,7 +20,7 @@ BEGIN
         SELECT bucket_start(%L, bucket), series_id, min(first_at), max(last_at), first(first_value, first_at),
                last(last_value, last_at), min(min_value), max(max_value), sum(sum_value), sum(readings), max(decimals)
         FROM %I
-        WHERE bucket >= %L::timestamptz AND bucket < %L::timestamptz
+        WHERE bucket >= %L::timestamptz AND bucket < %L::timestamptz AND min_value >= -1e100 AND max_value <= 1e100
         GROUP BY 1, 2
         ORDER BY 1, 2
         $sql$, target, step, source, since, until);
@@ -39,7 +42,7 @@ BEGIN
         FROM (SELECT DISTINCT bucket_start(%L, at) AS bucket, series_id FROM unnest($1, $2) u (series_id, at)) w
         JOIN %I s ON s.series_id = w.series_id AND s.bucket >= w.bucket AND s.bucket < bucket_end(%L, w.bucket)
                   AND s.bucket >= %L::timestamptz AND s.bucket < %L::timestamptz
-        WHERE bucket_end(%L, w.bucket) <= $3
+        WHERE bucket_end(%L, w.bucket) <= $3 AND s.min_value >= -1e100 AND s.max_value <= 1e100
         GROUP BY 1, 2
         ON CONFLICT (series_id, bucket) DO UPDATE
         SET (first_at, last_at, first_value, last_value, min_value, max_value, sum_value, readings, decimals) =
@@ -62,7 +65,7 @@ BEGIN
                min(value), max(value), sum(value), count(*),
                rollup_decimals(first(value, time), last(value, time))
         FROM reading
-        WHERE time >= %L::timestamptz AND time < %L::timestamptz
+        WHERE time >= %L::timestamptz AND time < %L::timestamptz AND value BETWEEN -1e100 AND 1e100
         GROUP BY 1, 2
         ORDER BY 1, 2
         $sql$, since, until);
@@ -82,7 +85,7 @@ BEGIN
                rollup_decimals(first(r.value, r.time), last(r.value, r.time))
         FROM unnest($1, $2) u (series_id, hour)
         JOIN reading r ON r.series_id = u.series_id AND r.time >= u.hour AND r.time < u.hour + interval '1 hour'
-        WHERE r.time >= %L::timestamptz AND r.time < %L::timestamptz
+        WHERE r.time >= %L::timestamptz AND r.time < %L::timestamptz AND r.value BETWEEN -1e100 AND 1e100
         GROUP BY 1, 2
         ON CONFLICT (series_id, bucket) DO UPDATE
         SET (first_at, last_at, first_value, last_value, min_value, max_value, sum_value, readings, decimals) =
@@ -136,6 +139,7 @@ BEGIN
             DELETE FROM rolled_1mo WHERE bucket >= bucket_start('1mo', whole) AND bucket < bucket_start('1mo', until);
             written := rollup_stretch(since, until, whole);
         END;
+        PERFORM rollup_tell(NULL, NULL, since, until);
     END IF;
     UPDATE rollup_state SET shown_until = greatest(state.shown_until, until);
     shown_until := greatest(state.shown_until, until);
@@ -166,6 +170,7 @@ BEGIN
         RETURN 0;
     END IF;
     PERFORM rollup_read_late(ids, hours, hours[1], least(shown, hours[cardinality(hours)] + interval '1 hour'));
+    PERFORM rollup_tell(ids, hours, hours[1], hours[cardinality(hours)] + interval '1 hour');
     PERFORM rollup_fold_late('rolled_1h', 'rolled_15m', '1h', ids, hours, shown);
     count := cardinality(hours);
     -- where midnight lies within an hour of UTC, the hour's readings may be of two days; not those whose quarter-hours are gone

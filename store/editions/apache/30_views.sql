@@ -1,24 +1,24 @@
--- The roll-ups: what is materialised, and behind it the readings since.
+-- The roll-ups: what is materialised, and behind it the readings since; without values that no sum can bear.
 
 CREATE OR REPLACE VIEW rollup_15m AS
 SELECT bucket, series_id, first_value, first_at, last_value, last_at, min_value, max_value,
        rollup_mean(sum_value, readings, min_value, max_value, decimals) AS mean_value, readings, sum_value, decimals
 FROM rolled_15m
-WHERE bucket < rollup_shown('15m')
+WHERE bucket < rollup_shown('15m') AND min_value >= -1e100 AND max_value <= 1e100
 UNION ALL
 SELECT time_bucket('15 minutes', time), series_id, first(value, time), min(time), last(value, time), max(time),
        min(value), max(value),
        rollup_mean(sum(value), count(*), min(value), max(value), rollup_decimals(first(value, time), last(value, time))),
        count(*), sum(value), rollup_decimals(first(value, time), last(value, time))
 FROM reading
-WHERE time >= rollup_shown('15m')
+WHERE time >= rollup_shown('15m') AND value BETWEEN -1e100 AND 1e100
 GROUP BY 1, 2;
 
 CREATE OR REPLACE VIEW rollup_1h AS
 SELECT bucket, series_id, first_value, first_at, last_value, last_at, min_value, max_value,
        rollup_mean(sum_value, readings, min_value, max_value, decimals) AS mean_value, readings, sum_value, decimals
 FROM rolled_1h
-WHERE bucket < rollup_shown('1h')
+WHERE bucket < rollup_shown('1h') AND min_value >= -1e100 AND max_value <= 1e100
 UNION ALL
 SELECT time_bucket('1 hour', bucket), series_id, first(first_value, first_at), min(first_at), last(last_value, last_at),
        max(last_at), min(min_value), max(max_value),
@@ -33,7 +33,7 @@ CREATE OR REPLACE VIEW rollup_1d AS
 SELECT bucket, series_id, first_value, first_at, last_value, last_at, min_value, max_value,
        rollup_mean(sum_value, readings, min_value, max_value, decimals) AS mean_value, readings, sum_value, decimals
 FROM rolled_1d
-WHERE bucket < rollup_shown('1d')
+WHERE bucket < rollup_shown('1d') AND min_value >= -1e100 AND max_value <= 1e100
 UNION ALL
 SELECT date_trunc('day', bucket, store_zone()), series_id, first(first_value, first_at), min(first_at),
        last(last_value, last_at), max(last_at), min(min_value), max(max_value),
@@ -47,7 +47,7 @@ CREATE OR REPLACE VIEW rollup_1mo AS
 SELECT bucket, series_id, first_value, first_at, last_value, last_at, min_value, max_value,
        rollup_mean(sum_value, readings, min_value, max_value, decimals) AS mean_value, readings, sum_value, decimals
 FROM rolled_1mo
-WHERE bucket < rollup_shown('1mo')
+WHERE bucket < rollup_shown('1mo') AND min_value >= -1e100 AND max_value <= 1e100
 UNION ALL
 SELECT date_trunc('month', bucket, store_zone()), series_id, first(first_value, first_at), min(first_at),
        last(last_value, last_at), max(last_at), min(min_value), max(max_value),

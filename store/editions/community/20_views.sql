@@ -3,22 +3,26 @@
 CREATE OR REPLACE VIEW rollup_15m AS
 SELECT bucket, series_id, first_value, first_at, last_value, last_at, min_value, max_value,
        rollup_mean(sum_value, readings, min_value, max_value, decimals) AS mean_value, readings, sum_value, decimals
-FROM agg_15m;
+FROM agg_15m
+WHERE min_value >= -1e100 AND max_value <= 1e100;
 
 CREATE OR REPLACE VIEW rollup_1h AS
 SELECT bucket, series_id, first_value, first_at, last_value, last_at, min_value, max_value,
        rollup_mean(sum_value, readings, min_value, max_value, decimals) AS mean_value, readings, sum_value, decimals
-FROM agg_1h;
+FROM agg_1h
+WHERE min_value >= -1e100 AND max_value <= 1e100;
 
 CREATE OR REPLACE VIEW rollup_1d AS
 SELECT bucket, series_id, first_value, first_at, last_value, last_at, min_value, max_value,
        rollup_mean(sum_value, readings, min_value, max_value, decimals) AS mean_value, readings, sum_value, decimals
-FROM {{agg_1d}};
+FROM {{agg_1d}}
+WHERE min_value >= -1e100 AND max_value <= 1e100;
 
 CREATE OR REPLACE VIEW rollup_1mo AS
 SELECT bucket, series_id, first_value, first_at, last_value, last_at, min_value, max_value,
        rollup_mean(sum_value, readings, min_value, max_value, decimals) AS mean_value, readings, sum_value, decimals
-FROM {{agg_1mo}};
+FROM {{agg_1mo}}
+WHERE min_value >= -1e100 AND max_value <= 1e100;
 
 -- A function, as an update of TimescaleDB makes its information views anew and can't while a view stands on them.
 CREATE OR REPLACE FUNCTION store_sizes() RETURNS TABLE (

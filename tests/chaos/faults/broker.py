@@ -55,7 +55,7 @@ async def broker_killed_before_first_save(stack: Stack) -> None:
     await stack.ingestor.process.start()
 
 
-@fault()
+@fault(short=True)
 async def broker_wiped(stack: Stack) -> None:
     """The broker loses its disk: it comes back with no session, no queue and no retained message."""
     await stack.ingestor.process.stop()

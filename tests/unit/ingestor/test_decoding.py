@@ -133,6 +133,18 @@ def test_repeats_within_and_between_portions_are_dropped() -> None:
     assert portion.tallies()[1].frames == 6
 
 
+def test_implausible_values_are_refused_by_the_same_bounds() -> None:
+    """One row for the series, which names value and bounds; the same time may come right in the next portion."""
+    part = decoded(*(kept(n, telegram(), at=NOON + timedelta(seconds=n)) for n in range(3)))
+    (column,) = [column for key, column in part.columns.items() if key.code == "1-0:1.8.0"]
+    column[1][1] = column[1][2] = 1.7e308
+    packed = _portion(part).packed(_names(), {})
+    assert packed.refused == {"implausible_value": 2}
+    (stored,) = packed.batch.stored.values()
+    assert str(stored.detail).startswith("1.7e+308 is outside [-1e+11, 1e+11]: 1-0:1.8.0 of ")
+    assert packed.newest[11] == column[0][0]
+
+
 def test_sub_meters_are_wanted_of_the_carriers_device() -> None:
     """A gas meter that nobody registered yet is added to the device of the meter that carries it."""
     wanted = _portion(decoded(kept(1, telegram()))).wanted()

@@ -47,9 +47,9 @@ def received(payload: bytes, kind: Kind = Kind.READINGS, *, device: str = "pi-1"
     return Received(inbound, NOW_US, doubtful=True)
 
 
-def readings(*times: str, code: str = "1-0:1.8.0", **changes: Any) -> bytes:
+def readings(*times: str, code: str = "1-0:1.8.0", value: float = 1.5, **changes: Any) -> bytes:
     """A readings message with a value at each time."""
-    samples = [{"at": at, "values": {code: 1.5}} for at in times or ("2026-11-23T10:00:00Z",)]
+    samples = [{"at": at, "values": {code: value}} for at in times or ("2026-11-23T10:00:00Z",)]
     document = {"boot": "b3f1", "seq": 1, "meter": "TST:1", "spec": "t@1", "clock": "synced", "samples": samples}
     return json.dumps(document | changes).encode()
 
@@ -80,6 +80,26 @@ def test_unknown_names_wait_and_are_wanted(assembler: Assembler, names: Names, c
     [stored] = batch.stored.values()
     assert stored.reason == ("meter_limit" if "meter" in changes else "series_limit")
     assert (batch.rows, batch.ledger_rows) == (0, 1)
+
+
+def test_an_implausible_value_is_refused_alone(assembler: Assembler, names: Names) -> None:
+    """Its code, value and bounds are named; the message's other values are stored, the quick way or the other."""
+    names.meters["TST:1"].points["1-0:2.8.0", "kWh"] = 71
+    samples = [
+        {"at": "2026-11-23T10:00:00Z", "values": {"1-0:1.8.0": 1.7e308, "1-0:2.8.0": 5.0}},
+        {"at": "2026-11-23T10:00:01Z", "values": {"1-0:1.8.0": 3e9}},
+    ]
+    for _ in range(2):
+        batch = assembler.rebuild([received(readings(samples=samples))])
+        assert (batch.rows, batch.ledger_rows) == (2, 1)
+        [stored] = batch.stored.values()
+        assert (stored.reason, stored.detail) == (
+            "implausible_value",
+            "samples.0.values.1-0:1.8.0: 1.7e+308 is outside [-1e+11, 1e+11]",
+        )
+        assert json.loads(stored.data)["samples"] == [{"at": "2026-11-23T10:00:00Z", "values": {"1-0:1.8.0": 1.7e308}}]
+    alone = assembler.rebuild([received(readings(value=-2e11))])
+    assert (alone.rows, alone.ledger_rows) == (0, 1)
 
 
 def test_limits_of_plausible_time(assembler: Assembler) -> None:

@@ -38,13 +38,14 @@ def fields(row: bytes) -> list[bytes | None]:
 @given(st.integers(-(2**40), 2**60), st.none() | st.integers(0, 2**60), st.none() | st.integers(1, 2**31 - 1))
 def test_ledger_rows_hold_their_fields(received_us: int, newest_us: int | None, meter_id: int | None) -> None:
     """Each field has its length; absent ones are NULL."""
-    row = ledger_row(received_us, newest_us, 184, 7, meter_id, 12, 1, "b3f1", None)
+    row = ledger_row(received_us, newest_us, 184, 7, meter_id, 12, 1, "b3f1", None, None)
     found = fields(row)
     assert found[0] == struct.pack(">q", received_us)
     assert found[1] == (None if newest_us is None else struct.pack(">q", newest_us))
     assert found[4] == (None if meter_id is None else struct.pack(">i", meter_id))
-    assert (found[2], found[7], found[8]) == (struct.pack(">q", 184), b"b3f1", None)
-    assert fields(ledger_row(0, 0, 1, 1, 1, 1, 1, "b3f1", "lgz@3"))[8] == b"lgz@3"
+    assert (found[2], found[7], found[8], found[9]) == (struct.pack(">q", 184), b"b3f1", None, None)
+    last = fields(ledger_row(0, 0, 1, 1, 1, 1, 1, "b3f1", "lgz@3", 3))
+    assert (last[8], last[9]) == (b"lgz@3", struct.pack(">i", 3))
 
 
 def test_pieces_come_in_the_order_of_time() -> None:
