@@ -82,7 +82,8 @@ class SessionOptions:
     unacknowledged publishes. With `refusal_is_fatal` a refused login ends the session, else it is retried for ever.
     `no_local` asks the broker not to send us what we publish (MQTT 5 3.8.3.1), where the subscription is not shared;
     of QoS 0, topics that end with `ignored` are passed over as they come. What the broker refuses of `subscriptions`
-    is an error; what it refuses of `optional` ones is done without, and asked for again with each connection.
+    is an error; what it refuses of `optional` ones is done without, and asked for again with each connection. Nothing
+    more is read from the broker while payloads of `receive_bytes` wait for `Session.receive`, which TCP lets it feel.
     Of a broker's nodes the first is tried first, with `spread` another one for each client id.
     """
 
