@@ -24,9 +24,11 @@ INSERT INTO device (name) SELECT 'pi-' || n FROM generate_series(1, 1000) n;
 INSERT INTO meter (key, device_id, spec) SELECT 'TST:' || id, id, 'test@1' FROM device;
 INSERT INTO series (meter_id, obis, unit, kind) SELECT m.id, '1-0:' || n || '.7.0', 'kW', 'instantaneous'
     FROM meter m, generate_series(1, 10) n;
+
 INSERT INTO reading (time, value, series_id, source)
     SELECT '2026-11-20T00:00:00Z'::timestamptz + t * interval '15 minutes', t, s.id, 0
     FROM generate_series(1, {rows} / 10000) t, series s ORDER BY 1, 3;
+
 INSERT INTO message (received_at, newest_at, seq, device_id, meter_id, rows, kind, boot, spec)
     SELECT '2026-11-20T00:00:00Z'::timestamptz + t * interval '15 minutes', '2026-11-20T00:00:00Z', t, m.device_id,
            m.id, 10, 1, 'b3f1a2c4', 'lgz-e350@3'
@@ -46,7 +48,7 @@ def main(report: Path | None) -> None:
 
 
 async def _measure() -> dict[str, object]:
-    async with LocalStack.start(None, durable=False, settings=LocalSettings(), progress=click.echo) as stack:
+    async with LocalStack.start(None, durable=True, settings=LocalSettings(), progress=click.echo) as stack:
         return {
             "message_bytes": {str(values): _message_bytes(values) for values in _VALUES},
             "row_bytes": await _row_bytes(stack),
@@ -66,9 +68,16 @@ async def _row_bytes(stack: LocalStack) -> dict[str, float]:
     await migrate(stack.postgres.dsn("scale"))
     connection = await connect_database(stack.postgres.dsn("scale"))
     try:
-        await connection.execute(_FILL.format(rows=ROWS))
-        size = "SELECT hypertable_size($1::regclass)"
-        return {name: round(await connection.fetchval(size, name) / ROWS, 1) for name in ("reading", "message")}
+        names, readings, messages = _FILL.format(rows=ROWS).split(";\n\n")
+        await connection.execute(names)
+        found = {}
+        for table, statement in (("reading", readings), ("message", messages)):
+            before = await connection.fetchval("SELECT pg_current_wal_lsn()")
+            await connection.execute(statement)
+            written = await connection.fetchval("SELECT pg_current_wal_lsn() - $1::pg_lsn", before)
+            found[f"{table}_wal"] = round(float(written) / ROWS, 1)
+            found[table] = round(await connection.fetchval("SELECT hypertable_size($1::regclass)", table) / ROWS, 1)
+        return found
     finally:
         await connection.close()
 
