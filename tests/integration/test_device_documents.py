@@ -162,7 +162,7 @@ def test_a_spec_file_that_was_changed_is_not_used(tmp_path: Path) -> None:
 
 
 def test_ports_are_remembered(tmp_path: Path) -> None:
-    """What worked at a port is known after a restart, from the copy where the file broke; both cost the time to detect."""
+    """What worked at a port is known after a restart, from the copy too; where both broke it is detected anew."""
     memory = PortMemory(tmp_path / "ports.json")
     known = Known(LineSettings(9600, 7, "E"), Wire.P1)
     memory.put("/dev/ttyUSB0", known)
