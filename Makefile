@@ -8,7 +8,7 @@ CAPTURES := $(abspath $(or $(WATTLINE_CAPTURES),../shared/captures))
 FIELD := $(abspath $(or $(WATTLINE_FIELD),../shared/field))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv wheel demo test bench lint lock vendor pictures clean
+.PHONY: help venv wheel demo test bench chaos fuzz soak lint lock vendor pictures clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -40,6 +40,17 @@ test: lint ## all checks and tests, WORKERS=2 at a time; what ../shared/captures
 
 bench: $(READY) ## measure, beside the limits; REPORT=file; BACKLOG=1: hours at once, too; STORE=1 [READINGS=n]: the store
 	@$(PYTHON) -m benchmarks$(if $(STORE),.store $(if $(READINGS),--readings "$(READINGS)"),$(if $(BACKLOG), --backlog)) $(if $(REPORT),--report "$(REPORT)")
+
+chaos: $(READY) ## the stack through each fault, counted against the meters; RUNS=n FAULT=name,... SEED=n SLOW=1 JOBS=n REPORT=file
+	@$(PYTHON) -m tests.chaos $(if $(RUNS),--runs "$(RUNS)") $(if $(FAULT),--fault "$(FAULT)") $(if $(SEED),--seed "$(SEED)") \
+	  $(if $(SLOW),--slow) $(if $(JOBS),--jobs "$(JOBS)") $(if $(REPORT),--report "$(REPORT)")
+
+fuzz: $(READY) ## every parser with bad inputs, which only known errors may answer; N=1000000 SEED=n TARGET=name JOBS=n
+	@$(PYTHON) -m tests.fuzz $(if $(N),-n "$(N)") $(if $(SEED),--seed "$(SEED)") $(if $(TARGET),--target "$(TARGET)") \
+	  $(if $(JOBS),--jobs "$(JOBS)")
+
+soak: $(READY) ## the stack under load for long: memory, handles and lag of each process as a picture; FOR=10m REPORT=file.svg
+	@$(PYTHON) -m tests.chaos.soak $(if $(FOR),--for "$(FOR)") $(if $(REPORT),--report "$(REPORT)")
 
 lint: $(READY) ## formatting, rules, types, imports
 	@.venv/bin/ruff format --check .

@@ -170,8 +170,8 @@ async def _others(
         found["redecode_frames_s"] = found["redecode"]["sml"].frames_s
     if "agent" in parts:
         say("an agent with a meter that pushes each second")
-        found["agent_rss_mib"], cpu_percent = await measure_agent(stack, logs)
-        found["agent_rss_mib"], found["agent_cpu_percent"] = round(found["agent_rss_mib"], 1), round(cpu_percent, 2)
+        agent = await measure_agent(stack, logs)
+        found |= {"agent": agent, "agent_rss_mib": agent.rss_mib, "agent_cpu_percent": agent.cpu_percent}
     if "restore" in parts:
         fleet = max(100, int(RESTORE_DEVICES * scale))
         say(f"a broker that loses the configurations of {fleet:,} devices")

@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.agent import AgentResult
+
 
 class SizeResult(BaseModel):
     """The pipeline at one size of message."""
@@ -118,6 +120,7 @@ class BenchReport(BaseModel):
     """After `sizes`."""
     agent_rss_mib: float | None = None
     agent_cpu_percent: float | None = None
+    agent: AgentResult | None = None
     redecode_frames_s: float | None = None
     """Of SML frames; `redecode` has P1 beside it."""
     redecode: dict[str, RedecodeResult] = {}

@@ -1,20 +1,15 @@
 """Settings out of the environment, and what is said to whom they are wrong: one place for every service and command."""
 
 import difflib
+import json
 import os
 import re
-from collections.abc import Collection, Iterator
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Collection, Iterator, Mapping
+from types import UnionType
+from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.fields import FieldInfo
-from pydantic_settings import (
-    BaseSettings,
-    EnvSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    SettingsError,
-)
 
 from broker.errors import PermanentError
 from broker.plain_errors import plain_reason
@@ -25,55 +20,116 @@ _LINKED = ("tcp://", "udp://")
 S = TypeVar("S", bound="SettingsBase")
 
 
-class SettingsBase(BaseSettings):
-    """What settings classes derive from: a variable of their prefix that sets nothing is an error, not a silence."""
+class NoDecode:
+    """Marks, in an Annotated type, a field of several values whose variable is no JSON: a validator takes it apart."""
 
-    model_config = SettingsConfigDict(frozen=True, env_nested_delimiter=_NESTED, extra="forbid")
+
+class SettingsConfigDict(ConfigDict, total=False):
+    """A model's configuration with what its variables begin with."""
+
+    env_prefix: str
+
+
+class _NoJsonError(Exception):
+    """A variable that should hold JSON and does not."""
+
+
+class SettingsBase(BaseModel):
+    """What settings classes derive from: a variable of their prefix that sets nothing is an error, not a silence.
+
+    What is passed goes before the environment; there is no third source.
+    """
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", validate_default=True, env_prefix="")
 
     others: ClassVar[frozenset[str]] = frozenset()
     """Names behind the prefix that something else reads, such as an option of the command."""
     starts_anyway: ClassVar[bool] = False
-    """Whether a variable that sets nothing, or a port that is taken, is only told: nobody is there to mend it."""
+    """Whether a variable that sets nothing is only told: nobody is there to mend it."""
 
+    @model_validator(mode="before")
     @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003  (pydantic-settings names them)
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """What is passed goes before the environment; there is no third source."""
-        return init_settings, _Environment(settings_cls)
+    def _with_environment(cls, passed: Any) -> Any:
+        return _merged(_values(cls), passed) if isinstance(passed, dict) else passed
 
 
-class _Environment(EnvSettingsSource):
-    """The environment with every variable of the prefix, so that those which set nothing are refused by validation."""
+def _values(settings: type[SettingsBase]) -> dict[str, Any]:
+    """What the environment sets, by field; also what sets nothing, so that validation refuses it."""
+    found: dict[str, Any] = {}
+    for name, value in _behind_prefix(settings):
+        top, nested, inner = name.partition(_NESTED)
+        field = settings.model_fields.get(top)
+        if field is not None and nested and _is_complex(field):
+            _put(found.setdefault(top, {}), inner.split(_NESTED), value, field, _prefix(settings) + name.upper())
+        elif field is not None and not nested:
+            whole = _decoded(value, field, _prefix(settings) + name.upper())
+            # single variables go before the whole that is given as JSON, whichever comes first
+            found[top] = _merged(whole, found[top]) if top in found else whole
+    if not settings.starts_anyway:
+        found |= {name: value for name, value in _rest(settings) if name not in found}
+    return found
 
-    def __call__(self) -> dict[str, Any]:
-        found = super().__call__()
-        if getattr(self.settings_cls, "starts_anyway", False):
-            return found
-        return found | {name: value for name, value in self.rest() if name not in found}
 
-    def rest(self) -> Iterator[tuple[str, str | None]]:
-        """The names behind the prefix that set nothing, and their values."""
-        fields, others = self.settings_cls.model_fields, getattr(self.settings_cls, "others", ())
-        prefix = self.env_prefix.lower()
-        for variable, value in self.env_vars.items():
-            name = variable.removeprefix(prefix)
-            top, *nested = name.split(_NESTED, 1)
-            known = top in fields and (not nested or self.field_is_complex(fields[top]))
-            if variable.startswith(prefix) and not known and name.upper() not in others and not _is_link(name, value):
-                yield name, value
+def _put(into: dict[str, Any], names: list[str], value: str, field: FieldInfo | None, variable: str) -> None:
+    """Set one value of a nested model, or of an object."""
+    model = _model(field)
+    inner = model.model_fields.get(names[0]) if model is not None else None
+    if len(names) > 1:
+        _put(into.setdefault(names[0], {}), names[1:], value, inner, variable)
+    else:
+        into[names[0]] = _decoded(value, inner, variable) if inner is not None else value
 
-    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
-        """Read JSON. Raises ValueError with the variable's name."""
-        try:
-            return super().decode_complex_value(field_name, field, value)
-        except ValueError as error:
-            raise ValueError(f"{self.env_prefix}{field_name.upper()} is no JSON: {error}") from error
+
+def _merged(under: Any, over: Any) -> Any:
+    if not (isinstance(under, dict) and isinstance(over, dict)):
+        return over
+    return {**under, **{name: _merged(under[name], value) if name in under else value for name, value in over.items()}}
+
+
+def _decoded(value: str, field: FieldInfo, variable: str) -> Any:
+    if not _is_complex(field) or NoDecode in field.metadata:
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise _NoJsonError(f"{variable} is no JSON: {error}") from error
+
+
+def _is_complex(field: FieldInfo) -> bool:
+    """Whether a field holds several values, which one variable gives as JSON."""
+    return any(
+        isinstance(kind, type) and issubclass(kind, BaseModel | Mapping | list | tuple | set | frozenset)
+        for kind in _kinds(field.annotation)
+    )
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:
+    origin = get_origin(annotation)
+    if origin in (Union, UnionType):
+        for argument in get_args(annotation):
+            yield from _kinds(argument)
+    elif origin is Annotated:
+        yield from _kinds(get_args(annotation)[0])
+    else:
+        yield origin or annotation
+
+
+def _behind_prefix(settings: type[SettingsBase]) -> Iterator[tuple[str, str]]:
+    """The variables of the prefix without it, in lower case."""
+    prefix = _prefix(settings).lower()
+    for variable, value in os.environ.items():
+        if variable.lower().startswith(prefix):
+            yield variable.lower().removeprefix(prefix), value
+
+
+def _rest(settings: type[SettingsBase]) -> Iterator[tuple[str, str]]:
+    """The names behind the prefix that set nothing, and their values."""
+    fields = settings.model_fields
+    for name, value in _behind_prefix(settings):
+        top, nested, _ = name.partition(_NESTED)
+        known = top in fields and (not nested or _is_complex(fields[top]))
+        if not known and name.upper() not in settings.others and not _is_link(name, value):
+            yield name, value
 
 
 def _is_link(name: str, value: str | None) -> bool:
@@ -87,14 +143,14 @@ def read(settings: type[S]) -> S:
         return settings()
     except ValidationError as error:
         raise PermanentError(f"wrong settings:\n{_told(error, settings)}") from error
-    except SettingsError as error:
-        raise PermanentError(f"wrong settings:\n{error.__cause__ or error}") from error
+    except _NoJsonError as error:
+        raise PermanentError(f"wrong settings:\n{error}") from error
 
 
 def unknown(settings: type[SettingsBase]) -> list[str]:
     """Say which variables of a class's prefix set nothing, and which was meant."""
     known = [*_names(settings), *settings.others]
-    return [_unknown(_prefix(settings), name.upper(), known) for name, _ in _Environment(settings).rest()]
+    return [_unknown(_prefix(settings), name.upper(), known) for name, _ in _rest(settings)]
 
 
 def _told(error: ValidationError, settings: type[SettingsBase]) -> str:

@@ -209,9 +209,11 @@ class Receipts(Message):
     """What the store holds of a device's messages, by boot: each of these may be forgotten by the device.
 
     Sent after the commit, gathered for a few seconds. It says nothing of numbers that it does not name. What is in
-    quarantine is in the store, too.
+    quarantine is in the store, too. `at` is when it was made, by the platform's clock: later than its newest
+    message was sent, so that a device can tell how far its own clock is off.
     """
 
+    at: At | None = None
     boots: Annotated[
         dict[BootId, Annotated[tuple[SeqRange, ...], Field(min_length=1, max_length=1024)]],
         Field(min_length=1, max_length=64),
@@ -292,7 +294,7 @@ class Parameters(Message):
     publish_interval_s: float = Field(
         default=10.0, ge=0.2, le=3600, json_schema_extra=SECONDS,
         description="How long samples are collected before they are published in one message. Samples still being"
-        " collected are in memory only, so a power cut loses them.",
+        " collected are on the device's disk, too: a power cut costs a second of them at most.",
     )  # fmt: skip
     obis_include: Annotated[tuple[Short, ...], Field(min_length=1, max_length=256)] = Field(
         default=("*",),

@@ -5,7 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
-from typing import Protocol
+from typing import Final, Protocol
+
+KEEPALIVE_S: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +82,8 @@ class SessionOptions:
     unacknowledged publishes. With `refusal_is_fatal` a refused login ends the session, else it is retried for ever.
     `no_local` asks the broker not to send us what we publish (MQTT 5 3.8.3.1), where the subscription is not shared;
     of QoS 0, topics that end with `ignored` are passed over as they come. What the broker refuses of `subscriptions`
-    is an error; what it refuses of `optional` ones is done without. Nothing more is read from the broker while payloads
-    of `receive_bytes` wait for `Session.receive`, which TCP lets it feel.
+    is an error; what it refuses of `optional` ones is done without, and asked for again with each connection. Nothing
+    more is read from the broker while payloads of `receive_bytes` wait for `Session.receive`, which TCP lets it feel.
     """
 
     client_id: str
@@ -90,7 +92,7 @@ class SessionOptions:
     receive_maximum: int = 1000
     receive_bytes: int | None = None
     in_flight: int = 100
-    keepalive_s: int = 30
+    keepalive_s: int = KEEPALIVE_S
     will: Publication | None = None
     refusal_is_fatal: bool = True
     no_local: bool = False

@@ -25,7 +25,7 @@ TAKEOVER_CAP_S = 300.0
 PUBACK_TRANSIENT = frozenset({0x80, 0x83, 0x97})
 """Refusals of a publish that may end by themselves (MQTT 5 3.4.2.1): unspecified, the broker's own, quota exceeded."""
 OPTIONAL_LOSSES = 2
-"""So often may a connection be lost over an optional subscription before it is done without."""
+"""After so many connections that were lost over an optional subscription the next is made without it."""
 
 
 class Session:
@@ -64,6 +64,7 @@ class Session:
         self.last_error = ""
         self._outage = Outage()
         self._told_grants: dict[str, Any] = {}
+        self._refused: dict[str, int] = {}
         self._done_without: set[str] = set()
         self._losses: Counter[str] = Counter()
 
@@ -159,13 +160,23 @@ class Session:
     async def subscribe(self, *filters: tuple[str, int]) -> None:
         """Add subscriptions that outlive reconnects; waits for SUBACK if connected.
 
-        A broker that does not answer in time is left, and all is subscribed on the next connection.
+        A broker that does not answer in time is left, and all is subscribed on the next connection. Filters that it
+        refuses are asked for again with each connection where refusals are not fatal; else RefusedError is raised.
         """
         self._subscriptions.update(dict(filters))
+        for name, _ in filters:
+            self._refused.pop(name, None)
         connection = self._connection
         if connection is not None and self._up.is_set():
             try:
                 await connection.subscribe(filters)
+            except RefusedError as error:
+                for name, _ in filters:
+                    self._subscriptions.pop(name, None)
+                if self._options.refusal_is_fatal:
+                    raise
+                self._refused.update(dict(filters))
+                log.warning("subscription_refused", reason=str(error), client_id=self._options.client_id)
             except (TransientError, TimeoutError) as error:
                 connection.close(str(error) or "no SUBACK in time")
 
@@ -196,8 +207,9 @@ class Session:
     async def _run(self) -> None:
         backoff = Backoff()
         yielding = Backoff(TAKEOVER_FIRST_S, TAKEOVER_CAP_S, forgive_s=TAKEOVER_CAP_S / 3)
+        nodes, turn = self._address.nodes(self._options.client_id), 0
         while True:
-            connection = Connection(self._address, self._options, self._take)
+            connection = Connection(nodes[turn % len(nodes)], self._options, self._take)
             try:
                 await self._connect(connection)
                 backoff.succeeded()
@@ -205,6 +217,7 @@ class Session:
                 self.last_error = await self._watch(connection)
                 if connection.unwanted:
                     backoff.forgive_nothing()
+                    turn += 1
                 if connection.taken_over:
                     await self._yield(connection, yielding)
                 else:
@@ -217,6 +230,8 @@ class Session:
             except (TransientError, TimeoutError) as error:
                 self.last_error = str(error) or "the broker did not answer in time"
                 self._failed("broker_unreachable")
+                # a node that was lost may be back at once, with our session; one that does not let us in is left
+                turn += 1
             finally:
                 self._down(connection)
             await asyncio.sleep(backoff.next_s())
@@ -238,12 +253,13 @@ class Session:
     async def _connect(self, connection: Connection) -> None:
         session_present = await connection.open(first=self.connections == 0)
         self._connection = connection
+        # first, for whoever subscribes meanwhile relies on the look below
+        await self._subscribe_optional(connection)
         standing: dict[str, int] = {}
         # again for those that are added while the broker answers
         while new := tuple(item for item in self._subscriptions.items() if item not in standing.items()):
             await connection.subscribe(new)
             standing.update(new)
-        await self._subscribe_optional(connection)
         self.connections += 1
         self.last_error = ""
         self._up.set()
@@ -254,23 +270,28 @@ class Session:
             self._on_connect(session_present)
 
     async def _subscribe_optional(self, connection: Connection) -> None:
-        for name, qos in self._options.optional:
-            if name in self._done_without:
+        for name, qos in (*self._options.optional, *self._refused.items()):
+            if self._losses[name] >= OPTIONAL_LOSSES:
+                self._do_without(name, "the broker ends the connection over it")
+                self._losses[name] -= 1
                 continue
             try:
                 await connection.subscribe(((name, qos),))
             except ConnectionLostError:
                 # some brokers end the connection over what they don't allow
                 self._losses[name] += 1
-                if self._losses[name] >= OPTIONAL_LOSSES:
-                    self._do_without(name, "the broker ends the connection over it")
                 raise
             except (RefusedError, TransientError, TimeoutError) as error:
                 self._do_without(name, str(error) or "no SUBACK in time")
+            else:
+                self._done_without.discard(name)
+            self._losses[name] = 0
 
     def _do_without(self, name: str, reason: str) -> None:
-        self._done_without.add(name)
-        log.info("subscription_done_without", filter=name, reason=reason, client_id=self._options.client_id)
+        """Until the next connection, that is; told once."""
+        if name not in self._done_without:
+            self._done_without.add(name)
+            log.info("subscription_done_without", filter=name, reason=reason, client_id=self._options.client_id)
 
     def _tell_grants(self, connection: Connection) -> None:
         """Once for each state of affairs, and not with each connection."""

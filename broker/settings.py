@@ -1,10 +1,11 @@
 """Settings that every service shares; each service adds its own under the prefix WATTLINE_<SERVICE>_."""
 
 import ssl
+import zlib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from broker.environment import SettingsBase
 from broker.errors import PermanentError
@@ -17,7 +18,8 @@ class BrokerAddress(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     host: str = "127.0.0.1"
-    """Where the broker listens: a name or an address."""
+    """Where the broker listens: a name or an address; several with commas, each with `:port` if it is another one, are
+    nodes of a cluster."""
     port: int = Field(default=1883, ge=1, le=65535)
     """1883 without TLS, 8883 with it, as a rule."""
     username: str | None = None
@@ -30,6 +32,22 @@ class BrokerAddress(BaseModel):
     """A CA certificate file; with it the connection is TLS."""
     root: str = DEFAULT_ROOT
     """What every topic begins with; the same for the whole platform."""
+
+    @field_validator("host")
+    @classmethod
+    def _hosts_are_addresses(cls, value: str) -> str:
+        for part in value.split(","):
+            host, port = _host_port(part)
+            if not host or (port and not (port.isascii() and port.isdigit() and 1 <= int(port[:6]) <= 65535)):
+                raise ValueError(f"{part.strip()[:80]!r} is no host or host:port; give one, or several with commas")
+        return value
+
+    def nodes(self, client_id: str) -> tuple["BrokerAddress", ...]:
+        """The address of each node, beginning with another one for each client, so that they share the clients."""
+        found = [_host_port(part) for part in self.host.split(",")]
+        nodes = [self.model_copy(update={"host": host, "port": int(port or self.port)}) for host, port in found]
+        first = zlib.crc32(client_id.encode()) % len(nodes)
+        return (*nodes[first:], *nodes[:first])
 
     def as_user(self, name: str) -> "BrokerAddress":
         """The same address for a user: the one set, or `name` where none is."""
@@ -93,6 +111,16 @@ class ServiceSettings(ProcessSettings):
             except PermanentError as error:
                 name, _, told = str(error).partition(": ")
                 raise PermanentError(f"{self.model_config['env_prefix']}BROKER__{name.upper()}: {told}") from error
+
+
+def _host_port(text: str) -> tuple[str, str]:
+    """Of `host`, `host:port`, or an IPv6 address, which stands in [ ] where a port follows."""
+    text = text.strip()
+    if text.startswith("["):
+        host, _, port = text[1:].partition("]")
+        return host, port.removeprefix(":")
+    host, _, port = text.partition(":")
+    return (host, port) if ":" not in port else (text, "")
 
 
 def _told(error: Exception, file: Path) -> str:

@@ -14,6 +14,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "quarantine": ("gateway.quarantine_cli:quarantine", "server", "List, show and retry what could not be taken."),
     "job": ("gateway.job_cli:job", "server", "List, show, watch and cancel background jobs."),
     "export": ("gateway.export_cli:export", "server", "Write readings or roll-ups to a CSV or Parquet file."),
+    "audit": ("gateway.audit_cli:audit", "server", "Prove that nothing is missing, or name what is."),
     "token": ("gateway.token_cli:token", "server", "Make, list and revoke tokens of the API and the console."),
     "migrate": ("store.cli:migrate", "server", "Bring the database to the newest schema."),
     "broker": ("broker.cli:broker", "", "Write Mosquitto's config, ACL and users."),
@@ -30,8 +31,13 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "simulate": ("device.simulator.__main__:main", "device", "Run a simulated meter on a pty."),
 }
 """Name: where the click command stands, the extra that it needs, and one line of help."""
-ASKING = ("config", "point", "spec", "quarantine", "job", "export", "token", "device")
+ASKING = ("config", "point", "spec", "quarantine", "job", "export", "audit", "token", "device")
 """The commands that ask a gateway."""
+
+
+ALONE: dict[str, tuple[str, str]] = {"device": ("device.__main__:main", "device")}
+"""What a command is without any word behind it, where its subcommands load more than that should carry: an agent needs
+no client of the API, which would double its memory. Name: where it stands, the extra that it needs."""
 
 
 class LazyGroup(click.Group):
@@ -46,6 +52,18 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             ctx.fail(f"no command {cmd_name!r}; choose from: {', '.join(COMMANDS)}")
         place, extra, _ = COMMANDS[cmd_name]
+        return self._loaded(cmd_name, place, extra)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the subcommand that a command line names."""
+        if len(args) == 1 and args[0] in ALONE:
+            return args[0], self._loaded(args[0], *ALONE[args[0]]), []
+        return super().resolve_command(ctx, args)
+
+    @staticmethod
+    def _loaded(cmd_name: str, place: str, extra: str) -> click.Command:
         module, _, name = place.partition(":")
         try:
             command: Any = getattr(importlib.import_module(module), name)

@@ -1,5 +1,7 @@
 """`wattline device`: the agent's command."""
 
+import device.plain_logs  # noqa: F401, I001 - before all others
+
 import click
 
 from broker.service import load, run_service

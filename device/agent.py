@@ -15,12 +15,15 @@ from broker.wording import counted
 from device.commands import Commands
 from device.context import Context
 from device.control import Control
+from device.gathered import GatheredFrame, GatheredSample
 from device.inbox import Inbox
 from device.outbox import Outbox
 from device.outbox_segments import sync
+from device.platform_clock import OFF_S
 from device.ports import Ports
 from device.probation import Probation
 from device.publisher import Publisher
+from device.write_ahead import WriteAhead
 
 log = structlog.get_logger()
 
@@ -45,17 +48,20 @@ class Agent:
     ports: Ports
     probation: Probation
     commands: Commands
+    ahead: WriteAhead
     restarts: bool = False
     """Whether it ends by command, to be started again."""
     _syncing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _ask_again_s: float = ASK_AGAIN_S
     _waits_since_s: float | None = None
     _takeovers: int = 0
+    _clock_told_s: float = 0.0
     _takeover_told_s: float = float("-inf")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop`, then stop reading, send what waits under a deadline, and say goodbye."""
         self._wire(stop)
+        self._take_up()
         async with asyncio.TaskGroup() as group:
             intake = group.create_task(self.ports.run(), name="device.ports")
             others = [
@@ -77,6 +83,7 @@ class Agent:
                     await self.control.farewell()
             for task in others:
                 task.cancel()
+        await self._sync_now()
 
     def health(self, health: Health) -> None:
         """Add the checks of /healthz. A broker that is away is no illness: the outbox is there for it."""
@@ -84,6 +91,8 @@ class Agent:
         def outbox() -> tuple[bool, str]:
             if self.outbox.disk_error:
                 return False, f"disk: {self.outbox.disk_error}; messages wait in memory"
+            if self.ahead.error:
+                return False, f"disk: {self.ahead.error}; a power cut would take what is gathered"
             unconfirmed = f"{self.outbox.unconfirmed} for a receipt" if self.outbox.heard else "no receipt ever came"
             return True, f"{self.outbox.waiting} wait for the broker, {unconfirmed}, {self.outbox.size_bytes} bytes"
 
@@ -137,6 +146,16 @@ class Agent:
         context.outgoing.began(self.outbox.previous, self.outbox.waiting, self.outbox.unconfirmed)
         self._tell_damages()
         self.inbox.obey()
+
+    def _take_up(self) -> None:
+        """Send what the run before had gathered and not sent when it was cut off."""
+        context, left = self.context, self.ahead.take_left()
+        now_at, late_s = context.clock.now(), context.settings.backfill_after_s
+        samples = [one.late(now_at, late_s) for one in left if isinstance(one, GatheredSample)]
+        frames = [one for one in left if isinstance(one, GatheredFrame)]
+        context.bundles.take_up([*samples, *frames], context.monotonic())
+        if left:
+            context.outgoing.event("gathered_recovered", samples=len(samples), frames=len(frames))
 
     def _tell_damages(self) -> None:
         context = self.context
@@ -195,15 +214,22 @@ class Agent:
     async def _sync_now(self) -> bool:
         # one after another: who comes second must not return while the first still waits for the disk
         async with self._syncing:
-            descriptors = self.outbox.take_unsynced() + self.ports.take_unsynced()
+            sent = self.ahead.has_sent()
+            descriptors = self.outbox.take_unsynced() + self.ports.take_unsynced() + self.ahead.take_unsynced()
+            self.context.metrics.syncs.inc(len(descriptors))
             try:
                 if descriptors:
                     await asyncio.to_thread(sync, descriptors)
             except OSError as error:
                 self.outbox.sync_failed(error)
+                self.ahead.sync_failed()
                 return False
             self.outbox.save_state()
-            return not self.outbox.disk_error
+            if self.outbox.disk_error:
+                return False
+            if sent:
+                self.ahead.empty()
+            return True
 
     async def _upkeep(self) -> None:
         context = self.context
@@ -213,7 +239,8 @@ class Agent:
                 if step_s:
                     context.metrics.clock_steps.inc()
                     context.outgoing.event("clock_stepped", "warning", by_s=round(step_s, 3))
-                for notice in self.outbox.take_notices():
+                self._tell_clock()
+                for notice in self.outbox.take_notices() + self.ahead.take_notices():
                     context.outgoing.event(notice.event, notice.severity, **notice.detail)
                 self._tell_takeover()
                 self._ask_again()
@@ -225,6 +252,19 @@ class Agent:
                 log.exception("upkeep_failed")
                 context.metrics.task_failures.labels("upkeep").inc()
             await asyncio.sleep(UPKEEP_S)
+
+    def _tell_clock(self) -> None:
+        """Once when the clock is proven to be far off, again when it is off by something else, and when it is right."""
+        context, off_s = self.context, self.context.clock.off_s()
+        context.metrics.clock_off_s.set(off_s)
+        if bool(off_s) == bool(self._clock_told_s) and abs(off_s - self._clock_told_s) < OFF_S:
+            return
+        self._clock_told_s = off_s
+        if not off_s:
+            context.outgoing.event("clock_recovered")
+            return
+        fix = "let NTP keep the device's clock; until then times are the platform's"
+        context.outgoing.event("clock_off", "warning", off_s=round(off_s, 1), kept_by_ntp=context.clock.kept, fix=fix)
 
     def _ask_again(self) -> None:
         """A gateway that has never been connected did not hear the registration, and the broker kept it for nobody."""
@@ -260,8 +300,9 @@ class Agent:
         for cause in ("dropped", "thinned", "damaged"):
             metrics.outbox_lost.labels(cause).set(getattr(outbox.counts, cause))
         metrics.outbox_lost.labels("unconfirmed").set(outbox.counts.unconfirmed_dropped)
-        metrics.outbox_damaged_bytes.set(outbox.damaged_bytes)
-        metrics.disk_errors.set(outbox.counts.disk_errors)
+        metrics.outbox_damaged_bytes.set(outbox.damaged_bytes + self.ahead.damaged_bytes)
+        metrics.disk_errors.set(outbox.counts.disk_errors + self.ahead.errors)
+        metrics.write_ahead_bytes.set(self.ahead.size_bytes)
         metrics.connected.set(self.session.connected)
         metrics.takeovers.set(self.session.takeovers)
         metrics.clock_synced.set(self.context.clock.trust() == "synced")

@@ -1,36 +1,16 @@
 """Samples and raw frames gathered for publish_interval_s, so that they travel together. No I/O."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 
-from broker.messages import Clock, FrameReason, Sample, Source
+from broker.messages import Sample
 from broker.obis import unit_is_open
+from device.gathered import FramesOf, Gathered, GatheredFrame, GatheredSample, ReadingsOf
 
 SAMPLES_MAX: Final = 256
 FRAMES_MAX_BYTES: Final = 64 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class ReadingsOf:
-    """What the samples of one message share."""
-
-    meter: str
-    spec: str
-    clock: Clock
-    source: Source
-
-
-@dataclass(frozen=True, slots=True)
-class FramesOf:
-    """What the raw frames of one message share."""
-
-    reason: FrameReason
-    port: str
-    protocol: str
-    meter: str
-    clock: Clock
 
 
 @dataclass(slots=True)
@@ -51,45 +31,95 @@ SendReadings = Callable[[ReadingsOf, list[Sample], dict[str, str]], None]
 SendFrames = Callable[[FramesOf, list[tuple[datetime, bytes, str]]], None]
 
 
-class Bundles:
-    """Gathers by meter; a bundle goes when it is as old as the publish interval, or full.
+class Ahead(Protocol):
+    """Where what is gathered is written down, so that a power cut does not take it."""
 
-    Full is SAMPLES_MAX samples or frames of FRAMES_MAX_BYTES, so memory is bounded by the number of meters.
+    def keep(self, gathered: Gathered) -> bool:
+        """Write one down; False where there is no room for more until all that was gathered is sent."""
+
+    def sent(self) -> None:
+        """All that was kept has been sent."""
+
+
+class NothingAhead:
+    """Keeps nothing."""
+
+    def keep(self, _gathered: Gathered) -> bool:
+        """Keep nothing."""
+        return True
+
+    def sent(self) -> None:
+        """Do nothing."""
+
+
+class Bundles:
+    """Gathers by meter; all bundles go together once the oldest is as old as the publish interval.
+
+    One that is full goes by itself: SAMPLES_MAX samples or frames of FRAMES_MAX_BYTES, so memory is bounded by the
+    number of meters. `ahead` keeps each sample and frame until all bundles are gone; where it has no room, they go.
     """
 
-    def __init__(self, send_readings: SendReadings, send_frames: SendFrames) -> None:
+    def __init__(self, send_readings: SendReadings, send_frames: SendFrames, ahead: Ahead | None = None) -> None:
         self._send_readings = send_readings
         self._send_frames = send_frames
+        self._ahead: Ahead = ahead or NothingAhead()
         self._samples: dict[ReadingsOf, _Samples] = {}
         self._frames: dict[FramesOf, _Frames] = {}
 
     def add_sample(self, of: ReadingsOf, sample: Sample, units: dict[str, str], now_s: float) -> None:
         """Take one sample; `units` of all its codes, of which those stay whose unit the catalogue leaves open."""
-        bundle = self._samples.setdefault(of, _Samples(now_s))
-        bundle.samples.append(sample)
-        bundle.units |= {code: units[code] for code in sample.values if units.get(code) and unit_is_open(code)}
-        if len(bundle.samples) >= SAMPLES_MAX:
-            self._flush_samples(of)
+        opened = {code: units[code] for code in sample.values if units.get(code) and unit_is_open(code)}
+        self._take(GatheredSample(of, sample, opened), now_s)
 
     def add_frame(self, of: FramesOf, at: datetime, data: bytes, now_s: float) -> None:
         """Take one raw frame."""
-        bundle = self._frames.setdefault(of, _Frames(now_s))
-        bundle.frames.append((at, data, ""))
-        bundle.size += len(data)
-        if bundle.size >= FRAMES_MAX_BYTES:
-            self._flush_frames(of)
+        self._take(GatheredFrame(of, at, data), now_s)
+
+    def take_up(self, left: Iterable[Gathered], now_s: float) -> None:
+        """Send what an earlier run had gathered and written ahead."""
+        for gathered in left:
+            self._gather(gathered, now_s)
+        self._flush_all()
 
     def flush(self, now_s: float, interval_s: float) -> None:
-        """Send what was gathered for as long as the interval; an interval of 0 sends all."""
-        for of in [of for of, bundle in self._samples.items() if now_s - bundle.began_s >= interval_s]:
-            self._flush_samples(of)
-        for frames_of in [of for of, bundle in self._frames.items() if now_s - bundle.began_s >= interval_s]:
-            self._flush_frames(frames_of)
+        """Send all where something was gathered for as long as the interval; an interval of 0 sends all."""
+        due_s = self.next_due_s(interval_s)
+        if due_s is not None and now_s >= due_s:
+            self._flush_all()
 
     def next_due_s(self, interval_s: float) -> float | None:
         """When the next bundle is due, by the clock of the calls above; None where nothing was gathered."""
         began = [b.began_s for b in self._samples.values()] + [b.began_s for b in self._frames.values()]
         return min(began) + interval_s if began else None
+
+    def _take(self, gathered: Gathered, now_s: float) -> None:
+        kept = self._ahead.keep(gathered)
+        self._gather(gathered, now_s)
+        if not kept:
+            self._flush_all()
+        elif not self._samples and not self._frames:
+            self._ahead.sent()
+
+    def _gather(self, gathered: Gathered, now_s: float) -> None:
+        if isinstance(gathered, GatheredSample):
+            samples = self._samples.setdefault(gathered.of, _Samples(now_s))
+            samples.samples.append(gathered.sample)
+            samples.units |= gathered.units
+            if len(samples.samples) >= SAMPLES_MAX:
+                self._flush_samples(gathered.of)
+        else:
+            frames = self._frames.setdefault(gathered.of, _Frames(now_s))
+            frames.frames.append((gathered.at, gathered.data, ""))
+            frames.size += len(gathered.data)
+            if frames.size >= FRAMES_MAX_BYTES:
+                self._flush_frames(gathered.of)
+
+    def _flush_all(self) -> None:
+        for of in list(self._samples):
+            self._flush_samples(of)
+        for frames_of in list(self._frames):
+            self._flush_frames(frames_of)
+        self._ahead.sent()
 
     def _flush_samples(self, of: ReadingsOf) -> None:
         bundle = self._samples.pop(of)

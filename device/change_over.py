@@ -30,7 +30,7 @@ class ChangeOvers:
     def slow(self) -> frozenset[str]:
         """The identifications that are read at 300 baud for now."""
         now_at = self.context.clock.now()
-        return frozenset(text for text, one in self.context.memory.slow(self.port).items() if now_at < one.until_at)
+        return frozenset(text for text, one in self.context.memory.slow(self.port).items() if holds(one, now_at))
 
     def learn(self, signon: SignOn) -> None:
         """Take what a readout showed that succeeded."""
@@ -68,6 +68,11 @@ def later(before: Slow | None, baud: int, now_at: datetime) -> Slow:
     times = 1 if before is None or before.baud != baud else before.times + 1
     hold = min(LONGEST_HOLD, FIRST_HOLD * 2 ** min(times - 1, 20))
     return Slow(baud, times, now_at + hold)
+
+
+def holds(one: Slow, now_at: datetime) -> bool:
+    """Whether 300 baud are still kept; what ends later than any hold can was learnt under a clock that ran ahead."""
+    return now_at < one.until_at <= now_at + LONGEST_HOLD
 
 
 def without(known: Mapping[str, Slow], identification: str) -> dict[str, Slow]:

@@ -11,6 +11,7 @@ from typing import Final
 import structlog
 
 from broker.messages import Clock
+from device.platform_clock import CLOSE_S, Followed, PlatformClock
 
 log = structlog.get_logger()
 
@@ -66,17 +67,50 @@ class DeviceClock:
         self._checked_at = float("-inf")
         self._synced = False
         self._apart_s = wall() - monotonic()
+        self._platform = PlatformClock()
+        self._followed = Followed()
 
     def now(self) -> datetime:
-        """The wall clock, aware UTC."""
-        return datetime.fromtimestamp(self._wall(), UTC)
+        """The time, aware UTC: the wall clock's, or the platform's where the wall clock is proven to be far off."""
+        return self.at(self._monotonic())
 
-    def trust(self) -> Clock:
-        """`synced` or `unsynced`; asked of the kernel every few seconds at most."""
+    def at(self, monotonic_s: float) -> datetime:
+        """The time that it was at a moment of the monotonic clock, by what is known now."""
+        now_s = self._monotonic()
+        second = self._followed.now(self._wall(), now_s, self._platform.ahead(now_s))
+        return datetime.fromtimestamp(second - (now_s - monotonic_s), UTC)
+
+    def wall_s(self) -> float:
+        """The wall clock itself, right or wrong: what the times of files and of the outbox are by."""
+        return self._wall()
+
+    def learn(self, at: datetime, sent_s: float, arrived_s: float) -> None:
+        """Take a receipt's time, and by the monotonic clock when its newest message was sent and when it arrived."""
+        self._platform.learn(at.timestamp(), sent_s, arrived_s)
+
+    def off_s(self) -> float:
+        """How far the wall clock is ahead of the platform's, 0 where it is not proven to be far off."""
+        now_at = self.now()
+        return self._wall() - now_at.timestamp() if self._followed.off else 0.0
+
+    @property
+    def kept(self) -> bool:
+        """Whether the kernel says that NTP keeps the wall clock; asked every few seconds at most."""
         if self._monotonic() - self._checked_at >= CHECK_EVERY_S:
             self._checked_at = self._monotonic()
             self._synced = self._synchronised()
-        return Clock.SYNCED if self._synced else Clock.UNSYNCED
+        return self._synced
+
+    @property
+    def checked(self) -> bool:
+        """Whether the time was compared with the platform's, closely enough to judge a meter's clock by it."""
+        ahead = self._platform.ahead(self._monotonic())
+        return ahead is not None and ahead.width_s <= CLOSE_S
+
+    def trust(self) -> Clock:
+        """How far to trust `now`: `synced` where NTP keeps the wall clock and it is not proven to be far off."""
+        self.now()
+        return Clock.SYNCED if self.kept and not self._followed.off else Clock.UNSYNCED
 
     def stepped_s(self) -> float:
         """By how many seconds the wall clock was stepped since the last call, 0 where it was not."""

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import math
+import random
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +27,12 @@ log = structlog.get_logger()
 REPLIES_MAX: Final = 100
 PUBLISH_TIMEOUT_S: Final = 15.0
 HELD_BACK_MAX: Final = 256
+NO_SUBSCRIBER: Final = 0x10
+"""The PUBACK of a broker that had nobody to give the message to (MQTT 5 3.4.2.1)."""
+UNHEARD_FIRST_S: Final = 10.0
+UNHEARD_CAP_S: Final = 600.0
+REGISTER_AGAIN_S: Final = 86400.0
+"""A registration may be lost behind a PUBACK, in a broker that forgets, and who has heard it does not say so."""
 _OWN: Final = (Kind.STATUS, Kind.REGISTRATION, Kind.REPORTED)
 
 
@@ -46,6 +54,7 @@ class _Answer:
 class Control:
     """The device's own documents; each is sent at every connect and whenever it changes, the newest state only.
 
+    A registration that nobody was there to hear is sent again, ever more rarely, and any one once a day.
     Replies wait in a queue of REPLIES_MAX; when it is full the oldest is dropped and logged: whoever asked has timed
     out by then.
     """
@@ -69,6 +78,8 @@ class Control:
         self._since = since
         self._due: set[Kind] = set(_OWN)
         self._sending: Kind | None = None
+        self._unheard = 0
+        self._register_at_s = math.inf
         self._replies: deque[_Answer] = deque()
         self._changed = asyncio.Event()
         self._hardware = hardware()
@@ -120,6 +131,8 @@ class Control:
                 async with asyncio.timeout(1.0):
                     await self._changed.wait()
             self._changed.clear()
+            if asyncio.get_running_loop().time() >= self._register_at_s:
+                self._due.add(Kind.REGISTRATION)
             await self._send_due()
 
     async def farewell(self) -> None:
@@ -139,12 +152,14 @@ class Control:
                 self._due.discard(kind)
                 self._sending = kind
                 try:
-                    await self._publish(kind, payload())
+                    code = await self._publish(kind, payload())
                 except BaseException:
                     self._due.add(kind)
                     raise
                 finally:
                     self._sending = None
+                if kind is Kind.REGISTRATION:
+                    self._sent_registration(heard=code != NO_SUBSCRIBER)
         self.on_sent()
         while self._replies:
             answer = self._replies[0]
@@ -158,10 +173,18 @@ class Control:
             if not answer.sent.done():
                 answer.sent.set_result(None)
 
-    async def _publish(self, kind: Kind, payload: bytes) -> None:
+    def _sent_registration(self, *, heard: bool) -> None:
+        self._unheard = 0 if heard else self._unheard + 1
+        if self._unheard == 1:
+            log.warning("registration_unheard", reason="nobody subscribes to it at the broker; it is sent again")
+        wait_s = REGISTER_AGAIN_S if heard else min(UNHEARD_CAP_S, UNHEARD_FIRST_S * 2 ** min(self._unheard - 1, 10))
+        spread = random.uniform(0.5, 1.0)  # noqa: S311 - keeps a fleet apart
+        self._register_at_s = asyncio.get_running_loop().time() + wait_s * spread
+
+    async def _publish(self, kind: Kind, payload: bytes) -> int:
         delivery = DELIVERY[kind]
         topic = self._topics.of(kind, self._device)
-        await self._session.publish(
+        return await self._session.publish(
             Publication(topic, payload, qos=delivery.qos, retain=delivery.retain), PUBLISH_TIMEOUT_S
         )
 

@@ -1,10 +1,12 @@
 """What arrives from the broker: desired configuration, specs, commands and receipts."""
 
+import time
 from collections.abc import Callable
 
 import structlog
 
 from broker.errors import ContractError
+from broker.messages import Receipts
 from broker.service import configure_logging
 from broker.session import Inbound, Session
 from broker.topics import DELIVERY, Address, Kind, Topics
@@ -56,7 +58,18 @@ class Inbox:
         elif address.kind is Kind.COMMAND:
             self._command(address, inbound)
         elif address.kind is Kind.RECEIPTS and not inbound.retain:
+            self._tell_the_time(Receipts.parse(inbound.payload))
             self.on_receipts(inbound.payload)
+
+    def _tell_the_time(self, receipts: Receipts) -> None:
+        """Learn from when the platform made receipts how far our clock is off."""
+        context = self._context
+        ranges = receipts.boots.get(context.outgoing.boot)
+        if receipts.at is None or not ranges:
+            return
+        given_s = context.outgoing.given_s(max(one.root[1] for one in ranges))
+        if given_s is not None:
+            context.clock.learn(receipts.at, given_s, time.monotonic())
 
     async def _desired(self, payload: bytes) -> None:
         context = self._context

@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import errno
 import termios
+import time
+from collections import deque
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -17,6 +19,8 @@ OPEN_TIMEOUT_S: Final = 10.0
 BUFFER_BYTES: Final = 256 * 1024
 """Read and not yet taken; when full, reading pauses and the kernel's buffer is the next bound."""
 CLOSE_TIMEOUT_S: Final = 2.0
+TOGETHER_S: Final = 0.02
+"""What comes so soon after what was not taken yet is taken together with it: telegrams lie further apart."""
 
 
 class LineGoneError(TransientError):
@@ -52,9 +56,19 @@ class LineSettings:
         return cls(int(baud), int(rest[0]), rest[1])
 
 
+@dataclass(slots=True)
+class Chunk:
+    """Bytes that came one after another without a pause, and when the last of them did, by the monotonic clock."""
+
+    arrived_s: float
+    data: bytearray
+
+
 class _Reader(asyncio.Protocol):
     def __init__(self) -> None:
-        self.buffer = bytearray()
+        self.taken_s = time.monotonic()
+        self.chunks: deque[Chunk] = deque()
+        self.size = 0
         self.arrived = asyncio.Event()
         self.gone: str | None = None
         self.closed = asyncio.Event()
@@ -65,9 +79,15 @@ class _Reader(asyncio.Protocol):
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
-        self.buffer += data
+        now_s, last = time.monotonic(), self.chunks[-1] if self.chunks else None
+        if last is not None and now_s - last.arrived_s < TOGETHER_S:
+            last.data += data
+            last.arrived_s = now_s
+        else:
+            self.chunks.append(Chunk(now_s, bytearray(data)))
+        self.size += len(data)
         self.arrived.set()
-        if len(self.buffer) > BUFFER_BYTES and not self._paused:
+        if self.size > BUFFER_BYTES and not self._paused:
             self._paused = True
             self.transport.pause_reading()
 
@@ -77,13 +97,22 @@ class _Reader(asyncio.Protocol):
         self.closed.set()
 
     def take(self) -> bytes:
-        data = bytes(self.buffer)
-        self.buffer.clear()
-        self.arrived.clear()
-        if self._paused and self.gone is None:
+        if not self.chunks:
+            self.arrived.clear()
+            return b""
+        chunk = self.chunks.popleft()
+        self.taken_s = chunk.arrived_s
+        self.size -= len(chunk.data)
+        if not self.chunks:
+            self.arrived.clear()
+        if self._paused and self.gone is None and self.size <= BUFFER_BYTES:
             self._paused = False
             self.transport.resume_reading()
-        return data
+        return bytes(chunk.data)
+
+    def forget(self) -> None:
+        while self.chunks:
+            self.take()
 
 
 class Line:
@@ -117,8 +146,11 @@ class Line:
         return cls(path, port, reader, settings)
 
     async def read(self, timeout_s: float) -> bytes:
-        """What has come, as soon as something has; b'' after the timeout. Raises LineGoneError."""
-        if not self._reader.buffer and self._reader.gone is None:
+        """What has come up to its next pause, as soon as something has; b'' after the timeout. Raises LineGoneError.
+
+        `arrived_s` says when that was: who comes late finds telegrams apart, each with its own time.
+        """
+        if not self._reader.chunks and self._reader.gone is None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout_s):
                     await self._reader.arrived.wait()
@@ -126,6 +158,11 @@ class Line:
         if not data and self._reader.gone is not None:
             raise LineGoneError(f"{self.path}: {self._reader.gone}")
         return _strip(data) if self.settings.bits == 7 else data
+
+    @property
+    def arrived_s(self) -> float:
+        """When what was read last had come, by the monotonic clock."""
+        return self._reader.taken_s
 
     def write(self, data: bytes) -> None:
         """Send bytes. Raises LineGoneError."""
@@ -140,7 +177,7 @@ class Line:
             self.settings = settings
             if discard:
                 self._port.reset_input_buffer()
-                self._reader.take()
+                self._reader.forget()
         except (OSError, ValueError, termios.error) as error:
             raise LineGoneError(f"{self.path}: {error}") from error
 

@@ -7,8 +7,8 @@ from typing import Final
 
 from broker.errors import FrameError
 from broker.messages import Clock, FrameReason
-from device.bundles import FramesOf
 from device.context import Context
+from device.gathered import FramesOf
 from device.held import Held, HeldFrames
 from device.line import LineSettings
 from device.port_identity import PortIdentity
@@ -21,6 +21,8 @@ from meters.stamping import Received
 from meters.telegram import Frame, Telegram
 
 SETTLE_SLICE: Final = 20
+NOT_DELETED_PAUSE_S: Final = 60.0
+"""How long frames that can't be deleted are left alone: each release repeats them."""
 FAILING_AFTER: Final = 5
 """Bad frames in a row that are more than noise."""
 
@@ -40,6 +42,7 @@ class MeterPort:
         self._specimens = Specimens(context.monotonic)
         self._protocol = ""
         self._bad_in_a_row = 0
+        self._settle_again_s = float("-inf")
         self._tapped_until_s = 0.0
         self._tried: dict[str, int] = {}
         """By meter: the revision of the configuration by which its held frames could not be read yet."""
@@ -103,8 +106,7 @@ class MeterPort:
         self._tell_crc(key, frame.crc)
         if self.tapped:
             self._publish_raw(Held(at, self._context.clock.trust(), key, frame), FrameReason.REQUESTED)
-        received = Received(at, self._context.clock.trust())
-        self._dispatch(Held(at, received.clock, key, frame), telegram, self._fate(key))
+        self._dispatch(Held(at, self._context.clock.trust(), key, frame), telegram, self._fate(key))
         return True
 
     def fail(
@@ -179,6 +181,8 @@ class MeterPort:
 
         Those of a meter that stood here before go with them: raw, unless it is known how to decode them.
         """
+        if self._context.monotonic() < self._settle_again_s:
+            return
         if not self.key or all(self._waits(meter or self.key) for meter in self._held.meters):
             return
         # without a disk their readings would have no place to wait
@@ -209,6 +213,8 @@ class MeterPort:
             failure = str(error)
         if failure:
             self._context.outgoing.event("held_frames_not_deleted", "error", port=self.port, error=failure)
+            self._settle_again_s = self._context.monotonic() + NOT_DELETED_PAUSE_S
+            return
         self._context.metrics.held_frames.labels(self.port).set(self._held.count)
         self._context.outgoing.event("held_frames_released", meter=self.key, port=self.port, frames=done)
 
@@ -245,7 +251,8 @@ class MeterPort:
 
     def _dispatch(self, held: Held, telegram: Telegram, fate: str, *, released: bool = False) -> bool:
         """Whether the frame is dealt with: one that was released may have to wait on."""
-        received = Received(held.at, held.clock)
+        # what was held was stamped by a clock that nobody had compared yet, maybe
+        received = Received(held.at, held.clock, checked=not released and self._context.clock.checked)
         spec = self.spec_of(held.meter)
         if fate != "decode" or spec is None:
             if fate != "hold" or not self._hold(held):

@@ -1,13 +1,13 @@
 """What the agent counts, one registry an agent, served at /metrics."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from device.exposition import Metric, Registry
 
 
 class DeviceMetrics:
     """The agent's metrics; label values are ports, protocols and fixed words, so their number is bounded."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+        self.registry = Registry()
         self.port_state = self._gauge("port_state", "1 for the state each serial port is in", "port", "state")
         self.port_opens = self._counter("port_opens", "Openings of a serial port", "port", "result")
         self.change_overs_failed = self._counter(
@@ -49,8 +49,14 @@ class DeviceMetrics:
         self.outbox_lost = self._gauge(
             "outbox_lost_messages", "Messages lost since the start, by cause; unconfirmed: the broker had them", "cause"
         )
-        self.outbox_damaged_bytes = self._gauge("outbox_damaged_bytes", "Torn or damaged octets found since the start")
-        self.disk_errors = self._gauge("disk_errors", "Refused writes of the outbox since the start")
+        self.outbox_damaged_bytes = self._gauge(
+            "outbox_damaged_bytes", "Torn or damaged octets found since the start, the write-ahead's too"
+        )
+        self.disk_errors = self._gauge(
+            "disk_errors", "Refused writes of the outbox and the write-ahead since the start"
+        )
+        self.write_ahead_bytes = self._gauge("write_ahead_bytes", "Octets in the write-ahead of what is gathered")
+        self.syncs = self._counter("syncs", "Files of the outbox, the write-ahead and held frames synced to disk")
         self.files_damaged = self._counter("files_damaged", "Small files that were found damaged at the start", "file")
         self.applied_version = self._gauge("applied_version", "Version of the parameters in force")
         self.config_refused = self._counter("config_refused", "Desired configurations refused")
@@ -58,13 +64,16 @@ class DeviceMetrics:
         self.on_probation = self._gauge("on_probation", "1 while a change must still prove itself")
         self.commands = self._counter("commands", "Commands taken", "command", "result")
         self.clock_synced = self._gauge("clock_synced", "1 while the clock is kept by NTP")
+        self.clock_off_s = self._gauge(
+            "clock_off_seconds", "How far the wall clock is ahead of the platform's; 0 while not proven to be far off"
+        )
         self.clock_steps = self._counter("clock_steps", "Steps of the wall clock")
         self.connected = self._gauge("connected", "1 while the broker session stands")
         self.takeovers = self._gauge("session_takeovers", "Times that another client took over this device's id")
         self.task_failures = self._counter("task_failures", "Tasks that failed and were begun again", "task")
 
-    def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(f"wattline_device_{name}", text, labels, registry=self.registry)
+    def _counter(self, name: str, text: str, *labels: str) -> Metric:
+        return self.registry.counter(f"wattline_device_{name}", text, *labels)
 
-    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
-        return Gauge(f"wattline_device_{name}", text, labels, registry=self.registry)
+    def _gauge(self, name: str, text: str, *labels: str) -> Metric:
+        return self.registry.gauge(f"wattline_device_{name}", text, *labels)

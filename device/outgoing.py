@@ -1,6 +1,8 @@
 """Messages with boot and sequence number, on their way into the outbox: readings, frames and events."""
 
 import contextlib
+import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -33,6 +35,8 @@ FRAME_MAX_BYTES: Final = 65536
 FRAMES_MAX_BYTES: Final = MAX_PAYLOAD_BYTES // 2
 """Raw octets in one message: base64 makes four of three."""
 DETAIL_MAX: Final = 1000
+GIVEN_MAX: Final = 1024
+"""Messages of which it is remembered when they were put into the outbox."""
 
 
 class Outgoing:
@@ -41,12 +45,26 @@ class Outgoing:
     `offer` is told of each record that was appended, so that it can be sent at once.
     """
 
-    def __init__(self, outbox: Outbox, clock: DeviceClock, boot: str, offer: Callable[[Record], None]) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        clock: DeviceClock,
+        boot: str,
+        offer: Callable[[Record], None],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.boot = boot
         self.seq = 0
         self._outbox = outbox
         self._clock = clock
         self._offer = offer
+        self._monotonic = monotonic
+        self._given: deque[tuple[int, float]] = deque(maxlen=GIVEN_MAX)
+
+    def given_s(self, seq: int) -> float | None:
+        """When a message of this boot was put into the outbox, by the monotonic clock; None for one of long ago."""
+        place = seq - self._given[0][0] if self._given else -1
+        return self._given[place][1] if 0 <= place < len(self._given) else None
 
     def readings(
         self, meter: str, spec: str, clock: Clock, source: Source, samples: Iterable[Sample], units: dict[str, str]
@@ -151,6 +169,7 @@ class Outgoing:
     def _append(self, kind: Kind, payload: bytes, meter: str) -> None:
         # the number counts only once the message is whole: one that can't be built leaves no gap
         self.seq += 1
+        self._given.append((self.seq, self._monotonic()))
         self._offer(self._outbox.append(kind, payload, meter))
 
 

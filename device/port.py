@@ -1,6 +1,7 @@
 """One serial port for ever: opened, its meter found, listened to or polled, opened again when it vanishes."""
 
 import asyncio
+from datetime import datetime
 from math import floor
 from pathlib import Path
 from typing import Any, Final
@@ -186,7 +187,8 @@ class Port:
             if frame is not None:
                 self.meter.on_line(step.settings)
             found = window.outcomes if frame is not None else [self._telling(item) for item in window.outcomes]
-            read = [self._hand_on(item) for item in found if item is not None]
+            at = self._context.clock.at(line.arrived_s)
+            read = [self._hand_on(item, at) for item in found if item is not None]
             if frame is not None and any(read):
                 self._skipped = 0
                 return Known(step.settings, frame.protocol), window
@@ -232,11 +234,10 @@ class Port:
         specs = (self._context.specs.get(ref) for ref in self._context.config.spec_refs())
         return tuple({crc for spec in specs if spec is not None for crc in spec.decode.crc})
 
-    def _hand_on(self, item: Frame | FrameError) -> bool:
-        now = self._context.clock.now()
+    def _hand_on(self, item: Frame | FrameError, at: datetime) -> bool:
         if isinstance(item, Frame):
-            return self.meter.take(item, now)
-        self.meter.fail(item, now)
+            return self.meter.take(item, at)
+        self.meter.fail(item, at)
         return False
 
     def _tell_unidentified(self, step: PassedWithout, heard: dict[str, int]) -> None:
@@ -265,9 +266,10 @@ class Port:
             if revision != self._context.revision:
                 revision = self._context.revision
                 framer.crcs.name(self._named_crcs())
-            # held frames first, so that readings come in the order of their times
+            # held frames first, so that readings come in the order of their times; that may take a while, in which
+            # telegrams come: each has the time at which its bytes came, not that at which somebody looked
             await self.meter.settle()
-            now_s = monotonic()
+            now_s = line.arrived_s if data else monotonic()
             found = []
             if data:
                 metrics.received_bytes.labels(self.path).inc(len(data))
@@ -277,7 +279,7 @@ class Port:
                 found = framer.finish()
                 byte_s = now_s
             for item in found:
-                if self._hand_on(item):
+                if self._hand_on(item, self._context.clock.at(line.arrived_s)):
                     period_s, good_s = min(LONGEST_PERIOD_S, now_s - good_s), now_s
             self._count_skipped(framer)
 

@@ -260,7 +260,7 @@ class Publisher:
 
     def _marked(self, record: Record) -> bytes:
         """The payload, with source backfill where live readings waited too long."""
-        waited_s = self._clock.now().timestamp() - record.appended_ms / 1000
+        waited_s = self._clock.wall_s() - record.appended_ms / 1000
         if record.kind is not Kind.READINGS or waited_s < self._options.backfill_after_s:
             return record.payload
         try:

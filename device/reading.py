@@ -6,9 +6,9 @@ from typing import Any
 
 from broker.errors import FrameError
 from broker.messages import FrameReason, Sample, Source
-from device.bundles import FramesOf, ReadingsOf
 from device.context import Context
 from device.counting import DecodeCounts
+from device.gathered import FramesOf, ReadingsOf
 from device.reverting import EXCLUDE, INCLUDE, spec_field
 from device.sampler import IntervalSampler, RepeatFilter
 from meters.engine import Decoded, MeterSample, decode
@@ -73,7 +73,8 @@ class Reader:
         # a telegram of which nothing is left takes no turn: it may be read again by another filter
         for meter, sample, at in self._taken(key, spec, decoded, received) if wanted else ():
             self._gather(meter, spec, sample, at, received, held=held)
-        self.hurried = self.hurried and held
+        # nobody who asked for a reading has got one of a telegram of which the filter leaves nothing
+        self.hurried = self.hurried and (held or not wanted)
         if context.config.parameters.raw_frames and self._interval.take(
             f"raw {key}", received.at, context.config.parameters.reading_interval_s
         ):

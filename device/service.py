@@ -11,18 +11,20 @@ import structlog
 
 from broker.environment import unknown
 from broker.errors import PermanentError
-from broker.service import Health, serve_health
+from broker.service import Health
 from broker.session import Session, SessionOptions
 from broker.topics import DELIVERY, Kind, Topics
 from device.actions import RESTART, Actions
 from device.agent import Agent
-from device.bundles import Bundles, FramesOf, ReadingsOf
+from device.bundles import Bundles
 from device.clock import DeviceClock
 from device.command_journal import CommandJournal
 from device.commands import Commands
 from device.context import Context
 from device.control import Control, will
+from device.gathered import FramesOf, ReadingsOf
 from device.hardware import device_id
+from device.health_server import serve_health
 from device.inbox import Inbox
 from device.metrics import DeviceMetrics
 from device.outbox import Outbox
@@ -36,6 +38,7 @@ from device.publisher import Publisher, PublisherOptions
 from device.registry import MeterRegistry
 from device.settings import DeviceSettings
 from device.specs import SpecStore
+from device.write_ahead import WriteAhead
 
 log = structlog.get_logger()
 
@@ -72,9 +75,10 @@ async def _kept(
 ) -> bool:
     async with (
         _outbox(settings, config) as outbox,
+        _write_ahead(settings) as ahead,
         serve_health(health, metrics.registry, settings),
     ):
-        restarts = await _connected(settings, device, boot, outbox, config, metrics, health, stop)
+        restarts = await _connected(settings, device, boot, outbox, ahead, config, metrics, health, stop)
     log.info("agent_stopped", waiting=outbox.waiting, unconfirmed=outbox.unconfirmed, restarts=restarts)
     return restarts
 
@@ -84,6 +88,7 @@ async def _connected(
     device: str,
     boot: str,
     outbox: Outbox,
+    ahead: WriteAhead,
     config: Configuration,
     metrics: DeviceMetrics,
     health: Health,
@@ -115,16 +120,22 @@ async def _connected(
             PublisherOptions(settings.in_flight, settings.backfill_after_s),
         )
         outgoing = Outgoing(outbox, clock, boot, publisher.offer)
-        context = _context(settings, device, clock, metrics, config, outgoing)
+        context = _context(settings, device, clock, metrics, config, outgoing, ahead)
         control = Control(session, topics, device, boot, clock, config, since)
-        agent = _agent(context, session, outbox, publisher, control, topics)
+        agent = _agent(context, session, outbox, ahead, publisher, control, topics)
         agent.health(health)
         await agent.run(stop)
     return agent.restarts
 
 
 def _agent(
-    context: Context, session: Session, outbox: Outbox, publisher: Publisher, control: Control, topics: Topics
+    context: Context,
+    session: Session,
+    outbox: Outbox,
+    ahead: WriteAhead,
+    publisher: Publisher,
+    control: Control,
+    topics: Topics,
 ) -> Agent:
     ports = Ports(context)
     probation = Probation(context, control)
@@ -132,7 +143,7 @@ def _agent(
     actions = Actions(context, ports, outbox, publisher, probation, inbox)
     journal = CommandJournal(context.settings.data_folder / "commands.json")
     commands = Commands(context, control, journal, actions.by_name(), RESTART)
-    return Agent(context, session, outbox, publisher, control, inbox, ports, probation, commands)
+    return Agent(context, session, outbox, publisher, control, inbox, ports, probation, commands, ahead)
 
 
 def _context(
@@ -142,6 +153,7 @@ def _context(
     metrics: DeviceMetrics,
     config: Configuration,
     outgoing: Outgoing,
+    ahead: WriteAhead,
 ) -> Context:
     def send_readings(of: ReadingsOf, samples: list, units: dict[str, str]) -> None:  # type: ignore[type-arg]
         outgoing.readings(of.meter, of.spec, of.clock, of.source, samples, units)
@@ -160,7 +172,7 @@ def _context(
         config=config,
         specs=SpecStore(settings.data_folder / "specs"),
         outgoing=outgoing,
-        bundles=Bundles(send_readings, send_frames),
+        bundles=Bundles(send_readings, send_frames, ahead),
         registry=MeterRegistry(loop.time),
         memory=memory,
         monotonic=loop.time,
@@ -181,6 +193,17 @@ async def _outbox(settings: DeviceSettings, config: Configuration) -> AsyncItera
         except OSError as error:
             outbox.sync_failed(error)
         outbox.save_state()
+
+
+@contextlib.asynccontextmanager
+async def _write_ahead(settings: DeviceSettings) -> AsyncIterator[WriteAhead]:
+    """What is gathered, on disk, with what an earlier run left of it."""
+    ahead = WriteAhead(settings.data_folder / "ahead")
+    await asyncio.to_thread(ahead.open)
+    try:
+        yield ahead
+    finally:
+        ahead.close()
 
 
 @contextlib.contextmanager

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
-from pydantic_settings import NoDecode, SettingsConfigDict
 
+from broker.environment import NoDecode, SettingsConfigDict
 from broker.messages import Name
 from broker.settings import ServiceSettings
 

@@ -21,6 +21,7 @@ from gateway.api_groups import GroupRoutes
 from gateway.api_history import HistoryRoutes
 from gateway.api_jobs import JobRoutes
 from gateway.api_labels import LabelRoutes
+from gateway.api_ledger import LedgerRoutes
 from gateway.api_meters import MeterRoutes
 from gateway.api_parameters import ParameterRoutes
 from gateway.api_points import PointRoutes
@@ -82,6 +83,7 @@ def routes(
         *QuarantineRoutes(pool).routes(),
         *DecodeRoutes(publisher).routes(),
         *CommandRoutes(pool, commands).routes(),
+        *LedgerRoutes(pool).routes(),
     ]
 
 

@@ -27,7 +27,7 @@ def encode_cursor(*key: Any) -> str:
 def _decode_cursor(text: object) -> object:
     try:
         key = json.loads(base64.urlsafe_b64decode(str(text) + "=" * (-len(str(text)) % 4)))
-    except (binascii.Error, ValueError) as error:
+    except (binascii.Error, ValueError, RecursionError) as error:
         raise ValueError("this is no cursor; take `next` of the page before, or leave it out") from error
     if not isinstance(key, list):
         raise ValueError("this is no cursor; take `next` of the page before, or leave it out")  # noqa: TRY004

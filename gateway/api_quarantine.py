@@ -10,7 +10,8 @@ from gateway.desired import configuring
 from gateway.events import record_event
 from gateway.job_models import JobView
 from gateway.jobs import MAX_UNFINISHED
-from gateway.problem import ApiError, not_found, wrong
+from gateway.layers import Problem
+from gateway.problem import ApiError, wrong
 from gateway.quarantine_models import QuarantineDetail, QuarantinePage, QuarantineQuery, QuarantineView, RetryQuery
 from gateway.sql import load
 from store.pool import Pool
@@ -54,7 +55,8 @@ class QuarantineRoutes:
         if text.isdecimal() and text.isascii() and len(text) <= 18:
             row = await self._pool.fetchrow(load("quarantine_detail"), int(text))
         if row is None:
-            raise not_found("payload", text)
+            said = f"there is nothing of number {text[:100]!r} in quarantine"
+            raise ApiError(404, said, [Problem("payload", said, "GET /api/v1/quarantine lists what is")])
         values = dict(row)
         data = bytes(values.pop("data"))
         try:

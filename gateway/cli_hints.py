@@ -10,6 +10,7 @@ LISTS: Final = {
     "jobs": "wattline job list",
     "meters": "wattline point list",
     "points": "wattline point list",
+    "quarantine": "wattline quarantine list",
     "rollouts": "wattline spec rollouts",
     "specs": "wattline spec list",
     "stages": "wattline config stages",

@@ -28,7 +28,7 @@ def _arguments(_ctx: click.Context, _param: click.Parameter, words: tuple[str, .
             raise click.BadParameter(f"{word!r} is no NAME=VALUE")
         try:
             found[name] = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             found[name] = text
     once("argument", [word.partition("=")[0] for word in words])
     return found

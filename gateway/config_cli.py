@@ -169,7 +169,7 @@ def _pair(word: str) -> tuple[str, Any]:
     _known(name)
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = text
     if parameter_help()[name].kind == "array" and value is not None and not isinstance(value, list):
         value = [part for part in text.split(",") if part]

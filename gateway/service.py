@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 import structlog
 
-from broker.service import Health, health_routes, serve_health, serve_http
+from broker.service import Health
+from broker.serving import health_routes, serve_health, serve_http
 from broker.session import Session, SessionOptions
 from broker.topics import DELIVERY, Topics
 from gateway.api import Api, routes

@@ -3,8 +3,8 @@
 from typing import Literal
 
 from pydantic import Field, SecretStr
-from pydantic_settings import SettingsConfigDict
 
+from broker.environment import SettingsConfigDict
 from broker.settings import ServiceSettings
 from gateway.rollout_models import Limits
 

@@ -100,6 +100,11 @@ def alerts(settings: GrafanaSettings) -> tuple[Alert, ...]:
               f"The outbox of {device} is near its limit or already gives up messages",
               "It can't deliver as fast as it reads: look at its link, or raise outbox_limit_mib.",
               f"{PREFIX}data-quality?{_TO_DEVICE}"),
+        Alert("ledger_hole", "Messages missing", 0, "5m", "warning",
+              f"{value} messages of {device} are missing for more than an hour",
+              "The device sends again what the store has not confirmed, so they should have come. Look whether it is "
+              "online and whether its outbox gave up messages; `wattline audit --device` names them.",
+              f"{PREFIX}data-quality?{_TO_DEVICE}"),
         Alert("ingest_lag", "Ingest lags", limits.ingest_lag_s, "2m", "critical",
               f"Readings are stored {_TIME} late, or none come at all",
               "Look at the ingestors' logs and /metrics, the broker's queue, and the database's load.",

@@ -13,9 +13,8 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import SettingsConfigDict
 
-from broker.environment import SettingsBase
+from broker.environment import SettingsBase, SettingsConfigDict
 from grafana.contacts import missing, wrong_type
 
 Price = Annotated[Decimal, Field(gt=-1000, lt=1000, allow_inf_nan=False)]

@@ -4,7 +4,7 @@ import json
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 
@@ -23,6 +23,8 @@ from store.codes import SOURCE_CODES
 
 EVERYTHING: Final = ObisFilter(("*",), ())
 MAX_NOTE: Final = 300
+SENT_AT_ONCE: Final = timedelta(minutes=1)
+"""A frame that the store had so soon after its time of receipt was stamped by a clock that was right."""
 _CLOCKS: Final = {clock.value: clock for clock in (Clock.SYNCED, Clock.UNSYNCED)}
 
 
@@ -131,7 +133,10 @@ def _decode(
 ) -> FrameError | None:
     """Enter what one frame says; the first error where it says nothing at all."""
     # a clock of which nothing was said is one that nobody vouched for
-    received = Received(frame.at or frame.received_at, _CLOCKS.get(frame.clock, Clock.UNSYNCED))
+    taken_at = frame.at or frame.received_at
+    # sent at once: then the time of receipt vouches for the device's
+    checked = abs(frame.received_at - taken_at) <= SENT_AT_ONCE
+    received = Received(taken_at, _CLOCKS.get(frame.clock, Clock.UNSYNCED), checked)
     latest_us = micros(frame.received_at) + part.future_us
     fault: FrameError | None = FrameError("empty", "no telegram in it")
     good = False

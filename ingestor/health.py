@@ -133,6 +133,7 @@ class Watch:
             self._unheld_s = row["unheld_s"]
             self._metrics.rollup_behind_s.set(row["rollup_behind_s"])
             self._metrics.ledger_behind_s.set(row["ledger_behind_s"])
+            self._metrics.ledger_missing.set(row["missing"])
 
     async def _look_at_clock(self, pool: Pool) -> None:
         try:

@@ -59,8 +59,9 @@ class Metrics:
         )
         self.writing_s = self._gauge("writing_seconds", "How long the oldest batch that is being written has been so")
         self.blocked = self._gauge("blocked_sessions", "Sessions that wait for a lock, seen while a batch takes long")
-        self.ended_sessions = self._counter(
-            "silent_sessions_ended", "Sessions in mid COPY that others waited for and whose client was gone"
+        self.ended_sessions = self._counter("silent_sessions_ended", "Sessions in mid COPY whose client was gone")
+        self.ledger_missing = self._gauge(
+            "ledger_missing", "Messages found missing within the last day that have not come within an hour"
         )
         self.rollup_quarters = self._counter("rollup_quarters", "Quarter-hours of series that were rolled up")
         self.left_out = self._counter(

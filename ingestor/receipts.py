@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Final
 
@@ -69,14 +70,17 @@ class Gatherer:
                     self._devices.setdefault(device, {})[boot] = [seq, seq]
         return refused
 
-    def take(self) -> Iterator[Receipt]:
-        """All that is gathered, as messages of at most MOST_RANGES ranges and MOST_BOOTS boots; it is empty then."""
+    def take(self, at: str = "") -> Iterator[Receipt]:
+        """All that is gathered, as messages of at most MOST_RANGES ranges and MOST_BOOTS boots; it is empty then.
+
+        `at` is the time, which each of them says.
+        """
         devices, self._devices, self._ranges = self._devices, {}, 0
         for device, boots in devices.items():
-            yield from _receipts(device, boots)
+            yield from _receipts(device, boots, at)
 
 
-def _receipts(device: str, boots: dict[str, list[int]]) -> Iterator[Receipt]:
+def _receipts(device: str, boots: dict[str, list[int]], at: str) -> Iterator[Receipt]:
     parts: list[str] = []
     ranges = covered = 0
     for boot, ends in boots.items():
@@ -86,15 +90,16 @@ def _receipts(device: str, boots: dict[str, list[int]]) -> Iterator[Receipt]:
             ranges += len(piece)
             covered += sum(last - first + 1 for first, last in piece)
             if ranges >= MOST_RANGES or len(parts) >= MOST_BOOTS:
-                yield _receipt(device, parts, covered)
+                yield _receipt(device, parts, covered, at)
                 parts, ranges, covered = [], 0, 0
     if parts:
-        yield _receipt(device, parts, covered)
+        yield _receipt(device, parts, covered, at)
 
 
-def _receipt(device: str, parts: list[str], covered: int) -> Receipt:
+def _receipt(device: str, parts: list[str], covered: int, at: str) -> Receipt:
     """By hand, for it is made as often as messages are where many devices send one now and then."""
-    return Receipt(device, ('{"boots":{' + ",".join(parts) + "}}").encode(), covered)
+    said = f'"at":"{at}",' if at else ""
+    return Receipt(device, ("{" + said + '"boots":{' + ",".join(parts) + "}}").encode(), covered)
 
 
 def _merged(ends: list[int]) -> list[tuple[int, int]]:
@@ -142,7 +147,7 @@ class Receipts:
     async def publish(self) -> None:
         """Tell all that is gathered, and drop what the connection does not take now."""
         self._due.clear()
-        receipts = self._gatherer.take()
+        receipts = self._gatherer.take(f"{datetime.now(UTC):%FT%T.%fZ}")
         until_s = time.monotonic() + _PATIENCE_S
         while some := list(islice(receipts, _AT_A_STRETCH)):
             while self._session.unsent_bytes > _MOST_UNSENT_BYTES and time.monotonic() < until_s:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import structlog
 
+from broker.errors import ContractError
 from broker.session import Inbound
 from broker.topics import Topics
 from ingestor import jobs
@@ -23,6 +24,7 @@ from ingestor.rows import micros
 from ingestor.worker_metrics import WorkerMetrics
 from ingestor.worker_settings import WorkerSettings
 from ingestor.writer import Writer
+from store.codes import KIND_CODES
 from store.pool import Pool
 from store.queries import load
 from store.rollups import database_now
@@ -132,9 +134,9 @@ class Retrying:
         for row in rows:
             one = _Judged(row, Received(_inbound(row), micros(row["received_at"]), doubtful=True), None, Batch())
             judged.append(one)
-            root, found, _ = row["topic"].partition(_DEVICES)
-            if refusal or not found:
-                one.why = refusal or "its topic is none of a device"
+            root = row["topic"].partition(_DEVICES)[0]
+            one.why = refusal or _not_ours(Topics(root), row["topic"])
+            if one.why:
                 continue
             if root not in assemblers:
                 assemblers[root] = Assembler(rules, Topics(root), self._names, self._own)
@@ -148,6 +150,15 @@ class Retrying:
                 one.assembler.complete(one.batch)
                 one.why = "; ".join(row.detail or row.reason for row in _refused(one.batch))
         return judged
+
+
+def _not_ours(topics: Topics, topic: str) -> str:
+    """Why a payload is none that is stored: what the gateway refused, or a topic that is none of a device."""
+    try:
+        kind = topics.parse(topic).kind
+    except ContractError as error:
+        return str(error)
+    return "" if kind in KIND_CODES else f"a message of {kind} is not stored by a retry"
 
 
 def _inbound(row: Any) -> Inbound:

@@ -8,15 +8,16 @@ import structlog
 
 from broker.backoff import Backoff
 from broker.outage import Outage
-from broker.service import Health, serve_health
-from broker.session import Session, SessionOptions
-from broker.topics import DELIVERY, Kind, Topics, shared
+from broker.service import Health
+from broker.serving import serve_health
+from broker.session import Session
+from broker.topics import Topics
 from ingestor.assembler import Assembler
-from ingestor.broker_facts import SUBSCRIPTIONS
 from ingestor.clock import Clock
 from ingestor.failures import DATABASE_ERRORS
 from ingestor.health import Watch
 from ingestor.lease import Lease
+from ingestor.membership import leave_group, session_options, subscriptions
 from ingestor.metrics import Metrics
 from ingestor.names import Limits, Names
 from ingestor.pipeline import Pipeline
@@ -31,20 +32,6 @@ log = structlog.get_logger()
 FLUSH_S = 3.0
 
 
-def subscriptions(topics: Topics, share_group: str | None) -> tuple[tuple[str, int], ...]:
-    """The filters of one ingestor.
-
-    One filter of all below the root: MQTT has no exclusion, filters that overlap give a message twice, and a topic that
-    the contract does not know must be seen to go to quarantine. What the gateway reads is acknowledged and left alone.
-    In a group the status is also taken by each member for itself: shared between two, an offline could overtake
-    the online that followed it.
-    """
-    if share_group is None:
-        return ((topics.everything(), 1),)
-    status = (topics.every(Kind.STATUS), DELIVERY[Kind.STATUS].qos)
-    return ((shared(share_group, topics.everything()), 1), status)
-
-
 async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
     """Ingest until `stop` is set, then store and acknowledge what was taken, within stop_deadline_s.
 
@@ -56,17 +43,7 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
     names = Names(
         Limits(settings.max_devices, settings.meters_per_device, settings.series_per_meter, settings.names_mib * 2**20)
     )
-    options = SessionOptions(
-        settings.client_id,
-        clean_start=False,
-        session_expiry_s=settings.session_expiry_s,
-        receive_maximum=settings.receive_maximum,
-        receive_bytes=settings.intake_mib * 2**20,
-        no_local=True,
-        ignored=f"/{Kind.RECEIPTS}",
-        subscriptions=subscriptions(topics, settings.share_group),
-        optional=SUBSCRIPTIONS,
-    )
+    options = session_options(settings, topics)
     session = Session(settings.broker.as_user("ingestor"), options)
     assembler = Assembler(settings, topics, names, metrics)
     clock = Clock()
@@ -81,12 +58,13 @@ async def run(settings: IngestorSettings, stop: asyncio.Event) -> None:
             intake = group.create_task(pipeline.intake(), name="ingestor.intake")
             telling = group.create_task(receipts.keep(), name="ingestor.receipts")
             late = asyncio.Event()
-            chores = Chores(watch, Upkeep(settings.upkeep_every_s, metrics, lease), lease, clock)
+            # its client has given up a batch by then
+            upkeep = Upkeep(settings.upkeep_every_s, metrics, lease, 2 * settings.database_timeout_s)
+            chores = Chores(watch, upkeep, lease, clock)
             write = group.create_task(_with_database(settings, pipeline, chores, late), name="ingestor.database")
             await stop.wait()
             log.info("ingestor_stopping", open_batch=pipeline.held)
-            intake.cancel()
-            if not await _drain(pipeline, settings.stop_deadline_s):
+            if not await _drain(settings, session, pipeline, intake):
                 late.set()
                 await asyncio.sleep(0)
             write.cancel()
@@ -151,11 +129,19 @@ async def _terminate_when(late: asyncio.Event, pool: Pool) -> None:
     pool.terminate()
 
 
-async def _drain(pipeline: Pipeline, deadline_s: float) -> bool:
+async def _drain(settings: IngestorSettings, session: Session, pipeline: Pipeline, intake: asyncio.Task[None]) -> bool:
+    """Store what was taken, in a group also what the broker had set aside for us; False where the time did not do."""
     try:
-        async with asyncio.timeout(deadline_s):
+        async with asyncio.timeout(settings.stop_deadline_s):
+            if settings.share_group is not None:
+                await leave_group(session, pipeline, subscriptions(Topics(settings.broker.root), settings.share_group))
+            intake.cancel()
             await pipeline.drain()
     except TimeoutError:
-        log.warning("stopped_before_all_was_stored", deadline_s=deadline_s, note="the broker gives the rest again")
+        log.warning(
+            "stopped_before_all_was_stored", deadline_s=settings.stop_deadline_s, note="the rest is given or sent again"
+        )
         return False
+    finally:
+        intake.cancel()
     return True

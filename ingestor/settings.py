@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from pydantic import AwareDatetime, Field, SecretStr
-from pydantic_settings import SettingsConfigDict
 
+from broker.environment import SettingsConfigDict
 from broker.settings import ServiceSettings
 from broker.topics import NAME
 
@@ -41,10 +41,15 @@ class IngestorSettings(ServiceSettings):
         "wattline-ingestor", pattern=rf"^{NAME.pattern}$", description="fixed: the broker keeps what it misses under it"
     )
     share_group: str | None = Field(
-        None, pattern=rf"^{NAME.pattern}$", description="several ingestors of one group share the load"
+        None,
+        pattern=rf"^{NAME.pattern}$",
+        description="several ingestors of one group share the load, and take over for one another",
     )
     session_expiry_s: int = Field(
-        7 * 86400, ge=60, le=2**32 - 2, description="how long the broker keeps messages for an absent ingestor"
+        7 * 86400,
+        ge=60,
+        le=2**32 - 2,
+        description="how long the broker keeps messages for an absent ingestor; for a member of a group it keeps none",
     )
     receive_maximum: int = Field(
         20_000, ge=3, le=65535, description="messages that the broker sends ahead of our acks: bounds memory, batches"

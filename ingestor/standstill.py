@@ -7,6 +7,7 @@ import structlog
 
 from ingestor.failures import DATABASE_ERRORS
 from ingestor.metrics import Metrics
+from ingestor.names import Connection
 from ingestor.records import clean_json
 from store.pool import Pool
 from store.queries import load
@@ -41,9 +42,7 @@ class Standstill:
             said = clean_json({"blocks": [_said(row) for row in rows]})
             await pool.execute(load("tell_event"), None, None, "standstill", "error", said, timeout=TELL_S)
         self._told = set(found)
-        for row in await pool.fetch(load("end_silent_blockers"), SILENT_S):
-            self._metrics.ended_sessions.inc()
-            log.warning("silent_session_ended", **row)
+        await end_silent(pool, self._metrics, SILENT_S, blocking=True)
 
     async def looked(self, pool: Pool) -> None:
         """The same, where a database that does not answer is told by others."""
@@ -57,6 +56,13 @@ class Standstill:
         if self._told or self.detail:
             self._told, self.detail = set(), ""
             self._metrics.blocked.set(0)
+
+
+async def end_silent(asked: "Pool | Connection", metrics: Metrics, silent_s: float, *, blocking: bool) -> None:
+    """End sessions of our own role that have been silent in mid COPY for so long. Raises database errors."""
+    for row in await asked.fetch(load("end_silent_sessions"), silent_s, blocking):
+        metrics.ended_sessions.inc()
+        log.warning("silent_session_ended", **row)
 
 
 def _said(row: "asyncpg.Record") -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 import asyncpg
@@ -11,6 +12,7 @@ import structlog
 from ingestor.failures import DATABASE_ERRORS
 from ingestor.lease import Lease
 from ingestor.metrics import Metrics
+from ingestor.standstill import end_silent
 from store.jobs import failing_jobs
 from store.ledger import fold, prune
 from store.pool import Pool, is_transient
@@ -25,11 +27,12 @@ _UNBOUNDED = "SET statement_timeout = 0; SET idle_in_transaction_session_timeout
 class Upkeep:
     """Sums and rolls up every `every_s` seconds and drops what is old every hour; what fails is done the next time."""
 
-    def __init__(self, every_s: float, metrics: Metrics, lease: Lease) -> None:
+    def __init__(self, every_s: float, metrics: Metrics, lease: Lease, silent_s: float = 120.0) -> None:
         self._every_s = every_s
+        self._silent_s = silent_s
         self._metrics = metrics
         self._lease = lease
-        self._retained_s: float | None = None
+        self._last_s: dict[str, float] = {}
         self._failing: set[str] = set()
         self._skipped: dict[Stretch, datetime] = {}
 
@@ -41,36 +44,59 @@ class Upkeep:
                     if ours:
                         await self._work(pool)
             except DATABASE_ERRORS as error:
-                self._metrics.upkeep_failures.inc()
-                told = self._metrics.database.failed if is_transient(error) else log.warning
-                told("upkeep_failed", reason=str(error) or "no answer in time")
+                self._failed(error)
             await asyncio.sleep(self._every_s)
 
     async def _work(self, pool: Pool) -> None:
-        async with pool.acquire() as connection:
-            try:
-                await self._go_round(connection)
-            except BaseException:
-                # the pool would wait for a server that may not answer before it takes it back
-                with contextlib.suppress(asyncpg.InterfaceError):
-                    connection.terminate()
-                raise
+        """Ledger and roll-ups beside one another: a refresh may take long, or fail, and the other goes on."""
+        async with asyncio.TaskGroup() as group:
+            for chore in (self._ledger, self._rollups):
+                group.create_task(self._repeat(pool, chore), name=f"ingestor.upkeep.{chore.__name__.strip('_')}")
 
-    async def _go_round(self, connection: Connection) -> None:
-        await connection.execute(_UNBOUNDED)
-        community = await self._is_community(connection)
+    async def _repeat(self, pool: Pool, chore: Callable[[Connection], Awaitable[None]]) -> None:
+        """Do a chore for ever, each time on a connection of its own."""
         while True:
-            await self._sum_up(connection)
-            await self._roll_up(connection, community=community)
-            now_s = time.monotonic()
-            if self._retained_s is None or now_s - self._retained_s > RETAIN_S:
-                self._retained_s = now_s
-                await prune(connection)
-                for name, chunks in (await retain(connection)).items():
-                    log.info("chunks_dropped", table=name, chunks=chunks)
-                    self._metrics.chunks_dropped.labels(name).inc(chunks)
-            await self._look_at_jobs(connection)
+            try:
+                async with pool.acquire() as connection:
+                    try:
+                        await connection.execute(_UNBOUNDED)
+                        # one that nobody waits for holds up what comes here: both wait for what stores now
+                        await end_silent(connection, self._metrics, self._silent_s, blocking=False)
+                        await chore(connection)
+                    except BaseException:
+                        # the pool would wait for a server that may not answer before it takes it back
+                        with contextlib.suppress(asyncpg.InterfaceError):
+                            connection.terminate()
+                        raise
+            except DATABASE_ERRORS as error:
+                self._failed(error)
             await asyncio.sleep(self._every_s)
+
+    def _failed(self, error: Exception) -> None:
+        self._metrics.upkeep_failures.inc()
+        told = self._metrics.database.failed if is_transient(error) else log.warning
+        told("upkeep_failed", reason=str(error) or "no answer in time")
+
+    async def _ledger(self, connection: Connection) -> None:
+        await self._sum_up(connection)
+        if self._is_due("prune"):
+            await prune(connection)
+
+    async def _rollups(self, connection: Connection) -> None:
+        await self._roll_up(connection, community=await self._is_community(connection))
+        await self._look_at_jobs(connection)
+        if self._is_due("retain"):
+            for name, chunks in (await retain(connection)).items():
+                log.info("chunks_dropped", table=name, chunks=chunks)
+                self._metrics.chunks_dropped.labels(name).inc(chunks)
+
+    def _is_due(self, what: str) -> bool:
+        """Whether an hour has passed since the last time; then this is one."""
+        now_s, last_s = time.monotonic(), self._last_s.get(what)
+        if last_s is not None and now_s - last_s <= RETAIN_S:
+            return False
+        self._last_s[what] = now_s
+        return True
 
     async def _sum_up(self, connection: Connection) -> None:
         done = await fold(connection)

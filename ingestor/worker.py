@@ -15,7 +15,8 @@ from pgqueuer.domain.models import Job as QueueEntry
 
 from broker.backoff import Backoff
 from broker.errors import PermanentError
-from broker.service import Health, load, run_service, serve_health
+from broker.service import Health, load, run_service
+from broker.serving import serve_health
 from broker.settings_help import settings_help
 from ingestor import jobs
 from ingestor.decoders import Decoders

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 
 from pydantic import AwareDatetime, Field, SecretStr
-from pydantic_settings import SettingsConfigDict
 
+from broker.environment import SettingsConfigDict
 from broker.settings import ProcessSettings
 
 

@@ -5,7 +5,7 @@ Pure functions, so that a device and whoever decodes its kept frames later come 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from broker.messages import Clock
@@ -16,14 +16,27 @@ from meters.spec import Spec
 ZONE_TOLERANCE_S: Final = 300
 ZONES_APART_H: Final = 26
 """No two places of the earth are further apart on the clock."""
+EARLIEST: Final = datetime(2026, 1, 1, tzinfo=UTC)
+"""Nobody has read a meter by this software before: a meter's clock that says so was never set, or has lost its time."""
+LATEST_AHEAD: Final = timedelta(days=3650)
+"""How far a device without a clock of its own may lag behind the time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """When the device took a telegram, and how far its clock can be trusted."""
+    """When the device took a telegram, and how far its clock can be trusted.
+
+    `checked` where a clock that no NTP keeps was compared with another one and found or put right.
+    """
 
     at: datetime
     clock: Clock
+    checked: bool = False
+
+    @property
+    def known(self) -> bool:
+        """Whether `at` is sure enough to judge a meter's clock by it."""
+        return self.clock is not Clock.UNSYNCED or self.checked
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +50,30 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What became of a telegram's own time: `off_s` is how far it lies from the device's, None where it has none."""
+    """What became of a telegram's own time: `off_s` is how far it lies from the device's, None where it has none.
+
+    `clock` is how far to trust it: the meter's where it is near the device's, unsynced where only neither is known.
+    """
 
     trusted: bool
     off_s: float | None
+    clock: Clock = Clock.METER
 
 
 def standing(spec: Spec, decoded: Decoded, received: Received) -> Standing:
-    """Whether the meter's clock is within the spec's allowed skew of the device's."""
+    """Whether the meter's clock is within the spec's allowed skew of the device's.
+
+    A device's clock that nobody vouches for is no judge: a Pi starts without the time, and a meter keeps its own. Then
+    the meter's counts if it is a time at all, as unsynced.
+    """
     if decoded.at is None:
         return Standing(trusted=False, off_s=None)
     off_s = (decoded.at - received.at).total_seconds()
-    return Standing(trusted=abs(off_s) <= spec.time.skew_s, off_s=off_s)
+    near = abs(off_s) <= spec.time.skew_s
+    if near or received.known:
+        return Standing(trusted=near, off_s=off_s)
+    plausible = EARLIEST <= decoded.at <= max(received.at, EARLIEST) + LATEST_AHEAD
+    return Standing(trusted=plausible, off_s=off_s, clock=Clock.UNSYNCED)
 
 
 def zone_off_h(spec: Spec, decoded: Decoded, received: Received, zone: str) -> int | None:
@@ -58,7 +83,7 @@ def zone_off_h(spec: Spec, decoded: Decoded, received: Received, zone: str) -> i
     zone was used, the meter states its offset itself and none is to blame.
     """
     off_s = standing(spec, decoded, received).off_s
-    if off_s is None or not (zone or spec.time.zone):
+    if off_s is None or not received.known or not (zone or spec.time.zone):
         return None
     hours = round(off_s / 3600)
     near = abs(off_s - hours * 3600) <= ZONE_TOLERANCE_S
@@ -75,15 +100,15 @@ def stamp(spec: Spec, decoded: Decoded, sample: MeterSample, received: Received)
     if sample.at is None:
         return Stamp(received.at, received.clock)
     if sample.profile:
-        return Stamp(
-            sample.at, Clock.UNSYNCED if clock.off_s is not None and not clock.trusted else Clock.METER, own=True
-        )
+        doubted = clock.off_s is not None and not clock.trusted
+        return Stamp(sample.at, Clock.UNSYNCED if doubted else clock.clock, own=True)
     if sample.at == decoded.at:
-        return Stamp(sample.at, Clock.METER) if clock.trusted else Stamp(received.at, received.clock)
-    ahead = sample.at > received.at + timedelta(seconds=spec.time.skew_s)
+        return Stamp(sample.at, clock.clock) if clock.trusted else Stamp(received.at, received.clock)
+    latest = received.at if clock.clock is Clock.METER or decoded.at is None else decoded.at
+    ahead = sample.at > latest + timedelta(seconds=spec.time.skew_s)
     if ahead or (clock.off_s is not None and not clock.trusted):
         return Stamp(received.at, received.clock)
-    return Stamp(sample.at, Clock.METER, own=True)
+    return Stamp(sample.at, clock.clock, own=True)
 
 
 def stamped(key: str, spec: Spec, decoded: Decoded, received: Received) -> Iterator[tuple[str, MeterSample, Stamp]]:

@@ -6,6 +6,8 @@ from broker.errors import PermanentError
 
 _FORM = "postgresql://user:password@host:port/name"
 _PORT = "5432"
+_ATTRS = ("any", "read-write", "read-only", "primary", "standby", "prefer-standby")
+"""What libpq takes for target_session_attrs."""
 
 
 def check_dsn(dsn: str) -> None:
@@ -26,6 +28,9 @@ def check_dsn(dsn: str) -> None:
     for port in (*_ports(parts), *",".join(query.get("port", ())).split(",")):
         if port and not (port.isascii() and port.isdigit() and 1 <= int(port[:6]) <= 65535):
             raise _no_dsn(f"has the port {port[:20]}", "give one from 1 to 65535")
+    attrs = session_attrs(dsn)
+    if attrs and attrs not in _ATTRS:
+        raise _no_dsn(f"has target_session_attrs={attrs[:20]}", f"give one of {', '.join(_ATTRS)}")
     if not parts.path.strip("/") and not query.get("dbname") and not query.get("database"):
         raise _no_dsn("names no database", "append /name")
 
@@ -40,21 +45,32 @@ def _no_dsn(fault: str, fix: str) -> PermanentError:
     return PermanentError(f"the database's DSN {fault}: {fix}, as in {_FORM}")
 
 
-def place(dsn: str) -> str:
-    """Hosts, ports and database for people, never the password; of an address that `check_dsn` takes."""
+def session_attrs(dsn: str) -> str:
+    """What the address itself wants of a server (`target_session_attrs`), empty where it says nothing."""
+    return parse_qs(urlsplit(dsn).query).get("target_session_attrs", [""])[-1]
+
+
+def host_ports(dsn: str) -> list[tuple[str, int]]:
+    """The servers that an address names, in order; an empty host is the local socket."""
     parts = urlsplit(dsn)
     query = parse_qs(parts.query)
-    named = ",".join(query.get("host", ())).split(",")
     hosts = [_host(host) for host in parts.netloc.rpartition("@")[2].split(",")]
     if not any(hosts):
-        hosts = named if any(named) else ["the local socket"]
+        hosts = ",".join(query.get("host", ())).split(",")
     ports = _ports(parts)
     if not any(ports):
         ports = ",".join(query.get("port", ())).split(",")
     ports += ports[-1:] * (len(hosts) - len(ports))
+    return [(host, int(port or _PORT)) for host, port in zip(hosts, ports, strict=False)]
+
+
+def place(dsn: str) -> str:
+    """Hosts, ports and database for people, never the password; of an address that `check_dsn` takes."""
+    parts = urlsplit(dsn)
+    query = parse_qs(parts.query)
     database = parts.path.strip("/") or (query.get("dbname") or query.get("database") or [""])[0]
-    pairs = zip(hosts, ports, strict=False)
-    return f"{','.join(f'{host}:{port or _PORT}' for host, port in pairs)}/{unquote(database)}"
+    hosts = ",".join(f"{host or 'the local socket'}:{port}" for host, port in host_ports(dsn))
+    return f"{hosts}/{unquote(database)}"
 
 
 def user(dsn: str) -> str:

@@ -20,6 +20,7 @@ from store.keepalive import SERVER_SETTINGS, watch_peer
 from store.pool import Pool
 from store.preflight import check_settings
 from store.queries import load
+from store.servers import Servers
 
 log = structlog.get_logger()
 
@@ -145,7 +146,7 @@ async def connect(dsn: str) -> Connection:
     """One connection for whoever runs the database. Raises MigrationError that says where it was tried."""
     names = {"application_name": "wattline migrate", "client_min_messages": "warning"}
     try:
-        connection = await asyncpg.connect(
+        connection = await Servers(dsn).connect(
             dsn, timeout=CONNECT_TIMEOUT_S, command_timeout=COMMAND_TIMEOUT_S, server_settings=SERVER_SETTINGS | names
         )
     except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError) as error:

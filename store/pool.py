@@ -14,6 +14,7 @@ from broker.errors import PermanentError
 from broker.outage import Outage
 from store.dsn import check_dsn, place, user
 from store.keepalive import SERVER_SETTINGS, watch_peer
+from store.servers import HOPELESS, READ_ONLY, Servers, Wanted, service_pool
 
 log = structlog.get_logger()
 
@@ -22,14 +23,9 @@ CONNECT_TIMEOUT_S = 10.0
 COMMAND_TIMEOUT_S = 60.0
 LOCK_TIMEOUT_S = 10.0
 _GIVEN_UP = "unexpected connection_lost() call"
-_TRANSIENT_CLASSES = ("08", "40", "53", "55P03", "57P")
-"""SQLSTATE: connection, transaction rollback, resources, a lock not had in time, operator intervention."""
-_HOPELESS = (
-    asyncpg.InvalidPasswordError,
-    asyncpg.InvalidAuthorizationSpecificationError,
-    asyncpg.InvalidCatalogNameError,
-    asyncpg.ClientConfigurationError,
-)
+_TRANSIENT_CLASSES = ("08", READ_ONLY, "40", "53", "55P03", "57P")
+"""SQLSTATE: connection, a server that is no primary, transaction rollback, resources, a lock not had in time, operator
+intervention."""
 
 
 def is_transient(error: BaseException) -> bool:
@@ -43,10 +39,17 @@ def is_transient(error: BaseException) -> bool:
 
 @contextlib.asynccontextmanager
 async def open_pool(
-    dsn: str, *, min_size: int, max_size: int, application_name: str, lock_timeout_s: float = LOCK_TIMEOUT_S
+    dsn: str,
+    *,
+    min_size: int,
+    max_size: int,
+    application_name: str,
+    lock_timeout_s: float = LOCK_TIMEOUT_S,
+    wanted: Wanted = "read-write",
 ) -> AsyncIterator[Pool]:
     """A pool that is connected; waits for the database with backoff for as long as it takes.
 
+    A DSN may name several servers: `wanted` says which of them will do (store.servers); each connection looks anew.
     Statements end after 60 s, and those that wait for somebody's lock after `lock_timeout_s`; sessions speak UTC, jsonb
     travels as text. The pool replaces lost connections by itself, silent ones too (store.keepalive); each use may raise
     an error of which `is_transient` holds. Raises PermanentError for a wrong DSN, login or database.
@@ -59,9 +62,9 @@ async def open_pool(
     refusal = f"the database at {where} refuses {application_name} as {user(dsn)}"
     while True:
         try:
-            pool = await _connect(dsn, min_size, max_size, application_name, lock_timeout_s)
+            pool = await _connect(dsn, Servers(dsn, wanted), min_size, max_size, application_name, lock_timeout_s)
             break
-        except _HOPELESS as error:
+        except HOPELESS as error:
             raise PermanentError(f"{refusal}: {error}") from error
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
             if isinstance(error, asyncpg.PostgresError) and not is_transient(error):
@@ -96,9 +99,12 @@ def _take_what_asyncpg_leaves(loop: asyncio.AbstractEventLoop) -> None:
     loop.set_exception_handler(handle)
 
 
-async def _connect(dsn: str, min_size: int, max_size: int, application_name: str, lock_timeout_s: float) -> Pool:
-    return await asyncpg.create_pool(
+async def _connect(
+    dsn: str, servers: Servers, min_size: int, max_size: int, application_name: str, lock_timeout_s: float
+) -> Pool:
+    return await service_pool(
         dsn,
+        servers,
         min_size=min_size,
         max_size=max_size,
         timeout=CONNECT_TIMEOUT_S,

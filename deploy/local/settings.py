@@ -6,9 +6,8 @@ import tempfile
 from pathlib import Path
 
 from pydantic import Field
-from pydantic_settings import SettingsConfigDict
 
-from broker.environment import SettingsBase
+from broker.environment import SettingsBase, SettingsConfigDict
 
 
 def open_to_all(folder: Path) -> bool:

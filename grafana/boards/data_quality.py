@@ -27,12 +27,14 @@ def board(settings: GrafanaSettings) -> Dashboard:
 def _numbers() -> Part:
     about = (
         "By the sequence numbers of the ledger, summed up by five minutes: lost are numbers that others overtook in "
-        "the range and that have not come since, repeated came again, late came after a higher one. Repeats and "
+        "the range and that have not come since, healed came because the device sent them again, repeated came again, "
+        "late came after a higher one. Repeats and "
         "late ones are normal after an outage. No messages at all: nothing came, or nothing is summed up yet, which "
         "Wattline platform tells."
     )
     columns = (
         Field("Lost", steps=BAD),
+        Field("Healed"),
         *(Field(name, steps=NONE_IS_GOOD) for name in ("Repeated", "Late", "Quarantined")),
     )
     clocks = (
@@ -55,7 +57,7 @@ def _devices() -> Part:
         Field("Lost", steps=BAD),
         *(
             Field(name, steps=NONE_IS_GOOD)
-            for name in ("Repeated", "Late", "Quarantined", "Missing readings", "Clock steps")
+            for name in ("Sent again", "Repeated", "Late", "Quarantined", "Missing readings", "Clock steps")
         ),
         Field("Online", texts=ONLINE),
     )

@@ -1,4 +1,5 @@
-SELECT o.device AS "Device", g.messages AS "Messages", g.lost AS "Lost", g.repeated AS "Repeated", g.late AS "Late",
+SELECT o.device AS "Device", g.messages AS "Messages", g.lost AS "Lost", g.healed AS "Healed",
+       g.resent AS "Sent again", g.repeated AS "Repeated", g.late AS "Late",
        CASE WHEN o.device IS NOT NULL THEN coalesce(q.quarantined, 0) END AS "Quarantined",
        CASE WHEN o.device IS NOT NULL THEN coalesce(m.missing, 0) END AS "Missing readings",
        CASE WHEN o.device IS NULL THEN 'no device yet' ELSE c.clock END AS "Clock",

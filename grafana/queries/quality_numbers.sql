@@ -1,4 +1,5 @@
-SELECT coalesce(sum(lost), 0)::bigint AS "Lost", coalesce(sum(repeated), 0)::bigint AS "Repeated",
+SELECT coalesce(sum(lost), 0)::bigint AS "Lost", coalesce(sum(healed), 0)::bigint AS "Healed",
+       coalesce(sum(repeated), 0)::bigint AS "Repeated",
        coalesce(sum(late), 0)::bigint AS "Late", coalesce(sum(messages), 0)::bigint AS "Messages",
        (SELECT count(*) FROM quarantine
         WHERE $__timeFilter(received_at) AND (device IS NULL OR device IN (${device:sqlstring}))) AS "Quarantined"

@@ -18,13 +18,18 @@ LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION upkeep_hold IS 'Takes or renews the lease; null where somebody else has it. A lease of no time gives it back.';
 
-CREATE VIEW upkeep_standing AS
-SELECT extract(epoch FROM rollup_behind())::double precision AS rollup_behind_s,
-       -- five seconds are left for what is on its way
-       greatest(0, extract(epoch FROM clock_timestamp() - interval '5 seconds' - coalesce(nullif(s.folded_until, '-infinity'), l.made_at)))
-           ::double precision AS ledger_behind_s,
-       l.holder, greatest(0, extract(epoch FROM clock_timestamp() - greatest(l.expires_at, l.made_at)))::double precision AS unheld_s
-FROM ledger_state s CROSS JOIN upkeep_lease l;
+-- A function with its owner's rights, so that who may read the view need not read the readings.
+CREATE FUNCTION upkeep_stands() RETURNS TABLE (
+    rollup_behind_s double precision, ledger_behind_s double precision, holder text, unheld_s double precision
+) LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT extract(epoch FROM rollup_behind())::double precision,
+           -- five seconds are left for what is on its way
+           greatest(0, extract(epoch FROM clock_timestamp() - interval '5 seconds' - coalesce(nullif(s.folded_until, '-infinity'), l.made_at)))
+               ::double precision,
+           l.holder, greatest(0, extract(epoch FROM clock_timestamp() - greatest(l.expires_at, l.made_at)))::double precision
+    FROM ledger_state s CROSS JOIN upkeep_lease l
+$$;
+CREATE VIEW upkeep_standing AS SELECT * FROM upkeep_stands();
 COMMENT ON VIEW upkeep_standing IS 'How far roll-ups and summary of the ledger lag behind, who does them, and for how long nobody has.';
 
 -- The statement's first two words only: somebody's literals are nobody else's business.
@@ -46,9 +51,8 @@ $$;
 CREATE VIEW store_block AS SELECT * FROM store_blocks();
 COMMENT ON VIEW store_block IS 'Sessions of this database that wait for a lock, and who holds it: what the other is at, and since when it is silent.';
 
-REVOKE EXECUTE ON FUNCTION upkeep_hold, store_blocks FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION upkeep_hold, upkeep_stands, store_blocks FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION upkeep_hold TO wattline_ingestor;
-GRANT EXECUTE ON FUNCTION store_blocks TO wattline_ingestor, wattline_gateway, wattline_grafana;
+GRANT EXECUTE ON FUNCTION store_blocks, upkeep_stands TO wattline_ingestor, wattline_gateway, wattline_grafana;
 GRANT SELECT ON upkeep_lease TO wattline_ingestor;
 GRANT SELECT ON upkeep_standing, store_block TO wattline_ingestor, wattline_gateway, wattline_grafana;
-GRANT EXECUTE ON FUNCTION rollup_behind TO wattline_ingestor, wattline_gateway, wattline_grafana;

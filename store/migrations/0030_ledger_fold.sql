@@ -130,7 +130,8 @@ BEGIN
     GROUP BY 1, 2
     ON CONFLICT (device_id, boot) DO UPDATE
     SET highest = greatest(b.highest, excluded.highest), heard_at = greatest(b.heard_at, excluded.heard_at),
-        first_at = least(b.first_at, excluded.first_at), deliveries = b.deliveries + excluded.deliveries,
+        first_at = CASE WHEN b.first_at IS NOT NULL THEN least(b.first_at, excluded.first_at) END,
+        deliveries = b.deliveries + excluded.deliveries,
         repeated = b.repeated + excluded.repeated, late = b.late + excluded.late, healed = b.healed + excluded.healed,
         resent = b.resent + excluded.resent;
 END

@@ -131,6 +131,11 @@ class Process:
         """End it as a supervisor does; returns its exit status."""
         return await self._end(signal.SIGTERM)
 
+    def signal(self, number: int) -> None:
+        """Send it a signal; nothing happens if it has ended."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(number)
+
     async def wait(self) -> int:
         """Wait until it ends by itself; returns its exit status."""
         assert self._process is not None

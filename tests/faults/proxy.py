@@ -22,8 +22,8 @@ class TcpProxy:
     64 chunks of up to 64 KiB; nothing is dropped.
     """
 
-    def __init__(self, target_host: str, target_port: int, *, delay_s: float = 0.0) -> None:
-        self.host = "127.0.0.1"
+    def __init__(self, target_host: str, target_port: int, *, delay_s: float = 0.0, host: str = "127.0.0.1") -> None:
+        self.host = host
         self.port = free_port()
         self.delay_s = delay_s
         self.accepted = 0
@@ -79,11 +79,11 @@ class TcpProxy:
         self.accepted += 1
         upstream: asyncio.StreamWriter | None = None
         try:
-            back, upstream = await asyncio.open_connection(*self._target)
+            back, upstream = await self._reach()
             self._writers.add(upstream)
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._pump(reader, upstream), name="proxy.there")
-                group.create_task(self._pump(back, writer), name="proxy.back")
+                group.create_task(self._pump(reader, upstream, there=True), name="proxy.there")
+                group.create_task(self._pump(back, writer, there=False), name="proxy.back")
         except (OSError, ExceptionGroup):
             # A side that fails ends the connection; the other side sees that, as without a proxy.
             writer.transport.abort()
@@ -97,7 +97,14 @@ class TcpProxy:
                     end.close()
             self._connections.discard(task)
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _reach(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect to the server."""
+        return await asyncio.open_connection(*self._target)
+
+    async def _see(self, chunk: bytes, *, there: bool) -> None:
+        """Look at what is about to be passed on, `there` to the server or back; a chunk waits as long as this does."""
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, there: bool) -> None:
         loop = asyncio.get_running_loop()
         queue: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(_CHUNKS)
 
@@ -113,6 +120,7 @@ class TcpProxy:
                 due, chunk = await queue.get()
                 await asyncio.sleep(max(0.0, due - loop.time()))
                 await self._flowing.wait()
+                await self._see(chunk, there=there)
                 if not chunk:
                     writer.write_eof()
                     return

@@ -204,29 +204,6 @@ async def broker_is(ingestor: Running, *, well: bool) -> bool:
     return bool(document) and bool(document["checks"]["broker"]["ok"]) is well
 
 
-async def test_two_ingestors_share_and_one_dies(broker: Broker, database: Database, tmp_path: Path) -> None:
-    """Of two ingestors of a group one is killed -9 and started again: both took part, nothing is lost or doubled."""
-    dsn = database.dsn("wattline_ingestor")
-    first = Process(broker, dsn, tmp_path / "first", SHARE_GROUP="ingestors")
-    second = Process(broker, dsn, tmp_path / "second", SHARE_GROUP="ingestors", LOG_LEVEL="debug")
-    await asyncio.gather(first.start(), second.start())
-    try:
-        async with table(database) as asked, device(broker) as pi, asyncio.TaskGroup() as group:
-            stop = asyncio.Event()
-            load = group.create_task(load_until(pi, stop), name="test.load")
-            await until_equal(lambda: more_than(asked, 300), wanted=True)
-            await first.kill()
-            before = await asked.readings()
-            await until_equal(lambda: more_than(asked, before + 300), wanted=True)
-            await first.start()
-            stop.set()
-            await load
-            await all_is_stored(asked, pi)
-            assert "batch_written" in second.log
-    finally:
-        await asyncio.gather(first.kill(), second.kill())
-
-
 async def test_a_message_over_more_days_than_the_server_can_lock(broker: Broker, own_database: Database) -> None:
     """A load profile of years, a chunk a day, is stored though one transaction can't hold so many locks."""
     async with table(own_database) as asked:

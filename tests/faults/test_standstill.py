@@ -93,6 +93,19 @@ async def test_a_writer_that_vanished_in_mid_copy_stops_nobody_for_long(
         assert await asked.value("SELECT count(*) FROM reading WHERE value = 7") == 0
 
 
+async def test_a_vanished_writer_that_blocks_nobody_does_not_stop_the_rollups(
+    broker: Broker, database: Database
+) -> None:
+    """They wait for all that began before: its session is ended once its client must have given up."""
+    of = settings(broker, database.dsn("wattline_ingestor"), upkeep_every_s=0.1, database_timeout_s=1)
+    async with table(database) as asked, device(broker) as pi, vanished(database, "SELECT pg_current_xact_id()"):
+        silent = "SELECT now() - query_start > interval '2.1 s' FROM pg_stat_activity WHERE application_name = $1"
+        await until_equal(lambda: asked.value(silent, "ingestor-gone"), wanted=True)
+        async with ingesting(of):
+            await pi.readings(5)
+            await until_equal(lambda: asked.value("SELECT sum(readings)::int FROM rolled_15m"), 15)
+
+
 async def test_statuses_lock_nothing_while_a_copy_lasts(broker: Broker, database: Database) -> None:
     """An ingestor that vanishes while it stores readings holds no device's row: others go on with statuses at once."""
     of = settings(broker, database.dsn("wattline_ingestor"))

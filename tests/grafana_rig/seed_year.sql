@@ -63,15 +63,15 @@ JOIN series s ON s.meter_id = m.id AND s.obis = v.obis
 WHERE q.at > current_setting('wattline.last')::timestamptz - INTERVAL '8 days';
 
 -- The ledger of the last half hour: 180 messages of one boot, of which 7 is lost, 20 came twice and 30 came after 31.
-INSERT INTO message (received_at, stored_at, newest_at, seq, device_id, meter_id, rows, kind, boot)
+INSERT INTO message (received_at, stored_at, newest_at, seq, device_id, meter_id, rows, kind, boot, resent)
 SELECT at, at + INTERVAL '0.5 seconds', at - INTERVAL '3 seconds', CASE n WHEN 30 THEN 31 WHEN 31 THEN 30 ELSE n END,
-       (SELECT id FROM device WHERE name = 'd1'), (SELECT id FROM meter WHERE key = 'LGZ:total'), 4, 1, 'boot-1'
+       (SELECT id FROM device WHERE name = 'd1'), (SELECT id FROM meter WHERE key = 'LGZ:total'), 4, 1, 'boot-1', CASE n WHEN 31 THEN 1 END
 FROM generate_series(1, 180) AS n
 CROSS JOIN LATERAL (SELECT date_trunc('second', now()) - (181 - n) * INTERVAL '10 seconds' AS at) t
 WHERE n <> 7
 UNION ALL
 SELECT now() - INTERVAL '20 seconds', now() - INTERVAL '19 seconds', now() - INTERVAL '1600 seconds', 20,
-       (SELECT id FROM device WHERE name = 'd1'), (SELECT id FROM meter WHERE key = 'LGZ:total'), 4, 1, 'boot-1';
+       (SELECT id FROM device WHERE name = 'd1'), (SELECT id FROM meter WHERE key = 'LGZ:total'), 4, 1, 'boot-1', 2;
 
 -- The same in two batches of two ingestors, as these enter them.
 INSERT INTO ingest_batch (at, commit_s, messages, rows, ingestor)

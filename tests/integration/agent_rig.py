@@ -6,10 +6,21 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from broker.messages import Desired, EventMessage, Frames, MeterConfig, Parameters, Readings, Registration, Reported
+from broker.messages import (
+    Desired,
+    EventMessage,
+    Frames,
+    MeterConfig,
+    Parameters,
+    Readings,
+    Receipts,
+    Registration,
+    Reported,
+)
 from broker.session import Publication, Session, SessionOptions
 from broker.settings import BrokerAddress
 from broker.topics import DELIVERY, Kind
@@ -38,7 +49,8 @@ async def until(condition: Callable[[], Any], timeout_s: float = 60, what: str =
 class Desk:
     """The platform's side of one device: collects what it publishes, and answers registrations by the catalogue.
 
-    `answers` False keeps silent, as while the config service is down.
+    `answers` False keeps silent, as while the config service is down. With `receipts` it tells what it has, and so the
+    time, as the ingestor does.
     """
 
     broker: Broker
@@ -46,6 +58,7 @@ class Desk:
     parameters: Parameters = field(default_factory=lambda: Parameters(reading_interval_s=1, publish_interval_s=0.2))
     answers: bool = True
     known_specs: bool = True
+    receipts: bool = False
     version: int = 0
     log: list[tuple[Kind, dict[str, Any]]] = field(default_factory=list)
     assigned: dict[str, MeterConfig] = field(default_factory=dict)
@@ -54,7 +67,7 @@ class Desk:
 
     async def __aenter__(self) -> Self:
         topics = self.broker.topics
-        for role in ("monitor", "gateway"):
+        for role in ("monitor", "gateway", "ingestor"):
             filters = ((f"{topics.root}/devices/{self.device}/#", 1),) if role == "monitor" else ()
             options = SessionOptions(client_id=f"{role}-{self.device}-{id(self)}", subscriptions=filters)
             session = await self._stack.enter_async_context(Session(self.address(role), options))
@@ -80,11 +93,20 @@ class Desk:
     async def _collect(self) -> None:
         async for inbound in self._sessions[0].messages():
             address = self.broker.topics.parse(inbound.topic)
-            if inbound.payload and address.kind not in (Kind.DESIRED, Kind.COMMAND):
+            if inbound.payload and address.kind not in (Kind.DESIRED, Kind.COMMAND, Kind.RECEIPTS):
                 self.log.append((address.kind, json.loads(inbound.payload)))
             if address.kind is Kind.REGISTRATION and self.answers:
                 await self.answer(Registration.parse(inbound.payload))
+            if self.receipts and address.kind in (Kind.READINGS, Kind.FRAMES, Kind.EVENTS):
+                await self.give_receipt(json.loads(inbound.payload))
             inbound.ack()
+
+    async def give_receipt(self, message: dict[str, Any]) -> None:
+        """Say that the store has a message, and what time it is."""
+        told = {"at": datetime.now(UTC), "boots": {message["boot"]: [[message["seq"], message["seq"]]]}}
+        receipts = Receipts.model_validate_json(json.dumps(told, default=datetime.isoformat))
+        topic = self.broker.topics.of(Kind.RECEIPTS, self.device)
+        await self._sessions[2].publish(Publication(topic, receipts.payload(), DELIVERY[Kind.RECEIPTS].qos))
 
     async def answer(self, registration: Registration) -> None:
         """Match specs as the config service does, and publish what changed."""

@@ -17,7 +17,7 @@ async def test_a_meter_east_of_its_specs_zone_is_told_and_put_right_without_a_re
     """Its stamps are an hour off until the site's zone is set: then they count, and no zone is suspected any more."""
     await broker.add_device("pi-1")
     async with (
-        Desk(broker, "pi-1") as desk,
+        Desk(broker, "pi-1", receipts=True) as desk,
         SimulatedP1Meter(serial="E0044007133156018", wall=lambda: time.time() + 3600) as meter,
         agent(settings(desk, tmp_path, meter.port)),
     ):

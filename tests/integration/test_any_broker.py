@@ -221,18 +221,20 @@ async def test_a_malformed_packet_ends_the_connection_only(kind: int, body: byte
 
 
 async def test_optional_filters_may_be_refused() -> None:
-    """$SYS is taken where it is given and done without elsewhere; the other filters of the session stand."""
-    async with scripted() as broker:
-        broker.suback = lambda name, qos: 0x87 if name.startswith("$SYS") else qos
-        async with entered(broker, subscriptions=WIDE, optional=(("$SYS/x", 0), ("$SYS/y", 0))) as session:
-            broker.last.writer.close()
-            await until(lambda: session.connections == 2)
-            assert len(broker.clients[0].of(SUBSCRIBE)) == 3
-            assert len(broker.last.of(SUBSCRIBE)) == 1
+    """$SYS is taken where it is given and done without elsewhere, which is told once; the other filters stand."""
+    with structlog.testing.capture_logs() as lines:
+        async with scripted() as broker:
+            broker.suback = lambda name, qos: 0x87 if name.startswith("$SYS/x") else qos
+            async with entered(broker, subscriptions=WIDE, optional=(("$SYS/x", 0), ("$SYS/y", 0))) as session:
+                broker.last.writer.close()
+                await until(lambda: session.connections == 2)
+                asked = [[packet.filters[0][0] for packet in client.of(SUBSCRIBE)] for client in broker.clients]
+                assert asked == [["some/#", "$SYS/x", "$SYS/y"]] * 2
+    assert [line["filter"] for line in lines if line["event"] == "subscription_done_without"] == ["$SYS/x"]
 
 
 async def test_optional_filters_that_cost_the_connection_are_left() -> None:
-    """A broker that hangs up over a filter hangs up twice, and is not asked for it again."""
+    """A broker that hangs up over a filter does so twice; then the session does without it."""
 
     def hang_up(client: Client, packet: Packet) -> bool:
         if packet.kind == SUBSCRIBE and packet.filters[0][0].startswith("$SYS"):
@@ -242,8 +244,8 @@ async def test_optional_filters_that_cost_the_connection_are_left() -> None:
 
     async with scripted() as broker:
         broker.on_packet = hang_up
-        async with entered(broker, subscriptions=WIDE, optional=(("$SYS/x", 0),)):
-            assert len(broker.clients) == 3
+        async with entered(broker, subscriptions=WIDE, optional=(("$SYS/x", 0),)) as session:
+            assert (session.connections, len(broker.clients)) == (1, 3)
 
 
 @pytest.mark.parametrize(("code", "told"), [(0x87, "Not authorized"), (0xA2, "Wildcard"), (0, "in place of QoS 1")])
@@ -256,6 +258,23 @@ async def test_a_refused_filter_is_named(code: int, told: str) -> None:
                 async with asyncio.timeout(DEADLINE_S):
                     await session.wait_connected()
             assert refused.value.code >= 0x80
+
+
+@pytest.mark.parametrize("fatal", [True, False])
+async def test_a_filter_added_later_may_be_refused(fatal: bool) -> None:
+    """It costs a service an error, and an agent only that filter, which it asks for again with each connection."""
+    async with scripted() as broker, entered(broker, subscriptions=WIDE, refusal_is_fatal=fatal) as session:
+        broker.suback = lambda name, qos: 0x87 if name == "b" else qos
+        if fatal:
+            with pytest.raises(RefusedError, match="subscription to b"):
+                await session.subscribe(("b", 1))
+        else:
+            await session.subscribe(("b", 1))
+        for connections in (2, 3):
+            broker.last.writer.close()
+            await until(lambda connections=connections: session.connections == connections)
+            asked = [name for packet in broker.last.of(SUBSCRIBE) for name, _ in packet.filters]
+            assert asked == (["some/#"] if fatal else ["some/#", "b"])
 
 
 async def test_a_filter_that_is_refused_without_a_reason_is_asked_for_again() -> None:

@@ -44,6 +44,7 @@ RANGE: Final = {"from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z"}
 MEANT: Final[dict[str, dict[str, Any]]] = {
     # one value depends on another: from before to, consumption by intervals
     "export": RANGE | {"step": "1h"}, "getReadings": RANGE,
+    "Ledger": {"from": "2026-01-01T00:00:00Z", "to": "2026-01-01T06:00:00Z"},
     # versions that there are, an audience
     "Diff": {"from": 0, "to": 0}, "rollback": {"to": 0}, "giveSpec": {"to": "d1"},
 }  # fmt: skip

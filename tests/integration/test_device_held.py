@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from broker.messages import Clock, Desired, Frames, MeterConfig, Parameters, Readings, SpecMessage
+import pytest
+
+from broker.messages import Clock, Desired, EventMessage, Frames, MeterConfig, Parameters, Readings, SpecMessage
 from broker.topics import Kind
 from device.bundles import Bundles
 from device.clock import DeviceClock
@@ -82,11 +84,11 @@ class Rig:
         self.asked.append(sum(1 for _ in HeldFrames(self.folder / "held", PORT, 1).read()))
         return self.works
 
-    def desire(self, **specs: str | None) -> None:
+    def desire(self, parameters: Parameters | None = None, **specs: str | None) -> None:
         """Another configuration: the spec of each meter, by its key with `_` for `:`."""
         self.version += 1
         meters = {key.replace("_", ":"): MeterConfig(spec=spec) for key, spec in specs.items()}
-        parameters = Parameters(reading_interval_s=1, publish_interval_s=3600)
+        parameters = parameters or Parameters(reading_interval_s=1, publish_interval_s=3600)
         verdict = self.context.config.consider(
             Desired(version=self.version, parameters=parameters, meters=meters).sealed().payload()
         )
@@ -186,3 +188,44 @@ async def test_held_frames_go_only_after_the_disk_has_what_came_of_them(tmp_path
     assert rig.asked[-1] == 3
     assert len(rig.times()) == 3
     assert not list((tmp_path / "held").glob("*.held"))
+
+
+async def test_frames_that_can_not_be_deleted_are_told_and_not_called_released(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are still there and come again: one event says so, the other would be wrong."""
+    rig = Rig(tmp_path)
+    rig.hold(3, METER)
+    meter = MeterPort(PORT, rig.context)
+    take_spec(rig)
+    rig.desire(**{METER.replace(":", "_"): SPEC})
+    meter._meters.key = METER
+
+    def refuse(_kept: list[Held]) -> None:
+        raise OSError("read-only file system")
+
+    monkeypatch.setattr(meter._held, "replace", refuse)
+    await meter.settle()
+    events = [EventMessage.parse(payload).event for payload in rig.payloads(Kind.EVENTS)]
+    assert "held_frames_not_deleted" in events
+    assert "held_frames_released" not in events
+    assert rig.context.metrics.held_frames.labels(PORT).value == 3
+
+
+async def test_a_telegram_of_which_nothing_is_left_is_no_answer_to_read_now(tmp_path: Path) -> None:
+    """Whoever asked for a reading at once gets the first one that there is, whatever the interval."""
+    rig = Rig(tmp_path)
+    meter = MeterPort(PORT, rig.context)
+    take_spec(rig)
+    rig.desire(Parameters(reading_interval_s=3600, publish_interval_s=3600), **{METER.replace(":", "_"): SPEC})
+    frame = p1_frame(METER.partition(":")[2])
+    meter.take(frame, START_AT)
+    filtered = Parameters(reading_interval_s=3600, publish_interval_s=3600, obis_include=("1-0:99.*",))
+    rig.desire(filtered, **{METER.replace(":", "_"): SPEC})
+    meter.hurry()
+    meter.take(frame, START_AT + timedelta(seconds=1))
+    rig.desire(Parameters(reading_interval_s=3600, publish_interval_s=3600), **{METER.replace(":", "_"): SPEC})
+    meter.take(frame, START_AT + timedelta(seconds=2))
+    meter.take(frame, START_AT + timedelta(seconds=3))
+    rig.context.bundles.flush(rig.context.monotonic(), 0)
+    assert [at - START_AT for at in rig.times()] == [timedelta(0), timedelta(seconds=2)]

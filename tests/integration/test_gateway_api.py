@@ -304,6 +304,7 @@ async def test_the_openapi_document_is_valid_and_answers_follow_it(broker: Broke
             "/rollouts": "/rollouts",
             "/devices/{device}/labels": "/devices/d1/labels",
             "/jobs": "/jobs",
+            "/quarantine": "/quarantine",
             "/commands": "/commands?device=d1",
         }.items():
             schema = document["paths"][f"/api/v1{path}"]["get"]["responses"]["200"]["content"]["application/json"]

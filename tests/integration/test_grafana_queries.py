@@ -285,11 +285,11 @@ async def test_the_duration_curve_falls(year: Year) -> None:
 async def test_the_ledger_tells_lost_repeated_and_late(year: Year) -> None:
     """One of each was seeded, beside thirty frames in quarantine and a clock that was stepped."""
     (numbers,) = await ask(year, "wattline-data-quality", "Messages")
-    assert numbers == {"Lost": 1, "Repeated": 1, "Late": 1, "Messages": 179, "Quarantined": 31}
+    assert numbers == {"Lost": 1, "Healed": 1, "Repeated": 1, "Late": 1, "Messages": 179, "Quarantined": 31}
     devices = {row["Device"]: row for row in await ask(year, "wattline-data-quality", "Devices")}
     assert set(devices) == set(DEVICES)
-    shown = ("Lost", "Repeated", "Late", "Quarantined", "Clock", "Clock steps", "Online")
-    assert [devices["d1"][name] for name in shown] == [1, 1, 1, 0, "meter, synced", 1, 1]
+    shown = ("Lost", "Healed", "Sent again", "Repeated", "Late", "Quarantined", "Clock", "Clock steps", "Online")
+    assert [devices["d1"][name] for name in shown] == [1, 1, 2, 1, 1, 0, "meter, synced", 1, 1]
     assert (devices["d2"]["Quarantined"], devices["d2"]["Online"]) == (30, 0)
     clocks = await ask(year, "wattline-data-quality", "Clocks")
     assert {row["Clock"]: row["Meters"] for row in clocks} == {"The meter's own": 1, "Device, kept by NTP": 2}

@@ -165,3 +165,20 @@ async def test_what_only_the_database_refuses(broker: Broker, database: Database
         await until_equal(asked.quarantined, {"refused_by_database": 1})
         await until_equal(asked.readings, 15 + 60 + 3 * len(again))
         assert await asked.value("SELECT data FROM frame") == bad
+
+
+async def test_one_message_in_a_thousand_that_the_database_refuses(broker: Broker, database: Database) -> None:
+    """It is found by halving: ten cuts, each part that is good is stored at once, and nobody else is refused."""
+    of = settings(broker, database.dsn("wattline_ingestor"), receive_maximum=4000, batch_wait_s=2.0)
+    async with table(database) as asked, device(broker) as pi:
+        await asked.execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE check_violation; END $$;"
+            "CREATE TRIGGER refuse BEFORE INSERT ON reading FOR EACH ROW WHEN (NEW.value = 617)"
+            " EXECUTE FUNCTION refuse()"
+        )
+        async with ingesting(of) as ingestor:
+            await pi.readings(1000, 1)
+            await until_equal(asked.readings, 999)
+            await until_equal(asked.quarantined, {"refused_by_database": 1})
+            assert await ingestor.metric("wattline_ingestor_batches_split_total") <= 12
+            assert await asked.entered() == 1000

@@ -55,6 +55,22 @@ async def test_the_ledger_is_summed_up(broker: Broker, database: Database) -> No
         assert await running.metric("wattline_ingestor_ledger_behind_seconds") < 600
 
 
+async def test_a_refresh_that_takes_long_holds_up_no_ledger(broker: Broker, database: Database) -> None:
+    """Roll-ups wait behind a lock in an open transaction; the ledger goes on meanwhile and knows what is missing."""
+    chosen = settings(broker, database.dsn("wattline_ingestor"), upkeep_every_s=0.1)
+    async with table(database) as asked, table(database) as holder, device(broker) as sender:
+        await holder.execute("BEGIN; UPDATE rollup_state SET noted_until = noted_until")
+        async with ingesting(chosen) as running:
+            await sender.readings(2)
+            sender.seq += 3
+            await sender.readings(1)
+            lost = "SELECT coalesce(sum(numbers), 0)::int FROM ledger_hole_overview"
+            await until_equal(lambda: asked.value(lost), 3)
+            await asked.execute("UPDATE ledger_hole SET opened_at = opened_at - interval '2 hours'")
+            await until_equal(lambda: running.metric("wattline_ingestor_ledger_missing"), 3.0)
+            await holder.execute("ROLLBACK")
+
+
 async def test_month_old_readings_are_everywhere_within_the_stated_minute(broker: Broker, database: Database) -> None:
     """From an outbox, in one batch with live ones, into days rolled up already: roll-ups and consumption have them."""
     every_s = 1.0

@@ -35,6 +35,11 @@ async def refused(broker: Broker, database: Database, asked: Table) -> str:
         await pi.send(pi.payload(samples=[]))
         await pi.send(b"{not json", Kind.EVENTS)
         await until_equal(lambda: asked.value("SELECT count(*) FROM frame"), 5)
+        # what the gateway refused is not the worker's to take
+        await asked.execute(
+            "INSERT INTO frame (received_at, topic, kind, reason, data, delivery) VALUES (now(), "  # noqa: S608 - the test's own text
+            f"'{broker.topics.of(Kind.REGISTRATION, pi.name)}', 'payload', 'invalid_message', '', gen_random_uuid())"
+        )
         return pi.name
 
 
@@ -60,16 +65,16 @@ async def test_what_was_refused_comes_back(broker: Broker, database: Database) -
                 queued = await typed(running, quarantine, "retry", "--json")
                 watched = await typed(running, job, "watch", str(json.loads(queued.output)["job"]), "--json")
                 done = json.loads(watched.output.splitlines()[-1])
-                assert (done["kind"], done["state"], done["undecodable"]) == ("retry", "done", 2), done
-                assert (done["frames"], done["readings"]) == ((2, 0) if again else (4, 3))
+                assert (done["kind"], done["state"], done["undecodable"]) == ("retry", "done", 3), done
+                assert (done["frames"], done["readings"]) == ((3, 0) if again else (5, 3))
                 assert "samples" in done["note"] or "JSON" in done["note"]
             left = json.loads((await typed(running, quarantine, "list", "--json")).output)
             assert {one["reason"] for one in left} == {"invalid_message", "invalid_json"}
             everything = json.loads((await typed(running, quarantine, "list", "--resolved", "--json")).output)
-            assert len(everything) == 5
-            assert "no payload '77777'" in (await typed(running, quarantine, "show", "77777")).output
+            assert len(everything) == 6
+            assert "wattline quarantine list" in (await typed(running, quarantine, "show", "77777")).output
         assert await asked.readings() == 8
-        assert await asked.rows("SELECT count(*) FROM frame") == [(5,)]
+        assert await asked.rows("SELECT count(*) FROM frame") == [(6,)]
         assert await asked.rows(LEDGER) == ledger
         events = "SELECT event, count(*)::int FROM event WHERE event LIKE 'quarantine_retry%' GROUP BY 1 ORDER BY 1"
         assert await asked.rows(events) == [("quarantine_retry_done", 3), ("quarantine_retry_queued", 3)]

@@ -47,6 +47,25 @@ async def take(session: Session, count: int) -> list[Inbound]:
     return taken
 
 
+async def test_what_is_subscribed_while_the_session_comes_up_is_subscribed(own_broker: Broker) -> None:
+    """Also by who was told so by a message of that very connection, as an agent asks for the specs that it is given."""
+    first, second = TOPICS.spec("one", 1), TOPICS.spec("two", 1)
+    receipts = f"{TOPICS.root}/devices/d1/receipts"
+
+    class Slow(Session):
+        async def _subscribe_optional(self, connection: connection_module.Connection) -> None:
+            await super()._subscribe_optional(connection)
+            await self.subscribe((second, 1))
+
+    async with entered(own_broker, "gateway", SessionOptions("tx")) as tx:
+        for topic in (first, second):
+            await tx.publish(Publication(topic, topic.encode(), retain=True))
+        options = SessionOptions("rx", subscriptions=((first, 1),), optional=((receipts, 0),))
+        async with Slow(address(own_broker, "monitor"), options) as rx, asyncio.timeout(DEADLINE_S):
+            await rx.wait_connected()
+            assert {message.topic for message in await take(rx, 2)} == {first, second}
+
+
 @pytest.mark.parametrize("plain", [True, False])
 async def test_messages_arrive_whole_and_in_order(own_broker: Broker, plain: bool) -> None:
     """Many messages, small and large, arrive in the order of the calls, with their properties where they have some."""

@@ -10,14 +10,14 @@ from types import SimpleNamespace
 
 import aiohttp
 import pytest
-import structlog
 from prometheus_client import CollectorRegistry, Counter
 from pydantic import SecretStr
-from pydantic_settings import SettingsConfigDict
 
 from broker.backoff import Backoff
+from broker.environment import SettingsConfigDict
 from broker.errors import ContractError, FrameError, PermanentError
-from broker.service import Health, serve_health
+from broker.service import Health
+from broker.serving import serve_health
 from broker.settings import BrokerAddress, ProcessSettings
 from device.settings import DeviceSettings
 from gateway.settings import GatewaySettings
@@ -81,12 +81,6 @@ class Ours(ProcessSettings):
     model_config = SettingsConfigDict(env_prefix="WATTLINE_OURS_")
 
 
-class Unattended(Ours):
-    """Those of one that starts without a visit."""
-
-    starts_anyway = True
-
-
 async def test_healthz_tells_what_fails_and_metrics_speak_prometheus() -> None:
     """200 while all checks are well, 503 with the failing check's detail else."""
     health, registry = Health(), CollectorRegistry()
@@ -114,23 +108,6 @@ async def test_a_taken_port_is_an_error_that_names_it() -> None:
                 pass
 
 
-async def test_an_agent_with_a_taken_port_starts_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
-    """Nobody is at the Pi: it takes a free port and logs what to set; a foreign address is an error."""
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory())
-    health, registry = Health(), CollectorRegistry()
-    async with serve_health(health, registry, Ours()) as port:
-        async with serve_health(health, registry, Unattended(http_port=port)) as other, aiohttp.ClientSession() as http:
-            assert other not in (0, port)
-            async with http.get(f"http://127.0.0.1:{other}/healthz") as answer:
-                assert answer.status == 200
-    said = capsys.readouterr().out
-    assert "http_port_taken" in said
-    assert "WATTLINE_OURS_HTTP_PORT" in said
-    with pytest.raises(PermanentError, match=r"192\.0\.2\.1"):
-        async with serve_health(health, registry, Unattended(http_host="192.0.2.1")):
-            pass
-
-
 def test_each_service_has_a_port_of_its_own() -> None:
     """All on one machine start without a setting, and the page for operators has the ports."""
     kinds = (GatewaySettings, IngestorSettings, WorkerSettings, DeviceSettings)
@@ -146,7 +123,7 @@ import asyncio
 from broker.errors import PermanentError
 from broker.service import load, run_service
 from broker.settings import ServiceSettings
-from pydantic_settings import SettingsConfigDict
+from broker.environment import SettingsConfigDict
 
 class Settings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="WATTLINE_TEST_")

@@ -19,7 +19,7 @@ from ingestor.settings import IngestorSettings
     ("command", "prefix", "expected"),
     [
         (gateway, "WATTLINE_GATEWAY_", {"DATABASE_DSN (required)", "HTTP_PORT (default 8080)", "API_TOKEN (optional)"}),
-        (ingestor, "WATTLINE_INGESTOR_", {"DATABASE_DSN (required)", "BATCH_ROWS (default 20000)"}),
+        (ingestor, "WATTLINE_INGESTOR_", {"DATABASE_DSN (required)", "BATCH_ROWS (default 40000)"}),
         (
             device,
             "WATTLINE_DEVICE_",

@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from device.change_over import FIRST_HOLD, LONGEST_HOLD, later
+from device.change_over import FIRST_HOLD, LONGEST_HOLD, holds, later
 from device.detection import SIGN_ON, Known
 from device.port_memory import PortMemory, Slow
 from meters.telegram import Wire
@@ -21,6 +21,14 @@ def test_each_failure_keeps_300_baud_for_longer_up_to_a_week() -> None:
         slow = later(slow, 4800, NOW)
     assert slow.until_at == NOW + LONGEST_HOLD
     assert later(slow, 9600, NOW) == Slow(9600, 1, NOW + FIRST_HOLD)
+
+
+def test_a_hold_learnt_under_a_clock_that_ran_ahead_does_not_last_until_then() -> None:
+    """No hold is longer than LONGEST_HOLD: one that ends later is none."""
+    assert holds(later(None, 4800, NOW), NOW)
+    assert not holds(later(None, 4800, NOW), NOW + FIRST_HOLD)
+    assert holds(Slow(4800, 9, NOW + LONGEST_HOLD), NOW)
+    assert not holds(later(None, 4800, NOW + timedelta(days=3650)), NOW)
 
 
 def test_it_lasts_over_a_restart_beside_what_speaks_at_the_port(tmp_path: Path) -> None:

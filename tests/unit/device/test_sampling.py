@@ -1,5 +1,6 @@
 """Which samples are kept, how they are gathered, and which time they get."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -9,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.messages import Clock, FrameReason, Sample, Source
-from device.bundles import SAMPLES_MAX, Bundles, FramesOf, ReadingsOf
+from device.bundles import SAMPLES_MAX, Bundles
+from device.gathered import FramesOf, ReadingsOf
 from device.sampler import IntervalSampler, RepeatFilter
 from device.suppression import Suppression
 
@@ -97,6 +99,16 @@ def test_samples_travel_together_once_their_bundle_is_old_enough() -> None:
     sent.bundles.flush(10, 10)
     [(of, samples, units)] = sent.readings
     assert (of, len(samples), units) == (OF, 3, {"0-1:24.2.1": "m³"})
+
+
+def test_bundles_go_together() -> None:
+    """What another meter gathered since goes with the oldest: then nothing that is written ahead is needed any more."""
+    sent = Sent()
+    for n, of in enumerate((OF, replace(OF, meter="LGZ:2"))):
+        sent.bundles.add_sample(of, Sample(at=after(n), values={"1-0:1.8.0": 1.0}), {}, now_s=4.0 * n)
+    sent.bundles.flush(10, 10)
+    assert [of.meter for of, _, _ in sent.readings] == ["LGZ:1", "LGZ:2"]
+    assert sent.bundles.next_due_s(10) is None
 
 
 def test_a_full_bundle_goes_at_once() -> None:

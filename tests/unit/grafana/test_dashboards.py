@@ -192,7 +192,7 @@ def test_notifications_open_the_board_of_whom_they_are_about() -> None:
         handed[rule["labels"]["rule"]] = names
     assert {name for name, each in handed.items() if each == {"device", "meter"}} == {
         "meter_silent", "meter_gap", "jump"}  # fmt: skip
-    assert {name for name, each in handed.items() if each == {"device"}} == {"device_offline", "outbox"}
+    assert {name for name, each in handed.items() if each == {"device"}} == {"device_offline", "outbox", "ledger_hole"}
 
 
 def test_limits_reach_the_rules_and_dashboards() -> None:

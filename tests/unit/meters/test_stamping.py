@@ -62,6 +62,36 @@ def test_the_meters_time_counts_where_it_can_be_trusted(
     assert (result.at, result.clock) == (after(expected[0]), expected[1])
 
 
+@pytest.mark.parametrize(
+    ("off_s", "received", "expected"),
+    [
+        # a Pi an hour behind, or a day ahead, that nobody vouches for: the meter's clock is the better one
+        (3600, Received(NOON, Clock.UNSYNCED), (3600, Clock.UNSYNCED)),
+        (-86400, Received(NOON, Clock.UNSYNCED), (-86400, Clock.UNSYNCED)),
+        (5, Received(NOON, Clock.UNSYNCED), (5, Clock.METER)),
+        # compared with the platform's, or kept by NTP: it judges
+        (3600, Received(NOON, Clock.UNSYNCED, checked=True), (0, Clock.UNSYNCED)),
+        (5, Received(NOON, Clock.UNSYNCED, checked=True), (5, Clock.METER)),
+        (3600, Received(NOON, Clock.SYNCED), (0, Clock.SYNCED)),
+        # a meter that was never set, or has lost its time
+        (-26 * 365 * 86400, Received(NOON, Clock.UNSYNCED), (0, Clock.UNSYNCED)),
+        (30 * 365 * 86400, Received(NOON, Clock.UNSYNCED), (0, Clock.UNSYNCED)),
+    ],
+)
+def test_a_device_that_does_not_know_the_time_is_no_judge_of_a_meters(
+    spec: Spec, off_s: int, received: Received, expected: tuple[int, Clock]
+) -> None:
+    """The meter's good clock is not thrown away because the Pi's is wrong; what has its own stamp goes with it."""
+    gas = MeterSample("G0044", "MBUS:G0044", at=after(off_s - 300), values={"0-1:24.2.1": Decimal(7)}, units={})
+    main = sample(after(off_s))
+    decoded = Decoded(after(off_s), (main, gas))
+    found = stamp(spec, decoded, main, received)
+    assert (found.at, found.clock) == (after(expected[0]), expected[1])
+    taken = stamp(spec, decoded, gas, received)
+    assert taken.at == (after(off_s - 300) if found.at == after(off_s) else NOON)
+    assert zone_off_h(spec, decoded, received, "Europe/Riga") is None or received.known
+
+
 def test_samples_behind_a_meter_are_of_meters_of_their_own(spec: Spec) -> None:
     """A channel with an equipment id has its own key, one without is bound to the meter that carries it."""
     behind = {"at": after(-300), "values": {"0-1:24.2.1": Decimal(7)}, "units": {"0-1:24.2.1": "m³"}}

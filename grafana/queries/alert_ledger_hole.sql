@@ -1,0 +1,1 @@
+SELECT device, numbers::double precision AS value FROM ledger_open

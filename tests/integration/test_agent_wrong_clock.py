@@ -1,0 +1,89 @@
+"""An agent whose wall clock is wrong: it learns from receipts, says so, and stores no wrong time of a good meter."""
+
+import time
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from broker.messages import Clock
+from device import service
+from device.clock import DeviceClock
+from device.simulator import SimulatedP1Meter, SimulatedSmlMeter
+from tests.faults.ingesting import ingesting
+from tests.faults.ingesting import settings as ingestor_settings
+from tests.integration.agent_rig import Desk, agent, settings, until
+from tests.servers import Broker, Database
+
+P1 = "ISK:E0044007133156018"
+
+
+class Wall:
+    """A wall clock that can be set."""
+
+    def __init__(self, off_s: float) -> None:
+        self.off_s = off_s
+
+    def __call__(self) -> float:
+        """The time that it says."""
+        return time.time() + self.off_s
+
+
+def given(monkeypatch: pytest.MonkeyPatch, off_s: float, *, kept: bool = False) -> Wall:
+    """The agents of this test have a wall clock that is so far ahead; `kept` claims that NTP keeps it."""
+    wall = Wall(off_s)
+    monkeypatch.setattr(service, "DeviceClock", lambda: DeviceClock(wall=wall, synchronised=lambda: kept))
+    return wall
+
+
+def off_s(at: datetime) -> float:
+    """How far a time is from now."""
+    return abs(at.timestamp() - time.time())
+
+
+async def test_a_clock_two_hours_off_is_told_and_stamps_are_put_right(
+    broker: Broker, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a meter that has no clock, over the real ingestor: right times, marked, and right again once it is set."""
+    wall = given(monkeypatch, -7200, kept=True)
+    await broker.add_device("pi-1")
+    async with (
+        ingesting(ingestor_settings(broker, database.dsn("wattline_ingestor"), receipts_every_s=0.1)),
+        Desk(broker, "pi-1") as desk,
+        SimulatedSmlMeter(serial="1ISK0073000289", interval_s=1.0) as meter,
+        agent(settings(desk, tmp_path, meter.port)),
+    ):
+        [told] = await until(lambda: desk.events("clock_off"))
+        assert abs(told.detail["off_s"] + 7200) < 5
+        assert told.detail["kept_by_ntp"] is True
+        assert off_s(told.at) < 30
+        before = len(desk.samples())
+        await until(lambda: len(desk.samples()) > before + 3)
+        for readings in desk.readings[-3:]:
+            assert readings.clock is Clock.UNSYNCED
+            assert off_s(readings.samples[0].at) < 30
+        wall.off_s = 0
+        await until(lambda: desk.events("clock_recovered"))
+        await until(lambda: desk.readings[-1].clock is Clock.SYNCED)
+        assert len(desk.events("clock_off")) == 1
+
+
+@pytest.mark.parametrize("wrong_s", [-3600, 86400])
+async def test_a_meters_good_clock_is_kept_though_the_devices_is_wrong(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong_s: float
+) -> None:
+    """From the first reading on: before anything is known of the time, and after it."""
+    given(monkeypatch, wrong_s)
+    await broker.add_device("pi-1")
+    async with (
+        Desk(broker, "pi-1", answers=True) as desk,
+        SimulatedP1Meter(serial="E0044007133156018", gas_serial="") as meter,
+        agent(settings(desk, tmp_path, meter.port)),
+    ):
+        await until(lambda: len(desk.samples(P1)) > 2)
+        assert {readings.clock for readings in desk.readings} == {Clock.UNSYNCED}
+        desk.receipts = True
+        await until(lambda: desk.readings[-1].clock is Clock.METER)
+        assert all(off_s(sample.at) < 60 for _, sample in desk.samples(P1))
+        assert not desk.events("meter_clock_off")
+        assert not desk.events("meter_zone_suspected")
