@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from broker.messages import EventMessage, Frames, Readings
 from broker.session import Inbound
@@ -9,6 +10,9 @@ from broker.topics import Address, Kind
 from ingestor.records import DeviceEvent, DeviceStatus, Stored
 from ingestor.rows import READING_BYTES, ledger_row
 from store.codes import KIND_CODES
+
+Confirmed: TypeAlias = tuple[str, str, int]
+"""Device, boot and seq of a message that a receipt may name."""
 
 
 @dataclass(slots=True, eq=False)
@@ -68,8 +72,8 @@ class Batch:
     salvaged: list[Salvaged] = field(default_factory=list)
     device_ids: dict[str, int] = field(default_factory=dict)
     """The ids of the devices that `stored` and `statuses` name, taken once these are complete."""
-    confirmed: list[tuple[str, str, int]] = field(default_factory=list)
-    """Device, boot and seq of all whose boot and seq can be read: once the batch is committed they have a receipt."""
+    confirmed: list[Confirmed] = field(default_factory=list)
+    """All whose boot and seq can be read: once the batch is committed they get a receipt."""
     kinds: dict[str, int] = field(default_factory=dict)
     """Messages by kind, for the metrics."""
 

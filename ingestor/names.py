@@ -63,7 +63,7 @@ class Meter:
     points: dict[tuple[str, str], int] = field(default_factory=dict)
     series: dict[str, int] = field(default_factory=dict)
     newest_us: int = 0
-    used: bool = True
+    used: bool = False
     bytes: int = 0
     """What it was last taken to occupy."""
 

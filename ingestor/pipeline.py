@@ -10,7 +10,7 @@ from broker.backoff import Backoff
 from broker.publication import ack_all
 from broker.session import Session
 from ingestor.assembler import Assembler
-from ingestor.batch import Batch, Received
+from ingestor.batch import Batch, Confirmed, Received
 from ingestor.batch_log import BatchLog
 from ingestor.broker_facts import BrokerFacts
 from ingestor.clock import Clock
@@ -129,9 +129,11 @@ class Pipeline:
                 self._started_s[id(batch)] = time.monotonic()
             if batch.statuses:
                 await before.wait()
-            await self._store(pool, batch)
-            # MQTT 5 4.6: acks go in the order of the messages
+            confirmed = await self._store(pool, batch)
+            # MQTT 5 4.6: acks go in the order of the messages. Receipts, too: one for a later message and none for an
+            # earlier would be taken for evidence that the earlier one was lost.
             await before.wait()
+            self._receipts.committed(confirmed)
             ack_all([received.delivery for received in batch.received])
             done.set()
             del self._started_s[id(batch)]
@@ -161,13 +163,16 @@ class Pipeline:
             or batch.payload_bytes >= self._most_bytes
         )
 
-    async def _store(self, pool: Pool, batch: Batch) -> None:
-        """Store a batch whatever it takes: parts of it one by one where the database refuses something."""
-        parts = [batch]
+    async def _store(self, pool: Pool, batch: Batch) -> list[Confirmed]:
+        """Store a batch whatever it takes: parts of it one by one where the database refuses something.
+
+        Returns what is in the store then.
+        """
+        parts, confirmed = [batch], list[Confirmed]()
         while parts:
             part = parts.pop(0)
             started_s = time.monotonic()
-            refusal = await self._store_part(pool, part)
+            refusal = await self._store_part(pool, part, confirmed)
             if refusal is None:
                 continue
             log.warning("batch_refused", messages=len(part.received), reason=str(refusal), after_s=_since(started_s))
@@ -178,8 +183,9 @@ class Pipeline:
                 half = len(part.received) // 2
                 halves = part.received[:half], part.received[half:]
                 parts[:0] = [self._assembler.rebuild(received) for received in halves]
+        return confirmed
 
-    async def _store_part(self, pool: Pool, batch: Batch) -> Exception | None:
+    async def _store_part(self, pool: Pool, batch: Batch, confirmed: list[Confirmed]) -> Exception | None:
         """Write until it is committed, through outages; returns the error if one of its messages is to blame."""
         backoff = Backoff(first_s=0.2, cap_s=10.0)
         staged = pieces = False
@@ -204,6 +210,7 @@ class Pipeline:
                 await self._failed(error, len(batch.received), backoff)
             else:
                 self._committed(batch, written, time.monotonic() - started_s, staged=staged)
+                confirmed += batch.confirmed
                 return None
 
     async def _write_once(self, pool: Pool, batch: Batch, *, staged: bool, pieces: bool) -> Written:
@@ -230,7 +237,6 @@ class Pipeline:
         self.failure, self.last_commit_s = "", time.monotonic()
         metrics.database.back("database_back")
         self.seen.update(batch.seen)
-        self._receipts.committed(batch.confirmed)
         for kind, count in batch.kinds.items():
             metrics.messages.labels(kind).inc(count)
         refused = (*batch.stored.values(), *written.refused)

@@ -127,6 +127,23 @@ async def test_receive_maximum_bounds_what_waits(own_broker: Broker) -> None:
         assert rx.waiting == 0
 
 
+async def test_bytes_bound_what_waits_and_the_connection_lives_on(own_broker: Broker) -> None:
+    """Beyond receive_bytes nothing more is read, for longer than the keep-alive; then all comes, by one connection."""
+    options = reader("rx", receive_maximum=1000, receive_bytes=50_000, keepalive_s=1)
+    async with (
+        entered(own_broker, "monitor", options) as rx,
+        entered(own_broker, "gateway", SessionOptions("tx")) as tx,
+    ):
+        payloads = [bytes([number % 256]) * 10_000 for number in range(600)]
+        await asyncio.gather(*(tx.send(Publication(TOPIC, payload)) for payload in payloads))
+        # three times the keep-alive: a broker that heard nothing of us would end the connection
+        await asyncio.sleep(3)
+        assert 0 < rx.waiting * 10_000 < 50_000 + 2 * 65_536
+        seen = [message.payload for message in await take(rx, len(payloads))]
+        assert seen == payloads
+        assert rx.connections == 1
+
+
 async def test_outlives_a_broker_restart(own_broker: Broker) -> None:
     """Through a restart of the broker: reconnects, subscribes again, and a publish waits and then arrives."""
     options = reader("rx", clean_start=False, session_expiry_s=600)
