@@ -11,6 +11,7 @@ from tests.cluster.faults import FAULTS
 _SUMS: Final = ("given", "stored", "lost", "repeated", "wrong")
 _NOTES: Final = {
     "new_primary_after_s": "new primary after",
+    "services_well_after_s": "all services well at it after",
     "old_one_rejoined_after_s": "old one a standby again after",
     "node_back_after_s": "node back after",
 }
