@@ -51,8 +51,6 @@ LATENCY_S = 20
 BACKLOG_DEVICES = 1000
 BACKLOG_HOURS = 6
 BACKLOG_EVERY_S = 10
-BACKLOG_WINDOW = 50
-"""What an agent has in flight by default."""
 LIVE_BESIDE_S = 300
 """How long live readings come beside the backlog: as long as it may take."""
 PARTS = ("pipeline", "crowd", "backlog", "redecode", "agent", "restore")
@@ -150,9 +148,9 @@ async def _backlog(rig: Rig, scale: float) -> BacklogResult:
     backlog = Load(
         *(10, messages, few, since.isoformat()),
         step_us=BACKLOG_EVERY_S * 1_000_000,
-        window=BACKLOG_WINDOW,
         boot="bac0",
         source="backfill",
+        by_receipts=True,
     )
     rate = len(few) / BACKLOG_EVERY_S
     beside = live(few, 10, int(LIVE_BESIDE_S / BACKLOG_EVERY_S), "11fe", rate=rate)

@@ -2,14 +2,16 @@
 
 import argparse
 import asyncio
+import heapq
 import json
 import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from benchmarks.packets import CODES, Load, connect, payloads, publish, stamp
+from benchmarks.packets import CODES, Load, connect, payloads, publish, stamp, subscribe
 from broker.topics import Kind, Topics
+from device.pace import Pace
 
 CHUNK = 32
 """Packets joined into one write."""
@@ -31,6 +33,8 @@ class Connection(asyncio.Protocol):
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._transport: asyncio.Transport | None = None
+        self.pace = Pace(time.monotonic())
+        self._sent_s: list[float] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Say CONNECT."""
@@ -45,24 +49,48 @@ class Connection(asyncio.Protocol):
                 future.set_exception(exc or ConnectionError("the broker closed the connection"))
 
     def data_received(self, data: bytes) -> None:
-        """Count acks by walking the packets; all that come here are shorter than 128 bytes."""
+        """Walk the packets: count acks, and read receipts."""
         buffer = self._buffer
         buffer += data
-        pos, end = 0, len(buffer)
-        while pos + 2 <= end and pos + 2 + buffer[pos + 1] <= end:
+        pos = 0
+        while (body := _body(buffer, pos)) is not None:
             kind = buffer[pos] & 0xF0
             if kind == 0x40:
                 self._acked += 1
             elif kind == 0x20 and not self.ready.done():
-                if buffer[pos + 3]:
-                    self.ready.set_exception(ConnectionError(f"CONNACK {buffer[pos + 3]:#x}"))
+                if buffer[body.start + 1]:
+                    self.ready.set_exception(ConnectionError(f"CONNACK {buffer[body.start + 1]:#x}"))
                 else:
                     self.ready.set_result(None)
-            pos += 2 + buffer[pos + 1]
+            elif kind == 0x30:
+                self._confirmed(bytes(buffer[body.start : body.stop]))
+            pos = body.stop
         del buffer[:pos]
         if self._flooding:
             self._push()
         self._finish()
+
+    def listen(self, topic: str) -> None:
+        """Ask for the device's receipts, and keep the pace that they allow from now on."""
+        assert self._transport is not None  # noqa: S101 - connected before
+        self._transport.write(subscribe(topic))
+
+    def next_due_s(self, now_s: float) -> float | None:
+        """Send what is due by the pace; when the next is, or None after the last."""
+        pace = self.pace
+        while self._sent < len(self.packets) and pace.wait_s(now_s) == 0:
+            self.send(self.packets[self._sent])
+            self._sent_s.append(now_s)
+            pace.sent(now_s)
+        return now_s + pace.wait_s(now_s) if self._sent < len(self.packets) else None
+
+    def _confirmed(self, body: bytes) -> None:
+        """A receipt: the device's numbers are the places of its packets, counted from 1."""
+        topic_end = 2 + int.from_bytes(body[:2], "big")
+        ranges = [one for boot in json.loads(body[topic_end + 1 :])["boots"].values() for one in boot]
+        newest = max(last for _, last in ranges)
+        if newest <= len(self._sent_s):
+            self.pace.confirmed(self._sent_s[newest - 1], time.monotonic())
 
     def flood(self) -> None:
         """Send on whenever the window allows, in chunks."""
@@ -103,11 +131,15 @@ async def run(load: Load, host: str, port: int, root: str) -> dict[str, float]:
             lambda hello=hello, packets=packets: Connection(hello, packets, load.window), host, port
         )
         await connection.ready
+        if load.by_receipts:
+            connection.listen(Topics(root).of(Kind.RECEIPTS, one.devices[0]))
         connections.append(connection)
     print("ready", flush=True)
     await loop.run_in_executor(None, sys.stdin.readline)
     began = time.time()
-    if load.rate:
+    if load.by_receipts:
+        await _by_receipts(connections)
+    elif load.rate:
         await _steadily(load, connections)
     else:
         for connection in connections:
@@ -124,6 +156,33 @@ def _packets(load: Load, topics: Topics, devices: tuple[str, ...]) -> Iterator[b
         for topic, messages in made:
             mid = mid % 65535 + 1
             yield publish(topic, next(messages), mid)
+
+
+async def _by_receipts(connections: list[Connection]) -> None:
+    """Let each device send at the pace that its receipts allow."""
+    now_s = time.monotonic()
+    due = [(now_s, number) for number, _ in enumerate(connections)]
+    while due:
+        now_s = time.monotonic()
+        while due and due[0][0] <= now_s:
+            _, number = heapq.heappop(due)
+            next_s = connections[number].next_due_s(now_s)
+            if next_s is not None:
+                # a receipt may have it go sooner
+                heapq.heappush(due, (min(next_s, now_s + 0.5), number))
+        await asyncio.sleep(TICK_S)
+
+
+def _body(buffer: bytearray, pos: int) -> range | None:
+    """Where the body of the packet at a place lies, None where it is not whole yet."""
+    length, shift, at = 0, 0, pos + 1
+    while at < len(buffer):
+        length |= (buffer[at] & 0x7F) << shift
+        at += 1
+        if buffer[at - 1] < 0x80:
+            return range(at, at + length) if at + length <= len(buffer) else None
+        shift += 7
+    return None
 
 
 async def _steadily(load: Load, connections: list[Connection]) -> None:

@@ -27,7 +27,8 @@ class Load:
 
     With a rate of 0 every connection sends as fast as `window` unacknowledged publishes allow. Otherwise all of
     them together keep to `rate` messages a second, whatever the broker does, and each sample bears the time at which
-    it was to be sent. `source` is what the messages say of themselves.
+    it was to be sent. With `by_receipts` each device listens for its receipts and sends as device.pace has it.
+    `source` is what the messages say of themselves.
     """
 
     values: int
@@ -39,6 +40,7 @@ class Load:
     rate: float = 0.0
     boot: str = "be00"
     source: str = "live"
+    by_receipts: bool = False
 
     @property
     def devices(self) -> int:
@@ -94,6 +96,12 @@ def publish(topic: str, payload: bytes, mid: int) -> bytes:
     """A PUBLISH packet of QoS 1 (MQTT 5 3.3)."""
     body = field(topic.encode()) + mid.to_bytes(2, "big") + b"\x00" + payload
     return b"\x32" + remaining_length(len(body)) + body
+
+
+def subscribe(topic: str) -> bytes:
+    """A SUBSCRIBE packet for one topic at QoS 0 (MQTT 5 3.8)."""
+    body = b"\x00\x01\x00" + field(topic.encode()) + b"\x00"
+    return b"\x82" + remaining_length(len(body)) + body
 
 
 def stamp(at: datetime) -> str:

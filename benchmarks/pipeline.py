@@ -144,16 +144,19 @@ async def measure_crowd(rig: Rig, load: Load) -> CrowdResult:
 
 
 async def measure_backlog(rig: Rig, backlog: Load, live: Load) -> BacklogResult:
-    """Devices that come back with hours of readings, and live readings beside them."""
+    """Devices that come back with hours of readings, and live readings beside them until the backlog is stored."""
     async with _generator(rig.stack, backlog) as old, _generator(rig.stack, live) as new:
         memory_mib, began = [rig.rss_mib()], time.time()
-        async with asyncio.TaskGroup() as group:
-            watching = group.create_task(_watch_memory(rig, memory_mib))
-            flowing = group.create_task(_sent_and_stored(rig, new))
+        watching = asyncio.create_task(_watch_memory(rig, memory_mib))
+        flowing = asyncio.create_task(new.go())
+        try:
             stored_at = await _sent_and_stored(rig, old)
+        finally:
             watching.cancel()
-            await flowing
-    # live readings that came after the backlog was gone waited for nobody
+            flowing.cancel()
+            await asyncio.wait({watching, flowing})
+    # those under way count, too, and to leave them out would leave out the slowest
+    await _wait_still(rig, live)
     delays = await _delays(rig, live, until=datetime.fromtimestamp(stored_at, UTC))
     return BacklogResult(
         messages=backlog.total,
@@ -224,6 +227,17 @@ async def _wait_stored(rig: Rig, load: Load) -> float:
         left = 1 - count / load.total
         await asyncio.sleep(POLL_S if left < 0.1 and load.total < 500_000 else 0.5)
     raise RuntimeError(f"not all of {load.total} messages were stored in {DEADLINE_S} s")
+
+
+async def _wait_still(rig: Rig, load: Load) -> None:
+    """Wait until no more messages of this load come in."""
+    before = -1
+    while True:
+        count = await rig.connection.fetchval("SELECT count(*) FROM message WHERE boot = $1", load.boot)
+        if count == before:
+            return
+        before = count
+        await asyncio.sleep(3)
 
 
 async def _watch_memory(rig: Rig, memory_mib: list[float]) -> None:

@@ -18,12 +18,15 @@ from device.clock import DeviceClock
 from device.metrics import DeviceMetrics
 from device.outbox import Outbox
 from device.outbox_record import Record
+from device.pace import Pace
 from device.resending import Resending, with_tries
 
 log = structlog.get_logger()
 
 LIVE_MAX: Final = 256
 BACKLOG_READ: Final = 64
+PACED_MAX: Final = 4096
+"""Messages of the backlog whose time of sending is remembered until their receipt."""
 POISON_CODES: Final = frozenset({0x95, 0x99})
 """PUBACK codes that no repetition heals (MQTT 5 3.4.2.1): packet too large, payload format invalid."""
 REFUSED_PAUSE_S: Final = 5.0
@@ -56,8 +59,10 @@ class Publisher:
     What is appended while connected goes out at once; what waited (an outage, an earlier boot) drains beside it with
     half of the window at most while live messages wait. The live lane holds LIVE_MAX messages; when it is full, its
     oldest become backlog, which is read from disk. A message whose connection went is backlog, too. What is sent again
-    for want of a receipt takes the backlog's share of the window, before it. While nobody subscribes at the broker, one
-    message at a time is tried. Nothing is sent while `ready()` says no, as it does until a new meter is registered.
+    for want of a receipt takes the backlog's share of the window, before it. Where receipts are heard, both keep to a
+    pace (device.pace), so that no live message has to queue behind them on its way to the store. While nobody
+    subscribes at the broker, one message at a time is tried. Nothing is sent while `ready()` says no, as it does until
+    a new meter is registered.
     """
 
     def __init__(
@@ -84,6 +89,9 @@ class Publisher:
         self._open = False
         self._pause_until = 0.0
         self._nobody: Backoff | None = None
+        self._pace = Pace(0.0)
+        self._paced_s: OrderedDict[int, float] = OrderedDict()
+        self._alarm: asyncio.TimerHandle | None = None
         self.resending = Resending(outbox, metrics)
         outbox.in_use = self._in_use
         self.on_poison: Callable[[Record, int], None] = lambda _record, _code: None
@@ -109,7 +117,11 @@ class Publisher:
 
     def take_receipts(self, payload: bytes) -> None:
         """Take what the store says that it holds. Raises ContractError."""
-        self.resending.take(payload)
+        named = self.resending.take(payload)
+        # how long the way to the store is; of live ones, which are rare, the last may have waited long for its receipt
+        sent_s = [self._paced_s[end - 1] for _, end in named if end - 1 in self._paced_s]
+        if sent_s:
+            self._pace.confirmed(max(sent_s), asyncio.get_running_loop().time())
         self._wake.set()
 
     async def pump(self, connection: int) -> None:
@@ -117,6 +129,8 @@ class Publisher:
         self._open = True
         self._after = 0
         self._backlog.clear()
+        self._pace = Pace(asyncio.get_running_loop().time())
+        self._paced_s.clear()
         try:
             while self._session.connected and self._session.connections == connection:
                 self._fill()
@@ -128,6 +142,8 @@ class Publisher:
                     continue
         finally:
             self._open = False
+            if self._alarm is not None:
+                self._alarm.cancel()
             self._live.clear()
             self._backlog.clear()
 
@@ -144,6 +160,8 @@ class Publisher:
             if self._live:
                 self._send(self._live.popitem(last=False)[1], Lane.LIVE)
                 continue
+            if self._is_early():
+                return
             live = sum(lane is Lane.LIVE for lane in self._in_flight.values())
             if live and len(self._in_flight) - live >= max(1, window // 2):
                 return
@@ -152,6 +170,17 @@ class Publisher:
             if record is None:
                 return
             self._send(record, Lane.AGAIN if again else Lane.BACKLOG)
+
+    def _is_early(self) -> bool:
+        """Whether the backlog is to wait for its pace; it wakes us then."""
+        if not self._outbox.heard:
+            return False
+        wait_s = self._pace.wait_s(asyncio.get_running_loop().time())
+        if wait_s > 0:
+            if self._alarm is not None:
+                self._alarm.cancel()
+            self._alarm = asyncio.get_running_loop().call_later(wait_s, self._wake.set)
+        return wait_s > 0
 
     def _next_backlog(self) -> Record | None:
         while True:
@@ -182,6 +211,13 @@ class Publisher:
         future = self._session.send(
             Publication(self._topics[record.kind], payload, qos=delivery.qos, retain=delivery.retain)
         )
+        if lane is not Lane.LIVE:
+            now_s = asyncio.get_running_loop().time()
+            self._pace.sent(now_s)
+            if lane is Lane.BACKLOG:
+                self._paced_s[record.index] = now_s
+                if len(self._paced_s) > PACED_MAX:
+                    self._paced_s.popitem(last=False)
         self._in_flight[record.index] = lane
         self._metrics.published.labels(record.kind, lane).inc()
         future.add_done_callback(lambda done: self._done(record, done))

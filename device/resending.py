@@ -39,22 +39,28 @@ class Resending:
         self._due: deque[Record] = deque()
         self._look_at_s = start_s
 
-    def take(self, payload: bytes) -> None:
-        """Be done with what a receipt plainly names. Raises ContractError, and nothing is changed then."""
+    def take(self, payload: bytes) -> list[tuple[int, int]]:
+        """Be done with what a receipt plainly names; the indices that it named, as (first, end).
+
+        Raises ContractError, and nothing is changed then.
+        """
         receipts, now_s = Receipts.parse(payload), self._time()
         self._metrics.receipts.inc()
         if not self._outbox.heard:
             log.info("receipts_heard", unconfirmed=self._outbox.unconfirmed)
         before = self._outbox.counts.confirmed
+        named: list[tuple[int, int]] = []
         for boot, ranges in receipts.boots.items():
             for first_seq, last_seq in (one.root for one in ranges):
                 found = self._outbox.confirm(boot, first_seq, last_seq)
+                named += found
                 for first, end in found:
                     self._unconfirmed.confirmed(first, end, now_s)
                 if sum(end - first for first, end in found) < last_seq - first_seq + 1:
                     # of a boot that is done with, of another device of this id, or beyond what was ever sent
                     self._metrics.receipts_unknown.inc()
         self._metrics.confirmed.inc(self._outbox.counts.confirmed - before)
+        return named
 
     def sent(self, index: int, *, again: bool) -> int:
         """Note that a message is handed to the connection; how often that was done again by now."""
@@ -63,12 +69,20 @@ class Resending:
 
     def next(self, under_way: Callable[[int], bool]) -> Record | None:
         """The next message to send again, None where there is none now."""
-        while True:
-            if not self._due and not self._look():
+        now_s = self._time()
+        while self._due or now_s >= self._look_at_s:
+            if not self._due:
+                self._look(now_s)
+            if not self._due:
+                self._look_at_s = now_s + LOOK_S
                 return None
             record = self._due.popleft()
-            if self._outbox.is_unconfirmed(record.index) and not under_way(record.index):
+            if under_way(record.index):
+                # the broker is slow to acknowledge it: it would be found again and again
+                self._look_at_s = now_s + LOOK_S
+            elif self._outbox.is_unconfirmed(record.index):
                 return record
+        return None
 
     def upkeep(self) -> None:
         """Give up what is too old where no receipt ever came; call it now and then."""
@@ -83,10 +97,9 @@ class Resending:
         """How long the oldest has been without a receipt, since the start at most; 0 where there is none."""
         return self._unconfirmed.oldest_s(self._time()) if self._outbox.unconfirmed else 0.0
 
-    def _look(self) -> bool:
-        now_s = self._time()
-        if now_s < self._look_at_s or not self._outbox.heard or not self._outbox.unconfirmed:
-            return False
+    def _look(self, now_s: float) -> None:
+        if not self._outbox.heard or not self._outbox.unconfirmed:
+            return
         for first, end, most in self._unconfirmed.lost(now_s):
             self._due.extend(self._outbox.read_unconfirmed(first, end, min(most, READ - len(self._due))))
             if len(self._due) >= READ:
@@ -97,9 +110,6 @@ class Resending:
             if self._due:
                 self._unconfirmed.probed(self._due[0].index, self._due[-1].index + 1, now_s)
             self._metrics.resent.labels("probe").inc(len(self._due))
-        if not self._due:
-            self._look_at_s = now_s + LOOK_S
-        return bool(self._due)
 
 
 def with_tries(payload: bytes, tries: int) -> bytes:
