@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -58,7 +57,7 @@ async def _measure() -> dict[str, object]:
 
 def _message_bytes(values: int) -> dict[str, int]:
     """Of one readings message: its JSON, and its PUBLISH, without TCP, IP and TLS."""
-    payload = next(iter(payloads(Load(values, 1, 1), 0, datetime(2026, 11, 20, tzinfo=UTC), "b3f1a2c4")))
+    payload = next(iter(payloads(Load(values, 1, (), "2026-11-20T00:00:00+00:00"), "LGZ:00012345")))
     topic = Topics().of(Kind.READINGS, "bench-0000")
     return {"json": len(payload), "publish": len(publish(topic, payload, 1))}
 

@@ -14,6 +14,7 @@ from tests.cluster.stack import ClusterStack
 AWAY_S: Final = 15.0
 """How long a broker node stays away."""
 _REJOIN_S: Final = 120.0
+_WELL_S: Final = 60.0
 FAULTS: Final[dict[str, Fault]] = {}
 
 
@@ -61,7 +62,7 @@ async def primary_killed(stack: ClusterStack) -> None:
     await stack.postgres.until(lambda: _other_leads(stack.postgres, old), "new primary")
     stack.notes["new_primary_after_s"] = round(time.monotonic() - began, 1)
     stack.healed()
-    await asyncio.sleep(3)
+    await _services_well(stack)
     again = time.monotonic()
     await old.start()
     await stack.postgres.until(lambda: _follows(stack.postgres, old), "old primary as a standby", _REJOIN_S)
@@ -101,6 +102,16 @@ def _connections(port: int) -> int:
     lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
     rows = (re.split(r"\s+", line.strip()) for line in lines)
     return sum(row[1].endswith(f":{wanted}") and row[3] == "01" for row in rows)
+
+
+async def _services_well(stack: ClusterStack) -> None:
+    """Wait until every service says that it is well again at the new primary, or note which does not."""
+    began, left = time.monotonic(), list(stack.processes)
+    while left and time.monotonic() - began < _WELL_S:
+        left = [process for process in left if not await process.healthy()]
+        await asyncio.sleep(0.3)
+    stack.broken += [f"{process.name} is not well at the new primary" for process in left]
+    stack.notes["services_well_after_s"] = round(time.monotonic() - began, 1)
 
 
 async def _other_leads(cluster: patroni.Cluster, old: patroni.Node) -> bool:

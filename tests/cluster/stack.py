@@ -49,6 +49,12 @@ class ClusterStack(Stack):
     postgres: patroni.Cluster = NONE
     notes: dict[str, float] = field(default_factory=dict)
     """What a fault measured beside the count."""
+    worker: Process | None = None
+
+    @property
+    def processes(self) -> list[Process]:
+        """All services, the worker too."""
+        return [*super().processes, self.worker] if self.worker is not None else super().processes
 
     @property
     def links(self) -> list[Link]:
@@ -96,6 +102,12 @@ async def _services(exits: contextlib.AsyncExitStack, built: ClusterStack) -> No
         "WATTLINE_GATEWAY_DATABASE_DSN": built.postgres.dsn(user="wattline_gateway"),
         "WATTLINE_GATEWAY_API_TOKEN": TOKEN,
     }
+    built.worker = Process("worker", ["worker"], {}, logs, free_port())
+    built.worker.environment |= {
+        "WATTLINE_WORKER_DATABASE_DSN": built.postgres.dsn(user="wattline_ingestor"),
+        "WATTLINE_WORKER_HTTP_PORT": built.worker.url.rpartition(":")[2],
+        "WATTLINE_WORKER_LOG_FORMAT": "json",
+    }
     for number, name in enumerate(DEVICES, 1):
         meters = two_meters(built.truth, number)
         for meter in meters:
@@ -132,6 +144,8 @@ async def _start(exits: contextlib.AsyncExitStack, built: ClusterStack) -> None:
     assert built.gateway is not None
     for one in built.ingestors:
         await one.process.start()
+    assert built.worker is not None
+    await built.worker.start()
     await built.gateway.start()
     await built.gateway.until_healthy()
     api = await exits.enter_async_context(Api(built.gateway.url, TOKEN))
