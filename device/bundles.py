@@ -55,8 +55,8 @@ class NothingAhead:
 class Bundles:
     """Gathers by meter; all bundles go together once the oldest is as old as the publish interval.
 
-    One that is full goes by itself: SAMPLES_MAX samples or frames of FRAMES_MAX_BYTES, so memory is bounded by the
-    number of meters. `ahead` keeps each sample and frame until all bundles are gone; where it has no room, they go.
+    They go, too, when one is full: SAMPLES_MAX samples or frames of FRAMES_MAX_BYTES, so memory is bounded by the
+    number of meters; and where `ahead`, which keeps each sample and frame until all are gone, has no room.
     """
 
     def __init__(self, send_readings: SendReadings, send_frames: SendFrames, ahead: Ahead | None = None) -> None:
@@ -78,7 +78,8 @@ class Bundles:
     def take_up(self, left: Iterable[Gathered], now_s: float) -> None:
         """Send what an earlier run had gathered and written ahead."""
         for gathered in left:
-            self._gather(gathered, now_s)
+            if self._gather(gathered, now_s):
+                self._send_all()
         self._flush_all()
 
     def flush(self, now_s: float, interval_s: float) -> None:
@@ -94,32 +95,30 @@ class Bundles:
 
     def _take(self, gathered: Gathered, now_s: float) -> None:
         kept = self._ahead.keep(gathered)
-        self._gather(gathered, now_s)
-        if not kept:
+        if self._gather(gathered, now_s) or not kept:
             self._flush_all()
-        elif not self._samples and not self._frames:
-            self._ahead.sent()
 
-    def _gather(self, gathered: Gathered, now_s: float) -> None:
+    def _gather(self, gathered: Gathered, now_s: float) -> bool:
+        """Add it to its bundle; whether that is full."""
         if isinstance(gathered, GatheredSample):
             samples = self._samples.setdefault(gathered.of, _Samples(now_s))
             samples.samples.append(gathered.sample)
             samples.units |= gathered.units
-            if len(samples.samples) >= SAMPLES_MAX:
-                self._flush_samples(gathered.of)
-        else:
-            frames = self._frames.setdefault(gathered.of, _Frames(now_s))
-            frames.frames.append((gathered.at, gathered.data, ""))
-            frames.size += len(gathered.data)
-            if frames.size >= FRAMES_MAX_BYTES:
-                self._flush_frames(gathered.of)
+            return len(samples.samples) >= SAMPLES_MAX
+        frames = self._frames.setdefault(gathered.of, _Frames(now_s))
+        frames.frames.append((gathered.at, gathered.data, ""))
+        frames.size += len(gathered.data)
+        return frames.size >= FRAMES_MAX_BYTES
 
     def _flush_all(self) -> None:
+        self._send_all()
+        self._ahead.sent()
+
+    def _send_all(self) -> None:
         for of in list(self._samples):
             self._flush_samples(of)
         for frames_of in list(self._frames):
             self._flush_frames(frames_of)
-        self._ahead.sent()
 
     def _flush_samples(self, of: ReadingsOf) -> None:
         bundle = self._samples.pop(of)

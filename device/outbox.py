@@ -125,6 +125,11 @@ class Outbox:
         """The index that the next message gets."""
         return self._on_disk.state.following
 
+    @property
+    def whole_end(self) -> int:
+        """All messages below this index were on the disk at the start, or done with."""
+        return self._on_disk.whole_end
+
     def oldest_age_s(self) -> float:
         """How long the oldest message has waited for the broker, 0 where none does; reads at most one segment."""
         oldest = self.read_after(0, 1) if self.waiting else []

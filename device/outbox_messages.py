@@ -37,6 +37,7 @@ class Messages:
         self.changed = False
         self.left = 0
         self.taken = 0
+        self.whole_end = 1
         self.on_damage: Callable[[Lost, int], None] = lambda _lost, _first: None
         self._end = 1
         self._loaded: tuple[Segment, int, list[Record]] | None = None
@@ -52,6 +53,7 @@ class Messages:
         for first, end in state.done:
             state.taken.remove(first, end)
         state.following = max(state.following, self._end, state.done.end, state.taken.end)
+        self.whole_end = max(self._end, state.done.next_missing(1))
         segments = self.log.segments
         edge = segments[0].first if segments else state.following
         for first, end in ((1, edge), (self._end, state.following)):

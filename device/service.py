@@ -75,7 +75,7 @@ async def _kept(
 ) -> bool:
     async with (
         _outbox(settings, config) as outbox,
-        _write_ahead(settings) as ahead,
+        _write_ahead(settings, outbox) as ahead,
         serve_health(health, metrics.registry, settings),
     ):
         restarts = await _connected(settings, device, boot, outbox, ahead, config, metrics, health, stop)
@@ -198,9 +198,9 @@ async def _outbox(settings: DeviceSettings, config: Configuration) -> AsyncItera
 
 
 @contextlib.asynccontextmanager
-async def _write_ahead(settings: DeviceSettings) -> AsyncIterator[WriteAhead]:
+async def _write_ahead(settings: DeviceSettings, outbox: Outbox) -> AsyncIterator[WriteAhead]:
     """What is gathered, on disk, with what an earlier run left of it."""
-    ahead = WriteAhead(settings.data_folder / "ahead")
+    ahead = WriteAhead(settings.data_folder / "ahead", outbox)
     await asyncio.to_thread(ahead.open)
     try:
         yield ahead

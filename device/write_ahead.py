@@ -6,15 +6,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 import structlog
 
 from broker.errors import ContractError
+from broker.topics import Kind
 from device.files import sync_folder
 from device.gathered import Gathered, gathered_of, record_of
 from device.outbox import Notice
-from device.outbox_record import Damage, encode, scan
+from device.outbox_record import Damage, Record, encode, scan
 
 log = structlog.get_logger()
 
@@ -32,20 +33,46 @@ class _File:
     descriptor: int | None = None
 
 
+class Taking(Protocol):
+    """The outbox, as far as it matters here."""
+
+    @property
+    def next_index(self) -> int:
+        """The index that the next message gets."""
+
+    @property
+    def whole_end(self) -> int:
+        """All messages below it were on its disk at the start, or done with."""
+
+
+def _is_mark(record: Record) -> bool:
+    return record.kind is Kind.EVENTS and record.payload.isdigit()
+
+
 class WriteAhead:
     """Two files that take turns: one is written while the other, all sent, waits until the disk has the outbox.
 
     Each is bounded by `limit_bytes`; where there is no room `keep` says so and its caller sends what was gathered,
-    which makes room. A cut between the sending and the emptying only repeats samples at the next start: same meter,
-    time and value, which the store drops. A disk that refuses costs the write-ahead and nothing else: it is told and
-    tried again.
+    which makes room. A mark behind what was sent says up to which index the outbox has it, so that a kill between the
+    sending and the emptying repeats nothing. Where a power cut takes the mark too, what was sent within that second
+    goes twice: samples of the same meter, time and value, which the store drops, and frames. A disk that refuses costs
+    the write-ahead and nothing else: it is told and tried again.
     """
 
-    def __init__(self, folder: Path, *, limit_bytes: int = LIMIT_BYTES, wall: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        outbox: Taking | None = None,
+        *,
+        limit_bytes: int = LIMIT_BYTES,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
         self.error = ""
         self.errors = 0
         self.damaged_bytes = 0
         self._folder = folder
+        self._outbox = outbox
+        self._unmarked = False
         self._limit = limit_bytes
         self._wall = wall
         self._files = [_File(folder / name) for name in NAMES]
@@ -76,7 +103,10 @@ class WriteAhead:
                     records.append(item)
         records.sort(key=lambda record: record.index)
         self._next = records[-1].index + 1 if records else 1
+        sent = self._sent_until(records)
         for record in records:
+            if record.index <= sent or _is_mark(record):
+                continue
             try:
                 self._left.append(gathered_of(record))
             except ContractError as error:
@@ -84,6 +114,7 @@ class WriteAhead:
                 log.warning("write_ahead_unreadable", index=record.index, error=str(error))
         if self.damaged_bytes:
             self._notice("write_ahead_damaged", "warning", bytes=self.damaged_bytes, found=len(self._left))
+        self._unmarked = bool(self._left)
         # both are full of what is sent now: the first sync empties one of them, the next one the other
         self._full_of_sent = bool(self._files[1].size)
 
@@ -108,6 +139,7 @@ class WriteAhead:
             return self._full_of_sent
         self._next += 1
         self._waiting += 1
+        self._unmarked = True
         try:
             self._write(file, data)
         except OSError as error:
@@ -119,6 +151,7 @@ class WriteAhead:
     def sent(self) -> None:
         """All that was kept is in the outbox: the file is emptied once the disk has that."""
         self._waiting = 0
+        self._mark()
         if not self._full_of_sent and self._files[self._writing].size:
             self._full_of_sent = True
             self._writing = 1 - self._writing
@@ -160,6 +193,22 @@ class WriteAhead:
         """What to tell since the last call."""
         notices, self._notices = self._notices, []
         return notices
+
+    def _mark(self) -> None:
+        if not self._unmarked or self._outbox is None:
+            return
+        self._unmarked = False
+        record = Record(self._next, int(self._wall() * 1000), 0, Kind.EVENTS, b"%d" % self._outbox.next_index)
+        self._next += 1
+        try:
+            self._write(self._files[self._writing], encode(record))
+        except OSError as error:
+            self._failed(error)
+
+    def _sent_until(self, records: list[Record]) -> int:
+        """The index of the last mark that the outbox bears out: all before it is there, or done with."""
+        whole_end = self._outbox.whole_end if self._outbox is not None else 0
+        return max((one.index for one in records if _is_mark(one) and int(one.payload) <= whole_end), default=0)
 
     def _write(self, file: _File, data: bytes) -> None:
         descriptor = self._descriptor(file)

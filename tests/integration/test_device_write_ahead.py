@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from broker.messages import Clock, FrameReason, Sample, Source
+from broker.topics import Kind
 from device import write_ahead as write_ahead_module
 from device.bundles import Bundles
 from device.gathered import FramesOf, Gathered, GatheredFrame, GatheredSample, ReadingsOf
+from device.outbox import Outbox
 from device.outbox_segments import sync
 from device.write_ahead import NAMES, WriteAhead
 
@@ -74,6 +76,41 @@ def test_what_is_sent_goes_once_the_disk_has_the_outbox_and_not_before(tmp_path:
     ahead.sent()
     synced(ahead)
     assert left(tmp_path) == []
+
+
+def test_a_kill_right_after_the_sending_repeats_nothing(tmp_path: Path) -> None:
+    """What lies in the outbox is not sent again under new numbers: not a frame, which the store would keep twice."""
+    _, ahead, bundles = run(tmp_path)
+    for n in range(6):
+        bundles.add_frame(RAW, NOON, bytes([n]), now_s=0.0)
+        if n % 2:
+            bundles.flush(0.0, 0.0)
+    bundles.add_frame(RAW, NOON, b"gathered", now_s=0.0)
+    again, ahead, _ = run(tmp_path)
+    assert again.waiting == 3
+    assert [one.data for one in ahead.take_left() if isinstance(one, GatheredFrame)] == [b"gathered"]
+    # the outbox has lost its end: what the write-ahead still holds of it is sent again
+    [segment] = (tmp_path / "outbox").glob("*.seg")
+    segment.write_bytes(segment.read_bytes()[:-10])
+    _, ahead, bundles = run(tmp_path)
+    left = ahead.take_left()
+    assert [one.data for one in left if isinstance(one, GatheredFrame)] == [b"\4", b"\5", b"gathered"]
+    bundles.take_up(left, 0.0)
+    _, ahead, _ = run(tmp_path)
+    assert ahead.take_left() == []
+
+
+def run(folder: Path) -> tuple[Outbox, WriteAhead, Bundles]:
+    """The agent's way in, from bundles to outbox, as it starts."""
+    outbox = Outbox(folder / "outbox", limit_bytes=2**20)
+    outbox.open()
+    ahead = WriteAhead(folder / "ahead", outbox)
+    ahead.open()
+
+    def send_frames(of: FramesOf, frames: list[tuple[datetime, bytes, str]]) -> None:
+        outbox.append(Kind.FRAMES, b"".join(data for _, data, _ in frames))
+
+    return outbox, ahead, Bundles(lambda *_: None, send_frames, ahead)
 
 
 def test_what_is_sent_faster_than_it_is_synced_goes_too_and_needs_no_sync(tmp_path: Path) -> None:
