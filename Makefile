@@ -8,10 +8,10 @@ CAPTURES := $(abspath $(or $(WATTLINE_CAPTURES),../shared/captures))
 FIELD := $(abspath $(or $(WATTLINE_FIELD),../shared/field))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv wheel demo test bench chaos fuzz soak lint lock vendor pictures clean
+.PHONY: help venv wheel demo test bench chaos fuzz soak test-cluster lint lock vendor pictures clean
 
 help: ## say what there is
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 venv: $(READY) ## make .venv with the pinned requirements
 
@@ -51,6 +51,9 @@ fuzz: $(READY) ## every parser with bad inputs, which only known errors may answ
 
 soak: $(READY) ## the stack under load for long: memory, handles and lag of each process as a picture; FOR=10m REPORT=file.svg
 	@$(PYTHON) -m tests.chaos.soak $(if $(FOR),--for "$(FOR)") $(if $(REPORT),--report "$(REPORT)")
+
+test-cluster: $(READY) ## a broker cluster and a replicated database whose nodes are killed; RUNS=n REPORT=file FAULT=name
+	@$(PYTHON) -m tests.cluster $(if $(RUNS),--runs "$(RUNS)") $(if $(REPORT),--report "$(REPORT)") $(if $(FAULT),--fault "$(FAULT)")
 
 lint: $(READY) ## formatting, rules, types, imports
 	@.venv/bin/ruff format --check .

@@ -84,6 +84,7 @@ class SessionOptions:
     of QoS 0, topics that end with `ignored` are passed over as they come. What the broker refuses of `subscriptions`
     is an error; what it refuses of `optional` ones is done without, and asked for again with each connection. Nothing
     more is read from the broker while payloads of `receive_bytes` wait for `Session.receive`, which TCP lets it feel.
+    Of a broker's nodes the first is tried first, with `spread` another one for each client id.
     """
 
     client_id: str
@@ -95,6 +96,7 @@ class SessionOptions:
     keepalive_s: int = KEEPALIVE_S
     will: Publication | None = None
     refusal_is_fatal: bool = True
+    spread: bool = False
     no_local: bool = False
     ignored: str | None = None
     subscriptions: tuple[tuple[str, int], ...] = ()

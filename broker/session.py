@@ -207,7 +207,7 @@ class Session:
     async def _run(self) -> None:
         backoff = Backoff()
         yielding = Backoff(TAKEOVER_FIRST_S, TAKEOVER_CAP_S, forgive_s=TAKEOVER_CAP_S / 3)
-        nodes, turn = self._address.nodes(self._options.client_id), 0
+        nodes, turn = self._address.nodes(self._options.client_id if self._options.spread else ""), 0
         while True:
             connection = Connection(nodes[turn % len(nodes)], self._options, self._take)
             try:

@@ -42,11 +42,11 @@ class BrokerAddress(BaseModel):
                 raise ValueError(f"{part.strip()[:80]!r} is no host or host:port; give one, or several with commas")
         return value
 
-    def nodes(self, client_id: str) -> tuple["BrokerAddress", ...]:
-        """The address of each node, beginning with another one for each client, so that they share the clients."""
+    def nodes(self, spread_by: str = "") -> tuple["BrokerAddress", ...]:
+        """The address of each node, as given; with a client id, beginning with another one for each client."""
         found = [_host_port(part) for part in self.host.split(",")]
         nodes = [self.model_copy(update={"host": host, "port": int(port or self.port)}) for host, port in found]
-        first = zlib.crc32(client_id.encode()) % len(nodes)
+        first = zlib.crc32(spread_by.encode()) % len(nodes)
         return (*nodes[first:], *nodes[:first])
 
     def as_user(self, name: str) -> "BrokerAddress":

@@ -69,12 +69,20 @@ class Resending:
 
     def next(self, under_way: Callable[[int], bool]) -> Record | None:
         """The next message to send again, None where there is none now."""
-        while True:
-            if not self._due and not self._look():
+        now_s = self._time()
+        while self._due or now_s >= self._look_at_s:
+            if not self._due:
+                self._look(now_s)
+            if not self._due:
+                self._look_at_s = now_s + LOOK_S
                 return None
             record = self._due.popleft()
-            if self._outbox.is_unconfirmed(record.index) and not under_way(record.index):
+            if under_way(record.index):
+                # the broker is slow to acknowledge it: it would be found again and again
+                self._look_at_s = now_s + LOOK_S
+            elif self._outbox.is_unconfirmed(record.index):
                 return record
+        return None
 
     def upkeep(self) -> None:
         """Give up what is too old where no receipt ever came; call it now and then."""
@@ -89,10 +97,9 @@ class Resending:
         """How long the oldest has been without a receipt, since the start at most; 0 where there is none."""
         return self._unconfirmed.oldest_s(self._time()) if self._outbox.unconfirmed else 0.0
 
-    def _look(self) -> bool:
-        now_s = self._time()
-        if now_s < self._look_at_s or not self._outbox.heard or not self._outbox.unconfirmed:
-            return False
+    def _look(self, now_s: float) -> None:
+        if not self._outbox.heard or not self._outbox.unconfirmed:
+            return
         for first, end, most in self._unconfirmed.lost(now_s):
             self._due.extend(self._outbox.read_unconfirmed(first, end, min(most, READ - len(self._due))))
             if len(self._due) >= READ:
@@ -103,9 +110,6 @@ class Resending:
             if self._due:
                 self._unconfirmed.probed(self._due[0].index, self._due[-1].index + 1, now_s)
             self._metrics.resent.labels("probe").inc(len(self._due))
-        if not self._due:
-            self._look_at_s = now_s + LOOK_S
-        return bool(self._due)
 
 
 def with_tries(payload: bytes, tries: int) -> bytes:

@@ -102,6 +102,8 @@ async def _connected(
         in_flight=settings.in_flight,
         will=will(topics, device, boot, since),
         refusal_is_fatal=False,
+        # all devices are told the same nodes, and share them
+        spread=True,
         subscriptions=(
             (topics.of(Kind.DESIRED, device), DELIVERY[Kind.DESIRED].qos),
             (topics.commands_of(device), DELIVERY[Kind.COMMAND].qos),

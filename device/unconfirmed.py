@@ -5,6 +5,7 @@ such evidence (the ingestor is away) nothing is sent again in bulk: only the old
 """
 
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from random import uniform
@@ -13,6 +14,8 @@ from typing import Final
 SLACK_S: Final = 10.0
 """How much later another message must have been sent, for its receipt to be evidence; twice as much with each try."""
 SLACK_CAP_S: Final = 600.0
+RIPE_S: Final = 6.0
+"""How long evidence is held back: batches are committed side by side, an older one's receipt may follow."""
 PROBE_S: Final = 60.0
 """How long no receipt confirms anything until the oldest is sent again; twice as long each time, up to the cap."""
 PROBE_CAP_S: Final = 600.0
@@ -55,6 +58,7 @@ class Unconfirmed:
         self._draw = draw
         self._runs: list[Sent] = []
         self._evidence_s = float("-inf")
+        self._unripe: deque[tuple[float, float]] = deque()
         self._quiet_s = start_s
         self._jitter = draw(1.0, JITTER)
         self._probe_wait_s = PROBE_S
@@ -94,7 +98,11 @@ class Unconfirmed:
         cut = self._cut(first, end)
         if not cut:
             return
-        self._evidence_s = max(self._evidence_s, *(run.began_s for run in cut))
+        self._ripen(now_s)
+        evidence_s = max(run.began_s for run in cut)
+        if self._unripe and int(self._unripe[-1][0]) == int(now_s):
+            evidence_s = max(evidence_s, self._unripe.pop()[1])
+        self._unripe.append((now_s, evidence_s))
         self._quiet_s = now_s
         probed, self._probed = self._probed, None
         if probed is not None and any(run.first < probed[1] and probed[0] < run.end for run in cut):
@@ -111,6 +119,7 @@ class Unconfirmed:
 
     def lost(self, now_s: float) -> Iterator[tuple[int, int, int]]:
         """What is to be sent again by evidence: first index, end, and how many messages at most."""
+        self._ripen(now_s)
         room = AGAIN_MOST - sum(
             run.end - run.first for run in self._runs if run.tries and now_s - run.sent_s < ON_ITS_WAY_S
         )
@@ -145,6 +154,10 @@ class Unconfirmed:
     def oldest_s(self, now_s: float) -> float:
         """How long ago the oldest was sent first, as far as this run of the agent knows; 0 where there is none."""
         return max(0.0, now_s - min((run.began_s for run in self._runs), default=now_s))
+
+    def _ripen(self, now_s: float) -> None:
+        while self._unripe and now_s - self._unripe[0][0] >= RIPE_S:
+            self._evidence_s = max(self._evidence_s, self._unripe.popleft()[1])
 
     def _find(self, index: int) -> Sent | None:
         place = bisect_right(self._runs, index, key=lambda run: run.first) - 1

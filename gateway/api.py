@@ -41,6 +41,7 @@ from gateway.metrics import Metrics
 from gateway.openapi import document
 from gateway.problem import ApiError, failed, unavailable
 from gateway.publisher import Publisher
+from gateway.reads import Reads
 from gateway.rollout import Rollouts
 from gateway.rollout_models import Limits
 from gateway.settings import GatewaySettings
@@ -57,6 +58,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 def routes(
     pool: Pool,
+    reads: Reads,
     publisher: Publisher,
     signals: Signals,
     rollouts: Rollouts,
@@ -69,9 +71,9 @@ def routes(
     answers = SpecAnswers(life)
     return [
         *DeviceRoutes(pool).routes(),
-        *MeterRoutes(pool).routes(),
+        *MeterRoutes(pool, reads).routes(),
         *PointRoutes(pool).routes(),
-        *ExportRoutes(pool).routes(),
+        *ExportRoutes(reads).routes(),
         *ParameterRoutes(pool, publisher, signals).routes(),
         *HistoryRoutes(pool).routes(),
         *StageRoutes(pool, publisher, stages).routes(),

@@ -11,8 +11,8 @@ from gateway.export import Export, Selection, Step, What
 from gateway.export_formats import MEDIA, encoded
 from gateway.layers import Problem
 from gateway.problem import ApiError, not_found, wrong
+from gateway.reads import Reads
 from gateway.sql import load
-from store.pool import Pool
 
 ROWS_HEADER = "Wattline-Rows"
 """About how many rows come, for a progress bar."""
@@ -69,8 +69,8 @@ class ExportRow(ApiModel):
 class ExportRoutes:
     """Exports; each is read page by page while it is sent, so that its size does not matter."""
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
+    def __init__(self, reads: Reads) -> None:
+        self._reads = reads
 
     def routes(self) -> list[Route]:
         """The routes served here."""
@@ -85,7 +85,7 @@ class ExportRoutes:
         query: ExportQuery = call.query
         selection = query.selection()
         await self._check_known(selection)
-        export = await Export.prepare(self._pool, selection)
+        export = await Export.prepare(self._reads, selection)
         name = f"wattline-{selection.start:%Y%m%d}-{selection.end:%Y%m%d}-{selection.step}.{query.format}"
         headers = {ROWS_HEADER: str(export.rows), "Content-Disposition": f'attachment; filename="{name}"'}
         return Answer(Stream(encoded(export, selection, query.format), MEDIA[query.format], headers))
@@ -93,7 +93,7 @@ class ExportRoutes:
     async def _check_known(self, selection: Selection) -> None:
         """Refuse names that nothing has: an empty file would say that nothing was read. Raises ApiError 404."""
         names = (selection.devices, selection.meters, selection.obis)
-        row = await self._pool.fetchrow(load("export_unknown"), *(None if one is None else list(one) for one in names))
+        row = await self._reads.fetchrow(load("export_unknown"), *(None if one is None else list(one) for one in names))
         if row is None:
             return
         if row["kind"] != "obis":

@@ -24,6 +24,7 @@ from gateway.api_models import (
 from gateway.api_route import Answer, Call, Route
 from gateway.meters import ADDRESSES
 from gateway.problem import not_found, wrong
+from gateway.reads import Reads
 from gateway.sql import load
 from store.pool import Pool
 
@@ -34,8 +35,9 @@ BEFORE_ALL = datetime(1, 1, 1, tzinfo=UTC)
 class MeterRoutes:
     """Meters, their newest readings, and ranges of readings."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, reads: Reads) -> None:
         self._pool = pool
+        self._reads = reads
 
     def routes(self) -> list[Route]:
         """The routes served here."""
@@ -98,7 +100,7 @@ class MeterRoutes:
         row = await self._meter(call)
         start, end = _range(query)
         after_at, after_series = _reading_cursor(query)
-        rows = await self._pool.fetch(
+        rows = await self._reads.fetch(
             load("readings_of_meter"),
             row["id"],
             None if query.obis is None else list(query.obis),
@@ -126,7 +128,7 @@ class MeterRoutes:
         """GET /meters/{meter}/frames."""
         query: PageQuery = call.query
         row = await self._meter(call)
-        rows = await self._pool.fetch(load("list_frames"), row["id"], *timed_cursor(query.cursor), query.limit + 1)
+        rows = await self._reads.fetch(load("list_frames"), row["id"], *timed_cursor(query.cursor), query.limit + 1)
         page, more = page_of(rows, query.limit, "received_at", "id")
         items = tuple(
             FrameView(**{name: one[name] for name in FrameView.model_fields if name != "hex"}, hex=one["data"].hex())

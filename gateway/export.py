@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
+from gateway.reads import Reads
 from gateway.sql import load
-from store.pool import Pool
 
 Step = Literal["raw", "15m", "1h", "1d", "1mo"]
 What = Literal["rollup", "consumption"]
@@ -56,17 +56,17 @@ class Series:
 class Export:
     """One export: `rows` is about how many there will be, `pages()` reads them."""
 
-    def __init__(self, pool: Pool, selection: Selection, series: dict[int, Series], rows: int) -> None:
-        self._pool = pool
+    def __init__(self, reads: Reads, selection: Selection, series: dict[int, Series], rows: int) -> None:
+        self._reads = reads
         self._selection = selection
         self.series = series
         self.rows = rows
 
     @classmethod
-    async def prepare(cls, pool: Pool, selection: Selection) -> "Export":
+    async def prepare(cls, reads: Reads, selection: Selection) -> "Export":
         """Find the series, and count what the roll-ups know of them."""
         registers = selection.query == "export_consumption"
-        found = await pool.fetch(
+        found = await reads.fetch(
             load("export_series"),
             *(
                 None if names is None else list(names)
@@ -75,11 +75,11 @@ class Export:
             registers,
         )
         series = {row["series_id"]: Series(row["device"], row["meter"], row["obis"], row["unit"]) for row in found}
-        counted = await pool.fetchrow(load("export_count"), list(series), selection.start, selection.end)
+        counted = await reads.fetchrow(load("export_count"), list(series), selection.start, selection.end)
         readings, days = (counted["readings"], counted["days"]) if counted else (0, 0)
         if selection.step == "raw":
-            return cls(pool, selection, series, readings)
-        return cls(pool, selection, series, min(readings, int(days * _BUCKETS_A_DAY[selection.step]) + 1))
+            return cls(reads, selection, series, readings)
+        return cls(reads, selection, series, min(readings, int(days * _BUCKETS_A_DAY[selection.step]) + 1))
 
     async def pages(self) -> AsyncIterator[list[Any]]:
         """Pages of records by time and series; none is empty."""
@@ -92,11 +92,11 @@ class Export:
             # not since + width, which may be beyond the calendar
             until = chosen.end if chosen.end - since <= width else since + width
             if chosen.query == "export_consumption":
-                if rows := await self._pool.fetch(sql, ids, since, until):
+                if rows := await self._reads.fetch(sql, ids, since, until):
                     yield rows
             else:
                 after: tuple[datetime, int] = (_EARLIEST, 0)
-                while rows := await self._pool.fetch(sql, ids, since, until, *after, PAGE_ROWS):
+                while rows := await self._reads.fetch(sql, ids, since, until, *after, PAGE_ROWS):
                     yield rows
                     after = rows[-1]["time"], rows[-1]["series_id"]
                     if len(rows) < PAGE_ROWS:

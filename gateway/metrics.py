@@ -35,6 +35,14 @@ class Metrics:
             "wattline_gateway_database_retries", "Attempts that the database could not serve.", ["task"],
             registry=self.registry,
         )  # fmt: skip
+        self.reads = Counter(
+            "wattline_gateway_reads", "Queries of telemetry by the API, by who answered: replica or primary.", ["at"],
+            registry=self.registry,
+        )  # fmt: skip
+        self.replica_lag_s = Gauge(
+            "wattline_gateway_replica_lag_seconds", "How far the replica that the API reads at is behind the primary.",
+            registry=self.registry,
+        )  # fmt: skip
         self.spec_conflicts = Counter(
             "wattline_gateway_spec_conflicts", "Shipped specs that differ from the published one of the same version.",
             registry=self.registry,

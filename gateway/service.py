@@ -27,6 +27,7 @@ from gateway.job_sweep import JobSweep
 from gateway.metrics import Metrics
 from gateway.notices import Notices, Sweep
 from gateway.publisher import Publisher
+from gateway.reads import Reads, open_reads
 from gateway.reconciler import Reconciler, Retained
 from gateway.retained_check import RetainedCheck
 from gateway.rollout import Rollouts
@@ -97,14 +98,16 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
             options,
             on_connect=lambda present: reconcilers[0].connected(session_present=present),
         )
-        parts = Parts(settings, session, pool, topics, metrics, stocked[0])
+        reads = await stack.enter_async_context(open_reads(settings, pool, metrics))
+        parts = Parts(settings, session, pool, reads, topics, metrics, stocked[0])
         parts.publisher.mark(*stocked[1])
         reconcilers.append(parts.reconciler)
         probe = DatabaseProbe(pool)
         await stack.enter_async_context(session)
-        await stack.enter_async_context(_http(parts.api, settings, metrics, session, probe))
+        await stack.enter_async_context(_http(parts.api, settings, metrics, session, probe, reads))
         async with asyncio.TaskGroup() as group:
             ending = [group.create_task(probe.run(), name="gateway.probe")]
+            ending += [group.create_task(reads.run(), name="gateway.reads")]
             ending += [group.create_task(work(), name=f"gateway.{name}") for name, work in parts.works()]
             taking = group.create_task(parts.inbox.run(stop), name="gateway.inbox")
             await _drain(stop, settings, parts.publisher, parts.inbox, taking)
@@ -116,7 +119,14 @@ class Parts:
     """What a gateway is made of, wired together; nothing of it runs yet."""
 
     def __init__(
-        self, settings: GatewaySettings, session: Session, pool: Pool, topics: Topics, metrics: Metrics, shelf: Shelf
+        self,
+        settings: GatewaySettings,
+        session: Session,
+        pool: Pool,
+        reads: Reads,
+        topics: Topics,
+        metrics: Metrics,
+        shelf: Shelf,
     ) -> None:
         signals, retained = Signals(), Retained()
         self.publisher = publisher = Publisher(session, pool, topics, metrics)
@@ -140,7 +150,7 @@ class Parts:
         self._judge = RolloutJudge(pool, rollouts, settings.rollout, metrics, settings.judge_s)
         self._jobs = JobSweep(pool, metrics, settings.job_sweep_s)
         self._settler = Settler(pool, metrics, settings.settle_s)
-        table = routes(pool, publisher, signals, rollouts, settings.rollout, commands, self._stages)
+        table = routes(pool, reads, publisher, signals, rollouts, settings.rollout, commands, self._stages)
         self.api = Api(table, pool, metrics, settings)
 
     def works(self) -> Iterator[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
@@ -197,11 +207,13 @@ async def _waiting(settings: GatewaySettings, metrics: Metrics) -> AsyncIterator
 
 @contextlib.asynccontextmanager
 async def _http(
-    api: Api, settings: GatewaySettings, metrics: Metrics, session: Session, probe: DatabaseProbe
+    api: Api, settings: GatewaySettings, metrics: Metrics, session: Session, probe: DatabaseProbe, reads: Reads
 ) -> AsyncIterator[None]:
     health = Health()
     health.add("broker", lambda: (session.connected, session.last_error or "connected"))
     health.add("database", probe.check)
+    if settings.read_dsn is not None:
+        health.add("replica", reads.check)
     host, how = settings.listen_host()
     if settings.api_token is None:
         log.warning("api_without_token", listens=how, host=host, fix="set WATTLINE_GATEWAY_API_TOKEN to serve others")

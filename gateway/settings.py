@@ -20,6 +20,10 @@ class GatewaySettings(ServiceSettings):
     """PostgreSQL as role wattline_gateway, as postgresql://user:password@host:port/name."""
     database_connections: int = Field(default=8, ge=2, le=100)
     """Connections that the pool opens at most."""
+    read_dsn: SecretStr | None = Field(default=None, min_length=1)
+    """Replicas to read readings, frames and exports from, a DSN as DATABASE_DSN; while none will do, the primary."""
+    read_lag_s: float = Field(default=30.0, ge=1, le=86400)
+    """A replica that is further behind is not asked."""
     client_id: str = Field(default="wattline-gateway", min_length=1, max_length=128)
     """Fixed, so that the broker keeps what arrives while the gateway is away. Two gateways must not share one."""
     session_expiry_s: int = Field(default=7 * 86400, ge=60, le=2**32 - 2)

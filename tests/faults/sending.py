@@ -42,8 +42,11 @@ class Sender:
             self.outgoing.readings("LGZ:1", "lgz-e350@1", Clock.SYNCED, Source.LIVE, samples, {})
 
     def count(self, name: str, **labels: str) -> float:
-        """A metric's value."""
-        return self.metrics.registry.get_sample_value(f"wattline_device_{name}", labels) or 0.0
+        """A metric's value, its labels in their order."""
+        pairs = ",".join(f'{label}="{value}"' for label, value in labels.items())
+        wanted = f"wattline_device_{name}{'{' + pairs + '}' if pairs else ''} "
+        lines = self.metrics.registry.page().decode().splitlines()
+        return next((float(line.removeprefix(wanted)) for line in lines if line.startswith(wanted)), 0.0)
 
 
 @contextlib.asynccontextmanager

@@ -22,6 +22,7 @@ PI = "pi-1"
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A tenth of the waiting, for what a test would wait for."""
     monkeypatch.setattr(unconfirmed, "SLACK_S", 1.0)
+    monkeypatch.setattr(unconfirmed, "RIPE_S", 0.6)
     monkeypatch.setattr(unconfirmed, "TOGETHER_S", 0.1)
     monkeypatch.setattr(unconfirmed, "PROBE_S", 1.0)
     monkeypatch.setattr(unconfirmed, "ANSWERED_S", 0.3)

@@ -24,11 +24,12 @@ async def until_connected(session: Session, broker: ScriptedBroker, times: int) 
 
 
 def test_clients_are_spread_over_the_nodes() -> None:
-    """Each client begins with the same node each time, and not all of them with the first."""
+    """Each device begins with the same node each time, and not all of them with the first; services keep the order."""
     nodes = BrokerAddress(host="a, b:1884,[::1]:1885,::2")
     first = {nodes.nodes(f"pi-{number}")[0].host for number in range(40)}
     assert first == {"a", "b", "::1", "::2"}
     assert nodes.nodes("pi-1") == nodes.nodes("pi-1")
+    assert nodes.nodes()[0].host == "a"
     found = {(node.host, node.port) for node in nodes.nodes("pi-1")}
     assert found == {("a", 1883), ("b", 1884), ("::1", 1885), ("::2", 1883)}
 
@@ -44,7 +45,7 @@ async def test_the_next_node_takes_a_client_whose_node_is_gone() -> None:
     """A node that lets nobody in is passed over at the start; when the client's node dies, the other one gets it."""
     async with scripted() as one, scripted() as other:
         for client_id in ("pi-1", "pi-2", "pi-3", "pi-4"):
-            async with Session(address(one.port, free_port()), SessionOptions(client_id)) as session:
+            async with Session(address(one.port, free_port()), SessionOptions(client_id, spread=True)) as session:
                 await until_connected(session, one, 1)
         before = len(one.clients), len(other.clients)
         async with Session(address(one.port, other.port), SessionOptions("pi-1")) as session:

@@ -162,7 +162,7 @@ def test_a_spec_file_that_was_changed_is_not_used(tmp_path: Path) -> None:
 
 
 def test_ports_are_remembered(tmp_path: Path) -> None:
-    """What worked at a port is known after a restart; a broken file costs only the time to detect."""
+    """What worked at a port is known after a restart, from the copy too; where both broke it is detected anew."""
     memory = PortMemory(tmp_path / "ports.json")
     known = Known(LineSettings(9600, 7, "E"), Wire.P1)
     memory.put("/dev/ttyUSB0", known)
@@ -172,7 +172,13 @@ def test_ports_are_remembered(tmp_path: Path) -> None:
     (tmp_path / "ports.json").write_text('{"/dev/ttyUSB0": 3}')
     broken = PortMemory(tmp_path / "ports.json")
     broken.load()
-    assert broken.get("/dev/ttyUSB0") is None
+    assert broken.get("/dev/ttyUSB0") == known
+    for file in tmp_path.iterdir():
+        file.write_text('{"/dev/ttyUSB0": 3}')
+    lost = PortMemory(tmp_path / "ports.json")
+    lost.load()
+    assert lost.get("/dev/ttyUSB0") is None
+    assert lost.damage
 
 
 def held(n: int, meter: str = "") -> Held:

@@ -94,7 +94,12 @@ async def test_a_stale_value_says_so_and_a_register_keeps_its_decimals(database:
     assert state["Export register"] is None
     values = {row["OBIS"]: row["Value"] for row in await ask(here, METER, "Registers and values", chosen=chosen(METER))}
     assert values == {"1-0:1.8.0": "9981.200", "1-0:16.7.0": "0.7"}
-    await fill(database, "UPDATE reading SET time = time - interval '5 hours'")
+    # moved and not updated: at night the day before is another chunk
+    await fill(
+        database,
+        "WITH moved AS (DELETE FROM reading RETURNING *) INSERT INTO reading"
+        " SELECT time - interval '5 hours', value, series_id, source FROM moved",
+    )
     (state,) = await ask(here, METER, "Newest values", chosen=chosen(METER))
     assert (state["Import register"], state["Power"]) == ("9981.200 kWh (stale)", "0.700 kW (stale)")
     assert state["Readings"] == 0
