@@ -59,7 +59,7 @@ class Generator:
         line = await self.process.stdout.readline()
         await self.process.wait()
         if not line:
-            raise RuntimeError("the load generator failed; its message stands above")
+            raise RuntimeError(f"the load generator ended with status {self.process.returncode}")
         self.result.update(json.loads(line))
 
 
