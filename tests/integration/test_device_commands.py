@@ -90,7 +90,7 @@ async def test_correlation_data_that_is_too_long_is_refused(tmp_path: Path) -> N
 
 
 def test_the_journal_is_bounded_and_survives_damage(tmp_path: Path) -> None:
-    """The oldest are forgotten; an unreadable file is left and costs only the memory."""
+    """The oldest are forgotten; the copy counts where the file is torn, and both torn cost only the memory."""
     journal = CommandJournal(tmp_path / "commands.json")
     for number in range(KEPT_MAX):
         journal._commands[f"{number:04x}"] = Begun(command="ping")
@@ -100,4 +100,7 @@ def test_the_journal_is_bounded_and_survives_damage(tmp_path: Path) -> None:
     again = CommandJournal(tmp_path / "commands.json")
     assert len(again.load()) == KEPT_MAX
     (tmp_path / "commands.json").write_bytes(b"{torn")
+    assert len(CommandJournal(tmp_path / "commands.json").load()) == KEPT_MAX
+    for file in tmp_path.iterdir():
+        file.write_bytes(b"{torn")
     assert CommandJournal(tmp_path / "commands.json").load() == {}
