@@ -2,13 +2,19 @@
 SHELL := /bin/sh
 PYTHON := .venv/bin/python
 READY := .venv/.ready
-# most tests wait for other processes: each worker has servers of its own
-WORKERS ?= 2
+# most tests wait for other processes, so that two cores serve six workers, each with servers of its own; by file, in
+# the order that tests/conftest.py gives; what was compiled is kept, for the tests start hundreds of processes
+WORKERS ?= 6
+TESTS = $(wildcard tests/faults tests/e2e tests/packaging tests/console tests/integration tests/disk tests/unit)
+PYTEST = PYTHONDONTWRITEBYTECODE= $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 CAPTURES := $(abspath $(or $(WATTLINE_CAPTURES),../shared/captures))
+PUBLIC ?= build/releases
+# Debian 13's and 12's Python on a Pi of 64 bit
+PLATFORMS ?= cp313-aarch64 cp311-aarch64
 FIELD := $(abspath $(or $(WATTLINE_FIELD),../shared/field))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv wheel demo test bench chaos fuzz soak test-cluster lint lock vendor pictures clean
+.PHONY: help venv wheel demo test test-editions test-ansible bench chaos fuzz soak test-cluster images registry test-ops release sign refresh push publish lint lock schema vendor pictures clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -28,15 +34,22 @@ wheel: ## build dist/wattline-VERSION-py3-none-any.whl, which README's Operate i
 demo: $(READY) ## the whole loop with simulated meters; FOR=seconds REPORT=file UNKNOWN=1 (a meter that no catalogue has)
 	@$(PYTHON) -m deploy.demo $(if $(FOR),--for "$(FOR)") $(if $(REPORT),--report "$(REPORT)") $(if $(UNKNOWN),--unknown)
 
-test: lint ## all checks and tests, WORKERS=2 at a time; what ../shared/captures and ../shared/field lack is left out
+test: lint ## all checks and tests, WORKERS=n at a time, without what ../shared/captures and ../shared/field lack
 	@$(PYTHON) -m deploy.local provide
-	@select=; \
-	if [ -z "$(WATTLINE_DEMAND_CAPTURES)" ] && [ ! -d "$(CAPTURES)" ]; then select='not captures'; \
+	@select='not editions'; \
+	if [ -z "$(WATTLINE_DEMAND_CAPTURES)" ] && [ ! -d "$(CAPTURES)" ]; then select="$$select and not captures"; \
 	  echo "captures: $(CAPTURES) is not here, so the tests on telegrams of real meters are left out"; fi; \
-	if [ -z "$(WATTLINE_DEMAND_FIELD)" ] && [ ! -d "$(FIELD)" ]; then select="$${select:+$$select and }not field"; \
+	if [ -z "$(WATTLINE_DEMAND_FIELD)" ] && [ ! -d "$(FIELD)" ]; then select="$$select and not field"; \
 	  echo "field: $(FIELD) is not here, so the tests on telegrams of bug reports are left out"; fi; \
-	WATTLINE_CAPTURES="$(CAPTURES)" WATTLINE_FIELD="$(FIELD)" $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile -m "$$select" \
-	  $(wildcard tests/unit tests/integration tests/console tests/faults tests/e2e tests/packaging)
+	WATTLINE_CAPTURES="$(CAPTURES)" WATTLINE_FIELD="$(FIELD)" $(PYTEST) -m "$$select" $(TESTS)
+
+test-editions: $(READY) ## the store's tests on TimescaleDB Community, of which `make test` has one
+	@$(PYTHON) -m deploy.local provide
+	@$(PYTEST) -m editions $(TESTS)
+
+test-ansible: $(READY) ## the Ansible collection: linted for production, its checks and updates undone, the platform's inventory
+	@$(PYTHON) -m deploy.local provide
+	@$(PYTEST) tests/ansible
 
 bench: $(READY) ## measure, beside the limits; REPORT=file; BACKLOG=1: hours at once, too; STORE=1 [READINGS=n]: the store
 	@$(PYTHON) -m benchmarks$(if $(STORE),.store $(if $(READINGS),--readings "$(READINGS)"),$(if $(BACKLOG), --backlog)) $(if $(REPORT),--report "$(REPORT)")
@@ -55,6 +68,38 @@ soak: $(READY) ## the stack under load for long: memory, handles and lag of each
 test-cluster: $(READY) ## a broker cluster and a replicated database whose nodes are killed; RUNS=n REPORT=file FAULT=name
 	@$(PYTHON) -m tests.cluster $(if $(RUNS),--runs "$(RUNS)") $(if $(REPORT),--report "$(REPORT)") $(if $(FAULT),--fault "$(FAULT)")
 
+registry: $(READY) ## a registry of images with TLS and logins, until Ctrl-C; FOLDER=folder
+	@$(PYTHON) -m deploy.registry run $(if $(FOLDER),--folder "$(FOLDER)")
+
+images: $(READY) ## OCI images of agent and server for amd64 and arm64 in dist/images, without a container engine; IMAGE=name
+	@$(PYTHON) -m deploy.images build $(if $(IMAGE),--image "$(IMAGE)")
+
+test-ops: $(READY) ## images run and kept, a Pi's updates, Ansible on virtual machines; installs podman, runc, skopeo, qemu; REPORT=file
+	@$(PYTHON) -m deploy.local provide
+	@$(PYTHON) -m deploy.local containers
+	@WATTLINE_OPS_REPORT="$(abspath $(REPORT))" $(PYTHON) -m pytest tests/ops
+
+# a release, step by step; each can be done again
+release: $(READY) ## VERSION=: changelog, commit, tag, and dist/VERSION with wheel, images, bills of materials; WITHOUT_IMAGES=1
+	@$(PYTHON) -m deploy.ci "$(VERSION)" $(if $(WITHOUT_IMAGES),--no-images)
+
+sign: $(READY) ## VERSION= KEYS=folder [PASSPHRASE=file] [PUBLIC=folder] [PLATFORMS="cp313-aarch64 ..."]: what Pis may believe
+	@$(PYTHON) -m deploy.releases wheels $(PLATFORMS)
+	@$(PYTHON) -m deploy.releases add --key "$(KEYS)/release.key" --online-key "$(KEYS)/online.key" \
+	  $(if $(PASSPHRASE),--passphrase-file "$(PASSPHRASE)") --folder "$(PUBLIC)" --version "$(VERSION)" \
+	  $(if $(wildcard dist/$(VERSION)/images/.),--images "dist/$(VERSION)/images") \
+	  --wheel dist/$(VERSION)/wattline-*.whl $(foreach platform,$(PLATFORMS),--wheels build/wheels/$(platform))
+
+refresh: $(READY) ## KEYS=folder PUBLIC=folder [PASSPHRASE=file]: say again, each day, what is newest
+	@$(PYTHON) -m deploy.releases refresh --online-key "$(KEYS)/online.key" --folder "$(PUBLIC)" \
+	  $(if $(PASSPHRASE),--passphrase-file "$(PASSPHRASE)")
+
+push: $(READY) ## VERSION= REGISTRY=host:port CA=file PASSWORD_FILE=file: its images into a registry
+	@$(PYTHON) -m deploy.registry push --address "$(REGISTRY)" --ca "$(CA)" --password-file "$(PASSWORD_FILE)" "dist/$(VERSION)/images"
+
+publish: $(READY) ## VERSION= SOURCE=url [GROUP=name] [REASON=text]: to Pis, in steps; WATTLINE_URL and WATTLINE_TOKEN say where
+	@$(PYTHON) -m cli update publish "$(VERSION)" --source "$(SOURCE)" $(if $(GROUP),--group "$(GROUP)") $(if $(REASON),--reason "$(REASON)")
+
 lint: $(READY) ## formatting, rules, types, imports
 	@.venv/bin/ruff format --check .
 	@.venv/bin/ruff check .
@@ -63,6 +108,9 @@ lint: $(READY) ## formatting, rules, types, imports
 
 lock: $(READY) ## pin the requirements anew from pyproject.toml, with hashes and no address
 	@$(PYTHON) -m deploy.local.lock
+
+schema: $(READY) ## write store/schema.sql anew: the tables that all migrations together make
+	@$(PYTHON) -m deploy.local.schema
 
 vendor: $(READY) ## fetch the console's JavaScript libraries anew, through npm, at the versions of vendor.json
 	@$(PYTHON) -m deploy.vendor

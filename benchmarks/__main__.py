@@ -17,6 +17,7 @@ import psutil
 
 from benchmarks.agent import measure_agent
 from benchmarks.config_restore import measure_restore
+from benchmarks.decoding import measure_decoding
 from benchmarks.limit import measure_limit
 from benchmarks.packets import CODES, Load
 from benchmarks.pipeline import (
@@ -31,13 +32,14 @@ from benchmarks.pipeline import (
     measure_size,
 )
 from benchmarks.redecode import measure_redecode
-from benchmarks.report import BacklogResult, BenchReport, against, show
+from benchmarks.report import BacklogResult, BenchReport, SizeResult, against, show
 from broker.errors import WattlineError
-from broker.service import configure_logging
+from broker.runtime.service import configure_logging
 from deploy.demo.http import Api
 from deploy.demo.processes import running
 from deploy.local.stack import LocalStack
 from store.migrate import migrate
+from store.sql import Connection
 
 DEVICES = 200
 CROWD = 50_000
@@ -53,7 +55,7 @@ BACKLOG_HOURS = 6
 BACKLOG_EVERY_S = 10
 LIVE_BESIDE_S = 300
 """How long live readings come beside the backlog: as long as it may take."""
-PARTS = ("pipeline", "crowd", "backlog", "redecode", "agent", "restore")
+PARTS = ("pipeline", "plain", "crowd", "backlog", "decode", "redecode", "agent", "restore")
 USUAL = tuple(part for part in PARTS if part != "backlog")
 
 
@@ -83,7 +85,7 @@ def main(report: Path | None, scale: float, only: tuple[str, ...], backlog: bool
 async def bench(scale: float, parts: set[str]) -> BenchReport:
     """Run these parts on a stack of its own with fsync on."""
     async with contextlib.AsyncExitStack() as exits:
-        stack = await exits.enter_async_context(LocalStack.start(progress=say))
+        stack = await exits.enter_async_context(LocalStack.start(progress=say, tls=True))
         await migrate(stack.postgres.dsn())
         logs = stack.folder / "logs"
         logs.mkdir(exist_ok=True)
@@ -102,16 +104,16 @@ async def bench(scale: float, parts: set[str]) -> BenchReport:
 
 
 async def _pipeline(
-    stack: LocalStack, connection: asyncpg.Connection, logs: Path, scale: float, parts: set[str]
+    stack: LocalStack, connection: Connection, logs: Path, scale: float, parts: set[str]
 ) -> dict[str, Any]:
     """What needs an ingestor."""
     found: dict[str, Any] = {}
+    if "plain" in parts:
+        async with _rig(stack, connection, logs, tls=False) as rig:
+            found["plain"] = await _plain(rig, scale)
     if not parts & {"pipeline", "crowd", "backlog"}:
         return found
-    service, url = ingestor(stack, logs)
-    async with running(service):
-        await Api.wait_url_healthy(f"{url}/healthz", service.check)
-        rig = Rig(stack, connection, service)
+    async with _rig(stack, connection, logs) as rig:
         if "pipeline" in parts:
             found |= await _sizes(rig, scale)
         if "crowd" in parts:
@@ -122,6 +124,22 @@ async def _pipeline(
         if "backlog" in parts:
             found["backlog"] = await _backlog(rig, scale)
     return found
+
+
+@contextlib.asynccontextmanager
+async def _rig(stack: LocalStack, connection: Connection, logs: Path, *, tls: bool = True) -> AsyncIterator[Rig]:
+    service, url = ingestor(stack, logs, tls=tls)
+    async with running(service):
+        await Api.wait_url_healthy(f"{url}/healthz", service.check)
+        yield Rig(stack, connection, service)
+
+
+async def _plain(rig: Rig, scale: float) -> SizeResult:
+    some = await devices(rig.stack, DEVICES)
+    await measure_size(rig, live(some, 10, 1, "91aa"))
+    load = live(some, 10, max(1, int(MESSAGES[10] * scale) // DEVICES), "91be")
+    say(f"{load.total:,} messages of 10 values, the ingestor at the broker without TLS")
+    return await measure_size(rig, load)
 
 
 async def _sizes(rig: Rig, scale: float) -> dict[str, Any]:
@@ -159,10 +177,13 @@ async def _backlog(rig: Rig, scale: float) -> BacklogResult:
 
 
 async def _others(
-    stack: LocalStack, connection: asyncpg.Connection, logs: Path, scale: float, parts: set[str]
+    stack: LocalStack, connection: Connection, logs: Path, scale: float, parts: set[str]
 ) -> dict[str, Any]:
     """What needs other services."""
     found: dict[str, Any] = {}
+    if "decode" in parts:
+        say("telegrams of each protocol, decoded by one core")
+        found["decode"] = await asyncio.to_thread(measure_decoding)
     if "redecode" in parts:
         say("kept frames of SML and P1 meters, decoded again by a worker")
         await connection.execute("TRUNCATE reading")
@@ -181,7 +202,7 @@ async def _others(
 
 
 @contextlib.asynccontextmanager
-async def _connect(dsn: str) -> AsyncIterator[asyncpg.Connection]:
+async def _connect(dsn: str) -> AsyncIterator[Connection]:
     connection = await asyncpg.connect(dsn, timeout=15)
     try:
         yield connection

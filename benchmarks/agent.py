@@ -14,16 +14,16 @@ import aiohttp
 import psutil
 from pydantic import BaseModel, ConfigDict, SecretStr
 
-from broker.messages import Desired, MeterConfig, Parameters, Readings, SpecMessage
-from broker.session import Publication, Session, SessionOptions
-from broker.settings import BrokerAddress
-from broker.topics import DELIVERY, Kind, Topics
+from broker.contract.messages import Desired, MeterConfig, Parameters, Readings, SpecMessage
+from broker.contract.topics import DELIVERY, Kind, Topics
+from broker.mqtt.session import Publication, Session, SessionOptions
+from broker.runtime.settings import BrokerAddress
 from deploy.demo.processes import Service, running
 from deploy.local.process import free_port
 from deploy.local.stack import LocalStack
 from device.simulator import SimulatedP1Meter
-from meters.catalogue import catalogue
-from meters.spec import digest, spec_document
+from meters.specs.catalogue import catalogue
+from meters.specs.spec import digest, spec_document
 
 NAME = "bench-agent"
 METER = "ISK:E0044007133156018"

@@ -10,6 +10,8 @@ from pathlib import Path
 import asyncpg
 import click
 
+from store.sql import Connection
+
 METERS = 1000
 START = datetime(2025, 11, 1, tzinfo=UTC)
 YEAR = timedelta(days=365)
@@ -33,7 +35,7 @@ def load(name: str, **values: object) -> str:
     return text
 
 
-async def ask(connection: asyncpg.Connection, name: str, runs: int, step: timedelta = STEP) -> dict[str, float]:
+async def ask(connection: Connection, name: str, runs: int, step: timedelta = STEP) -> dict[str, float]:
     """Milliseconds of a query as somebody who asks sees them, planning included; a `step` later at each run."""
     times_ms = []
     for run in range(runs):
@@ -50,7 +52,7 @@ async def ask(connection: asyncpg.Connection, name: str, runs: int, step: timede
 
 
 @contextlib.asynccontextmanager
-async def connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
+async def connected(dsn: str) -> AsyncIterator[Connection]:
     """A connection of one's own."""
     connection = await asyncpg.connect(dsn, timeout=30)
     try:

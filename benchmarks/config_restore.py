@@ -5,17 +5,17 @@ import secrets
 import time
 from pathlib import Path
 
-import asyncpg
 from pydantic import SecretStr
 
 from benchmarks.report import RestoreResult
-from broker.session import Session, SessionOptions
-from broker.settings import BrokerAddress
-from broker.topics import DELIVERY, Kind, Topics
+from broker.contract.topics import DELIVERY, Kind, Topics
+from broker.mqtt.session import Session, SessionOptions
+from broker.runtime.settings import BrokerAddress
 from deploy.demo.processes import Service, running
 from deploy.local.process import free_port
 from deploy.local.stack import LocalStack
-from gateway.sql import load
+from gateway.bus.store import desired_spec_refs
+from store.sql import Connection
 
 DEADLINE_S = 300.0
 METERS = 2
@@ -23,9 +23,7 @@ METERS = 2
 QUERIES = Path(__file__).parent / "queries"
 
 
-async def measure_restore(
-    stack: LocalStack, connection: asyncpg.Connection, folder: Path, devices: int
-) -> RestoreResult:
+async def measure_restore(stack: LocalStack, connection: Connection, folder: Path, devices: int) -> RestoreResult:
     """Seed a fleet, let the gateway publish it, wipe the broker, and watch it come back.
 
     The clock runs from the moment when the emptied broker runs again until its last retained message is there.
@@ -56,7 +54,7 @@ async def measure_restore(
         return RestoreResult(devices=devices, first_publish_s=round(first_s, 2), restore_s=round(restore_s, 2))
 
 
-async def _whole(stack: LocalStack, connection: asyncpg.Connection, gateway: Service, devices: int) -> None:
+async def _whole(stack: LocalStack, connection: Connection, gateway: Service, devices: int) -> None:
     """Wait until the broker retains every configuration as the store has it, and every spec that they name."""
     topics = Topics()
     wanted = {
@@ -86,4 +84,4 @@ async def _whole(stack: LocalStack, connection: asyncpg.Connection, gateway: Ser
                     wanted.discard(message.topic)
                 message.ack()
             if not wanted and not refs:
-                refs = {row["ref"] for row in await connection.fetch(load("desired_spec_refs"))}
+                refs = set(await desired_spec_refs(connection))

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from broker.errors import WattlineError
-from broker.service import configure_logging
+from broker.runtime.service import configure_logging
 from deploy.local.stack import LocalStack
 from grafana.build import dashboards, plain
 from grafana.panels import AXIS
@@ -27,7 +27,7 @@ from grafana.settings import GrafanaSettings
 from store.ledger import fold
 from store.migrate import migrate
 from store.rollups import refresh
-from tests.grafana_rig.macros import Context
+from tests.rigs.grafana.macros import Context
 
 LIMIT_MS = 1000.0
 """What no query may take at 1 000 meters."""

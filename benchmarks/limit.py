@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import asyncpg
+from store.sql import Connection
 
 SIGNATURE = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 TRAILER = b"\xff\xff"
@@ -35,7 +35,7 @@ async def _chunks(data: bytes) -> AsyncIterator[bytes]:
         yield data[pos : pos + 65536]
 
 
-async def measure_limit(connection: asyncpg.Connection, series: list[int], rows: int) -> float:
+async def measure_limit(connection: Connection, series: list[int], rows: int) -> float:
     """Rows per second of COPY over one connection, a transaction for each batch; the best of ROUNDS.
 
     The data are made before the clock starts. Each round goes into a fresh hypertable as `reading` is, with its unique
@@ -48,7 +48,7 @@ async def measure_limit(connection: asyncpg.Connection, series: list[int], rows:
     return best
 
 
-async def _round(connection: asyncpg.Connection, batches: list[bytes], rows: int) -> float:
+async def _round(connection: Connection, batches: list[bytes], rows: int) -> float:
     await connection.execute(_BARE_TABLE.read_text())
     await connection.execute("CHECKPOINT")
     began = time.perf_counter()

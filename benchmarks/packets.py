@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
-from broker.messages import Clock, Readings, Sample, Source
+from broker.contract.messages import Clock, Readings, Sample, Source
 
 CODES = tuple(f"1-0:{c}.{d}.0" for c in (1, 2, 21, 41, 61) for d in (7, 8))
 """Ten OBIS codes, so that a sample holds ten values."""
@@ -27,7 +27,7 @@ class Load:
 
     With a rate of 0 every connection sends as fast as `window` unacknowledged publishes allow. Otherwise all of
     them together keep to `rate` messages a second, whatever the broker does, and each sample bears the time at which
-    it was to be sent. With `by_receipts` each device listens for its receipts and sends as device.pace has it.
+    it was to be sent. With `by_receipts` each device listens for its receipts and sends as device.outbox.pace has it.
     `source` is what the messages say of themselves.
     """
 

@@ -63,16 +63,18 @@ class Generator:
         self.result.update(json.loads(line))
 
 
-def ingestor(stack: LocalStack, logs: Path) -> tuple[Service, str]:
-    """An ingestor process with default settings, and the URL of its health."""
+def ingestor(stack: LocalStack, logs: Path, *, tls: bool = True) -> tuple[Service, str]:
+    """An ingestor process with default settings, at the broker over TLS as deployed or not, and its health's URL."""
     port = free_port()
+    authority = {"WATTLINE_INGESTOR_BROKER__TLS_CA": str(stack.folder / "tls" / "chain.pem")} if tls else {}
     environment = {
         "WATTLINE_INGESTOR_BROKER__HOST": stack.mosquitto.host,
-        "WATTLINE_INGESTOR_BROKER__PORT": str(stack.mosquitto.port),
+        "WATTLINE_INGESTOR_BROKER__PORT": str(stack.mosquitto.services_port if tls else stack.mosquitto.port),
         "WATTLINE_INGESTOR_BROKER__USERNAME": "ingestor",
         "WATTLINE_INGESTOR_BROKER__PASSWORD": stack.mosquitto.credentials["ingestor"],
         "WATTLINE_INGESTOR_DATABASE_DSN": stack.postgres.dsn(user="wattline_ingestor"),
         "WATTLINE_INGESTOR_HTTP_PORT": str(port),
+        **authority,
     }
     return Service("ingestor", ["ingestor"], environment, logs), f"http://127.0.0.1:{port}"
 
@@ -80,7 +82,7 @@ def ingestor(stack: LocalStack, logs: Path) -> tuple[Service, str]:
 async def devices(stack: LocalStack, count: int) -> tuple[Connection, ...]:
     """Devices with a connection each."""
     words = {f"bench-{number:04d}": secrets.token_hex(8) for number in range(count)}
-    await stack.mosquitto.add_users(words)
+    await stack.mosquitto.add_users(words, bound=False)
     return tuple(Connection(name, word, (name,)) for name, word in words.items())
 
 

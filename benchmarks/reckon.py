@@ -16,10 +16,10 @@ WAYS: Final = ((900, 1), (60, 15), (60, 1), (10, 1))
 class Measured:
     """What one of each costs; docs/PERFORMANCE.md and `python -m benchmarks.scale` measure them."""
 
-    message_us: float = 45.0
-    """CPU of ingestor (15), PostgreSQL (20) and broker (10) for a message of ten values: `make bench`."""
-    further_value_us: float = 1.5
-    """... and for each value beyond ten: 100 values take 6 400 messages a second of two cores, so some 180 µs."""
+    message_us: float = 65.0
+    """CPU of ingestor (19), PostgreSQL (24) and broker (22) for a message of ten values: `make bench`."""
+    further_value_us: float = 3.4
+    """... and for each value beyond ten: a message of 100 values takes 370 µs."""
     rolled_readings_s: float = 225_000
     """Readings that a core rolls up in a second: `make bench STORE=1`."""
     reading_bytes: float = 89.9

@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-import asyncpg
 import psutil
 
 from benchmarks.report import RedecodeResult
@@ -20,12 +19,13 @@ from deploy.local.process import free_port
 from deploy.local.stack import LocalStack
 from device.simulator import SimulatedMeter, SimulatedP1Meter
 from device.simulator.sml_meter import SimulatedSmlMeter
-from meters.catalogue import catalogue
-from meters.engine import decode
-from meters.readers import read_all
-from meters.spec import Spec, spec_document
+from meters.decoding.engine import decode
+from meters.specs.catalogue import catalogue
+from meters.specs.spec import Spec, spec_document
 from meters.telegram import Telegram
+from meters.wires.readers import read_all
 from store.queue import enqueue_redecode
+from store.sql import Connection
 
 METERS: Final = 10
 INTERVAL_S: Final = 10
@@ -60,7 +60,7 @@ KINDS: Final = (Kept("sml", "iskra-mt175", "ISK", 6000), Kept("p1", "iskra-2m550
 
 
 async def measure_redecode(
-    stack: LocalStack, connection: asyncpg.Connection, logs: Path, scale: float
+    stack: LocalStack, connection: Connection, logs: Path, scale: float
 ) -> dict[str, RedecodeResult]:
     """Frames a second from the queue to the commit of the last, by protocol; every reading must be there.
 
@@ -103,7 +103,7 @@ async def measure_redecode(
     return results
 
 
-async def _keep(connection: asyncpg.Connection, kept: Kept, spec: Spec, count: int) -> list[bytes]:
+async def _keep(connection: Connection, kept: Kept, spec: Spec, count: int) -> list[bytes]:
     """Enter frames of METERS meters, as if they had been taken every INTERVAL_S seconds; returns some of them."""
     await connection.execute("DELETE FROM job")
     await connection.execute("TRUNCATE frame, series, meter, device RESTART IDENTITY CASCADE")
@@ -164,7 +164,7 @@ def _decoding_limit(spec: Spec, frames: list[bytes]) -> float:
     return len(frames) / (time.perf_counter() - began) * (os.cpu_count() or 1)
 
 
-async def _run(connection: asyncpg.Connection, worker: Service, spec: Spec, meters: list[int]) -> int:
+async def _run(connection: Connection, worker: Service, spec: Spec, meters: list[int]) -> int:
     """Queue a job and wait for its end; returns the readings that it gave."""
     async with connection.transaction():
         job_id = await connection.fetchval(

@@ -105,6 +105,22 @@ class RestoreResult(BaseModel):
     """From the start of the emptied broker until all is retained again."""
 
 
+class DecodeResult(BaseModel):
+    """Decoding of one protocol's telegrams by one core, from the bytes on the line to readings."""
+
+    model_config = ConfigDict(frozen=True)
+
+    telegrams: int
+    """Different ones, read over and over."""
+    telegrams_s: float
+    readings_s: float
+    bytes_s: float
+    ratio: float
+    """To `json.loads` of the same readings, which is the limit."""
+    lines: float
+    """How many lines of the protocol's usual speed, never silent, one core could read."""
+
+
 class BenchReport(BaseModel):
     """The document that `make bench REPORT=` writes."""
 
@@ -112,6 +128,9 @@ class BenchReport(BaseModel):
 
     copy_limit_rows_s: float
     sizes: dict[str, SizeResult] = {}
+    """The ingestor at the broker over TLS, as services are."""
+    plain: SizeResult | None = None
+    """10 values, the ingestor at the broker without TLS."""
     latency: LatencyResult | None = None
     """At half the rate of `sizes` at 10 values."""
     crowd: CrowdResult | None = None
@@ -121,6 +140,7 @@ class BenchReport(BaseModel):
     agent_rss_mib: float | None = None
     agent_cpu_percent: float | None = None
     agent: AgentResult | None = None
+    decode: dict[str, DecodeResult] = {}
     redecode_frames_s: float | None = None
     """Of SML frames; `redecode` has P1 beside it."""
     redecode: dict[str, RedecodeResult] = {}
@@ -139,6 +159,8 @@ def against(found: dict[str, Any], limit_rows_s: float) -> dict[str, Any]:
     compared = dict(found)
     if "sizes" in found:
         compared["sizes"] = {name: beside(size) for name, size in found["sizes"].items()}
+    if "plain" in found:
+        compared["plain"] = beside(found["plain"])
     if "crowd" in found:
         many: CrowdResult = found["crowd"]
         compared["crowd"] = many.model_copy(
@@ -152,10 +174,14 @@ def show(report: BenchReport) -> None:
     console = Console()
     console.print(f"bare COPY limit: {report.copy_limit_rows_s:,.0f} rows/s")
     sizes = [(f"{name} values", size) for name, size in report.sizes.items()]
+    if report.plain is not None:
+        sizes.append((f"{report.plain.values_per_message} values, no TLS", report.plain))
     if report.crowd is not None:
         many = f"{report.crowd.known.devices:,} devices"
         sizes += [(f"{many}, new", report.crowd.first_sight), (f"{many}, known", report.crowd.known)]
     console.print(_sizes(sizes))
+    if report.decode:
+        console.print(_decode(report.decode))
     if report.redecode:
         console.print(_redecode(report.redecode))
     for line in _lines(report):
@@ -174,6 +200,18 @@ def _sizes(sizes: list[tuple[str, SizeResult]]) -> Table:
             f"{size.broker_cpu_us_per_message:.1f}",
             f"{size.database_cpu_us_per_message:.1f}",
             f"{size.generator_ahead_s:.2f}",
+        )
+    return table
+
+
+def _decode(results: dict[str, DecodeResult]) -> Table:
+    table = Table("decoding, one core", "telegrams/s", "readings/s", "kB/s", "ratio to JSON", "lines at full speed")
+    for name, result in results.items():
+        table.add_row(
+            f"{result.telegrams} {name}",
+            *(f"{one:,.0f}" for one in (result.telegrams_s, result.readings_s, result.bytes_s / 1000)),
+            f"{result.ratio:.3f}",
+            f"{result.lines:,.0f}",
         )
     return table
 

@@ -8,8 +8,8 @@ import click
 import psutil
 
 from benchmarks.packets import Load, connect, field, payloads, publish, remaining_length
-from broker.mosquitto import MONITOR
-from broker.topics import Kind, Topics
+from broker.contract.identity import MONITOR
+from broker.contract.topics import Kind, Topics
 from deploy.local.settings import LocalSettings
 from deploy.local.stack import LocalStack
 from store.migrate import connect as connect_database

@@ -11,16 +11,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import click
 
 from benchmarks.asking import METERS, QUESTIONS, RUNS, START, STATEMENT_S, YEAR, ask, connected, load, say
 from benchmarks.store_community import CommunityLoad, bench_community
 from broker.errors import PermanentError, WattlineError
-from broker.service import configure_logging
+from broker.runtime.service import configure_logging
 from deploy.local.stack import LocalStack
 from store.migrate import migrate
 from store.rollups import Refreshed, refresh
+from store.sql import Connection
 
 READINGS = 100_000_000
 BYTES_A_READING = 300
@@ -126,7 +126,7 @@ async def _say_filled(left: int) -> None:
     say(f"{YEAR.days - left} of {YEAR.days} days written")
 
 
-async def _roll_up(stack: LocalStack, connection: asyncpg.Connection) -> tuple[Refreshed, float]:
+async def _roll_up(stack: LocalStack, connection: Connection) -> tuple[Refreshed, float]:
     async with connected(stack.postgres.dsn()) as asked:
 
         async def tell() -> None:

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-import asyncpg
-
 from benchmarks.asking import METERS, QUESTIONS, RUNS, START, STATEMENT_S, YEAR, ask, connected, load, say
 from deploy.local.community import CommunityServer, provide_community
 from deploy.local.settings import LocalSettings
 from store.migrate import migrate
+from store.sql import Connection
 
 EVERY = timedelta(seconds=300)
 DAYS = 2
@@ -79,9 +78,7 @@ async def _asked(wanted: CommunityLoad) -> dict[str, Any]:
         }
 
 
-async def _fill(
-    connection: asyncpg.Connection, every: timedelta, since: timedelta, until: timedelta, series: int
-) -> None:
+async def _fill(connection: Connection, every: timedelta, since: timedelta, until: timedelta, series: int) -> None:
     """Readings of [since, until) of the year, some 200 000 in a statement."""
     first, end = -(-since // every), -(-until // every)
     width = max(1, 200_000 // series)
@@ -91,7 +88,7 @@ async def _fill(
 
 
 @asynccontextmanager
-async def _server() -> AsyncIterator[asyncpg.Connection]:
+async def _server() -> AsyncIterator[Connection]:
     """A connection to a fresh, migrated database."""
     settings = LocalSettings()
     packages = await asyncio.to_thread(provide_community, settings, say)

@@ -37,5 +37,5 @@ class Backoff:
         self._success_at = time.monotonic()
 
     def forgive_nothing(self) -> None:
-        """Take the success back: it ended in a way that tells us to keep away."""
+        """Take the success back: it ended that means keep away."""
         self._success_at = None

@@ -58,14 +58,14 @@ class Outage:
         log.warning(event, reason=reason, **facts)
 
     def over(self) -> dict[str, Any]:
-        """Note that the thing is there: for how long it was away and how often it failed; {} where nothing was told."""
+        """It is there: for how long it was away and how often it failed; {} where nothing was logged."""
         if self._since_s is None:
             return {}
         now_s = self._monotonic()
         facts = {"away_s": round(now_s - self._since_s, 1), "failures": self._failures} if self._reasons else {}
         self._since_s = None
         if self._reasons:
-            # one that nobody was told of must not silence the next
+            # one that was not logged must not silence the next
             self._ended_s = now_s
         return facts
 

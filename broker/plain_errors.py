@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from broker.patterns import BOOT_ID, METER_KEY, NAME, OBIS_CODE, SPEC_REF, whole
+
 NO_JSON: Final = "is no JSON"
 """How the reason for a payload begins that can't be read at all."""
 _OBJECT: Final = 'must be a JSON object, such as {{"name": "value"}}'
@@ -66,12 +68,11 @@ _KINDS: Final[dict[str, str]] = {
 """By pydantic's type of error. Its context fills the braces."""
 
 FORMS: Final[dict[str, str]] = {
-    r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$":
-        "must be 1 to 64 letters, digits or . _ -, beginning with a letter or a digit",
-    r"^[0-9a-f]{4,32}$": "must be 4 to 32 hexadecimal digits in lower case",
-    r"^[!-~]{1,96}$": "must be 1 to 96 printable ASCII characters without spaces, such as LGZ:12345678",
-    r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}@[1-9][0-9]{0,8}$": "must be a spec and its version, such as lgz-e350@3",
-    r"^\d{1,3}-\d{1,3}:\d{1,3}\.\d{1,3}\.\d{1,3}(\*\d{1,3})?$": "must be an OBIS code, such as 1-0:1.8.0",
+    whole(NAME): "must be 1 to 64 letters, digits or . _ -, beginning with a letter or a digit",
+    whole(BOOT_ID): "must be 4 to 32 hexadecimal digits in lower case",
+    whole(METER_KEY): "must be 1 to 96 printable ASCII characters without spaces, such as LGZ:12345678",
+    whole(SPEC_REF): "must be a spec and its version, such as lgz-e350@3",
+    whole(OBIS_CODE): "must be an OBIS code, such as 1-0:1.8.0",
     r"^[^\x00]*$": "must have no NUL character",
     r"^[^\x00-\x1f]*$": "must have no control characters",
 }  # fmt: skip

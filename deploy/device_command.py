@@ -2,15 +2,15 @@
 
 import click
 
-from broker.settings_help import settings_help
+from broker.runtime.settings_help import settings_help
+from cli.client.commands import CommandClient
+from cli.connection import anywhere, api_options
+from cli.device_commands import command as give
+from cli.devices import COMMANDS, DeviceClient
 from device.settings import DeviceSettings
-from gateway.api_options import anywhere, api_options
-from gateway.command_cli import command as give
-from gateway.command_client import CommandClient
-from gateway.device_cli import COMMANDS, DeviceClient
 
 
-class DeskClient(DeviceClient, CommandClient):
+class DeviceCommandsClient(DeviceClient, CommandClient):
     """All that the commands ask of a gateway."""
 
 
@@ -27,7 +27,7 @@ def device(ctx: click.Context, url: str, token: str | None) -> None:
     The commands are for an engineer's desk: they list, show, label and command devices over the gateway's API.
     """
     if ctx.invoked_subcommand is not None:
-        ctx.obj = DeskClient(url, token)
+        ctx.obj = DeviceCommandsClient(url, token)
         return
     try:
         from device.__main__ import main  # noqa: PLC0415 - an engineer's desk has no serial library

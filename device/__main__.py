@@ -4,8 +4,8 @@ import device.plain_logs  # noqa: F401, I001 - before all others
 
 import click
 
-from broker.service import load, run_service
-from broker.settings_help import settings_help
+from broker.runtime.service import load, run_service
+from broker.runtime.settings_help import settings_help
 from device.service import run
 from device.settings import DeviceSettings
 

@@ -10,8 +10,8 @@ from typing import Final
 
 import structlog
 
-from broker.messages import Clock
-from device.platform_clock import CLOSE_S, Followed, PlatformClock
+from broker.contract.messages import Clock
+from device.clock_offset import CLOSE_S, Followed, PlatformClock
 
 log = structlog.get_logger()
 
@@ -20,6 +20,9 @@ TIME_ERROR: Final = 5
 """What adjtimex(2) returns while the clock is not synchronised."""
 TIMESYNC_FILE: Final = Path("/run/systemd/timesync/synchronized")
 CHECK_EVERY_S: Final = 10.0
+EARLIEST_YEAR: Final = 1970
+LATEST_YEAR: Final = 2200
+"""A platform that says another time does not know it; near the years 1 and 9999 times can't even be reckoned with."""
 STEP_S: Final = 2.0
 """A wall clock that moved this far against the monotonic one was stepped."""
 
@@ -39,7 +42,7 @@ class _Timex(ctypes.Structure):
 
 
 def kernel_synchronised() -> bool:
-    """Whether the kernel knows its clock to be kept by NTP; False where that can't be told."""
+    """Whether the kernel knows its clock to be kept by NTP; False where it can't be read."""
     if TIMESYNC_FILE.exists():
         return True
     try:
@@ -52,7 +55,7 @@ def kernel_synchronised() -> bool:
 
 
 class DeviceClock:
-    """The device's wall clock, its standing with NTP, and steps of it."""
+    """The device's wall clock, its state by NTP, and steps of it."""
 
     def __init__(
         self,
@@ -86,6 +89,9 @@ class DeviceClock:
 
     def learn(self, at: datetime, sent_s: float, arrived_s: float) -> None:
         """Take a receipt's time, and by the monotonic clock when its newest message was sent and when it arrived."""
+        if not EARLIEST_YEAR <= at.year < LATEST_YEAR:
+            log.warning("receipt_time_refused", at=at.isoformat())
+            return
         self._platform.learn(at.timestamp(), sent_s, arrived_s)
 
     def off_s(self) -> float:

@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 from typing import Final
 
+from broker.contract.messages import Hardware
 from broker.errors import PermanentError
-from broker.messages import Hardware
-from broker.topics import NAME
+from broker.patterns import is_name
 
 SERIAL_FILE: Final = Path("/proc/device-tree/serial-number")
 MODEL_FILE: Final = Path("/proc/device-tree/model")
@@ -22,7 +22,7 @@ def device_id(serial_file: Path = SERIAL_FILE, machine_id_file: Path = MACHINE_I
     Raises PermanentError where the machine has neither.
     """
     serial = re.sub(r"[^A-Za-z0-9._-]", "", _text(serial_file)).lstrip("0")[:48]
-    if serial and NAME.fullmatch(f"pi-{serial}"):
+    if serial and is_name(f"pi-{serial}"):
         return f"pi-{serial}"
     machine = _text(machine_id_file)
     if machine:

@@ -12,8 +12,8 @@ from typing import Final
 import structlog
 
 from broker.errors import PermanentError
-from broker.service import Health
-from broker.settings import ProcessSettings
+from broker.runtime.service import Health
+from broker.runtime.settings import ProcessSettings
 from device.exposition import CONTENT_TYPE, Registry
 
 log = structlog.get_logger()
@@ -50,9 +50,9 @@ class Answer:
         return head.encode() + b"\r\n" + (self.body if with_body else b"")
 
 
-def refusal(status: HTTPStatus, told: str, allow: str = "") -> Answer:
+def refusal(status: HTTPStatus, reason: str, allow: str = "") -> Answer:
     """An answer that says what is wrong."""
-    return Answer(status, f"{told}\n".encode(), allow=allow)
+    return Answer(status, f"{reason}\n".encode(), allow=allow)
 
 
 @dataclass(slots=True)
@@ -112,8 +112,8 @@ class HealthServer:
             except asyncio.IncompleteReadError:
                 return
             except asyncio.LimitOverrunError:
-                told = f"more than {HEAD_MAX_BYTES} bytes of header fields"
-                answer = refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, told)
+                reason = f"more than {HEAD_MAX_BYTES} bytes of header fields"
+                answer = refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, reason)
             except TimeoutError:
                 answer = refusal(HTTPStatus.REQUEST_TIMEOUT, f"no whole request within {PATIENCE_S:.0f} s")
         writer.write(answer.octets(with_body=not head.startswith(b"HEAD ")))
@@ -163,10 +163,10 @@ async def _listen(server: HealthServer, settings: ProcessSettings) -> asyncio.Se
     try:
         return await asyncio.start_server(server.serve, host, port, limit=HEAD_MAX_BYTES)
     except OSError as error:
-        told = f"can't listen on {host}:{port}: {error.strerror}"
+        reason = f"can't listen on {host}:{port}: {error.strerror}"
         name = settings.variable("http_port")
         fix = f"set {name} to another port (several services on one host need one each; 0 takes a free one)"
         if error.errno != errno.EADDRINUSE:
-            raise PermanentError(f"{told}; {fix}") from error
-        log.error("http_port_taken", reason=told, fix=fix)  # noqa: TRY400 - the reason says all
+            raise PermanentError(f"{reason}; {fix}") from error
+        log.error("http_port_taken", reason=reason, fix=fix)  # noqa: TRY400 - the reason says all
         return await asyncio.start_server(server.serve, host, 0, limit=HEAD_MAX_BYTES)

@@ -6,8 +6,12 @@ from device.exposition import Metric, Registry
 class DeviceMetrics:
     """The agent's metrics; label values are ports, protocols and fixed words, so their number is bounded."""
 
-    def __init__(self) -> None:
+    def __init__(self) -> None:  # noqa: PLR0915 - one for each metric
         self.registry = Registry()
+        self.info = self._gauge(
+            "info", "Which agent this is: the version of its software, and this start", "version", "boot"
+        )
+        self.resident_bytes = self.registry.gauge("process_resident_memory_bytes", "Octets of memory that it holds")
         self.port_state = self._gauge("port_state", "1 for the state each serial port is in", "port", "state")
         self.port_opens = self._counter("port_opens", "Openings of a serial port", "port", "result")
         self.change_overs_failed = self._counter(
@@ -21,8 +25,21 @@ class DeviceMetrics:
         self.values_refused = self._counter("values_refused", "Values left out of a decoded telegram", "protocol")
         self.samples = self._counter("samples", "Samples taken into bundles", "source")
         self.samples_skipped = self._counter("samples_skipped", "Samples left out by reading_interval_s or as repeats")
+        self.frames_left_out = self._counter(
+            "frames_left_out", "Raw frames of raw_frames left out by reading_interval_s", "port"
+        )
         self.frames_suppressed = self._counter(
             "frames_suppressed", "Raw frames counted, not published", "port", "reason"
+        )
+        self.history_slices = self._counter(
+            "history_slices", "Slices asked of meters' memories, by what came of them", "result"
+        )
+        self.history_wanted_s = self._gauge(
+            "history_wanted_seconds", "How much time is still to be read from meters' memories"
+        )
+        self.meter_keys = self._counter("meter_keys", "Messages with keys of meters, by what came of them", "result")
+        self.meters_without_key = self._gauge(
+            "meters_without_key", "Meters whose telegrams wait for their key, or for the right one", "port"
         )
         self.telegram_changes = self._counter("telegram_changes", "Telegrams that changed for good", "port")
         self.held_frames = self._gauge("held_frames", "Raw frames that wait for a spec", "port")
@@ -43,6 +60,9 @@ class DeviceMetrics:
         self.receipts = self._counter("receipts", "Receipts of the store that came")
         self.receipts_unknown = self._counter(
             "receipts_unknown", "Ranges of receipts with numbers that no message here carries"
+        )
+        self.receipts_dropped = self._gauge(
+            "receipts_dropped", "Receipts that came faster than they were taken, since the start; they are given again"
         )
         self.confirmed = self._counter("confirmed", "Messages that the store has confirmed")
         self.resent = self._counter("resent", "Messages taken for lost, or sent again as a probe", "why")
@@ -69,6 +89,10 @@ class DeviceMetrics:
         )
         self.clock_steps = self._counter("clock_steps", "Steps of the wall clock")
         self.connected = self._gauge("connected", "1 while the broker session stands")
+        self.enrolments = self._counter("enrolments", "Requests for a certificate, by what came of them", "result")
+        self.certificate_end_s = self._gauge(
+            "certificate_end_seconds", "When the certificate for the broker ends, as Unix time; 0 without one"
+        )
         self.takeovers = self._gauge("session_takeovers", "Times that another client took over this device's id")
         self.task_failures = self._counter("task_failures", "Tasks that failed and were begun again", "task")
 

@@ -1,15 +1,17 @@
-"""Loads structlog without rich, which it takes for coloured tracebacks where it is: 3 MiB that a Pi can do without.
+"""Loads structlog without what it takes where it is and a Pi can do without.
 
-To be imported before anything that imports structlog.
+That is rich for coloured tracebacks, 3 MiB, and greenlet with its C++ library, 1 MiB. To be imported before anything
+that imports structlog.
 """
 
 import sys
 from typing import Final
 
-_RICH: Final = "rich"
+_NOT_WANTED: Final = [name for name in ("rich", "greenlet") if name not in sys.modules]
 
-if _RICH not in sys.modules:
-    sys.modules[_RICH] = None  # type: ignore[assignment]  # what a name that can't be imported has there
-    import structlog  # noqa: F401
+for name in _NOT_WANTED:
+    sys.modules[name] = None  # type: ignore[assignment]  # what a name that can't be imported has there
+import structlog  # noqa: E402, F401
 
-    del sys.modules[_RICH]
+for name in _NOT_WANTED:
+    del sys.modules[name]

@@ -11,6 +11,7 @@ import structlog
 
 from broker.errors import ContractError
 from device.files import write_atomically
+from device.formats import NewerFormatError, prove, set_aside
 
 log = structlog.get_logger()
 
@@ -44,22 +45,27 @@ def unsealed(data: bytes) -> bytes:
     return document
 
 
-def write_twice(path: Path, document: bytes) -> None:
+def write_twice(path: Path, document: bytes, *, mode: int = 0o666) -> None:
     """Replace a file durably, then its copy, which the disk gets in its own time. Raises OSError for the first."""
     data = sealed(document)
-    write_atomically(path, data)
+    write_atomically(path, data, mode=mode)
     with contextlib.suppress(OSError):
-        write_atomically(_copy_of(path), data, durable=False)
+        write_atomically(_copy_of(path), data, durable=False, mode=mode)
 
 
 def read_either(path: Path) -> Found:
     """The file, or its copy where it is damaged or gone; what is damaged is replaced by what is whole.
 
-    A file of before checksums, which has no copy, is taken as it is. Raises FileNotFoundError where there is neither,
-    ContractError where none is whole, OSError.
+    A file of before checksums, which has no copy, is taken as it is. One of a newer agent is set aside with its copy.
+    Raises FileNotFoundError where there is neither, NewerFormatError, ContractError where none is whole, OSError.
     """
     copy = _copy_of(path)
     first, second = _tried(path), _tried(copy)
+    for one, place in ((first, path), (second, copy)):
+        if isinstance(one, NewerFormatError):
+            set_aside(place)
+    if isinstance(first, NewerFormatError):
+        raise first
     if isinstance(first, bytes):
         if isinstance(second, bytes | FileNotFoundError):
             return Found(first)
@@ -79,13 +85,16 @@ def _copy_of(path: Path) -> Path:
 
 def _tried(path: Path) -> bytes | OSError | ContractError:
     try:
-        return unsealed(path.read_bytes())
+        document = unsealed(path.read_bytes())
+        prove(document)
     except (OSError, ContractError) as error:
         return error
+    return document
 
 
 def _healed(document: bytes, why: OSError | ContractError, damaged: Path) -> Found:
     log.warning("file_damaged", path=str(damaged), error=str(why), reason="its other copy is whole, and counts")
     with contextlib.suppress(OSError):
-        write_atomically(damaged, sealed(document))
+        # whole or not, no copy is open to more than the other was
+        write_atomically(damaged, sealed(document), mode=0o600)
     return Found(document, f"{damaged.name}: {why}")

@@ -2,43 +2,55 @@
 
 import asyncio
 import contextlib
-import fcntl
 import secrets
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 import structlog
 
-from broker.environment import unknown
-from broker.errors import PermanentError
-from broker.service import Health
-from broker.session import Session, SessionOptions
-from broker.topics import DELIVERY, Kind, Topics
-from device.actions import RESTART, Actions
+from broker.contract.topics import DELIVERY, Kind, Topics
+from broker.mqtt.session import Session, SessionOptions
+from broker.runtime.environment import unknown
+from broker.runtime.service import Health
+from device.activation.activation import Activation
+from device.activation.probation import Probation
 from device.agent import Agent
-from device.bundles import Bundles
+from device.announcements import Control, software_version, will
 from device.clock import DeviceClock
-from device.command_journal import CommandJournal
-from device.commands import Commands
-from device.context import Context
-from device.control import Control, will
-from device.gathered import FramesOf, ReadingsOf
+from device.commands.actions import RESTART, Actions
+from device.commands.execution import Commands
+from device.commands.journal import CommandJournal
+from device.config.configuration import Configuration
+from device.config.effective import EffectiveConfig
+from device.config.spec_store import SpecStore
+from device.data_folder import opened_outbox, opened_write_ahead, prepare, sole_use
+from device.enrolment.enrolment import Enrolment
 from device.hardware import device_id
 from device.health_server import serve_health
+from device.history.history import History
+from device.history.memory import HistoryMemory
 from device.inbox import Inbox
 from device.metrics import DeviceMetrics
-from device.outbox import Outbox
-from device.outbox_segments import sync
-from device.outgoing import Outgoing
-from device.parameters import Configuration
-from device.port_memory import PortMemory
-from device.ports import Ports
-from device.probation import Probation
-from device.publisher import Publisher, PublisherOptions
-from device.registry import MeterRegistry
+from device.outbox.bundles import Bundles
+from device.outbox.durability import Durability
+from device.outbox.gathered import FramesOf, ReadingsOf
+from device.outbox.lanes import Lanes
+from device.outbox.outbox import Outbox
+from device.outbox.outgoing import Outgoing
+from device.outbox.publisher import Publisher, PublisherOptions
+from device.outbox.record import Record
+from device.outbox.resending import Resending
+from device.outbox.status import OutboxStatus
+from device.outbox.write_ahead import WriteAhead
+from device.ports.memory import PortMemory
+from device.ports.supervisor import Ports
+from device.readings.context import Context
+from device.readings.meter_health import MeterHealth
+from device.readings.meter_keys import MeterKeys
+from device.readings.registry import MeterRegistry
 from device.settings import DeviceSettings
-from device.specs import SpecStore
-from device.write_ahead import WriteAhead
+from device.software import Software
+from device.upkeep import Upkeep
 
 log = structlog.get_logger()
 
@@ -47,190 +59,185 @@ RESTART_STATUS = 75
 """How the process ends by the command `restart`: EX_TEMPFAIL of sysexits.h, for supervisors that look at it."""
 
 
+@dataclass(slots=True)
+class Restart:
+    """The agent's end by command, to be started again by its supervisor."""
+
+    stop: asyncio.Event
+    requested: bool = False
+
+    def request(self) -> None:
+        """End the agent."""
+        self.requested = True
+        self.stop.set()
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What the agent is made on: opened before its connection, closed after it."""
+
+    settings: DeviceSettings
+    device: str
+    boot: str
+    config: Configuration
+    metrics: DeviceMetrics
+    lanes: Lanes
+    outbox: Outbox
+    ahead: WriteAhead
+
+
 async def run(settings: DeviceSettings, stop: asyncio.Event) -> int:
     """Run the agent until `stop` is set; returns the exit status. Raises PermanentError where a person must act."""
     device = settings.device_id or device_id()
     structlog.contextvars.bind_contextvars(device=device)
-    _prepare(settings.data_folder)
-    metrics, health = DeviceMetrics(), Health()
+    prepare(settings.data_folder)
+    metrics, health, restart, lanes = DeviceMetrics(), Health(), Restart(stop), Lanes()
     boot = secrets.token_hex(8)
-    with _sole_use(settings.data_folder):
+    metrics.info.labels(software_version(), boot).set(1)
+    with sole_use(settings.data_folder):
         config = Configuration(settings.data_folder / "desired.json")
         config.load()
-        for told in unknown(type(settings)):
-            log.warning("setting_unknown", reason=told)
+        for reason in unknown(type(settings)):
+            log.warning("setting_unknown", reason=reason)
         log.info("agent_starts", boot=boot, data_folder=str(settings.data_folder), version_in_force=config.version)
-        restarts = await _kept(settings, device, boot, config, metrics, health, stop)
-    return RESTART_STATUS if restarts else 0
+        limit = config.parameters.outbox_limit_mib * 1024 * 1024
+        async with (
+            opened_outbox(settings.data_folder, limit, lanes) as outbox,
+            opened_write_ahead(settings.data_folder, outbox) as ahead,
+            serve_health(health, metrics.registry, settings),
+        ):
+            await _connected(Base(settings, device, boot, config, metrics, lanes, outbox, ahead), health, restart)
+        log.info("agent_stopped", waiting=outbox.waiting, unconfirmed=outbox.unconfirmed, restarts=restart.requested)
+    return RESTART_STATUS if restart.requested else 0
 
 
-async def _kept(
-    settings: DeviceSettings,
-    device: str,
-    boot: str,
-    config: Configuration,
-    metrics: DeviceMetrics,
-    health: Health,
-    stop: asyncio.Event,
-) -> bool:
-    async with (
-        _outbox(settings, config) as outbox,
-        _write_ahead(settings, outbox) as ahead,
-        serve_health(health, metrics.registry, settings),
-    ):
-        restarts = await _connected(settings, device, boot, outbox, ahead, config, metrics, health, stop)
-    log.info("agent_stopped", waiting=outbox.waiting, unconfirmed=outbox.unconfirmed, restarts=restarts)
-    return restarts
-
-
-async def _connected(
-    settings: DeviceSettings,
-    device: str,
-    boot: str,
-    outbox: Outbox,
-    ahead: WriteAhead,
-    config: Configuration,
-    metrics: DeviceMetrics,
-    health: Health,
-    stop: asyncio.Event,
-) -> bool:
+async def _connected(base: Base, health: Health, restart: Restart) -> None:
+    settings, device = base.settings, base.device
     topics = Topics(settings.broker.root)
     clock = DeviceClock()
     since = clock.now()
     options = SessionOptions(
         client_id=device,
         in_flight=settings.in_flight,
-        will=will(topics, device, boot, since),
+        will=will(topics, device, base.boot, since),
         refusal_is_fatal=False,
-        # all devices are told the same nodes, and share them
+        # all devices are given the same nodes, and share them
         spread=True,
         subscriptions=(
             (topics.of(Kind.DESIRED, device), DELIVERY[Kind.DESIRED].qos),
             (topics.commands_of(device), DELIVERY[Kind.COMMAND].qos),
         ),
-        # a broker of before receipts may refuse it
-        optional=((topics.of(Kind.RECEIPTS, device), DELIVERY[Kind.RECEIPTS].qos),),
+        # a broker of before them may refuse these
+        optional=tuple(
+            (topics.of(kind, device), DELIVERY[kind].qos) for kind in (Kind.RECEIPTS, Kind.SOFTWARE_DESIRED, Kind.KEYS)
+        ),
     )
-    async with Session(settings.broker.as_user(device), options) as session:
-        publisher = Publisher(
-            session,
-            outbox,
-            topics,
-            device,
-            clock,
-            metrics,
-            PublisherOptions(settings.in_flight, settings.backfill_after_s),
+    address, enrolment = settings.broker.as_user(device), None
+    if settings.enrol.url is not None:
+        enrolment = Enrolment(settings.enrol, settings.data_folder / "enrolment", device, base.metrics)
+        address = enrolment.address(address)
+        health.add("enrolment", enrolment.health)
+    async with Session(address, options, ready=enrolment.ready if enrolment else None) as session:
+        resending = Resending(base.outbox, base.metrics)
+        status = OutboxStatus(base.outbox, resending, clock)
+        control = Control(
+            session, topics, device, base.boot, clock, base.config, since, status, base.lanes.live.wake.set
         )
-        outgoing = Outgoing(outbox, clock, boot, publisher.offer)
-        context = _context(settings, device, clock, metrics, config, outgoing, ahead)
-        control = Control(session, topics, device, boot, clock, config, since)
-        agent = _agent(context, session, outbox, ahead, publisher, control, topics)
+        agent = _agent(base, session, topics, clock, control, resending, restart)
         agent.health(health)
-        await agent.run(stop)
-    return agent.restarts
+        async with _kept(enrolment, session):
+            await agent.run(restart.stop)
+
+
+@contextlib.asynccontextmanager
+async def _kept(enrolment: Enrolment | None, session: Session) -> AsyncIterator[None]:
+    """Keep the certificate good while the agent runs, where it has one."""
+    if enrolment is None:
+        yield
+        return
+    async with asyncio.TaskGroup() as group:
+        keeping = group.create_task(enrolment.run(session), name="device.enrolment")
+        try:
+            yield
+        finally:
+            keeping.cancel()
 
 
 def _agent(
-    context: Context,
+    base: Base,
     session: Session,
-    outbox: Outbox,
-    ahead: WriteAhead,
-    publisher: Publisher,
-    control: Control,
     topics: Topics,
-) -> Agent:
-    ports = Ports(context)
-    probation = Probation(context, control)
-    inbox = Inbox(session, topics, context, control, probation)
-    actions = Actions(context, ports, outbox, publisher, probation, inbox)
-    journal = CommandJournal(context.settings.data_folder / "commands.json")
-    commands = Commands(context, control, journal, actions.by_name(), RESTART)
-    return Agent(context, session, outbox, publisher, control, inbox, ports, probation, commands, ahead)
-
-
-def _context(
-    settings: DeviceSettings,
-    device: str,
     clock: DeviceClock,
-    metrics: DeviceMetrics,
-    config: Configuration,
-    outgoing: Outgoing,
-    ahead: WriteAhead,
-) -> Context:
+    control: Control,
+    resending: Resending,
+    restart: Restart,
+) -> Agent:
+    """The parts of one agent, each made of those before it."""
+    settings, outbox = base.settings, base.outbox
+    durability = Durability(
+        outbox, base.ahead, base.metrics, every_s=settings.sync_s, every_records=settings.sync_records
+    )
+
+    def appended(record: Record) -> None:
+        durability.appended()
+        base.lanes.live.offer(record)
+
+    outgoing = Outgoing(outbox, clock, base.boot, appended)
+
+    def refused(record: Record, code: int) -> None:
+        size = len(record.payload)
+        outgoing.event("message_refused_by_broker", "error", kind=str(record.kind), bytes=size, code=code)
+
+    pace = PublisherOptions(settings.in_flight, settings.backfill_after_s)
+    publisher = Publisher(
+        session, outbox, topics, base.device, clock, base.metrics, pace, base.lanes, resending,
+        lambda: control.registered, refused,
+    )  # fmt: skip
+    context = _context(base, clock, control, outgoing, durability)
+    memory = PortMemory(settings.data_folder / "ports.json")
+    memory.load()
+    remembered = HistoryMemory(settings.data_folder / "history.json")
+    remembered.load()
+    history = History(context, remembered, lambda: session.connected and control.registered)
+    ports = Ports(context, memory, history, durability)
+    probation = Probation(context, ports.read_now)
+    activation = Activation(session, topics, context, outbox, probation)
+    actions = Actions(context, ports, history, outbox, base.lanes.live, activation).by_name()
+    journal = CommandJournal(settings.data_folder / "commands.json")
+    commands = Commands(context, control, journal, actions, RESTART, restart.request)
+    software = Software(
+        settings.data_folder / "software", settings.updater_folder, base.metrics, outgoing, control.report_software
+    )
+    inbox = Inbox(session, topics, context, activation, commands.take, publisher.take_receipts, software.desired)
+    upkeep = Upkeep(context, session, outbox, base.ahead, resending, ports, software.upkeep)
+    return Agent(
+        context, session, outbox, base.ahead, durability, publisher, control, inbox, ports, history, activation,
+        probation, commands, upkeep,
+    )  # fmt: skip
+
+
+def _context(base: Base, clock: DeviceClock, control: Control, outgoing: Outgoing, durability: Durability) -> Context:
     def send_readings(of: ReadingsOf, samples: list, units: dict[str, str]) -> None:  # type: ignore[type-arg]
         outgoing.readings(of.meter, of.spec, of.clock, of.source, samples, units)
 
     def send_frames(of: FramesOf, frames: list) -> None:  # type: ignore[type-arg]
         outgoing.frames(of.reason, of.port, of.protocol, frames, meter=of.meter, clock=of.clock)
 
-    memory = PortMemory(settings.data_folder / "ports.json")
-    memory.load()
     loop = asyncio.get_running_loop()
+    keys = MeterKeys(base.settings.data_folder, base.device, base.metrics, outgoing)
+    keys.load()
+    specs = SpecStore(base.settings.data_folder / "specs")
     return Context(
-        device=device,
-        settings=settings,
+        device=base.device,
+        settings=base.settings,
         clock=clock,
-        metrics=metrics,
-        config=config,
-        specs=SpecStore(settings.data_folder / "specs"),
+        metrics=base.metrics,
+        effective=EffectiveConfig(base.config, specs, control.report),
         outgoing=outgoing,
-        bundles=Bundles(send_readings, send_frames, ahead),
-        registry=MeterRegistry(loop.time),
-        memory=memory,
+        keys=keys,
+        bundles=Bundles(send_readings, send_frames, base.ahead),
+        registry=MeterRegistry(control.registration_changed, control.is_registered, loop.time),
+        health=MeterHealth(loop.time),
+        make_durable=durability.now,
         monotonic=loop.time,
     )
-
-
-@contextlib.asynccontextmanager
-async def _outbox(settings: DeviceSettings, config: Configuration) -> AsyncIterator[Outbox]:
-    """The outbox, synced to disk at the end."""
-    limit = config.parameters.outbox_limit_mib * 1024 * 1024
-    outbox = Outbox(settings.data_folder / "outbox", limit_bytes=limit)
-    await asyncio.to_thread(outbox.open)
-    try:
-        yield outbox
-    finally:
-        try:
-            sync(outbox.take_unsynced())
-        except OSError as error:
-            outbox.sync_failed(error)
-        outbox.save_state()
-
-
-@contextlib.asynccontextmanager
-async def _write_ahead(settings: DeviceSettings, outbox: Outbox) -> AsyncIterator[WriteAhead]:
-    """What is gathered, on disk, with what an earlier run left of it."""
-    ahead = WriteAhead(settings.data_folder / "ahead", outbox)
-    await asyncio.to_thread(ahead.open)
-    try:
-        yield ahead
-    finally:
-        ahead.close()
-
-
-@contextlib.contextmanager
-def _sole_use(folder: Path) -> Iterator[None]:
-    """Hold the data folder's lock, which ends with the process: two agents on one outbox would lose readings.
-
-    Raises PermanentError where another agent holds it. A disk that can't lock is no reason not to start.
-    """
-    with contextlib.ExitStack() as exits:
-        try:
-            lock = exits.enter_context((folder / "lock").open("ab"))
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise PermanentError(
-                f"another agent uses the data folder {folder}; stop it, or set WATTLINE_DEVICE_DATA_FOLDER"
-            ) from error
-        except OSError as error:
-            log.warning("data_folder_not_locked", folder=str(folder), reason=str(error))
-        yield
-
-
-def _prepare(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise PermanentError(
-            f"data folder {folder}: {error.strerror}; set WATTLINE_DEVICE_DATA_FOLDER to a folder that can be written"
-        ) from error

@@ -2,8 +2,8 @@
 
 import click
 
-from broker.service import load, run_service
-from broker.settings_help import settings_help
+from broker.runtime.service import load, run_service
+from broker.runtime.settings_help import settings_help
 from gateway.service import run
 from gateway.settings import GatewaySettings
 

@@ -1,39 +1,35 @@
-"""How the gateway's tasks live with a database that goes away: what heals is tried again, the rest is raised."""
+"""How the gateway's tasks live with a database that goes away or refuses: the one policy for all of them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 import asyncpg
+import structlog
 
 from broker.backoff import Backoff
 from broker.errors import PermanentError
 from gateway.metrics import Metrics
-from store.pool import is_transient
+from store.errors import DATABASE_ERRORS, NOT_MIGRATED, heals, reason, refuses_data
 
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 T = TypeVar("T")
-DATABASE_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
-"""What a statement can end with where the database is away or refuses it; a timeout is an OSError."""
-REFUSES_DATA = ("22", "23", "54")
-"""SQLSTATE classes by which PostgreSQL refuses what a message carries: data exception, integrity, limit exceeded."""
-NOT_MIGRATED = "42P01"
-"""SQLSTATE undefined_table: `wattline migrate` has not run yet."""
+log = structlog.get_logger()
 
 
-async def until_stored(work: Callable[[], Awaitable[T]], task: str, metrics: Metrics) -> T:
+async def until_stored(work: Callable[[], Awaitable[T]], task: str, metrics: Metrics, *, cap_s: float = 10.0) -> T:
     """Do it, and again with backoff for as long as only the database stands in the way.
 
     Raises asyncpg.PostgresError where it refuses the data (see refuses_data), PermanentError for what cannot heal.
     """
-    backoff = Backoff(cap_s=10.0)
+    backoff = Backoff(cap_s=cap_s)
     while True:
         try:
             found = await work()
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
-            if isinstance(error, asyncpg.PostgresError) and refuses_data(error):
+        except DATABASE_ERRORS as error:
+            if refuses_data(error):
                 raise
-            if not heals(error):
+            # a statement that took too long may be faster when the database has less to do
+            if not heals(error) and not isinstance(error, asyncpg.QueryCanceledError):
                 raise PermanentError(f"the database refuses {task}: {error}") from error
             metrics.retries.labels(task).inc()
             fix = "run wattline migrate" if getattr(error, "sqlstate", "") == NOT_MIGRATED else "waiting for it"
@@ -44,20 +40,15 @@ async def until_stored(work: Callable[[], Awaitable[T]], task: str, metrics: Met
         await asyncio.sleep(backoff.next_s())
 
 
-def heals(error: BaseException) -> bool:
-    """Whether waiting can help."""
-    # asyncpg's internal error: a connection that goes as a statement begins
-    gone = isinstance(error, asyncpg.InternalClientError)
-    return gone or is_transient(error) or getattr(error, "sqlstate", "") == NOT_MIGRATED
+async def one_round(work: Callable[[], Awaitable[T]], task: str, metrics: Metrics, *, cap_s: float = 10.0) -> T | None:
+    """A round of what a task does over and over, as until_stored; None where the database refuses its data.
 
-
-def reason(error: BaseException) -> str:
-    """What went wrong, for a log line: asyncpg hides a connection's end behind its own state."""
-    while isinstance(error, asyncpg.InternalClientError) and error.__context__ is not None:
-        error = error.__context__
-    return str(error) or type(error).__name__
-
-
-def refuses_data(error: asyncpg.PostgresError) -> bool:
-    """Whether the database refuses what it was given, and would refuse it for ever."""
-    return (error.sqlstate or "")[:2] in REFUSES_DATA
+    That is logged and counted: one odd row must stop neither the rounds to come nor the gateway. Raises PermanentError
+    for what cannot heal.
+    """
+    try:
+        return await until_stored(work, task, metrics, cap_s=cap_s)
+    except asyncpg.PostgresError:
+        metrics.rounds_refused.labels(task).inc()
+        log.exception("round_refused", task=task)
+        return None

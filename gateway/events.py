@@ -4,10 +4,10 @@ import hashlib
 import json
 import uuid
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
-from gateway.database import Connection
-from gateway.sql import load
+from gateway.store import Severity, add_event, quarantine_payload
+from store.sql import Connection
 
 MAX_DETAIL = 2000
 """Characters of a reason that are kept."""
@@ -19,11 +19,11 @@ async def record_event(
     *,
     device: str | None = None,
     meter: str | None = None,
-    severity: Literal["info", "warning", "error"] = "info",
+    severity: Severity = "info",
     detail: dict[str, Any] | None = None,
 ) -> None:
     """Enter an event of the gateway's own; a device or meter that has no row stands in the detail only."""
-    await connection.execute(load("record_event"), device, meter, event, severity, json.dumps(_cleaned(detail or {})))
+    await add_event(connection, device, meter, event, severity, _cleaned(detail or {}))
 
 
 async def quarantine(
@@ -31,14 +31,8 @@ async def quarantine(
 ) -> bool:
     """Keep the bytes of a payload with the reason of its refusal; False where the same is there already."""
     delivery = uuid.UUID(bytes=hashlib.sha256(topic.encode(errors="replace") + b"\0" + payload).digest()[:16])
-    entered = await connection.fetchval(
-        load("quarantine_payload"),
-        device,
-        clean(topic),
-        reason,
-        clean(detail)[:MAX_DETAIL],
-        payload,
-        delivery,
+    entered = await quarantine_payload(
+        connection, device, clean(topic), reason, clean(detail)[:MAX_DETAIL], payload, delivery
     )
     return entered is not None
 
@@ -46,6 +40,16 @@ async def quarantine(
 def clean(text: str) -> str:
     """Text that PostgreSQL takes: no NUL, no lone surrogates."""
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+
+
+def storable(payload: bytes) -> bytes:
+    """The same JSON with such texts, as devices copy a NUL from wires and files; what is no JSON stays as it is."""
+    if b"\\u0000" not in payload:
+        return payload
+    try:
+        return json.dumps(_cleaned(json.loads(payload))).encode()
+    except (ValueError, RecursionError):
+        return payload
 
 
 def _cleaned(value: Any) -> Any:

@@ -2,79 +2,71 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from functools import partial
 from typing import Any, TypeVar
 
 import structlog
 
-from broker.service import Health
-from broker.serving import health_routes, serve_health, serve_http
-from broker.session import Session, SessionOptions
-from broker.topics import DELIVERY, Topics
-from gateway.api import Api, routes
-from gateway.command_sender import CommandSender
-from gateway.commands import Bounds, Commands
-from gateway.console.desk import Desk
+from broker.contract.topics import DELIVERY, Topics
+from broker.mqtt.session import Session, SessionOptions
+from broker.runtime.http_server import health_routes, serve_health, serve_http
+from broker.runtime.service import Health
+from broker.runtime.tls import ServerTls
+from gateway.api.app import Api, routes
+from gateway.api.enrolment.part import EnrolmentPart
+from gateway.api.reads import Reads, open_reads
+from gateway.api.server_tls import own_certificate, server_tls
+from gateway.bus.command_sender import CommandSender
+from gateway.bus.gauges import Gauges
+from gateway.bus.handlers import Handlers
+from gateway.bus.inbox import KINDS, OPTIONAL_KINDS, Inbox
+from gateway.bus.kept import Kept
+from gateway.bus.key_delivery import KeyDelivery
+from gateway.bus.login_log import LoginLog
+from gateway.bus.logins import Logins
+from gateway.bus.notices import Notices
+from gateway.bus.outbox import Outbox
+from gateway.bus.publisher import Publisher
+from gateway.bus.reconciler import Reconciler
+from gateway.bus.retained import Retained
+from gateway.bus.retained_check import RetainedCheck
+from gateway.bus.software_handlers import SoftwareHandlers
+from gateway.bus.specs_by_hand import SpecsByHand
+from gateway.commands.orders import Bounds, Commands
+from gateway.console.browser import ConsoleApi
 from gateway.console.site import console_routes
 from gateway.console.waiting import waiting_routes
+from gateway.credentials.access import Access
 from gateway.database import until_stored
-from gateway.desired import configuring, rebuild
-from gateway.handlers import Handlers
-from gateway.inbox import KINDS, Inbox
-from gateway.job_sweep import JobSweep
+from gateway.desired.change import Configuration
+from gateway.desired.spec_catalogue import publish_catalogue
+from gateway.enrolment.expiry import Expiry
+from gateway.fleet.claims import SilenceLimits
+from gateway.fleet.swap_registers import SwapRegisters
+from gateway.keys.keeping import MeterKeys
+from gateway.keys.master import MasterFile
+from gateway.meter_claims.run import MeterClaims
 from gateway.metrics import Metrics
-from gateway.notices import Notices, Sweep
-from gateway.publisher import Publisher
-from gateway.reads import Reads, open_reads
-from gateway.reconciler import Reconciler, Retained
-from gateway.retained_check import RetainedCheck
-from gateway.rollout import Rollouts
-from gateway.rollout_judge import RolloutJudge
+from gateway.parameters.stages.run import Stages
+from gateway.quotas import Quotas
 from gateway.settings import GatewaySettings
-from gateway.settling import Settler
-from gateway.shelf import Shelf, load_shelf, publish_catalogue
 from gateway.signals import Signals
-from gateway.spec_by_hand import SpecsByHand
-from gateway.spec_life import SpecLife
-from gateway.stages import Stages
-from meters.catalogue import catalogue
+from gateway.specs.job_sweep import JobSweep
+from gateway.specs.life import SpecLife
+from gateway.specs.rollouts.judging import RolloutJudge
+from gateway.specs.rollouts.run import Rollouts
+from meters.specs.catalogue import catalogue
+from store.errors import DATABASE_ERRORS
 from store.pool import Pool, open_pool
+from store.probe import EVERY_S, DatabaseProbe
 
 log = structlog.get_logger()
 T = TypeVar("T")
-PROBE_S = 5.0
-PROBE_TIMEOUT_S = 5.0
-
-
-class DatabaseProbe:
-    """Asks the database every 5 s whether it is there, for /healthz."""
-
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
-        self._problem = ""
-        self._asked_at = time.monotonic()
-
-    async def run(self) -> None:
-        """Probe for ever."""
-        while True:
-            try:
-                async with asyncio.timeout(PROBE_TIMEOUT_S):
-                    await self._pool.fetchval("SELECT 1")
-                self._problem = ""
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is what /healthz must say
-                self._problem = str(error) or type(error).__name__
-            self._asked_at = time.monotonic()
-            await asyncio.sleep(PROBE_S)
-
-    def check(self) -> tuple[bool, str]:
-        """For Health."""
-        return not self._problem, self._problem or f"answered {time.monotonic() - self._asked_at:.0f} s ago"
 
 
 async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
-    """Serve until `stop`; then finish what is in hand, publish what is marked, and leave. Raises PermanentError."""
+    """Serve until `stop`; then finish what is in hand, publish what waits, and leave. Raises PermanentError."""
     metrics = Metrics()
     topics = Topics(settings.broker.root)
     options = SessionOptions(
@@ -83,36 +75,53 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
         session_expiry_s=settings.session_expiry_s,
         receive_maximum=settings.receive_maximum,
         subscriptions=tuple((topics.every(kind), DELIVERY[kind].qos) for kind in KINDS),
+        optional=tuple((topics.every(kind), DELIVERY[kind].qos) for kind in OPTIONAL_KINDS),
     )
     async with contextlib.AsyncExitStack() as stack:
-        async with _waiting(settings, metrics):
+        own = await asyncio.to_thread(own_certificate, settings)
+        tls = await asyncio.to_thread(server_tls, settings, own)
+        async with _waiting(settings, metrics, tls):
             pool = await _or_stopped(stack, settings, stop)
             if pool is None:
                 return
-            stocked = await _until(stop, until_stored(lambda: _stock(pool, metrics), "gateway.catalogue", metrics))
-            if stocked is None:
+            configuration = Configuration(pool)
+            stock = partial(_stock, configuration, metrics)
+            if not await _until(stop, until_stored(stock, "gateway.catalogue", metrics)):
                 return
-        reconcilers: list[Reconciler] = []
+        started: list[Parts] = []
         session = Session(
             settings.broker.as_user("gateway"),
             options,
-            on_connect=lambda present: reconcilers[0].connected(session_present=present),
+            on_connect=lambda present: started[0].connected(session_present=present),
         )
         reads = await stack.enter_async_context(open_reads(settings, pool, metrics))
-        parts = Parts(settings, session, pool, reads, topics, metrics, stocked[0])
-        parts.publisher.mark(*stocked[1])
-        reconcilers.append(parts.reconciler)
-        probe = DatabaseProbe(pool)
+        enrolment = await EnrolmentPart.open(settings, pool, metrics, own)
+        parts = Parts(settings, session, pool, reads, topics, metrics, configuration, enrolment)
+        started.append(parts)
+        probe = DatabaseProbe()
+        probe.answered()
         await stack.enter_async_context(session)
-        await stack.enter_async_context(_http(parts.api, settings, metrics, session, probe, reads))
+        # before the API, whose /healthz says that all is there
+        await stack.enter_async_context(enrolment.serve(parts.api.auth.audit))
+        await stack.enter_async_context(_http(parts, settings, metrics, session, probe, reads, tls))
         async with asyncio.TaskGroup() as group:
-            ending = [group.create_task(probe.run(), name="gateway.probe")]
+            ending = [group.create_task(_probe(probe, pool), name="gateway.probe")]
             ending += [group.create_task(reads.run(), name="gateway.reads")]
+            ending += [group.create_task(tls.run(), name="gateway.tls")] if tls else []
+            ending += [group.create_task(own.run(), name="gateway.own-certificate")] if own else []
             ending += [group.create_task(work(), name=f"gateway.{name}") for name, work in parts.works()]
             taking = group.create_task(parts.inbox.run(stop), name="gateway.inbox")
             await _drain(stop, settings, parts.publisher, parts.inbox, taking)
             for task in ending:
                 task.cancel()
+
+
+async def _probe(probe: DatabaseProbe, pool: Pool) -> None:
+    """Ask the database for ever whether it is there, for /healthz."""
+    while True:
+        with contextlib.suppress(*DATABASE_ERRORS):
+            await probe.ask(pool)
+        await asyncio.sleep(EVERY_S)
 
 
 class Parts:
@@ -126,46 +135,101 @@ class Parts:
         reads: Reads,
         topics: Topics,
         metrics: Metrics,
-        shelf: Shelf,
+        configuration: Configuration,
+        enrolment: EnrolmentPart,
     ) -> None:
         signals, retained = Signals(), Retained()
-        self.publisher = publisher = Publisher(session, pool, topics, metrics)
-        publisher.shelf = shelf
-        self.reconciler = Reconciler(session, pool, publisher, retained, metrics, settings.reconcile_quiet_s)
-        by_hand = SpecsByHand(SpecLife(pool, publisher), publisher)
+        self._pool = pool
+        outbox = Outbox(pool, settings.client_id, metrics)
+        self.publisher = publisher = Publisher(session, outbox, topics, metrics, configuration, settings.outbox_read_s)
+        self.reconciler = Reconciler(session, configuration, publisher, retained, metrics, settings.reconcile_quiet_s)
+        by_hand = SpecsByHand(SpecLife(pool, configuration), publisher, topics)
         bounds = Bounds(settings.commands_per_device, settings.commands_in_flight)
         commands = Commands(pool, signals, metrics, settings.client_id, bounds)
-        handlers = Handlers(pool, publisher, retained, signals, metrics, by_hand, commands)
-        self.inbox = Inbox(session, pool, topics, handlers, publisher, metrics)
+        limits = SilenceLimits(settings.claim_silence_s, settings.claim_disputed_s)
+        self._quotas = quotas = Quotas(settings.quota, metrics)
+        self._claims = claims = MeterClaims(
+            pool, configuration, metrics, limits, settings.claim_tick_s, lambda: session.connected, quotas
+        )
+        handlers = Handlers(
+            pool, topics, configuration, publisher, retained, signals, metrics, by_hand, commands, claims, quotas
+        )
+        waiting = Kept(pool, topics, settings.client_id, settings.session_expiry_s, metrics)
+        software = SoftwareHandlers(pool, configuration, publisher, retained, quotas, metrics)
+        master = MasterFile(settings.meter_keys_file)
+        self._keys = delivery = KeyDelivery(session, pool, topics, master, metrics, settings.keys_s)
+        keys = MeterKeys(pool, configuration, master, delivery.wake)
+        self.inbox = Inbox(session, pool, topics, handlers, software, delivery, configuration, quotas, metrics, waiting)
         self._check = RetainedCheck(
-            settings.broker.as_user("gateway"), settings.client_id, topics, pool, self.inbox, publisher, metrics,
-            settings.reconcile_s, settings.reconcile_quiet_s,
+            settings.broker.as_user("gateway"), settings.client_id, topics, pool, configuration, self.inbox, publisher,
+            metrics, settings.reconcile_s, settings.reconcile_quiet_s,
         )  # fmt: skip
-        rollouts = Rollouts(pool, publisher, metrics)
-        self._stages = Stages(pool, publisher, metrics, settings.stage_tick_s)
+        rollouts = Rollouts(configuration, metrics)
+        self._stages = Stages(pool, configuration, metrics, settings.stage_tick_s)
         kept, gateway = settings.commands_kept_days, settings.client_id
         self._sender = CommandSender(session, pool, topics, commands, metrics, gateway, kept)
-        self._notices = Notices(pool, publisher, metrics)
-        self._sweep = Sweep(pool, publisher, metrics, settings.sweep_s)
+        self._login_log = LoginLog(
+            settings.broker.as_user("gateway"), settings.client_id, pool, metrics, settings.logins_s
+        )
+        self._expiry = Expiry(
+            metrics, settings.ca.folder, lambda: session.certificate, authority=settings.ca.authority,
+            https=settings.tls.certificate, enrolment=settings.enrolment.certificate,
+            broker=settings.broker_certificate,
+        )  # fmt: skip
+        self._gauges = Gauges(pool, settings.client_id, metrics, settings.logins_s)
+        self.logins = Logins(
+            settings.broker.as_user("gateway"), settings.client_id, topics, pool, metrics, session.publish
+        )
+        self._notices = Notices(pool, configuration, publisher, self.logins, metrics)
         self._judge = RolloutJudge(pool, rollouts, settings.rollout, metrics, settings.judge_s)
-        self._jobs = JobSweep(pool, metrics, settings.job_sweep_s)
-        self._settler = Settler(pool, metrics, settings.settle_s)
-        table = routes(pool, reads, publisher, signals, rollouts, settings.rollout, commands, self._stages)
-        self.api = Api(table, pool, metrics, settings)
+        self._jobs = JobSweep(pool, configuration, metrics, settings.job_sweep_s)
+        self._settler = SwapRegisters(pool, metrics, settings.settle_s)
+        access = Access(pool, metrics, self.logins.put_password)
+        table = routes(
+            *(
+                pool,
+                reads,
+                configuration,
+                signals,
+                rollouts,
+                settings.rollout,
+                commands,
+                self._stages,
+                claims,
+                access,
+                keys,
+            )
+        )
+        self._enrolment = enrolment
+        self.api = Api([*table, *enrolment.routes()], pool, metrics, settings)
+
+    def connected(self, *, session_present: bool) -> None:
+        """Note a new connection to the broker, which may have forgotten anything."""
+        self.reconciler.connected(session_present=session_present)
+        self._keys.connected(session_present=session_present)
+        self._expiry.look_at_broker()
+        self.logins.wake()
 
     def works(self) -> Iterator[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
         """The tasks beside the inbox, by name; each runs until it is cancelled."""
         yield "publish", self.publisher.run
         yield "commands", self._sender.run
         yield "reconcile", partial(self.reconciler.run, self.inbox)
+        yield "claims", self._claims.run
         yield "jobs", self._jobs.run
         yield "changes", self.api.changes.run
         yield "notices", self._notices.run
-        yield "sweep", self._sweep.run
         yield "judge", self._judge.run
         yield "settle", self._settler.run
         yield "stages", self._stages.run
+        yield "enrolments", self._enrolment.run
         yield "retained", self._check.run
+        yield "keys", self._keys.run
+        yield "logins", self.logins.run
+        yield "login-log", self._login_log.run
+        yield "expiry", self._expiry.run
+        yield "gauges", self._gauges.run
+        yield "quotas", partial(self._quotas.run, self._pool)
 
 
 async def _or_stopped(
@@ -179,58 +243,69 @@ async def _or_stopped(
         application_name="wattline-gateway",
         # configuration is written one after the other, and a catalogue for the whole fleet takes its time
         lock_timeout_s=30,
+        # between two statements it matches specs to hundreds of devices
+        idle_timeout_s=30,
     )
     return await _until(stop, stack.enter_async_context(opening))
 
 
-async def _stock(pool: Pool, metrics: Metrics) -> tuple[Shelf, list[str]]:
-    """Enter the shipped specs; returns all published ones, and the devices that a new one serves better."""
-    async with configuring(pool) as connection:
-        added = await publish_catalogue(connection, catalogue(), metrics)
-        shelf = await load_shelf(connection)
-        changed = await rebuild(connection, None, shelf)
-    log.info(
-        "specs_published", shipped=len(catalogue()), added=added, known=len(shelf.specs), devices_changed=len(changed)
-    )
-    return shelf, changed
+async def _stock(configuration: Configuration, metrics: Metrics) -> bool:
+    """Enter the shipped specs, and match all meters by them; returns True."""
+    async with configuration.changing() as change:
+        added = await publish_catalogue(change.connection, catalogue(), metrics)
+        await change.renew()
+        changed = await change.rebuild(None)
+    known = len(change.catalogue.specs)
+    log.info("specs_published", shipped=len(catalogue()), added=added, known=known, devices_changed=len(changed))
+    return True
 
 
 @contextlib.asynccontextmanager
-async def _waiting(settings: GatewaySettings, metrics: Metrics) -> AsyncIterator[None]:
+async def _waiting(settings: GatewaySettings, metrics: Metrics, tls: ServerTls | None) -> AsyncIterator[None]:
     """Say on /healthz that the database is waited for; the API takes the port over once it is there."""
     health = Health()
     health.add("database", lambda: (False, "not connected yet"))
     host, _ = settings.listen_host()
-    async with serve_health(health, metrics.registry, settings, host, waiting_routes()):
+    async with serve_health(health, metrics.registry, settings, host, waiting_routes(), tls=tls):
         yield
 
 
 @contextlib.asynccontextmanager
 async def _http(
-    api: Api, settings: GatewaySettings, metrics: Metrics, session: Session, probe: DatabaseProbe, reads: Reads
+    parts: Parts,
+    settings: GatewaySettings,
+    metrics: Metrics,
+    session: Session,
+    probe: DatabaseProbe,
+    reads: Reads,
+    tls: ServerTls | None,
 ) -> AsyncIterator[None]:
-    health = Health()
+    api, health = parts.api, Health()
     health.add("broker", lambda: (session.connected, session.last_error or "connected"))
     health.add("database", probe.check)
+    health.add("logins", parts.logins.check)
     if settings.read_dsn is not None:
         health.add("replica", reads.check)
     host, how = settings.listen_host()
     if settings.api_token is None:
         log.warning("api_without_token", listens=how, host=host, fix="set WATTLINE_GATEWAY_API_TOKEN to serve others")
-    desk = Desk(api)
-    pages = console_routes(desk, settings.console_session_h)
-    app = api.application([*pages, *health_routes(health, metrics.registry)], desk.lost)
-    async with serve_http(app, settings, host):
+    console = ConsoleApi(api, settings.oidc.label if settings.oidc.issuer else None)
+    pages = console_routes(console, settings.console_session_h, settings.oidc)
+    app = api.application([*pages, *health_routes(health, metrics.registry)], console.lost)
+    refused = metrics.connections_refused
+    async with serve_http(
+        app, settings, host, bounds=settings.connection_bounds(), refused=lambda by: refused.labels(by).inc(), tls=tls
+    ):
         yield
 
 
 async def _drain(
     stop: asyncio.Event, settings: GatewaySettings, publisher: Publisher, inbox: Inbox, taking: asyncio.Task[None]
 ) -> None:
-    """Wait for `stop`, then let the message in hand and the publications that are marked end, under the deadline.
+    """Wait for `stop`, then let the message in hand and the publications that wait end, under the deadline.
 
-    What is not done by then is done at the next start: unacknowledged messages come again, and the reconciler
-    publishes what the broker lacks.
+    What is not done by then is done at the next start, or by another gateway: unacknowledged messages come again, and
+    configurations wait in the store.
     """
     await stop.wait()
     log.info("stopping", drain_s=settings.drain_s)
@@ -239,7 +314,10 @@ async def _drain(
             while inbox.busy:
                 await asyncio.sleep(0.01)
             taking.cancel()
-            await publisher.drained()
+            # what was committed a moment ago, of which the notice is on its way
+            publisher.wake()
+            while publisher.busy:
+                await asyncio.sleep(0.01)
     taking.cancel()
 
 

@@ -1,4 +1,4 @@
-"""Tells whoever waits that a device has reported."""
+"""Wakes whoever waits for a device's report."""
 
 import asyncio
 from collections.abc import Iterable, Iterator

@@ -8,7 +8,7 @@ from grafana_client.client import GrafanaClientError, GrafanaException, GrafanaS
 from niquests.exceptions import JSONDecodeError, RequestException
 
 from broker.errors import PermanentError
-from grafana.reach import no_grafana, parsed, unreachable
+from grafana.connection_errors import no_grafana, parsed, unreachable
 
 OLDEST: Final = (9, 4)
 _TIMEOUT_S = 20.0

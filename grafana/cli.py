@@ -6,8 +6,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from broker.environment import read
 from broker.errors import PermanentError
+from broker.runtime.environment import read
 from grafana.api import Grafana
 from grafana.build import write_command
 from grafana.changes import Change
@@ -24,9 +24,14 @@ def grafana() -> None:
 
 @grafana.command()
 @click.option("--url", envvar="WATTLINE_GRAFANA_URL", show_envvar=True, required=True, help="Where Grafana is.")
-@click.option("--token", envvar="WATTLINE_GRAFANA_TOKEN", show_envvar=True, help="A service account's token.")
 @click.option(
-    "--token-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A file that holds it."
+    "--token",
+    envvar="WATTLINE_GRAFANA_TOKEN",
+    show_envvar=True,
+    help="A service account's token; as an argument `ps` shows it.",
+)
+@click.option(
+    "--token-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A file that holds the token."
 )
 @click.option("--dry-run", is_flag=True, help="Show what would change and change nothing.")
 @click.option("--no-alerts", is_flag=True, help="Leave alert rules, contact points and routes alone.")

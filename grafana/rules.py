@@ -122,6 +122,31 @@ def alerts(settings: GrafanaSettings) -> tuple[Alert, ...]:
               f"{meter} {obis} rose as {value} kW would have made it",
               "A swapped meter, a wrong scale in its spec, or a bad telegram: compare the meter's display.",
               of_meter),
+        Alert("broker_logins", "The broker lets in whom it should not", 0, "10m", "critical",
+              f"The broker does not do what was decided about {value} logins",
+              "Who was revoked may still be in. The gateway's log has broker_logins_not_compared or _not_kept with the "
+              "reason; docs/OPERATE.md, Who may do what at the broker.",
+              platform),
+        Alert("broker_refused", "Many refused logins", 100, "0s", "warning",
+              f"{_label('name')} was refused {value} times at the broker in an hour",
+              "A device with a wrong password, or somebody who tries. The name is the client id that was claimed; "
+              "Mosquitto's log has the address in the line above.",
+              platform),
+        Alert("enrolment_waiting", "Devices wait for a person", 0, "10m", "warning",
+              f"{value} devices wait to be let in or refused",
+              "`wattline enrol list` and the console's page Enrolment say who, on which hardware, and why.",
+              platform),
+        Alert("certificate_end", "A certificate ends soon", 0, "10m", "critical",
+              f"The certificate {_label('of')} ends on {_label('ends')}",
+              "root, intermediate: `wattline ca renew`, then restart the gateways; broker: `wattline ca "
+              "server-certificate`, then SIGHUP to Mosquitto (docs/ENROLMENT.md). Another is of a listener: renew its "
+              "files.",
+              platform),
+        Alert("software_rolled_back", "A device went back from a release", 0, "0s", "warning",
+              f"{device} rolled back or refused release {_label('release')}",
+              "`wattline update show` says why; `wattline update status` whether the roll-out has stopped by itself. "
+              "This resolves once the device is to run another release, after an hour at the earliest.",
+              f"{PREFIX}parameters?{_TO_DEVICE}"),
         Alert("store_job", "Database job fails or is late", 0, "30m", "warning",
               f"{_label('job')} is {_label('state')}",
               "SELECT * FROM store_job says why. docs/STORE.md, Jobs, has what each does and what helps.",

@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from broker.environment import SettingsBase, SettingsConfigDict
+from broker.runtime.environment import SettingsBase, SettingsConfigDict
 from grafana.contacts import missing, wrong_type
 
 Price = Annotated[Decimal, Field(gt=-1000, lt=1000, allow_inf_nan=False)]

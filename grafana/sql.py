@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from importlib import resources
 from textwrap import indent
 from typing import Literal
@@ -22,12 +23,16 @@ def load(name: str, parts: Mapping[str, str] | None = None) -> str:
     A name in braces is a query's, or in `parts` what stands for it.
     """
     parts = parts or {}
-    text = (resources.files("grafana") / "queries" / f"{name}.sql").read_text("utf-8").strip()
 
     def included(found: re.Match[str]) -> str:
         return indent(load(parts.get(found.group(1), found.group(1)), parts), "    ")
 
-    return re.sub(r"^\{(\w+)\}$", included, text, flags=re.MULTILINE)
+    return re.sub(r"^\{(\w+)\}$", included, _text(name), flags=re.MULTILINE)
+
+
+@cache
+def _text(name: str) -> str:
+    return (resources.files("grafana") / "queries" / f"{name}.sql").read_text("utf-8").strip()
 
 
 class SqlQuery(Builder[Dataquery], Dataquery):

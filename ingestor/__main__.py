@@ -4,8 +4,8 @@ import gc
 
 import click
 
-from broker.service import load, run_service
-from broker.settings_help import settings_help
+from broker.runtime.service import load, run_service
+from broker.runtime.settings_help import settings_help
 from ingestor.service import run
 from ingestor.settings import IngestorSettings
 

@@ -1,20 +1,19 @@
 """What to do about a database error: try again, look for the message to blame, or give up and say why."""
 
+import re
 from enum import Enum
+from typing import Final
 
 import asyncpg
 
 from broker.errors import PermanentError
-from store.pool import is_transient
+from store.errors import is_transient, refuses_data
 
-_DATA_CLASSES = ("21", "22", "23", "54")
-"""SQLSTATE: cardinality, data exception, integrity constraint, program limit: some value is to blame."""
 _SETUP_CLASSES = ("28", "3D", "42")
 """SQLSTATE: authorization, no such database, no such table or right: a person must act."""
 
 
-DATABASE_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
-"""What asyncpg raises where the database fails; the third where a connection goes as a statement begins."""
+_TAKEN: Final = re.compile(r"\(series_id, \"?time\"?\)=\(([0-9]+),")
 
 
 class Remedy(Enum):
@@ -33,9 +32,9 @@ def remedy_for(error: Exception) -> Remedy:
     if isinstance(error, asyncpg.OutOfMemoryError):
         # the lock table is full: the batch spreads over too many chunks
         return Remedy.PIECES
-    state = str(error.sqlstate or "") if isinstance(error, asyncpg.PostgresError) else ""
-    if state.startswith(_DATA_CLASSES):
+    if refuses_data(error):
         return Remedy.SPLIT
+    state = str(error.sqlstate or "") if isinstance(error, asyncpg.PostgresError) else ""
     if state.startswith(_SETUP_CLASSES):
         raise PermanentError(
             f"the database refuses the ingestor's work: {error}; run `wattline migrate`, check the role's rights"
@@ -44,3 +43,10 @@ def remedy_for(error: Exception) -> Remedy:
         # asyncpg can't encode some value
         return Remedy.SPLIT
     return Remedy.RETRY
+
+
+def series_taken(error: Exception) -> int | None:
+    """The series of the reading that was in the table already, where that is what this error says."""
+    detail = getattr(error, "detail", None) if isinstance(error, asyncpg.UniqueViolationError) else None
+    found = _TAKEN.search(detail or "")
+    return int(found[1]) if found else None

@@ -1,44 +1,53 @@
-"""What /healthz looks at, and the chores beside the pipeline: gauges, summaries, device.last_seen_at."""
+"""What /healthz says, and the tasks beside the pipeline: gauges, summaries, device.last_seen_at."""
 
 import asyncio
 import time
 
 import structlog
 
-from broker.service import Health
-from broker.session import Session
+from broker.mqtt.session import Session
+from broker.runtime.service import Health
 from broker.wording import counted
-from ingestor.clock import Clock
-from ingestor.failures import DATABASE_ERRORS
-from ingestor.lease import Lease
+from ingestor.batches.names import Names
+from ingestor.batches.rows import instant
+from ingestor.intake.pipeline import Pipeline
 from ingestor.metrics import Metrics
-from ingestor.names import Names
-from ingestor.pipeline import Pipeline
-from ingestor.rows import instant
-from ingestor.standstill import LOOK_AFTER_S, Standstill
-from store.pool import Pool, is_transient
-from store.queries import load
+from ingestor.upkeep.lease import Lease
+from ingestor.upkeep.standstill import OBSERVE_AFTER_S, Standstill
+from ingestor.upkeep.store import note_caught_up, update_last_seen, upkeep_state
+from ingestor.writing.receipt_clock import Clock
+from store.errors import DATABASE_ERRORS, is_transient, reason
+from store.pool import Pool
+from store.probe import DatabaseProbe
 
 log = structlog.get_logger()
 
 EVERY_S = 5.0
 PROBE_AFTER_S = 5.0
-SILENT_S = 30.0
-"""An answer of the database that is older proves nothing any more."""
 STUCK_S = 20.0
 UPKEEP_S = 10.0
 UNHELD_S = 60.0
-"""The upkeep's lease lasts half as long, and who looks for a free one does so every `upkeep_every_s`."""
+"""The upkeep's lease lasts half as long, and a free one is looked for every `upkeep_every_s`."""
+UNKNOWN_S = 366 * 86400.0
+"""Stands for how far behind an ingestor is whose batches fail."""
 LAST_SEEN_S = 30.0
 SUMMARY_S = 60.0
 
 
-class Watch:
-    """Watches one pipeline; `keep()` is its task."""
+class Monitor:
+    """Observes one pipeline; `keep()` is its task."""
 
     def __init__(
-        self, session: Session, pipeline: Pipeline, names: Names, metrics: Metrics, lease: Lease, clock: Clock
+        self,
+        client_id: str,
+        session: Session,
+        pipeline: Pipeline,
+        names: Names,
+        metrics: Metrics,
+        lease: Lease,
+        clock: Clock,
     ) -> None:
+        self._client_id = client_id
         self._session = session
         self._pipeline = pipeline
         self._names = names
@@ -46,11 +55,9 @@ class Watch:
         self._lease = lease
         self._clock = clock
         self._standstill = Standstill(metrics)
-        self._unheld_s, self._upkeep_s = 0.0, float("-inf")
-        self._answered_s: float | None = None
-        self._failed_s = 0.0
-        self._failure = "not connected yet"
-        self._summary_s = self._flushed_s = time.monotonic()
+        self._unheld_s, self._upkeep_s, self._unseen = 0.0, float("-inf"), ""
+        self._probe = DatabaseProbe()
+        self._summary_s = self._flushed_s = self._began_s = time.monotonic()
         self._summed: dict[str, float] = {}
 
     def add_to(self, health: Health) -> None:
@@ -62,19 +69,21 @@ class Watch:
         health.add("clock", self._clock.health)
 
     async def keep(self, pool: Pool) -> None:
-        """Do the chores, for ever."""
+        """Do the tasks, for ever."""
         while True:
             self.measure()
             now_s = time.monotonic()
-            if now_s - max(self._answered_s or 0.0, self._pipeline.last_commit_s or 0.0) > PROBE_AFTER_S:
-                await self._probe(pool)
-            if (self._busy_s() or 0.0) > LOOK_AFTER_S:
-                await self._standstill.looked(pool)
+            self._note_commits()
+            if self._probe.silent_s > PROBE_AFTER_S:
+                await self._ask(pool)
+            if (self._busy_s() or 0.0) > OBSERVE_AFTER_S:
+                await self._standstill.try_to_observe(pool)
             else:
                 self._standstill.over()
             if now_s - self._upkeep_s > UPKEEP_S:
-                await self._look_at_upkeep(pool)
-                await self._look_at_clock(pool)
+                await self._observe_upkeep(pool)
+                await self._compare_clock(pool)
+            await self._tell_link(pool)
             if now_s - self._flushed_s > LAST_SEEN_S:
                 await self.flush_last_seen(pool)
             if now_s - self._summary_s > SUMMARY_S:
@@ -100,46 +109,61 @@ class Watch:
             return
         ids = sorted(seen)
         try:
-            await pool.execute(load("update_last_seen"), ids, [instant(seen[number]) for number in ids])
+            await update_last_seen(pool, ids, [instant(seen[number]) for number in ids])
         except DATABASE_ERRORS as error:
-            told = self._metrics.database.failed if is_transient(error) else log.warning
-            told("last_seen_not_written", reason=str(error) or "no answer in time", devices=len(ids))
+            self._report("last_seen_not_written", error)
             self._pipeline.seen = seen | self._pipeline.seen
 
-    async def _probe(self, pool: Pool) -> None:
+    def _note_commits(self) -> None:
+        if self._pipeline.last_commit_s is not None:
+            self._probe.answered(self._pipeline.last_commit_s)
+
+    async def _ask(self, pool: Pool) -> None:
         try:
-            async with asyncio.timeout(EVERY_S):
-                await pool.fetchval("SELECT 1")
+            await self._probe.ask(pool)
         except DATABASE_ERRORS as error:
-            self._failure, self._failed_s = str(error) or "no answer in time", time.monotonic()
-            told = self._metrics.database.failed if is_transient(error) else log.warning
-            told("database_probe_failed", reason=self._failure)
+            self._report("database_probe_failed", error)
         else:
             if not self._pipeline.failure:
                 # a full disk answers, and takes nothing
                 self._metrics.database.back("database_back")
-            self._answered_s, self._failure = time.monotonic(), ""
 
-    async def _look_at_upkeep(self, pool: Pool) -> None:
+    async def _observe_upkeep(self, pool: Pool) -> None:
         """How far roll-ups and summary lag behind, as the database says: whoever does them may be gone or elsewhere."""
         try:
             async with asyncio.timeout(EVERY_S):
-                row = await pool.fetchrow(load("upkeep_standing"))
+                state = await upkeep_state(pool)
         except DATABASE_ERRORS as error:
-            log.debug("upkeep_not_seen", reason=str(error) or "no answer in time")
+            self._unseen = self._report("upkeep_not_seen", error)
             return
-        self._upkeep_s = time.monotonic()
-        if row is not None:
-            self._unheld_s = row["unheld_s"]
-            self._metrics.rollup_behind_s.set(row["rollup_behind_s"])
-            self._metrics.ledger_behind_s.set(row["ledger_behind_s"])
-            self._metrics.ledger_missing.set(row["missing"])
+        self._upkeep_s, self._unseen = time.monotonic(), ""
+        if state is not None:
+            self._unheld_s = state.unheld_s
+            self._metrics.rollup_behind_s.set(state.rollup_behind_s)
+            self._metrics.ledger_behind_s.set(state.ledger_behind_s)
+            self._metrics.ledger_missing.set(state.missing)
 
-    async def _look_at_clock(self, pool: Pool) -> None:
+    async def _compare_clock(self, pool: Pool) -> None:
         try:
             await self._clock.compare(pool)
         except DATABASE_ERRORS as error:
-            log.debug("clock_not_compared", reason=str(error) or "no answer in time")
+            self._report("clock_not_compared", error)
+
+    async def _tell_link(self, pool: Pool) -> None:
+        """Note that we are here, and since when all that devices sent is: else nobody can be said to be silent."""
+        behind_s = UNKNOWN_S if self._pipeline.failure else self._pipeline.behind_s
+        try:
+            async with asyncio.timeout(EVERY_S):
+                await note_caught_up(pool, self._client_id, behind_s)
+        except DATABASE_ERRORS as error:
+            self._report("link_not_told", error)
+
+    def _report(self, event: str, error: Exception) -> str:
+        """Log a task that the database did not do, once in an outage; why."""
+        why = reason(error)
+        report = self._metrics.database.failed if is_transient(error) else log.warning
+        report(event, reason=why)
+        return why
 
     def _summarise(self, now_s: float) -> None:
         totals = {
@@ -164,11 +188,8 @@ class Watch:
     def _database(self) -> tuple[bool, str]:
         if self._pipeline.failure:
             return False, self._pipeline.failure
-        good_s = max(self._answered_s or 0.0, self._pipeline.last_commit_s or 0.0)
-        if not good_s or self._failed_s > good_s:
-            return False, self._failure
-        ago_s = time.monotonic() - good_s
-        return ago_s < SILENT_S, f"answered {ago_s:.0f} s ago"
+        self._note_commits()
+        return self._probe.check()
 
     def _busy_s(self) -> float | None:
         since_s = self._pipeline.writing_since_s
@@ -182,6 +203,9 @@ class Watch:
         return busy_s < STUCK_S, f"a batch is being written for {busy_s:.1f} s{why}"
 
     def _upkeep(self) -> tuple[bool, str]:
+        unseen_s = time.monotonic() - max(self._upkeep_s, self._began_s)
+        if self._unseen and unseen_s > UNHELD_S:
+            return False, f"not known for {unseen_s:.0f} s how far it is: {self._unseen}"
         if self._lease.held:
             return True, "done by this ingestor"
         if self._unheld_s > UNHELD_S:

@@ -1,8 +1,13 @@
 """The ingestor's metrics, in a registry of their own."""
 
+import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from broker.outage import Outage
+from store.quota_tally import Cut
+from store.quotas import Quota
+
+log = structlog.get_logger()
 
 
 class Metrics:
@@ -20,6 +25,19 @@ class Metrics:
         )
         self.quarantined = self._counter("quarantined", "Payloads and values in quarantine", "reason")
         self.frames = self._counter("frames", "Raw frames from devices", "reason")
+        self.quota_cut = self._counter(
+            "quota_cut", "Messages, meters and series that were over their device's quota and not taken", "quota"
+        )
+        self.quota_cut_bytes = self._counter("quota_cut_bytes", "Payload of messages that were over a quota", "quota")
+        self.quota_devices = self._counter(
+            "quota_exceeded", "Devices that went over a quota, once a day and quota", "quota"
+        )
+        for quota in Quota:
+            for counter in (self.quota_cut, self.quota_cut_bytes, self.quota_devices):
+                counter.labels(quota)
+        self.behind_s = self._gauge(
+            "behind_seconds", "For how long messages have waited without a pause; devices' shares hold then"
+        )
         self.batches = self._counter("batches", "Batches committed")
         self.staged = self._counter("batches_staged", "Batches that went through staging because of repeats")
         self.split = self._counter("batches_split", "Batches cut in two to find what the database refuses")
@@ -47,6 +65,9 @@ class Metrics:
         )
         self.last_lag_s = self._gauge("last_lag_seconds", "Age of the newest reading of the last batch at commit")
         self.queue = self._gauge("queue_messages", "Messages received and not yet acknowledged")
+        self.history = self._gauge(
+            "history_messages", "Messages whose readings spread over days of long ago, being stored"
+        )
         self.cached_meters = self._gauge("cached_meters", "Meters whose ids are in memory")
         self.cached_devices = self._gauge("cached_devices", "Devices whose ids are in memory")
         self.rollup_behind_s = self._gauge(
@@ -84,6 +105,14 @@ class Metrics:
         self.connected = self._gauge("broker_connected", "1 while the broker session is up")
         self.connections = self._gauge("broker_connections", "Connections to the broker since the start")
         self.broker_dropped = self._gauge("broker_dropped", "Messages the broker dropped since its start, as it says")
+
+    def cut(self, what: Cut) -> None:
+        """Count what was over a quota, and log the first of a day."""
+        self.quota_cut.labels(what.quota).inc(what.count)
+        self.quota_cut_bytes.labels(what.quota).inc(what.size)
+        if what.first:
+            self.quota_devices.labels(what.quota).inc()
+            log.warning("quota_exceeded", device=what.device or None, quota=what.quota, allowed_a_day=what.limit)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"wattline_ingestor_{name}", text, labels, registry=self.registry)

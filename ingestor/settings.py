@@ -5,9 +5,10 @@ from typing import Protocol
 
 from pydantic import AwareDatetime, Field, SecretStr
 
-from broker.environment import SettingsConfigDict
-from broker.settings import ServiceSettings
-from broker.topics import NAME
+from broker.patterns import NAME, whole
+from broker.runtime.environment import SettingsConfigDict
+from broker.runtime.settings import ServiceClientId, ServiceSettings
+from store.quotas import QuotaLimits
 
 
 class Judging(Protocol):
@@ -37,12 +38,14 @@ class IngestorSettings(ServiceSettings):
     database_dsn: SecretStr = Field(
         min_length=1, description="postgresql://user:password@host:port/name of the migrated database"
     )
-    client_id: str = Field(
-        "wattline-ingestor", pattern=rf"^{NAME.pattern}$", description="fixed: the broker keeps what it misses under it"
+    client_id: ServiceClientId = Field(
+        "wattline-ingestor",
+        pattern=whole(NAME),
+        description="fixed: the broker keeps what it misses under it; begins with wattline-",
     )
     share_group: str | None = Field(
         None,
-        pattern=rf"^{NAME.pattern}$",
+        pattern=whole(NAME),
         description="several ingestors of one group share the load, and take over for one another",
     )
     session_expiry_s: int = Field(
@@ -72,6 +75,7 @@ class IngestorSettings(ServiceSettings):
     max_devices: int = Field(100_000, ge=1, description="devices that are taken; further ones go to quarantine")
     meters_per_device: int = Field(256, ge=1, description="meters of one device; further ones go to quarantine")
     series_per_meter: int = Field(512, ge=1, description="OBIS codes of one meter; further ones go to quarantine")
+    quota: QuotaLimits = Field(QuotaLimits(), description="what one device may use, so that it can't hurt the others")
     names_mib: int = Field(
         256, ge=1, le=65536, description="memory for ids of meters and series: 100 000 meters of 10 series take 220"
     )

@@ -15,6 +15,9 @@ class Wire(StrEnum):
     P1 = "p1"
     SML = "sml"
     IEC62056_21 = "iec62056-21"
+    DLMS = "dlms"
+    MBUS = "mbus"
+    MODBUS = "modbus"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class Frame:
 
     `data` is all of its bytes, from the first that belongs to it to the last, so that parsing it again gives the
     same telegram. `offset` counts bytes since the framer was made. `crc` names the variant of P1's CRC that fitted
-    where it is not the usual one (meters.p1_crc).
+    where it is not the usual one (meters.wires.p1_crc).
     """
 
     protocol: Wire
@@ -37,7 +40,7 @@ class MeterTime:
     """A time stamp as a meter states it.
 
     `at` is aware UTC where the stamp carries its offset (P1's S and W, IEC 62056-21's season flag), else None;
-    `local` is the naive wall-clock time; `dst` tells summer time where the stamp says so.
+    `local` is the naive wall-clock time; `dst` marks summer time where the stamp says so.
     """
 
     local: datetime
@@ -50,8 +53,9 @@ class Record:
     """One addressed value of a telegram, before any spec has had its say.
 
     `address` is the code as the wire gives it, normalised where it is OBIS (`1-0:1.8.0`, `*F` only where F is not
-    255), else as it stands (`6.26`, `P.01`, `F.F`). `value` is a Decimal after the wire's own scaler, text, octets,
-    or None for an entry without value. `unit` is the wire's unit as broker.obis spells units (`Wh`, `kWh`, `W`),
+    255), else as it stands (`6.26`, `P.01`, `F.F`), of M-Bus as meters.wires.mbus.telegram spells it. `value` is a
+    Decimal after the wire's own scaler, text, octets,
+    or None for an entry without value. `unit` is the wire's unit as contract.obis spells units (`Wh`, `kWh`, `W`),
     None where the wire names none. `scaler` and `width` (octets of the integer on the wire, negative where signed)
     and `status` are there for quirks. `at` is a stamp of the record's own. `index` is its place among records of the
     same address.
@@ -69,11 +73,32 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class ProfileRow:
-    """The values of one interval of a load profile; `at` is the interval's END as the meter states it."""
+    """The values of one interval of a load profile; `at` is its stamp, of the interval's END unless its spec says else.
+
+    Where a block states the stamp of its first interval only, `first` is that stamp and `after_s` how many seconds
+    later this interval's lies, in true time: a wall clock may have been changed in between. `status` is the interval's
+    status word in hex, '' where the meter states none.
+    """
 
     at: MeterTime
     records: tuple[Record, ...]
     status: str = ""
+    first: MeterTime | None = None
+    after_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Security:
+    """How a ciphered telegram was protected: whose it is by its system title, its frame counter, and its tag.
+
+    `title` begins with the maker's three letters where it has them (`maker`, else ''). `verified` where the tag at its
+    end was checked; many meters have none.
+    """
+
+    title: str
+    maker: str
+    counter: int
+    verified: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +107,11 @@ class Telegram:
 
     Facts are short texts by name. All protocols use `manufacturer` (three letter FLAG code, upper case), `serial`,
     `product`, `firmware` where the wire gives them; P1 and IEC 62056-21 add `identification` (the line after `/`,
-    without the line end) and P1 `version` (1-3:0.2.8 or 0-0:96.1.4); SML adds `server_id` (hex).
+    without the line end) and P1 `version` (1-3:0.2.8 or 0-0:96.1.4); SML adds `server_id` (hex);
+    DLMS adds `list` (the name of the pushed list), `push` (the push setup object that sends it), `asked` (`yes` where a
+    client asked for it) and, where it is ciphered, `system_title`; M-Bus adds `medium` (a word), `version` (the
+    generation in its head) and `status` (what its status octet complains of); Modbus adds `unit` and `vendor` (the
+    maker's name in full).
     """
 
     protocol: Wire
@@ -91,6 +120,7 @@ class Telegram:
     time: MeterTime | None = None
     profile: tuple[ProfileRow, ...] = ()
     frame: bytes = b""
+    security: Security | None = None
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -102,11 +132,15 @@ class Framer(Protocol):
     """A sans-io link reader: bytes in, whole frames and named failures out; its buffer is bounded.
 
     It resynchronises by itself: a bad or torn frame is given once as FrameError (with its bytes), and the next good
-    frame is read. `skipped` counts bytes that belonged to no frame since the framer was made.
+    frame is read.
     """
 
     protocol: Wire
-    skipped: int
+
+    @property
+    def skipped(self) -> int:
+        """Bytes that belonged to no frame since the framer was made."""
+        ...
 
     def feed(self, data: bytes) -> list[Frame | FrameError]:
         """Take any slice of the line; return what it completed, in order."""

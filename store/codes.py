@@ -1,7 +1,7 @@
 """The small numbers that stand for words in `reading.source` and `message.kind`; migration 0001 names them in SQL."""
 
-from broker.messages import Clock, Source
-from broker.topics import Kind
+from broker.contract.messages import Clock, Source
+from broker.contract.topics import Kind
 
 SOURCE_CODES: dict[tuple[Source, Clock], int] = {
     (source, clock): 4 * group + number

@@ -1,22 +1,21 @@
-"""Bringing up to date what depends on edition and settings: roll-ups, retention, compression, partitions, drives."""
+"""Bringing up to date what is no table: functions and views, and what depends on edition and settings."""
 
 import hashlib
 import re
 from datetime import UTC, datetime, timedelta
 from importlib import resources
-from typing import Any, TypeAlias
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import asyncpg
 import structlog
 
 from broker.errors import PermanentError
-from store.queries import load
 from store.settings import FOREVER, StoreSettings, merged
+from store.sql import Connection, statement
 
 log = structlog.get_logger()
 
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 EDITIONS = {"apache": "apache", "timescale": "community"}
 """Folder by the server's setting timescaledb.license."""
 EDITION_TIMEOUT_S = 12 * 3600.0
@@ -28,12 +27,59 @@ class EditionError(PermanentError):
     """Why a database can't be served by the edition that runs."""
 
 
+class SavedSetting(NamedTuple):
+    """A setting of the store."""
+
+    name: str
+    value: str
+
+
+@statement
+async def saved_settings(connection: Connection) -> list[SavedSetting]:
+    """What `wattline migrate` was given before."""
+
+
+@statement
+async def save_setting(connection: Connection, name: str, value: str) -> None:
+    """Keep a setting."""
+
+
+@statement
+async def timescaledb_license(connection: Connection) -> str:
+    """Which edition the server runs: apache or timescale."""
+
+
+@statement
+async def applied_edition(connection: Connection) -> str | None:
+    """The checksum of the SQL that was applied last."""
+
+
+@statement
+async def record_edition(connection: Connection, checksum: str) -> None:
+    """Keep the checksum of the SQL that is applied."""
+
+
+@statement
+async def hash_partitions(connection: Connection) -> int | None:
+    """In how many parts readings lie by series; None where they never were parted."""
+
+
+@statement
+async def attached_tablespaces(connection: Connection) -> list[str]:
+    """Where new chunks of readings go; none for the default tablespace."""
+
+
 def rendered(edition: str, settings: StoreSettings) -> dict[str, str]:
-    """The SQL of an edition by file name, in order."""
-    folder = resources.files("store.editions") / edition
-    files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
+    """The SQL by path, in order: functions and views of all editions, then what this one adds and replaces."""
     values = _values(settings)
-    return {file.name: _PLACEHOLDER.sub(lambda match: values[match[1]], file.read_text("utf-8")) for file in files}
+    texts = _texts("functions") | _texts("editions", edition)
+    return {path: _PLACEHOLDER.sub(lambda match: values[match[1]], text) for path, text in texts.items()}
+
+
+def _texts(*path: str) -> dict[str, str]:
+    folder = resources.files("store").joinpath(*path)
+    names = sorted(file.name for file in folder.iterdir() if file.name.endswith(".sql"))
+    return {"/".join((*path, name)): (folder / name).read_text("utf-8") for name in names}
 
 
 def _values(settings: StoreSettings) -> dict[str, str]:
@@ -65,15 +111,15 @@ async def apply_edition(connection: Connection, given: dict[str, str]) -> list[s
     The settings have passed `check_settings`; what is so already is left alone. Raises EditionError where the edition
     lacks what the database has.
     """
-    saved = {row["name"]: row["value"] for row in await connection.fetch("SELECT name, value FROM store_setting")}
+    saved = dict(await saved_settings(connection))
     settings = merged(saved, given)
-    edition = EDITIONS[await connection.fetchval("SELECT current_setting('timescaledb.license')")]
+    edition = EDITIONS[await timescaledb_license(connection)]
     await _require_compatible(connection, edition)
     done = []
     async with connection.transaction():
         for name, value in settings.stored().items():
             if saved.get(name) != value:
-                await connection.execute(load("save_setting"), name, value)
+                await save_setting(connection, name, value)
                 if name in saved or name in given:
                     done.append(f"{name} = {value or 'none'}{_without_effect(edition, name)}")
         done += await _partition(connection, settings)
@@ -97,16 +143,18 @@ def _without_effect(edition: str, name: str) -> str:
 async def _apply(connection: Connection, edition: str, settings: StoreSettings) -> list[str]:
     files = rendered(edition, settings)
     checksum = hashlib.sha256(repr((edition, sorted(files.items()))).encode()).hexdigest()
-    if await connection.fetchval("SELECT value FROM installation WHERE name = 'edition_sql'") == checksum:
+    if await applied_edition(connection) == checksum:
         return []
-    for name, sql in files.items():
+    # a function may call one that a later file makes
+    await connection.execute("SET LOCAL check_function_bodies = off")
+    for path, sql in files.items():
         try:
             await connection.execute(sql, timeout=EDITION_TIMEOUT_S)
         except asyncpg.InsufficientPrivilegeError:
             raise
         except asyncpg.PostgresError as error:
-            raise EditionError(f"editions/{edition}/{name} failed and was undone: {error}") from error
-    await connection.execute(load("record_edition"), checksum)
+            raise EditionError(f"{path} failed and was undone: {error}") from error
+    await record_edition(connection, checksum)
     return [f"features of TimescaleDB {edition.capitalize()}"]
 
 
@@ -123,7 +171,7 @@ async def _require_compatible(connection: Connection, edition: str) -> None:
 async def _partition(connection: Connection, settings: StoreSettings) -> list[str]:
     """Parts by hash of the series. TimescaleDB takes a first hash dimension on an empty table only."""
     wanted = settings.hash_partitions
-    found = await connection.fetchval(load("hash_partitions"))
+    found = await hash_partitions(connection)
     if wanted == (found or 1):
         return []
     if found is not None:
@@ -136,7 +184,7 @@ async def _partition(connection: Connection, settings: StoreSettings) -> list[st
 
 async def _place(connection: Connection, settings: StoreSettings) -> list[str]:
     """Spread the chunks of readings over tablespaces; chunks that exist stay where they are."""
-    attached: list[Any] = [row["name"] for row in await connection.fetch(load("attached_tablespaces"))]
+    attached = await attached_tablespaces(connection)
     for name in attached:
         if name not in settings.tablespaces:
             await connection.execute("SELECT detach_tablespace($1::text::name, 'reading', if_attached => true)", name)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from store.rollups import Connection
+from store.sql import Connection, statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +18,6 @@ class StoreJob:
         return f"{self.name} is {self.state}: {self.error or 'its time has passed and nobody has run it'}"
 
 
+@statement
 async def failing_jobs(connection: Connection) -> list[StoreJob]:
     """Those that fail or are late."""
-    rows = await connection.fetch(
-        "SELECT name, state, failures, error FROM store_job WHERE state IN ('failing', 'late') ORDER BY name"
-    )
-    return [StoreJob(row["name"], row["state"], row["failures"], row["error"] or "") for row in rows]

@@ -2,11 +2,10 @@
 
 import contextlib
 import socket
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
-import asyncpg
+from store.sql import Connection
 
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 IDLE_S: Final = 10
 INTERVAL_S: Final = 5
 COUNT: Final = 3

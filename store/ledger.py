@@ -5,8 +5,9 @@ import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from store.queries import load
-from store.rollups import STATEMENT_S, Connection, database_now
+from store.quotas import prune_quotas
+from store.rollups import STATEMENT_S, database_now
+from store.sql import Connection, slow_statement, statement
 
 CLOSE_AFTER = timedelta(seconds=5)
 """What was received is summed up so long after; what is stored later is noted and added, and as right."""
@@ -24,6 +25,44 @@ class Folded:
     behind_s: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class FoldedStretch:
+    """A stretch of time that was summed up: its deliveries, and whether more is left."""
+
+    behind: bool
+    deliveries: int
+
+
+@statement
+async def message_writers(connection: Connection) -> list[str]:
+    """Transactions that have stored messages, or are about to, and have not ended."""
+
+
+@statement
+async def ledger_note(connection: Connection, until: datetime) -> None:
+    """Have deliveries received before this time noted as late from now on."""
+
+
+@slow_statement(STATEMENT_S)
+async def ledger_fold(connection: Connection, step: timedelta) -> FoldedStretch | None:
+    """Sum up the next stretch of time, and what came late."""
+
+
+@statement
+async def ledger_folded_until(connection: Connection) -> datetime | None:
+    """Up to when all is summed up; None before the first time."""
+
+
+@slow_statement(STATEMENT_S)
+async def ledger_prune(connection: Connection) -> None:
+    """Forget what is older than the ledger is kept."""
+
+
+@slow_statement(STATEMENT_S)
+async def delivery_claim_prune(connection: Connection) -> None:
+    """Forget claims that are older than frames and events are kept."""
+
+
 async def fold(connection: Connection, *, now: datetime | None = None, settle_s: float = 10.0) -> Folded:
     """Sum up what has come since the last time, and what came late; each stretch of time is a transaction of its own.
 
@@ -33,35 +72,36 @@ async def fold(connection: Connection, *, now: datetime | None = None, settle_s:
     """
     done = Folded()
     until = (now or await database_now(connection)) - CLOSE_AFTER
-    await connection.execute("SELECT ledger_note($1)", until)
+    await ledger_note(connection, until)
     if await _stored(connection, settle_s):
         step = _LEAST
         while True:
-            row = await connection.fetchrow("SELECT behind, deliveries FROM ledger_fold($1)", step, timeout=STATEMENT_S)
-            if row is None:
+            stretch = await ledger_fold(connection, step)
+            if stretch is None:
                 break
-            done.deliveries += row["deliveries"]
-            if not row["behind"]:
+            done.deliveries += stretch.deliveries
+            if not stretch.behind:
                 break
-            step = min(2 * step, _MOST) if row["deliveries"] < _FEW else _LEAST
-    folded = await connection.fetchval("SELECT nullif(folded_until, '-infinity') FROM ledger_state")
+            step = min(2 * step, _MOST) if stretch.deliveries < _FEW else _LEAST
+    folded = await ledger_folded_until(connection)
     done.behind_s = 0.0 if folded is None else max(0.0, (until - folded).total_seconds())
     return done
 
 
 async def _stored(connection: Connection, settle_s: float) -> bool:
     """Wait until all transactions that were storing messages have ended; who begins to store now knows the mark."""
-    storing = set(await connection.fetchval(load("message_writers")))
+    storing = set(await message_writers(connection))
     deadline_s = time.monotonic() + settle_s
     while storing:
         if time.monotonic() > deadline_s:
             return False
         await asyncio.sleep(_POLL_S)
-        storing &= set(await connection.fetchval(load("message_writers")))
+        storing &= set(await message_writers(connection))
     return True
 
 
 async def prune(connection: Connection) -> None:
-    """Forget what is older than the ledger is kept, and claims of what is older than frames and events are."""
-    await connection.execute("SELECT ledger_prune()", timeout=STATEMENT_S)
-    await connection.execute("SELECT delivery_claim_prune()", timeout=STATEMENT_S)
+    """Forget what is older than the ledger is kept, claims of what is older than frames and events are, and quotas."""
+    await ledger_prune(connection)
+    await delivery_claim_prune(connection)
+    await prune_quotas(connection)

@@ -1,4 +1,7 @@
-"""Forward-only migrations: SQL files in order, each in its own transaction, under a lock, with checksums."""
+"""Forward-only migrations: SQL files in order, each in its own transaction, under a lock, with checksums.
+
+Those named `NNNN_after_...` take away what services of the version before still use: they wait for `--finish`.
+"""
 
 import asyncio
 import hashlib
@@ -6,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
-from typing import TypeAlias
+from typing import NamedTuple
 
 import asyncpg
 import structlog
@@ -16,15 +19,15 @@ from broker.errors import PermanentError
 from broker.outage import Outage
 from store.dsn import check_dsn, place, user
 from store.edition import apply_edition
+from store.errors import DATABASE_ERRORS, reason
 from store.keepalive import SERVER_SETTINGS, watch_peer
 from store.pool import Pool
 from store.preflight import check_settings
-from store.queries import load
 from store.servers import Servers
+from store.sql import Connection, statement
 
 log = structlog.get_logger()
 
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 ROLES = ("wattline_ingestor", "wattline_gateway", "wattline_grafana")
 """Made without a password: whoever runs the database sets one, or lets them in by certificate or peer."""
 POSTGRES_MAJOR = 17
@@ -43,6 +46,13 @@ class MigrationError(PermanentError):
         self.migration = migration
 
 
+class Applied(NamedTuple):
+    """A migration that was applied, with the checksum that it had."""
+
+    name: str
+    sha256: str
+
+
 @dataclass(frozen=True, slots=True)
 class Migration:
     """One SQL file; `sha256` is of its text and must never change once it is applied anywhere."""
@@ -55,12 +65,37 @@ class Migration:
         """Checksum in hex."""
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
+    @property
+    def after(self) -> bool:
+        """Whether it must wait until every service is of this version."""
+        return self.name[5:].startswith("after_")
+
 
 def shipped() -> tuple[Migration, ...]:
     """The migrations of this version of Wattline, in order."""
     folder = resources.files("store") / "migrations"
     files = sorted((file for file in folder.iterdir() if _FILE_NAME.fullmatch(file.name)), key=lambda file: file.name)
     return tuple(Migration(file.name.removesuffix(".sql"), file.read_text("utf-8")) for file in files)
+
+
+@statement
+async def make_migration_table(connection: Connection) -> None:
+    """Have the tables in which migrations and what they found are noted."""
+
+
+@statement
+async def applied_migrations(connection: Connection) -> list[Applied]:
+    """All that were ever applied."""
+
+
+@statement
+async def enter_migration(connection: Connection, name: str, sha256: str) -> None:
+    """Note a migration as applied."""
+
+
+@statement
+async def record_installation(connection: Connection) -> None:
+    """Note the versions and the edition of the server."""
 
 
 def pending(migrations: tuple[Migration, ...], applied: Mapping[str, str]) -> tuple[Migration, ...]:
@@ -81,18 +116,30 @@ def pending(migrations: tuple[Migration, ...], applied: Mapping[str, str]) -> tu
                 migration=name,
             )
     rest = tuple(migration for migration in migrations if migration.name not in applied)
-    if rest and applied and rest[0].name < max(applied):
+    early = next((migration.name for migration in rest if not migration.after), "")
+    if early and applied and early < max(applied):
         raise MigrationError(
-            f"migration {rest[0].name} sorts before {max(applied)}, which is applied: give it a higher number",
-            migration=rest[0].name,
+            f"migration {early} sorts before {max(applied)}, which is applied: give it a higher number",
+            migration=early,
         )
     return rest
 
 
+def due(rest: tuple[Migration, ...], applied: Mapping[str, str], *, finish: bool) -> tuple[Migration, ...]:
+    """What of the pending ones is applied now: in an empty database all, else without those that wait for `finish`."""
+    return tuple(migration for migration in rest if finish or not applied or not migration.after)
+
+
 async def migrate(
-    dsn: str, migrations: tuple[Migration, ...] | None = None, settings: Mapping[str, str] | None = None
+    dsn: str,
+    migrations: tuple[Migration, ...] | None = None,
+    settings: Mapping[str, str] | None = None,
+    *,
+    finish: bool = False,
 ) -> list[str]:
     """Bring a database up to date; returns the names of the migrations applied now, none if it already was.
+
+    With `finish` those are applied, too, that services of the version before could not live with.
 
     `settings` of the store (store.settings) are saved, and those saved before hold where none is given. Safe to run any
     number of times and from several places at once: the second waits for the first. Each file is one
@@ -109,7 +156,7 @@ async def migrate(
             await check_settings(connection, dict(settings or {}))
         await _ensure_extension(connection)
         await _ensure_roles(connection)
-        applied = await _apply(connection, wanted)
+        applied = await _apply(connection, wanted, finish=finish)
         # a part of the migrations makes no store that an edition's features would fit
         return applied if migrations is not None else applied + await apply_edition(connection, dict(settings or {}))
     except asyncpg.InsufficientPrivilegeError as error:
@@ -118,28 +165,39 @@ async def migrate(
             "with CREATEROLE"
         ) from error
     except (asyncpg.PostgresConnectionError, OSError, TimeoutError) as error:
-        reason = str(error) or "no answer in time"
-        raise MigrationError(f"the connection to {place(dsn)} was lost: {reason}") from error
+        why = reason(error)
+        raise MigrationError(f"the connection to {place(dsn)} was lost: {why}") from error
     finally:
         await connection.close(timeout=CONNECT_TIMEOUT_S)
 
 
 async def require_migrated(pool: Pool) -> None:
     """See that the database was migrated for this version; waits for one that is away. Raises PermanentError."""
-    newest, backoff, outage = shipped()[-1].name, Backoff(cap_s=10.0), Outage()
+    newest = next(migration.name for migration in reversed(shipped()) if not migration.after)
+    backoff, outage = Backoff(cap_s=10.0), Outage()
     while True:
         try:
             found = await pool.fetchval("SELECT true FROM schema_migration WHERE name = $1", newest)
         except (asyncpg.UndefinedTableError, asyncpg.InsufficientPrivilegeError):
             found = False
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-            outage.failed("database_unreachable", reason=str(error) or "no answer in time")
+        except DATABASE_ERRORS as error:
+            outage.failed("database_unreachable", reason=reason(error))
             await asyncio.sleep(backoff.next_s())
             continue
         outage.back("database_back")
         if not found:
             raise PermanentError(f"the database lacks migration {newest}: run `wattline migrate` first")
         return
+
+
+async def waiting(dsn: str) -> list[str]:
+    """The migrations that wait until every service is of this version."""
+    connection = await connect(dsn)
+    try:
+        applied = dict(await applied_migrations(connection))
+    finally:
+        await connection.close(timeout=CONNECT_TIMEOUT_S)
+    return [migration.name for migration in shipped() if migration.after and migration.name not in applied]
 
 
 async def connect(dsn: str) -> Connection:
@@ -153,9 +211,9 @@ async def connect(dsn: str) -> Connection:
         raise MigrationError(f"{place(dsn)} refuses the login of {user(dsn)}: {error}") from error
     except asyncpg.InvalidCatalogNameError as error:
         raise MigrationError(f"{error} at {place(dsn)}: create it first (createdb)") from error
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
-        reason = str(error) or "no answer in time"
-        raise MigrationError(f"the database at {place(dsn)} can't be reached: {reason}") from error
+    except (*DATABASE_ERRORS, ValueError) as error:
+        why = reason(error)
+        raise MigrationError(f"the database at {place(dsn)} can't be reached: {why}") from error
     await watch_peer(connection)
     return connection
 
@@ -194,18 +252,15 @@ async def _ensure_roles(connection: Connection) -> None:
             log.debug("role_exists", role=role)
 
 
-async def _apply(connection: Connection, migrations: tuple[Migration, ...]) -> list[str]:
+async def _apply(connection: Connection, migrations: tuple[Migration, ...], *, finish: bool) -> list[str]:
     async with connection.transaction():
-        await connection.execute(load("make_migration_table"))
-    rows = await connection.fetch("SELECT name, sha256 FROM schema_migration")
-    names = []
-    for migration in pending(migrations, {row["name"]: row["sha256"] for row in rows}):
+        await make_migration_table(connection)
+    names, known = [], dict(await applied_migrations(connection))
+    for migration in due(pending(migrations, known), known, finish=finish):
         try:
             async with connection.transaction():
                 await connection.execute(migration.sql)
-                await connection.execute(
-                    "INSERT INTO schema_migration (name, sha256) VALUES ($1, $2)", migration.name, migration.sha256
-                )
+                await enter_migration(connection, migration.name, migration.sha256)
         except (asyncpg.InsufficientPrivilegeError, asyncpg.PostgresConnectionError):
             raise
         except asyncpg.PostgresError as error:
@@ -214,5 +269,5 @@ async def _apply(connection: Connection, migrations: tuple[Migration, ...]) -> l
             ) from error
         log.info("migration_applied", migration=migration.name)
         names.append(migration.name)
-    await connection.execute(load("record_installation"))
+    await record_installation(connection)
     return names

@@ -1,4 +1,4 @@
-"""The connection pool that services share, and which database errors time can heal."""
+"""The connection pool that services share."""
 
 import asyncio
 import contextlib
@@ -13,8 +13,9 @@ from broker.backoff import Backoff
 from broker.errors import PermanentError
 from broker.outage import Outage
 from store.dsn import check_dsn, place, user
+from store.errors import DATABASE_ERRORS, is_transient, reason
 from store.keepalive import SERVER_SETTINGS, watch_peer
-from store.servers import HOPELESS, READ_ONLY, Servers, Wanted, service_pool
+from store.servers import HOPELESS, Servers, Wanted, service_pool
 
 log = structlog.get_logger()
 
@@ -22,19 +23,9 @@ Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 CONNECT_TIMEOUT_S = 10.0
 COMMAND_TIMEOUT_S = 60.0
 LOCK_TIMEOUT_S = 10.0
+IDLE_TIMEOUT_S = 15.0
+"""A transaction whose client asks for nothing for so long is ended, with its locks: none of ours thinks that long."""
 _GIVEN_UP = "unexpected connection_lost() call"
-_TRANSIENT_CLASSES = ("08", READ_ONLY, "40", "53", "55P03", "57P")
-"""SQLSTATE: connection, a server that is no primary, transaction rollback, resources, a lock not had in time, operator
-intervention."""
-
-
-def is_transient(error: BaseException) -> bool:
-    """Whether the same statement may succeed later: lost connections, deadlocks, locks, a server out of resources."""
-    if isinstance(error, asyncpg.PostgresError):
-        return str(error.sqlstate or "").startswith(_TRANSIENT_CLASSES)
-    # asyncpg says InterfaceError for a connection that is gone, but also, as ValueError, for wrong arguments
-    interface = isinstance(error, asyncpg.InterfaceError) and not isinstance(error, ValueError)
-    return interface or isinstance(error, OSError | TimeoutError)
 
 
 @contextlib.asynccontextmanager
@@ -45,14 +36,16 @@ async def open_pool(
     max_size: int,
     application_name: str,
     lock_timeout_s: float = LOCK_TIMEOUT_S,
+    idle_timeout_s: float = IDLE_TIMEOUT_S,
     wanted: Wanted = "read-write",
 ) -> AsyncIterator[Pool]:
     """A pool that is connected; waits for the database with backoff for as long as it takes.
 
     A DSN may name several servers: `wanted` says which of them will do (store.servers); each connection looks anew.
-    Statements end after 60 s, and those that wait for somebody's lock after `lock_timeout_s`; sessions speak UTC, jsonb
-    travels as text. The pool replaces lost connections by itself, silent ones too (store.keepalive); each use may raise
-    an error of which `is_transient` holds. Raises PermanentError for a wrong DSN, login or database.
+    Statements end after 60 s, and those that wait for somebody's lock after `lock_timeout_s`; a transaction between two
+    of them after `idle_timeout_s`. Sessions speak UTC, jsonb travels as text. The pool replaces lost connections by
+    itself, silent ones too (store.keepalive); each use may raise an error of which `is_transient` holds. Raises
+    PermanentError for a wrong DSN, login or database.
     """
     check_dsn(dsn)
     _take_what_asyncpg_leaves(asyncio.get_running_loop())
@@ -62,14 +55,15 @@ async def open_pool(
     refusal = f"the database at {where} refuses {application_name} as {user(dsn)}"
     while True:
         try:
-            pool = await _connect(dsn, Servers(dsn, wanted), min_size, max_size, application_name, lock_timeout_s)
+            limits = lock_timeout_s, idle_timeout_s
+            pool = await _connect(dsn, Servers(dsn, wanted), min_size, max_size, application_name, limits)
             break
         except HOPELESS as error:
             raise PermanentError(f"{refusal}: {error}") from error
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except DATABASE_ERRORS as error:
             if isinstance(error, asyncpg.PostgresError) and not is_transient(error):
                 raise PermanentError(f"{refusal}: {error}") from error
-            outage.failed("database_unreachable", database=where, reason=str(error) or "no answer in time")
+            outage.failed("database_unreachable", database=where, reason=reason(error))
         except ValueError as error:
             raise PermanentError(f"the DSN of {where} is of no use to {application_name}: {error}") from error
         await asyncio.sleep(backoff.next_s())
@@ -100,8 +94,9 @@ def _take_what_asyncpg_leaves(loop: asyncio.AbstractEventLoop) -> None:
 
 
 async def _connect(
-    dsn: str, servers: Servers, min_size: int, max_size: int, application_name: str, lock_timeout_s: float
+    dsn: str, servers: Servers, min_size: int, max_size: int, application_name: str, limits: tuple[float, float]
 ) -> Pool:
+    lock_timeout_s, idle_timeout_s = limits
     return await service_pool(
         dsn,
         servers,
@@ -116,7 +111,7 @@ async def _connect(
             "timezone": "UTC",
             "client_min_messages": "warning",
             "statement_timeout": f"{COMMAND_TIMEOUT_S:.0f}s",
-            "idle_in_transaction_session_timeout": f"{COMMAND_TIMEOUT_S:.0f}s",
+            "idle_in_transaction_session_timeout": f"{idle_timeout_s * 1000:.0f}",
             "lock_timeout": f"{lock_timeout_s * 1000:.0f}",
             # short statements over many chunks: compiling them costs more than it saves
             "jit": "off",
@@ -128,5 +123,5 @@ async def _close(pool: Pool) -> None:
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             await pool.close()
-    except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+    except DATABASE_ERRORS:
         pool.terminate()

@@ -4,13 +4,14 @@ import asyncio
 import time
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from typing import NamedTuple
 
 import asyncpg
 import structlog
 
+from store.sql import Connection, slow_statement, statement
+
 log = structlog.get_logger()
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 CLOSE_AFTER = timedelta(seconds=20)
 """A quarter-hour is rolled up so long after its end; what comes later is rolled up again, and as right."""
 LATE_HOURS = 5_000
@@ -38,6 +39,21 @@ class Stretch:
     high: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class CaughtUp:
+    """A stretch of time that was rolled up: its quarter-hours, and how much time is left."""
+
+    behind: timedelta
+    written: int
+
+
+class Dropped(NamedTuple):
+    """How many chunks of a table were dropped."""
+
+    name: str
+    dropped: int
+
+
 @dataclass(slots=True)
 class Refreshed:
     """What a refresh did, by quarter-hours and late hours on Apache and by stretches on Community, and what is left."""
@@ -52,20 +68,85 @@ class Refreshed:
     behind_s: float = 0.0
 
 
+@statement
+async def database_now(connection: Connection) -> datetime:
+    """The time by the clock that dates what is received; a mark that a host's wrong one sets would stay for ever."""
+
+
+@statement
+async def rollup_note(connection: Connection, until: datetime) -> None:
+    """Have readings before this time noted as late from now on."""
+
+
+@slow_statement(STATEMENT_S)
+async def rollup_step(connection: Connection, step: timedelta) -> CaughtUp | None:
+    """Roll up the next stretch of time."""
+
+
+@slow_statement(STATEMENT_S)
+async def rollup_again(connection: Connection, most: int) -> int | None:
+    """Roll up again at most so many hours of series to which something came late; how many."""
+
+
+@statement
+async def rollup_due(connection: Connection, step: str, until: datetime) -> list[Stretch]:
+    """The stretches of time in which the continuous aggregates of a step are to be refreshed."""
+
+
+@statement
+async def rollup_tell(connection: Connection, since: datetime, until: datetime) -> None:
+    """Enter an event for each meter with readings between these times that no roll-up can bear."""
+
+
+@statement
+async def count_left_out(connection: Connection, since: datetime) -> int:
+    """How many meters were told since then to have readings that no roll-up can bear."""
+
+
+@statement
+async def rollup_behind(connection: Connection) -> timedelta:
+    """How far the roll-ups lag behind, beyond a quarter-hour."""
+
+
+@statement
+async def bucket_start(connection: Connection, step: str, at: datetime) -> datetime:
+    """The start of the interval that a time lies in."""
+
+
+@statement
+async def bucket_next(connection: Connection, step: str, at: datetime) -> datetime:
+    """The start of the first interval that does not begin before a time."""
+
+
+@statement
+async def next_transaction(connection: Connection) -> int:
+    """The number that the next transaction will have."""
+
+
+@statement
+async def have_ended(connection: Connection, before: int) -> bool:
+    """Whether all transactions before this number have ended."""
+
+
+@slow_statement(STATEMENT_S)
+async def store_retain(connection: Connection) -> list[Dropped]:
+    """Drop the chunks that the settings no longer keep."""
+
+
 async def refresh(connection: Connection, *, now: datetime | None = None, settle_s: float = 10.0) -> Refreshed:
     """Apache: roll up all that is not yet, then what came late; each stretch is a transaction of its own.
 
     Transactions that may have stored readings without knowing the new mark are waited for; while one stays open
-    longer than `settle_s` nothing new is rolled up, and `behind_s` grows. One at a time: the caller holds a lock.
+    longer than `settle_s` nothing new is rolled up, and `behind_s` grows. One at a time: the caller holds the lease.
     """
     done, began = Refreshed(), await database_now(connection)
     until = (now or began) - CLOSE_AFTER
-    await connection.execute("SELECT rollup_note($1)", until)
+    await rollup_note(connection, until)
     if await settled(connection, settle_s):
         await _catch_up(connection, done)
     await _again(connection, done)
-    done.left_out = await _left_out(connection, began)
-    done.behind_s = await behind_s(connection)
+    done.left_out = await count_left_out(connection, began)
+    done.behind_s = (await rollup_behind(connection)).total_seconds()
     return done
 
 
@@ -74,7 +155,7 @@ async def refresh_aggregates(
 ) -> Refreshed:
     """Community: have TimescaleDB refresh what has changed, level by level, as far as what it is made of is kept.
 
-    A refresh has transactions of its own and can't lie in one. One at a time: the caller holds a lock, and no policy
+    A refresh has transactions of its own and can't lie in one. One at a time: the caller holds the lease, and no policy
     refreshes beside it, for TimescaleDB refuses one of two that overlap. A stretch that fails over its data is parted
     until the interval to blame is known, which is stepped over and kept in `skipped`, to be tried again after an hour.
     """
@@ -82,13 +163,12 @@ async def refresh_aggregates(
     until = (now or began) - CLOSE_AFTER
     skipped = {} if skipped is None else skipped
     for step in STEPS:
-        for row in await connection.fetch("SELECT aggregate, low, high FROM rollup_due($1, $2)", step, until):
-            stretch = Stretch(step, row["aggregate"], row["low"], row["high"])
+        for stretch in await rollup_due(connection, step, until):
             await _refresh(connection, stretch, skipped, done)
             if step == STEPS[0]:
-                await connection.execute("SELECT rollup_tell(NULL, NULL, $1, $2)", stretch.low, stretch.high)
-    done.left_out = await _left_out(connection, began)
-    done.behind_s = await behind_s(connection)
+                await rollup_tell(connection, stretch.low, stretch.high)
+    done.left_out = await count_left_out(connection, began)
+    done.behind_s = (await rollup_behind(connection)).total_seconds()
     return done
 
 
@@ -125,28 +205,11 @@ async def _refresh(connection: Connection, stretch: Stretch, skipped: dict[Stret
 async def _middle(connection: Connection, stretch: Stretch) -> datetime | None:
     """The start of an interval near the middle of a stretch; None of a stretch that is one interval."""
     half = stretch.low + (stretch.high - stretch.low) / 2
-    for asked in ("SELECT bucket_start($1, $2)", "SELECT bucket_next($1, $2)"):
-        middle: datetime = await connection.fetchval(asked, stretch.step, half)
+    for interval in (bucket_start, bucket_next):
+        middle = await interval(connection, stretch.step, half)
         if stretch.low < middle < stretch.high:
             return middle
     return None
-
-
-async def _left_out(connection: Connection, began: datetime) -> int:
-    asked = "SELECT count(*) FROM event WHERE event = 'readings_left_out' AND received_at >= $1"
-    return int(await connection.fetchval(asked, began))
-
-
-async def database_now(connection: Connection) -> datetime:
-    """The time by the clock that dates what is received; a mark that a host's wrong one sets would stay for ever."""
-    now: datetime = await connection.fetchval("SELECT clock_timestamp()")
-    return now
-
-
-async def behind_s(connection: Connection) -> float:
-    """How far the roll-ups lag behind, beyond a quarter-hour, in seconds."""
-    behind: timedelta = await connection.fetchval("SELECT rollup_behind()")
-    return behind.total_seconds()
 
 
 async def _again(connection: Connection, done: Refreshed) -> None:
@@ -154,7 +217,7 @@ async def _again(connection: Connection, done: Refreshed) -> None:
     most = LATE_HOURS
     while True:
         try:
-            count = await connection.fetchval("SELECT rollup_again($1)", most, timeout=STATEMENT_S)
+            count = await rollup_again(connection, most)
         except asyncpg.OutOfMemoryError:
             if most == 1:
                 raise
@@ -167,9 +230,9 @@ async def _again(connection: Connection, done: Refreshed) -> None:
 
 async def settled(connection: Connection, settle_s: float) -> bool:
     """Wait until every transaction that began before now has ended."""
-    began = await connection.fetchval("SELECT pg_snapshot_xmax(pg_current_snapshot())::text")
+    following = await next_transaction(connection)
     deadline_s = time.monotonic() + settle_s
-    while not await connection.fetchval("SELECT pg_snapshot_xmin(pg_current_snapshot()) >= $1::text::xid8", began):
+    while not await have_ended(connection, following):
         if time.monotonic() > deadline_s:
             return False
         await asyncio.sleep(_POLL_S)
@@ -181,13 +244,11 @@ async def _catch_up(connection: Connection, done: Refreshed) -> None:
     width = 0
     while True:
         started_s = time.monotonic()
-        row = await connection.fetchrow(
-            "SELECT behind, written FROM rollup_step($1)", _STEPS[width], timeout=STATEMENT_S
-        )
-        if row is None:
+        stretch = await rollup_step(connection, _STEPS[width])
+        if stretch is None:
             return
-        done.quarters += row["written"]
-        if not row["behind"]:
+        done.quarters += stretch.written
+        if not stretch.behind:
             return
         took_s = time.monotonic() - started_s
         if took_s < _QUICK_S:
@@ -198,5 +259,4 @@ async def _catch_up(connection: Connection, done: Refreshed) -> None:
 
 async def retain(connection: Connection) -> dict[str, int]:
     """Drop the chunks that the settings no longer keep; returns how many, by table."""
-    rows = await connection.fetch("SELECT name, dropped FROM store_retain()", timeout=STATEMENT_S)
-    return {row["name"]: row["dropped"] for row in rows}
+    return dict(await store_retain(connection))

@@ -6,13 +6,12 @@ from typing import Any, Final, Literal, TypeAlias, cast
 import asyncpg
 
 from store.dsn import host_ports, session_attrs
+from store.errors import DATABASE_ERRORS, READ_ONLY
+from store.sql import Connection
 
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Wanted: TypeAlias = Literal["read-write", "prefer-standby"]
 HOST_TIMEOUT_S: Final = 4.0
 """For each of several servers: one whose host is off the network answers nothing, and the next one is to be tried."""
-READ_ONLY: Final = "25006"
-"""SQLSTATE read_only_sql_transaction: what a standby, or a primary that was demoted, says to whoever writes."""
 HOPELESS: Final = (
     asyncpg.InvalidPasswordError,
     asyncpg.InvalidAuthorizationSpecificationError,
@@ -20,7 +19,6 @@ HOPELESS: Final = (
     asyncpg.ClientConfigurationError,
 )
 """What waiting does not heal: a wrong login, database or setting."""
-_FAILED = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 class NoServerError(ConnectionError):
@@ -58,7 +56,7 @@ class Servers:
             place: dict[str, Any] = {"host": host, "port": port} if host else {}
             try:
                 found: Connection = await asyncpg.connect(dsn, timeout=each_s, **place, **options)
-            except _FAILED as error:
+            except DATABASE_ERRORS as error:
                 faults.append((f"{host}:{port}" if host else "the server", error))
                 continue
             self._first = number

@@ -1,6 +1,7 @@
 """Fixtures that tests of all kinds share: real servers, databases, and the captures."""
 
 import asyncio
+import hashlib
 import os
 import secrets
 import signal
@@ -8,28 +9,64 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import pytest_asyncio
 import structlog
 
-from broker.topics import Topics
+from broker.contract.topics import Topics
 from deploy.local.community import CommunityServer, provide_community
 from deploy.local.mosquitto import MosquittoServer
 from deploy.local.postgres import PostgresServer
 from deploy.local.settings import LocalSettings
 from deploy.local.stack import LocalStack
-from tests.servers import Broker, Database
+from tests.rigs.memory import runs_in_memory
+from tests.rigs.servers import Broker, Database
 
+# tests assert behaviour, not times: a busy machine is no failure
+hypothesis.settings.register_profile("wattline", deadline=None)
+hypothesis.settings.load_profile("wattline")
 _ROOT = Path(__file__).resolve().parent.parent
+_LONG = ("faults/", "e2e/", "disk/device/simulator/", "integration/test_agent_", "integration/test_api_conformance")
+_SHORT = ("unit/",)
+
+if runs := runs_in_memory():
+    os.environ.setdefault("WATTLINE_LOCAL_RUNS", str(runs))
 
 # a shell without job control lets what it starts in the background ignore Ctrl-C, and so would the processes of tests
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave what wants a database of TimescaleDB Community to `make test-editions`, but for its smoke test."""
+    for item in items:
+        on_community = any(name.startswith("community") for name in getattr(item, "fixturenames", ()))
+        if on_community and item.get_closest_marker("smoke") is None:
+            item.add_marker("editions")
+    if hasattr(config, "workerinput"):
+        items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> tuple[int, bytes]:
+    """When the file of a test has its turn among several workers.
+
+    Long files begin, those of unit tests fill what is left at the end. Those that wait and those that compute are
+    mixed, always in the same way, so that the processor has work at any time.
+    """
+    file = item.path.relative_to(_ROOT / "tests").as_posix()
+    return file.startswith(_SHORT) - file.startswith(_LONG), hashlib.sha256(file.encode()).digest()
+
+
 @pytest.fixture(autouse=True)
 def _logs_apart() -> None:
-    """Services that run inside a test log past the output of commands that the test calls in the same process."""
+    """Services inside a test log past the output of commands that it calls; their log level and name stay theirs."""
+    structlog.contextvars.clear_contextvars()
+    _log_past_output()
+
+
+def _log_past_output() -> None:
+    structlog.reset_defaults()
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(file=sys.__stderr__))
 
 
@@ -73,6 +110,8 @@ async def broker(stack: LocalStack) -> AsyncIterator[Broker]:
     topics = Topics(f"test-{secrets.token_hex(4)}/v1")
     await stack.mosquitto.add_root(topics)
     yield Broker(stack.mosquitto, topics)
+    # a service in the test's process logged to a file that is closed by now
+    _log_past_output()
     await stack.mosquitto.remove_root(topics)
 
 
@@ -159,7 +198,7 @@ async def community(stack: LocalStack, community_snapshot: Path) -> AsyncIterato
     await server.stop()
 
 
-@pytest.fixture(params=["apache", "community"])
+@pytest.fixture(params=["apache", pytest.param("community", marks=pytest.mark.editions)])
 def each_edition(request: pytest.FixtureRequest) -> Database:
     """A migrated database of this test alone; the test runs once on the machine's edition and once on Community."""
     chosen: Database = request.getfixturevalue("database" if request.param == "apache" else "community")

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Writes deploy/.env from .env.example with a random secret in each empty place; one that is there stays.
+# Writes deploy/.env from .env.example with a random secret in each empty place, and this machine's names; one that is
+# there stays.
 set -eu
 umask 077
 cd "${1:-$(dirname "$0")/..}"
@@ -12,6 +13,11 @@ trap 'rm -f "$growing"' EXIT
 while IFS= read -r line; do
     case $line in
     '#'*) ;;
+    WATTLINE_NAMES=*)
+        for name in $(hostname 2>/dev/null) $(hostname -f 2>/dev/null) $(hostname -I 2>/dev/null); do
+            case ,${line#*=}, in *",$name,"*) ;; *) line=$line,$name ;; esac
+        done
+        ;;
     *=) line=$line$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n') ;;
     esac
     printf '%s\n' "$line"

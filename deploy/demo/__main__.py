@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from broker.errors import WattlineError
-from broker.options import FiniteRange
-from broker.service import configure_logging
+from broker.runtime.options import FiniteRange
+from broker.runtime.service import configure_logging
 from deploy.demo.report import Report
 from deploy.demo.runner import run_demo
 
@@ -44,7 +44,10 @@ def main(for_s: float | None, report: Path | None, unknown: bool, picture: Path 
             report.write_text(text)
         except OSError as error:
             sys.exit(f"wattline demo: can't write the report to {report}: {error.strerror}")
-    if not result.exactly_once:
+        click.echo(f"· the report is in {report}", err=True)
+    if result.exactly_once:
+        click.echo(f"· each of the {result.readings_published} readings published is stored exactly once", err=True)
+    else:
         sys.exit("wattline demo: not every published reading is stored exactly once")
     if result.unknown is not None and not result.unknown.history_complete:
         sys.exit("wattline demo: not every kept frame of the unknown meter became readings")

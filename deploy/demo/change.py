@@ -5,10 +5,9 @@ import itertools
 import time
 from datetime import timedelta
 
-import asyncpg
-
 from deploy.demo.http import Api
 from deploy.demo.report import ParameterChange
+from store.sql import Connection
 
 PARAMETER = "reading_interval_s"
 REPORTED_WITHIN_S = 15.0
@@ -24,7 +23,7 @@ ORDER BY r.time
 
 
 async def change_parameter(
-    api: Api, connection: asyncpg.Connection, device: str, before: float, after: float
+    api: Api, connection: Connection, device: str, before: float, after: float
 ) -> ParameterChange:
     """Set the reading interval of one device from `before` to `after` seconds and watch it obey.
 
@@ -44,7 +43,7 @@ async def change_parameter(
     )
 
 
-async def _reported(connection: asyncpg.Connection, device: str, value: float, began: float) -> float | None:
+async def _reported(connection: Connection, device: str, value: float, began: float) -> float | None:
     query = """SELECT (r.effective ->> $2)::float8 FROM reported r JOIN device d ON d.id = r.device_id
                WHERE d.name = $1 AND r.state = 'applied'"""
     while time.monotonic() - began < REPORTED_WITHIN_S:
@@ -54,7 +53,7 @@ async def _reported(connection: asyncpg.Connection, device: str, value: float, b
     return None
 
 
-async def _effect(connection: asyncpg.Connection, device: str, before: float, after: float) -> bool:
+async def _effect(connection: Connection, device: str, before: float, after: float) -> bool:
     since = await connection.fetchval("SELECT now()")
     deadline = time.monotonic() + 5 * after + 5
     while time.monotonic() < deadline:

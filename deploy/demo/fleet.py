@@ -1,9 +1,9 @@
 """The demo's fleet: simulated Pis, each an agent process with its simulated meters on real ptys."""
 
 import contextlib
-import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -43,21 +43,32 @@ async def start_fleet(platform: Platform, *, unknown: bool = False) -> AsyncIter
     """Plug the Pis in; leaving stops the agents first, which flush their outboxes, and then the meters."""
     async with contextlib.AsyncExitStack() as exits:
         wired = _meters(unknown=unknown)
-        await platform.stack.mosquitto.add_users({name: secrets.token_urlsafe(24) for name in wired})
+        until = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+        claim = await platform.api.post("/claims", {"site": "demo", "uses": len(wired), "until": until})
         pis = []
         for name, meters in wired.items():
             for meter in meters:
                 await exits.enter_async_context(meter)
-            pis.append(Pi(name, meters, _agent(platform, name, [str(meter.port) for meter in meters])))
+            pis.append(Pi(name, meters, _agent(platform, claim, name, [str(meter.port) for meter in meters])))
         for pi in pis:
             await exits.enter_async_context(running(pi.agent))
         yield pis
 
 
-def _agent(platform: Platform, name: str, ports: list[str]) -> Service:
-    data = platform.folder / name
-    Path(data).mkdir(exist_ok=True)
-    environment = platform.broker_environment("device", name) | {
+def _agent(platform: Platform, claim: dict[str, Any], name: str, ports: list[str]) -> Service:
+    """What an image carries: where the platform is, its CA, a claim. Who it is the Pi gets by itself."""
+    data, broker = platform.folder / name, platform.stack.mosquitto
+    Path(data).mkdir(exist_ok=True, mode=0o700)
+    environment = {
+        "WATTLINE_DEVICE_BROKER__HOST": broker.host,
+        "WATTLINE_DEVICE_BROKER__PORT": str(broker.device_port),
+        "WATTLINE_DEVICE_ENROL__URL": platform.enrolment_url,
+        "WATTLINE_DEVICE_ENROL__AUTHORITY": str(platform.authority),
+        "WATTLINE_DEVICE_ENROL__CLAIM": claim["name"],
+        "WATTLINE_DEVICE_ENROL__TOKEN": claim["token"],
+        # several Pis share this machine, and so its id
+        "WATTLINE_DEVICE_ENROL__HARDWARE_ID": f"board-{name}",
+        "WATTLINE_DEVICE_LOG_FORMAT": "json",
         "WATTLINE_DEVICE_DEVICE_ID": name,
         # several Pis share this machine
         "WATTLINE_DEVICE_HTTP_PORT": "0",

@@ -32,6 +32,10 @@ class Api:
         """PATCH a document. Raises PermanentError with the problem's text if it is refused."""
         return await self._call("PATCH", path, document)
 
+    async def post(self, path: str, document: dict[str, Any]) -> dict[str, Any]:
+        """POST a document. Raises PermanentError as `patch`."""
+        return await self._call("POST", path, document)
+
     async def get(self, path: str) -> dict[str, Any]:
         """GET a document."""
         return await self._call("GET", path, None)

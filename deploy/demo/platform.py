@@ -8,11 +8,14 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from broker.settings import BrokerAddress
+from broker.runtime.settings import BrokerAddress
 from deploy.demo.http import Api
 from deploy.demo.processes import Service, running
+from deploy.local.certificates import CA_FOLDER
 from deploy.local.process import free_port
 from deploy.local.stack import LocalStack
+from gateway.enrolment.ca_folder import ROOT
+from store.meter_keys import new_master_keys
 from store.migrate import migrate
 
 
@@ -27,6 +30,12 @@ class Platform:
     api: Api
     folder: Path
     ingestor_url: str
+    enrolment_url: str
+
+    @property
+    def authority(self) -> Path:
+        """The CA file that an image of a Pi carries."""
+        return self.folder / CA_FOLDER / ROOT
 
     def broker_address(self, user: str) -> BrokerAddress:
         """The broker as one user reaches it."""
@@ -57,7 +66,7 @@ class Platform:
 async def start_platform(progress: Callable[[str], None]) -> AsyncIterator[Platform]:
     """Bring the server side up; leaving ends it in flow order: gateway, worker, ingestor, broker, database."""
     async with contextlib.AsyncExitStack() as exits:
-        stack = await exits.enter_async_context(LocalStack.start(progress=progress))
+        stack = await exits.enter_async_context(LocalStack.start(progress=progress, tls=True))
         progress("migrating the database")
         await migrate(stack.postgres.dsn())
         logs = stack.folder / "logs"
@@ -68,7 +77,13 @@ async def start_platform(progress: Callable[[str], None]) -> AsyncIterator[Platf
         worker = Service("worker", ["worker"], {}, logs)
         gateway = Service("gateway", ["gateway"], {}, logs)
         api = await exits.enter_async_context(Api(f"http://127.0.0.1:{gateway_port}", token))
-        platform = Platform(stack, ingestor, worker, gateway, api, stack.folder, f"http://127.0.0.1:{ingestor_port}")
+        enrolment_port = free_port()
+        platform = Platform(
+            stack, ingestor, worker, gateway, api, stack.folder, f"http://127.0.0.1:{ingestor_port}",
+            f"https://127.0.0.1:{enrolment_port}",
+        )  # fmt: skip
+        master = stack.folder / "meter-keys"
+        new_master_keys().write(master)
         ingestor.environment |= platform.broker_environment("ingestor", "ingestor") | {
             "WATTLINE_INGESTOR_DATABASE_DSN": stack.postgres.dsn(user="wattline_ingestor"),
             "WATTLINE_INGESTOR_HTTP_PORT": str(ingestor_port),
@@ -77,11 +92,17 @@ async def start_platform(progress: Callable[[str], None]) -> AsyncIterator[Platf
             "WATTLINE_WORKER_DATABASE_DSN": stack.postgres.dsn(user="wattline_ingestor"),
             "WATTLINE_WORKER_HTTP_PORT": str(worker_port),
             "WATTLINE_WORKER_LOG_FORMAT": "json",
+            "WATTLINE_WORKER_METER_KEYS_FILE": str(master),
         }
         gateway.environment |= platform.broker_environment("gateway", "gateway") | {
             "WATTLINE_GATEWAY_DATABASE_DSN": stack.postgres.dsn(user="wattline_gateway"),
             "WATTLINE_GATEWAY_HTTP_PORT": str(gateway_port),
             "WATTLINE_GATEWAY_API_TOKEN": token,
+            "WATTLINE_GATEWAY_METER_KEYS_FILE": str(master),
+            "WATTLINE_GATEWAY_CA__FOLDER": str(stack.folder / CA_FOLDER),
+            "WATTLINE_GATEWAY_ENROLMENT__HOST": "127.0.0.1",
+            "WATTLINE_GATEWAY_ENROLMENT__PORT": str(enrolment_port),
+            "WATTLINE_GATEWAY_ENROLMENT__NAMES": "localhost,127.0.0.1",
         }
         progress("starting ingestor, worker and gateway")
         await exits.enter_async_context(running(ingestor))

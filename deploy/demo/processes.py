@@ -45,7 +45,7 @@ class Service:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                "deploy.cli",
+                "cli",
                 *self._arguments,
                 env=base | self.environment,
                 stdin=asyncio.subprocess.DEVNULL,

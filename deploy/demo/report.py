@@ -2,11 +2,11 @@
 
 from typing import Any
 
-import asyncpg
 from pydantic import BaseModel, ConfigDict
 
 from deploy.demo.unknown import Unknown
 from deploy.demo.witness import Witness
+from store.sql import Connection
 
 
 class MeterIdentified(BaseModel):
@@ -41,6 +41,10 @@ class Report(BaseModel):
 
     devices_registered: int
     meters_identified: list[MeterIdentified]
+    enrolled_s: float | None
+    """From power to the last Pi's certificate."""
+    tls: bool
+    """Whether every device logs in by a certificate, for which the broker's listener has TLS alone."""
     first_reading_s: float | None
     readings_published: int
     readings_stored: int
@@ -95,6 +99,11 @@ FROM message JOIN meter ON meter.id = message.meter_id
 WHERE newest_at IS NOT NULL AND meter.parent_id IS NULL
 """
 """A gas meter on a P1 port states its value minutes after the fact, so sub-meters say nothing about the pipeline."""
+BY_CERTIFICATE = """
+SELECT bool_and(EXISTS (
+    SELECT FROM credential c WHERE c.device = d.name AND c.kind = 'certificate' AND c.revoked_at IS NULL
+)) AND NOT EXISTS (SELECT FROM credential WHERE kind = 'password') FROM device d
+"""
 QUARANTINE = "SELECT reason, count(*) AS times FROM frame WHERE reason <> 'requested' GROUP BY 1 ORDER BY 1"
 """What was kept because it gave no reading, not because somebody asked for raw frames."""
 LEDGER_LOST = """
@@ -104,15 +113,16 @@ SELECT coalesce(sum(missing), 0)::bigint FROM (
 """
 
 
-async def count_stored(connection: asyncpg.Connection) -> int:
+async def count_stored(connection: Connection) -> int:
     """How many published readings the store holds."""
     return sum(row["times"] for row in await connection.fetch(STORED))
 
 
 async def make_report(
-    connection: asyncpg.Connection,
+    connection: Connection,
     witness: Witness,
     *,
+    enrolled_s: float | None,
     first_reading_s: float | None,
     change: ParameterChange | None,
     unknown: Unknown | None,
@@ -126,6 +136,8 @@ async def make_report(
     return Report(
         devices_registered=await connection.fetchval("SELECT count(*) FROM device WHERE registered_at IS NOT NULL"),
         meters_identified=[MeterIdentified(**dict(row)) for row in await connection.fetch(METERS)],
+        enrolled_s=enrolled_s,
+        tls=bool(await connection.fetchval(BY_CERTIFICATE)),
         first_reading_s=first_reading_s,
         readings_published=len(witness.published),
         readings_stored=sum(stored.values()),

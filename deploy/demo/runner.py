@@ -18,6 +18,7 @@ from deploy.demo.state import State
 from deploy.demo.unknown import Engineer, make_unknown, wait_for_history
 from deploy.demo.view import View
 from deploy.demo.witness import Witness, watch
+from store.sql import Connection
 
 FIRST_INTERVAL_S = 1.0
 PUBLISH_INTERVAL_S = 0.2
@@ -69,6 +70,7 @@ async def run_demo(
         return await make_report(
             connection,
             run.witness,
+            enrolled_s=run.state.enrolled_s,
             first_reading_s=run.state.first_reading_s,
             change=run.change,
             unknown=await make_unknown(connection, run.witness) if unknown else None,
@@ -77,7 +79,7 @@ async def run_demo(
 
 
 @contextlib.asynccontextmanager
-async def _connect(dsn: str) -> AsyncIterator[asyncpg.Connection]:
+async def _connect(dsn: str) -> AsyncIterator[Connection]:
     connection = await asyncpg.connect(dsn, timeout=15)
     try:
         yield connection
@@ -96,7 +98,7 @@ async def _witness(platform: Platform, witness: Witness) -> AsyncIterator[asynci
         task.cancel()
 
 
-async def _follow(run: Run, platform: Platform, connection: asyncpg.Connection, pis: list[Pi], view: View) -> None:
+async def _follow(run: Run, platform: Platform, connection: Connection, pis: list[Pi], view: View) -> None:
     changing: asyncio.Task[ParameterChange] | None = None
     meeting: asyncio.Task[None] | None = None
     dsn = platform.stack.postgres.dsn()
@@ -147,7 +149,7 @@ def _said(change: ParameterChange) -> str:
     return f"{change.device}: {change.parameter} {change.from_:g} -> {change.to:g} {reported}; {effect}"
 
 
-async def _drain(run: Run, connection: asyncpg.Connection) -> None:
+async def _drain(run: Run, connection: Connection) -> None:
     """Wait until all that was published is stored and all history filled, or the deadline."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(DRAIN_S):
@@ -162,7 +164,7 @@ def _addresses(platform: Platform) -> list[tuple[str, str]]:
     return [
         ("console", f"{platform.api.url}/   (token {platform.api.token})"),
         ("API docs", f"{platform.api.url}/docs"),
-        ("metrics", f"{platform.ingestor_url}/metrics   {platform.api.url}/metrics"),
+        ("metrics", f"{platform.ingestor_url}/metrics (ingestor)   {platform.api.url}/metrics (gateway)"),
         ("MQTT", f"{broker.host}:{broker.port}   user engineer, password {broker.credentials['engineer']}"),
         ("database", f"psql {postgres.dsn()}"),
         ("logs", f"{platform.folder}/logs"),

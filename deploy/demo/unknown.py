@@ -3,18 +3,19 @@
 import asyncio
 import os
 import re
+import shlex
 import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import asyncpg
 from pydantic import BaseModel, ConfigDict
 
 from broker.errors import PermanentError
 from deploy.demo.platform import Platform
 from deploy.demo.witness import Witness
+from store.sql import Connection
 
 DEVICE = "pi-east"
 SPEC = "qvx-enova-s1"
@@ -62,7 +63,7 @@ class Engineer:
     platform: Platform
     say: Callable[[str], None]
 
-    async def meet(self, connection: asyncpg.Connection) -> None:
+    async def meet(self, connection: Connection) -> None:
         """Wait for frames, draft a spec from them and publish it. Raises PermanentError where a command fails."""
         await _until(self._has_frames(connection))
         file = self.platform.folder / "new.yaml"
@@ -73,7 +74,7 @@ class Engineer:
         await self._run("spec", "add", str(file), "--publish", "--reason", "first seen at pi-east")
         await _until(_has_live(connection))
 
-    async def _has_frames(self, connection: asyncpg.Connection) -> None:
+    async def _has_frames(self, connection: Connection) -> None:
         while True:
             row = await connection.fetchrow(KEPT, DEVICE)
             if row is not None and row["frames"] >= FRAMES_FIRST:
@@ -83,9 +84,9 @@ class Engineer:
 
     async def _run(self, *words: str, to: Path | None = None) -> str:
         """Run `wattline` and show what it says, or where its output goes."""
-        self.say(f"$ wattline {' '.join(words)}{f' > {to}' if to else ''}")
+        self.say(f"$ wattline {shlex.join(words)}{f' > {shlex.quote(str(to))}' if to else ''}")
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "deploy.cli", *words),
+            *(sys.executable, "-m", "cli", *words),
             env=os.environ | {"WATTLINE_URL": self.platform.api.url, "WATTLINE_TOKEN": self.platform.api.token},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
@@ -100,13 +101,13 @@ class Engineer:
         return out.decode()
 
 
-async def wait_for_history(connection: asyncpg.Connection, witness: Witness) -> None:
+async def wait_for_history(connection: Connection, witness: Witness) -> None:
     """Wait until the frames have become readings, or the deadline; the report tells."""
     while not await _is_complete(connection, witness):
         await asyncio.sleep(0.2)
 
 
-async def make_unknown(connection: asyncpg.Connection, witness: Witness) -> Unknown:
+async def make_unknown(connection: Connection, witness: Witness) -> Unknown:
     """What the store has of the meter, held against the frames that the witness saw."""
     row = await connection.fetchrow(KEPT, DEVICE)
     after_s = await connection.fetchval(FIRST_LIVE, REF)
@@ -118,7 +119,7 @@ async def make_unknown(connection: asyncpg.Connection, witness: Witness) -> Unkn
     )
 
 
-async def _is_complete(connection: asyncpg.Connection, witness: Witness) -> bool:
+async def _is_complete(connection: Connection, witness: Witness) -> bool:
     """Whether each frame that was published has its register reading at the frame's time.
 
     The bytes are read here by a pattern of their own, so that the platform's decoder is not its own witness.
@@ -138,7 +139,7 @@ def _registers(witness: Witness, meter: str) -> dict[datetime, float]:
     return found
 
 
-async def _has_live(connection: asyncpg.Connection) -> None:
+async def _has_live(connection: Connection) -> None:
     while await connection.fetchval(FIRST_LIVE, REF) is None:
         await asyncio.sleep(0.05)
 

@@ -26,6 +26,7 @@ class View:
         self._addresses = addresses
         self._live = Live(console=self._console, auto_refresh=False) if self._console.is_terminal else None
         self._said_at = 0.0
+        self._said: set[str] = set()
 
     def __enter__(self) -> Self:
         for name, address in self._addresses:
@@ -56,6 +57,10 @@ class View:
             self._live.update(Group(_table(state, witness), Text(_summary(state, witness))), refresh=True)
         elif state.looked_at - self._said_at >= LINES_EVERY_S:
             self._said_at = state.looked_at
+            for line in state.meters():
+                if line not in self._said:
+                    self._said.add(line)
+                    self.say(f"· {line}")
             self.say(state.line(witness))
 
 
@@ -81,5 +86,6 @@ def _summary(state: State, witness: Witness) -> str:
     first = "none yet" if state.first_reading_s is None else f"after {state.first_reading_s:.1f} s"
     return (
         f"first reading {first} · published {len(witness.published)} · stored {state.stored}"
+        f"{f' · made of kept frames {state.decoded}' if state.decoded else ''}"
         f" · {state.rate:.1f} readings/s · quarantined {state.quarantined}\n{state.note}\nCtrl-C ends the demo"
     )

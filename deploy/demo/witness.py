@@ -5,11 +5,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from broker.contract.messages import Frames, Readings
+from broker.contract.topics import Kind, Topics
 from broker.errors import ContractError
-from broker.messages import Frames, Readings
-from broker.session import Inbound, Session, SessionOptions
-from broker.settings import BrokerAddress
-from broker.topics import Kind, Topics
+from broker.mqtt.session import Inbound, Session, SessionOptions
+from broker.runtime.settings import BrokerAddress
 
 Published = tuple[str, datetime, str]
 """A reading's identity: meter key, time, OBIS code."""
@@ -60,7 +60,7 @@ async def watch(address: BrokerAddress, witness: Witness, ready: asyncio.Event) 
     """
     topics = Topics(address.root)
     options = SessionOptions(
-        client_id="demo-witness",
+        client_id="wattline-demo-witness",
         clean_start=False,
         session_expiry_s=3600,
         subscriptions=((topics.every(Kind.READINGS), 1), (topics.every(Kind.FRAMES), 1)),

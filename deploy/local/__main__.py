@@ -9,9 +9,10 @@ from typing import Any
 
 import click
 
-from broker.environment import read
 from broker.errors import WattlineError
+from broker.runtime.environment import read
 from deploy.local.browser import provide_browser
+from deploy.local.containers import provide_containers
 from deploy.local.settings import LocalSettings
 from deploy.local.stack import LocalStack
 from deploy.local.toolchain import look, provide
@@ -55,6 +56,16 @@ def provide_command() -> None:
 def browser_command() -> None:
     """Find the browser of the console's tests, or download it into the cache."""
     click.echo(f"browser     {provide_browser(read(LocalSettings), _say)}")
+
+
+@main.command("containers")
+def containers_command() -> None:
+    """Find what runs and keeps images, or install it."""
+    tools = provide_containers(read(LocalSettings), _say)
+    click.echo(f"podman      {tools.podman} with {tools.runc}")
+    click.echo(f"skopeo      {tools.skopeo}")
+    click.echo(f"emulator    {tools.emulator}")
+    click.echo(f"registry    {tools.registry[-1]}")
 
 
 @main.command("check")

@@ -10,7 +10,7 @@ import os
 import shlex
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,21 +100,11 @@ def provide_root(recipe: Recipe, settings: LocalSettings, progress: Progress) ->
 
 
 def _make(recipe: Recipe, root: Path, settings: LocalSettings, progress: Progress) -> None:
-    if not shutil.which("apt-get"):
-        raise ProvisionError("only the Debian family gets them by itself")
-    _host_packages(progress)
-    mirror = settings.mirror or _mirror(progress)
     for left in root.parent.glob(f"{root.name}.growing-*"):
         _remove(left)
     # Named after this process: what a killed one started may go on for a moment and must not meet it.
     growing = root.with_name(f"{root.name}.growing-{os.getpid()}")
-    progress(f"fetching {recipe.contents} from Debian 13")
-    # Root mode keeps the packages' owners; chrootless mode is the same work for anybody else.
-    mode = "root" if os.geteuid() == 0 else "chrootless"
-    run(
-        "mmdebstrap", f"--mode={mode}", "--variant=extract", "--quiet", f"--keyring={KEYRING}",
-        f"--include={','.join(recipe.packages)}", "--components=main", *_apt_options(), SUITE, str(growing), mirror,
-    )  # fmt: skip
+    extract(recipe.packages, recipe.contents, growing, settings, progress)
     progress("preparing the programs")
     for pattern in recipe.unused:
         for path in growing.glob(pattern):
@@ -123,6 +113,26 @@ def _make(recipe: Recipe, root: Path, settings: LocalSettings, progress: Progres
     growing.chmod(0o755)
     growing.rename(root)
     progress(f"provided in {root}")
+
+
+def extract(
+    packages: Sequence[str], contents: str, root: Path, settings: LocalSettings, progress: Progress, *options: str
+) -> None:
+    """Unpack packages of Debian 13 and what they depend on into a new folder; no maintainer script runs.
+
+    Raises ProvisionError.
+    """
+    if not shutil.which("apt-get"):
+        raise ProvisionError("only the Debian family gets them by itself")
+    host_packages(_HOST_PACKAGES, progress)
+    mirror = settings.mirror or mirror_of(progress)
+    progress(f"fetching {contents} from Debian 13")
+    # Root mode keeps the packages' owners; chrootless mode is the same work for anybody else.
+    mode = "root" if os.geteuid() == 0 else "chrootless"
+    run(
+        "mmdebstrap", f"--mode={mode}", "--variant=extract", "--quiet", f"--keyring={KEYRING}",
+        f"--include={','.join(packages)}", "--components=main", *options, *apt_options(), SUITE, str(root), mirror,
+    )  # fmt: skip
 
 
 def _prepare_servers(growing: Path, _: Path) -> None:
@@ -139,8 +149,12 @@ def loader_of(root: Path) -> Path:
     return loader
 
 
-def _host_packages(progress: Progress) -> None:
-    missing = [name for name, path in _HOST_PACKAGES.items() if not path.exists()]
+def host_packages(packages: Mapping[str, Path], progress: Progress) -> None:
+    """Install on this machine what it lacks: the names of packages, each with a file by which it shows.
+
+    Raises ProvisionError.
+    """
+    missing = [name for name, path in packages.items() if not path.exists()]
     if not missing:
         return
     names = " ".join(missing)
@@ -152,9 +166,9 @@ def _host_packages(progress: Progress) -> None:
     # A third party's source that is down must not matter: installing tells whether the lists are good enough.
     subprocess.run([*apt, "update"], stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=_TIMEOUT_S)
     run(*apt, "install", "--no-install-recommends", *missing)
-    still = [name for name in missing if not _HOST_PACKAGES[name].exists()]
+    still = [name for name in missing if not packages[name].exists()]
     if still:
-        raise ProvisionError(f"this machine's apt sources have no {' '.join(still)} that knows Debian 13")
+        raise ProvisionError(f"this machine's apt sources have no {' '.join(still)} that is new enough")
 
 
 def _sudo() -> list[str] | None:
@@ -167,7 +181,7 @@ def _sudo() -> list[str] | None:
     return ["sudo", "-n"] if able else None
 
 
-def _mirror(progress: Progress) -> str:
+def mirror_of(progress: Progress) -> str:
     """The Debian mirror of this machine's own apt sources."""
     found = _configured_mirror()
     if found is None and (sudo := _sudo()) is not None:
@@ -189,7 +203,7 @@ def _configured_mirror() -> str | None:
     return None
 
 
-def _apt_options() -> list[str]:
+def apt_options() -> list[str]:
     """This machine's own ways through the net (proxies, dates), which mmdebstrap's apt would not read."""
     wanted = ("Acquire::http", "Acquire::https", "Acquire::Check-", "Acquire::Retries", "Acquire::ForceIPv")
     lines = [line for line in run("apt-config", "dump").splitlines() if line.startswith(wanted)]

@@ -8,9 +8,13 @@ from pathlib import Path
 
 _TOP = Path(__file__).resolve().parents[2]
 _FILES = {
-    "requirements/device.txt": ("--extra", "device"),
-    "requirements/server.txt": ("--extra", "server"),
-    "requirements/dev.txt": ("--extra", "dev"),
+    "requirements/cli.txt": ("pyproject.toml", "--extra", "cli"),
+    "requirements/device.txt": ("pyproject.toml", "--extra", "device"),
+    "requirements/server.txt": ("pyproject.toml", "--extra", "server"),
+    "requirements/images.txt": ("pyproject.toml", "--extra", "images"),
+    "requirements/dev.txt": ("pyproject.toml", "--extra", "dev"),
+    # programs that are run and never imported or shipped
+    "deploy/ansible/requirements.txt": ("deploy/ansible/requirements.in",),
 }
 _OPTIONS = (
     "--universal", "--python-version", "3.11", "--generate-hashes", "--no-header", "--no-annotate",
@@ -24,8 +28,8 @@ def main() -> None:
         venv.create(folder, with_pip=True)
         python = f"{folder}/bin/python"
         subprocess.run([python, "-m", "pip", "install", "--quiet", "uv"], check=True)
-        for name, extras in _FILES.items():
-            words = [python, "-m", "uv", "pip", "compile", "pyproject.toml", *extras, *_OPTIONS, "--output-file", name]
+        for name, source in _FILES.items():
+            words = [python, "-m", "uv", "pip", "compile", *source, *_OPTIONS, "--output-file", name]
             subprocess.run(words, cwd=_TOP, check=True)
             sys.stdout.write(f"{name} is pinned\n")
 

@@ -19,6 +19,7 @@ from deploy.local.locks import file_lock
 from deploy.local.process import HOST, ServerError, ServerProcess, free_port, own, run_as_server
 from deploy.local.settings import server_account
 from deploy.local.toolchain import Toolchain
+from store.sql import Connection
 
 _INITDB = (
     "--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
@@ -43,7 +44,13 @@ _SETTINGS = {
     "log_line_prefix": "%m [%p] %q%u@%d ",
 }
 # synchronous_commit stays on: without it a kill -9 would lose what was committed last.
-_NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
+_NOT_DURABLE = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "max_wal_size": "512MB",
+    # in the data folder: of a server that is killed for good, segments in /dev/shm would stay until the next boot
+    "dynamic_shared_memory_type": "mmap",
+}
 _START_S = 60.0
 _STOP_S = 60.0
 _ATTEMPTS = 8
@@ -160,7 +167,7 @@ class PostgresServer:
         finally:
             await connection.close(timeout=_CONNECT_S)
 
-    async def _connect(self) -> asyncpg.Connection:
+    async def _connect(self) -> Connection:
         return await asyncpg.connect(self.dsn("postgres"), timeout=_CONNECT_S, command_timeout=60)
 
     def _server(self, port: int) -> ServerProcess:

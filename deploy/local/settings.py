@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from broker.environment import SettingsBase, SettingsConfigDict
+from broker.runtime.environment import SettingsBase, SettingsConfigDict
 
 
 def open_to_all(folder: Path) -> bool:

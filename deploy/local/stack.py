@@ -10,7 +10,8 @@ from pathlib import Path
 
 import asyncpg
 
-from broker.topics import Topics
+from broker.contract.topics import Topics
+from deploy.local.certificates import broker_certificate
 from deploy.local.mosquitto import MosquittoServer
 from deploy.local.postgres import PostgresServer
 from deploy.local.runs import run_folder
@@ -46,9 +47,11 @@ class LocalStack:
         database: str | None = "wattline",
         progress: Callable[[str], None] = _silent,
         settings: LocalSettings | None = None,
+        tls: bool = False,
     ) -> AsyncIterator["LocalStack"]:
         """Provide the programs, start both servers, and make an empty `database` unless it is None.
 
+        With `tls` devices come in by certificates on the broker's `device_port`, and the folder has their authority.
         `keep` leaves the data where it is at the end, and a `folder` with data is taken up again. Call it in the
         main thread: the servers die with the thread that started them. Raises ToolchainError or ServerError.
         """
@@ -56,7 +59,8 @@ class LocalStack:
         toolchain = await asyncio.to_thread(provide, chosen, progress)
         async with AsyncExitStack() as exits:
             place = exits.enter_context(run_folder(chosen.runs, folder, keep=keep))
-            mosquitto = MosquittoServer(toolchain, place / "mosquitto", topics=topics, users=users)
+            files = broker_certificate(place) if tls else None
+            mosquitto = MosquittoServer(toolchain, place / "mosquitto", topics=topics, users=users, tls=files)
             postgres = PostgresServer(toolchain, place / "postgres", cache=chosen.cache, durable=durable)
             fresh = not postgres.folder.exists()
             for server in (postgres, mosquitto):

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from broker.errors import PermanentError
-from broker.mosquitto import MINIMUM, version_fault, version_of
+from broker.mosquitto.files import find_plugin
+from broker.mosquitto.version import MINIMUM, version_fault, version_of
 from deploy.local import debian
 from deploy.local.settings import LocalSettings
 
@@ -51,6 +52,8 @@ class Toolchain:
     """... and the other, as the health check of compose; None likewise."""
     busybox: Path | None = None
     """What small images have for wget, for the health check of another; None likewise."""
+    plugin: Path | None = None
+    """Mosquitto's dynamic security plugin; None where the system has Mosquitto without it."""
 
     @property
     def postgres(self) -> Path:
@@ -93,8 +96,9 @@ def provide(settings: LocalSettings, progress: Progress) -> Toolchain:
     """
     found = look(settings)
     if found.mosquitto and found.postgres_bin:
-        clients = [Path(program) if program else None for program in map(shutil.which, _CLIENTS)]
-        return Toolchain(found.mosquitto, found.postgres_bin, "system", *clients)
+        pub, sub, busybox = (Path(program) if program else None for program in map(shutil.which, _CLIENTS))
+        plugin = find_plugin(found.mosquitto)
+        return Toolchain(found.mosquitto, found.postgres_bin, "system", pub, sub, busybox, plugin)
     for reason in found.reasons:
         progress(f"passed over: {reason}")
     try:
@@ -105,13 +109,15 @@ def provide(settings: LocalSettings, progress: Progress) -> Toolchain:
             f"with TimescaleDB {_dotted(TIMESCALEDB_MINIMUM)} or later on this machine ({error}): install them, or "
             "name them in WATTLINE_LOCAL_MOSQUITTO and WATTLINE_LOCAL_POSTGRES_BIN"
         ) from error
+    mosquitto = found.mosquitto or root / debian.MOSQUITTO
     return Toolchain(
-        found.mosquitto or root / debian.MOSQUITTO,
+        mosquitto,
         found.postgres_bin or root / debian.POSTGRES_BIN,
         f"{root}" if not (found.mosquitto or found.postgres_bin) else f"system and {root}",
         root / debian.MOSQUITTO_PUB,
         root / debian.MOSQUITTO_SUB,
         root / debian.BUSYBOX,
+        find_plugin(mosquitto),
     )
 
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Writes what the units of this folder read, each with a random secret: ingestor.env, worker.env, gateway.env, and
-# roles.env with the passwords of the database's roles. Files that are there stay as they are.
+# roles.env with the passwords of the database's roles; meter-keys, a master key. Files that are there stay as they are.
 # sh secrets.sh FOLDER [DATABASE], the database as host:port/name
 set -eu
 umask 077
@@ -30,9 +30,14 @@ WATTLINE_GATEWAY_DB_PASSWORD=$(secret)
 WATTLINE_GRAFANA_DB_PASSWORD=$(secret)
 EOF
 . ./roles.env
+# the master key by which keys of meters are sealed: 32 octets
+fresh meter-keys <<EOF
+$(od -An -v -N32 -tx1 /dev/urandom | tr -d ' \n')
+EOF
 fresh ingestor.env <<EOF
 WATTLINE_INGESTOR_DATABASE_DSN=postgresql://wattline_ingestor:$WATTLINE_INGESTOR_DB_PASSWORD@$database
 WATTLINE_INGESTOR_BROKER__HOST=127.0.0.1
+WATTLINE_INGESTOR_BROKER__PORT=1884
 EOF
 fresh worker.env <<EOF
 WATTLINE_WORKER_DATABASE_DSN=postgresql://wattline_ingestor:$WATTLINE_INGESTOR_DB_PASSWORD@$database
@@ -40,5 +45,7 @@ EOF
 fresh gateway.env <<EOF
 WATTLINE_GATEWAY_DATABASE_DSN=postgresql://wattline_gateway:$WATTLINE_GATEWAY_DB_PASSWORD@$database
 WATTLINE_GATEWAY_BROKER__HOST=127.0.0.1
+WATTLINE_GATEWAY_BROKER__PORT=1884
 WATTLINE_GATEWAY_API_TOKEN=$(secret)
+WATTLINE_GATEWAY_CA__FOLDER=/var/lib/wattline-gateway/ca
 EOF

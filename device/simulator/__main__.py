@@ -8,14 +8,28 @@ from typing import Any
 import click
 
 from broker.errors import PermanentError
-from broker.options import FiniteRange
+from broker.runtime.options import FiniteRange
 from broker.wording import counted
-from device.simulator import SimulatedD0Meter, SimulatedIecMeter, SimulatedMeter, SimulatedP1Meter, SimulatedSmlMeter
+from device.simulator import (
+    SimulatedD0Meter,
+    SimulatedDlmsMeter,
+    SimulatedIecMeter,
+    SimulatedMbusMeter,
+    SimulatedMeter,
+    SimulatedModbusMeter,
+    SimulatedP1Meter,
+    SimulatedPolledDlmsMeter,
+    SimulatedSmlMeter,
+)
 
 METERS: dict[str, tuple[type[SimulatedMeter], str]] = {
     "p1": (SimulatedP1Meter, "E0044007133156018"),
     "sml": (SimulatedSmlMeter, "0067362659"),
     "iec62056-21": (SimulatedIecMeter, "12345678"),
+    "dlms": (SimulatedDlmsMeter, "6970631401234567"),
+    "dlms-polled": (SimulatedPolledDlmsMeter, "71823456"),
+    "mbus": (SimulatedMbusMeter, "14839120"),
+    "modbus": (SimulatedModbusMeter, "21346578"),
     "unknown": (SimulatedD0Meter, "40028157"),
 }
 

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from device.simulator.meter import PushingMeter
-from meters.encode.iec62056 import encode_iec62056
+from meters.wires.encode.iec62056 import encode_iec62056
 
 IDENTIFICATION: Final = "QVX5eNova_S1"
 """Of a maker and a product that no catalogue has."""

@@ -7,16 +7,20 @@ from typing import Any, ClassVar, Final
 from zoneinfo import ZoneInfo
 
 from device.simulator.meter import Fault, SimulatedMeter
-from meters.encode.iec62056 import encode_iec62056, with_parity
+from device.simulator.profile_memory import ProfileMemory
+from device.simulator.programming_mode import ProgrammingMode
+from meters.wires.encode.iec62056 import encode_iec62056, with_parity
+from meters.wires.iec62056_programming import STX
 
 IDENTIFICATION: Final = "LGZ4ZMF100AC.M23"
 BAUDS: Final = {"0": 300, "1": 600, "2": 1200, "3": 2400, "4": 4800, "5": 9600, "6": 19200}
 REACTION_S: Final = 0.2
 ACK_WAIT_S: Final = 1.8
 NAK_WAIT_S: Final = 1.5
+PROGRAMMING_WAIT_S: Final = 5.0
 CHANGE_OVER_S: Final = 0.3
 _REQUEST: Final = re.compile(rb"/\?([0-9A-Za-z ]{0,32})!\r\n")
-_ACK: Final = re.compile(rb"\x06[0-9:]([0-9A-I])[0-9]\r\n")
+_ACK: Final = re.compile(rb"\x06[0-9:]([0-9A-I])([0-9])\r\n")
 _ZONE: Final = ZoneInfo("Europe/Berlin")
 
 
@@ -26,7 +30,8 @@ class SimulatedIecMeter(SimulatedMeter):
     Its characters carry an even parity bit, which a pty, always 8N, gives to the reader as it is. A request with an
     address is answered where that is its serial. Without acknowledgement it reads out at 300 baud. Meters `beside` it
     share its line, as on a bus: who is addressed answers, and a request without an address gets none. One that does
-    not `follow` proposes its rate and stays at 300 baud all the same.
+    not `follow` proposes its rate and stays at 300 baud all the same. In programming mode it gives the load profile of
+    its `memory`, with a `password` only to who knows it.
     """
 
     baud = 300
@@ -41,13 +46,34 @@ class SimulatedIecMeter(SimulatedMeter):
         identification: str = IDENTIFICATION,
         beside: tuple["SimulatedIecMeter", ...] = (),
         follows: bool = True,
+        password: str | None = None,
+        failures: tuple[tuple[int, int], ...] = (),
         **options: Any,
     ) -> None:
         super().__init__(**options)
+        self.memory = ProfileMemory(self.registers, failures=failures)
+        self.profiles_asked: list[str] = []
+        """Data sets that were asked for in programming mode."""
+        self._password = password
         self.follows = follows
         self.identification = identification
         self._beside = beside
         self._waiting = b""
+
+    def swap(self, serial: str, seed: int | None = None) -> None:
+        """Put another meter of the same type in its place."""
+        super().swap(serial, seed)
+        self.memory = ProfileMemory(self.registers)
+
+    @property
+    def password(self) -> str | None:
+        """What opens its programming mode, None where it is open."""
+        return self._password
+
+    @property
+    def second(self) -> int:
+        """Its own time."""
+        return self._second()
 
     @property
     def fast_baud(self) -> int:
@@ -101,9 +127,12 @@ class SimulatedIecMeter(SimulatedMeter):
     async def _answer(self, speaker: "SimulatedIecMeter") -> None:
         await asyncio.sleep(REACTION_S)
         self.line.send(with_parity(f"/{speaker.identification}\r\n".encode()), 300)
-        baud = await self._agreed_baud(speaker)
+        baud, programming = await self._agreed(speaker)
         # the acknowledgement's way over a line of 300 baud, by when its reader has changed over
         await asyncio.sleep(REACTION_S if speaker.follows else REACTION_S + CHANGE_OVER_S)
+        if programming:
+            await self._programmed(speaker, baud)
+            return
         data = self._spoilt(speaker.telegram())
         for _ in range(3):
             await self._until_reader_at(baud)
@@ -116,7 +145,22 @@ class SimulatedIecMeter(SimulatedMeter):
                 return
             data = speaker.telegram()
 
-    async def _agreed_baud(self, speaker: "SimulatedIecMeter") -> int:
+    async def _programmed(self, speaker: "SimulatedIecMeter", baud: int) -> None:
+        mode = ProgrammingMode(lambda asked: speaker.memory.answer(asked, speaker.second), speaker.password)
+        said = [mode.greeting]
+        await self._until_reader_at(baud)
+        while not mode.over:
+            for each in said:
+                # what is said beside an answer is too short to be spoilt
+                self.line.send(with_parity(self._spoilt(each) if each[:1] == STX else each), baud)
+            heard = await self._hear(baud, PROGRAMMING_WAIT_S)
+            if not heard:
+                break
+            said = mode.hear(heard)
+        speaker.profiles_asked += mode.asked
+
+    async def _agreed(self, speaker: "SimulatedIecMeter") -> tuple[int, bool]:
+        """The rate, and whether programming mode was asked for."""
         heard = b""
         loop = asyncio.get_running_loop()
         end_s = loop.time() + ACK_WAIT_S
@@ -125,8 +169,8 @@ class SimulatedIecMeter(SimulatedMeter):
             ack = _ACK.search(heard)
             if ack is not None:
                 agreed = speaker.follows and ack[1].decode() == speaker.identification[3]
-                return speaker.fast_baud if agreed else 300
-        return 300
+                return speaker.fast_baud if agreed else 300, ack[2] == b"1"
+        return 300, False
 
     async def _until_reader_at(self, baud: int) -> None:
         """Give the reader the change-over time of 6.3.2; one that is late hears noise."""

@@ -1,12 +1,13 @@
 """A simulated DSMR 5 meter with a gas meter on its M-Bus (DSMR P1 5.0.2)."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 from zoneinfo import ZoneInfo
 
 from device.simulator.meter import PushingMeter
-from meters.encode.p1 import encode_p1
+from meters.wires.encode.p1 import encode_p1
 
 HEADER: Final = "ISK5\\2M550T-1012"
 GAS_SERIAL: Final = "G0044007133156018"
@@ -15,6 +16,8 @@ _ZONE: Final = ZoneInfo("Europe/Amsterdam")
 
 class SimulatedP1Meter(PushingMeter):
     """Pushes each second at 115200 8N1; `gas_serial` '' leaves the gas meter out.
+
+    `cipher` makes another message of the one in clear, as a meter does whose telegrams are encrypted.
 
     Energy is counted in two tariffs: 1 by night (23 to 7 h local time) and 2 by day.
     """
@@ -25,8 +28,16 @@ class SimulatedP1Meter(PushingMeter):
         "1 to 48 printable ASCII characters without blanks (P1, DSMR 5.0.2 0-0:96.1.1)",
     )
 
-    def __init__(self, *, header: str = HEADER, gas_serial: str = GAS_SERIAL, **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        header: str = HEADER,
+        gas_serial: str = GAS_SERIAL,
+        cipher: Callable[[bytes], bytes] | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
+        self.cipher = cipher
         self.header = header
         self.gas_serial = gas_serial
         self._tariffs = _Tariffs(self.registers.import_ws, self.registers.export_ws)
@@ -53,7 +64,8 @@ class SimulatedP1Meter(PushingMeter):
             *self._phases(),
             *self._gas(),
         ]
-        return encode_p1(self.header, lines)
+        telegram = encode_p1(self.header, lines)
+        return self.cipher(telegram) if self.cipher else telegram
 
     def _phases(self) -> list[str]:
         registers = self.registers

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any, ClassVar, Final
 
 from device.simulator.meter import PushingMeter
-from meters.encode.sml import SmlValue, encode_sml
+from meters.wires.encode.sml import SmlValue, encode_sml
 
 FLAG: Final = b"ISK"
 STATUS: Final = 0x0182

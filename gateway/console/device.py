@@ -4,10 +4,10 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from gateway.console.desk import Desk, Visit
+from gateway.console.browser import BrowserRequest, ConsoleApi
 
 HOURS: Final = (1, 6, 24)
-POWER: Final = ("1-0:16.7.0", "1-0:1.7.0")
+POWER: Final = ("1-0:16.7.0", "1-0:1.7.0", "1-1:1.7.0")
 """What a chart shows first, where the meter has it."""
 EVENTS: Final = 20
 EVENTS_READ: Final = "200"
@@ -17,12 +17,12 @@ ROUTINE: Final = ("decode_counts",)
 class DevicePages:
     """GET /devices/{device} and its parts."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, console: ConsoleApi) -> None:
+        self._console = console
 
     def routes(self) -> list[web.RouteDef]:
         """The routes served here."""
-        page = self._desk.page
+        page = self._console.page
         return [
             web.get("/devices/{device}", page(self.device)),
             web.get("/devices/{device}/state", page(self.state)),
@@ -34,63 +34,65 @@ class DevicePages:
             web.get("/meters/{meter}/frames", page(self.frames)),
         ]
 
-    async def device(self, visit: Visit) -> web.StreamResponse:
+    async def device(self, browser: BrowserRequest) -> web.StreamResponse:
         """The whole page."""
-        found = await self._device(visit)
-        return visit.render("device.html", device=found, charts=await self._charts(visit, found))
+        found = await self._device(browser)
+        return browser.render("device.html", device=found, **await self._meters(browser, found))
 
-    async def state(self, visit: Visit) -> web.StreamResponse:
+    async def state(self, browser: BrowserRequest) -> web.StreamResponse:
         """State and drift."""
-        return visit.render("device_state.html", device=await self._device(visit))
+        return browser.render("device_state.html", device=await self._device(browser))
 
-    async def seen(self, visit: Visit) -> web.StreamResponse:
+    async def seen(self, browser: BrowserRequest) -> web.StreamResponse:
         """When it was last heard of; readings come so often that the stream of changes leaves them out."""
-        return visit.render("device_seen.html", device=await self._device(visit))
+        return browser.render("device_seen.html", device=await self._device(browser))
 
-    async def meters(self, visit: Visit) -> web.StreamResponse:
+    async def meters(self, browser: BrowserRequest) -> web.StreamResponse:
         """The meters, after one came or got a spec."""
-        found = await self._device(visit)
-        return visit.render("device_meters.html", device=found, charts=await self._charts(visit, found))
+        found = await self._device(browser)
+        return browser.render("device_meters.html", device=found, **await self._meters(browser, found))
 
-    async def events(self, visit: Visit) -> web.StreamResponse:
+    async def events(self, browser: BrowserRequest) -> web.StreamResponse:
         """The newest events; counts of telegrams come so often that they would leave no room for the others."""
-        found = await visit.ask("listEvents", query={"device": visit.path["device"], "limit": EVENTS_READ})
+        found = await browser.ask("listEvents", query={"device": browser.path["device"], "limit": EVENTS_READ})
         telling = [one for one in found.items if one.event not in ROUTINE]
-        return visit.render("device_events.html", events={"items": telling[:EVENTS]}, device=visit.path["device"])
+        return browser.render("device_events.html", events={"items": telling[:EVENTS]}, device=browser.path["device"])
 
-    async def chart(self, visit: Visit) -> web.StreamResponse:
+    async def chart(self, browser: BrowserRequest) -> web.StreamResponse:
         """A chart of one quantity."""
-        meter, query = visit.path["meter"], visit.request.query
-        detail = await visit.ask("getMeter", {"meter": meter})
+        meter, query = browser.path["meter"], browser.request.query
+        detail = await browser.ask("getMeter", {"meter": meter})
         hours = next((hours for hours in HOURS if str(hours) == query.get("hours")), HOURS[0])
-        return visit.render("chart.html", chart=_chart(detail, query.get("obis"), hours), hours=HOURS)
+        return browser.render("chart.html", chart=_chart(detail, query.get("obis"), hours), hours=HOURS)
 
-    async def latest(self, visit: Visit) -> web.StreamResponse:
+    async def latest(self, browser: BrowserRequest) -> web.StreamResponse:
         """The newest reading of each quantity."""
-        found = await visit.ask("getLatest", {"meter": visit.path["meter"]})
-        return visit.render("latest.html", latest=found)
+        found = await browser.ask("getLatest", {"meter": browser.path["meter"]})
+        return browser.render("latest.html", latest=found)
 
-    async def frames(self, visit: Visit) -> web.StreamResponse:
+    async def frames(self, browser: BrowserRequest) -> web.StreamResponse:
         """Raw frames that are kept of a meter."""
-        asked, path = {"cursor": visit.request.query.get("cursor"), "limit": "20"}, {"meter": visit.path["meter"]}
-        found = await visit.ask("getFrames", path, asked)
-        if visit.partial:
-            return visit.render("frames_list.html", frames=found)
-        unknown = (await visit.ask("listUnknown", query=path)).items
+        asked, path = {"cursor": browser.request.query.get("cursor"), "limit": "20"}, {"meter": browser.path["meter"]}
+        found = await browser.ask("getFrames", path, asked)
+        if browser.partial:
+            return browser.render("frames_list.html", frames=found)
+        unknown = (await browser.ask("listUnknown", query=path)).items
         group = unknown[0].group if unknown else None
-        return visit.render("frames.html", frames=found, meter=await visit.ask("getMeter", path), group=group)
+        return browser.render("frames.html", frames=found, meter=await browser.ask("getMeter", path), group=group)
 
-    async def _device(self, visit: Visit) -> Any:
-        return await visit.ask("getDevice", {"device": visit.path["device"]})
+    async def _device(self, browser: BrowserRequest) -> Any:
+        return await browser.ask("getDevice", {"device": browser.path["device"]})
 
-    async def _charts(self, visit: Visit, device: Any) -> dict[str, Any]:
-        """The chart of each meter that has something to draw."""
-        charts = {}
+    async def _meters(self, browser: BrowserRequest, device: Any) -> dict[str, Any]:
+        """The chart of each meter that has something to draw, and how ciphered ones stand with their keys."""
+        charts, key_states = {}, {}
         for meter in device.meters:
             if meter.removed_at is None:
-                detail = await visit.ask("getMeter", {"meter": meter.meter})
+                detail = await browser.ask("getMeter", {"meter": meter.meter})
                 charts[meter.meter] = _chart(detail, None, HOURS[0])
-        return {meter: chart for meter, chart in charts.items() if chart is not None}
+                key_states[meter.meter] = detail.facts.get("key_state", "")
+        drawn = {meter: chart for meter, chart in charts.items() if chart is not None}
+        return {"charts": drawn, "key_states": key_states}
 
 
 def _chart(detail: Any, obis: str | None, hours: int) -> dict[str, Any] | None:

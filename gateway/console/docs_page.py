@@ -2,15 +2,15 @@
 
 from aiohttp import web
 
-from gateway.api_route import PREFIX
-from gateway.console.desk import Desk, Visit
+from gateway.api.route import PREFIX
+from gateway.console.browser import BrowserRequest, ConsoleApi
 
 
 class DocsPage:
     """GET /docs; open to everybody, as the document is. Trying things out takes a login or a token."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, console: ConsoleApi) -> None:
+        self._console = console
 
     def routes(self) -> list[web.RouteDef]:
         """The routes served here."""
@@ -18,4 +18,4 @@ class DocsPage:
 
     async def docs(self, request: web.Request) -> web.StreamResponse:
         """The page."""
-        return Visit(self._desk, request).render("docs.html", specification=f"{PREFIX}/openapi.json")
+        return BrowserRequest(self._console, request).render("docs.html", specification=f"{PREFIX}/openapi.json")

@@ -4,7 +4,7 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.console.desk import Desk, Visit
+from gateway.console.browser import BrowserRequest, ConsoleApi
 
 FILTERS = ("q", "selector", "online", "in_step", "sort", "descending", "cursor")
 PAGE, MOST = 100, 1000
@@ -13,30 +13,30 @@ PAGE, MOST = 100, 1000
 class FleetPages:
     """GET / and the rows in it."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, console: ConsoleApi) -> None:
+        self._console = console
 
     def routes(self) -> list[web.RouteDef]:
         """The routes served here."""
         return [
-            web.get("/", self._desk.page(self.fleet)),
-            web.get("/devices/{device}/row", self._desk.page(self.row)),
+            web.get("/", self._console.page(self.fleet)),
+            web.get("/devices/{device}/row", self._console.page(self.row)),
         ]
 
-    async def fleet(self, visit: Visit) -> web.StreamResponse:
+    async def fleet(self, browser: BrowserRequest) -> web.StreamResponse:
         """The list, or for htmx the rows alone."""
-        asked: dict[str, Any] = {name: visit.request.query.get(name, "") for name in FILTERS}
-        limit = _shown(visit.request.query.get("shown", ""))
-        found = await visit.ask("listDevices", query={**asked, "limit": str(limit)})
+        asked: dict[str, Any] = {name: browser.request.query.get(name, "") for name in FILTERS}
+        limit = _shown(browser.request.query.get("shown", ""))
+        found = await browser.ask("listDevices", query={**asked, "limit": str(limit)})
         template = "fleet.html"
-        if visit.partial:
+        if browser.partial:
             template = "fleet_rows.html" if asked["cursor"] else "fleet_list.html"
-        return visit.render(template, page=found, asked=asked)
+        return browser.render(template, page=found, asked=asked)
 
-    async def row(self, visit: Visit) -> web.StreamResponse:
+    async def row(self, browser: BrowserRequest) -> web.StreamResponse:
         """One device's row, after something changed about it."""
-        found = await visit.ask("getDevice", {"device": visit.path["device"]})
-        return visit.render("fleet_row.html", device=found)
+        found = await browser.ask("getDevice", {"device": browser.path["device"]})
+        return browser.render("fleet_row.html", device=found)
 
 
 def _shown(text: str) -> int:

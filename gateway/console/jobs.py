@@ -2,42 +2,42 @@
 
 from aiohttp import web
 
-from gateway.console.desk import Desk, Visit
+from gateway.console.browser import BrowserRequest, ConsoleApi
 
 
 class JobPages:
     """GET /jobs and one of them; served where the API has jobs."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, console: ConsoleApi) -> None:
+        self._console = console
 
     def routes(self) -> list[web.RouteDef]:
         """The routes served here."""
-        if not self._desk.offers("listJobs"):
+        if not self._console.offers("listJobs"):
             return []
-        page = self._desk.page
+        page = self._console.page
         return [
             web.get("/jobs", page(self.jobs)),
             web.get("/jobs/{job}", page(self.job)),
             web.post("/jobs/{job}/cancel", page(self.cancel)),
         ]
 
-    async def jobs(self, visit: Visit) -> web.StreamResponse:
+    async def jobs(self, browser: BrowserRequest) -> web.StreamResponse:
         """The newest jobs, or the rows alone."""
-        query = {name: visit.request.query.get(name, "") for name in ("state", "cursor")}
-        found = await visit.ask("listJobs", query={**query, "limit": "50"})
+        query = {name: browser.request.query.get(name, "") for name in ("state", "cursor")}
+        found = await browser.ask("listJobs", query={**query, "limit": "50"})
         template = "jobs.html"
-        if visit.partial:
+        if browser.partial:
             template = "jobs_rows.html" if query["cursor"] else "jobs_list.html"
-        return visit.render(template, jobs=found, asked=query)
+        return browser.render(template, jobs=found, asked=query)
 
-    async def job(self, visit: Visit) -> web.StreamResponse:
+    async def job(self, browser: BrowserRequest) -> web.StreamResponse:
         """One job with all of its figures."""
-        found = await visit.ask("getJob", {"job": visit.path["job"]})
-        return visit.render("job_part.html" if visit.partial else "job.html", job=found)
+        found = await browser.ask("getJob", {"job": browser.path["job"]})
+        return browser.render("job_part.html" if browser.partial else "job.html", job=found)
 
-    async def cancel(self, visit: Visit) -> web.StreamResponse:
+    async def cancel(self, browser: BrowserRequest) -> web.StreamResponse:
         """End a job."""
-        reason = (await visit.form()).get("reason")
-        found = await visit.ask("cancelJob", {"job": visit.path["job"]}, {"reason": reason})
-        return visit.render("job_part.html", job=found)
+        reason = (await browser.form()).get("reason")
+        found = await browser.ask("cancelJob", {"job": browser.path["job"]}, {"reason": reason})
+        return browser.render("job_part.html", job=found)

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from broker.parameters import ParameterHelp, parameter_help, value_text
-from gateway.stage_plan import steps_of
+from broker.contract.parameters import ParameterHelp, parameter_help, value_text
+from gateway.parameters.stages.plan import steps_of
 
 
 @dataclass(frozen=True, slots=True)

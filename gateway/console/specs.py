@@ -5,8 +5,8 @@ from typing import Any, Final
 from aiohttp import web
 
 from broker.wording import counted
-from gateway.console.desk import Desk, Visit, segment
-from gateway.problem import ApiError
+from gateway.console.browser import BrowserRequest, ConsoleApi
+from gateway.faults import Kind, Refusal
 
 STARTER: Final = """# Write a spec here; docs/SPECS.md has a complete example.
 name: my-meter
@@ -25,12 +25,12 @@ ACTIONS: Final = {
 class SpecPages:
     """Lists, details and the editor of specs."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, console: ConsoleApi) -> None:
+        self._console = console
 
     def routes(self) -> list[web.RouteDef]:
         """The routes served here."""
-        page, one = self._desk.page, "/specs/{name}/{version}"
+        page, one = self._console.page, "/specs/{name}/{version}"
         return [
             web.get("/specs", page(self.specs)),
             web.get("/specs/edit", page(self.edit)),
@@ -41,109 +41,103 @@ class SpecPages:
             web.post(one + "/{action}", page(self.act)),
         ]
 
-    async def specs(self, visit: Visit) -> web.StreamResponse:
+    async def specs(self, browser: BrowserRequest) -> web.StreamResponse:
         """All specs that fit a filter."""
-        asked = {name: visit.request.query.get(name, "") for name in ("q", "state")}
+        asked = {name: browser.request.query.get(name, "") for name in ("q", "state")}
         items, cursor = [], None
         while True:
-            found = await visit.ask("listSpecs", query={"state": asked["state"], "limit": "1000", "cursor": cursor})
+            found = await browser.ask("listSpecs", query={"state": asked["state"], "limit": "1000", "cursor": cursor})
             items += found.items
             if (cursor := found.next) is None:
                 break
         words = asked["q"].lower().split()
         shown = [one for one in items if all(word in _text(one) for word in words)]
-        return visit.render("specs_list.html" if visit.partial else "specs.html", specs=shown, asked=asked)
+        return browser.render("specs_list.html" if browser.partial else "specs.html", specs=shown, asked=asked)
 
-    async def spec(self, visit: Visit) -> web.StreamResponse:
+    async def spec(self, browser: BrowserRequest) -> web.StreamResponse:
         """One spec with its text and what may be done with it."""
-        return await self._spec(visit)
+        return await self._spec(browser)
 
-    async def act(self, visit: Visit) -> web.StreamResponse:
+    async def act(self, browser: BrowserRequest) -> web.StreamResponse:
         """Publish, deprecate, and the like."""
-        operation = ACTIONS.get(visit.path["action"])
-        if operation is None or not self._desk.offers(operation):
+        operation = ACTIONS.get(browser.path["action"])
+        if operation is None or not self._console.offers(operation):
             raise web.HTTPNotFound
-        query = {name: value for name, value in (await visit.form()).items() if name in ("reason", "canary", "to")}
+        query = {name: value for name, value in (await browser.form()).items() if name in ("reason", "canary", "to")}
         try:
-            change = await visit.ask(operation, self._path(visit), query)
-        except ApiError as error:
-            if not visit.partial or error.status in (401, 403, 429):
+            change = await browser.ask(operation, self._path(browser), query)
+        except Refusal as error:
+            if not browser.partial or error.kind in (Kind.UNIDENTIFIED, Kind.FORBIDDEN, Kind.TOO_MANY):
                 raise
-            return visit.render("spec_result.html", error=error, change=None)
-        if visit.path["action"] == "redecode":
-            return visit.go(f"/jobs/{change.job}")
-        return visit.acted(visit.render("spec_result.html", error=None, change=change))
+            return browser.render("spec_result.html", error=error, change=None)
+        if browser.path["action"] == "redecode":
+            return browser.go(f"/jobs/{change.job}")
+        return browser.acted(browser.render("spec_result.html", error=None, change=change))
 
-    async def compare(self, visit: Visit) -> web.StreamResponse:
+    async def compare(self, browser: BrowserRequest) -> web.StreamResponse:
         """This version and the one before it over kept frames."""
-        found = await visit.ask("compareSpec", self._path(visit))
-        return visit.render("comparison.html", comparison=found)
+        found = await browser.ask("compareSpec", self._path(browser))
+        return browser.render("comparison.html", comparison=found)
 
-    async def edit(self, visit: Visit) -> web.StreamResponse:
+    async def edit(self, browser: BrowserRequest) -> web.StreamResponse:
         """The editor: empty, with a spec as it is, or with a draft made from kept frames."""
-        query = visit.request.query
+        query = browser.request.query
         text, told = STARTER, ""
         if "spec" in query:
             name, _, version = query["spec"].partition("@")
-            text = await visit.ask("getSpec", {"name": name, "version": version}, {"format": "yaml"})
+            text = await browser.ask("getSpec", {"name": name, "version": version}, {"format": "yaml"})
             told = f"Copied from {query['spec']}. A published version can't be changed: raise `version`."
         elif query.keys() & {"group", "meter"}:
             asked = {name: query[name] for name in ("group", "meter") if name in query}
-            made = await visit.ask("draftSpec", body=asked)
+            made = await browser.ask("draftSpec", body=asked)
             text = made.text
             seen = f"{counted(made.frames, 'kept frame')} with {counted(made.telegrams, 'telegram')}"
             told = f"Drafted from {seen}. Name it, and check what is marked as guessed."
             if made.guessed_units:
                 told += f" No unit is on the wire for {', '.join(made.guessed_units)}: compare with the display."
-        return visit.render("spec_edit.html", text=text, told=told)
+        return browser.render("spec_edit.html", text=text, told=told)
 
-    async def check(self, visit: Visit) -> web.StreamResponse:
+    async def check(self, browser: BrowserRequest) -> web.StreamResponse:
         """What speaks against publishing what is in the editor."""
-        text = (await visit.form()).get("text", "")
-        return visit.render("spec_report.html", report=await visit.ask("validateSpec", body=_lines(text)))
+        text = (await browser.form()).get("text", "")
+        return browser.render("spec_report.html", report=await browser.ask("validateSpec", body=_lines(text)))
 
-    async def save(self, visit: Visit) -> web.StreamResponse:
+    async def save(self, browser: BrowserRequest) -> web.StreamResponse:
         """Store what is in the editor as a draft, or publish it."""
-        form = await visit.form()
+        form = await browser.form()
         query = {"reason": form.get("reason"), "publish": "true" if form.get("how") == "publish" else None}
         if form.get("how") == "publish" and form.get("canary"):
             query["canary"] = form["canary"]
         try:
-            change = await visit.ask("saveSpec", query=query, body=_lines(form.get("text", "")))
-        except ApiError as error:
-            if error.status not in (400, 409, 422):
+            change = await browser.ask("saveSpec", query=query, body=_lines(form.get("text", "")))
+        except Refusal as error:
+            if error.kind not in (Kind.MALFORMED, Kind.CONFLICT, Kind.INVALID):
                 raise
-            return visit.render("spec_result.html", error=error, change=None)
-        return visit.render("spec_result.html", error=None, change=change)
+            return browser.render("spec_result.html", error=error, change=None)
+        return browser.render("spec_result.html", error=None, change=change)
 
-    async def _spec(self, visit: Visit) -> web.StreamResponse:
-        detail = await self._detail(visit)
-        text = await visit.ask("getSpec", self._path(visit), {"format": "yaml"})
-        template = "spec_life.html" if visit.partial else "spec.html"
-        return visit.render(template, spec=detail, text=text, rollout=await self._rollout(visit))
+    async def _spec(self, browser: BrowserRequest) -> web.StreamResponse:
+        detail = await self._detail(browser)
+        text = await browser.ask("getSpec", self._path(browser), {"format": "yaml"})
+        template = "spec_life.html" if browser.partial else "spec.html"
+        return browser.render(template, spec=detail, text=text, rollout=await self._rollout(browser))
 
-    async def _detail(self, visit: Visit) -> Any:
-        return await visit.ask("getSpec", self._path(visit))
+    async def _detail(self, browser: BrowserRequest) -> Any:
+        return await browser.ask("getSpec", self._path(browser))
 
-    async def _rollout(self, visit: Visit) -> Any:
-        if not visit.may("getRollout"):
+    async def _rollout(self, browser: BrowserRequest) -> Any:
+        if not browser.may("getRollout"):
             return None
         try:
-            return await visit.ask("getRollout", self._path(visit))
-        except ApiError as error:
-            if error.status != 404:
+            return await browser.ask("getRollout", self._path(browser))
+        except Refusal as error:
+            if error.kind is not Kind.UNKNOWN:
                 raise
             return None
 
     @staticmethod
-    def _path(visit: Visit) -> dict[str, str]:
-        return {"name": visit.path["name"], "version": visit.path["version"]}
-
-
-def spec_page(ref: str) -> str:
-    """Where name@version is shown."""
-    name, _, version = ref.partition("@")
-    return f"/specs/{segment(name)}/{segment(version)}"
+    def _path(browser: BrowserRequest) -> dict[str, str]:
+        return {"name": browser.path["name"], "version": browser.path["version"]}
 
 
 def _text(spec: Any) -> str:

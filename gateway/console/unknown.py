@@ -2,44 +2,45 @@
 
 from aiohttp import web
 
-from gateway.console.desk import Desk, Visit, segment
-from gateway.problem import ApiError
+from gateway.console.browser import BrowserRequest, ConsoleApi, segment
+from gateway.faults import Kind, Refusal
 
 
 class UnknownPages:
     """GET /unknown and POST /decode."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, console: ConsoleApi) -> None:
+        self._console = console
 
     def routes(self) -> list[web.RouteDef]:
         """The routes served here."""
-        page = self._desk.page
+        page = self._console.page
         return [
             web.get("/unknown", page(self.groups)),
             web.get("/unknown/{group}", page(self.group)),
             web.post("/decode", page(self.decode)),
         ]
 
-    async def groups(self, visit: Visit) -> web.StreamResponse:
+    async def groups(self, browser: BrowserRequest) -> web.StreamResponse:
         """All groups, or the list in it; with a meter, its group."""
-        meter = visit.request.query.get("meter")
-        found = await visit.ask("listUnknown", query={"meter": meter})
+        meter = browser.request.query.get("meter")
+        found = await browser.ask("listUnknown", query={"meter": meter})
         if meter and found.items:
-            return visit.go(f"/unknown/{segment(found.items[0].group)}")
-        template = "unknown_list.html" if visit.partial else "unknown.html"
-        return visit.render(template, groups=found.items, ports=found.ports)
+            return browser.go(f"/unknown/{segment(found.items[0].group)}")
+        template = "unknown_list.html" if browser.partial else "unknown.html"
+        return browser.render(template, groups=found.items, ports=found.ports)
 
-    async def group(self, visit: Visit) -> web.StreamResponse:
+    async def group(self, browser: BrowserRequest) -> web.StreamResponse:
         """One group, with its meters' frames a link away."""
-        found = next((one for one in (await visit.ask("listUnknown")).items if one.group == visit.path["group"]), None)
+        found = next(
+            (one for one in (await browser.ask("listUnknown")).items if one.group == browser.path["group"]), None
+        )
         if found is None:
-            raise ApiError(
-                404, f"there is no group {visit.path['group'][:100]!r} any more: a spec may read its meters by now"
-            )
-        return visit.render("group.html", group=found)
+            gone = f"there is no group {browser.path['group'][:100]!r} any more: a spec may read its meters by now"
+            raise Refusal(Kind.UNKNOWN, gone)
+        return browser.render("group.html", group=found)
 
-    async def decode(self, visit: Visit) -> web.StreamResponse:
+    async def decode(self, browser: BrowserRequest) -> web.StreamResponse:
         """What a frame means by the published specs."""
-        found = await visit.ask("decode", body={"hex": (await visit.form()).get("hex", "")})
-        return visit.render("decoded.html", decoded=found.model_dump(mode="json", exclude_none=True))
+        found = await browser.ask("decode", body={"hex": (await browser.form()).get("hex", "")})
+        return browser.render("decoded.html", decoded=found.model_dump(mode="json", exclude_none=True))

@@ -2,9 +2,10 @@
 
 from aiohttp import web
 
+from gateway.api.problem import Problem
 from gateway.console import assets
-from gateway.console.desk import is_browser, templates
-from gateway.problem import TITLES, unavailable
+from gateway.console.browser import is_browser, templates
+from gateway.faults import unavailable
 
 
 def waiting_routes() -> list[web.RouteDef]:
@@ -13,11 +14,11 @@ def waiting_routes() -> list[web.RouteDef]:
 
 
 async def _waiting(request: web.Request) -> web.Response:
-    error = unavailable()
+    error = Problem.of(unavailable())
     if not is_browser(request):
         return error.response()
     again = request.path_qs if request.method == "GET" else None
-    values = {"error": error, "title": TITLES[error.status], "again": again, "known": False}
+    values = {"error": error, "title": error.title, "again": again, "known": False}
     text = templates().get_template("problem.html").render(values)
     headers = {**assets.HEADERS, **error.headers, "Cache-Control": "no-store"}
     return web.Response(text=text, content_type="text/html", status=error.status, headers=headers)

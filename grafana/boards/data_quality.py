@@ -8,6 +8,8 @@ from grafana.fields import BAD, NONE_IS_GOOD, SERIES, Field
 from grafana.panels import Frame, bars, lines, number, ranking, rows
 from grafana.settings import GrafanaSettings
 
+NOBODY_OVER = "nobody was over one in this range"
+
 
 def board(settings: GrafanaSettings) -> Dashboard:
     """The whole dashboard."""
@@ -28,14 +30,15 @@ def _numbers() -> Part:
     about = (
         "By the sequence numbers of the ledger, summed up by five minutes: lost are numbers that others overtook in "
         "the range and that have not come since, healed came because the device sent them again, repeated came again, "
-        "late came after a higher one. Repeats and "
+        "late came after a higher one. Waiting for receipt is now, as devices told it last: what the broker took, and "
+        "the store has not confirmed for longer than a minute. Repeats and "
         "late ones are normal after an outage. No messages at all: nothing came, or nothing is summed up yet, which "
         "Wattline platform tells."
     )
     columns = (
         Field("Lost", steps=BAD),
         Field("Healed"),
-        *(Field(name, steps=NONE_IS_GOOD) for name in ("Repeated", "Late", "Quarantined")),
+        *(Field(name, steps=NONE_IS_GOOD) for name in ("Waiting for receipt", "Repeated", "Late", "Quarantined")),
     )
     clocks = (
         "Meters in place by the newest value of each of their registers; one whose values have different clocks counts "
@@ -49,15 +52,23 @@ def _numbers() -> Part:
 
 def _devices() -> Part:
     about = (
-        "All of the range, but for Online, which is now, and the clocks, which are those of the newest values of its "
-        "meters. No messages: none came in the range."
+        "All of the range, but for Online and Waiting for receipt, which are now, and the clocks, which are those of "
+        "the newest values of its meters. No messages: none came in the range."
     )
     columns = (
         DEVICE,
         Field("Lost", steps=BAD),
         *(
             Field(name, steps=NONE_IS_GOOD)
-            for name in ("Sent again", "Repeated", "Late", "Quarantined", "Missing readings", "Clock steps")
+            for name in (
+                "Sent again",
+                "Waiting for receipt",
+                "Repeated",
+                "Late",
+                "Quarantined",
+                "Missing readings",
+                "Clock steps",
+            )
         ),
         Field("Online", texts=ONLINE),
     )
@@ -94,12 +105,27 @@ def _causes() -> Part:
         8,
     )
     newest = Frame("Quarantine", "The newest hundred in the range.", 24, 8)
+    quotas = Frame(
+        "Quotas",
+        "Devices of which more came than one may use (docs/OPERATE.md), by UTC day, and how much was not taken of it. "
+        "A device with an outbox keeps that and sends it again. Without a device: outside the topics of any.",
+        24,
+        6,
+    )
+    over = (
+        Field("Day", "dateTimeAsIso"),
+        Field("Quota", texts=((NOBODY_OVER, NOBODY_OVER, "green"),), width_px=260),
+        Field("Cut", steps=NONE_IS_GOOD),
+        Field("Cut bytes", "bytes", decimals=1),
+        Field("Last", "dateTimeFromNow"),
+    )
     return "Causes", (
         bars(quarantine, "quality_quarantine", Field(decimals=0)),
         lines(
             delay, "quality_delay", Field(unit="s", decimals=1), Field("Mean", color=SERIES[0]),
             Field("Longest", color=SERIES[1]), interval="5m"
         ),
+        rows(quotas, "quality_quotas", DEVICE, *over),
         rows(newest, "quarantine_list", DEVICE, METER, *QUARANTINE),
     )  # fmt: skip
 
@@ -112,11 +138,29 @@ def _points() -> Part:
         24,
         8,
     )
+    claims = Frame(
+        "Claimed meters",
+        "Devices that register a meter which stands at another one's port, now. It goes over by itself once nothing of "
+        "it comes from there (waiting), after a day where it was read there since (disputed), or by "
+        "`wattline meter move`; many by one device, or one that nobody carried: look at that device.",
+        24,
+        6,
+    )
     points = Frame("Points of delivery", "Where meters stand; those without a meter first.", 24, 9)
     title, address = OPEN_METER
     new_meter = Field("New meter", link=(title, address.replace("fields.Meter", 'fields["New meter"]')), width_px=150)
     narrow = (Field("Point", width_px=190), Field("Old meter", width_px=150))
     return "Points of delivery", (
         rows(swaps, "quality_swaps", DEVICE, *narrow, new_meter, Field("Swapped", "dateTimeAsIso"), BOARD),
+        rows(
+            claims,
+            "quality_claims",
+            METER,
+            Field("Stands at", width_px=150),
+            Field("Claimed by", width_px=150),
+            Field("Claimed", "dateTimeAsIso"),
+            Field("Shown last", "dateTimeAsIso"),
+            BOARD,
+        ),
         rows(points, "quality_points", DEVICE, METER, Field("Since", "dateTimeAsIso"), BOARD),
     )

@@ -28,6 +28,16 @@ _STAGES = (
     ("rolled_back", "rolled back", "red"),
     ("aborted", "aborted", "orange"),
 )
+_SOFTWARE = (
+    ("confirmed", "confirmed", "green"),
+    ("trial", "on trial", "blue"),
+    ("fetching", "fetching", "blue"),
+    ("waiting", "waits", "orange"),
+    ("unreported", "not reported yet", "orange"),
+    ("never_reported", "no updater", "orange"),
+    ("rolled_back", "rolled back", "red"),
+    ("refused", "refused", "red"),
+)
 _ROLLOUTS = (
     ("canary", "for a part", "blue"),
     ("released", "for all", "green"),
@@ -54,11 +64,12 @@ def board(settings: GrafanaSettings) -> Dashboard:
     return dashboard(
         "parameters",
         "Wattline parameters",
-        "Desired against reported parameters, refusals, changes that go step by step, commands, and who did it.",
+        "Desired against reported parameters, refusals, changes step by step, releases, commands, and who did it.",
         (
             ("", _now()),
             ("Differences", _differences()),
             ("Step by step", _staged()),
+            ("Software", _software()),
             ("Changes", _changes()),
             ("Commands", _commands()),
         ),
@@ -186,6 +197,28 @@ def _staged() -> tuple[Made, ...]:
             changed,
         ),
         rows(canaries, "parameter_rollouts", Field("State", texts=_ROLLOUTS), *shares, *_widths(_ROLLOUT_PX), changed),
+    )
+
+
+def _software() -> tuple[Made, ...]:
+    releases = Frame(
+        "Releases",
+        "How many devices run which release, are to run which, and how that stands by what their updaters say. What "
+        "runs is the updater's word, else the agent's.",
+        10,
+        8,
+    )
+    updates = Frame(
+        "Devices that are behind",
+        "Devices that have not confirmed the release that they are to run, the first five hundred: those that went "
+        "back from it or refused it with the reason, those on trial, and those whose updater has not spoken.",
+        14,
+        8,
+    )
+    state = Field("State", texts=_SOFTWARE)
+    return (
+        rows(releases, "parameter_releases", state, *_widths({"Devices": 90})),
+        rows(updates, "parameter_updates", DEVICE, state, Field("Since", "dateTimeFromNow"), *_widths({"Author": 85})),
     )
 
 

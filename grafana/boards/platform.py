@@ -22,8 +22,8 @@ def board(settings: GrafanaSettings) -> Dashboard:
     return dashboard(
         "platform",
         "Wattline platform",
-        "Ingest rate, batches, latency and waiting by the ledger; the database's size, chunks and compression.",
-        (_now(settings), _ingest(), _store()),
+        "Ingest rate, batches, latency and waiting by the ledger; the database's size, chunks and compression; logins.",
+        (_now(settings), _ingest(), _store(), _access()),
         source(settings),
         devices(),
         since="now-24h",
@@ -85,19 +85,41 @@ def _ingest() -> Part:
     )
 
 
+def _access() -> Part:
+    now = (
+        "As to how many logins the broker does not do what was decided (revoked, let in), how many devices wait for a "
+        "person's yes (`wattline enrol list`), and when the first certificate of authority or listeners ends."
+    )
+    tried = "Logins at the broker by its log, as long as a gateway was there to follow it."
+    names = "Client ids that refused ones claimed: anybody may claim any. `*` are those beyond twenty a minute."
+    ends = "Of the authority and of the gateways' listeners. `wattline ca renew` makes another intermediate."
+    days = Field("First certificate ends in", "suffix:d", 0, ((None, "red"), (14, "green")))
+    counts = tuple(Field(name, decimals=0, steps=NONE_IS_GOOD) for name in ("Not as decided", "Wait for a person"))
+    return "Access", (
+        number(Frame("Who may log in", now, 24, 4), "platform_access", Field(decimals=0), *counts, days),
+        lines(
+            Frame("Logins at the broker", tried, 12, 8), "platform_logins", Field(decimals=0),
+            *_series("Let in", "Refused"), interval="1m",
+        ),
+        rows(Frame("Refused at the broker", names, 12, 8), "platform_refused", Field("Last", "dateTimeFromNow")),
+        rows(Frame("Certificates", ends, 24, 6), "platform_certificates", Field("Ends", "dateTimeFromNow")),
+    )  # fmt: skip
+
+
 def _series(*names: str) -> tuple[Field, ...]:
     return tuple(Field(name, color=color) for name, color in zip(names, SERIES, strict=False))
 
 
 def _store() -> Part:
     tables = Frame(
-        "Tables", "Chunks and bytes of each hypertable, and of what is compressed before and after it.", 12, 9
+        "Tables", "Chunks and bytes of each hypertable, and of what is compressed before and after it.", 24, 9
     )
     outboxes = Frame(
         "Outboxes in trouble",
-        "Devices whose outbox came near its limit, thinned, dropped, could not write or was damaged, in the range.",
-        12,
-        9,
+        "Devices whose outbox came near its limit, thinned, dropped, could not write or was damaged, in the range; and "
+        "those of which messages wait for over a minute now, to be sent or for the store's receipt, as told last.",
+        24,
+        7,
     )
     jobs = Frame(
         "Kept frames decoded again",
@@ -123,7 +145,7 @@ def _store() -> Part:
     )
     return "Store and devices", (
         rows(tables, "platform_tables", *sizes),
-        rows(outboxes, "platform_outboxes", DEVICE, Field("Last", "dateTimeFromNow")),
+        rows(outboxes, "platform_outboxes", DEVICE, Field("Told", "dateTimeFromNow"), Field("Last", "dateTimeFromNow")),
         rows(jobs, "platform_jobs", Field("State", texts=_JOBS), *progress, Field("Changed", "dateTimeFromNow")),
         rows(services, "platform_services", Field("Time", "dateTimeAsIso")),
     )

@@ -1,5 +1,5 @@
 SELECT o.device AS "Device", g.messages AS "Messages", g.lost AS "Lost", g.healed AS "Healed",
-       g.resent AS "Sent again", g.repeated AS "Repeated", g.late AS "Late",
+       g.resent AS "Sent again", w.unconfirmed AS "Waiting for receipt", g.repeated AS "Repeated", g.late AS "Late",
        CASE WHEN o.device IS NOT NULL THEN coalesce(q.quarantined, 0) END AS "Quarantined",
        CASE WHEN o.device IS NOT NULL THEN coalesce(m.missing, 0) END AS "Missing readings",
        CASE WHEN o.device IS NULL THEN 'no device yet' ELSE c.clock END AS "Clock",
@@ -7,6 +7,7 @@ SELECT o.device AS "Device", g.messages AS "Messages", g.lost AS "Lost", g.heale
        CASE WHEN o.online THEN 1 WHEN o.device IS NOT NULL THEN 0 END AS "Online"
 FROM (VALUES (true)) f
 LEFT JOIN device_overview o ON o.device IN (${device:sqlstring})
+LEFT JOIN outbox_overview w ON w.device = o.device
 LEFT JOIN ledger_quality_between($__timeFrom(), $__timeTo()) g ON g.device = o.device
 LEFT JOIN (
     SELECT device, count(*) AS quarantined FROM quarantine WHERE $__timeFilter(received_at) GROUP BY device

@@ -1,4 +1,5 @@
 SELECT coalesce(sum(lost), 0)::bigint AS "Lost", coalesce(sum(healed), 0)::bigint AS "Healed",
+       coalesce((SELECT sum(unconfirmed) FROM outbox_overview WHERE device IN (${device:sqlstring})), 0)::bigint AS "Waiting for receipt",
        coalesce(sum(repeated), 0)::bigint AS "Repeated",
        coalesce(sum(late), 0)::bigint AS "Late", coalesce(sum(messages), 0)::bigint AS "Messages",
        (SELECT count(*) FROM quarantine

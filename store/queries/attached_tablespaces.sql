@@ -1,4 +1,4 @@
-SELECT tablespace_name::text AS name
+SELECT tablespace_name::text
 FROM _timescaledb_catalog.tablespace t
 JOIN _timescaledb_catalog.hypertable h ON h.id = t.hypertable_id
 WHERE h.table_name = 'reading'

@@ -1,7 +1,6 @@
 """`make chaos`: every fault on the whole real stack, several times, counted against the truth at the meters."""
 
 import asyncio
-import json
 import secrets
 import sys
 from pathlib import Path
@@ -10,17 +9,17 @@ import click
 
 from broker.errors import PermanentError
 from tests.chaos import faults
+from tests.chaos.all import Result, run_all
 from tests.chaos.all import chosen as select
-from tests.chaos.all import run_all
 from tests.chaos.registry import FAULTS
-from tests.chaos.report import document, table
+from tests.chaos.report import document, table, write
 
 assert faults
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--runs", type=click.IntRange(1, 1000), default=1, show_default=True, help="Runs of each fault.")
-@click.option("--report", type=click.Path(path_type=Path), help="Where to write the JSON.")
+@click.option("--report", type=click.Path(path_type=Path), help="Where to write the JSON, after each run anew.")
 @click.option("--fault", "chosen", default="", help="Faults, by name, separated by commas; all where none is named.")
 @click.option("--seed", type=int, help="The random moments again; the report names it.")
 @click.option("--jobs", type=click.IntRange(1, 16), default=2, show_default=True, help="Stacks at the same time.")
@@ -42,9 +41,12 @@ def main(
     except PermanentError as error:
         raise click.UsageError(str(error)) from error
     seed = secrets.randbelow(10**9) if seed is None else seed
-    results = asyncio.run(run_all(to_do, runs, seed, jobs, click.echo))
-    if report is not None:
-        report.write_text(json.dumps(document(results, seed, runs), indent=1) + "\n")
+
+    def keep(so_far: list[Result]) -> None:
+        if report is not None:
+            write(report, document(so_far, seed, runs))
+
+    results = asyncio.run(run_all(to_do, runs, seed, jobs, click.echo, keep))
     click.echo(table(results))
     click.echo(f"seed {seed}")
     sys.exit(0 if all(result.good for result in results) else 1)

@@ -6,7 +6,7 @@ import os
 import random
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,8 +37,12 @@ class Result:
         return not self.failure and all(verdict.good for verdict in self.verdicts)
 
 
-async def run_all(faults: list[Fault], runs: int, seed: int, jobs: int, say: Say) -> list[Result]:
-    """Do them; the results come in the order of the faults."""
+Keep = Callable[[list[Result]], None]
+
+
+async def run_all(faults: list[Fault], runs: int, seed: int, jobs: int, say: Say, keep: Keep) -> list[Result]:
+    """Do them; the results come in the order of the faults, and `keep` gets all of them after each run of any."""
+    results = [Result(fault) for fault in faults]
     settings = LocalSettings()
     toolchain = await asyncio.to_thread(provide, settings, say)
     with run_folder(settings.runs, None, keep=False) as folder:
@@ -46,19 +50,20 @@ async def run_all(faults: list[Fault], runs: int, seed: int, jobs: int, say: Say
         template = await make_template(toolchain, folder / "postgres", settings)
         turns, done = asyncio.Semaphore(jobs), 0
 
-        async def one(fault: Fault) -> Result:
+        async def one(result: Result) -> None:
             nonlocal done
-            result = Result(fault)
             async with turns:
-                await _in_a_process(result, template, runs, seed, say)
+                async for _ in in_a_process(result, template, runs, seed, say):
+                    keep(results)
             done += 1
             say(f"{done} of {len(faults)} faults done")
-            return result
 
-        return list(await asyncio.gather(*(one(fault) for fault in faults)))
+        await asyncio.gather(*(one(result) for result in results))
+    return results
 
 
-async def _in_a_process(result: Result, template: Path, runs: int, seed: int, say: Say) -> None:
+async def in_a_process(result: Result, template: Path, runs: int, seed: int, say: Say) -> AsyncIterator[None]:
+    """Do the runs of one fault; goes on with each that `result` has got, and once it has the failure."""
     words = [sys.executable, "-m", "tests.chaos.one", result.fault.name, str(runs), str(seed), str(template)]
     process = await asyncio.create_subprocess_exec(
         *words, cwd=ROOT, env=dict(os.environ), stdout=asyncio.subprocess.PIPE, preexec_fn=_die_with_parent
@@ -73,8 +78,10 @@ async def _in_a_process(result: Result, template: Path, runs: int, seed: int, sa
                 result.failure = document["failure"]
             else:
                 result.verdicts.append(Verdict(**document))
+                yield
         if await process.wait() and not result.failure:
             result.failure = f"its process ended with status {process.returncode}"
+        yield
     finally:
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)

@@ -30,7 +30,7 @@ from tests.chaos.truth import Truth
 
 STEADY_S: Final = 120.0
 SETTLED_S: Final = 4.0
-TOKEN: Final = "chaos-token"
+TOKEN: Final = "chaos-token-of-the-local-stack"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ async def stack(ground: Ground, plan: Plan, rng: random.Random) -> AsyncIterator
         for name in plan.own_clocks:
             process = next(one for one in built.processes if one.name == name)
             process.own_clock(await asyncio.to_thread(faketime, ground.settings, print))
-        await _start(exits, built)
+        await start(exits, built)
         yield built
 
 
@@ -111,7 +111,7 @@ async def _services(exits: contextlib.AsyncExitStack, built: Stack) -> None:
     exits.push_async_callback(_end_links, built)
     for number in range(built.plan.ingestors):
         port = free_port()
-        process = Process(f"ingestor-{number}", ["ingestor"], {}, logs, port)
+        process = Process(f"wattline-ingestor-{number}", ["ingestor"], {}, logs, port)
         made = Ingestor(
             process,
             await link(built.broker.host, built.broker.port),
@@ -121,7 +121,7 @@ async def _services(exits: contextlib.AsyncExitStack, built: Stack) -> None:
         process.environment |= {
             **built.ingestor_addresses(made),
             **_user(built, "ingestor", "ingestor"),
-            "WATTLINE_INGESTOR_CLIENT_ID": f"ingestor-{number}",
+            "WATTLINE_INGESTOR_CLIENT_ID": process.name,
             "WATTLINE_INGESTOR_HTTP_PORT": str(port),
             **group,
             **{f"WATTLINE_INGESTOR_{name}": value for name, value in built.plan.ingestor.items()},
@@ -134,10 +134,8 @@ async def _services(exits: contextlib.AsyncExitStack, built: Stack) -> None:
     built.gateway_links = (to_broker, to_database)
     built.gateway = _gateway(built, logs, to_broker, to_database)
     for number, name in enumerate(DEVICES, 1):
-        meters = two_meters(built.truth, number)
-        for meter in meters:
-            await exits.enter_async_context(meter)
-        built.agents.append(_agent(built, logs, name, meters, await link(built.broker.host, built.broker.port)))
+        own_link = await link(built.broker.host, built.broker.port)
+        await add_agent(exits, built, number, own_link, _to_broker(built, name, own_link))
 
 
 def _user(built: Stack, service: str, user: str) -> dict[str, str]:
@@ -161,27 +159,47 @@ def _gateway(built: Stack, logs: Path, to_broker: Link, to_database: Link) -> Pr
     return Process("gateway", ["gateway"], environment, logs, port)
 
 
-def _agent(built: Stack, logs: Path, name: str, meters: tuple, link: Link) -> Agent:  # type: ignore[type-arg]
-    folder, port = built.folder / name, free_port()
-    folder.mkdir(exist_ok=True)
-    environment = _user(built, "device", name) | {
+def _to_broker(built: Stack, name: str, link: Link) -> dict[str, str]:
+    return _user(built, "device", name) | {
         "WATTLINE_DEVICE_BROKER__HOST": link.host,
         "WATTLINE_DEVICE_BROKER__PORT": str(link.port),
+        **{f"WATTLINE_DEVICE_{key}": value for key, value in built.plan.device.items()},
+    }
+
+
+async def add_agent(
+    exits: contextlib.AsyncExitStack, built: Stack, number: int, link: Link, to_broker: dict[str, str]
+) -> None:
+    """The device of this number (from 1) with its two meters plugged in, silent, and its agent, not started.
+
+    `to_broker` is how it reaches the broker, and what else its plan sets.
+    """
+    name, port = DEVICES[number - 1], free_port()
+    meters = two_meters(built.truth, number)
+    for meter in meters:
+        await exits.enter_async_context(meter)
+    folder = built.folder / name
+    folder.mkdir(exist_ok=True)
+    environment = {
         "WATTLINE_DEVICE_DEVICE_ID": name,
         "WATTLINE_DEVICE_DATA_FOLDER": str(folder),
         "WATTLINE_DEVICE_PORTS": ",".join(str(meter.port) for meter in meters),
         "WATTLINE_DEVICE_HTTP_PORT": str(port),
         "WATTLINE_DEVICE_DETECTION__QUICK_S": "1.5",
-        **{f"WATTLINE_DEVICE_{key}": value for key, value in built.plan.device.items()},
+        **to_broker,
     }
-    return Agent(name, Process(name, ["device"], environment, logs, port), meters, link, folder)
+    process = Process(name, ["device"], environment, built.folder / "logs", port)
+    built.agents.append(Agent(name, process, meters, link, folder))
 
 
-async def _start(exits: contextlib.AsyncExitStack, built: Stack) -> None:
+async def start(exits: contextlib.AsyncExitStack, built: Stack) -> None:
+    """Start the services, let the meters speak, and wait for steady load; leaving ends the supervision."""
     assert built.gateway is not None
     if built.plan.ingestors_start:
         for one in built.ingestors:
             await one.process.start()
+    for process in built.beside:
+        await process.start()
     await built.gateway.start()
     await built.gateway.until_healthy()
     api = await exits.enter_async_context(Api(built.gateway.url, TOKEN))

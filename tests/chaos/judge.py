@@ -46,7 +46,10 @@ class Before:
 
 
 async def judge(stack: Stack, stored: Stored, before: Before, began_s: float, ended_s: float) -> Verdict:
-    """Count what was given between then and then, and what is new since `before`, which is brought up to date."""
+    """Count what was given between then and then, and what is new since `before`, which is brought up to date.
+
+    What agents themselves say that they have left out is not lost: a setting wants it so.
+    """
     heard = stack.truth.heard(stored.energies)
     inside = [t for telegrams in heard.values() for t in telegrams if began_s <= t.sent_s < ended_s]
     given = {(t.meter, t.energy_wh) for t in inside}
@@ -59,9 +62,13 @@ async def judge(stack: Stack, stored: Stored, before: Before, began_s: float, en
     doubled_events = sum(count - 1 for count in stored.events.values())
     unnamed = await _unnamed(stack, stored)
     every = sum(began_s <= t.sent_s < ended_s for telegrams in stack.truth.given.values() for t in telegrams)
+    left_out = await stack.left_out()
+    readings_left_out = min(len(lost - stack.destroyed_wh), left_out.readings)
+    frames_left_out = min(len(frames_lost - stack.destroyed_frames), left_out.frames)
     detail = {
-        "readings_lost": len(lost - stack.destroyed_wh),
-        "frames_lost": len(frames_lost - stack.destroyed_frames),
+        "left_out": readings_left_out,
+        "readings_lost": len(lost - stack.destroyed_wh) - readings_left_out,
+        "frames_lost": len(frames_lost - stack.destroyed_frames) - frames_left_out,
         "messages_lost": len(holes - before.holes - stack.destroyed),
         "readings_repeated": sum(len(times) - 1 for key, times in stored.times.items() if key in given),
         "frames_repeated": doubled_frames - before.doubled_frames,

@@ -8,7 +8,7 @@ import subprocess
 from enum import Enum
 from typing import Final
 
-from tests.faults.proxy import TcpProxy
+from tests.rigs.proxy import TcpProxy
 
 FIRST_RESEND_S: Final = 0.2
 """Linux's shortest wait before TCP sends a lost segment again; it doubles with each try."""

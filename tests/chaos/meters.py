@@ -8,8 +8,8 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from device.simulator import SimulatedP1Meter, SimulatedSmlMeter
-from meters.encode.p1 import encode_p1
-from meters.encode.sml import SmlValue, encode_sml
+from meters.wires.encode.p1 import encode_p1
+from meters.wires.encode.sml import SmlValue, encode_sml
 from tests.chaos.truth import Telegram, Truth
 
 POWER_BELOW_W: Final = 9000

@@ -24,4 +24,4 @@ class Plan:
     small_disks: frozenset[str] = frozenset()
     """Which have a small disk of their own: `outbox` (the first device's), `database`, `wal`, `broker`."""
     own_clocks: frozenset[str] = frozenset()
-    """Services whose clock can be moved, by name (`pi-a`, `ingestor-0`)."""
+    """Services whose clock can be moved, by name (`pi-a`, `wattline-ingestor-0`)."""

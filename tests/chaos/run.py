@@ -5,8 +5,7 @@ import contextlib
 import time
 from typing import Final
 
-import asyncpg
-
+from store.errors import DATABASE_ERRORS
 from tests.chaos.count import Stored, look, missing
 from tests.chaos.judge import Before, Verdict, judge
 from tests.chaos.registry import Fault
@@ -19,10 +18,6 @@ BEHIND_S: Final = 6.0
 """A reading is late when it is not stored after this."""
 LOST_AFTER_S: Final = 45.0
 """Once every outbox is empty, what was not stored after this is lost."""
-UNREACHABLE = (
-    OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError,
-)  # fmt: skip
-"""How a database that is down, or going down, answers."""
 
 
 async def run(
@@ -32,6 +27,7 @@ async def run(
     stack.speak()
     began_s = time.time()
     stack.healed_s = 0.0
+    await stack.begin_counting()
     watch = asyncio.create_task(_watch(stack, began_s), name="chaos.watch")
     try:
         await asyncio.sleep(stack.rng.uniform(*load_s))
@@ -60,10 +56,10 @@ async def _watch(stack: Stack, began_s: float) -> float:
     """When the last reading was late, seconds since 1970; ends once nothing is late and the load is over."""
     late_s = 0.0
     while True:
-        with contextlib.suppress(*UNREACHABLE):
+        with contextlib.suppress(*DATABASE_ERRORS):
             now = time.time()
             late = await missing(stack, began_s, now - BEHIND_S)
-            if late:
+            if len(late) > (await stack.left_out()).readings:
                 late_s = now
             elif stack.healed_s and now > stack.healed_s + BEHIND_S:
                 return late_s
@@ -94,8 +90,8 @@ async def settled(stack: Stack, began_s: float, ended_s: float) -> Stored:
             late = await missing(stack, began_s, ended_s)
             # read after the question, so that it has whatever the answer had
             stored = await look(stack)
-            whole = not late and not stored.holes() - stack.destroyed
-        except UNREACHABLE:
+            whole = len(late) <= (await stack.left_out()).readings and not stored.holes() - stack.destroyed
+        except DATABASE_ERRORS:
             if time.monotonic() > deadline + 60:
                 raise
             await asyncio.sleep(0.5)

@@ -16,12 +16,13 @@ import psutil
 from deploy.local.runs import run_folder
 from deploy.local.settings import LocalSettings
 from deploy.local.toolchain import provide
+from store.errors import DATABASE_ERRORS
 from tests.chaos.build import Ground, stack
 from tests.chaos.count import look, missing
 from tests.chaos.judge import Before, judge
 from tests.chaos.picture import Panel, Points, svg
 from tests.chaos.plan import Plan
-from tests.chaos.run import UNREACHABLE, drained, settled
+from tests.chaos.run import drained, settled
 from tests.chaos.stack import Stack
 from tests.chaos.template import make_template
 
@@ -55,7 +56,7 @@ class Samples:
                 mib, count = _taken(psutil.Process(pid))
                 memory[name].append((at, mib))
                 handles[name].append((at, count))
-        with contextlib.suppress(*UNREACHABLE):
+        with contextlib.suppress(*DATABASE_ERRORS):
             energies = (await look(built, readings_only=True)).energies
             for meter, heard in built.truth.heard(energies).items():
                 waiting = [telegram.sent_s for telegram in heard if telegram.energy_wh not in energies[meter]]

@@ -45,6 +45,14 @@ class Ingestor:
     database: Link
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Readings and raw frames that a process has left out, as the setting says, by its own count."""
+
+    readings: int = 0
+    frames: int = 0
+
+
 @dataclass
 class Agent:
     """An agent, its meters, its data folder and its link to the broker."""
@@ -61,6 +69,13 @@ class Agent:
         taken = await self.process.metric("wattline_device_outbox_unconfirmed_messages")
         return float("inf") if waiting is None or taken is None else waiting + taken
 
+    async def left_out(self) -> LeftOut:
+        """What it has left out since its start for want of `reading_interval_s` between two."""
+        return LeftOut(
+            int(await self.process.metric("wattline_device_samples_skipped_total") or 0),
+            int(await self.process.metric("wattline_device_frames_left_out_total") or 0),
+        )
+
 
 @dataclass
 class Stack:
@@ -76,6 +91,8 @@ class Stack:
     ingestors: list[Ingestor] = field(default_factory=list)
     agents: list[Agent] = field(default_factory=list)
     gateway: Process | None = None
+    beside: list[Process] = field(default_factory=list)
+    """Services that only some stacks have."""
     gateway_links: tuple[Link, ...] = ()
     healed_s: float = 0.0
     destroyed: set[tuple[str, str, int]] = field(default_factory=set)
@@ -92,6 +109,20 @@ class Stack:
     """Promises beside those of the count that a fault found broken, in words."""
     foreign: set[str] = field(default_factory=set)
     """Meters of a fault, which do not count."""
+    earlier_left_out: dict[int, LeftOut] = field(default_factory=dict)
+    """By process, what agents had left out when this run began."""
+
+    async def begin_counting(self) -> None:
+        """Let `left_out()` count from now on."""
+        self.earlier_left_out = {agent.process.pid: await agent.left_out() for agent in self.agents}
+
+    async def left_out(self) -> LeftOut:
+        """What agents have left out since `begin_counting()`, those that ended meanwhile not counted."""
+        now = [(self.earlier_left_out.get(a.process.pid, LeftOut()), await a.left_out()) for a in self.agents]
+        return LeftOut(
+            sum(max(0, late.readings - early.readings) for early, late in now),
+            sum(max(0, late.frames - early.frames) for early, late in now),
+        )
 
     @property
     def ingestor(self) -> Ingestor:
@@ -172,7 +203,7 @@ class Stack:
     @property
     def processes(self) -> list[Process]:
         """All services."""
-        found = [*(one.process for one in self.ingestors), *(agent.process for agent in self.agents)]
+        found = [*(one.process for one in self.ingestors), *(agent.process for agent in self.agents), *self.beside]
         return [*found, self.gateway] if self.gateway is not None else found
 
     async def supervise(self) -> None:

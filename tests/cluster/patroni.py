@@ -20,6 +20,7 @@ from deploy.local.locks import file_lock
 from deploy.local.process import HOST, ServerProcess, free_port, own
 from deploy.local.settings import LocalSettings, open_to_all, server_account
 from deploy.local.toolchain import Toolchain
+from store.errors import DATABASE_ERRORS
 
 VERSION: Final = "4.1.5"
 SCOPE: Final = "wattline"
@@ -193,7 +194,7 @@ class Cluster:
                 connection = await asyncpg.connect(
                     dsn, timeout=3, command_timeout=20, target_session_attrs="read-write"
                 )
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+            except DATABASE_ERRORS:
                 continue
             try:
                 return list(await connection.fetch(sql, *arguments))

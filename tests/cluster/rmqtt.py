@@ -12,9 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from broker.contract.identity import MONITOR, ROLES
+from broker.contract.topics import Topics
 from broker.errors import PermanentError
-from broker.mosquitto import MONITOR, ROLES, render_acl
-from broker.topics import Topics
+from broker.mosquitto.rights import Act, device_grants, every_device_grants, role_grants
 from deploy.local.answers import mqtt_answers
 from deploy.local.locks import file_lock
 from deploy.local.process import HOST, ServerError, ServerProcess, free_port
@@ -180,26 +181,24 @@ class Cluster:
         (plugins / "rmqtt-acl.toml").write_text(self._rules())
 
     def _rules(self) -> str:
-        """Our access list in RMQTT's words; a group's filter is judged without its `$share/name/`."""
+        """Our rights in RMQTT's words; a group's filter is judged without its `$share/name/`."""
         rules = [
             f'["allow", {{ user = "{u}", password = "{word}" }}, "connect"]' for u, word in self.credentials.items()
         ]
         rules.append('["deny", "all", "connect"]')
-        user = None
-        for line in render_acl(self.topics).splitlines():
-            words = line.split()
-            match words:
-                case ["user", name]:
-                    user = name
-                case ["topic", how, name]:
-                    rules.append(f'["allow", {{ user = "{user}" }}, "{_HOW[how]}", ["{name}"]]')
-                case ["pattern", how, name]:
-                    rules.append(f'["allow", "all", "{_HOW[how]}", ["{name}"]]')
+        roles = role_grants(self.topics)
+        for user in self.credentials:
+            own = (*device_grants(self.topics, user), *every_device_grants(self.topics))
+            rules += [
+                f'["allow", {{ user = "{user}" }}, "{_HOW[grant.act]}", ["{grant.topic}"]]'
+                for grant in (roles[user] if user in ROLES else own)
+                if grant.act in _HOW and not grant.topic.startswith(("$CONTROL", "$share"))
+            ]
         rules.append('["deny", "all"]')
         return "disconnect_if_pub_rejected = false\nrules = [\n  " + ",\n  ".join(rules) + "\n]\n"
 
 
-_HOW: Final = {"read": "subscribe", "write": "publish", "readwrite": "pubsub"}
+_HOW: Final = {Act.SUBSCRIBE: "subscribe", Act.PUBLISH: "publish"}
 _NODE: Final = """node.id = {node.number}
 rpc.server_addr = "{host}:{node.grpc_port}"
 log.to = "console"

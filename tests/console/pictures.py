@@ -6,14 +6,15 @@ from pathlib import Path
 
 import click
 
-from broker.messages import Reported
-from broker.topics import Kind
+from broker.contract.messages import Reported
+from broker.contract.topics import Kind
 from deploy.local.stack import LocalStack
 from store.migrate import migrate
-from tests.console.browsing import KEY, TOKEN, Browsing, add_frames, add_readings, browsing, register
-from tests.integration.gateway_rig import connection, entered, p1_meter, registration, report, rows, send, until
-from tests.integration.spec_rig import telegram
-from tests.servers import Broker, Database
+from tests.rigs.browsing import KEY, TOKEN, Browsing, add_frames, add_readings, browsing, register
+from tests.rigs.gateway import connection, entered, p1_meter, registration, report, rows, send
+from tests.rigs.servers import Broker, Database
+from tests.rigs.specs import telegram
+from tests.rigs.waiting import until
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PLACES = ("warsaw", "gdynia", "krakow", "oslo", "vienna", "graz", "brno", "lyon")

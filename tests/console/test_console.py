@@ -1,13 +1,17 @@
 """The engineers' console in a real headless Chromium, on a real gateway, broker and database."""
 
+import json
+from datetime import datetime, timedelta
+
 import aiohttp
 import pytest
 
-from broker.topics import Kind
-from tests.console.browsing import KEY, TOKEN, add_frames, add_readings, browsing, register
-from tests.integration.gateway_rig import entered, report, rows, send, until
-from tests.integration.spec_rig import telegram
-from tests.servers import Broker, Database
+from broker.contract.topics import Kind
+from tests.rigs.browsing import KEY, TOKEN, add_frames, add_readings, browsing, register
+from tests.rigs.gateway import connection, entered, report, rows, send
+from tests.rigs.servers import Broker, Database
+from tests.rigs.specs import telegram
+from tests.rigs.waiting import until
 
 PAGES = {
     "/": "Fleet",
@@ -21,6 +25,7 @@ PAGES = {
     "/groups": "Groups",
     "/stages": "Staged changes",
     "/jobs": "Jobs",
+    "/enrolments": "Enrolment",
     "/access": "Tokens",
     "/docs": "Wattline",
 }
@@ -257,6 +262,34 @@ async def test_a_command_is_given_and_shown(broker: Broker, database: Database) 
         await at.page.locator("#commands input[name=arguments]").fill("{")
         await at.page.get_by_role("button", name="Send").click()
         await at.page.locator("#commands .error").wait_for()
+
+
+async def test_a_gap_is_read_from_the_meter_by_one_click(broker: Broker, database: Database) -> None:
+    """The gap stands on the page of its device; where the spec knows how, a button gives the command with its span."""
+    async with browsing(broker, database) as at:
+        await register(broker, database, "pi-1")
+        await add_readings(database)
+        begin, end = "now() - interval '60 minutes'", "now() - interval '30 minutes'"
+        async with connection(database) as opened:
+            await opened.execute(f"DELETE FROM reading WHERE time > {begin} AND time < {end}")  # noqa: S608
+        await at.go("/devices/pi-1")
+        await at.page.get_by_text("Where readings are missing").click()
+        row = at.page.locator("#gaps tbody tr", has_text=KEY).first
+        await row.get_by_text("not known").wait_for()
+        async with connection(database) as opened:
+            await opened.execute("UPDATE meter SET spec = 'emh-lzqj@1' WHERE key = $1", KEY)
+        await at.go("/devices/pi-1")
+        await at.page.get_by_text("Where readings are missing").click()
+        row = at.page.locator("#gaps tbody tr", has_not_text="goes on").filter(has_text=KEY).first
+        await row.get_by_role("button", name="Read from the meter").click()
+        await at.page.locator("#gaps [role=status]").wait_for()
+        [given] = await rows(database, "SELECT command, arguments FROM command")
+        assert given["command"] == "read_profile"
+        asked = json.loads(given["arguments"]) if isinstance(given["arguments"], str) else given["arguments"]
+        assert asked["meter"] == KEY
+        span = [datetime.fromisoformat(asked[name]) for name in ("from", "to")]
+        assert timedelta(minutes=29) < span[1] - span[0] < timedelta(minutes=33)
+        assert at.complaints == []
 
 
 async def test_the_fleet_follows_what_happens(broker: Broker, database: Database) -> None:

@@ -1,10 +1,10 @@
 """Groups, labels and staged changes, worked with in a real browser before devices that obey."""
 
-from tests.console.browsing import Browsing, looking
-from tests.integration.gateway_rig import gateway, rows, watching
-from tests.integration.test_parameter_layers import done, register
-from tests.integration.test_parameter_stages import changed, devices, settings
-from tests.servers import Broker, Database
+from tests.rigs.browsing import Browsing, looking
+from tests.rigs.gateway import gateway, rows, watching
+from tests.rigs.parameters import done, register
+from tests.rigs.servers import Broker, Database
+from tests.rigs.stages import changed, devices, settings
 
 
 async def _fill(at: Browsing, scope: str, **fields: str) -> None:

@@ -2,13 +2,14 @@
 
 import re
 
-from broker.messages import Reply
-from broker.session import Publication
-from broker.topics import Kind
-from tests.console.browsing import add_readings, browsing, register
-from tests.integration.gateway_rig import BOOT, connection, entered, until
-from tests.integration.gateway_rig import rows as found
-from tests.servers import Broker, Database
+from broker.contract.messages import Reply
+from broker.contract.topics import Kind
+from broker.mqtt.session import Publication
+from tests.rigs.browsing import add_readings, browsing, register
+from tests.rigs.gateway import BOOT, connection, entered
+from tests.rigs.gateway import rows as found
+from tests.rigs.servers import Broker, Database
+from tests.rigs.waiting import until
 
 MESSAGE = (
     "INSERT INTO message (received_at, seq, device_id, rows, kind, boot) SELECT now(), 1, id, 1, 1, $1 FROM device"
@@ -73,4 +74,31 @@ async def test_times_of_a_chart_are_local_and_of_24_hours(broker: Broker, databa
         label = at.page.locator("label[for=p-publish_interval_s] code")
         lines = "one => one.getClientRects().length"
         assert await label.evaluate(lines) == 1
+        assert at.complaints == []
+
+
+async def test_what_is_open_stays_open(broker: Broker, database: Database) -> None:
+    """Readings and history that somebody looks at aren't shut when the device changes meanwhile."""
+    async with browsing(broker, database) as at:
+        await register(broker, database, "pi-1")
+        await add_readings(database)
+        await at.go("/devices/pi-1")
+        await at.live()
+        folds = [at.page.get_by_text(name, exact=True) for name in ("Latest readings", "History")]
+        for fold in folds:
+            await fold.click()
+        await at.page.locator("h1").click()  # a form that has the focus is not fetched anew
+        reading = at.page.get_by_role("cell", name="Energy, import")
+        await reading.wait_for()
+        parts = [at.page.locator("#meters"), at.page.locator("form.parameters")]
+        for part in parts:
+            await part.evaluate("one => { one.dataset.old = true; }")
+        async with connection(database) as opened:
+            await opened.execute("UPDATE device SET software = '0.9.9'")
+        await at.call("PATCH", "/devices/pi-1/parameters", {"publish_interval_s": 7})
+        for part in parts:
+            await part.and_(at.page.locator(":not([data-old])")).wait_for()
+        for fold in folds:
+            assert await fold.evaluate("one => one.closest('details').open"), await fold.inner_text()
+        await reading.wait_for()
         assert at.complaints == []

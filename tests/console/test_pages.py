@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from tests.console.browsing import KEY, Browsing, add_frames, add_readings, browsing, register
-from tests.console.strict_html import faults
-from tests.integration.gateway_rig import connection
-from tests.integration.spec_rig import telegram
-from tests.servers import Broker, Database
+from tests.rigs.browsing import KEY, Browsing, add_frames, add_readings, browsing, register
+from tests.rigs.gateway import connection
+from tests.rigs.servers import Broker, Database
+from tests.rigs.specs import telegram
+from tests.rigs.strict_html import faults
 
 TRAILS = {
     "/devices/pi-1": ["/"],

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import Route
 
-from tests.console.browsing import Browsing, browsing, register
-from tests.integration.gateway_rig import connection
-from tests.servers import Broker, Database
+from tests.rigs.browsing import Browsing, browsing, register
+from tests.rigs.gateway import connection
+from tests.rigs.servers import Broker, Database
 
 
 @contextlib.asynccontextmanager

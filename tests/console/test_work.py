@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 
-from tests.console.browsing import KEY, Browsing, browsing, looking, register
-from tests.integration.gateway_rig import connection, until
-from tests.integration.redecode_rig import worker_settings, working
-from tests.integration.rollout_rig import fleet
-from tests.integration.spec_rig import acme, keep_frames, telegram
-from tests.servers import Broker, Database
+from tests.rigs.browsing import KEY, Browsing, browsing, looking, register
+from tests.rigs.gateway import connection
+from tests.rigs.redecoding import worker_settings, working
+from tests.rigs.rollouts import fleet
+from tests.rigs.servers import Broker, Database
+from tests.rigs.specs import acme, keep_frames, telegram
+from tests.rigs.waiting import until
 
 FRAMES = 1000
 

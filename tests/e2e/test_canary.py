@@ -8,11 +8,11 @@ import aiohttp
 import pytest
 
 from device.simulator import SimulatedP1Meter
-from gateway.rollout_models import Limits
-from meters.encode.p1 import encode_p1
-from tests.e2e.whole_loop import TOKEN, Loop, whole_loop
-from tests.integration.spec_rig import HEADER, acme
-from tests.servers import Broker, Database
+from gateway.specs.rollouts.models import Limits
+from meters.wires.encode.p1 import encode_p1
+from tests.rigs.servers import Broker, Database
+from tests.rigs.specs import HEADER, acme
+from tests.rigs.whole_loop import TOKEN, Loop, whole_loop
 
 pytestmark = pytest.mark.timeout(600)
 LIMITS = Limits(window_s=60, least_telegrams=5)

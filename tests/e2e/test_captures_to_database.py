@@ -4,22 +4,24 @@ import asyncio
 import contextlib
 import json
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 import aiohttp
 import asyncpg
 import pytest
+from yarl import URL
 
 from device.simulator import SimulatedIecMeter
-from meters.catalogue import catalogue
-from meters.decode_cli import decode_stream
-from meters.encode.iec62056 import encode_iec62056
-from meters.identify import Identifier
-from meters.readers import AnyFramer, parse
+from meters.explain.cli import decode_stream
+from meters.specs.catalogue import catalogue
+from meters.specs.identify import Identifier
 from meters.telegram import Frame
-from tests.e2e.replay import Replay
-from tests.e2e.whole_loop import TOKEN, Loop, whole_loop
-from tests.servers import Broker, Database
+from meters.wires.encode.iec62056 import encode_iec62056
+from meters.wires.readers import AnyFramer, parse
+from tests.rigs.replay import Replay
+from tests.rigs.servers import Broker, Database
+from tests.rigs.whole_loop import TOKEN, Loop, whole_loop
 
 pytestmark = [pytest.mark.captures, pytest.mark.timeout(600)]
 FILES_A_PI = 4
@@ -115,6 +117,7 @@ async def _replay(loop: Loop, wave: dict[str, Case], number: int) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(150):
                 while missing := _missing(wave, await _stored(loop.connection)):
+                    await _move_meters(loop.api_url)
                     await asyncio.sleep(0.5)
         for stop in stops:
             stop.set()
@@ -152,6 +155,19 @@ def _wrong(chosen: dict[str, Case], stored: dict[tuple[str, str], set[float]]) -
         for (meter, code), values in stored.items()
         if meter in meters and values - allowed.get((meter, code), set())
     }
+
+
+async def _move_meters(url: str) -> None:
+    """Give each meter to the device that shows it now, as a person does who knows that the wave before is over."""
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    async with aiohttp.ClientSession(headers=headers) as http:
+        async with http.get(f"{url}/api/v1/meter-claims") as answer:
+            claims = (await answer.json())["items"]
+        for claim in claims:
+            where = URL(url) / "api/v1/meters" / claim["meter"] / "move" % {"device": claim["device"]}
+            async with http.post(where) as answer:
+                # what stands behind a meter goes with it: alone it can't, and once it went it is there already
+                assert answer.ok or answer.status == HTTPStatus.CONFLICT, await answer.text()
 
 
 async def _fast(url: str) -> None:

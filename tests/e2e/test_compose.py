@@ -5,15 +5,13 @@ import base64
 import contextlib
 import hashlib
 import hmac
-import json
 import os
 import re
-import signal
+import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,20 +20,18 @@ import asyncpg
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from pydantic import SecretStr
 
-from broker.mosquitto import CONFIG_FILE
-from broker.session import Publication, Session, SessionOptions
-from broker.settings import BrokerAddress
-from broker.topics import Kind, Topics
-from deploy.demo.http import Api
+from broker.mosquitto.config import CONFIG_FILE
 from deploy.demo.processes import Service, running
 from deploy.local.answers import mqtt_answers
 from deploy.local.postgres import PostgresServer
 from deploy.local.process import ServerProcess, free_port, own
 from deploy.local.stack import LocalStack
 from deploy.local.toolchain import Toolchain
-from tests.compose_file import DEPLOY, environment, filled
+from device.enrolment.certificate_file import FILE, stored_in
+from device.simulator import SimulatedP1Meter
+from tests.rigs.compose_file import DEPLOY, environment, filled
+from tests.rigs.waiting import until
 
 pytestmark = pytest.mark.timeout(240)
 TIMEOUT_S = 100.0
@@ -44,27 +40,58 @@ PROGRAMS = Path(sys.executable).parent
 
 @dataclass
 class Here:
-    """The services of the file with this machine's addresses in place of a network of Docker's."""
+    """The services of the file with this machine's addresses and folders in place of Docker's network and volumes."""
 
     services: dict[str, Any]
     postgres: PostgresServer
-    broker_folder: Path
+    volumes: Path
     programs: dict[str, str]
     """What images have as `pg_isready`, `mosquitto_sub`, `wget` and `python`, on this machine."""
-    broker_port: int = field(default_factory=free_port)
+    plugin: Path | None
+    ports: dict[int, int] = field(default_factory=lambda: {port: free_port() for port in (1884, 8443, 8883, 8884)})
+    """This machine's for those that containers have to themselves."""
     checked: dict[str, str] = field(default_factory=dict)
     """What each health check said last."""
 
+    def __post_init__(self) -> None:
+        for volume in ("broker", "authority", "trust", "keys"):
+            (self.volumes / volume).mkdir()
+
+    @property
+    def broker_folder(self) -> Path:
+        """The broker's volume."""
+        return self.volumes / "broker"
+
+    @property
+    def root(self) -> Path:
+        """What everybody trusts."""
+        return self.volumes / "trust" / "root.pem"
+
+    def trusting(self) -> ssl.SSLContext:
+        """TLS of somebody who has that file."""
+        return ssl.create_default_context(cafile=self.root)
+
+    def moved(self, name: str, text: str) -> str:
+        """A path in a container as it is here, by the volumes that the service mounts."""
+        for mount in self.services[name].get("volumes", ()):
+            source, _, target = mount.removesuffix(":ro").partition(":")
+            if not source.startswith("."):
+                text = re.sub(rf"{target}(?![\w-])", str(self.volumes / source), text)
+        return text
+
     def environment(self, name: str, port: int = 0) -> dict[str, str]:
         """A service's environment; `port` in place of the 8080 that each container has to itself."""
-        given = dict(self.services[name]["environment"])
-        for variable, value in given.items():
+        given = {key: self.moved(name, value) for key, value in self.services[name]["environment"].items()}
+        for variable, value in list(given.items()):
             if variable.endswith("_HTTP_PORT"):
                 given[variable] = str(port)
             given[variable] = given[variable].replace("@database:5432", f"@127.0.0.1:{self.postgres.port}")
             if variable.endswith("_BROKER__HOST"):
                 assert value == "broker"
-                given = {**given, variable: "127.0.0.1", variable.replace("HOST", "PORT"): str(self.broker_port)}
+                assert given[variable.replace("HOST", "PORT")] == "1884"
+                given |= {variable: "127.0.0.1", variable.replace("HOST", "PORT"): str(self.ports[1884])}
+        if name == "gateway":
+            given["WATTLINE_GATEWAY_ENROLMENT__PORT"] = str(self.ports[8443])
         return given
 
     def run(self, command: list[str], **given: str) -> str:
@@ -92,12 +119,18 @@ class Here:
             await asyncio.to_thread(self.write_broker_files)
 
     def write_broker_files(self, *users: str) -> str:
-        """What broker-files does, with this machine's port; with a user's name its password comes back."""
+        """What broker-files does, with this machine's ports; with a user's name its password comes back."""
         shell, script = self.services["broker-files"]["entrypoint"]
-        given = {**self.environment("broker-files"), "WATTLINE_BROKER_FOLDER": str(self.broker_folder)}
+        given = {
+            **self.environment("broker-files"), "WATTLINE_AUTHORITY_OWNER": f"{os.getuid()}:{os.getgid()}",
+            "WATTLINE_BROKER_ADDRESS": f"127.0.0.1:{self.ports[1884]}", "WATTLINE_BROKER_PLUGIN": str(self.plugin),
+        }  # fmt: skip
         said = self.run([shell, f"{DEPLOY}{script}", *users], **given)
         config = self.broker_folder / CONFIG_FILE
-        config.write_text(config.read_text().replace("listener 1883 0.0.0.0", f"listener {self.broker_port} 127.0.0.1"))
+        text = config.read_text()
+        for inside, here in self.ports.items():
+            text = text.replace(f"listener {inside} 0.0.0.0", f"listener {here} 127.0.0.1")
+        config.write_text(text)
         for path in (self.broker_folder, *self.broker_folder.iterdir()):
             own(path)
         return said.strip()
@@ -107,26 +140,36 @@ class Here:
         """Mosquitto on the files."""
         command = [toolchain.mosquitto, "-c", self.broker_folder / CONFIG_FILE]
         server = ServerProcess(command, self.broker_folder, orphan_signal="TERM")
-        password = self.services["broker"]["environment"]["WATTLINE_MONITOR_BROKER_PASSWORD"]
-        answers = partial(mqtt_answers, "127.0.0.1", self.broker_port, "monitor", password)
-        await server.start(answers, timeout_s=60)
+        await server.start(partial(self.lets_in, "monitor", self.password("monitor")), timeout_s=60)
         try:
             yield server
         finally:
             await server.kill()
 
+    def password(self, user: str) -> str:
+        """A service's at the broker."""
+        return str(self.services["broker-files"]["environment"][f"WATTLINE_{user.upper()}_BROKER_PASSWORD"])
+
+    async def lets_in(self, user: str, password: str) -> bool:
+        """Whether the broker lets somebody in by a password, over TLS, on the port that is for it."""
+        return await mqtt_answers("127.0.0.1", self.ports[8884], user, password, self.trusting())
+
+    def claim(self, port: int) -> dict[str, str]:
+        """What an image gets of a claim, by the command that pages name."""
+        url = f"https://127.0.0.1:{port}"
+        token = self.services["gateway"]["environment"]["WATTLINE_GATEWAY_API_TOKEN"]
+        given = {"WATTLINE_URL": url, "WATTLINE_TOKEN": token, "SSL_CERT_FILE": str(self.root)}
+        said = self.run(["wattline", "claim", "create", "--uses", "5", "--until", "2099-01-01"], **given)
+        return dict(line.split("=", 1) for line in said.splitlines())
+
     def is_well(self, name: str, port: int) -> bool:
         """The verdict of a service's own health check, with this machine's port in place of the container's."""
-        how, *words = self.services[name]["healthcheck"]["test"]
-        words = [re.sub(r":(8080|3000)/", f":{port}/", word) for word in words]
-        there = f"-h 127.0.0.1 -p {port}"
-        if how == "CMD-SHELL":
-            program, _, rest = words[0].partition(" ")
-            command = ["sh", "-c", f"{self.programs[program]} {there} {rest}"]
-        else:
-            command = [*self.programs[words[0]].split(), *words[1:]]
-            command += there.split()[2:] if words[0] == "pg_isready" else []
-        given = {"PATH": os.environ["PATH"], **self.services[name]["environment"]}
+        how, program, *words = self.services[name]["healthcheck"]["test"]
+        assert how == "CMD", "no shell stands between"
+        words = [re.sub(r":(8080|3000)/", f":{port}/", self.moved(name, word)) for word in words]
+        there = {"pg_isready": ["-p", str(port)], "mosquitto_sub": ["-h", "127.0.0.1", "-p", str(port)]}
+        command = [*self.programs[program].split(), *words, *there.get(program, [])]
+        given = {"PATH": os.environ["PATH"], **self.environment(name)}
         done = subprocess.run(
             command, env=given, capture_output=True, text=True, check=False, timeout=TIMEOUT_S, cwd="/"
         )
@@ -137,43 +180,64 @@ class Here:
 async def test_the_compose_file_s_platform_stores_a_reading(
     stack: LocalStack, own_postgres: PostgresServer, tmp_path: Path
 ) -> None:
-    """With secrets of its own, each service comes up well, and what a new device sends is what Grafana's role reads."""
+    """All come up well, over TLS by an authority of their own; a Pi lets itself in, and Grafana's role reads of it."""
     secrets = await asyncio.to_thread(made_secrets, tmp_path)
     folder = stack.folder / f"compose-{own_postgres.port}"
     folder.mkdir()
-    here = Here(filled(secrets)["services"], own_postgres, folder, programs(stack.toolchain))
+    here = Here(filled(secrets)["services"], own_postgres, folder, programs(stack.toolchain), stack.toolchain.plugin)
     assert await asyncio.to_thread(here.is_well, "database", own_postgres.port), here.checked
     await here.prepare(stack.toolchain)
     await same_passwords(own_postgres, secrets)
-    assert not await asyncio.to_thread(here.is_well, "broker", here.broker_port), "nothing runs there yet"
-    logs = tmp_path / "logs"
+    assert not await asyncio.to_thread(here.is_well, "broker", here.ports[1884]), "nothing runs there yet"
+    logs, ports = tmp_path / "logs", {}
     logs.mkdir()
     async with contextlib.AsyncExitStack() as exits:
-        mosquitto = await exits.enter_async_context(here.broker(stack.toolchain))
-        assert await asyncio.to_thread(here.is_well, "broker", here.broker_port), here.checked
+        await exits.enter_async_context(here.broker(stack.toolchain))
+        assert await asyncio.to_thread(here.is_well, "broker", here.ports[1884]), here.checked
         for name in ("ingestor", "worker", "gateway"):
-            port = free_port()
+            port = ports[name] = free_port()
             assert not await asyncio.to_thread(here.is_well, name, port), "nothing runs there yet"
             command = here.services[name]["command"]
-            service = await exits.enter_async_context(
-                running(Service(name, command, here.environment(name, port), logs))
-            )
-            await Api.wait_url_healthy(f"http://127.0.0.1:{port}/healthz", service.check)
-            assert await asyncio.to_thread(here.is_well, name, port), here.checked
-        password = await asyncio.to_thread(here.write_broker_files, "pi-north")
-        mosquitto.send(signal.SIGHUP)
-        async with asyncio.timeout(30):
-            while not await mqtt_answers("127.0.0.1", here.broker_port, "pi-north", password):
-                await asyncio.sleep(0.1)
-        address = BrokerAddress(
-            host="127.0.0.1", port=here.broker_port, username="pi-north", password=SecretStr(password)
-        )
-        await send_reading(address)
-        assert await stored(own_postgres) == ("pi-north", "LGZ:1", 0.482)
-    assert not await asyncio.to_thread(here.is_well, "broker", here.broker_port), "it is gone"
+            service = Service(name, command, here.environment(name, port), logs)
+            await exits.enter_async_context(running(service))
+            await until(partial(well, here, name, port, service), f"{name} is well by its own health check")
+        assert await asyncio.to_thread(here.write_broker_files) == "", "`up` again, with a broker that runs"
+        password = await asyncio.to_thread(here.write_broker_files, "pi-old")
+        assert await here.lets_in("pi-old", password), "a device with a password is let in at once"
+        for port in (*here.ports.values(), ports["gateway"]):
+            assert not await mqtt_answers("127.0.0.1", port, "pi-old", password), "and nowhere in plain"
+        claim = await asyncio.to_thread(here.claim, ports["gateway"])
+        meter = await exits.enter_async_context(SimulatedP1Meter(serial="E0044007133156018", seed=1, interval_s=1.0))
+        await exits.enter_async_context(running(pi(here, claim, str(meter.port), tmp_path)))
+        assert await stored(own_postgres) == ("pi-north", "ISK:E0044007133156018")
+        held = stored_in(tmp_path / "pi-north" / "enrolment" / FILE)
+        assert held is not None
+        assert held.identity == "pi-north"
+    assert not await asyncio.to_thread(here.is_well, "broker", here.ports[1884]), "it is gone"
     assert set(here.checked) == {name for name, service in here.services.items() if "healthcheck" in service} - {
         "grafana"
     }
+
+
+async def well(here: Here, name: str, port: int, service: Service) -> bool:
+    """Whether a service that runs is well."""
+    service.check()
+    return await asyncio.to_thread(here.is_well, name, port)
+
+
+def pi(here: Here, claim: dict[str, str], meter: str, folder: Path) -> Service:
+    """A Pi with an image as docs/ENROLMENT.md makes it: addresses, the CA, a claim, and no password."""
+    environment = claim | {
+        "WATTLINE_DEVICE_BROKER__HOST": "localhost",
+        "WATTLINE_DEVICE_BROKER__PORT": str(here.ports[8883]),
+        "WATTLINE_DEVICE_ENROL__URL": f"https://localhost:{here.ports[8443]}",
+        "WATTLINE_DEVICE_ENROL__AUTHORITY": str(here.root),
+        "WATTLINE_DEVICE_DEVICE_ID": "pi-north",
+        "WATTLINE_DEVICE_PORTS": meter,
+        "WATTLINE_DEVICE_DATA_FOLDER": str(folder / "pi-north"),
+        "WATTLINE_DEVICE_HTTP_PORT": "0",
+    }
+    return Service("device", ["device"], environment, folder / "logs")
 
 
 @pytest.mark.parametrize(("status", "well"), [(200, True), (503, False)])
@@ -182,7 +246,7 @@ async def test_grafana_s_health_check_tells_well_from_unwell(
 ) -> None:
     """By the wget of its image (busybox), of the one route that Grafana answers without a login."""
     secrets = await asyncio.to_thread(made_secrets, tmp_path)
-    here = Here(filled(secrets)["services"], own_postgres, tmp_path, programs(stack.toolchain))
+    here = Here(filled(secrets)["services"], own_postgres, tmp_path, programs(stack.toolchain), stack.toolchain.plugin)
 
     async def health(_: web.Request) -> web.Response:
         return web.json_response({"database": "ok" if well else "failing", "version": "12.4.0"}, status=status)
@@ -238,23 +302,12 @@ def scram_matches(verifier: str, password: str) -> bool:
     return base64.b64encode(stored_key).decode() == keys.split(":")[0]
 
 
-async def send_reading(address: BrokerAddress) -> None:
-    """One reading of one meter, acknowledged by the broker."""
-    at = datetime.now(UTC).replace(microsecond=0)
-    samples = [{"at": at.isoformat(), "values": {"1-0:16.7.0": 0.482}}]
-    message = {"boot": "b3f1", "seq": 1, "meter": "LGZ:1", "spec": "lgz-e350@3", "clock": "synced", "samples": samples}
-    topic = Topics().of(Kind.READINGS, "pi-north")
-    async with Session(address, SessionOptions(client_id="pi-north")) as session, asyncio.timeout(60):
-        await session.wait_connected()
-        await session.publish(Publication(topic, json.dumps(message).encode()))
-
-
-async def stored(postgres: PostgresServer) -> tuple[str, str, float]:
-    """The newest value as the dashboards' role reads it, once it is there."""
+async def stored(postgres: PostgresServer) -> tuple[str, str]:
+    """Whose a value is, as the dashboards' role reads it, once one is there."""
     connection = await asyncpg.connect(postgres.dsn("wattline", "wattline_grafana"), timeout=30)
     try:
-        async with asyncio.timeout(60):
-            while not (row := await connection.fetchrow("SELECT device, meter, value FROM named_reading")):
+        async with asyncio.timeout(90):
+            while not (row := await connection.fetchrow("SELECT device, meter FROM named_reading LIMIT 1")):
                 await asyncio.sleep(0.1)
         return tuple(row)
     finally:

@@ -26,7 +26,7 @@ async def demo(*arguments: str) -> asyncio.subprocess.Process:
 
 
 async def test_the_demo_stores_every_published_reading_once(tmp_path: Path) -> None:
-    """Three Pis with four meters register, every reading is stored once, a parameter is changed and obeyed."""
+    """Three Pis let themselves in over TLS, every reading is stored once, a parameter is changed and obeyed."""
     path = tmp_path / "r.json"
     process = await demo("--for", "25", "--report", str(path))
     _, err = await asyncio.wait_for(process.communicate(), 300)
@@ -46,7 +46,9 @@ async def test_the_demo_stores_every_published_reading_once(tmp_path: Path) -> N
     assert not any(meter["spec"].startswith("generic") for meter in report["meters_identified"])
     assert report["readings_published"] == report["readings_stored"] > 200
     assert (report["readings_lost"], report["readings_repeated"], report["ledger_lost"]) == (0, 0, 0)
-    assert 0 < report["first_reading_s"] < 15
+    assert report["tls"] is True
+    assert 0 < report["enrolled_s"] < report["first_reading_s"] + 1
+    assert report["first_reading_s"] < 60
     assert 0 < report["latency_p50_s"] <= report["latency_p99_s"]
     change = report["parameter_change"]
     assert (change["parameter"], change["from"], change["to"]) == ("reading_interval_s", 1.0, 3.0)

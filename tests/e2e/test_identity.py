@@ -14,9 +14,9 @@ from deploy.local.process import free_port
 from device.service import run as run_device
 from device.settings import DetectionSettings, DeviceSettings
 from device.simulator import SimulatedP1Meter
-from tests.e2e.replay import Replay
-from tests.e2e.whole_loop import TOKEN, Loop, whole_loop
-from tests.servers import Broker, Database
+from tests.rigs.replay import Replay
+from tests.rigs.servers import Broker, Database
+from tests.rigs.whole_loop import TOKEN, Loop, whole_loop
 
 OLD, NEW = "E0044007133156018", "E0044007133156019"
 COUNT = """SELECT count(*) FROM reading r JOIN series s ON s.id = r.series_id JOIN meter m ON m.id = s.meter_id
@@ -27,7 +27,7 @@ LAST = """SELECT r.value FROM reading r JOIN series s ON s.id = r.series_id JOIN
 
 def quick(loop: Loop, device: str, folder: Path, *ports: str, **more: Any) -> DeviceSettings:
     return DeviceSettings(
-        broker=loop.address(device),
+        broker=loop.broker.address(device),
         device_id=device,
         data_folder=folder,
         ports=ports,
@@ -53,12 +53,12 @@ async def heard(loop: Loop) -> None:
 
 async def stopped(stop: asyncio.Event, folder: Path) -> None:
     """Wait until an agent that was told to stop has let its data folder go."""
-    from device.service import _sole_use
+    from device.data_folder import sole_use
 
     stop.set()
     while True:
         try:
-            with _sole_use(folder):
+            with sole_use(folder):
                 return
         except Exception:  # noqa: BLE001 - it is still in use
             await asyncio.sleep(0.05)
@@ -162,3 +162,37 @@ async def test_gas_and_water_behind_a_real_meter_are_meters_of_their_own(
         ("FLO:7FLO2123088027", "FLU:1SAG3100721326", "1", "FLO:7FLO2123088027", 92.287),
         ("SET:8SET0000961173", "FLU:1SAG3100721326", "2", "SET:8SET0000961173", 8.579),
     }
+
+
+async def test_a_pi_that_is_replaced_under_another_id_loses_no_second(
+    broker: Broker, database: Database, tmp_path: Path
+) -> None:
+    """The new one keeps frames on its disk while the meter is the old one's; once it is not they are readings."""
+    await broker.add_devices("pi-old", "pi-new")
+    patience = {"claim_silence_s": 4, "claim_tick_s": 0.3}
+    async with (
+        whole_loop(broker, database, tmp_path, **patience) as loop,
+        SimulatedP1Meter(serial=OLD, seed=1) as meter,
+    ):
+        await heard(loop)
+        stop = loop.start("pi-old", run_device, quick(loop, "pi-old", tmp_path / "old", meter.port))
+        await loop.eventually(f"{COUNT} HAVING count(*) > 2", f"ISK:{OLD}")
+        await stopped(stop, tmp_path / "old")
+        loop.start("pi-new", run_device, quick(loop, "pi-new", tmp_path / "new", meter.port))
+        moved = """SELECT count(*) FROM meter_move_overview
+                   WHERE (from_device, to_device, why) = ('pi-old', 'pi-new', 'silent')"""
+        # the gas meter behind it goes with it
+        await loop.eventually(f"{moved} HAVING count(*) = 2")
+        at = await loop.connection.fetchval("SELECT max(decided_at) FROM meter_move")
+        late = """SELECT true FROM reading r JOIN series s ON s.id = r.series_id JOIN meter m ON m.id = s.meter_id
+                  WHERE m.key = $1 AND r.time > $2::timestamptz + interval '3 seconds' LIMIT 1"""
+        await loop.eventually(late, f"ISK:{OLD}", at)
+        gaps = """SELECT max(time - before) FROM (
+                      SELECT r.time, lag(r.time) OVER (ORDER BY r.time) AS before FROM reading r
+                      JOIN series s ON s.id = r.series_id JOIN meter m ON m.id = s.meter_id
+                      JOIN meter_move v ON v.meter_id = m.id
+                      WHERE m.key = $1 AND s.obis = '1-0:1.8.1' AND r.time >= v.from_at AND r.time < v.decided_at) g"""
+        assert (await loop.connection.fetchval(gaps, f"ISK:{OLD}")).total_seconds() <= 3
+        assert not await loop.connection.fetchval(
+            "SELECT count(*) FROM frame WHERE resolved_at IS NULL AND kind = 'payload'"
+        )

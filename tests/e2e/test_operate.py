@@ -20,16 +20,25 @@ from deploy.local.postgres import PostgresServer
 from deploy.local.process import free_port, own
 from deploy.local.settings import LocalSettings, server_account
 from deploy.local.stack import LocalStack
-from tests.pages import TOP, blocks, commands, section
-from tests.systemd_rig import Systemd
+from tests.rigs.pages import TOP, blocks, commands, section
+from tests.rigs.systemd import Systemd
 
 pytestmark = pytest.mark.timeout(600)
 HBA = """local all all trust
 host all postgres 127.0.0.1/32 trust
 host all all 127.0.0.1/32 scram-sha-256
 """
-PORTS = (8080, 8081, 8082)
+SERVICES = (8080, 8081, 8082)
+PORTS = (*SERVICES, 8443, 8883, 8884)
 _PLACES = re.compile(r"(?<![\w.$}/-])/(etc|opt|var/lib|var/backups|tmp/wattline|usr/sbin/mosquitto)(?![\w])")
+
+_DESIRED = "SELECT device, desired_version FROM config_state ORDER BY device"
+
+
+def _modes(folder: Path) -> dict[Path, tuple[int, int]]:
+    """Each file's mode and owner."""
+    found = ((path.relative_to(folder), path.stat()) for path in folder.rglob("*"))
+    return {path: (facts.st_mode, facts.st_uid) for path, facts in found}
 
 
 @dataclass
@@ -39,9 +48,10 @@ class Ground:
     root: Path
     postgres: PostgresServer
     stack: LocalStack
-    mqtt_port: int = field(default_factory=free_port)
+    services_port: int = field(default_factory=free_port)
     ports: dict[int, int] = field(default_factory=lambda: {port: free_port() for port in PORTS})
     before_backup: int = 0
+    desired: list[asyncpg.Record] = field(default_factory=list)
 
     def moved(self, text: str) -> str:
         """The text with its paths below the root and with our ports."""
@@ -55,12 +65,24 @@ class Ground:
         account = server_account()
         owner = f" --owner {account.pw_name}" if account else ""
         line = line.replace("runuser -u postgres -- ", "")
+        line = line.replace("chown -R mosquitto: ", f"chown -R {account.pw_name}: " if account else "test -d ")
         line = re.sub(r"(secrets\.sh /etc/wattline)$", rf"\1 127.0.0.1:{self.postgres.port}/wattline", line)
+        if line.startswith("sh deploy/systemd/secrets.sh"):
+            line += f" && sed -i 's/BROKER__PORT=1884/BROKER__PORT={self.services_port}/' /etc/wattline/*.env"
         # a machine under load may take longer than a person's patience
         line = re.sub(r"^sleep 20$", "checkpoint heard", line)
-        listen = f" --host 127.0.0.1 --port {self.mqtt_port}"
+        listen = (
+            f" --host 127.0.0.1 --port {self.ports[8883]} --services-port {self.services_port}"
+            f" --plugin {self.stack.toolchain.plugin}"
+        )
         line = re.sub(r"(wattline broker config)", rf"\1{listen}{owner}", line)
         line = re.sub(r"(wattline broker add-user)", rf"\1{owner}", line)
+        places = (
+            f" --dsn postgresql://postgres@127.0.0.1:{self.postgres.port}/wattline --settings /etc/wattline"
+            " --certificates /etc/mosquitto/certs --broker /var/lib/mosquitto/wattline"
+            " --authority /var/lib/wattline-gateway/ca"
+        )
+        line = re.sub(r"(wattline (?:backup|restore))", rf"\1{places}", line)
         pinned = re.fullmatch(r"/opt/wattline/bin/pip install --require-hashes -r (\S+) -r (\S+)", line)
         if pinned:
             # the same pins, as this environment has them (tests/packaging says so), without a download
@@ -95,16 +117,15 @@ class Ground:
             "PGHOST": str(self.root / "run/postgresql"),
             "PGPORT": str(self.postgres.port),
             "PGUSER": "postgres",
-            "WATTLINE_DEVICE_BROKER__PORT": str(self.mqtt_port),
             "WATTLINE_DEVICE_HTTP_PORT": "0",
             "WATTLINE_URL": f"http://127.0.0.1:{self.ports[8080]}",
         }
 
     def given(self) -> dict[str, str]:
         """What services are told of this machine's ports."""
-        names = dict(zip(("GATEWAY", "INGESTOR", "WORKER"), self.ports.values(), strict=True))
-        ports = {f"WATTLINE_{name}_HTTP_PORT": str(port) for name, port in names.items()}
-        return ports | {f"WATTLINE_{name}_BROKER__PORT": str(self.mqtt_port) for name in ("GATEWAY", "INGESTOR")}
+        names = zip(("GATEWAY", "INGESTOR", "WORKER"), SERVICES, strict=True)
+        given = {f"WATTLINE_{name}_HTTP_PORT": str(self.ports[port]) for name, port in names}
+        return given | {"WATTLINE_GATEWAY_ENROLMENT__PORT": str(self.ports[8443])}
 
     async def fetch(self, query: str, user: str = "postgres") -> list[asyncpg.Record]:
         """Ask the database."""
@@ -118,8 +139,8 @@ class Ground:
 
     async def fresh_reading(self) -> None:
         """Wait until all services are well, and for a reading that is newer than now, as Grafana's role sees it."""
-        for port in self.ports.values():
-            await Api.wait_url_healthy(f"http://127.0.0.1:{port}/healthz", lambda: None)
+        for port in SERVICES:
+            await Api.wait_url_healthy(f"http://127.0.0.1:{self.ports[port]}/healthz", lambda: None)
         (row,) = await self.fetch("SELECT now() AS at")
         query = "SELECT max(time) AS at FROM named_reading WHERE device = 'pi-north'"
         async with asyncio.timeout(90):
@@ -140,8 +161,13 @@ class Ground:
         )
         assert state["desired_version"] == state["reported_version"] > 1
         self.readable()
+        (login,) = await self.fetch("SELECT identity, kind FROM credential WHERE device = 'pi-north'")
+        assert tuple(login) == ("pi-north", "certificate"), "it has let itself in"
         for path in (self.root / "etc/wattline").iterdir():
             assert path.stat().st_mode & 0o077 == 0, f"{path} can be read by others"
+        for folder in ("var/lib/mosquitto/wattline", "tmp/wattline-pi"):
+            for path in (self.root / folder).rglob("*"):
+                assert path.stat().st_mode & 0o007 == 0, f"{path} can be read by others"
 
     def readable(self) -> None:
         """A unit's service runs under an account of its own, which must be able to read the program."""
@@ -153,7 +179,10 @@ class Ground:
         (row,) = await self.fetch("SELECT count(*) AS n FROM reading WHERE time < now() - interval '15 s'")
         self.before_backup = row["n"]
         assert self.before_backup > 0
+        self.desired = await self.fetch(_DESIRED)
         assert (self.root / "var/lib/mosquitto/wattline/mosquitto.db").exists()
+        (backup,) = (self.root / "var/backups/wattline").iterdir()
+        assert backup.stat().st_mode & 0o077 == 0
         await self.fetch("CREATE TABLE made_after_the_backup ()")
 
     async def restored(self) -> None:
@@ -161,6 +190,10 @@ class Ground:
         (row,) = await self.fetch("SELECT count(*) AS n, to_regclass('made_after_the_backup') AS newer FROM reading")
         assert row["n"] >= self.before_backup
         assert row["newer"] is None
+        assert await self.fetch(_DESIRED) == self.desired
+        for name in ("etc/wattline", "var/lib/mosquitto/wattline", "var/lib/wattline-gateway/ca"):
+            before, now = self.root / f"{name}.before", self.root / name
+            assert _modes(now) == {path: mode for path, mode in _modes(before).items() if path.suffix != ".new"}
         assert await self.fetch("SELECT 1 FROM timescaledb_information.hypertables WHERE hypertable_name = 'reading'")
         await self.fresh_reading()
 
@@ -174,7 +207,10 @@ class Ground:
 async def ground(stack: LocalStack) -> AsyncIterator[Ground]:
     """A machine with Debian's servers as they come: PostgreSQL without TimescaleDB loaded, its configuration empty."""
     root = stack.folder / f"operate-{secrets.token_hex(3)}"
-    for name in ("run/postgresql", "var/lib/mosquitto", "etc/postgresql/17/main/conf.d", "etc/systemd/system", "tmp"):
+    for name in (
+        "run/postgresql", "var/lib/mosquitto", "etc/mosquitto/certs", "etc/postgresql/17/main/conf.d",
+        "etc/systemd/system", "tmp",
+    ):  # fmt: skip
         (root / name).mkdir(parents=True)
     own(root / "run/postgresql")
     own(root / "var/lib/mosquitto")
@@ -208,7 +244,7 @@ async def test_an_operator_who_follows_the_pages_gets_there(stack: LocalStack) -
             uninstalled.append(True)
 
         systemd = Systemd(
-            here.root, here.postgres, stack.toolchain.mosquitto, here.mqtt_port, here.moved, here.given(),
+            here.root, here.postgres, stack.toolchain.mosquitto, here.services_port, here.moved, here.given(),
             {"heard": here.heard, "operated": here.operated, "backed up": here.backed_up, "restored": here.restored,
              "upgraded": here.upgraded, "uninstalled": gone},
         )  # fmt: skip
@@ -223,8 +259,9 @@ async def test_an_operator_who_follows_the_pages_gets_there(stack: LocalStack) -
         assert uninstalled
         assert not systemd.running
         assert not systemd.enabled
-        for place in ("etc/wattline", "opt/wattline", "var/lib/mosquitto/wattline"):
+        for place in ("etc/wattline", "opt/wattline", "var/lib/mosquitto/wattline", "var/lib/wattline-gateway"):
             assert not (here.root / place).exists()
+        assert not list((here.root / "etc/mosquitto/certs").iterdir())
         assert [path.name for path in (here.root / "etc/systemd/system").rglob("*.*") if path.is_file()] == []
         connection = await asyncpg.connect(here.postgres.dsn("postgres"), timeout=30)
         left = await connection.fetch("SELECT rolname FROM pg_roles WHERE rolname LIKE 'wattline%'")

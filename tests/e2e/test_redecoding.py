@@ -8,10 +8,10 @@ import pytest
 
 from deploy.demo.http import Api
 from device.simulator import SimulatedP1Meter
-from tests.e2e.whole_loop import TOKEN, whole_loop
-from tests.integration.gateway_rig import rows
-from tests.integration.redecode_rig import ended, worker_settings, working
-from tests.servers import Broker, Database
+from tests.rigs.gateway import rows
+from tests.rigs.redecoding import ended, worker_settings, working
+from tests.rigs.servers import Broker, Database
+from tests.rigs.whole_loop import TOKEN, whole_loop
 
 pytestmark = pytest.mark.timeout(600)
 READ_LIVE = "SELECT count(*) > 0 FROM message WHERE kind = 1 AND spec LIKE $1"

@@ -7,10 +7,10 @@ from typing import Any
 import aiohttp
 from click.testing import CliRunner, Result
 
+from cli.config.command import config
 from device.simulator import SimulatedP1Meter
-from gateway.config_cli import config
-from tests.e2e.whole_loop import TOKEN, Loop, whole_loop
-from tests.servers import Broker, Database
+from tests.rigs.servers import Broker, Database
+from tests.rigs.whole_loop import TOKEN, Loop, whole_loop
 
 OLD, NEW = "E0044007133156018", "E0044007133156019"
 COUNT = """SELECT count(*) FROM reading r JOIN series s ON s.id = r.series_id JOIN meter m ON m.id = s.meter_id

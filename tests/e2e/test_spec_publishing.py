@@ -7,8 +7,8 @@ import aiohttp
 import pytest
 
 from device.simulator import SimulatedP1Meter
-from tests.e2e.whole_loop import TOKEN, whole_loop
-from tests.servers import Broker, Database
+from tests.rigs.servers import Broker, Database
+from tests.rigs.whole_loop import TOKEN, whole_loop
 
 pytestmark = pytest.mark.timeout(600)
 READ_BY = "SELECT count(*) > 0 FROM message WHERE kind = 1 AND spec LIKE $1"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.servers import Broker, Database
+from tests.rigs.servers import Broker, Database
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = {"gateway": "wattline_gateway", "ingestor": "wattline_ingestor", "device": ""}
@@ -21,7 +21,7 @@ async def ended(*words: str, **environment: str) -> tuple[int, str]:
     """Run `wattline ...` until it ends by itself; its status and all that it wrote."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("WATTLINE_", "PYTHONASYNCIO"))}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "deploy.cli", *words, cwd=ROOT, env=kept | environment,
+        sys.executable, "-m", "cli", *words, cwd=ROOT, env=kept | environment,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     try:
@@ -93,7 +93,11 @@ async def test_a_wrong_password_ends_a_service_with_a_sentence(
     [
         (["worker"], {"WATTLINE_WORKER_DATABASE_DSN": "nonsense"}, "the database's DSN does not start with"),
         (["ingestor"], {"WATTLINE_INGESTOR_DATABASE_DSN": "nonsense"}, "the database's DSN does not start with"),
-        (["gateway"], {"WATTLINE_GATEWAY_DATABASE_DSN": "nonsense"}, "the database's DSN does not start with"),
+        (
+            ["gateway"],
+            {"WATTLINE_GATEWAY_DATABASE_DSN": "nonsense", "WATTLINE_GATEWAY_HTTP_PORT": "0"},
+            "the database's DSN does not start with",
+        ),
         (["config", "get", "pi-1", "--url", "http://127.0.0.1:9"], {}, "no gateway answers at http://127.0.0.1:9"),
         (["export", "/nope/x.csv", "--url", "http://127.0.0.1:9"], {}, "http://127.0.0.1:9"),
         (["spec", "validate", "/nope.yaml"], {}, "/nope.yaml: No such file or directory"),

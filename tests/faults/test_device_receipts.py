@@ -5,28 +5,31 @@ from pathlib import Path
 
 import pytest
 
-from broker.messages import Readings
-from broker.publication import Publication
-from broker.session import Session, SessionOptions
-from broker.topics import Kind
-from device import publisher, resending, unconfirmed
+from broker.contract.messages import Readings
+from broker.contract.topics import Kind
+from broker.mqtt.publication import Publication
+from broker.mqtt.session import Session, SessionOptions
+from device.outbox import publisher, resend_schedule, resending
 from ingestor.settings import IngestorSettings
-from tests.faults.ingesting import address, ingesting, settings, table, until, until_equal
-from tests.faults.sending import sender
-from tests.servers import Broker, Database
+from tests.rigs.ingesting import ingesting, settings, table
+from tests.rigs.sending import sender
+from tests.rigs.servers import Broker, Database
+from tests.rigs.waiting import until, until_equal
 
 PI = "pi-1"
+SLACK_S, TOGETHER_S = 1.0, 0.1
+"""How much later the agent of these tests must have sent what is evidence, and what it takes for sent at once."""
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A tenth of the waiting, for what a test would wait for."""
-    monkeypatch.setattr(unconfirmed, "SLACK_S", 1.0)
-    monkeypatch.setattr(unconfirmed, "RIPE_S", 0.6)
-    monkeypatch.setattr(unconfirmed, "TOGETHER_S", 0.1)
-    monkeypatch.setattr(unconfirmed, "PROBE_S", 1.0)
-    monkeypatch.setattr(unconfirmed, "ANSWERED_S", 0.3)
-    monkeypatch.setattr(resending, "LOOK_S", 0.1)
+    monkeypatch.setattr(resend_schedule, "SLACK_S", SLACK_S)
+    monkeypatch.setattr(resend_schedule, "RIPE_S", 0.6)
+    monkeypatch.setattr(resend_schedule, "TOGETHER_S", TOGETHER_S)
+    monkeypatch.setattr(resend_schedule, "PROBE_S", 1.0)
+    monkeypatch.setattr(resend_schedule, "ANSWERED_S", 0.3)
+    monkeypatch.setattr(resending, "CHECK_S", 0.1)
     monkeypatch.setattr(publisher, "NOBODY_FIRST_S", 0.1)
     monkeypatch.setattr(publisher, "NOBODY_CAP_S", 0.5)
 
@@ -40,7 +43,7 @@ def listener(broker: Broker) -> Session:
     """Somebody who takes messages and stores nothing, as an ingestor of before receipts that then lost its disk."""
     topics = broker.topics
     filters = ((topics.every(Kind.READINGS), 1), (topics.every(Kind.EVENTS), 1))
-    return Session(address(broker, "monitor"), SessionOptions("listener", subscriptions=filters))
+    return Session(broker.address("monitor"), SessionOptions("listener", subscriptions=filters))
 
 
 async def test_what_an_ingestor_stores_is_confirmed_and_forgotten(
@@ -55,7 +58,7 @@ async def test_what_an_ingestor_stores_is_confirmed_and_forgotten(
     ):
         out.send(200)
         await out.proxy.restore()
-        await until(lambda: out.outbox.heard and not out.outbox.waiting + out.outbox.unconfirmed)
+        await until(lambda: out.outbox.has_receipts and not out.outbox.waiting + out.outbox.unconfirmed)
         await out.proxy.cut()
         out.send(100)
         await out.proxy.restore()
@@ -81,13 +84,13 @@ async def test_until_a_first_receipt_all_is_kept_and_then_sent_again_and_stored_
                 await second.proxy.restore()
                 second.send(50)
                 await until(lambda: second.outbox.unconfirmed == 200)
-                await asyncio.sleep(2.0)
+                await asyncio.sleep(2 * SLACK_S)
                 taken = await heard.receive(1000)
                 assert len(taken) == 200, "something was sent again though no receipt ever came"
         async with ingesting(hasty(broker, database)), sender(broker, PI, tmp_path, boot="cccc") as third:
             await third.proxy.restore()
             third.send(1)
-            await asyncio.sleep(1.6)
+            await asyncio.sleep(SLACK_S * resend_schedule.JITTER + TOGETHER_S)
             third.send(1)
             await until(lambda: not third.outbox.waiting + third.outbox.unconfirmed)
             assert (await asked.entered(), await asked.lost(), await asked.readings()) == (202, 0, 202)
@@ -104,7 +107,7 @@ async def test_a_quiet_device_heals_by_probes(broker: Broker, database: Database
         async with ingesting(hasty(broker, database)):
             await out.proxy.restore()
             out.send(1)
-            await until(lambda: out.outbox.heard)
+            await until(lambda: out.outbox.has_receipts)
         async with listener(broker) as heard:
             await heard.wait_connected()
             out.send(30)
@@ -140,14 +143,14 @@ async def test_what_is_sent_again_says_how_often(broker: Broker, tmp_path: Path)
     options = SessionOptions("receipts-by-hand")
     async with (
         listener(broker) as heard,
-        Session(address(broker, "ingestor"), options) as store,
+        Session(broker.address("ingestor"), options) as store,
         sender(broker, PI, tmp_path) as out,
     ):
         await heard.wait_connected()
         await out.proxy.restore()
         out.send(3)
         await until(lambda: out.outbox.unconfirmed == 3)
-        await asyncio.sleep(1.6)
+        await asyncio.sleep(SLACK_S * resend_schedule.JITTER + TOGETHER_S)
         out.send(1)
         await until(lambda: out.outbox.unconfirmed == 4)
         await store.publish(Publication(topic, b'{"boots":{"aaaa":[[2,2],[4,9]],"bbbb":[[1,9]]}}', qos=0))
@@ -171,7 +174,7 @@ async def test_an_ingestor_that_is_away_gets_nothing_twice(broker: Broker, datab
         async with ingesting(at):
             await out.proxy.restore()
             out.send(1)
-            await until(lambda: out.outbox.heard)
+            await until(lambda: out.outbox.has_receipts)
         for _ in range(10):
             out.send(40)
             await asyncio.sleep(0.3)

@@ -9,14 +9,15 @@ from typing import Any
 import asyncpg
 import pytest
 
-from broker.topics import Kind
-from ingestor.batch import Batch
-from ingestor.records import DeviceEvent, Stored, delivery_id
-from ingestor.rows import micros_now
-from ingestor.writer import Writer
-from store.queries import load
-from tests.faults.ingesting import device, ingesting, settings, table, until_equal
-from tests.servers import Broker, Database
+from broker.contract.topics import Kind
+from ingestor.batches.batch import Batch
+from ingestor.batches.records import DeviceEvent, Stored, delivery_id
+from ingestor.batches.rows import micros_now
+from ingestor.writing.store import add_events, add_frames
+from ingestor.writing.writer import Writer
+from tests.rigs.ingesting import device, ingesting, settings, table
+from tests.rigs.servers import Broker, Database
+from tests.rigs.waiting import until_equal
 
 FRAMES = {"reason": "no_spec", "port": "/dev/ttyUSB0", "protocol": "sml"}
 AT = "2026-11-23T10:00:00Z"
@@ -54,7 +55,9 @@ async def test_two_ingestors_that_are_given_each_message_twice(broker: Broker, d
 async def test_a_malformed_status_is_quarantined_once_for_a_group(broker: Broker, database: Database) -> None:
     """Each member of a group is given each status, and one of them twice."""
     of = [
-        settings(broker, database.dsn("wattline_ingestor"), share_group="all", client_id=f"member-{broker.port}-{n}")
+        settings(
+            broker, database.dsn("wattline_ingestor"), share_group="all", client_id=f"wattline-member-{broker.port}-{n}"
+        )
         for n in range(3)
     ]
     async with table(database) as asked, device(broker) as pi:
@@ -122,9 +125,9 @@ async def test_what_is_claimed_is_not_entered_again(each_edition: Database, doub
         for second in range(2):
             at = datetime(2026, 11, 23, 0, 0, second, tzinfo=UTC)
             columns = [[at], *([one] for one in frame[1:]), ["{}"], [b"\1"], [delivery_id("test", 1)], [doubtful]]
-            await connection.execute(load("add_frames"), *columns)
+            await add_frames(connection, *columns)
             event: list[Any] = [at, at, 1, None, "port_lost", "info", "b3f1", 7, "{}"]
-            await connection.execute(load("add_events"), *([one] for one in event))
+            await add_events(connection, *([one] for one in event))
         assert await connection.fetchval("SELECT count(*) FROM frame") == (1 if doubtful else 2)
         assert await connection.fetchval("SELECT count(*) FROM event") == 1
         await connection.execute("SELECT delivery_claim_prune()")

@@ -16,13 +16,14 @@ import pytest
 from click.testing import CliRunner, Result
 from structlog.testing import capture_logs
 
-from deploy.cli import main
-from gateway import export as exporting
-from gateway import export_formats
-from tests.faults.test_gateway_faults import _answers, _start
-from tests.integration.gateway_rig import Gateway, gateway, gateway_settings, until
-from tests.integration.rollup_rig import METERS, Store, store_of
-from tests.servers import Broker, Database
+from cli.__main__ import main
+from gateway.api.export import formats
+from gateway.api.export import selection as exporting
+from tests.rigs.gateway import Gateway, gateway, gateway_settings
+from tests.rigs.gateway_process import answers, start
+from tests.rigs.rollups import METERS, Store, store_of
+from tests.rigs.servers import Broker, Database
+from tests.rigs.waiting import until
 
 DEADLINE_S = 60.0
 RANGE = {"from": "2026-03-01T00:00:00Z", "to": "2026-03-04T00:00:00Z"}
@@ -63,7 +64,7 @@ async def waiting(connection: "asyncpg.Connection[asyncpg.Record]") -> int | Non
 
 async def killed(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
     """End the gateway's connection once it is in the midst of the last page's statement."""
-    pid = await until(lambda: waiting(connection), "an export waits for the last day", DEADLINE_S)
+    pid = await until(lambda: waiting(connection), "an export waits for the last day", timeout_s=DEADLINE_S)
     await connection.execute(f"SELECT pg_terminate_backend({pid})")
 
 
@@ -80,7 +81,7 @@ async def test_what_breaks_off_is_no_file(
 ) -> None:
     """A lost database connection is an error to HTTP client and command line; nothing of it stays in the gateway."""
     monkeypatch.setattr(exporting, "PAGE_ROWS", 500)
-    monkeypatch.setattr(export_formats, "GROUP_ROWS", 500)
+    monkeypatch.setattr(formats, "GROUP_ROWS", 500)
     await filled(database, "5 minutes")
     with capture_logs() as lines:
         await _break_off_four(broker, database, tmp_path)
@@ -119,7 +120,7 @@ async def _break_off_four(broker: Broker, database: Database, tmp_path: Path) ->
         assert {path.name: path.read_text() for path in _files(tmp_path)} == dict.fromkeys(
             ("all.csv", "all.parquet"), "of before"
         )
-        await until(lambda: _is(ended(running), 4), "all four are done with", DEADLINE_S)
+        await until(lambda: _is(ended(running), 4), "all four are done with", timeout_s=DEADLINE_S)
         await nothing_left(running, database)
 
 
@@ -145,7 +146,7 @@ async def test_a_client_that_leaves_is_not_served_on(
                 async with running.http.get(f"{running.url}/api/v1/export", params=RANGE) as answer:
                     assert await answer.content.readany()
                     answer.close()
-        await until(lambda: _is(ended(running), 3), "all three are done with", DEADLINE_S)
+        await until(lambda: _is(ended(running), 3), "all three are done with", timeout_s=DEADLINE_S)
         # of 5 184 rows the last day has 1 728
         assert read <= 3 * (5184 - 1728 + 500)
         await nothing_left(running, database)
@@ -159,7 +160,7 @@ async def nothing_left(running: Gateway, database: Database) -> None:
             sql = f"SELECT bool_and(state = 'idle') FROM pg_stat_activity WHERE {GATEWAY}"  # noqa: S608 - the test's own text
             return bool(await store.value(sql))
 
-        await until(idle, "all connections are idle", DEADLINE_S)
+        await until(idle, "all connections are idle", timeout_s=DEADLINE_S)
         async with running.http.get(f"{running.url}/api/v1/export", params={**RANGE, "format": "parquet"}) as answer:
             assert pq.read_table(io.BytesIO(await answer.read())).num_rows == await _count(store)
 
@@ -168,9 +169,9 @@ async def test_memory_does_not_grow_with_the_range(broker: Broker, database: Dat
     """A gateway process that sends hundreds of thousands of rows never holds more than some thousands of them."""
     await filled(database, "8 seconds")
     settings = gateway_settings(broker, database)
-    process = await _start(broker, settings)
+    process = await start(broker, settings)
     try:
-        await _answers(settings)
+        await answers(settings)
         url = f"http://127.0.0.1:{settings.http_port}/api/v1/export"
         async with aiohttp.ClientSession() as http:
 

@@ -2,25 +2,17 @@
 
 import asyncio
 import contextlib
-import os
 import signal
-import sys
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
 from pydantic import SecretStr
 
-from broker.mosquitto import GATEWAY
-from broker.topics import Kind
-from gateway.settings import GatewaySettings
-from tests.faults.proxy import TcpProxy
-from tests.integration.gateway_rig import (
+from broker.contract.identity import GATEWAY
+from broker.contract.topics import Kind
+from tests.rigs.gateway import (
     DEADLINE_S,
     Gateway,
-    address,
     entered,
     events,
     gateway,
@@ -30,23 +22,12 @@ from tests.integration.gateway_rig import (
     registration,
     rows,
     send,
-    until,
     watching,
 )
-from tests.servers import Broker, Database
-
-ROOT = Path(__file__).resolve().parent.parent.parent
-
-
-@contextlib.asynccontextmanager
-async def database_proxy(database: Database) -> AsyncIterator[tuple[TcpProxy, SecretStr]]:
-    """A proxy before the database, and the gateway's address through it."""
-    parts = urlsplit(database.dsn("wattline_gateway"))
-    assert parts.hostname is not None
-    assert parts.port is not None
-    async with TcpProxy(parts.hostname, parts.port) as proxy:
-        user = parts.netloc.rpartition("@")[0]
-        yield proxy, SecretStr(urlunsplit(parts._replace(netloc=f"{user}@{proxy.host}:{proxy.port}")))
+from tests.rigs.gateway_process import answers, database_proxy, start
+from tests.rigs.proxy import TcpProxy
+from tests.rigs.servers import Broker, Database
+from tests.rigs.waiting import until
 
 
 async def test_a_database_that_is_away_at_start_is_waited_for(broker: Broker, database: Database) -> None:
@@ -89,7 +70,7 @@ async def test_nothing_is_lost_while_the_database_is_away(broker: Broker, databa
                 assert response.content_type == "application/problem+json"
             assert not any(seen.desired(name) for name in names)
             await proxy.restore()
-            await until(lambda: all(seen.desired(name) for name in names), "every device is answered", 40)
+            await until(lambda: all(seen.desired(name) for name in names), "every device is answered", timeout_s=40)
     assert len(await rows(database, "SELECT FROM desired_history")) == len(names)
     assert len(await events(database, "device_registered")) == len(names)
     assert not await rows(database, "SELECT FROM frame")
@@ -100,7 +81,7 @@ async def test_a_browser_gets_a_page_while_the_database_is_away(broker: Broker, 
     page = {"Accept": "text/html"}
     async with database_proxy(database) as (proxy, dsn):
         await proxy.cut()
-        settings = gateway_settings(broker, database, database_dsn=dsn, api_token=SecretStr("s3cret"))
+        settings = gateway_settings(broker, database, database_dsn=dsn, api_token=SecretStr("s3cret-of-a-gateway-test"))
         async with gateway(settings, ready=False) as running:
             await until(lambda: _listens(running), "it listens")
             await _away(running, "GET", "/", headers=page, says="This page tries again by itself")
@@ -108,12 +89,12 @@ async def test_a_browser_gets_a_page_while_the_database_is_away(broker: Broker, 
             await until(lambda: healthy(running), "the gateway is healthy")
             login = f"{running.url}/login"
             async with running.http.post(
-                login, data={"token": "s3cret"}, headers=page, allow_redirects=False
+                login, data={"token": "s3cret-of-a-gateway-test"}, headers=page, allow_redirects=False
             ) as entered:
                 jar = {**page, "Cookie": f"wattline={entered.cookies['wattline'].value}"}
             await proxy.cut()
-            token = {"token": "s3cret", "next": "/specs"}
-            text = await _away(running, "POST", "/login", headers=page, data=token, says="Tokens can't be checked")
+            token = {"token": "s3cret-of-a-gateway-test", "next": "/specs"}
+            text = await _away(running, "POST", "/login", headers=page, data=token, says="Nobody can be recognised")
             assert 'name="next" value="/specs"' in text, "the way back is kept"
             for path in ("/", "/specs", "/devices/d1"):
                 await _away(running, "GET", path, headers=jar, says="This page tries again by itself")
@@ -174,7 +155,7 @@ async def test_a_broker_that_lost_everything_gets_it_back(own_broker: Broker, da
             assert response.status == 200
         await own_broker.server.start()
         async with watching(own_broker) as seen:
-            await until(lambda: all(seen.desired(name) for name in names), "every desired config is back", 60)
+            await until(lambda: all(seen.desired(name) for name in names), "every desired config is back", timeout_s=60)
             await until(lambda: seen.specs() == specs, "the specs are back")
             changed = seen.desired("d0")
             assert changed is not None
@@ -187,14 +168,14 @@ async def test_a_broker_that_is_away_at_start_is_waited_for(broker: Broker, data
     await broker.add_device("d1")
     async with TcpProxy(broker.host, broker.port) as proxy, watching(broker) as seen:
         await proxy.cut()
-        settings = gateway_settings(broker, database, broker=address(broker, GATEWAY, proxy.port))
+        settings = gateway_settings(broker, database, broker=broker.address(GATEWAY, proxy.port))
         async with gateway(settings, ready=False) as running:
             await until(lambda: _serves(running), "the API serves")
             assert not await healthy(running)
             async with entered(broker, "d1") as device:
                 await send(device, broker.topics, Kind.REGISTRATION, "d1", registration(p1_meter()))
                 await proxy.restore()
-                await until(lambda: healthy(running), "the gateway is healthy", 40)
+                await until(lambda: healthy(running), "the gateway is healthy", timeout_s=40)
                 await send(device, broker.topics, Kind.REGISTRATION, "d1", registration(p1_meter()))
             await until(lambda: seen.desired("d1"), "desired is retained")
 
@@ -203,7 +184,7 @@ async def test_changes_made_while_the_broker_is_away_reach_it_later(broker: Brok
     """What then stands retained is the gateway's own older version: no stranger's, nothing for quarantine."""
     await broker.add_device("d1")
     async with TcpProxy(broker.host, broker.port) as proxy, watching(broker) as seen:
-        settings = gateway_settings(broker, database, broker=address(broker, GATEWAY, proxy.port))
+        settings = gateway_settings(broker, database, broker=broker.address(GATEWAY, proxy.port))
         async with gateway(settings) as running, entered(broker, "d1") as device:
             await send(device, broker.topics, Kind.REGISTRATION, "d1", registration(p1_meter()))
             await until(lambda: seen.desired("d1"), "desired is retained")
@@ -213,7 +194,9 @@ async def test_changes_made_while_the_broker_is_away_reach_it_later(broker: Brok
                 async with running.http.patch(path, json={"reading_interval_s": interval}) as done:
                     assert done.status == 200
             await proxy.restore()
-            last = await until(lambda: (d := seen.desired("d1")) and d.version == 4 and d, "version 4 is retained", 40)
+            last = await until(
+                lambda: (d := seen.desired("d1")) and d.version == 4 and d, "version 4 is retained", timeout_s=40
+            )
             assert last.parameters.reading_interval_s == 40
             name = "wattline_gateway_messages_total"
 
@@ -242,16 +225,16 @@ async def test_killed_gateways_lose_and_double_nothing(broker: Broker, database:
     await broker.add_devices(*names)
     settings = gateway_settings(broker, database, receive_maximum=10)
     async with watching(broker) as seen:
-        process = await _start(broker, settings)
-        await _answers(settings)
+        process = await start(broker, settings)
+        await answers(settings)
         for number, name in enumerate(names):
             async with entered(broker, name) as device:
                 await send(device, broker.topics, Kind.REGISTRATION, name, registration(p1_meter(f"ZZZ:{name}")))
             if number in (20, 40):
                 process.kill()
                 await process.wait()
-                process = await _start(broker, settings)
-        await until(lambda: all(seen.desired(name) for name in names), "every device is answered", 60)
+                process = await start(broker, settings)
+        await until(lambda: all(seen.desired(name) for name in names), "every device is answered", timeout_s=60)
         process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(process.wait(), DEADLINE_S) == 0
     assert len(await rows(database, "SELECT FROM device WHERE registration IS NOT NULL")) == len(names)
@@ -263,47 +246,8 @@ async def test_killed_gateways_lose_and_double_nothing(broker: Broker, database:
 async def test_wrong_credentials_end_the_process_with_a_sentence(broker: Broker, database: Database) -> None:
     """A refused login is for a person to put right: status 1 and one line, no traceback."""
     settings = gateway_settings(broker, database)
-    process = await _start(broker, settings, WATTLINE_GATEWAY_BROKER__PASSWORD="wrong")
+    process = await start(broker, settings, WATTLINE_GATEWAY_BROKER__PASSWORD="wrong")
     _, told = await asyncio.wait_for(process.communicate(), DEADLINE_S)
     assert process.returncode == 1
     assert any(line.startswith("wattline gateway: the broker refuses") for line in told.decode().splitlines())
     assert "Traceback" not in told.decode()
-
-
-async def _start(broker: Broker, settings: GatewaySettings, **environment: str) -> asyncio.subprocess.Process:
-    """The gateway as a process of its own, with the same settings from the environment."""
-    values = {
-        "BROKER__HOST": broker.host,
-        "BROKER__PORT": str(broker.port),
-        "BROKER__USERNAME": GATEWAY,
-        "BROKER__PASSWORD": broker.password(GATEWAY),
-        "BROKER__ROOT": broker.topics.root,
-        "DATABASE_DSN": settings.database_dsn.get_secret_value(),
-        "CLIENT_ID": settings.client_id,
-        "HTTP_PORT": str(settings.http_port),
-        "RECEIVE_MAXIMUM": str(settings.receive_maximum),
-        "RECONCILE_QUIET_S": "0.3",
-        "LOG_FORMAT": "json",
-    }
-    given = {f"WATTLINE_GATEWAY_{name}": value for name, value in values.items()}
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "gateway",
-        cwd=ROOT,
-        env={**os.environ, **given, **environment},
-        stderr=asyncio.subprocess.PIPE if environment else None,
-    )
-
-
-async def _answers(settings: GatewaySettings) -> None:
-    async def answers() -> bool:
-        with contextlib.suppress(aiohttp.ClientError):
-            async with (
-                aiohttp.ClientSession() as http,
-                http.get(f"http://127.0.0.1:{settings.http_port}/healthz") as got,
-            ):
-                return got.status == 200
-        return False
-
-    await until(answers, "the process is healthy")

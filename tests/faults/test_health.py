@@ -8,13 +8,12 @@ from typing import Any
 import aiohttp
 from pydantic import SecretStr
 
-from broker.settings import BrokerAddress
 from deploy.local.process import free_port
 from gateway.service import run as run_gateway
 from gateway.settings import GatewaySettings
 from ingestor.service import run as run_ingestor
 from ingestor.settings import IngestorSettings
-from tests.servers import Broker, Database
+from tests.rigs.servers import Broker, Database
 
 DEADLINE_S = 60.0
 NOWHERE = SecretStr("postgresql://nobody@127.0.0.1:1/nothing")
@@ -48,22 +47,12 @@ async def checks(url: str, status: int) -> dict[str, Any]:
             await asyncio.sleep(0.05)
 
 
-def login(broker: Broker, user: str) -> BrokerAddress:
-    return BrokerAddress(
-        host=broker.host,
-        port=broker.port,
-        username=user,
-        password=SecretStr(broker.password(user)),
-        root=broker.topics.root,
-    )
-
-
 async def test_an_idle_ingestor_notices_that_the_database_went(broker: Broker, own_database: Database) -> None:
     """Without a single message to store, /healthz turns 503 when the database goes, and 200 when it is back."""
     settings = IngestorSettings(
-        broker=login(broker, "ingestor"),
+        broker=broker.address("ingestor"),
         database_dsn=SecretStr(own_database.dsn("wattline_ingestor")),
-        client_id=f"health-{broker.topics.root.replace('/', '-')}",
+        client_id=f"wattline-health-{broker.topics.root.replace('/', '-')}",
         http_port=free_port(),
     )
     async with running(run_ingestor, settings) as url:
@@ -76,9 +65,9 @@ async def test_an_idle_ingestor_notices_that_the_database_went(broker: Broker, o
 
 async def test_services_say_that_they_wait_for_the_database(broker: Broker) -> None:
     """From the first moment, before the database has ever answered, /healthz says what is missing."""
-    gateway = GatewaySettings(broker=login(broker, "gateway"), database_dsn=NOWHERE, http_port=free_port())
+    gateway = GatewaySettings(broker=broker.address("gateway"), database_dsn=NOWHERE, http_port=free_port())
     async with running(run_gateway, gateway) as url:
         assert (await checks(url, 503))["database"] == {"ok": False, "detail": "not connected yet"}
-    ingestor = IngestorSettings(broker=login(broker, "ingestor"), database_dsn=NOWHERE, http_port=free_port())
+    ingestor = IngestorSettings(broker=broker.address("ingestor"), database_dsn=NOWHERE, http_port=free_port())
     async with running(run_ingestor, ingestor) as url:
         assert not (await checks(url, 503))["database"]["ok"]

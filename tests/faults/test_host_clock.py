@@ -4,11 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ingestor import clock as clock_module
 from ingestor import health as health_module
-from ingestor.rows import micros_now
-from tests.faults.ingesting import device, ingesting, settings, table, until_equal
-from tests.servers import Broker, Database
+from ingestor.batches.rows import micros_now
+from ingestor.writing import receipt_clock as clock_module
+from tests.rigs.ingesting import device, ingesting, settings, table
+from tests.rigs.servers import Broker, Database
+from tests.rigs.waiting import until_equal
 
 DAY_US = 86_400_000_000
 

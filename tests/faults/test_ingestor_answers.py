@@ -8,12 +8,23 @@ from typing import Any
 import asyncpg
 import pytest
 
-from broker.topics import Kind
+from broker.contract.topics import Kind
 from ingestor import service as service_module
-from ingestor.writer import Writer, Written
-from tests.faults.ingesting import Running, device, ingesting, settings, table, until, until_equal
-from tests.faults.proxy import TcpProxy
-from tests.servers import Broker, Database
+from ingestor.batches.assembler import Assembler
+from ingestor.batches.batch import Batch, Received
+from ingestor.writing.writer import Writer, Written
+from tests.rigs.ingesting import Running, device, ingesting, settings, table
+from tests.rigs.proxy import TcpProxy
+from tests.rigs.servers import Broker, Database
+from tests.rigs.waiting import until, until_equal
+
+FAILS_AFTER_S = 0.003
+"""What a database takes to fail, so that another batch is written meanwhile."""
+OTHER_IDS = """
+CREATE TEMPORARY TABLE before AS TABLE series;
+DELETE FROM series;
+INSERT INTO series (meter_id, obis, unit, kind) SELECT meter_id, obis, unit, kind FROM before;
+"""
 
 
 @pytest.mark.parametrize("error", [asyncpg.ConnectionDoesNotExistError, asyncpg.InternalClientError])
@@ -43,7 +54,7 @@ async def test_a_commit_whose_answer_is_lost_doubles_nothing(
         await until_equal(asked.entered, 12)
         assert await asked.value("SELECT count(*) FROM message") == 12
         assert await asked.readings() == 36
-        assert await asked.quarantined() == {"invalid_json": 2}
+        await until_equal(asked.quarantined, {"invalid_json": 2})
         assert await ingestor.metric(f'wattline_ingestor_retries_total{{error="{error.__name__}"}}') == 3
 
 
@@ -55,7 +66,7 @@ async def test_one_writer_that_fails_costs_the_other_no_names(
 
     async def failing(self: Writer, *arguments: Any, **named: Any) -> Written:
         if next(calls) % 2 and not named["staged"]:
-            await asyncio.sleep(0.003)
+            await asyncio.sleep(FAILS_AFTER_S)
             raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
         return await write(self, *arguments, **named)
 
@@ -102,3 +113,33 @@ async def test_stopping_while_the_database_does_not_answer_ends_in_time(
                 await until_equal(lambda: is_writing(ingestor), wanted=bool(in_hand))
                 began_s = time.monotonic()
             assert time.monotonic() - began_s < 30
+
+
+async def test_what_waits_in_an_outage_is_not_stored_by_ids_of_before(
+    broker: Broker, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database that answers after an outage may have given its ids otherwise: messages read before it ask anew."""
+    write, add, added = Writer.write, Assembler.add, list[Received]()
+
+    def spying(self: Assembler, batch: Batch, received: Received) -> None:
+        add(self, batch, received)
+        added.append(received)
+
+    async with ingesting(settings(broker, database.dsn("wattline_ingestor"), writers=1)), device(broker) as pi:
+        async with table(database) as asked, table(database) as other:
+            await pi.readings(1)
+            await until_equal(asked.entered, 1)
+
+            async def failing(self: Writer, *arguments: Any, **named: Any) -> Written:
+                monkeypatch.setattr(Writer, "write", write)
+                seen = len(added)
+                await pi.readings(1)
+                await until(lambda: len(added) > seen)
+                await other.execute(OTHER_IDS)
+                raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
+
+            monkeypatch.setattr(Assembler, "add", spying)
+            monkeypatch.setattr(Writer, "write", failing)
+            await pi.readings(1)
+            await until_equal(asked.entered, 3)
+            assert await asked.value("SELECT count(*) FROM reading r JOIN series s ON s.id = r.series_id") == 6

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import aiohttp
 import asyncpg
+import pytest
 
 from deploy.local.process import free_port
-from tests.faults.ingesting import Device, Process, Running, Table, device, ingesting, settings, table, until_equal
-from tests.faults.proxy import TcpProxy
-from tests.servers import Broker, Database
+from ingestor.batches import assembler
+from tests.rigs.ingesting import Device, Process, Running, Table, device, ingesting, settings, table
+from tests.rigs.proxy import TcpProxy
+from tests.rigs.servers import Broker, Database
+from tests.rigs.waiting import until_equal
 
 VALUES = 3
 
@@ -204,8 +207,12 @@ async def broker_is(ingestor: Running, *, well: bool) -> bool:
     return bool(document) and bool(document["checks"]["broker"]["ok"]) is well
 
 
-async def test_a_message_over_more_days_than_the_server_can_lock(broker: Broker, own_database: Database) -> None:
+async def test_a_message_over_more_days_than_the_server_can_lock(
+    broker: Broker, own_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A load profile of years, a chunk a day, is stored though one transaction can't hold so many locks."""
+    # as chunks are many in few days where hash partitions are: then nothing is set aside as of long ago
+    monkeypatch.setattr(assembler, "MOST_DAYS", 10_000)
     async with table(own_database) as asked:
         await asked.value("ALTER SYSTEM SET max_locks_per_transaction = 10")
         await asked.value("ALTER SYSTEM SET max_connections = 25")

@@ -12,14 +12,15 @@ from structlog.testing import capture_logs
 
 from device.simulator import SimulatedP1Meter
 from ingestor.health import EVERY_S, PROBE_AFTER_S
-from tests.faults.ingesting import Running, device, ingesting, settings, table, until_equal
-from tests.faults.ingesting import until as until_true
-from tests.faults.proxy import TcpProxy
-from tests.integration.agent_rig import Desk, agent
-from tests.integration.agent_rig import settings as agent_settings
-from tests.integration.gateway_rig import gateway, gateway_settings
-from tests.integration.redecode_rig import worker_settings, working
-from tests.servers import Broker, Database
+from tests.rigs.agent import PlatformSide, agent
+from tests.rigs.agent import settings as agent_settings
+from tests.rigs.gateway import gateway, gateway_settings
+from tests.rigs.ingesting import Running, device, ingesting, settings, table
+from tests.rigs.proxy import TcpProxy
+from tests.rigs.redecoding import worker_settings, working
+from tests.rigs.servers import Broker, Database
+from tests.rigs.waiting import until as until_true
+from tests.rigs.waiting import until_equal
 
 AWAY_S = 15.0
 MOST = 6
@@ -42,8 +43,8 @@ async def test_an_outage_of_the_database_is_a_few_lines(broker: Broker, database
     parts = urlsplit(database.dsn("wattline_gateway"))
     async with TcpProxy(parts.hostname or "", parts.port or 5432) as proxy:
         asked = gateway_settings(
-            broker, database, database_dsn=through(proxy, database.dsn("wattline_gateway")), sweep_s=0.5, judge_s=0.5,
-            stage_tick_s=0.5, settle_s=0.5, job_sweep_s=0.5,
+            broker, database, database_dsn=through(proxy, database.dsn("wattline_gateway")), outbox_read_s=0.5,
+            judge_s=0.5, stage_tick_s=0.5, settle_s=0.5, job_sweep_s=0.5,
         )  # fmt: skip
         taking = settings(broker, through(proxy, database.dsn("wattline_ingestor")))
         async with gateway(asked) as running, ingesting(taking) as ingestor:
@@ -91,11 +92,11 @@ async def test_an_outage_of_the_broker_is_a_few_lines(broker: Broker, tmp_path: 
     await broker.add_device("pi-1")
     async with (
         TcpProxy(broker.host, broker.port) as proxy,
-        Desk(broker, "pi-1") as desk,
+        PlatformSide(broker, "pi-1") as platform,
         SimulatedP1Meter(serial="E0044007133156018") as meter,
-        agent(agent_settings(desk, tmp_path, meter.port, port=proxy.port)),
+        agent(agent_settings(platform, tmp_path, meter.port, port=proxy.port)),
     ):
-        await until_true(lambda: bool(desk.samples()))
+        await until_true(lambda: bool(platform.samples()))
         with capture_logs() as lines:
             await proxy.cut()
             await asyncio.sleep(AWAY_S)

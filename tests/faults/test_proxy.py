@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.faults.proxy import TcpProxy
+from tests.rigs.proxy import TcpProxy
 
 
 @pytest_asyncio.fixture

@@ -11,23 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from broker.messages import Receipts
-from broker.session import ConnectionLostError, Publication, Session, SessionOptions
-from broker.topics import Kind
-from tests.faults.ingesting import (
-    DEADLINE_S,
-    Device,
-    Process,
-    Table,
-    address,
-    device,
-    ingesting,
-    settings,
-    table,
-    until,
-    until_equal,
-)
-from tests.servers import Broker, Database
+from broker.contract.messages import Receipts
+from broker.contract.topics import Kind
+from broker.mqtt.session import ConnectionLostError, Publication, Session, SessionOptions
+from tests.rigs.ingesting import DEADLINE_S, Device, Process, Table, device, ingesting, settings, table
+from tests.rigs.servers import Broker, Database
+from tests.rigs.waiting import until, until_equal
 
 EVERY_S = 0.03
 SLACK_S = 2.0
@@ -93,7 +82,7 @@ async def living(broker: Broker, *, resends: bool = True) -> AsyncIterator[Live]
     async with device(broker) as pi, asyncio.TaskGroup() as group:
         live, stop = Live(pi, resends), asyncio.Event()
         options = SessionOptions(f"{pi.name}-ears", subscriptions=((broker.topics.of(Kind.RECEIPTS, pi.name), 0),))
-        async with Session(address(broker, pi.name), options) as ears:
+        async with Session(broker.address(pi.name), options) as ears:
             await asyncio.wait_for(ears.wait_connected(), DEADLINE_S)
             listening = group.create_task(live.listen(ears))
             publishing = group.create_task(live.publish(stop))
@@ -105,7 +94,11 @@ async def living(broker: Broker, *, resends: bool = True) -> AsyncIterator[Live]
             async with asyncio.timeout(DEADLINE_S):
                 while live.payloads:
                     await live.one()
-                    await asyncio.sleep(EVERY_S)
+                    # were they one after the other at once, one would always be under way
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(SLACK_S):
+                            while live.payloads:
+                                await asyncio.sleep(EVERY_S)
             listening.cancel()
 
 
@@ -120,7 +113,7 @@ def member(broker: Broker, database: Database, folder: Path, name: str) -> Proce
         broker,
         database.dsn("wattline_ingestor"),
         folder / name,
-        CLIENT_ID=f"{name}-{secrets.token_hex(4)}",
+        CLIENT_ID=f"wattline-{name}-{secrets.token_hex(4)}",
         SHARE_GROUP="ingestors",
         RECEIPTS_EVERY_S="0.1",
         LOG_LEVEL="debug",
@@ -220,7 +213,7 @@ async def test_a_session_of_before_is_emptied(own_broker: Broker, database: Data
         session_expiry_s=3600,
         subscriptions=((f"$share/ingestors/{own_broker.topics.everything()}", 1),),
     )
-    async with Session(address(own_broker), kept) as before:
+    async with Session(own_broker.address("ingestor"), kept) as before:
         await asyncio.wait_for(before.wait_connected(), DEADLINE_S)
     async with device(own_broker) as pi, table(database) as asked:
         await pi.readings(40)

@@ -12,14 +12,16 @@ import asyncpg
 import pytest
 
 from ingestor import health as health_module
-from ingestor import lease as lease_module
-from ingestor import standstill as standstill_module
-from ingestor.rows import HEADER, READING_COLUMNS
+from ingestor.batches.rows import HEADER, READING_COLUMNS
+from ingestor.upkeep import lease as lease_module
+from ingestor.upkeep import standstill as standstill_module
+from store.errors import DATABASE_ERRORS
 from store.keepalive import watch_peer
 from store.pool import open_pool
-from tests.faults.ingesting import device, ingesting, settings, table, until_equal
-from tests.faults.proxy import TcpProxy
-from tests.servers import Broker, Database
+from tests.rigs.ingesting import device, ingesting, settings, table
+from tests.rigs.proxy import TcpProxy
+from tests.rigs.servers import Broker, Database
+from tests.rigs.waiting import until_equal
 
 
 @contextlib.asynccontextmanager
@@ -35,7 +37,7 @@ async def vanished(database: Database, statement: str) -> AsyncIterator[TcpProxy
             await asyncio.Event().wait()
 
         async def copy() -> None:
-            with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            with contextlib.suppress(*DATABASE_ERRORS):
                 async with gone.transaction():
                     await gone.execute(statement)
                     await gone.copy_to_table("reading", source=stream(), columns=READING_COLUMNS, format="binary")
@@ -60,7 +62,7 @@ async def test_a_writer_that_vanished_in_mid_copy_stops_nobody_for_long(
     """Whoever needs its rows waits for them visibly: /healthz says who blocks; the silent session is then ended."""
     monkeypatch.setattr(health_module, "EVERY_S", 0.2)
     monkeypatch.setattr(health_module, "STUCK_S", 1.0)
-    monkeypatch.setattr(standstill_module, "LOOK_AFTER_S", 0.5)
+    monkeypatch.setattr(standstill_module, "OBSERVE_AFTER_S", 0.5)
     monkeypatch.setattr(standstill_module, "SILENT_S", 1e9)
     of = settings(broker, database.dsn("wattline_ingestor"))
     async with table(database) as asked, ingesting(of) as ingestor, device(broker) as pi:
@@ -187,3 +189,25 @@ async def test_each_ingestor_tells_how_far_the_upkeep_is_behind(
                 return status == 503 and "nobody has" in document["checks"]["upkeep"]["detail"]
 
             await until_equal(told, wanted=True)
+
+
+async def test_an_upkeep_of_which_nothing_is_known_is_not_well(
+    broker: Broker, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gauges that nobody brings up to date stand still: /healthz says why, and for how long."""
+    monkeypatch.setattr(health_module, "EVERY_S", 0.1)
+    monkeypatch.setattr(health_module, "UPKEEP_S", 0.1)
+    monkeypatch.setattr(health_module, "UNHELD_S", 0.5)
+    async with table(database) as asked:
+        await asked.execute("REVOKE SELECT ON upkeep_standing FROM wattline_ingestor")
+        of = settings(broker, database.dsn("wattline_ingestor"), upkeep_every_s=3600)
+        async with ingesting(of) as ingestor:
+
+            async def upkeep(part: str) -> bool:
+                status, document = await ingestor.health()
+                found = document["checks"].get("upkeep", {})
+                return part in found.get("detail", "") and found["ok"] == (status == 200)
+
+            await until_equal(lambda: upkeep("permission denied"), wanted=True)
+            await asked.execute("GRANT SELECT ON upkeep_standing TO wattline_ingestor")
+            await until_equal(lambda: upkeep("done by this ingestor"), wanted=True)

@@ -7,8 +7,9 @@ import asyncpg
 import psutil
 import pytest
 
-from tests.integration.gateway_rig import connection, rows, until
-from tests.integration.redecode_rig import (
+from ingestor.worker import redecoding
+from tests.rigs.gateway import connection, rows
+from tests.rigs.redecoding import (
     add_job,
     add_meter,
     add_spec,
@@ -21,10 +22,13 @@ from tests.integration.redecode_rig import (
     worker_settings,
     working,
 )
-from tests.servers import Database
+from tests.rigs.servers import Database
+from tests.rigs.waiting import until
 
 pytestmark = pytest.mark.timeout(300)
 FRAMES = 2500
+SMALL, LARGE = 20, 500
+"""Frames of a portion: of a worker that something happens to in the middle of a job, and of one that does the rest."""
 READINGS = "SELECT count(*) AS n, count(DISTINCT (series_id, time)) AS different FROM reading"
 
 
@@ -54,7 +58,7 @@ async def complete(database: Database, frames: int = FRAMES) -> None:
 async def test_a_killed_workers_job_is_taken_up_where_it_stood(database: Database) -> None:
     """Kill -9 in the middle: another worker goes on from the cursor within seconds; published = stored."""
     ref = await prepared(database)
-    settings = worker_settings(database, portion_frames=20)
+    settings = worker_settings(database, portion_frames=SMALL)
     async with worker_process(settings) as first:
         number = await add_job(database, ref)
         done = await begun(database, number)
@@ -65,7 +69,7 @@ async def test_a_killed_workers_job_is_taken_up_where_it_stood(database: Databas
         await until(lambda: not any(one.is_running() and one.status() != "zombie" for one in children), "none is left")
     left = await job(database, number)
     assert (left["state"], left["frames"] >= done) == ("running", True)
-    async with worker_process(worker_settings(database)):
+    async with worker_process(worker_settings(database, portion_frames=LARGE)):
         found = await ended(database, number)
     assert (found["attempts"], found["frames"], found["undecodable"]) == (2, FRAMES, 0)
     assert found["readings"] + found["repeated"] == 2 * FRAMES
@@ -77,7 +81,7 @@ async def test_a_killed_workers_job_is_taken_up_where_it_stood(database: Databas
 async def test_a_stopped_worker_finishes_its_portion_and_gives_the_job_back(database: Database) -> None:
     """SIGTERM: the process ends well, the job waits for the next worker with its cursor."""
     ref = await prepared(database)
-    async with worker_process(worker_settings(database, portion_frames=20)) as first:
+    async with worker_process(worker_settings(database, portion_frames=SMALL)) as first:
         number = await add_job(database, ref)
         await begun(database, number)
         first.send_signal(signal.SIGTERM)
@@ -85,7 +89,7 @@ async def test_a_stopped_worker_finishes_its_portion_and_gives_the_job_back(data
     left = await job(database, number)
     assert (left["state"], left["finished_at"]) == ("queued", None)
     assert 0 < left["frames"] < FRAMES
-    async with working(worker_settings(database, heartbeat_timeout_s=60)):
+    async with working(worker_settings(database, portion_frames=LARGE, heartbeat_timeout_s=60)):
         found = await ended(database, number)
     assert (found["readings"], found["repeated"]) == (2 * FRAMES, 0)
     await complete(database)
@@ -107,7 +111,7 @@ async def test_a_job_that_was_taken_over_is_written_by_its_new_holder_only(datab
     """A worker that was too slow to be believed alive stores nothing more for the job that another one holds."""
     ref = await prepared(database)
     number = 0
-    async with working(worker_settings(database, portion_frames=20)):
+    async with working(worker_settings(database, portion_frames=SMALL)):
         number = await add_job(database, ref)
         await begun(database, number)
         async with connection(database) as opened:
@@ -126,7 +130,7 @@ async def test_a_job_that_was_taken_over_is_written_by_its_new_holder_only(datab
 async def test_a_cancelled_job_stops_at_once_and_keeps_what_it_has(database: Database) -> None:
     """What was stored stays; nothing is stored after the cancellation."""
     ref = await prepared(database)
-    async with working(worker_settings(database, portion_frames=20)):
+    async with working(worker_settings(database, portion_frames=SMALL)):
         number = await add_job(database, ref)
         await begun(database, number)
         async with connection(database) as opened:
@@ -139,7 +143,8 @@ async def test_a_cancelled_job_stops_at_once_and_keeps_what_it_has(database: Dat
         await until(let_go, "the queue has let it go")
         assert (await job(database, number))["frames"] == stored["frames"] < FRAMES
         await complete(database, stored["frames"])
-        # a new job does the rest
+    # a new job does the rest
+    async with working(worker_settings(database, portion_frames=LARGE)):
         again = await ended(database, await add_job(database, ref))
     assert again["repeated"] == 2 * stored["frames"]
     await complete(database)
@@ -148,13 +153,14 @@ async def test_a_cancelled_job_stops_at_once_and_keeps_what_it_has(database: Dat
 async def test_a_worker_outlives_its_database(own_database: Database) -> None:
     """PostgreSQL is killed in the middle of a job: the worker waits for it and goes on, and nothing is missing."""
     ref = await prepared(own_database)
-    async with working(worker_settings(own_database, portion_frames=20)):
+    async with working(worker_settings(own_database, portion_frames=SMALL)):
         number = await add_job(own_database, ref)
         await begun(own_database, number)
         await own_database.server.kill()
         await own_database.server.start()
         found = await ended(own_database, number)
         assert (found["frames"], found["readings"] + found["repeated"]) == (FRAMES, 2 * FRAMES)
+    async with working(worker_settings(own_database, portion_frames=LARGE)):
         later = await ended(own_database, await add_job(own_database, ref))
     assert later["readings"] == 0
     await complete(own_database)
@@ -163,7 +169,7 @@ async def test_a_worker_outlives_its_database(own_database: Database) -> None:
 async def test_a_decoding_process_that_dies_is_replaced(database: Database) -> None:
     """The processes may be killed at any time, as the kernel does when memory runs out; the job goes on."""
     ref = await prepared(database)
-    async with worker_process(worker_settings(database, portion_frames=20)) as worker:
+    async with worker_process(worker_settings(database, portion_frames=SMALL)) as worker:
         number = await add_job(database, ref)
         await begun(database, number)
         for child in psutil.Process(worker.pid).children(recursive=True):
@@ -173,8 +179,12 @@ async def test_a_decoding_process_that_dies_is_replaced(database: Database) -> N
     await complete(database)
 
 
-async def test_a_history_over_more_days_than_the_server_can_lock(own_database: Database) -> None:
+async def test_a_history_over_more_days_than_the_server_can_lock(
+    own_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A frame a day over years, a chunk a day, is stored though one transaction can't hold so many locks."""
+    # as chunks are many in few days where hash partitions are
+    monkeypatch.setattr(redecoding, "MOST_DAYS", 10_000)
     days = 800
     ref = await prepared(own_database, days)
     async with connection(own_database) as opened:

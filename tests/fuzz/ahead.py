@@ -3,10 +3,10 @@
 import shutil
 from http import HTTPStatus
 
-from broker.messages import Clock, FrameReason
-from device.gathered import FramesOf, GatheredFrame
+from broker.contract.messages import Clock, FrameReason
 from device.health_server import Answer, HealthServer
-from device.write_ahead import WriteAhead
+from device.outbox.gathered import FramesOf, GatheredFrame
+from device.outbox.write_ahead import WriteAhead
 from tests.fuzz.files import LIMIT_BYTES, place
 from tests.fuzz.registry import Try, target
 from tests.fuzz.wires import NOW

@@ -7,16 +7,18 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from broker import messages
+from broker.contract import messages
+from broker.contract.obis import Obis, canonical, lookup
+from broker.contract.topics import Topics
 from broker.errors import WattlineError
-from broker.obis import Obis, canonical, lookup
-from broker.publication import Inbound
-from broker.topics import Topics
-from ingestor.assembler import Assembler
-from ingestor.batch import Batch, Received
+from broker.mqtt.publication import Inbound
+from ingestor.batches.assembler import Assembler
+from ingestor.batches.batch import Batch, Received
+from ingestor.batches.limits import Limits
+from ingestor.batches.meter import Meter
+from ingestor.batches.names import Names
+from ingestor.batches.rows import micros
 from ingestor.metrics import Metrics
-from ingestor.names import Limits, Meter, Names
-from ingestor.rows import micros
 from ingestor.settings import IngestorSettings
 from tests.fuzz import seeds
 from tests.fuzz.registry import Try, target

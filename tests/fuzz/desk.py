@@ -7,24 +7,28 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
-from broker.environment import read, unknown
 from broker.errors import PermanentError, WattlineError
+from broker.runtime.environment import read, unknown
 from device.settings import DeviceSettings
-from gateway.access_models import StreamQuery, TokenRequest
-from gateway.api_decode import _answer
-from gateway.api_models import ChangeQuery, PageQuery, ReadingsQuery
-from gateway.audience import parse_audience
-from gateway.command_models import CommandArguments, CommandRequest
-from gateway.decode_models import DecodeQuery
-from gateway.layers import Layer, ParameterSet, problems, read_changes
+from gateway.api.auth.models import TokenRequest
+from gateway.api.decode.decoding import answer
+from gateway.api.decode.models import DecodeQuery
+from gateway.api.meters.models import ReadingsQuery
+from gateway.api.parameters.models import ChangeQuery
+from gateway.api.stream.models import StreamQuery
+from gateway.commands.models import CommandArguments, CommandRequest
+from gateway.desired.layers import Layer, ParameterSet, read_changes
+from gateway.desired.spec_catalogue import Published, SpecCatalogue
+from gateway.fleet.audience import parse_audience
+from gateway.models import PageQuery
 from gateway.settings import GatewaySettings
-from gateway.shelf import Published, Shelf
-from gateway.spec_models import DraftRequest
+from gateway.specs.models import DraftRequest
+from gateway.validation import faults_of
 from ingestor.settings import IngestorSettings
-from ingestor.worker_settings import WorkerSettings
-from meters.catalogue import catalogue
-from meters.spec import digest, load_spec, refusals, spec_document
-from meters.spec_text import read_document
+from ingestor.worker.settings import WorkerSettings
+from meters.specs.catalogue import catalogue
+from meters.specs.document import read_document
+from meters.specs.spec import digest, load_spec, refusals, spec_document
 from tests.fuzz import seeds
 from tests.fuzz.registry import Try, target
 
@@ -47,7 +51,7 @@ def _body(name: str, model: type[BaseModel], good: tuple[bytes, ...]) -> None:
             try:
                 model.model_validate_json(body, strict=True)
             except ValidationError as error:
-                problems(error, tuple(model.model_fields))
+                faults_of(error, tuple(model.model_fields))
                 raise
 
         return attempt
@@ -71,24 +75,24 @@ def _parameters() -> Try:
             try:
                 read_changes(model, body)
             except ValidationError as error:
-                problems(error)
+                faults_of(error)
 
     return attempt
 
 
-def shelf() -> Shelf:
+def published() -> SpecCatalogue:
     """The shipped catalogue as the gateway publishes it."""
-    return Shelf(
+    return SpecCatalogue(
         {one.ref: Published(one.name, one.version, digest(one), spec_document(one), one) for one in catalogue()}
     )
 
 
 @target("http-decode", lambda: (b'{"hex": "2f49534b"}', *seeds.telegrams()[::2]), share=1)
 def _decode() -> Try:
-    published, query = shelf(), DecodeQuery()
+    specs, query = published(), DecodeQuery()
 
     def attempt(body: bytes) -> None:
-        _answer(body, query, "application/octet-stream", published)
+        answer(body, query, "application/octet-stream", specs)
 
     return attempt
 

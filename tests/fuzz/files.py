@@ -5,17 +5,17 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from broker.messages import Clock, Reply
-from broker.topics import Kind
-from device.command_journal import CommandJournal
-from device.detection import Known
-from device.held import Held, HeldFrames
-from device.line import LineSettings
-from device.outbox import Outbox
-from device.outbox_record import Record, encode, scan
-from device.parameters import Configuration
-from device.port_memory import PortMemory
-from device.specs import SpecStore
+from broker.contract.messages import Clock, Reply
+from broker.contract.topics import Kind
+from device.commands.journal import CommandJournal
+from device.config.configuration import Configuration
+from device.config.spec_store import SpecStore
+from device.line_settings import LineSettings
+from device.outbox.outbox import Outbox
+from device.outbox.record import Record, encode, scan
+from device.ports.detection import KnownLine
+from device.ports.memory import PortMemory
+from device.readings.waiting_frames import WaitingFrame, WaitingFrames
 from meters.telegram import Frame, Wire
 from tests.fuzz import seeds
 from tests.fuzz.registry import Try, target
@@ -86,9 +86,9 @@ def _outbox() -> Try:
 def _held() -> tuple[bytes, ...]:
     folder = place()
     try:
-        held = HeldFrames(folder, "/dev/ttyUSB0", LIMIT_BYTES)
+        held = WaitingFrames(folder, "/dev/ttyUSB0", LIMIT_BYTES)
         for data in seeds.telegrams()[:3]:
-            held.add(Held(NOW, Clock.SYNCED, "TST:1", Frame(Wire.P1, data)))
+            held.add(WaitingFrame(NOW, Clock.SYNCED, "TST:1", Frame(Wire.P1, data)))
         return tuple(path.read_bytes() for path in folder.iterdir())
     finally:
         shutil.rmtree(folder)
@@ -97,13 +97,13 @@ def _held() -> tuple[bytes, ...]:
 @target("held-frames", _held, share=3)
 def _held_frames() -> Try:
     folder = place()
-    HeldFrames(folder, "p", LIMIT_BYTES).add(Held(NOW, Clock.SYNCED, "", Frame(Wire.P1, b"x")))
+    WaitingFrames(folder, "p", LIMIT_BYTES).add(WaitingFrame(NOW, Clock.SYNCED, "", Frame(Wire.P1, b"x")))
     [file] = folder.iterdir()
 
     def attempt(data: bytes) -> None:
         file.write_bytes(data)
-        held = HeldFrames(folder, "p", LIMIT_BYTES)
-        assert held.add(Held(NOW, Clock.SYNCED, "", Frame(Wire.P1, b"x")))
+        held = WaitingFrames(folder, "p", LIMIT_BYTES)
+        assert held.add(WaitingFrame(NOW, Clock.SYNCED, "", Frame(Wire.P1, b"x")))
         assert list(held.read())[-1].frame.data == b"x"
 
     return attempt
@@ -112,7 +112,7 @@ def _held_frames() -> Try:
 def _ports() -> tuple[bytes, ...]:
     file = place() / "ports.json"
     memory = PortMemory(file)
-    memory.put("/dev/ttyUSB0", Known(LineSettings(9600, 8, "N"), Wire.SML))
+    memory.put("/dev/ttyUSB0", KnownLine(LineSettings(9600, 8, "N"), Wire.SML))
     data = file.read_bytes()
     shutil.rmtree(file.parent)
     return (data,)

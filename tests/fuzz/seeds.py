@@ -5,13 +5,20 @@ import functools
 from decimal import Decimal
 from pathlib import Path
 
-from meters.catalogue import catalogue
-from meters.encode.iec62056 import encode_iec62056
-from meters.encode.sml import SmlValue, encode_sml
+from broker.errors import FrameError
+from meters.specs.catalogue import catalogue
 from meters.telegram import Wire
+from meters.wires.dlms.telegram import carried
+from meters.wires.encode.ciphered import encode_ciphered
+from meters.wires.encode.dlms import encode_hdlc, encode_push_over_mbus, encode_wrapper
+from meters.wires.encode.iec62056 import encode_iec62056
+from meters.wires.encode.sml import SmlValue, encode_sml
+from meters.wires.meter_key import MeterKey
+from meters.wires.readers import read_all
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTRACT = ROOT / "tests" / "data" / "contract"
+KEY = MeterKey(bytes(range(16)), bytes(range(16, 32)))
 
 
 @functools.cache
@@ -29,6 +36,31 @@ def telegrams(wire: Wire | None = None) -> tuple[bytes, ...]:
     return tuple(dict.fromkeys(found))
 
 
+@functools.cache
+def messages() -> tuple[bytes, ...]:
+    """DLMS messages in the clear, and in the TCP wrapper."""
+    found = [carried(data).message for data in telegrams(Wire.DLMS) if read_one(data)]
+    return tuple(dict.fromkeys([*found, *(encode_wrapper(message) for message in found)]))
+
+
+def read_one(data: bytes) -> bool:
+    """Whether the golden's frame is whole."""
+    return any(not isinstance(one, FrameError) for one in read_all(Wire.DLMS, data))
+
+
+@functools.cache
+def ciphered() -> tuple[bytes, ...]:
+    """Messages and P1 telegrams under a key, bare and in their framings."""
+    title = b"TST\x10\x20\x30\x40\x50"
+    plain = [*messages()[:6], *telegrams(Wire.P1)[:3]]
+    found = [
+        encode_ciphered(text, title, number, KEY, control=control)
+        for number, text in enumerate(plain)
+        for control in (0x20, 0x30, 0x10)
+    ]
+    return (*found, *(encode_hdlc(one, block_bytes=90) for one in found), *map(encode_push_over_mbus, found))
+
+
 def contract(name: str) -> tuple[bytes, ...]:
     """The golden payload of a message."""
     return ((CONTRACT / f"{name}.json").read_bytes(),)
@@ -37,7 +69,7 @@ def contract(name: str) -> tuple[bytes, ...]:
 @functools.cache
 def specs() -> tuple[bytes, ...]:
     """The texts of some shipped specs."""
-    return tuple(path.read_bytes() for path in sorted((ROOT / "meters" / "specs").glob("*.yaml"))[::4])
+    return tuple(path.read_bytes() for path in sorted((ROOT / "meters" / "specs" / "products").glob("*.yaml"))[::4])
 
 
 def _octets(frame: object) -> bytes:

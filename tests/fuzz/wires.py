@@ -8,23 +8,29 @@ from typing import Final
 
 from click.testing import CliRunner
 
+from broker.contract.messages import Clock
 from broker.errors import FrameError
-from broker.messages import Clock
-from meters.catalogue import catalogue
-from meters.decode_cli import decode as decode_command
-from meters.decode_lines import Decoding
-from meters.draft import propose
-from meters.draft_seen import RawFrame
-from meters.encode.sml import transport
-from meters.engine import decode
-from meters.identify import Identifier, sub_meters
-from meters.iec62056_text import block_check, crc16
-from meters.match import rank
-from meters.other_protocols import recognise
-from meters.readers import AnyFramer, make_framer, parse
-from meters.sml_transport import ESCAPE, START, crc_x25
-from meters.stamping import Received, stamped, standing, zone_off_h
+from device.line_settings import LineSettings
+from device.ports.rfc2217 import Rfc2217
+from meters.decoding.engine import decode
+from meters.decoding.stamping import Received, clock_state, stamped, zone_off_h
+from meters.drafts.draft import propose
+from meters.drafts.survey import RawFrame
+from meters.explain.cli import decode as decode_command
+from meters.explain.lines import Decoding
+from meters.specs.catalogue import catalogue
+from meters.specs.identify import Identifier, sub_meters
+from meters.specs.match import rank
 from meters.telegram import Frame, Wire
+from meters.wires.dlms.telegram import telegram_of
+from meters.wires.dlms.wrapper import WrapperFramer
+from meters.wires.encode.sml import transport
+from meters.wires.mbus.link import LONG, STOP
+from meters.wires.modbus.frames import reply_length, request_at, rtu
+from meters.wires.other_protocols import recognise
+from meters.wires.readers import AnyFramer, make_framer, parse, read_all
+from meters.wires.sml_transport import ESCAPE, START, crc_x25
+from meters.wires.text.checks import block_check, crc16
 from tests.fuzz import seeds
 from tests.fuzz.registry import Try, target
 
@@ -53,10 +59,55 @@ def _sml_mended(data: bytes) -> bytes:
     return transport(bytes(messages), crc_x25)
 
 
+def _mbus_mended(data: bytes) -> bytes:
+    """The sum of each frame as far as frames stand one behind the other; the length of the last one, too."""
+    mended, at = bytearray(), 0
+    while len(data) > at + 6 and data[at] == LONG:
+        body = data[at + 4 : at + 4 + data[at + 1]]
+        if len(data) < at + len(body) + 6:
+            body = data[at + 4 : -2][:255]
+        mended += bytes((LONG, len(body), len(body), LONG)) + body + bytes((sum(body) & 0xFF, STOP))
+        at += len(body) + 6
+    return bytes(mended) or data
+
+
+def _dlms_mended(data: bytes) -> bytes:
+    """Lengths and both check sequences of what stands between flags, or the sum of frames of M-Bus."""
+    if data[:1] == b"\x68":
+        parts = [part for part in data.split(b"\x16\x68")[:64] if len(part) > 9]
+        bodies = [part[-(len(part) - 4) :][:2000] for part in parts]
+        return b"".join(
+            bytes((0x68, len(body) & 0xFF, len(body) & 0xFF, 0x68)) + body + bytes((sum(body) & 0xFF, 0x16))
+            for body in bodies
+        )
+    frames = []
+    for part in [part for part in data.split(b"\x7e") if len(part) > 9][:64]:
+        information = part[7:-2][:2000]
+        head = ((part[0] & 0x08 | 0xA0) << 8 | len(information) + 9).to_bytes(2) + b"\x41\x03\x13"
+        head += crc_x25(head).to_bytes(2)
+        frames.append(b"\x7e" + head + information + crc_x25(head + information).to_bytes(2) + b"\x7e")
+    return b"".join(frames)
+
+
+def _modbus_mended(data: bytes) -> bytes:
+    """The CRC of each request and of the reply behind it, as far as they stand one behind the other."""
+    mended, at = bytearray(), 0
+    while (asked := request_at(rtu(data[at : at + 6]), 0)) is not None:
+        end = at + 8 + reply_length(asked[1], data[at + 8 :])
+        mended += rtu(data[at : at + 6]) + rtu(data[at + 8 : end - 2])
+        if end <= at + 8 or end >= len(data):
+            break
+        at = end
+    return bytes(mended) or data
+
+
 MENDS: Final[dict[Wire, Callable[[bytes], bytes]]] = {
     Wire.P1: _p1_mended,
     Wire.IEC62056_21: _iec_mended,
     Wire.SML: _sml_mended,
+    Wire.DLMS: _dlms_mended,
+    Wire.MBUS: _mbus_mended,
+    Wire.MODBUS: _modbus_mended,
 }
 
 
@@ -69,7 +120,7 @@ def understand(frame: Frame, identifier: Identifier) -> None:
     for match in rank(catalogue(), identity)[:3]:
         with suppress(FrameError):
             decoded = decode(match.spec, telegram, zone="Europe/Vilnius", near=NOW)
-            standing(match.spec, decoded, received)
+            clock_state(match.spec, decoded, received)
             zone_off_h(match.spec, decoded, received, "")
             list(stamped("TST:1", match.spec, decoded, received))
 
@@ -104,6 +155,38 @@ def _any() -> Try:
             if isinstance(item, Frame):
                 with suppress(FrameError):
                     understand(item, identifier)
+
+    return attempt
+
+
+@target("dlms-message", seeds.messages, share=6)
+def _message() -> Try:
+    """Messages as they come out of a ciphered one: no check stands before them."""
+    identifier = Identifier()
+
+    def attempt(data: bytes) -> None:
+        framer = WrapperFramer()
+        for item in (*framer.feed(data[:9]), *framer.feed(data[9:]), *framer.finish()):
+            if isinstance(item, Frame):
+                with suppress(FrameError):
+                    understand(item, identifier)
+        with suppress(FrameError):
+            telegram_of(data, None)
+
+    return attempt
+
+
+@target("ciphered", seeds.ciphered, share=4)
+def _ciphered() -> Try:
+    """What comes out of bytes that the meter's key deciphers to anything."""
+    key = seeds.KEY
+
+    def attempt(data: bytes) -> None:
+        for wire in (Wire.DLMS, Wire.P1):
+            for _ in read_all(wire, data, any_crc=True, key=key):
+                pass
+        with suppress(FrameError):
+            telegram_of(data, key)
 
     return attempt
 
@@ -160,5 +243,23 @@ def _decode_hex() -> Try:
             result = runner.invoke(decode_command, [flag, "--hex", text or "0"])
             if result.exception is not None and not isinstance(result.exception, SystemExit):
                 raise result.exception
+
+    return attempt
+
+
+def _conversations() -> tuple[bytes, ...]:
+    """What a serial server says: options, settings that it took and did not take, and a line's octets."""
+    took = b"".join(bytes((255, 250, 44, 100 + one, value, 255, 240)) for one, value in ((2, 7), (3, 3), (4, 1)))
+    offers = bytes((255, 253, 44, 255, 251, 0, 255, 251, 1, 255, 253, 24))
+    return (offers + took + b"/ISK5\\2M\r\n", offers + Rfc2217.escape(bytes(range(256))))
+
+
+@target("telnet", _conversations)
+def _telnet() -> Try:
+    def attempt(data: bytes) -> None:
+        telnet = Rfc2217()
+        telnet.start(LineSettings(9600, 7, "E"))
+        for piece in (data[:7], data[7:]):
+            telnet.feed(piece)
 
     return attempt

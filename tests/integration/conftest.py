@@ -11,8 +11,8 @@ import pytest_asyncio
 from deploy.local.community import CommunityServer, provide_community
 from deploy.local.settings import LocalSettings
 from deploy.local.stack import LocalStack
-from tests.grafana_rig.year import Year, seed
-from tests.servers import Database
+from tests.rigs.grafana.year import Year, seed
+from tests.rigs.servers import Database
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -34,7 +34,7 @@ async def community_year(stack: LocalStack, community_snapshot: Path) -> AsyncIt
     await server.stop()
 
 
-@pytest.fixture(params=["apache", "community"])
+@pytest.fixture(params=["apache", pytest.param("community", marks=pytest.mark.editions)])
 def year(request: pytest.FixtureRequest) -> Year:
     """The seeded year, once on each edition."""
     found: Year = request.getfixturevalue(f"{request.param}_year")

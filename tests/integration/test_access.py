@@ -1,22 +1,17 @@
 """Tokens with roles, limits, the audit, and the stream of changes, on a real gateway and database."""
 
 import asyncio
+import contextlib
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
 from pydantic import SecretStr
 
-from tests.integration.gateway_rig import Gateway, connection, gateway, gateway_settings, rows, until
-from tests.servers import Broker, Database
-
-ROOT = "the-token-of-the-settings"
-
-
-async def ask(running: Gateway, method: str, path: str, token: str | None, **more: Any) -> tuple[int, Any, Any]:
-    headers = {**({"Authorization": f"Bearer {token}"} if token else {}), **more.pop("headers", {})}
-    async with running.http.request(method, f"{running.url}/api/v1{path}", headers=headers, **more) as response:
-        return response.status, await response.json(content_type=None), response.headers
+from tests.rigs.access import ROOT, ask, events
+from tests.rigs.gateway import Gateway, connection, gateway, gateway_settings, rows
+from tests.rigs.servers import Broker, Database
+from tests.rigs.waiting import until
 
 
 async def make(running: Gateway, name: str, role: str, **more: Any) -> str:
@@ -49,8 +44,13 @@ async def test_each_role_may_what_the_document_says_and_no_more(broker: Broker, 
         document = (await ask(running, "GET", "/openapi.json", None))[1]
         assert document["paths"]["/api/v1/tokens"]["post"]["x-wattline-role"] == "admin"
         assert (await ask(running, "GET", "/me", tokens["engineer"]))[1] == {"name": "engineer", "role": "engineer"}
-        layer = (await rows(database, "SELECT author FROM parameter_document WHERE scope = 'device:pi-1'"))[0]
-        assert layer["author"] == "engineer"
+        claimed = f"{change[1]}?author=admin"
+        assert (await ask(running, "PATCH", claimed, tokens["engineer"], json={"raw_frames": False}))[0] == 200
+        layers = await rows(database, "SELECT author FROM parameter_document WHERE scope = 'device:pi-1' ORDER BY id")
+        assert [one["author"] for one in layers] == ["engineer", "engineer (for admin)"]
+        assert (await rows(database, "SELECT author FROM desired"))[0]["author"] == "engineer (for admin)"
+        done = (await ask(running, "GET", "/audit?actor=engineer&refused=false", tokens["admin"]))[1]["items"]
+        assert [one["query"] for one in done] == ["author=admin", ""]
 
 
 async def test_a_token_ends_when_revoked_or_over_and_is_kept_as_a_hash(broker: Broker, database: Database) -> None:
@@ -67,7 +67,14 @@ async def test_a_token_ends_when_revoked_or_over_and_is_kept_as_a_hash(broker: B
         async with connection(database) as opened:
             await opened.execute("UPDATE api_token SET expires_at = now() WHERE revoked_at IS NULL")
         assert (await ask(running, "GET", "/devices", second))[0] == 401
-        for wrong in ({"name": "a b", "role": "viewer"}, {"name": "x", "role": "king"}, {"name": "x"}, []):
+        for wrong in (
+            {"name": "a b", "role": "viewer"},
+            {"name": "x", "role": "king"},
+            {"name": "x"},
+            [],
+            {"name": "system", "role": "viewer"},
+            {"name": "hand", "role": "admin"},
+        ):
             assert (await ask(running, "POST", "/tokens", ROOT, json=wrong))[0] == 422, wrong
 
 
@@ -125,22 +132,11 @@ async def test_without_a_token_no_other_site_gets_in(broker: Broker, database: D
         assert (await ask(running, "PATCH", "/parameters", None, json={}, headers=own))[0] == 200
 
 
-async def events(content: Any) -> AsyncIterator[dict[str, str]]:
-    """The events of a stream, each as its fields."""
-    found: dict[str, str] = {}
-    async for line in content:
-        name, _, value = line.decode().rstrip("\n").partition(": ")
-        if name:
-            found[name] = value
-        elif "event" in found:
-            yield found
-            found = {}
-        else:
-            found = {}
-
-
-async def test_changes_are_streamed_and_a_client_goes_on_where_it_was(broker: Broker, database: Database) -> None:
+async def test_changes_are_streamed_and_a_client_goes_on_where_it_was(
+    broker: Broker, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A client sees a change within seconds, and with Last-Event-ID every one that it missed, once and in order."""
+    monkeypatch.setattr("gateway.api.stream.routes.HEARTBEAT_S", 0.5)
     async with gateway(gateway_settings(broker, database)) as running:
         url = f"{running.url}/api/v1/events/stream"
         async with running.http.get(url) as response:
@@ -174,3 +170,49 @@ async def test_changes_are_streamed_and_a_client_goes_on_where_it_was(broker: Br
             return await running.metric("wattline_gateway_streams") == 0
 
         await until(none, "no client is counted any more")
+
+
+async def test_who_guesses_is_not_judged(broker: Broker, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After twenty wrong tokens an address gets 429 before anything is looked up; who was valid before is let in."""
+    # however slow the machine, none of the thirty is forgiven meanwhile
+    monkeypatch.setattr("gateway.api.auth.rate_limits.FAILED_PER_S", 0.001)
+    async with gateway(gateway_settings(broker, database, api_token=SecretStr(ROOT))) as running:
+        anna, ben = [await make(running, name, "viewer") for name in ("anna", "ben")]
+        assert (await ask(running, "GET", "/me", anna))[0] == 200
+        guesses = [(await ask(running, "GET", "/me", f"guess-{n}"))[0] for n in range(30)]
+        assert guesses[:20] == [401] * 20
+        assert guesses[20:] == [429] * 10
+        status, document, headers = await ask(running, "GET", "/me", ben)  # right, and not looked up
+        assert (status, document["field"]) == (429, "request")
+        assert int(headers["Retry-After"]) >= 1
+        for known in (anna, ROOT):
+            assert (await ask(running, "GET", "/me", known))[0] == 200
+        login = {"data": {"token": ben}, "headers": {"Accept": "text/html"}, "allow_redirects": False}
+        async with running.http.post(f"{running.url}/login", **login) as response:
+            assert response.status == 429
+
+
+async def test_metrics_are_for_this_host_and_for_tokens(broker: Broker, database: Database) -> None:
+    """Another host, as a proxy's header tells of one, needs a token; a scraper on this host needs none."""
+    async with gateway(gateway_settings(broker, database, api_token=SecretStr(ROOT))) as running:
+        for headers, expected in (
+            ({}, 200),
+            ({"X-Forwarded-For": "192.0.2.7"}, 401),
+            ({"X-Forwarded-For": "192.0.2.7", "Authorization": f"Bearer {ROOT}"}, 200),
+        ):
+            async with running.http.get(f"{running.url}/metrics", headers=headers) as response:
+                assert response.status == expected
+                assert response.headers["Server"] == "Wattline"
+                assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+async def test_one_token_takes_its_share_of_the_streams(broker: Broker, database: Database) -> None:
+    """A token that holds as many streams as it may gets 429; another one gets its stream."""
+    settings = gateway_settings(broker, database, api_token=SecretStr(ROOT), api_streams=10, api_streams_each=2)
+    async with gateway(settings) as running, contextlib.AsyncExitStack() as stack:
+        anna = await make(running, "anna", "viewer")
+        url, found = f"{running.url}/api/v1/events/stream", []
+        for token in (anna, anna, anna, ROOT):
+            headers = {"Authorization": f"Bearer {token}"}
+            found.append((await stack.enter_async_context(running.http.get(url, headers=headers))).status)
+        assert found == [200, 200, 429, 200]

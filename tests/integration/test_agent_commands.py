@@ -2,107 +2,59 @@
 
 import asyncio
 import contextlib
-import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
 
-from broker.messages import FrameReason, Parameters
-from broker.session import Inbound, Publication, Session, SessionOptions
-from broker.topics import Kind
+from broker.contract.messages import FrameReason, Parameters
+from broker.contract.topics import Kind
 from deploy.local.process import free_port
 from device.service import RESTART_STATUS, run
 from device.simulator import SimulatedIecMeter, SimulatedP1Meter
-from tests.faults.proxy import TcpProxy
-from tests.integration.agent_rig import Desk, agent, settings, until
-from tests.servers import Broker
+from tests.rigs.agent import PlatformSide, agent, settings
+from tests.rigs.asker import Asker, asking
+from tests.rigs.proxy import TcpProxy
+from tests.rigs.servers import Broker
+from tests.rigs.waiting import until
 
 SERIAL = "E0044007133156018"
 P1 = f"ISK:{SERIAL}"
+EXPIRY_S = 1
 DAY = Parameters(reading_interval_s=86400, publish_interval_s=3600)
-
-
-@dataclass
-class Asker:
-    """Who gives commands as the gateway does."""
-
-    session: Session
-    broker: Broker
-    count: int = 0
-
-    async def send(
-        self, command: str, arguments: Any = None, *, correlation: bytes = b"", expiry_s: int = 30, retain: bool = False
-    ) -> bytes:
-        """Publish a command; returns its correlation data."""
-        self.count += 1
-        correlation = correlation or f"c-{self.count}".encode()
-        topic, replies = self.broker.topics.command("pi-1", command), self.broker.topics.of(Kind.REPLIES, "pi-1")
-        payload = arguments if isinstance(arguments, bytes) else json.dumps({"arguments": arguments or {}}).encode()
-        how: dict[str, Any] = {"retain": retain, "expiry_s": expiry_s}
-        await self.session.publish(Publication(topic, payload, response_topic=replies, correlation=correlation, **how))
-        return correlation
-
-    async def reply(self, timeout_s: float = 60) -> tuple[bytes | None, dict[str, Any]]:
-        """The next reply with its correlation data."""
-        async with asyncio.timeout(timeout_s):
-            inbound: Inbound
-            [inbound] = await self.session.receive()
-        inbound.ack()
-        assert not inbound.retain
-        return inbound.correlation, json.loads(inbound.payload)
-
-    async def ask(self, command: str, arguments: Any = None, **more: Any) -> dict[str, Any]:
-        """Give a command and take its reply."""
-        correlation = await self.send(command, arguments, **more)
-        got, reply = await self.reply()
-        assert got == correlation
-        assert reply["command"] == command
-        return reply
-
-
-@contextlib.asynccontextmanager
-async def asking(desk: Desk) -> AsyncIterator[Asker]:
-    replies = desk.broker.topics.of(Kind.REPLIES, "pi-1")
-    options = SessionOptions(client_id=f"asker-{id(desk)}", subscriptions=((replies, 1),))
-    async with Session(desk.address("gateway"), options) as session:
-        await session.wait_connected()
-        yield Asker(session, desk.broker)
 
 
 @contextlib.asynccontextmanager
 async def reading(
     broker: Broker, folder: Path, parameters: Parameters = DAY
-) -> AsyncIterator[tuple[Desk, SimulatedP1Meter, Asker]]:
+) -> AsyncIterator[tuple[PlatformSide, SimulatedP1Meter, Asker]]:
     """An agent that reads a meter, and who asks it."""
     await broker.add_device("pi-1")
     async with (
-        Desk(broker, "pi-1", parameters=parameters) as desk,
-        asking(desk) as asker,
+        PlatformSide(broker, "pi-1", parameters=parameters) as platform,
+        asking(platform) as asker,
         SimulatedP1Meter(serial=SERIAL) as meter,
-        agent(settings(desk, folder, meter.port)),
+        agent(settings(platform, folder, meter.port)),
     ):
-        await until(lambda: (r := desk.reported()) and r.specs.get(P1))
-        yield desk, meter, asker
+        await until(lambda: (r := platform.reported()) and r.specs.get(P1))
+        yield platform, meter, asker
 
 
 async def test_ping_read_now_and_flush(broker: Broker, tmp_path: Path) -> None:
     """Who answers; a reading out of turn, told and published at once; and what was gathered is handed over."""
-    async with reading(broker, tmp_path) as (desk, _, asker):
+    async with reading(broker, tmp_path) as (platform, _, asker):
         result = (await asker.ask("ping"))["result"]
-        assert result["boot"] == desk.of(Kind.STATUS)[-1]["boot"]
+        assert result["boot"] == platform.of(Kind.STATUS)[-1]["boot"]
         assert result["uptime_s"] > 0
         flushed = await asker.ask("flush_outbox")
         assert flushed["ok"], flushed
-        count = len(desk.samples(P1))
+        count = len(platform.samples(P1))
         for n in (1, 2):
             reply = await asker.ask("read_now", {"meter": P1})
             assert reply["ok"], reply
             assert reply["result"]["readings"][P1]["values"]["1-0:1.8.1"] > 0
-            await until(lambda n=n: len(desk.samples(P1)) == count + n)
+            await until(lambda n=n: len(platform.samples(P1)) == count + n)
         unknown = await asker.ask("read_now", {"meter": "LGZ:9"})
         assert (unknown["ok"], unknown["reasons"][0]["field"]) == (False, "arguments.meter")
         assert P1 in unknown["reasons"][0]["reason"]
@@ -111,21 +63,22 @@ async def test_ping_read_now_and_flush(broker: Broker, tmp_path: Path) -> None:
 async def test_frames_are_published_for_a_while(broker: Broker, tmp_path: Path) -> None:
     """Each frame travels raw whatever the interval, until told otherwise."""
     async with reading(broker, tmp_path, Parameters(reading_interval_s=3600, publish_interval_s=0.2)) as (
-        desk,
-        _,
+        platform,
+        meter,
         asker,
     ):
 
         def raw() -> int:
-            return sum(len(f.frames) for f in desk.frames if f.reason is FrameReason.REQUESTED)
+            return sum(len(f.frames) for f in platform.frames if f.reason is FrameReason.REQUESTED)
 
         assert not raw()
         assert (await asker.ask("publish_frames", {"minutes": 1}))["ok"]
         await until(lambda: raw() >= 3)
         assert (await asker.ask("publish_frames", {"minutes": 0}))["ok"]
-        await asyncio.sleep(0.5)
-        count = raw()
-        await asyncio.sleep(2)
+        sent = meter.telegrams_sent
+        await until(lambda: meter.telegrams_sent > sent, "what was under way has come")
+        count, sent = raw(), meter.telegrams_sent
+        await until(lambda: meter.telegrams_sent >= sent + 3, "telegrams that nobody asked for")
         assert raw() == count
         refusal = await asker.ask("publish_frames", {"minutes": 1, "port": "/dev/none"})
         assert refusal["reasons"][0]["field"] == "arguments.port"
@@ -134,28 +87,28 @@ async def test_frames_are_published_for_a_while(broker: Broker, tmp_path: Path) 
 async def test_identify_finds_the_meter_again(broker: Broker, tmp_path: Path) -> None:
     """Ports are detected anew and the reply says what stands at each; readings go on."""
     async with reading(broker, tmp_path, Parameters(reading_interval_s=1, publish_interval_s=0.2)) as (
-        desk,
+        platform,
         meter,
         asker,
     ):
         reply = await asker.ask("identify")
         assert reply["ok"], reply
         assert reply["result"]["ports"][meter.port] == {"state": "listening", "protocol": "p1", "meter": P1}
-        count = len(desk.samples(P1))
-        await until(lambda: len(desk.samples(P1)) > count)
-        assert not desk.events("port_silent")
+        count = len(platform.samples(P1))
+        await until(lambda: len(platform.samples(P1)) > count)
+        assert not platform.events("port_silent")
 
 
 async def test_a_polled_meter_is_read_out_at_once(broker: Broker, tmp_path: Path) -> None:
     """read_now asks a meter that would have its turn tomorrow."""
     await broker.add_device("pi-1")
     async with (
-        Desk(broker, "pi-1", parameters=DAY) as desk,
-        asking(desk) as asker,
+        PlatformSide(broker, "pi-1", parameters=DAY) as platform,
+        asking(platform) as asker,
         SimulatedIecMeter(serial="12345678") as meter,
-        agent(settings(desk, tmp_path, meter.port)),
+        agent(settings(platform, tmp_path, meter.port)),
     ):
-        await until(lambda: (r := desk.reported()) and r.specs, 40)
+        await until(lambda: (r := platform.reported()) and r.specs, timeout_s=40)
         reply = await asker.ask("read_now")
         assert reply["ok"], reply
         [values] = reply["result"]["readings"].values()
@@ -178,11 +131,11 @@ async def test_what_is_wrong_is_refused_by_name(
     """Nothing is done, and the reply names the command or the argument."""
     await broker.add_device("pi-1")
     async with (
-        Desk(broker, "pi-1") as desk,
-        asking(desk) as asker,
-        agent(settings(desk, tmp_path, "/dev/nothing-here")),
+        PlatformSide(broker, "pi-1") as platform,
+        asking(platform) as asker,
+        agent(settings(platform, tmp_path, "/dev/nothing-here")),
     ):
-        await until(lambda: desk.of(Kind.STATUS) and desk.of(Kind.REPORTED))
+        await until(lambda: platform.of(Kind.STATUS) and platform.of(Kind.REPORTED))
         reply = await asker.ask(command, payload)
         assert not reply["ok"]
         assert [reason["field"] for reason in reply["reasons"]] == [field]
@@ -191,28 +144,28 @@ async def test_what_is_wrong_is_refused_by_name(
 async def test_a_command_that_comes_again_is_done_once(broker: Broker, tmp_path: Path) -> None:
     """The same correlation data gets the same reply, also from the next run."""
     await broker.add_device("pi-1")
-    async with Desk(broker, "pi-1") as desk, asking(desk) as asker:
-        options = settings(desk, tmp_path, "/dev/nothing-here")
+    async with PlatformSide(broker, "pi-1") as platform, asking(platform) as asker:
+        options = settings(platform, tmp_path, "/dev/nothing-here")
         async with agent(options):
-            await until(lambda: desk.of(Kind.STATUS) and desk.of(Kind.REPORTED))
+            await until(lambda: platform.of(Kind.STATUS) and platform.of(Kind.REPORTED))
             first = await asker.ask("ping", correlation=b"same")
             assert await asker.ask("ping", correlation=b"same") == first
             assert (await asker.ask("ping"))["result"]["uptime_s"] > first["result"]["uptime_s"]
         async with agent(options):
-            await until(lambda: len(desk.of(Kind.STATUS)) >= 3)
+            await until(lambda: len(platform.of(Kind.STATUS)) >= 3)
             assert await asker.ask("ping", correlation=b"same") == first
 
 
 async def test_a_retained_command_is_ignored(broker: Broker, tmp_path: Path) -> None:
     """One that somebody retained by hand is not done at any connect, nor answered, and counted; others are done."""
     await broker.add_device("pi-1")
-    async with Desk(broker, "pi-1") as desk, asking(desk) as asker, aiohttp.ClientSession() as http:
+    async with PlatformSide(broker, "pi-1") as platform, asking(platform) as asker, aiohttp.ClientSession() as http:
         for command in ("restart", "ping"):
             await asker.send(command, retain=True, expiry_s=3600)
         for run_number in (1, 2):
             port = free_port()
-            async with agent(settings(desk, tmp_path, "/dev/nothing-here", http_port=port)):
-                await until(lambda n=run_number: len([one for one in desk.of(Kind.STATUS) if one["online"]]) == n)
+            async with agent(settings(platform, tmp_path, "/dev/nothing-here", http_port=port)):
+                await until(lambda n=run_number: len([one for one in platform.of(Kind.STATUS) if one["online"]]) == n)
                 assert (await asker.ask("ping"))["ok"]
                 async with http.get(f"http://127.0.0.1:{port}/metrics") as response:
                     text = await response.text()
@@ -222,17 +175,17 @@ async def test_a_retained_command_is_ignored(broker: Broker, tmp_path: Path) -> 
 async def test_restart_replies_first_and_happens_once(broker: Broker, tmp_path: Path) -> None:
     """The process ends by itself with the status for its supervisor; the command again does not end the next run."""
     await broker.add_device("pi-1")
-    async with Desk(broker, "pi-1") as desk, asking(desk) as asker:
-        options = settings(desk, tmp_path, "/dev/nothing-here")
+    async with PlatformSide(broker, "pi-1") as platform, asking(platform) as asker:
+        options = settings(platform, tmp_path, "/dev/nothing-here")
         ending = asyncio.create_task(run(options, asyncio.Event()))
-        await until(lambda: desk.of(Kind.STATUS) and desk.of(Kind.REPORTED))
+        await until(lambda: platform.of(Kind.STATUS) and platform.of(Kind.REPORTED))
         reply = await asker.ask("restart", correlation=b"again")
         assert reply["ok"]
         async with asyncio.timeout(60):
             assert await ending == RESTART_STATUS
-        await until(lambda: desk.of(Kind.STATUS)[-1]["online"] is False)
+        await until(lambda: platform.of(Kind.STATUS)[-1]["online"] is False)
         async with agent(options):
-            await until(lambda: desk.of(Kind.STATUS)[-1]["online"])
+            await until(lambda: platform.of(Kind.STATUS)[-1]["online"])
             assert await asker.ask("restart", correlation=b"again") == reply
             assert (await asker.ask("ping"))["ok"]
 
@@ -240,17 +193,23 @@ async def test_restart_replies_first_and_happens_once(broker: Broker, tmp_path: 
 async def test_an_expired_command_is_not_begun(broker: Broker, tmp_path: Path) -> None:
     """Given while the device is away, it is nowhere when the device comes back."""
     await broker.add_device("pi-1")
-    async with Desk(broker, "pi-1") as desk, asking(desk) as asker, TcpProxy(broker.host, broker.port) as proxy:
-        async with agent(settings(desk, tmp_path, "/dev/nothing-here", port=proxy.port)):
-            await until(lambda: desk.of(Kind.STATUS) and desk.of(Kind.REPORTED))
+    async with (
+        PlatformSide(broker, "pi-1") as platform,
+        asking(platform) as asker,
+        TcpProxy(broker.host, broker.port) as proxy,
+    ):
+        async with agent(settings(platform, tmp_path, "/dev/nothing-here", port=proxy.port)):
+            await until(lambda: platform.of(Kind.STATUS) and platform.of(Kind.REPORTED))
             assert (await asker.ask("ping"))["ok"]
             await proxy.cut()
-            await asker.send("restart", expiry_s=1)
-            await asyncio.sleep(1.5)
-            boot = desk.of(Kind.STATUS)[-1]["boot"]
-            desk.log.clear()
+            await asker.send("restart", expiry_s=EXPIRY_S)
+            await asyncio.sleep(1.5 * EXPIRY_S)
+            boot = platform.of(Kind.STATUS)[-1]["boot"]
+            platform.log.clear()
             await proxy.restore()
-            await until(lambda: [one for one in desk.of(Kind.STATUS) if one["online"]] and desk.of(Kind.REPORTED))
+            await until(
+                lambda: [one for one in platform.of(Kind.STATUS) if one["online"]] and platform.of(Kind.REPORTED)
+            )
             correlation = await asker.send("ping")
             # a reply whose PUBACK was cut off comes again
             while (found := await asker.reply())[0] != correlation:
@@ -261,12 +220,12 @@ async def test_an_expired_command_is_not_begun(broker: Broker, tmp_path: Path) -
 async def test_a_reverted_version_is_tried_again_by_command(broker: Broker, tmp_path: Path) -> None:
     """retry_config puts it on probation once more; where nothing was reverted it says so."""
     quick = Parameters(reading_interval_s=1, publish_interval_s=0.2, probation_s=2)
-    async with reading(broker, tmp_path, quick) as (desk, _, asker):
+    async with reading(broker, tmp_path, quick) as (platform, _, asker):
         nothing = await asker.ask("retry_config")
         assert (nothing["ok"], nothing["error"]) == (False, "no version was reverted")
-        await until(lambda: len(desk.samples(P1)) >= 2)
-        bad = await desk.publish_desired(quick.model_copy(update={"obis_include": ("9-9:*",)}))
-        await until(lambda: (r := desk.reported()) and r.state == "reverted")
+        await until(lambda: len(platform.samples(P1)) >= 2)
+        bad = await platform.publish_desired(quick.model_copy(update={"obis_include": ("9-9:*",)}))
+        await until(lambda: (r := platform.reported()) and r.state == "reverted")
         reply = await asker.ask("retry_config")
         assert reply["result"] == {"version": bad, "probation": True}
-        await until(lambda: [e.detail["version"] for e in desk.events("config_reverted")] == [bad, bad])
+        await until(lambda: [e.detail["version"] for e in platform.events("config_reverted")] == [bad, bad])

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from broker.messages import FrameReason
+from broker.contract.messages import FrameReason
 from device.simulator import SimulatedP1Meter
-from meters.p1_crc import variant
-from tests.integration.agent_rig import Desk, agent, settings, until
-from tests.servers import Broker
+from meters.wires.p1_crc import variant
+from tests.rigs.agent import PlatformSide, agent, settings
+from tests.rigs.servers import Broker
+from tests.rigs.waiting import until
 
 
 class X25Meter(SimulatedP1Meter):
@@ -21,15 +22,15 @@ async def test_a_meter_that_nobody_knows_is_read_from_its_second_telegram_on(bro
     """One telegram alone is a bad frame that says what would fit; then the meter is found, read, and told of once."""
     await broker.add_device("pi-1")
     async with (
-        Desk(broker, "pi-1") as desk,
+        PlatformSide(broker, "pi-1") as platform,
         X25Meter(serial="E0044007133156018", header="XYZ5\\2MODEL") as meter,
-        agent(settings(desk, tmp_path, meter.port)),
+        agent(settings(platform, tmp_path, meter.port)),
     ):
-        await until(lambda: len(desk.readings) >= 3)
-        bad = [one.hints for one in desk.frames if one.reason is FrameReason.BAD_FRAME]
+        await until(lambda: len(platform.readings) >= 3)
+        bad = [one.hints for one in platform.frames if one.reason is FrameReason.BAD_FRAME]
         assert len(bad) == 1
         assert "CRC-16/X-25 would" in bad[0]["detail"]
-        told = await until(lambda: desk.events("crc_variant"))
+        told = await until(lambda: platform.events("crc_variant"))
         assert [(one.detail["crc"], one.detail["spec"]) for one in told] == [("x-25", "generic-p1@1")]
 
 
@@ -37,17 +38,17 @@ async def test_a_meter_whose_spec_names_its_crc_is_read_at_once_after_a_restart(
     """The spec on the disk remembers: not one telegram is lost to the check."""
     await broker.add_device("pi-1")
     async with (
-        Desk(broker, "pi-1") as desk,
+        PlatformSide(broker, "pi-1") as platform,
         X25Meter(serial="E0044007133156018", header="HLY5/D545-METER") as meter,
     ):
-        async with agent(settings(desk, tmp_path, meter.port)):
-            await until(lambda: desk.readings)
-            assert {one.spec for one in desk.readings} == {"holley-d545@1"}
-        bad, readings = len(desk.frames), len(desk.readings)
-        async with agent(settings(desk, tmp_path, meter.port)):
-            await until(lambda: len(desk.readings) >= readings + 3)
-        assert len(desk.frames) == bad
-        assert not desk.events("crc_variant")
+        async with agent(settings(platform, tmp_path, meter.port)):
+            await until(lambda: platform.readings)
+            assert {one.spec for one in platform.readings} == {"holley-d545@1"}
+        bad, readings = len(platform.frames), len(platform.readings)
+        async with agent(settings(platform, tmp_path, meter.port)):
+            await until(lambda: len(platform.readings) >= readings + 3)
+        assert len(platform.frames) == bad
+        assert not platform.events("crc_variant")
 
 
 class TwoMeters(X25Meter):
@@ -62,12 +63,12 @@ async def test_two_meters_on_one_line_are_told_of_once_each(broker: Broker, tmp_
     """Not with each telegram."""
     await broker.add_device("pi-1")
     async with (
-        Desk(broker, "pi-1") as desk,
+        PlatformSide(broker, "pi-1") as platform,
         TwoMeters(serial="E0044007133156018", header="XYZ5\\2MODEL", interval_s=0.5) as meter,
-        agent(settings(desk, tmp_path, meter.port)),
+        agent(settings(platform, tmp_path, meter.port)),
     ):
-        await until(lambda: len({one.meter for one in desk.readings}) == 2)
+        await until(lambda: len({one.meter for one in platform.readings}) == 2)
         sent = meter.telegrams_sent
         await until(lambda: meter.telegrams_sent >= sent + 8)
-        told = await until(lambda: desk.events("crc_variant"))
+        told = await until(lambda: platform.events("crc_variant"))
         assert len(told) == len({one.meter for one in told}) <= 2

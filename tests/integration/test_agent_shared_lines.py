@@ -6,14 +6,15 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 
-from broker.messages import FrameReason
-from broker.topics import Kind
+from broker.contract.messages import FrameReason
+from broker.contract.topics import Kind
 from device.simulator import SimulatedIecMeter, SimulatedP1Meter, SimulatedSmlMeter
 from device.simulator.meter import PushingMeter
 from device.simulator.pty_line import PtyLine
-from meters.encode.p1 import encode_p1
-from tests.integration.agent_rig import Desk, agent, settings, until
-from tests.servers import Broker
+from meters.wires.encode.p1 import encode_p1
+from tests.rigs.agent import PlatformSide, agent, settings
+from tests.rigs.servers import Broker
+from tests.rigs.waiting import until
 
 STEP_S = 0.25
 
@@ -39,8 +40,8 @@ async def line_of(next_bytes: Callable[[], Iterable[bytes]], baud: int) -> Async
         line.close()
 
 
-def imports(desk: Desk, meter: str, obis: str = "1-0:1.8.0") -> list[float]:
-    return [sample.values[obis] for _, sample in desk.samples(meter) if obis in sample.values]
+def imports(platform: PlatformSide, meter: str, obis: str = "1-0:1.8.0") -> list[float]:
+    return [sample.values[obis] for _, sample in platform.samples(meter) if obis in sample.values]
 
 
 async def test_two_meters_that_push_on_one_line_stand_there_both(broker: Broker, tmp_path: Path) -> None:
@@ -53,20 +54,24 @@ async def test_two_meters_that_push_on_one_line_stand_there_both(broker: Broker,
     def speak() -> list[bytes]:
         return [(one, two)[next(turn) % 2].telegram()]
 
-    async with Desk(broker, "pi-1") as desk, line_of(speak, 9600) as line, agent(settings(desk, tmp_path, line.port)):
-        await until(lambda: len(desk.samples(first)) > 3 and len(desk.samples(second)) > 3, 30)
-        assert {meter["key"] for meter in desk.of(Kind.REGISTRATION)[-1]["meters"]} == {first, second}
-        assert len(desk.events("port_shared")) == 1
-        assert not desk.events("meter_changed")
-        registrations = len(desk.of(Kind.REGISTRATION))
-        count = len(desk.samples(second))
-        await until(lambda: len(desk.samples(second)) > count + 2)
-        assert len(desk.of(Kind.REGISTRATION)) == registrations
+    async with (
+        PlatformSide(broker, "pi-1") as platform,
+        line_of(speak, 9600) as line,
+        agent(settings(platform, tmp_path, line.port)),
+    ):
+        await until(lambda: len(platform.samples(first)) > 3 and len(platform.samples(second)) > 3, timeout_s=30)
+        assert {meter["key"] for meter in platform.of(Kind.REGISTRATION)[-1]["meters"]} == {first, second}
+        assert len(platform.events("port_shared")) == 1
+        assert not platform.events("meter_changed")
+        registrations = len(platform.of(Kind.REGISTRATION))
+        count = len(platform.samples(second))
+        await until(lambda: len(platform.samples(second)) > count + 2)
+        assert len(platform.of(Kind.REGISTRATION)) == registrations
         for key, meter in ((first, one), (second, two)):
-            assert max(imports(desk, key)) - min(imports(desk, key)) < 1
-            assert abs(imports(desk, key)[-1] - meter.registers.import_wh / 1000) < 1
-    assert abs(imports(desk, first)[0] - imports(desk, second)[0]) > 10
-    assert not desk.lost()[next(iter(desk.lost()))]
+            assert max(imports(platform, key)) - min(imports(platform, key)) < 1
+            assert abs(imports(platform, key)[-1] - meter.registers.import_wh / 1000) < 1
+    assert abs(imports(platform, first)[0] - imports(platform, second)[0]) > 10
+    assert not platform.lost()[next(iter(platform.lost()))]
 
 
 async def test_a_swap_in_the_middle_of_a_telegram_credits_nothing_to_the_wrong_meter(
@@ -86,26 +91,30 @@ async def test_a_swap_in_the_middle_of_a_telegram_credits_nothing_to_the_wrong_m
         sent, pieces[:] = [*pieces, speaker[0].telegram()], []
         return sent
 
-    async with Desk(broker, "pi-1") as desk, line_of(speak, 115200) as line, agent(settings(desk, tmp_path, line.port)):
-        await until(lambda: len(desk.samples(key)) > 2, 30)
+    async with (
+        PlatformSide(broker, "pi-1") as platform,
+        line_of(speak, 115200) as line,
+        agent(settings(platform, tmp_path, line.port)),
+    ):
+        await until(lambda: len(platform.samples(key)) > 2, timeout_s=30)
         torn = old.telegram()
         pieces.append(torn[: len(torn) // 2])
         speaker[0] = new
-        await until(lambda: len(desk.samples(other)) > 3, 30)
-        [changed] = desk.events("meter_changed")
+        await until(lambda: len(platform.samples(other)) > 3, timeout_s=30)
+        [changed] = platform.events("meter_changed")
         assert (changed.detail["old"], changed.detail["new"]) == (key, other)
-        meters = desk.of(Kind.REGISTRATION)[-1]["meters"]
+        meters = platform.of(Kind.REGISTRATION)[-1]["meters"]
         assert [meter["key"] for meter in meters] == [other, "MBUS:G0044007133156018"]
         # the time of the swap is when the new one was first heard, and that telegram became a sample
-        since = min(sample.at for _, sample in desk.samples(other))
+        since = min(sample.at for _, sample in platform.samples(other))
         assert abs((datetime.fromisoformat(meters[0]["since"]) - since).total_seconds()) < 1.5
-        assert [f.reason for f in desk.frames] == [FrameReason.BAD_FRAME]
+        assert [f.reason for f in platform.frames] == [FrameReason.BAD_FRAME]
     for name, meter in ((key, old), (other, new)):
-        values = imports(desk, name, "1-0:1.8.1")
+        values = imports(platform, name, "1-0:1.8.1")
         assert max(values) - min(values) < 1
-        assert abs(values[-1] - min(imports(desk, name, "1-0:1.8.1"))) < 1
+        assert abs(values[-1] - min(imports(platform, name, "1-0:1.8.1"))) < 1
         assert meter.registers.import_wh / 1000 > values[-1]
-    assert abs(imports(desk, key, "1-0:1.8.1")[0] - imports(desk, other, "1-0:1.8.1")[0]) > 10
+    assert abs(imports(platform, key, "1-0:1.8.1")[0] - imports(platform, other, "1-0:1.8.1")[0]) > 10
 
 
 async def test_two_addressed_meters_on_a_bus_are_asked_in_turn(broker: Broker, tmp_path: Path) -> None:
@@ -113,16 +122,22 @@ async def test_two_addressed_meters_on_a_bus_are_asked_in_turn(broker: Broker, t
     await broker.add_device("pi-1")
     second = SimulatedIecMeter(serial="87654321", seed=9)
     async with (
-        Desk(broker, "pi-1") as desk,
+        PlatformSide(broker, "pi-1") as platform,
         SimulatedIecMeter(serial="12345678", seed=3, beside=(second,)) as first,
-        agent(settings(desk, tmp_path, first.port, bus={first.port: ("12345678", "87654321")})),
+        agent(settings(platform, tmp_path, first.port, bus={first.port: ("12345678", "87654321")})),
     ):
-        await until(lambda: len(imports(desk, "LGZ:12345678")) > 1 and len(imports(desk, "LGZ:87654321")) > 1, 60)
-        assert len(desk.events("port_shared")) == 1
-        assert not desk.events("meter_changed")
-        assert {meter["key"] for meter in desk.of(Kind.REGISTRATION)[-1]["meters"]} == {"LGZ:12345678", "LGZ:87654321"}
-        assert abs(imports(desk, "LGZ:12345678")[-1] - first.registers.import_wh / 1000) < 1
-        assert abs(imports(desk, "LGZ:87654321")[-1] - second.registers.import_wh / 1000) < 1
+        await until(
+            lambda: len(imports(platform, "LGZ:12345678")) > 1 and len(imports(platform, "LGZ:87654321")) > 1,
+            timeout_s=60,
+        )
+        assert len(platform.events("port_shared")) == 1
+        assert not platform.events("meter_changed")
+        assert {meter["key"] for meter in platform.of(Kind.REGISTRATION)[-1]["meters"]} == {
+            "LGZ:12345678",
+            "LGZ:87654321",
+        }
+        assert abs(imports(platform, "LGZ:12345678")[-1] - first.registers.import_wh / 1000) < 1
+        assert abs(imports(platform, "LGZ:87654321")[-1] - second.registers.import_wh / 1000) < 1
 
 
 async def test_a_telegram_without_a_name_on_a_shared_line_is_nobodys(broker: Broker, tmp_path: Path) -> None:
@@ -139,12 +154,16 @@ async def test_a_telegram_without_a_name_on_a_shared_line_is_nobodys(broker: Bro
         sent, nameless[:] = [*nameless, (one, two)[next(turn) % 2].telegram()], []
         return sent
 
-    async with Desk(broker, "pi-1") as desk, line_of(speak, 115200) as line, agent(settings(desk, tmp_path, line.port)):
-        await until(lambda: desk.events("port_shared") and desk.samples("ISK:E0044007133156019"), 30)
+    async with (
+        PlatformSide(broker, "pi-1") as platform,
+        line_of(speak, 115200) as line,
+        agent(settings(platform, tmp_path, line.port)),
+    ):
+        await until(lambda: platform.events("port_shared") and platform.samples("ISK:E0044007133156019"), timeout_s=30)
         nameless.append(encode_p1(one.header, ["1-3:0.2.8(50)", "1-0:1.8.1(999999.999*kWh)"]))
-        [frames] = await until(lambda: [f for f in desk.frames if f.reason is FrameReason.UNDECODABLE])
+        [frames] = await until(lambda: [f for f in platform.frames if f.reason is FrameReason.UNDECODABLE])
         assert frames.meter is None
         assert frames.frames[0].error == "meter_unnamed"
-        count = len(desk.samples())
-        await until(lambda: len(desk.samples()) > count + 2)
-    assert not [value for _, sample in desk.samples() for value in sample.values.values() if value > 999999]
+        count = len(platform.samples())
+        await until(lambda: len(platform.samples()) > count + 2)
+    assert not [value for _, sample in platform.samples() for value in sample.values.values() if value > 999999]

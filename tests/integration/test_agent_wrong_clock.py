@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from broker.messages import Clock
+from broker.contract.messages import Clock
 from device import service
 from device.clock import DeviceClock
 from device.simulator import SimulatedP1Meter, SimulatedSmlMeter
-from tests.faults.ingesting import ingesting
-from tests.faults.ingesting import settings as ingestor_settings
-from tests.integration.agent_rig import Desk, agent, settings, until
-from tests.servers import Broker, Database
+from tests.rigs.agent import PlatformSide, agent, settings
+from tests.rigs.ingesting import ingesting
+from tests.rigs.ingesting import settings as ingestor_settings
+from tests.rigs.servers import Broker, Database
+from tests.rigs.waiting import until
 
 P1 = "ISK:E0044007133156018"
 
@@ -49,23 +50,23 @@ async def test_a_clock_two_hours_off_is_told_and_stamps_are_put_right(
     await broker.add_device("pi-1")
     async with (
         ingesting(ingestor_settings(broker, database.dsn("wattline_ingestor"), receipts_every_s=0.1)),
-        Desk(broker, "pi-1") as desk,
+        PlatformSide(broker, "pi-1") as platform,
         SimulatedSmlMeter(serial="1ISK0073000289", interval_s=1.0) as meter,
-        agent(settings(desk, tmp_path, meter.port)),
+        agent(settings(platform, tmp_path, meter.port)),
     ):
-        [told] = await until(lambda: desk.events("clock_off"))
+        [told] = await until(lambda: platform.events("clock_off"))
         assert abs(told.detail["off_s"] + 7200) < 5
         assert told.detail["kept_by_ntp"] is True
         assert off_s(told.at) < 30
-        before = len(desk.samples())
-        await until(lambda: len(desk.samples()) > before + 3)
-        for readings in desk.readings[-3:]:
+        before = len(platform.samples())
+        await until(lambda: len(platform.samples()) > before + 3)
+        for readings in platform.readings[-3:]:
             assert readings.clock is Clock.UNSYNCED
             assert off_s(readings.samples[0].at) < 30
         wall.off_s = 0
-        await until(lambda: desk.events("clock_recovered"))
-        await until(lambda: desk.readings[-1].clock is Clock.SYNCED)
-        assert len(desk.events("clock_off")) == 1
+        await until(lambda: platform.events("clock_recovered"))
+        await until(lambda: platform.readings[-1].clock is Clock.SYNCED)
+        assert len(platform.events("clock_off")) == 1
 
 
 @pytest.mark.parametrize("wrong_s", [-3600, 86400])
@@ -76,14 +77,14 @@ async def test_a_meters_good_clock_is_kept_though_the_devices_is_wrong(
     given(monkeypatch, wrong_s)
     await broker.add_device("pi-1")
     async with (
-        Desk(broker, "pi-1", answers=True) as desk,
+        PlatformSide(broker, "pi-1", answers=True) as platform,
         SimulatedP1Meter(serial="E0044007133156018", gas_serial="") as meter,
-        agent(settings(desk, tmp_path, meter.port)),
+        agent(settings(platform, tmp_path, meter.port)),
     ):
-        await until(lambda: len(desk.samples(P1)) > 2)
-        assert {readings.clock for readings in desk.readings} == {Clock.UNSYNCED}
-        desk.receipts = True
-        await until(lambda: desk.readings[-1].clock is Clock.METER)
-        assert all(off_s(sample.at) < 60 for _, sample in desk.samples(P1))
-        assert not desk.events("meter_clock_off")
-        assert not desk.events("meter_zone_suspected")
+        await until(lambda: len(platform.samples(P1)) > 2)
+        assert {readings.clock for readings in platform.readings} == {Clock.UNSYNCED}
+        platform.receipts = True
+        await until(lambda: platform.readings[-1].clock is Clock.METER)
+        assert all(off_s(sample.at) < 60 for _, sample in platform.samples(P1))
+        assert not platform.events("meter_clock_off")
+        assert not platform.events("meter_zone_suspected")

@@ -13,11 +13,11 @@ from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.core.failures import FailureGroup
 
-from gateway.api_models import MAX_WAIT_S
-from tests.integration.gateway_rig import connection, gateway, gateway_settings
-from tests.servers import Broker, Database
+from gateway.models import MAX_WAIT_S
+from tests.rigs.gateway import connection, gateway, gateway_settings
+from tests.rigs.servers import Broker, Database
 
-TOKEN = "conformance"
+TOKEN = "conformance-of-the-whole-api"
 EXAMPLES = 8
 """Of each kind for each operation: about a minute in all on an idle machine."""
 LONGEST_URL = 8000
@@ -36,6 +36,8 @@ LONGEST_S = 0.05
 THERE: Final[dict[str, Any]] = {
     "device": "d1", "group": "g1", "meter": "ZZZ:1", "selector": "site=warsaw", "canary": "d1",
     "steps": ["10%", "site=warsaw"], "rollback_to": 0, "time_zone": "Europe/Vilnius",
+    # a release needs a source beside it
+    "software_release": "",
 }  # fmt: skip
 """What requests that are to be accepted are about: names that there are, and texts with a grammar of their own."""
 SERVERS_OWN = ("cursor", "last_event_id", "If-Match")
@@ -47,6 +49,8 @@ MEANT: Final[dict[str, dict[str, Any]]] = {
     "Ledger": {"from": "2026-01-01T00:00:00Z", "to": "2026-01-01T06:00:00Z"},
     # versions that there are, an audience
     "Diff": {"from": 0, "to": 0}, "rollback": {"to": 0}, "giveSpec": {"to": "d1"},
+    # a time that has passed
+    "moveMeter": {"since": "2026-01-01T00:00:00Z"},
 }  # fmt: skip
 """Values of the query by (part of) the operation's name, in place of made-up ones."""
 NOT_ALL_TAKEN: Final = (
@@ -54,8 +58,12 @@ NOT_ALL_TAKEN: Final = (
     "patchLabels", "putLabels",
     # whether a document is a good spec takes its goldens; whether bytes are a telegram, reading them
     "saveSpec", "decode", "draftSpec",
+    # that a password does not repeat a few characters, and is not the user's name, no pattern says
+    "createUser", "changeUser", "changeOwnPassword",
     # which arguments a command takes is the command's own matter
     "giveCommand", "giveCommands",
+    # only what ends in the future
+    "createClaim",
     # whether a change changes anything, and a step chooses a device, takes the state of the fleet
     "stageGroupParameters", "stageFleetParameters",
 )  # fmt: skip

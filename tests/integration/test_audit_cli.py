@@ -4,14 +4,14 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cli.audit import audit
 from deploy.local.process import free_port
-from gateway.audit_cli import audit
 from store.ledger import fold
-from tests.grafana_rig.year import connected
-from tests.integration.cli_rig import typed
-from tests.integration.gateway_rig import gateway, gateway_settings
-from tests.integration.test_ledger_healing import devices
-from tests.servers import Broker, Database
+from tests.rigs.cli import typed
+from tests.rigs.gateway import gateway, gateway_settings
+from tests.rigs.grafana.year import connected
+from tests.rigs.ledger import devices
+from tests.rigs.servers import Broker, Database
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 SINCE = NOW - timedelta(hours=4)

@@ -1,81 +1,26 @@
-"""Mosquitto's access list and limits, tried for real with a raw client."""
+"""Mosquitto's access and limits, tried for real with a raw client."""
 
-import secrets
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-import paho.mqtt.client as mqtt
 import pytest
-from paho.mqtt.enums import CallbackAPIVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
-from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from broker.topics import DEVICE_WRITES, Kind, shared
+from broker.contract.topics import DEVICE_WRITES, Kind, shared
 from deploy.local.process import until
-from tests.servers import Broker
+from tests.rigs.raw_mqtt import As, Raw, connected
+from tests.rigs.servers import Broker
 
 _DEADLINE_S = 60.0
 _MARK = "end-of-test"
 
 
-@dataclass
-class _Raw:
-    """A connected paho client and what came to it."""
-
-    client: mqtt.Client
-    received: list[tuple[str, bytes]] = field(default_factory=list)
-    refusals: list[ReasonCode] = field(default_factory=list)
-
-    async def publish(self, topic: str, payload: bytes = b"{}", *, retain: bool = False) -> None:
-        """Publish at QoS 1 and wait for the PUBACK."""
-        info = self.client.publish(topic, payload, qos=1, retain=retain)
-        await until(info.is_published, timeout_s=_DEADLINE_S)
-
-    async def subscribe(self, *filters: str) -> None:
-        """Subscribe and wait for the SUBACK."""
-        done: list[int] = []
-        self.client.on_subscribe = lambda *arguments: done.append(arguments[2])
-        self.client.subscribe([(each, SubscribeOptions(qos=1)) for each in filters])
-        await until(lambda: bool(done), timeout_s=_DEADLINE_S)
-
-    def topics(self) -> list[str]:
-        """Topics of what came, in order."""
-        return [topic for topic, _ in self.received]
+def _connected(broker: Broker, user: str, **settings: Any) -> AbstractAsyncContextManager[Raw]:
+    password = settings.pop("password", broker.server.credentials.get(user))
+    return connected(broker.host, broker.port, As(user, password=password, **settings))
 
 
-@asynccontextmanager
-async def _connected(broker: Broker, user: str, **settings: Any) -> AsyncIterator[_Raw]:
-    client = mqtt.Client(
-        CallbackAPIVersion.VERSION2,
-        client_id=f"{user}-{secrets.token_hex(4)}",
-        protocol=mqtt.MQTTv5,
-        manual_ack=settings.get("manual_ack", False),
-    )
-    client.username_pw_set(user, settings.get("password", broker.server.credentials.get(user)))
-    raw = _Raw(client)
-    answers: list[ReasonCode] = []
-    client.on_connect = lambda *arguments: answers.append(arguments[3])
-    client.on_message = lambda _client, _userdata, message: raw.received.append((message.topic, bytes(message.payload)))
-    client.on_publish = lambda *arguments: raw.refusals.append(arguments[3]) if arguments[3].is_failure else None
-    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-    properties.ReceiveMaximum = settings.get("receive_maximum", 1000)
-    client.connect(broker.host, broker.port, clean_start=True, properties=properties)
-    client.loop_start()
-    try:
-        await until(lambda: bool(answers), timeout_s=_DEADLINE_S)
-        if answers[0].is_failure:
-            raise PermissionError(str(answers[0]))
-        yield raw
-    finally:
-        client.disconnect()
-        client.loop_stop()
-
-
-async def _flushed(broker: Broker, gateway: _Raw, watcher: _Raw) -> None:
+async def _flushed(broker: Broker, gateway: Raw, watcher: Raw) -> None:
     """Wait until all that was published before has passed the broker: a last message, allowed for sure, has come."""
     mark = broker.topics.of(Kind.DESIRED, _MARK)
     await gateway.publish(mark)
@@ -125,7 +70,7 @@ async def test_device_cannot_write_elsewhere(broker: Broker) -> None:
 
 
 async def test_device_reads_its_own_config_and_the_specs_only(broker: Broker) -> None:
-    """However wide its subscription, a device gets its own config and commands and the specs, and nothing else."""
+    """A device is refused what is wider than its own config, commands, receipts and the specs, and gets only these."""
     await broker.add_devices("pi-1", "pi-2")
     topics = broker.topics
     allowed = [topics.of(Kind.DESIRED, "pi-1"), topics.command("pi-1", "restart"), topics.spec("lgz-e350", 1)]
@@ -135,7 +80,10 @@ async def test_device_reads_its_own_config_and_the_specs_only(broker: Broker) ->
         _connected(broker, "pi-1") as device,
     ):
         await gateway.publish(topics.of(Kind.DESIRED, "pi-2"), retain=True)
-        await device.subscribe("#", f"{topics.root}/devices/pi-2/#", shared("spies", topics.everything()))
+        wide = ("#", f"{topics.root}/devices/pi-2/#", shared("spies", topics.everything()))
+        assert await device.subscribe(*wide) == [False] * 3
+        own = (topics.of(Kind.DESIRED, "pi-1"), topics.commands_of("pi-1"), topics.all_specs())
+        assert await device.subscribe(*own) == [True] * 3
         for kind in DEVICE_WRITES:
             await other.publish(topics.of(kind, "pi-2"))
         await gateway.publish(topics.command("pi-2", "restart"))

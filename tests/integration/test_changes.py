@@ -5,12 +5,14 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
-from gateway.changes import Changes, Position
-from gateway.reports import wait_reported
+from gateway.api.stream.changes import Changes, Position
+from gateway.desired.reports import wait_reported
+from gateway.metrics import Metrics
 from gateway.signals import Signals
 from store.pool import Pool, open_pool
-from tests.integration.gateway_rig import connection, rows
-from tests.servers import Database
+from tests.rigs.gateway import connection, rows
+from tests.rigs.servers import Database
+from tests.rigs.waiting import stays
 
 KEPT = 5
 DEADLINE_S = 30.0
@@ -21,7 +23,7 @@ async def polling(database: Database, kept: int = KEPT) -> AsyncIterator[tuple[C
     """Changes that keep `kept` in memory, read from the table as in a gateway."""
     dsn = database.dsn("wattline_gateway")
     async with open_pool(dsn, min_size=1, max_size=4, application_name="changes-test") as pool:
-        changes = Changes(pool, kept=kept)
+        changes = Changes(pool, Metrics(), kept=kept)
         task = asyncio.create_task(changes.run())
         yield changes, pool
         task.cancel()
@@ -104,8 +106,7 @@ async def test_an_open_transaction_is_waited_for_and_not_passed_over(database: D
         await opened.execute("INSERT INTO change (kind, device) VALUES ('device', 'late')")
         await add(database, "early")
         waiting = asyncio.create_task(following(changes, start, 2))
-        await asyncio.sleep(1.5)
-        assert not waiting.done()
+        await stays(lambda: not waiting.done(), 1.5, "the early one waits for the late one")
         await transaction.commit()
         assert (await waiting)[0] == ["late", "early"]
 
@@ -173,7 +174,7 @@ async def test_a_cancellation_that_comes_with_the_news_ends_the_polling(database
     """A follower that arrives in the moment of the stop does not keep the poller alive."""
     dsn = database.dsn("wattline_gateway")
     async with open_pool(dsn, min_size=1, max_size=4, application_name="changes-test") as pool:
-        changes = Changes(pool)
+        changes = Changes(pool, Metrics())
         task = asyncio.create_task(changes.run())
         async with asyncio.timeout(DEADLINE_S):
             while not changes._wanted._waiters:

@@ -1,7 +1,7 @@
 """The server of TimescaleDB Community that tests have."""
 
-from tests.faults.ingesting import table
-from tests.servers import Database
+from tests.rigs.ingesting import table
+from tests.rigs.servers import Database
 
 
 async def test_it_is_the_other_edition(community: Database) -> None:

@@ -5,22 +5,13 @@ import json
 
 from pydantic import SecretStr
 
-from broker.topics import Kind
+from broker.contract.topics import Kind
+from cli.config.command import config
 from deploy.local.process import free_port
-from gateway.config_cli import config
-from tests.integration.cli_rig import typed
-from tests.integration.gateway_rig import (
-    entered,
-    gateway,
-    gateway_settings,
-    registration,
-    report,
-    rows,
-    send,
-    until,
-    watching,
-)
-from tests.servers import Broker, Database
+from tests.rigs.cli import typed
+from tests.rigs.gateway import entered, gateway, gateway_settings, registration, report, rows, send, watching
+from tests.rigs.servers import Broker, Database
+from tests.rigs.waiting import until
 
 
 async def test_get_and_set_a_device_and_the_fleet(broker: Broker, database: Database) -> None:
@@ -58,7 +49,7 @@ async def test_get_and_set_a_device_and_the_fleet(broker: Broker, database: Data
     history = await rows(
         database, "SELECT author, reason FROM parameter_document WHERE scope = 'device:d1' ORDER BY id"
     )
-    assert history[0] == {"author": "eva", "reason": "trial"}
+    assert history[0] == {"author": "local (for eva)", "reason": "trial"}
 
 
 async def test_a_refusal_and_a_silence_end_with_status_3(broker: Broker, database: Database) -> None:
@@ -85,7 +76,7 @@ async def test_a_refusal_and_a_silence_end_with_status_3(broker: Broker, databas
 async def test_mistakes_are_told_plainly(broker: Broker, database: Database) -> None:
     """Each mistake ends with a sentence that names the field or the place, and changes nothing."""
     await broker.add_device("d1")
-    settings = gateway_settings(broker, database, api_token=SecretStr("s3cret"))
+    settings = gateway_settings(broker, database, api_token=SecretStr("s3cret-of-a-gateway-test"))
     async with (
         watching(broker),
         gateway(settings) as running,
@@ -111,7 +102,7 @@ async def test_mistakes_are_told_plainly(broker: Broker, database: Database) -> 
             ("set", "d1", "raw_frames"): "is no PARAMETER=VALUE",
         }
         for words, sentence in told.items():
-            result = await typed(running, config, *words, WATTLINE_TOKEN="s3cret")
+            result = await typed(running, config, *words, WATTLINE_TOKEN="s3cret-of-a-gateway-test")
             assert result.exit_code in (1, 2), words
             assert sentence in result.output, (words, result.output)
             assert "Traceback" not in result.output

@@ -6,12 +6,13 @@ import signal
 import sys
 from pathlib import Path
 
-from broker.topics import Kind
-from gateway.config_cli import config
-from tests.integration.cli_rig import typed
-from tests.integration.gateway_rig import entered, gateway, gateway_settings, report, send, until, watching
-from tests.integration.test_parameter_layers import done, register, shown
-from tests.servers import Broker, Database
+from broker.contract.topics import Kind
+from cli.config.command import config
+from tests.rigs.cli import typed
+from tests.rigs.gateway import entered, gateway, gateway_settings, report, send, watching
+from tests.rigs.parameters import done, register, shown
+from tests.rigs.servers import Broker, Database
+from tests.rigs.waiting import until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -65,7 +66,7 @@ async def test_staged_changes_and_watching(broker: Broker, database: Database) -
         await register(broker, seen, "d1", "d2")
         watched = ("config", "--url", running.url, "watch", "d1", "d2", "--interval", "0.1", "--json")
         watcher = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "deploy.cli", *watched, stdout=asyncio.subprocess.PIPE, cwd=ROOT
+            sys.executable, "-m", "cli", *watched, stdout=asyncio.subprocess.PIPE, cwd=ROOT
         )
         assert watcher.stdout is not None
         first = [json.loads(await asyncio.wait_for(watcher.stdout.readline(), 30)) for _ in range(2)]

@@ -8,16 +8,17 @@ from typing import Any
 
 import pytest
 
-from broker.messages import Parameters, Reason, Reported
-from broker.session import Session
-from broker.topics import Kind
+from broker.contract.messages import Parameters, Reason, Reported
+from broker.contract.topics import Kind
+from broker.mqtt.session import Session
+from cli.client.http import RequestRefusedError, ServiceUnreachableError
+from cli.client.parameters import Target
+from cli.config import wait
+from cli.config.command import config
+from cli.config.wait import settled
 from deploy.device_command import device as devices
-from gateway.config_cli import config
-from gateway.config_client import RequestRefusedError, ServiceUnreachableError
-from gateway.config_wait import settled
-from gateway.parameter_client import Target
-from tests.integration.cli_rig import typed
-from tests.integration.gateway_rig import (
+from tests.rigs.cli import typed
+from tests.rigs.gateway import (
     BOOT,
     Gateway,
     Watcher,
@@ -29,10 +30,10 @@ from tests.integration.gateway_rig import (
     p1_meter,
     registration,
     send,
-    until,
     watching,
 )
-from tests.servers import Broker, Database
+from tests.rigs.servers import Broker, Database
+from tests.rigs.waiting import until
 
 KEY = "KFM:1"
 HELD = "parameters.obis_include"
@@ -44,8 +45,15 @@ def said(version: int, state: str = "applied", **more: Any) -> bytes:
     return Reported(version=version, state=state, **facts).payload()  # type: ignore[arg-type]
 
 
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits looks ten times as often, and asks a busy gateway again as soon."""
+    monkeypatch.setattr(wait, "LOOK_S", 0.1)
+    monkeypatch.setattr(wait, "BUSY_S", 0.3)
+
+
 @contextlib.asynccontextmanager
-async def desk(broker: Broker, database: Database) -> AsyncIterator[tuple[Gateway, Watcher, Session]]:
+async def gateway_watched(broker: Broker, database: Database) -> AsyncIterator[tuple[Gateway, Watcher, Session]]:
     """A gateway with one device, whose part the test plays."""
     await broker.add_device("d1")
     async with (
@@ -58,23 +66,49 @@ async def desk(broker: Broker, database: Database) -> AsyncIterator[tuple[Gatewa
         yield running, seen, device
 
 
-async def told(running: Gateway, seen: Watcher, device: Session, broker: Broker, *reports: dict[str, Any]) -> Any:
+async def looked(running: Gateway, setting: "asyncio.Task[Any]", report: Reported) -> None:
+    """Wait until a report stands in the gateway, and until whoever waits has looked at it or has ended."""
+    path = "/devices/{device}/parameters"
+
+    async def stands() -> bool:
+        found = (await running.get(path.format(device="d1")))["reported"]
+        wanted = {"version": report.version, "state": report.state, "probation": report.probation}
+        return found is not None and wanted.items() <= found.items()
+
+    async def looks() -> float:
+        name = "wattline_gateway_http_request_seconds_count"
+        return await running.metric(name, method="GET", route=f"/api/v1{path}", status="200")
+
+    await until(stands, "the report is stored")
+    before = await looks()
+
+    async def again() -> bool:
+        # one look may have begun before the report stood
+        return setting.done() or await looks() >= before + 2
+
+    await until(again, "who waits has looked")
+
+
+async def told(
+    running: Gateway, seen: Watcher, device: Session, broker: Broker, *reports: dict[str, Any], wait_s: int = 20
+) -> Any:
     """Set a parameter with --wait, and let the device report these, one after another, of the version that it gets."""
     before = seen.desired("d1")
     version = (before.version if before else 0) + 1
-    words = ("set", "d1", f"reading_interval_s={100 + version}", "--wait", "12")
+    words = ("set", "d1", f"reading_interval_s={100 + version}", "--wait", str(wait_s))
     setting = asyncio.create_task(typed(running, config, *words))
     await until(lambda: (d := seen.desired("d1")) and d.version == version, "the change is retained")
     for report in reports:
-        await send(device, broker.topics, Kind.REPORTED, "d1", said(version, **report))
-        await asyncio.sleep(1.5)
+        payload = said(version, **report)
+        await send(device, broker.topics, Kind.REPORTED, "d1", payload)
+        await looked(running, setting, Reported.parse(payload))
     return await setting
 
 
 async def test_wait_ends_with_what_became_of_it(broker: Broker, database: Database) -> None:
     """Words and exit status of each ending; a report of applied ends nothing while it is on probation."""
     reason = (Reason(field=f"meters.{KEY}", reason="no good reading in 120 s"),)
-    async with desk(broker, database) as (running, seen, device):
+    async with gateway_watched(broker, database) as (running, seen, device):
         good = await told(running, seen, device, broker, {"probation": True, "watched": (KEY,)}, {})
         assert good.exit_code == 0
         assert f"on probation: waits for readings of {KEY}" in good.output
@@ -90,9 +124,9 @@ async def test_wait_ends_with_what_became_of_it(broker: Broker, database: Databa
         refused = await told(running, seen, device, broker, {"state": "refused", "in_force": 2})
         assert (refused.exit_code, "d1 refused configuration version 4" in refused.output) == (3, True)
 
-        still = await told(running, seen, device, broker, {"probation": True, "watched": ()})
+        still = await told(running, seen, device, broker, {"probation": True, "watched": ()}, wait_s=4)
         assert still.exit_code == 5
-        assert "has not confirmed configuration version 5 in 12 s" in still.output
+        assert "has not confirmed configuration version 5 in 4 s" in still.output
         assert "never confirmed: no meter has spoken since" in still.output
 
         other = {"state": "reverted", "held_back": (HELD,), "reasons": reason}
@@ -103,7 +137,7 @@ async def test_wait_ends_with_what_became_of_it(broker: Broker, database: Databa
 
 async def test_wait_for_a_fleet_names_who_did_not_take_it(broker: Broker, database: Database) -> None:
     """The status is that of the worst ending."""
-    async with desk(broker, database) as (running, seen, device):
+    async with gateway_watched(broker, database) as (running, seen, device):
         setting = asyncio.create_task(typed(running, config, "set", "--fleet", "log_level=debug", "--wait", "20"))
         await until(lambda: (d := seen.desired("d1")) and d.version == 2, "the change is retained")
         back = said(2, "reverted", in_force=1, held_back=("parameters.log_level",))
@@ -117,8 +151,8 @@ async def test_a_fleet_waits_for_proof_also_where_something_else_is_held_back(
 ) -> None:
     """A device that holds back what it reverted before is not done with a change before readings have proved it."""
     other = {"state": "reverted", "held_back": (HELD,)}
-    async with desk(broker, database) as (running, seen, device):
-        setting = asyncio.create_task(typed(running, config, "set", "--fleet", "log_level=debug", "--wait", "8"))
+    async with gateway_watched(broker, database) as (running, seen, device):
+        setting = asyncio.create_task(typed(running, config, "set", "--fleet", "log_level=debug", "--wait", "4"))
         await until(lambda: (d := seen.desired("d1")) and d.version == 2, "the change is retained")
         await send(device, broker.topics, Kind.REPORTED, "d1", said(2, **other, probation=True, watched=(KEY,)))
         done = await setting
@@ -153,7 +187,7 @@ async def test_a_gateway_that_is_away_for_a_moment_ends_no_waiting() -> None:
 
 async def test_lists_and_pages_say_how_it_stands(broker: Broker, database: Database) -> None:
     """API, command line and console tell on probation, never confirmed and reverted from in step, and who is silent."""
-    async with desk(broker, database) as (running, _, device):
+    async with gateway_watched(broker, database) as (running, _, device):
 
         async def after(report: bytes, state: str) -> dict[str, Any]:
             await send(device, broker.topics, Kind.REPORTED, "d1", report)

@@ -1,15 +1,13 @@
 """What registers consumed: golden cases of everything that makes phantom energy elsewhere, on both editions."""
 
-import json
 from datetime import UTC, datetime
 from decimal import Decimal
 
 from store.migrate import migrate
-from tests.integration.rollup_rig import METERS, Store, store_of
-from tests.servers import Database
+from tests.rigs.rollups import Store, fill, store_of
+from tests.rigs.servers import Database
 
 DAY = "2026-03-10"
-SPEC = {"name": "test", "version": 1, "digits": 5, "points": [{"obis": "1-0:1.8.0"}]}
 
 
 def at(clock: str) -> str:
@@ -156,23 +154,6 @@ async def test_goldens(each_edition: Database) -> None:
                     parts = await hours(store, number, step=step)
                     assert sum(Decimal(value) for _, value, _, _ in parts) == total, (name, step)
             await store.roll_up()
-
-
-async def fill(store: Store, series: int) -> None:
-    """As many registers as wanted, with a spec of five digits."""
-    await store.execute(METERS)
-    await store.connection.execute(
-        "INSERT INTO spec (name, version, document, source, sha256) VALUES ('test', 1, $1, '', '')", json.dumps(SPEC)
-    )
-    await store.execute("TRUNCATE series RESTART IDENTITY")
-    await store.connection.execute(
-        "INSERT INTO meter (key, device_id, spec) SELECT 'MANY:' || n, 1, 'test@1' FROM generate_series(1, $1::int) n",
-        series,
-    )
-    await store.execute(
-        "INSERT INTO series (meter_id, obis, unit, kind) SELECT id, '1-0:1.8.0', 'kWh', 'register' FROM meter"
-        " WHERE key LIKE 'MANY:%' ORDER BY id"
-    )
 
 
 async def test_a_long_silence_is_spread_evenly(each_edition: Database) -> None:

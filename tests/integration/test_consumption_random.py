@@ -6,11 +6,9 @@ from decimal import Decimal
 from math import inf
 from random import Random
 
-from tests.integration.register_reference import Register, exact
-from tests.integration.rollup_rig import Store, store_of
-from tests.integration.test_consumption import fill
-from tests.integration.test_consumption_swaps import POINTS, stay
-from tests.servers import Database
+from tests.rigs.register_reference import Register, exact
+from tests.rigs.rollups import POINTS, Store, fill, stay, store_of
+from tests.rigs.servers import Database
 
 START = datetime(2026, 3, 8, 21, 7, tzinfo=UTC)
 STEPS = ("15m", "1h", "1d", "1mo")

@@ -2,27 +2,9 @@
 
 from decimal import Decimal
 
-from gateway.sql import load
-from tests.integration.rollup_rig import Store, store_of
-from tests.integration.test_consumption import fill
-from tests.servers import Database
-
-POINTS = "INSERT INTO point (name, device_id, port) SELECT 'house ' || n, 1, 'p' || n FROM generate_series(1, 5) n"
-
-
-async def stay(store: Store, point: int, meter: int, since: str, until: str | None = None) -> int:
-    """A stay of meter MANY:n, whose only series has the number n; returns its id."""
-    made = await store.value(
-        "INSERT INTO meter_stay (point_id, meter_id, installed_at, removed_at)"
-        " SELECT $1, meter_id, $2::text::timestamptz, $3::text::timestamptz FROM series WHERE id = $4 RETURNING id",
-        point, since, until, meter,
-    )  # fmt: skip
-    await store.connection.execute(
-        "UPDATE meter SET point_id = $1, removed_at = $2::text::timestamptz"
-        " WHERE id = (SELECT meter_id FROM series WHERE id = $3)",
-        point, until, meter,
-    )  # fmt: skip
-    return int(made)
+from gateway.fleet.store.registers import fill_registers
+from tests.rigs.rollups import POINTS, Store, fill, stay, store_of
+from tests.rigs.servers import Database
 
 
 async def read(store: Store, stay_id: int, kind: str, at: str, value: float) -> None:
@@ -79,7 +61,7 @@ async def swapped(store: Store) -> None:
     await store.add(7, ("2026-03-10T00:00Z", 100.0), ("2026-03-10T01:00Z", 102.0), ("2026-03-10T01:29Z", 0.0))
     await store.add(8, ("2026-03-10T01:30Z", 0.0), ("2026-03-10T02:00Z", 0.5), ("2026-03-10T03:00Z", 1.0))
     stays = [row[0] for row in await store.rows("SELECT id FROM meter_stay")]
-    await store.connection.fetch(load("fill_registers"), stays)
+    await fill_registers(store.connection, stays)
 
 
 async def test_a_point_counts_from_register_to_register(each_edition: Database) -> None:

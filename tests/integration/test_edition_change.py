@@ -18,8 +18,8 @@ from store.jobs import failing_jobs
 from store.migrate import migrate, shipped
 from store.rollups import STEPS, refresh, refresh_aggregates, retain
 from store.settings import merged
-from tests.integration.rollup_rig import METERS, Store, store_of
-from tests.servers import Database
+from tests.rigs.rollups import METERS, Store, store_of
+from tests.rigs.servers import Database
 
 ZONE = "Europe/Warsaw"
 SETTINGS = {"zone": ZONE, "keep_readings": "30d"}
@@ -157,6 +157,7 @@ async def test_what_apache_had_not_rolled_up_yet(community: Database, late_at: s
         assert found == wanted
 
 
+@pytest.mark.editions
 async def test_the_owner_of_a_database_who_is_no_superuser(stack: LocalStack) -> None:
     """Whoever owns it and may create roles migrates Community, and the ingestor rolls up with its own rights alone."""
     async with _server(stack, None) as server:

@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import io
+import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -14,11 +15,11 @@ import pytest
 from click.testing import CliRunner, Result
 from multidict import CIMultiDictProxy
 
-from deploy.cli import main
-from gateway import export as exporting
-from tests.integration.gateway_rig import Gateway, gateway, gateway_settings
-from tests.integration.rollup_rig import METERS, store_of
-from tests.servers import Broker, Database
+from cli.__main__ import main
+from gateway.api.export import selection as exporting
+from tests.rigs.gateway import Gateway, gateway, gateway_settings
+from tests.rigs.rollups import METERS, store_of
+from tests.rigs.servers import Broker, Database
 
 RANGE = {"from": "2026-03-01T00:00:00Z", "to": "2026-03-03T00:00:00Z"}
 FILL = """
@@ -85,7 +86,7 @@ async def test_pages_of_silence_are_pages(database: Database, monkeypatch: pytes
             await store.add(series, ("2026-03-01T00:00Z", 100.0), ("2026-06-01T00:00Z", 2308.0))
         selection = exporting.Selection(start, end, "1h", "consumption")
         export = await exporting.Export.prepare(pool, selection)
-        sizes = [(len(page), sum(row["value"] for row in page)) async for page in export.pages()]
+        sizes = [(len(page), sum(row.value for row in page)) async for page in export.pages()]
     assert max(size for size, _ in sizes) <= 500
     assert [sum(column) for column in zip(*sizes, strict=True)] == [3 * 92 * 24, 3 * 2208]
 
@@ -111,7 +112,9 @@ async def test_refused(broker: Broker, database: Database, query: dict[str, str]
         assert (await answer.json(content_type=None))["field"] == field
 
 
-async def test_command_line(broker: Broker, database: Database, tmp_path: Path) -> None:
+async def test_command_line(
+    broker: Broker, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`wattline export` writes the file named, by its suffix; a refusal names the field and leaves no file."""
     await filled(database)
     async with gateway(gateway_settings(broker, database)) as running:
@@ -126,6 +129,11 @@ async def test_command_line(broker: Broker, database: Database, tmp_path: Path) 
             assert f"{name}: 1,152 rows" in done.output
         assert (tmp_path / "all.csv").read_bytes().count(b"\n") == 288 * 4 + 1
         assert pq.read_table(tmp_path / "all.parquet").num_rows == 288 * 4
+        with monkeypatch.context() as laptop:
+            laptop.setitem(sys.modules, "pyarrow.parquet", None)  # as with the extra `cli` alone
+            small = await call(str(tmp_path / "all.parquet"), *limits, "--meter", "TST:1", "--force")
+        assert small.exit_code == 0, small.output
+        assert f"all.parquet: {(tmp_path / 'all.parquet').stat().st_size:,} bytes" in small.output
         nameless = await call(str(tmp_path / "none.xlsx"))
         assert nameless.exit_code == 2
         assert "ends in .csv or .parquet says the format; else give --format" in nameless.output

@@ -14,10 +14,12 @@ import pytest_asyncio
 from deploy.local.process import own
 from deploy.local.stack import LocalStack
 from store import servers
+from store.errors import DATABASE_ERRORS, is_transient
 from store.migrate import migrate
-from store.pool import Pool, is_transient, open_pool
+from store.pool import Pool, open_pool
 from store.servers import NoServerError, Servers
-from tests.integration.standby_rig import Pair, pair
+from tests.rigs.standby import Pair, pair
+from tests.rigs.waiting import stays
 
 DEADLINE_S = 40.0
 TABLE = "CREATE TABLE IF NOT EXISTS written (n int)"
@@ -60,7 +62,7 @@ async def until_written(pool: Pool) -> None:
     while True:
         try:
             await pool.execute("INSERT INTO written VALUES (1)")
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except DATABASE_ERRORS as error:
             if not is_transient(error):
                 raise
             await asyncio.sleep(0.05)
@@ -103,8 +105,7 @@ async def test_a_service_waits_while_no_server_is_a_primary(two: Pair) -> None:
             return bool(await pool.fetchval(WHERE))
 
     opening = asyncio.create_task(opened())
-    await asyncio.sleep(0.3)
-    assert not opening.done()
+    await stays(lambda: not opening.done(), 0.3, "it waits for one that can write")
     await two.promote()
     assert await opening is False
 
@@ -152,7 +153,7 @@ async def test_readers_take_a_replica_and_fall_back(shared: Pair) -> None:
         await shared.standby.kill()
         async with asyncio.timeout(DEADLINE_S):
             while True:
-                with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                with contextlib.suppress(*DATABASE_ERRORS):
                     if await pool.fetchval(WHERE) is False:
                         break
         await shared.standby.start()

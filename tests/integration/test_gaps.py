@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from tests.integration.rollup_rig import METERS, store_of
-from tests.servers import Database
+from tests.rigs.rollups import METERS, SLOW, store_of
+from tests.rigs.servers import Database
 
 FILL = """
 INSERT INTO reading
@@ -15,32 +15,6 @@ SELECT t, 1, 3, 0 FROM generate_series(now() - interval '2 days', now(), '15 min
 INSERT INTO reading
 SELECT t, 1, 5, 0 FROM generate_series(now() - interval '3 days', now() - interval '70 hours', '10 minutes') t;
 """
-SLOW = """
-UPDATE meter SET spec = 'asked@1' WHERE key = 'TST:2';
-UPDATE meter SET port = NULL WHERE key = 'TST:3';
-INSERT INTO spec (name, version, document, source, sha256) VALUES ('asked', 1, '{"link": {"interval_s": 900}}', '', '');
-INSERT INTO reported (device_id, version, state, reasons, effective, boot, at)
-    VALUES (1, 1, 'applied', '[]', '{"reading_interval_s": 1}', 'b', now());
-INSERT INTO meter (key, device_id, parent_id, spec, installed_at)
-    SELECT v, 1, 1, 'test@1', now() - interval '40 days' FROM unnest('{G:new,G:hour,G:day,G:dead,G:burst}'::text[]) v;
-INSERT INTO series (meter_id, obis, unit, kind)
-    SELECT id, '7-0:3.0.0', 'm³', 'register' FROM meter WHERE key LIKE 'G:%' ORDER BY id;
-INSERT INTO reading
-SELECT now() - r.ago, 1, s.id, 4
-FROM series s
-JOIN meter m ON m.id = s.meter_id
-JOIN LATERAL (
-    SELECT interval '50 minutes' AS ago WHERE m.key = 'G:new'
-    UNION ALL SELECT interval '45 minutes' + n * interval '1 hour' FROM generate_series(0, 9) n WHERE m.key = 'G:hour'
-    UNION ALL SELECT interval '20 hours' + n * interval '1 day' FROM generate_series(0, 4) n WHERE m.key = 'G:day'
-    UNION ALL SELECT interval '215 minutes' + n * interval '1 hour' FROM generate_series(0, 9) n WHERE m.key = 'G:dead'
-    UNION ALL SELECT interval '20 minutes' + n * interval '9 us' FROM generate_series(0, 9) n WHERE m.key = 'G:burst'
-    UNION ALL SELECT interval '10 minutes' + n * interval '1 second' FROM generate_series(0, 9) n WHERE m.key = 'TST:1'
-    UNION ALL SELECT interval '50 minutes' WHERE m.key = 'TST:2'
-) r ON true
-WHERE s.obis <> '16.7.0';
-"""
-"""Behind TST:1, which reads each second, a new meter, an hourly, a daily, one that stopped, and one that burst once."""
 
 
 async def test_gaps_against_the_own_cadence(each_edition: Database) -> None:
@@ -127,6 +101,34 @@ async def test_the_days_of_a_gap_add_up(each_edition: Database) -> None:
                 )
                 assert rows == [("10 18", "12 06", 600.0, missing, 215)]
             await store.roll_up()
+
+
+async def test_a_gap_that_the_meter_s_memory_tells_is_none(each_edition: Database) -> None:
+    """Be it by registers of the same series or by mean powers; a hole in the memory itself is a gap as before."""
+    async with store_of(each_edition) as store:
+        await store.execute(METERS)
+        await store.execute(
+            "INSERT INTO reading SELECT t, 1, s, 0"
+            " FROM generate_series('2026-03-10Z'::timestamptz, '2026-03-10T20:00Z', '1 minute') t,"
+            " (VALUES (1), (3), (6)) v (s)"
+            " WHERE t <= '2026-03-10T12:05Z' OR t >= '2026-03-10T15:04Z';"
+            "INSERT INTO reading SELECT t, 1, s, 6"
+            " FROM generate_series('2026-03-10T12:15Z'::timestamptz, '2026-03-10T15:00Z', '15 minutes') t,"
+            " (VALUES (1), (4)) v (s)"
+        )
+        for _ in range(2):
+            told = (
+                "SELECT meter, to_char(from_at, 'HH24:MI'), to_char(until_at, 'HH24:MI')"
+                " FROM meter_gap_between('2026-03-10Z', '2026-03-10T19:00Z') ORDER BY meter, from_at"
+            )
+            assert await store.rows(told) == [("TST:3", "12:05", "15:04")]
+            await store.roll_up()
+        # two hours of the memory are missing: without power there was nothing to remember
+        await store.execute(
+            "DELETE FROM reading WHERE source = 6 AND time BETWEEN '2026-03-10T13:10Z' AND '2026-03-10T14:50Z'"
+        )
+        rows = await store.rows(told)
+        assert [row for row in rows if row[0] == "TST:2"] == [("TST:2", "12:05", "15:04")]
 
 
 async def test_a_line_that_loses_here_and_there(each_edition: Database) -> None:

@@ -1,7 +1,6 @@
 """The HTTP API on a real database: answers, pages, errors that name the field, ETags, and its OpenAPI document."""
 
 import asyncio
-import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -10,8 +9,8 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from pydantic import SecretStr
 
-from broker.topics import Kind
-from tests.integration.gateway_rig import (
+from broker.contract.topics import Kind
+from tests.rigs.gateway import (
     Gateway,
     connection,
     entered,
@@ -22,10 +21,10 @@ from tests.integration.gateway_rig import (
     report,
     rows,
     send,
-    until,
     watching,
 )
-from tests.servers import Broker, Database
+from tests.rigs.servers import Broker, Database
+from tests.rigs.waiting import until
 
 START = datetime(2026, 11, 23, 10, tzinfo=UTC)
 KEY = "LGZ:1/0#?"
@@ -35,6 +34,11 @@ async def seed(database: Database) -> None:
     """Devices d1 to d5; at d1 a meter with two series of ten readings, a minute apart."""
     async with connection(database) as opened:
         await opened.execute("INSERT INTO device (name, online) SELECT 'd' || n, n = 1 FROM generate_series(1, 5) n")
+        await opened.execute(
+            "UPDATE device SET outbox_at = $1, outbox_waiting = 3, outbox_waiting_for_s = 7, outbox_unconfirmed = 12,"
+            " outbox_unconfirmed_for_s = 90 WHERE name = 'd1'",
+            START,
+        )
         await opened.execute(
             "INSERT INTO meter (key, device_id, protocol) SELECT $1, id, 'p1' FROM device WHERE name = 'd1'",
             KEY,
@@ -76,6 +80,10 @@ async def test_lists_come_in_pages_and_details_are_complete(broker: Broker, data
         spec = (await running.get("/specs"))["items"][0]
         detail = await running.get(f"/specs/{spec['spec']}/{spec['version']}")
         assert detail["document"]["name"] == spec["spec"]
+        outbox = (await running.get("/devices/d1"))["outbox"]
+        assert datetime.fromisoformat(outbox.pop("told_at")) == START
+        assert outbox == {"waiting": 0, "waiting_for_s": 0, "unconfirmed": 12, "unconfirmed_for_s": 90}
+        assert (await running.get("/devices/d2"))["outbox"] is None
 
 
 async def test_readings_come_in_order_and_in_range(broker: Broker, database: Database) -> None:
@@ -193,7 +201,7 @@ async def test_parameters_are_layered_and_given_back(broker: Broker, database: D
         last = await change("PUT", "/api/v1/parameters")
         assert last["effective"]["reading_interval_s"] == 10
         desired = await until(lambda: (d := seen.desired("d1")) and d.version == 6 and d, "version 6 is retained")
-        assert desired.author == "eva"
+        assert desired.author == "local (for eva)"
         assert desired.parameters.raw_frames is True
         assert desired.parameters.log_level == "info"
     history = await rows(database, "SELECT scope, version, author, reason FROM parameter_document ORDER BY id")
@@ -204,7 +212,7 @@ async def test_parameters_are_layered_and_given_back(broker: Broker, database: D
         ("device:d1", 3),
         ("fleet", 2),
     ]
-    assert {(row["author"], row["reason"]) for row in history} == {("eva", "r")}
+    assert {(row["author"], row["reason"]) for row in history} == {("local (for eva)", "r")}
 
 
 async def test_a_change_can_wait_for_the_report(broker: Broker, database: Database) -> None:
@@ -242,17 +250,19 @@ async def test_a_change_of_what_has_changed_since_is_refused(broker: Broker, dat
             assert first[2]["ETag"] != etag
             status, document, _ = await call(running, "PATCH", path, json={}, headers={"If-Match": etag})
             assert (status, document["field"]) == (412, "If-Match")
-            assert "have changed since they were read; last: api changed" in document["detail"]
+            assert "have changed since they were read; last: local changed" in document["detail"]
 
 
 async def test_the_token_guards_the_api_only(broker: Broker, database: Database) -> None:
     """Without the bearer token the API says 401; /healthz, /metrics and the documents are open."""
-    async with gateway(gateway_settings(broker, database, api_token=SecretStr("s3cret"))) as running:
+    async with gateway(gateway_settings(broker, database, api_token=SecretStr("s3cret-of-a-gateway-test"))) as running:
         status, document, headers = await call(running, "GET", "/api/v1/devices")
         assert (status, document["field"], headers["WWW-Authenticate"]) == (401, "Authorization", "Bearer")
-        for wrong in ("Bearer wrong", "s3cret", "Bearer s3cret2", "Bearer ü"):
+        for wrong in ("Bearer wrong", "s3cret-of-a-gateway-test", "Bearer s3cret-of-a-gateway-test2", "Bearer ü"):
             assert (await call(running, "GET", "/api/v1/devices", headers={"Authorization": wrong}))[0] == 401
-        assert (await call(running, "GET", "/api/v1/devices", headers={"Authorization": "Bearer s3cret"}))[0] == 200
+        assert (
+            await call(running, "GET", "/api/v1/devices", headers={"Authorization": "Bearer s3cret-of-a-gateway-test"})
+        )[0] == 200
         assert (await call(running, "GET", "/api/v1/openapi.json"))[0] == 200
         for path in ("/healthz", "/metrics", "/docs"):
             async with running.http.get(running.url + path) as response:
@@ -325,6 +335,8 @@ async def test_without_a_token_the_api_stays_on_loopback(broker: Broker, databas
     assert settings.listen_host() == ("127.0.0.1", "loopback only")
     async with gateway(settings) as running:
         assert (await running.get("/devices"))["items"] == []
-    guarded = gateway_settings(broker, database, http_host=host, api_token=SecretStr("t"))
+    guarded = gateway_settings(
+        broker, database, http_host=host, api_token=SecretStr("t0ken-that-nobody-guesses"), http_plaintext=True
+    )
     assert guarded.listen_host() == (host, "as set")
-    assert "t" not in json.loads(guarded.model_dump_json())["api_token"]
+    assert "t0ken" not in guarded.model_dump_json()

@@ -4,10 +4,10 @@ import asyncio
 import json
 from typing import Any
 
-from broker.messages import Desired
-from broker.session import Publication
-from broker.topics import Kind
-from tests.integration.gateway_rig import (
+from broker.contract.messages import Desired
+from broker.contract.topics import Kind
+from broker.mqtt.session import Publication
+from tests.rigs.gateway import (
     Watcher,
     entered,
     events,
@@ -18,10 +18,10 @@ from tests.integration.gateway_rig import (
     report,
     rows,
     send,
-    until,
     watching,
 )
-from tests.servers import Broker, Database
+from tests.rigs.servers import Broker, Database
+from tests.rigs.waiting import until
 
 
 def edited(desired: Desired, **changes: Any) -> bytes:
@@ -53,13 +53,13 @@ async def test_a_whole_message_by_hand_is_adopted_under_its_author(broker: Broke
         by_hand = edited(first, version=2, author="anna", parameters=parameters)
         await send(engineer, broker.topics, Kind.DESIRED, "d1", by_hand)
         adopted = await newer(seen, 2)
-        assert (adopted.version, adopted.author) == (2, "anna")
+        assert (adopted.version, adopted.author) == (2, "hand (for anna)")
         assert adopted.parameters.reading_interval_s == 2.5
         assert adopted.meters == first.meters
         view = await running.get("/devices/d1/parameters")
         assert view["version"] == 2
         assert view["layers"][1]["parameters"] == {"reading_interval_s": 2.5}
-        assert view["layers"][1]["author"] == "anna"
+        assert view["layers"][1]["author"] == "hand (for anna)"
         other = p1_meter("ZZZ:2", port="/dev/ttyUSB1")
         await send(device, broker.topics, Kind.REGISTRATION, "d1", registration(p1_meter(), other))
         after = await newer(seen, 3)

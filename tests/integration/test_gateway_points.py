@@ -1,58 +1,15 @@
 """Points of delivery through a real broker and database: swaps and their registers, moves, channels, shared lines."""
 
 import json
-from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from broker.messages import MeterSeen
-from tests.integration.gateway_desk import Desk
-from tests.integration.gateway_rig import (
-    connection,
-    entered,
-    events,
-    gateway,
-    gateway_settings,
-    now,
-    p1_meter,
-    rows,
-    until,
-)
-from tests.servers import Broker, Database
-
-
-async def store(database: Database, meter: str, values: dict[str, tuple[str, float]], at: datetime) -> None:
-    """Readings of a meter as the ingestor stores them: kind and value by code."""
-    async with connection(database) as opened:
-        for obis, (kind, value) in values.items():
-            await opened.execute(
-                """WITH s AS (
-                       INSERT INTO series (meter_id, obis, unit, kind)
-                       SELECT id, $2, 'kWh', $3 FROM meter WHERE key = $1
-                       ON CONFLICT (meter_id, obis, unit) DO UPDATE SET kind = excluded.kind RETURNING id)
-                   INSERT INTO reading (time, value, series_id, source) SELECT $4, $5, id, 0 FROM s""",
-                meter,
-                obis,
-                kind,
-                at,
-                value,
-            )
-
-
-def registers(imported: float, exported: float = 0.0) -> dict[str, tuple[str, float]]:
-    return {
-        "1-0:1.8.0": ("register", imported),
-        "1-0:2.8.0": ("register", exported),
-        "1-0:16.7.0": ("instantaneous", 0.5),
-    }
-
-
-def eventually(database: Database, sql: str, *values: Any) -> Callable[[], Awaitable[Any]]:
-    async def ask() -> Any:
-        async with connection(database) as opened:
-            return await opened.fetchval(sql, *values)
-
-    return ask
+from broker.contract.messages import MeterSeen
+from tests.rigs.gateway import entered, events, gateway, gateway_settings, now, p1_meter, rows
+from tests.rigs.points import eventually, registers, store
+from tests.rigs.registrations import Registrant
+from tests.rigs.servers import Broker, Database
+from tests.rigs.waiting import until
 
 
 async def points(database: Database) -> dict[str, dict[str, Any]]:
@@ -73,11 +30,11 @@ async def test_a_swap_closes_one_meter_and_opens_the_other_with_their_registers(
         gateway(gateway_settings(broker, database, settle_s=0.1)) as running,
         entered(broker, "d1") as session,
     ):
-        desk = Desk(broker, running, session)
-        await desk.register(p1_meter("ZZZ:old", since=swapped_at - timedelta(days=1)))
+        registrant = Registrant(broker, running, session)
+        await registrant.register(p1_meter("ZZZ:old", since=swapped_at - timedelta(days=1)))
         await store(database, "ZZZ:old", registers(100.0, 7.0), swapped_at - timedelta(hours=1))
-        await desk.register(p1_meter("ZZZ:new", since=swapped_at))
-        await desk.register(p1_meter("ZZZ:new", since=swapped_at), boot="cafe0001")
+        await registrant.register(p1_meter("ZZZ:new", since=swapped_at))
+        await registrant.register(p1_meter("ZZZ:new", since=swapped_at), boot="cafe0001")
         [event] = await events(database, "meter_swapped")
         assert (event["detail"]["old"], event["detail"]["new"]) == ("ZZZ:old", "ZZZ:new")
         assert event["detail"]["point"] == "d1/ttyUSB0"
@@ -116,9 +73,9 @@ async def test_registers_are_found_after_a_restart_of_the_gateway(broker: Broker
     await broker.add_device("d1")
     at = now() - timedelta(minutes=5)
     async with gateway(gateway_settings(broker, database)) as running, entered(broker, "d1") as session:
-        desk = Desk(broker, running, session)
-        await desk.register(p1_meter("ZZZ:old", since=at - timedelta(days=1)))
-        await desk.register(p1_meter("ZZZ:new", since=at))
+        registrant = Registrant(broker, running, session)
+        await registrant.register(p1_meter("ZZZ:old", since=at - timedelta(days=1)))
+        await registrant.register(p1_meter("ZZZ:new", since=at))
     await store(database, "ZZZ:new", registers(3.0), at + timedelta(seconds=5))
     async with gateway(gateway_settings(broker, database, settle_s=0.1)):
         await until(eventually(database, "SELECT count(*) = 2 FROM meter_register"), "the openings are found")
@@ -131,11 +88,11 @@ async def test_a_meter_that_comes_back_and_one_that_moves(broker: Broker, databa
     await broker.add_devices("d1", "d2")
     start = now() - timedelta(hours=10)
     async with (
-        gateway(gateway_settings(broker, database, settle_s=0.1)) as running,
+        gateway(gateway_settings(broker, database, settle_s=0.1, claim_silence_s=1)) as running,
         entered(broker, "d1") as one,
         entered(broker, "d2") as two,
     ):
-        first, second = Desk(broker, running, one), Desk(broker, running, two, "d2")
+        first, second = Registrant(broker, running, one), Registrant(broker, running, two, "d2")
         await first.register(p1_meter("ZZZ:a", since=start))
         await store(database, "ZZZ:a", registers(10.0), start + timedelta(minutes=30))
         await first.register(p1_meter("ZZZ:b", since=start + timedelta(hours=1)))
@@ -180,10 +137,10 @@ async def test_a_gas_meter_behind_is_swapped_alone_and_stays_when_its_host_is_sw
         return p1_meter(key, parent=parent, facts={"channel": "1"})
 
     async with gateway(gateway_settings(broker, database)) as running, entered(broker, "d1") as session:
-        desk = Desk(broker, running, session)
-        await desk.register(p1_meter("ZZZ:a"), gas("MBUS:g1", "ZZZ:a"))
-        await desk.register(p1_meter("ZZZ:a"), gas("MBUS:g2", "ZZZ:a"))
-        await desk.register(p1_meter("ZZZ:b"), gas("MBUS:g2", "ZZZ:b"))
+        registrant = Registrant(broker, running, session)
+        await registrant.register(p1_meter("ZZZ:a"), gas("MBUS:g1", "ZZZ:a"))
+        await registrant.register(p1_meter("ZZZ:a"), gas("MBUS:g2", "ZZZ:a"))
+        await registrant.register(p1_meter("ZZZ:b"), gas("MBUS:g2", "ZZZ:b"))
     told = [
         (row["detail"]["point"], row["detail"]["old"], row["detail"]["new"])
         for row in await events(database, "meter_swapped")
@@ -198,13 +155,13 @@ async def test_meters_that_share_a_line_have_a_point_each(broker: Broker, databa
     """Both stay open; one of them is swapped at its own point; a silent one is not."""
     await broker.add_device("d1")
     async with gateway(gateway_settings(broker, database)) as running, entered(broker, "d1") as session:
-        desk = Desk(broker, running, session)
-        await desk.register(p1_meter("ZZZ:a"))
-        await desk.register(p1_meter("ZZZ:a"), p1_meter("ZZZ:b"))
-        await desk.register(p1_meter("ZZZ:b"), p1_meter("ZZZ:a"))
+        registrant = Registrant(broker, running, session)
+        await registrant.register(p1_meter("ZZZ:a"))
+        await registrant.register(p1_meter("ZZZ:a"), p1_meter("ZZZ:b"))
+        await registrant.register(p1_meter("ZZZ:b"), p1_meter("ZZZ:a"))
         assert not await events(database, "meter_swapped")
-        await desk.register(p1_meter("ZZZ:c"), p1_meter("ZZZ:b"))
-        await desk.register()
+        await registrant.register(p1_meter("ZZZ:c"), p1_meter("ZZZ:b"))
+        await registrant.register()
     [event] = await events(database, "meter_swapped")
     assert (event["detail"]["old"], event["detail"]["new"]) == ("ZZZ:a", "ZZZ:c")
     overview = await points(database)
@@ -216,7 +173,7 @@ async def test_a_meter_that_is_shown_twice_is_one(broker: Broker, database: Data
     await broker.add_device("d1")
     gas = [p1_meter("MBUS:g", parent=parent, facts={"channel": "1"}) for parent in ("ZZZ:a", "ZZZ:b")]
     async with gateway(gateway_settings(broker, database)) as running, entered(broker, "d1") as session:
-        await Desk(broker, running, session).register(p1_meter("ZZZ:a"), gas[0], p1_meter("ZZZ:b"), gas[1])
+        await Registrant(broker, running, session).register(p1_meter("ZZZ:a"), gas[0], p1_meter("ZZZ:b"), gas[1])
     overview = await points(database)
     assert {name: row["meter"] for name, row in overview.items()} == {
         "d1/ttyUSB0": "ZZZ:a",
@@ -230,9 +187,9 @@ async def test_two_meters_that_change_ports_swap_points(broker: Broker, database
     await broker.add_device("d1")
     one, two = "/dev/ttyUSB0", "/dev/ttyUSB1"
     async with gateway(gateway_settings(broker, database)) as running, entered(broker, "d1") as session:
-        desk = Desk(broker, running, session)
-        await desk.register(p1_meter("ZZZ:a", one), p1_meter("ZZZ:b", two))
-        await desk.register(p1_meter("ZZZ:a", two), p1_meter("ZZZ:b", one))
+        registrant = Registrant(broker, running, session)
+        await registrant.register(p1_meter("ZZZ:a", one), p1_meter("ZZZ:b", two))
+        await registrant.register(p1_meter("ZZZ:a", two), p1_meter("ZZZ:b", one))
     overview = await points(database)
     assert {name: row["meter"] for name, row in overview.items()} == {"d1/ttyUSB0": "ZZZ:b", "d1/ttyUSB1": "ZZZ:a"}
     assert len(await events(database, "meter_swapped")) == 2
@@ -242,10 +199,10 @@ async def test_a_device_whose_clock_is_wrong_does_not_date_a_swap(broker: Broker
     """A time ahead of ours, or before the old meter came, is not believed."""
     await broker.add_device("d1")
     async with gateway(gateway_settings(broker, database)) as running, entered(broker, "d1") as session:
-        desk = Desk(broker, running, session)
+        registrant = Registrant(broker, running, session)
         began = now()
-        await desk.register(p1_meter("ZZZ:a", since=began + timedelta(days=300)))
-        await desk.register(p1_meter("ZZZ:b", since=began - timedelta(days=20000)))
+        await registrant.register(p1_meter("ZZZ:a", since=began + timedelta(days=300)))
+        await registrant.register(p1_meter("ZZZ:b", since=began - timedelta(days=20000)))
     stays = await rows(database, "SELECT * FROM meter_stay ORDER BY id")
     assert [began - timedelta(seconds=2) <= stay["installed_at"] <= now() + timedelta(seconds=2) for stay in stays] == [
         True

@@ -12,12 +12,12 @@ from pydantic import SecretStr
 
 from deploy.local.process import own
 from deploy.local.stack import LocalStack
-from gateway import reads as reading
+from gateway.api import reads as reading
+from gateway.api.reads import Reads, open_reads
 from gateway.metrics import Metrics
-from gateway.reads import Reads, open_reads
 from gateway.settings import GatewaySettings
 from store.pool import open_pool
-from tests.integration.standby_rig import Pair, pair
+from tests.rigs.standby import Pair, pair
 
 DEADLINE_S = 40.0
 WHERE = "SELECT pg_is_in_recovery()"
@@ -56,7 +56,7 @@ async def until_at(reads: Reads, *, replica: bool) -> None:
 
 async def test_reads_follow_a_replica_that_is_well(two: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """At the replica; while its replay lags or it is down at the primary, with no failed query; then back again."""
-    monkeypatch.setattr(reading, "LOOK_S", 0.1)
+    monkeypatch.setattr(reading, "OBSERVE_S", 0.1)
     monkeypatch.setattr(reading, "ELSEWHERE_S", 0.5)
     standby = await asyncpg.connect(two.standby.dsn("postgres"))
     primary = await asyncpg.connect(two.primary.dsn("postgres"))

@@ -1,10 +1,10 @@
 """A device that went back from a version: the platform shows it, and does not fight it."""
 
-import asyncio
+from datetime import datetime, timedelta
 
-from broker.messages import Parameters, Reason, Reported
-from broker.topics import Kind
-from tests.integration.gateway_rig import (
+from broker.contract.messages import Parameters, Reason, Reported
+from broker.contract.topics import Kind
+from tests.rigs.gateway import (
     BOOT,
     entered,
     gateway,
@@ -14,13 +14,13 @@ from tests.integration.gateway_rig import (
     registration,
     rows,
     send,
-    until,
     watching,
 )
-from tests.servers import Broker, Database
+from tests.rigs.servers import Broker, Database
+from tests.rigs.waiting import until, until_equal
 
 
-def reverted(version: int, in_force: int) -> bytes:
+def reverted(version: int, in_force: int, at: datetime | None = None) -> bytes:
     """The report of a device that undid a version."""
     reason = Reason(field="meters.KFM:1", reason="no good reading in 120 s: nothing was heard of it")
     return Reported(
@@ -28,7 +28,7 @@ def reverted(version: int, in_force: int) -> bytes:
         state="reverted",
         in_force=in_force,
         boot=BOOT,
-        at=now(),
+        at=at or now(),
         reasons=(reason,),
         effective=Parameters(),
     ).payload()
@@ -47,9 +47,9 @@ async def test_a_revert_is_drift_and_is_not_published_again(broker: Broker, data
             ) as response:
                 version = (await response.json())["version"]
             await until(lambda: (d := watcher.desired("d1")) and d.version == version, "the change is published")
-            times = watcher.times("d1")
+            times, at = watcher.times("d1"), now()
             for _ in range(2):
-                await send(device, broker.topics, Kind.REPORTED, "d1", reverted(version, first.version))
+                await send(device, broker.topics, Kind.REPORTED, "d1", reverted(version, first.version, at))
 
             async def shown() -> bool:
                 return bool((await running.get("/devices/d1"))["reported_state"] == "reverted")
@@ -61,9 +61,12 @@ async def test_a_revert_is_drift_and_is_not_published_again(broker: Broker, data
             drift = {one["field"]: (one["desired"], one["reported"]) for one in found["drift"]}
             assert drift["parameters.reading_interval_s"] == (77.0, 10.0)
         async with gateway(options) as running:
-            await send(device, broker.topics, Kind.REPORTED, "d1", reverted(version, first.version))
+            later = at + timedelta(seconds=1)
+            await send(device, broker.topics, Kind.REPORTED, "d1", reverted(version, first.version, later))
             await send(device, broker.topics, Kind.REGISTRATION, "d1", registration(p1_meter()))
-            await asyncio.sleep(1)
+            dealt = "wattline_gateway_messages_total"
+            for kind in ("config/reported", "registration"):
+                await until_equal(lambda kind=kind: running.metric(dealt, kind=kind, result="stored"), 1)
             assert watcher.times("d1") == times
             [state] = await rows(database, "SELECT * FROM config_state")
             assert (state["reported_state"], state["in_force"], state["in_step"]) == ("reverted", first.version, False)

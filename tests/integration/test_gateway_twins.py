@@ -3,20 +3,11 @@
 import json
 from datetime import timedelta
 
-from broker.messages import Registration
-from tests.integration.gateway_desk import Desk
-from tests.integration.gateway_rig import (
-    entered,
-    events,
-    gateway,
-    gateway_settings,
-    now,
-    p1_meter,
-    registration,
-    rows,
-    until,
-)
-from tests.servers import Broker, Database
+from broker.contract.messages import Registration
+from tests.rigs.gateway import entered, events, gateway, gateway_settings, now, p1_meter, registration, rows
+from tests.rigs.registrations import Registrant
+from tests.rigs.servers import Broker, Database
+from tests.rigs.waiting import until
 
 ONE, TWO = "aaaa0001", "bbbb0002"
 
@@ -32,11 +23,11 @@ async def test_boots_that_alternate_are_told_once_with_both(broker: Broker, data
     """A, B, A: an error with both boots and their hardware, a gauge and a mark; within the hour it is told once."""
     await broker.add_device("d1")
     async with gateway(gateway_settings(broker, database, settle_s=0.1)) as running, entered(broker, "d1") as session:
-        desk = Desk(broker, running, session)
+        registrant = Registrant(broker, running, session)
         one, two = registration(p1_meter(), boot=ONE), registration(p1_meter(), boot=TWO)
         for n in range(3):
-            await desk.send(later(one, 2 * n, "pi-serial-1"))
-            await desk.send(later(two, 2 * n + 1, "pi-serial-2"))
+            await registrant.send(later(one, 2 * n, "pi-serial-1"))
+            await registrant.send(later(two, 2 * n + 1, "pi-serial-2"))
         [event] = await events(database, "device_duplicated")
         assert event["severity"] == "error"
         assert {(boot["boot"], boot["hardware_serial"]) for boot in event["detail"]["boots"]} == {
@@ -58,7 +49,7 @@ async def test_restarts_repeats_and_late_copies_are_no_second_device(broker: Bro
     """A restart brings a new boot once; what the broker gives again, in whatever order, carries times known already."""
     await broker.add_device("d1")
     async with gateway(gateway_settings(broker, database)) as running, entered(broker, "d1") as session:
-        desk = Desk(broker, running, session)
+        registrant = Registrant(broker, running, session)
         first = registration(p1_meter(), boot=ONE)
         sent = [
             first,
@@ -67,7 +58,7 @@ async def test_restarts_repeats_and_late_copies_are_no_second_device(broker: Bro
             later(registration(boot="cccc"), 20),
         ]
         for payload in (*sent, *sent, sent[0]):
-            await desk.send(payload)
+            await registrant.send(payload)
     assert not await events(database, "device_duplicated")
     assert [row["duplicated"] for row in await rows(database, "SELECT * FROM device_overview")] == [False]
 
@@ -76,18 +67,18 @@ async def test_meters_of_two_devices_with_one_id_do_not_swap_one_another(broker:
     """The swap that the second device seemed to be is withdrawn; both meters stay open, each at its own point."""
     await broker.add_device("d1")
     async with gateway(gateway_settings(broker, database)) as running, entered(broker, "d1") as session:
-        desk = Desk(broker, running, session)
+        registrant = Registrant(broker, running, session)
         start = now() - timedelta(days=1)
         gas = p1_meter("MBUS:g1", parent="ZZZ:a", facts={"channel": "1"}, since=start)
         here = registration(p1_meter("ZZZ:a", since=start), gas, boot=ONE)
         other_gas = p1_meter("MBUS:g2", parent="ZZZ:b", facts={"channel": "1"})
         there = registration(p1_meter("ZZZ:b"), other_gas, boot=TWO)
-        await desk.send(here)
-        await desk.send(later(there, 1))
+        await registrant.send(here)
+        await registrant.send(later(there, 1))
         assert len(await events(database, "meter_swapped")) == 2
         for n in range(3):
-            await desk.send(later(here, 2 * n + 2))
-            await desk.send(later(there, 2 * n + 3))
+            await registrant.send(later(here, 2 * n + 2))
+            await registrant.send(later(there, 2 * n + 3))
         detail = await running.get("/devices/d1")
     withdrawn = [(row["detail"]["old"], row["detail"]["new"]) for row in await events(database, "meter_swap_withdrawn")]
     assert withdrawn == [("ZZZ:a", "ZZZ:b"), ("MBUS:g1", "MBUS:g2")]
@@ -111,13 +102,13 @@ async def test_a_second_device_that_is_gone_for_an_hour_is_history(broker: Broke
     """The mark goes, and a real swap is a swap again."""
     await broker.add_device("d1")
     async with gateway(gateway_settings(broker, database)) as running, entered(broker, "d1") as session:
-        desk = Desk(broker, running, session)
+        registrant = Registrant(broker, running, session)
         one = registration(p1_meter("ZZZ:a"), boot=ONE)
-        await desk.send(one)
-        await desk.send(later(registration(p1_meter("ZZZ:a"), boot=TWO), 1))
-        await desk.send(later(one, 2))
+        await registrant.send(one)
+        await registrant.send(later(registration(p1_meter("ZZZ:a"), boot=TWO), 1))
+        await registrant.send(later(one, 2))
         await rows(database, "UPDATE device_twin SET seen_at = seen_at - interval '61 minutes' RETURNING 1")
-        await desk.send(later(registration(p1_meter("ZZZ:b"), boot=ONE), 3))
+        await registrant.send(later(registration(p1_meter("ZZZ:b"), boot=ONE), 3))
     assert len(await events(database, "device_duplicated")) == 1
     assert [json.loads(row["text"])["new"] for row in await events(database, "meter_swapped")] == ["ZZZ:b"]
     assert [row["duplicated"] for row in await rows(database, "SELECT * FROM device_overview")] == [False]

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.grafana_rig.year import Year, connected, rows
-from tests.integration.test_grafana_queries import BOARDS, ask, choices, context, firing, panels
-from tests.servers import Database
+from tests.rigs.grafana.asking import BOARDS, ask, choices, context, firing, panels
+from tests.rigs.grafana.year import Year, connected, rows
+from tests.rigs.servers import Database
 
 FLEET, METER, VOLUME, PROFILE = (f"wattline-{name}" for name in ("fleet", "meter", "volume", "load-profile"))
 NEW = "INSERT INTO device (name, online, status_at) VALUES ('d1', true, now()), ('d2', true, now())"

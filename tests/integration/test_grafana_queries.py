@@ -6,71 +6,19 @@ from typing import Any
 import asyncpg
 import pytest
 
-from grafana.build import dashboards, plain
-from grafana.rules import rules
-from grafana.settings import GrafanaSettings
-from tests.grafana_rig.front_end import columns as named
-from tests.grafana_rig.front_end import table_px, widths
-from tests.grafana_rig.macros import Context
-from tests.grafana_rig.year import DEVICES, METERS, QUARTER, SILENT, TARIFFS, TOTAL, Year, connected, rows
-from tests.servers import Database
+from tests.rigs.grafana.asking import BOARDS, NUMBERS, TEXTS, TIMES, ask, choices, context, firing, panels
+from tests.rigs.grafana.front_end import columns as named
+from tests.rigs.grafana.front_end import table_px, widths
+from tests.rigs.grafana.macros import Context
+from tests.rigs.grafana.year import DEVICES, METERS, QUARTER, SILENT, TARIFFS, TOTAL, Year, connected, rows
+from tests.rigs.servers import Database
 
-SETTINGS = GrafanaSettings.model_construct()
-BOARDS = {board["uid"]: board for board in dashboards(SETTINGS)}
 EMPTY = {"Consumption by day", "Consumption by hour"}
 """What the seeded year, which is without gas, shows nothing in."""
 WITHOUT = {"Cost by tariff", "Highest quarter-hours", "Tables"}
 """Tables that are never empty, or say nothing of a meter that there is not."""
 ONE_FAR_OFF = {"Latency and queue", "From reading to table"}
 """Charts in which the message lies that came again after half an hour."""
-TIMES, NUMBERS, TEXTS = {"timestamptz"}, {"float8", "int8", "int4", "numeric"}, {"text", "varchar"}
-
-
-def panels(board: dict[str, Any]) -> list[dict[str, Any]]:
-    return [panel for panel in board["panels"] if panel["type"] != "row"]
-
-
-def choices(board: dict[str, Any], *, everything: bool = True, meter: str = TOTAL) -> dict[str, Any]:
-    """What a viewer has chosen: all devices and meters, or one of each."""
-    made: dict[str, Any] = {}
-    for variable in board["templating"]["list"]:
-        value = variable.get("current", {}).get("value", "")
-        if variable["name"] == "device":
-            value = DEVICES if everything else ["d1"]
-        elif variable["name"] == "meter":
-            value = (METERS if everything else [meter]) if variable["multi"] else meter
-        elif variable["name"] in ("since", "until"):
-            continue
-        made[variable["name"]] = value
-    return made
-
-
-def context(board: dict[str, Any], hours: float | None = None, span: str | None = None, **more: Any) -> Context:
-    """The panel's own range, or the dashboard's, or so many hours, and points as a screen would have them."""
-    until = min(datetime.now(UTC), more.pop("until", datetime.max.replace(tzinfo=UTC)))
-    own = board["time"]["from"].removeprefix("now-")
-    # the variables of a dashboard's range have that of the dashboard, whatever a panel's own is
-    since = until - timedelta(hours=hours or _hours(own))
-    chosen = {"since": f"{since:%Y-%m-%dT%H:%M:%SZ}", "until": f"{until:%Y-%m-%dT%H:%M:%SZ}"}
-    chosen |= more.pop("chosen", None) or choices(board)
-    if span == "now/d":  # with a shift of 1d/d: all of yesterday
-        until = until.replace(hour=0, minute=0, second=0, microsecond=0)
-        hours = 24
-    hours = hours or _hours(span or own)
-    width = next(each for each in (10, 60, 300, 900, 3600, 21600, 86400) if hours * 3600 / each <= 500)
-    return Context(until - timedelta(hours=hours), until, width, chosen=chosen, **more)
-
-
-def _hours(span: str) -> int:
-    return int(span[:-1]) * {"h": 1, "d": 24}[span[-1]]
-
-
-async def ask(year: Year, uid: str, title: str, hours: float | None = None, **more: Any) -> list[dict[str, Any]]:
-    """The rows of a panel."""
-    board = BOARDS[uid]
-    (panel,) = [panel for panel in panels(board) if panel["title"] == title]
-    there = context(board, hours, panel.get("timeFrom"), **more)
-    return (await rows(year.database, there.expand(panel["targets"][0]["rawSql"])))[1]
 
 
 def fits(panel: dict[str, Any], columns: dict[str, str], found: list[dict[str, Any]], *, timescale: bool) -> None:
@@ -285,12 +233,18 @@ async def test_the_duration_curve_falls(year: Year) -> None:
 async def test_the_ledger_tells_lost_repeated_and_late(year: Year) -> None:
     """One of each was seeded, beside thirty frames in quarantine and a clock that was stepped."""
     (numbers,) = await ask(year, "wattline-data-quality", "Messages")
+    waits = numbers.pop("Waiting for receipt")
     assert numbers == {"Lost": 1, "Healed": 1, "Repeated": 1, "Late": 1, "Messages": 179, "Quarantined": 31}
     devices = {row["Device"]: row for row in await ask(year, "wattline-data-quality", "Devices")}
     assert set(devices) == set(DEVICES)
     shown = ("Lost", "Healed", "Sent again", "Repeated", "Late", "Quarantined", "Clock", "Clock steps", "Online")
     assert [devices["d1"][name] for name in shown] == [1, 1, 2, 1, 1, 0, "meter, synced", 1, 1]
     assert (devices["d2"]["Quarantined"], devices["d2"]["Online"]) == (30, 0)
+    assert (waits, [devices[name]["Waiting for receipt"] for name in DEVICES]) == (12, [12, 0, None])
+    troubled = {row["Device"]: row for row in await ask(year, "wattline-platform", "Outboxes in trouble")}
+    shown = ("To send", "Waiting for receipt", "Complaints", "Events")
+    assert [troubled["d1"][name] for name in shown] == [0, 12, None, "-"]
+    assert [troubled["d2"][name] for name in shown] == [None, None, 1, "outbox_near_full"]
     clocks = await ask(year, "wattline-data-quality", "Clocks")
     assert {row["Clock"]: row["Meters"] for row in clocks} == {"The meter's own": 1, "Device, kept by NTP": 2}
 
@@ -375,6 +329,20 @@ async def test_what_goes_step_by_step(year: Year) -> None:
     assert [row["Spec"] for row in both] == ["lgz-e350@4", "lgz-e350@3"]
 
 
+async def test_releases_and_who_is_behind(year: Year) -> None:
+    """Which release runs where, and who has not confirmed the one that it is to run, the worst first, with why."""
+    board = "wattline-parameters"
+    found = await ask(year, board, "Releases")
+    shown = {(row["Runs"], row["To run"], row["State"], row["Devices"]) for row in found}
+    assert {one for one in shown if one[1] == "0.3.0"} == {
+        ("0.3.0", "0.3.0", "confirmed", 1), ("0.2.0", "0.3.0", "rolled_back", 1), ("0.2.0", "0.3.0", "unreported", 1),
+    }  # fmt: skip
+    behind = await ask(year, board, "Devices that are behind")
+    assert [(row["Device"], row["State"], row["Reason"], row["Since"] is None) for row in behind] == [
+        ("d2", "rolled_back", "release: no reading came", False), ("d3", "unreported", None, True),
+    ]  # fmt: skip
+
+
 async def test_commands_and_jobs(year: Year) -> None:
     """Commands of the range with their outcome and its time; the job under way with its progress and speed."""
     commands = await ask(year, "wattline-parameters", "Commands to devices")
@@ -409,6 +377,13 @@ async def test_swaps_and_points(year: Year) -> None:
         "kitchen": (TOTAL, TARIFFS),
         "cellar": (TARIFFS, None),
     }
+    (claim,) = await ask(year, "wattline-data-quality", "Claimed meters")
+    assert [claim[name] for name in ("Meter", "Stands at", "Claimed by", "Standing")] == [
+        TARIFFS,
+        "d1",
+        "d2",
+        "waiting",
+    ]
     chosen = choices(BOARDS["wattline-meter"], meter=TARIFFS)
     places = await ask(year, "wattline-meter", "Point of delivery", chosen=chosen)
     assert sorted((row["Point"], row["Meter"]) for row in places) == [("cellar", TARIFFS), ("kitchen", TOTAL)]
@@ -432,19 +407,6 @@ async def test_the_platform_by_its_ledger(year: Year) -> None:
     assert (writing["Mean"], writing["Longest"]) == pytest.approx((0.02, 0.03))
 
 
-async def firing(year: Year, name: str) -> list[dict[str, Any]]:
-    """The rows for which a rule's condition holds."""
-    (rule,) = [plain(each) for each in rules(SETTINGS) if plain(each)["uid"] == f"wattline-{name}"]
-    asked, condition = rule["data"]
-    limit = float(condition["model"]["expression"].removeprefix("$A > "))
-    now = datetime.now(UTC)
-    columns, found = await rows(year.database, Context(now, now).expand(asked["model"]["rawSql"]))
-    # Grafana reads one number a row and takes the texts for labels
-    assert [of for of in columns.values() if of in NUMBERS] == ["float8"], name
-    assert set(columns.values()) <= {"float8", "text"}, name
-    return [row for row in found if row["value"] is not None and row["value"] > limit]
-
-
 async def test_rules_fire_for_those_concerned(year: Year) -> None:
     """An offline device, a full outbox and a rise of quarantine are named by their labels; the rest is quiet."""
     assert [row["device"] for row in await firing(year, "device-offline")] == ["d2"]
@@ -452,6 +414,14 @@ async def test_rules_fire_for_those_concerned(year: Year) -> None:
     assert [row["device"] for row in await firing(year, "outbox")] == ["d2"]
     for quiet in ("meter-silent", "meter-gap", "database-size", "jump"):
         assert await firing(year, quiet) == [], quiet
+    assert [(row["gateway"], row["value"]) for row in await firing(year, "broker-logins")] == [("g", 2.0)]
+    assert [row["name"] for row in await firing(year, "broker-refused")] == ["pi-9"]
+    assert [row["value"] for row in await firing(year, "enrolment-waiting")] == [3.0]
+    told = {(row["device"], row["release"]) for row in await firing(year, "software-rolled-back")}
+    assert told == {("d1", "0.2.5"), ("d2", "0.3.0")}
+    assert [row["of"] for row in await firing(year, "certificate-end")] == ["intermediate"], (
+        "https has 16 days too many"
+    )
 
 
 async def test_a_jump_and_silence_are_seen(database: Database) -> None:

@@ -2,11 +2,10 @@
 
 from datetime import UTC, datetime
 
-from tests.grafana_rig.year import Year, connected
-from tests.integration.rollup_rig import METERS
-from tests.integration.test_gaps import SLOW
-from tests.integration.test_grafana_queries import BOARDS, ask, choices, firing
-from tests.servers import Database
+from tests.rigs.grafana.asking import BOARDS, ask, choices, firing
+from tests.rigs.grafana.year import Year, connected
+from tests.rigs.rollups import METERS, SLOW
+from tests.rigs.servers import Database
 
 MORE = """
 INSERT INTO device (name, online) VALUES ('pi-off', false);

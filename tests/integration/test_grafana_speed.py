@@ -3,7 +3,7 @@
 import asyncpg
 
 from benchmarks.dashboards import LIMIT_MS, measure, seed
-from tests.servers import Database
+from tests.rigs.servers import Database
 
 
 async def test_no_query_is_slow(database: Database) -> None:

@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.grafana_rig.year import Year, connected
-from tests.integration.test_grafana_queries import BOARDS, ask, choices, firing
-from tests.servers import Database
+from tests.rigs.grafana.asking import BOARDS, ask, choices, firing
+from tests.rigs.grafana.year import Year, connected
+from tests.rigs.servers import Database
 
 ONLY, BOTH = "M:tariffs", "M:both"
 FILL = """

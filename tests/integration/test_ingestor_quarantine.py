@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from broker.session import Publication
-from broker.topics import Kind, Topics
-from tests.faults.ingesting import device, ingesting, settings, table, until_equal
-from tests.servers import Broker, Database
+from broker.contract.topics import Kind, Topics
+from broker.mqtt.session import Publication
+from tests.rigs.ingesting import device, ingesting, settings, table
+from tests.rigs.servers import Broker, Database
+from tests.rigs.waiting import until_equal
 
 REGISTER = b'"1-0:1.8.0": '
 OTHER = b', "1-0:9.8.0": '

@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 
 import pytest
 
+from broker.contract.messages import Clock, Source
+from broker.contract.topics import Kind
 from broker.errors import PermanentError
-from broker.messages import Clock, Source
-from broker.topics import Kind
 from deploy.local.postgres import PostgresServer
 from store.codes import KIND_CODES, SOURCE_CODES
-from tests.faults.ingesting import DEADLINE_S, device, ingesting, settings, table, until_equal
-from tests.servers import Broker, Database
+from tests.rigs.ingesting import DEADLINE_S, device, ingesting, settings, table
+from tests.rigs.servers import Broker, Database
+from tests.rigs.waiting import until_equal
 
 
 async def test_readings_arrive_with_their_names(broker: Broker, database: Database) -> None:
@@ -163,6 +164,30 @@ async def test_frames_events_and_status(broker: Broker, database: Database) -> N
         assert json.loads(detail) == {"text": "a\\0b", "by": 0.5, "list": [1, None, "\\u0000"]}
         assert await asked.rows("SELECT boot, software FROM device") == [("b3f1", "wattline 0.1.0")]
         assert await asked.rows("SELECT messages, lost, repeated FROM message_gap") == [(2, 0, 2)]
+
+
+async def test_what_a_status_tells_of_the_outbox_is_kept(broker: Broker, database: Database) -> None:
+    """A last will, which can't know it, leaves what was told before; an agent that does not tell, nothing."""
+    await broker.add_device("pi-1")
+    told = "SELECT online, waiting, unconfirmed, unconfirmed_for_s FROM outbox_overview"
+    status = {"online": True, "boot": "b3f1", "software": "x", "since": "2026-11-23T10:00:00Z"}
+    outbox = {"at": "2026-11-23T11:00:00Z", "waiting": 7, "waiting_for_s": 2.5, "unconfirmed": 42,
+              "unconfirmed_for_s": 75.5}  # fmt: skip
+    later = outbox | {"at": "2026-11-23T12:00:00Z", "waiting_for_s": 900.0, "unconfirmed": 1, "unconfirmed_for_s": 0.5}
+    steps: tuple[tuple[dict[str, object], list[tuple[object, ...]]], ...] = (
+        (status | {"outbox": outbox}, [(True, 0, 42, 75.5)]),
+        (status | {"online": False}, [(False, 0, 42, 75.5)]),
+        (status | {"outbox": later}, [(True, 7, 0, 0.0)]),
+        (status, []),
+    )
+    async with (
+        table(database) as asked,
+        ingesting(settings(broker, database.dsn("wattline_ingestor"))),
+        device(broker) as pi,
+    ):
+        for sent, kept in steps:
+            await pi.send(json.dumps(sent).encode(), Kind.STATUS, retain=True)
+            await until_equal(lambda: asked.rows(told), kept)
 
 
 async def test_codes_in_sql_are_the_codes_in_python(database: Database) -> None:

@@ -5,8 +5,9 @@ from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 
 from ingestor.settings import IngestorSettings
-from tests.faults.ingesting import device, ingesting, settings, table, until_equal
-from tests.servers import Broker, Database
+from tests.rigs.ingesting import device, ingesting, settings, table
+from tests.rigs.servers import Broker, Database
+from tests.rigs.waiting import until_equal
 
 
 async def test_one_of_two_ingestors_rolls_up(broker: Broker, database: Database) -> None:

@@ -4,14 +4,14 @@ import json
 
 import click
 
+from cli.jobs import job
+from cli.specs.command import spec
 from deploy.local.process import free_port
-from gateway.job_cli import job
-from gateway.spec_cli import spec
-from tests.integration.cli_rig import typed
-from tests.integration.gateway_rig import gateway, gateway_settings
-from tests.integration.redecode_rig import add_meter, add_spec, keep, pushes, worker_settings, working
-from tests.integration.spec_rig import KEY
-from tests.servers import Broker, Database
+from tests.rigs.cli import typed
+from tests.rigs.gateway import gateway, gateway_settings
+from tests.rigs.redecoding import add_meter, add_spec, keep, pushes, worker_settings, working
+from tests.rigs.servers import Broker, Database
+from tests.rigs.specs import KEY
 
 
 async def test_a_job_from_the_command_line(broker: Broker, database: Database) -> None:
@@ -31,11 +31,11 @@ async def test_a_job_from_the_command_line(broker: Broker, database: Database) -
         assert watched.exit_code == 0, watched.output
         assert "████████████████████ 100 %  120 of 120 frames, 240 readings" in watched.output
         shown = json.loads((await typed(running, job, "show", "1", "--json")).output)
-        assert (shown["state"], shown["author"], shown["reason"]) == ("done", "eva", "a look")
+        assert (shown["state"], shown["author"], shown["reason"]) == ("done", "local (for eva)", "a look")
         later = await typed(running, spec, "redecode", ref, "--meter", KEY, "--since", "2026-11-20", "--json")
         assert json.loads(later.output.splitlines()[-1])["since"] == "2026-11-20T00:00:00Z"
         cancelled = await typed(running, job, "cancel", "2", "--author", "eva")
-        assert (cancelled.exit_code, "cancelled by eva" in cancelled.output) == (0, True)
+        assert (cancelled.exit_code, "cancelled by local (for eva)" in cancelled.output) == (0, True)
         watched = await typed(running, job, "watch", "2", "--json")
         assert (watched.exit_code, json.loads(watched.output.splitlines()[-1])["state"]) == (1, "cancelled")
         found = json.loads((await typed(running, job, "list", "--state", "done", "--json")).output)

@@ -5,9 +5,9 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
-from broker.session import Session
-from broker.topics import Kind
-from tests.integration.gateway_rig import (
+from broker.contract.topics import Kind
+from broker.mqtt.session import Session
+from tests.rigs.gateway import (
     Gateway,
     Watcher,
     connection,
@@ -19,12 +19,12 @@ from tests.integration.gateway_rig import (
     registration,
     rows,
     send,
-    until,
     watching,
 )
-from tests.integration.redecode_rig import MAIN, Shot, ended, keep, push, pushes, worker_settings, working
-from tests.integration.spec_rig import KEY, acme, post, published
-from tests.servers import Broker, Database
+from tests.rigs.redecoding import MAIN, Shot, ended, keep, push, pushes, worker_settings, working
+from tests.rigs.servers import Broker, Database
+from tests.rigs.specs import KEY, acme, post, published
+from tests.rigs.waiting import until
 
 JOBS = "SELECT job_id AS job, state, spec, automatic, meters FROM job_overview ORDER BY job_id"
 
@@ -182,7 +182,13 @@ async def test_frames_are_decoded_again_on_demand(broker: Broker, database: Data
     async with fleet(broker, database) as (running, _, _):
         await keep(database, pushes(10))
         status, one = await post(running, "/specs/generic-p1/1:redecode", author="eva", reason="a look")
-        assert (status, one["job"], one["meters"], one["automatic"], one["author"]) == (200, 1, 1, False, "eva")
+        assert (status, one["job"], one["meters"], one["automatic"], one["author"]) == (
+            200,
+            1,
+            1,
+            False,
+            "local (for eva)",
+        )
         status, same = await post(running, "/specs/generic-p1/1:redecode", author="bob", meter=KEY)
         assert (status, same["job"]) == (200, 1)
         since = {"since": "2026-11-20T12:00:50+00:00"}
@@ -246,7 +252,7 @@ async def test_a_job_is_cancelled_once(broker: Broker, database: Database) -> No
         await keep(database, pushes(10))
         number = (await published(running, acme()))["job"]
         status, job = await post(running, f"/jobs/{number}:cancel", author="eva", reason="wrong spec")
-        assert (status, job["state"], job["error"]) == (200, "cancelled", "cancelled by eva: wrong spec")
+        assert (status, job["state"], job["error"]) == (200, "cancelled", "cancelled by local (for eva): wrong spec")
         assert (await post(running, f"/jobs/{number}:cancel"))[1] == job
         async with working(worker_settings(database)):
             _, other = await post(running, "/specs/acme-one/1:redecode")
@@ -257,7 +263,7 @@ async def test_a_job_is_cancelled_once(broker: Broker, database: Database) -> No
             empty = await until(lambda: _queue_is_empty(database), "the queue is empty")
             assert empty
     (told,) = await events(database, "redecoding_cancelled")
-    assert told["detail"] == {"job": number, "author": "eva", "reason": "wrong spec"}
+    assert told["detail"] == {"job": number, "author": "local (for eva)", "reason": "wrong spec"}
 
 
 async def _queue_is_empty(database: Database) -> bool:

@@ -3,12 +3,14 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from broker.messages import BootEnd, EventMessage
-from broker.topics import Kind
+from broker.contract.messages import BootEnd, EventMessage
+from broker.contract.topics import Kind
 from store.ledger import fold
-from tests.faults.ingesting import device, ingesting, settings, table, until_equal
-from tests.grafana_rig.year import connected
-from tests.servers import Broker, Database
+from tests.rigs.grafana.year import connected
+from tests.rigs.ingesting import device, ingesting, settings, table
+from tests.rigs.ledger import devices
+from tests.rigs.servers import Broker, Database
+from tests.rigs.waiting import until_equal
 
 START = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=3)
 DAY = (START - timedelta(days=1), START + timedelta(days=1))
@@ -58,10 +60,6 @@ async def boots(opened: Any) -> list[tuple[Any, ...]]:
 
 async def holes(opened: Any) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in await opened.fetch("SELECT boot, low, high FROM ledger_hole ORDER BY 1, 2")]
-
-
-async def devices(opened: Any, *names: str) -> None:
-    await opened.executemany("INSERT INTO device (name) VALUES ($1)", [(name,) for name in names or ("d1",)])
 
 
 async def test_a_hole_that_a_resend_closes_is_healed(each_edition: Database) -> None:
@@ -132,6 +130,8 @@ async def test_a_device_that_lies_harms_its_own_record_only(each_edition: Databa
         await opened.fetch("SELECT sum(lost)::bigint FROM message_gap")
         rows = await opened.fetch("SELECT device, event, detail ->> 'deliveries' FROM event_log")
         assert [tuple(row) for row in rows] == [("liar", "numbers_implausible", "1101")]
+        rows = await opened.fetch("SELECT device, quota, allowed, cut FROM device_quota")
+        assert [tuple(row) for row in rows] == [("liar", "boots", 1000, 201)]
 
 
 async def test_a_device_whose_rows_fail_is_left_out_and_told_of(each_edition: Database) -> None:

@@ -9,8 +9,9 @@ import asyncpg
 import pytest
 
 from store.ledger import fold, prune
-from tests.grafana_rig.year import connected
-from tests.servers import Database
+from tests.rigs.grafana.year import connected
+from tests.rigs.ledger import devices
+from tests.rigs.servers import Database
 
 START = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=3)
 Delivery = tuple[datetime, int, int, str]
@@ -77,16 +78,12 @@ def dealt(seed: int) -> list[Delivery]:
     return made
 
 
-async def devices(opened: Any) -> None:
-    await opened.execute("INSERT INTO device (name) VALUES ('d1'), ('d2'), ('d3')")
-
-
 async def test_it_adds_up_whatever_comes_in_whatever_order(each_edition: Database) -> None:
     """Summed up in parts of any size, with parts stored long after their time: the figures are those of the ledger."""
     deliveries = sorted(dealt(1))
     chance = random.Random(1)  # noqa: S311 - the same parts each time
     async with connected(each_edition) as opened:
-        await devices(opened)
+        await devices(opened, "d1", "d2", "d3")
         now = START
         while deliveries:
             now += timedelta(seconds=chance.randint(1, 600))
@@ -132,7 +129,7 @@ async def test_in_their_order_late_ones_are_the_ledger_s_too(database: Database)
     """Stored in the order of receipt, all four figures are those of the ledger, at one go and in ten."""
     deliveries = sorted(dealt(7))
     async with connected(database) as opened:
-        await devices(opened)
+        await devices(opened, "d1", "d2", "d3")
         for part in range(10):
             await store(opened, *deliveries[len(deliveries) * part // 10 : len(deliveries) * (part + 1) // 10])
             await fold(opened)
@@ -148,7 +145,7 @@ async def test_in_their_order_late_ones_are_the_ledger_s_too(database: Database)
 async def test_a_late_message_mends_the_time_where_it_was_missed(database: Database) -> None:
     """What comes an hour later is late then, and no longer lost in the five minutes where others overtook it."""
     async with connected(database) as opened:
-        await devices(opened)
+        await devices(opened, "d1", "d2", "d3")
         times = [START + timedelta(minutes=minutes) for minutes in (0, 1, 2)]
         await store(opened, *((at, seq, 1, "a") for at, seq in zip(times, (1, 2, 8), strict=True)))
         await fold(opened)
@@ -166,7 +163,7 @@ async def test_a_late_message_mends_the_time_where_it_was_missed(database: Datab
 async def test_what_is_committed_late_is_counted_once(database: Database) -> None:
     """A transaction that was open as its time was summed up holds the summary back; one that began later is added."""
     async with connected(database) as opened, connected(database) as slow:
-        await devices(opened)
+        await devices(opened, "d1", "d2", "d3")
         await fold(opened, now=START)
         await store(opened, (START, 1, 1, "a"))
         transaction = slow.transaction()
@@ -190,7 +187,7 @@ async def test_what_is_committed_late_is_counted_once(database: Database) -> Non
 async def test_a_note_that_was_taken_before_its_time_is_summed_up_counts_once(database: Database) -> None:
     """Noted as late though its time was still to come: it is in the ledger by then, and not counted from both."""
     async with connected(database) as opened:
-        await devices(opened)
+        await devices(opened, "d1", "d2", "d3")
         await fold(opened, now=START)
         await opened.execute("SELECT ledger_note($1)", START + timedelta(hours=2))
         await store(opened, *((START + timedelta(minutes=n), n, 1, "a") for n in range(1, 100)))

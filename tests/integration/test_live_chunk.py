@@ -3,10 +3,16 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ingestor.names import Limits, Names, Wanted, point
+import pytest
+
+from ingestor.batches import names as names_module
+from ingestor.batches.limits import Limits
+from ingestor.batches.names import Names, Wanted
+from ingestor.batches.points import point
 from store.pool import open_pool
-from tests.faults.ingesting import Device, Table, device, ingesting, settings, table, until_equal
-from tests.servers import Broker, Database
+from tests.rigs.ingesting import Device, Table, device, ingesting, settings, table
+from tests.rigs.servers import Broker, Database
+from tests.rigs.waiting import until_equal
 
 THROUGH = """
 CREATE TABLE went_through (rows bigint);
@@ -82,7 +88,7 @@ async def test_ids_in_memory_keep_to_their_bound_and_those_in_use_stay(database:
     what = {point("1-0:1.8.0", None), point("1-0:16.7.0", None)}
 
     def wanted(*keys: str) -> Wanted:
-        return Wanted(meters=dict.fromkeys(keys, ("pi-1", None)), points={key: set(what) for key in keys})
+        return Wanted(meters=dict.fromkeys(keys, ("pi-1", None)), points={(key, "pi-1"): set(what) for key in keys})
 
     async with (
         open_pool(database.dsn("wattline_ingestor"), min_size=1, max_size=1, application_name="test") as pool,
@@ -101,3 +107,18 @@ async def test_ids_in_memory_keep_to_their_bound_and_those_in_use_stay(database:
         assert 20 < len(names.meters) < 50
         await names.resolve(connection, wanted("TST:1"))
         assert len(names.meters["TST:1"].points) == 2
+
+
+async def test_codes_that_meters_share_in_memory_keep_to_their_bound(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Units are a device's own words where the catalogue leaves them open: ever new ones do not fill memory."""
+    monkeypatch.setattr(names_module, "_SHARED_POINTS", 5)
+    dsn = database.dsn("wattline_ingestor")
+    async with open_pool(dsn, min_size=1, max_size=1, application_name="test") as pool, pool.acquire() as connection:
+        names = Names(Limits())
+        for number in range(20):
+            key, what = f"TST:{number}", point("1-0:96.99.9", f"unit {number}")
+            await names.resolve(connection, Wanted(meters={key: ("pi-1", None)}, points={(key, "pi-1"): {what}}))
+            assert len(names.meters[key].points) == 1
+            assert len(names._points) <= 5

@@ -9,10 +9,10 @@ from click.testing import CliRunner
 from broker.errors import PermanentError
 from deploy.local.postgres import PostgresServer
 from store.cli import migrate as migrate_command
-from store.migrate import Migration, MigrationError, migrate, shipped
+from store.migrate import Migration, MigrationError, migrate, require_migrated, shipped
 from store.pool import open_pool
-from tests.faults.ingesting import table
-from tests.servers import Database
+from tests.rigs.ingesting import table
+from tests.rigs.servers import Database
 
 NAMES = [migration.name for migration in shipped()]
 FEATURES = ["features of TimescaleDB Apache"]
@@ -52,6 +52,46 @@ async def test_a_view_of_before_is_replaced(each_edition: Database) -> None:
     assert (await migrate(each_edition.dsn()))[0].startswith("features of TimescaleDB")
     async with table(each_edition) as asked:
         assert ("reading",) in await asked.rows("SELECT name FROM of_an_operator WHERE bytes >= 0")
+
+
+async def test_functions_and_views_are_made_anew_once_their_files_changed(each_edition: Database) -> None:
+    """What a database has of another version's functions is replaced, without a migration for it."""
+    async with table(each_edition) as asked:
+        await asked.execute(
+            "UPDATE installation SET value = 'of another version' WHERE name = 'edition_sql';"
+            "CREATE OR REPLACE FUNCTION store_keep(what text) RETURNS interval LANGUAGE sql STABLE"
+            " AS 'SELECT NULL::interval'"
+        )
+    assert (await migrate(each_edition.dsn()))[0].startswith("features of TimescaleDB")
+    async with table(each_edition) as asked:
+        assert await asked.value("SELECT store_keep('frames') IS NOT NULL")
+
+
+async def test_what_older_services_need_is_taken_away_at_the_end(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`migrate` leaves it and says so; services start meanwhile; `migrate --finish` takes it away."""
+    more = (
+        Migration("9001_new", "CREATE TABLE fresh ();"),
+        Migration("9002_after_new", "CREATE TABLE instead_of_it ();"),
+    )
+    everything = (*shipped(), *more)
+    monkeypatch.setattr("store.migrate.shipped", lambda: everything)
+
+    async def run(*words: str) -> list[str]:
+        done = await asyncio.to_thread(CliRunner().invoke, migrate_command, ["--dsn", database.dsn(), *words])
+        assert done.exit_code == 0, done.output
+        return [line for line in done.output.splitlines() if "900" in line and "migration_applied" not in line]
+
+    first = await run()
+    assert first == [
+        "applied 9001_new",
+        "note: 9002_after_new waits until every service is of this version: then `wattline migrate --finish`",
+    ]
+    async with open_pool(database.dsn(), min_size=1, max_size=1, application_name="test") as pool:
+        await require_migrated(pool)
+    assert await run("--finish") == ["applied 9002_after_new"]
+    assert await run() == []
 
 
 async def test_two_at_once_both_succeed(own_postgres: PostgresServer) -> None:

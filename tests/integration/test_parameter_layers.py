@@ -4,55 +4,12 @@ import asyncio
 import json
 from typing import Any
 
-from broker.messages import Parameters
-from broker.topics import Kind
-from tests.integration.gateway_rig import (
-    Gateway,
-    Watcher,
-    entered,
-    events,
-    gateway,
-    gateway_settings,
-    registration,
-    rows,
-    send,
-    until,
-    watching,
-)
-from tests.servers import Broker, Database
-
-WHO = {"author": "eva", "reason": "trial"}
-
-
-async def call(running: Gateway, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any, Any]:
-    """A request with an author; status, document, headers."""
-    query = None if method == "GET" else WHO
-    url = f"{running.url}/api/v1{path}"
-    sent = {name.replace("_", "-"): value for name, value in headers.items()}
-    async with running.http.request(method, url, params=query, json=body, headers=sent) as response:
-        return response.status, await response.json(content_type=None), response.headers
-
-
-async def done(running: Gateway, method: str, path: str, body: Any = None) -> Any:
-    status, document, _ = await call(running, method, path, body)
-    assert status == 200, document
-    return document
-
-
-async def register(broker: Broker, seen: Watcher, *devices: str, knows: tuple[str, ...] = ()) -> None:
-    """Let devices register, one after the other, and wait for their first configuration."""
-    await broker.add_devices(*devices)
-    for name in devices:
-        document = json.loads(registration())
-        document["software"]["parameters"] = list(knows)
-        async with entered(broker, name) as device:
-            await send(device, broker.topics, Kind.REGISTRATION, name, json.dumps(document).encode())
-        await until(lambda name=name: seen.desired(name), f"{name} is configured")
-
-
-def shown(seen: Watcher, device: str, parameter: str) -> Any:
-    desired = seen.desired(device)
-    return None if desired is None else getattr(desired.parameters, parameter)
+from broker.contract.messages import Parameters
+from broker.contract.topics import Kind
+from tests.rigs.gateway import entered, events, gateway, gateway_settings, registration, rows, send, watching
+from tests.rigs.parameters import call, done, register, shown
+from tests.rigs.servers import Broker, Database
+from tests.rigs.waiting import until
 
 
 async def test_groups_lie_between_fleet_and_device(broker: Broker, database: Database) -> None:
@@ -101,7 +58,7 @@ async def test_history_diff_and_rollback_of_each_scope(broker: Broker, database:
             await done(running, "PATCH", path, {"reading_interval_s": None})
             page = await running.get(f"{path}/history", limit=2)
             newest, before = page["items"]
-            assert (newest["version"], newest["author"], newest["reason"]) == (3, "eva", "trial")
+            assert (newest["version"], newest["author"], newest["reason"]) == (3, "local (for eva)", "trial")
             assert newest["changes"] == [{"field": "reading_interval_s", "before": 7.0, "after": None}]
             assert len(before["changes"]) == 2
             first = (await running.get(f"{path}/history", cursor=page["next"]))["items"]
@@ -125,7 +82,8 @@ async def test_history_diff_and_rollback_of_each_scope(broker: Broker, database:
         assert (status, document["field"]) == (422, "from")
     told = await events(database, "parameters_changed")
     assert told[0]["detail"] == {
-        "scope": "fleet", "version": 1, "author": "eva", "reason": "trial", "changes": ["reading_interval_s"],
+        "scope": "fleet", "version": 1, "author": "local (for eva)", "reason": "trial",
+        "changes": ["reading_interval_s"],
     }  # fmt: skip
     assert len(told) == 18
 
@@ -147,6 +105,21 @@ async def test_a_stale_change_is_refused_with_what_holds(broker: Broker, databas
         etag = (await call(running, "GET", "/groups/all"))[2]["ETag"]
         assert (await call(running, "PUT", "/groups/all", {"selector": "device=d1"}, If_Match=etag))[0] == 200
         assert (await call(running, "DELETE", "/groups/all", If_Match=etag))[0] == 412
+
+
+async def test_a_group_that_somebody_removed_meanwhile_is_not_made_again(broker: Broker, database: Database) -> None:
+    """A change with If-Match, any at all, is of a group that is there: 412 where it is gone, and it stays gone."""
+    async with gateway(gateway_settings(broker, database)) as running:
+        await done(running, "PUT", "/groups/all", {"selector": "device"})
+        etag = (await call(running, "GET", "/groups/all"))[2]["ETag"]
+        await done(running, "DELETE", "/groups/all")
+        for given in (etag, "*"):
+            status, problem, headers = await call(
+                running, "PUT", "/groups/all", {"selector": "device=d1"}, If_Match=given
+            )
+            assert (status, problem["field"], headers.get("ETag")) == (412, "If-Match", None)
+            assert problem["detail"] == "the group 'all' is not there"
+        assert (await call(running, "GET", "/groups/all"))[0] == 404
 
 
 async def test_what_software_does_not_know_is_refused_or_left_out_by_name(broker: Broker, database: Database) -> None:

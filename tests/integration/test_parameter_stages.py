@@ -1,96 +1,16 @@
 """Staged changes of parameters on a real broker and database: steps, health, rolling back, restarts, two gateways."""
 
-import asyncio
-import contextlib
-import itertools
-from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from broker.messages import Desired
-from broker.session import Session, SessionOptions
-from broker.topics import Kind
-from tests.integration.gateway_rig import (
-    BOOT,
-    Gateway,
-    Watcher,
-    address,
-    connection,
-    events,
-    gateway,
-    gateway_settings,
-    report,
-    rows,
-    send,
-    until,
-    watching,
-)
-from tests.integration.test_parameter_layers import call, done, register
-from tests.servers import Broker, Database
+from tests.rigs.gateway import Gateway, connection, events, gateway, rows, watching
+from tests.rigs.parameters import call, done, register
+from tests.rigs.servers import Broker, Database
+from tests.rigs.stages import FLEET, changed, devices, settings
+from tests.rigs.waiting import until
 
-FLEET = [f"d{number}" for number in range(5)]
 QUICK: dict[str, Any] = {"settle_s": 0.3, "timeout_s": 30}
-
-
-@dataclass
-class Devices:
-    """The devices' side: each reports what it is told as `how` says, and gives readings where it `reads`."""
-
-    broker: Broker
-    database: Database
-    how: dict[str, str] = field(default_factory=dict)
-    reads: set[str] = field(default_factory=set)
-
-    async def obey(self, device: str, session: Session) -> None:
-        """Report each configuration that comes."""
-        async for message in session.messages():
-            desired = Desired.parse(message.payload)
-            message.ack()
-            state = self.how.get(device, "applied")
-            if state != "silent":
-                values = desired.parameters.model_dump() if state == "applied" else {}
-                await send(session, self.broker.topics, Kind.REPORTED, device, report(desired.version, state, **values))
-
-    async def read(self) -> None:
-        """Enter a readings message of each device that reads into the ledger, as the ingestor does, for ever."""
-        async with connection(self.database) as opened:
-            for seq in itertools.count(1):
-                await opened.execute(
-                    "INSERT INTO message (received_at, seq, device_id, rows, kind, boot) "
-                    "SELECT now(), $1, id, 1, 1, $2 FROM device WHERE name = ANY($3::text[])",
-                    seq, BOOT, sorted(self.reads),
-                )  # fmt: skip
-                await asyncio.sleep(0.05)
-
-
-@contextlib.asynccontextmanager
-async def devices(
-    broker: Broker, database: Database, seen: Watcher, names: Iterable[str] = FLEET
-) -> AsyncIterator[Devices]:
-    """Registered devices that are online and obey."""
-    await register(broker, seen, *names)
-    async with connection(database) as opened:
-        await opened.execute("UPDATE device SET online = true")
-    fleet = Devices(broker, database)
-    async with contextlib.AsyncExitStack() as stack:
-        tasks = [asyncio.create_task(fleet.read())]
-        for name in names:
-            options = SessionOptions(f"{name}-{id(fleet)}", subscriptions=((broker.topics.of(Kind.DESIRED, name), 1),))
-            session = await stack.enter_async_context(Session(address(broker, name), options))
-            await session.wait_connected()
-            tasks.append(asyncio.create_task(fleet.obey(name, session)))
-        try:
-            yield fleet
-        finally:
-            for task in tasks:
-                task.cancel()
-
-
-def changed(seen: Watcher, value: float = 5.0) -> list[str]:
-    """The devices that have the change."""
-    return [name for name in FLEET if (d := seen.desired(name)) and d.parameters.reading_interval_s == value]
 
 
 async def in_state(running: Gateway, stage: int, state: str) -> Any:
@@ -99,10 +19,6 @@ async def in_state(running: Gateway, stage: int, state: str) -> Any:
         return found if found["state"] == state else None
 
     return await until(reached, f"staged change {stage} is {state}")
-
-
-def settings(broker: Broker, database: Database) -> Any:
-    return gateway_settings(broker, database, stage_tick_s=0.1)
 
 
 async def test_a_change_goes_on_while_devices_do_well(broker: Broker, database: Database) -> None:
@@ -137,7 +53,7 @@ async def test_a_change_goes_on_while_devices_do_well(broker: Broker, database: 
             assert [one["device"] for one in page["items"]] == ["d0", "d1"]
             history = (await running.get("/parameters/history"))["items"]
             assert [(one["version"], one["author"], one["parameters"]) for one in history] == [
-                (1, "eva", {"reading_interval_s": 5.0})
+                (1, "local (for eva)", {"reading_interval_s": 5.0})
             ]
             assert {desired.version for name in FLEET if (desired := seen.desired(name))} == {2}
     shares = [one["detail"]["share"] for one in await events(database, "stage_step")]
@@ -244,7 +160,7 @@ async def test_who_is_not_there_does_not_fail_the_change(broker: Broker, databas
             await register(broker, seen, "d1")
             body = {"parameters": {"reading_interval_s": 5}, **QUICK, "timeout_s": 1}
             alone = await done(running, "POST", "/parameters:stage", {**body, "steps": ["d1"]})
-            assert "not online" in (await in_state(running, alone["id"], "paused"))["why"]
+            assert "such as d1: offline" in (await in_state(running, alone["id"], "paused"))["why"]
             assert len(await events(database, "stage_device_unreachable")) == 1
             await done(running, "POST", f"/stages/{alone['id']}:abort")
             both = await done(running, "POST", "/parameters:stage", {**body, "steps": ["50%"]})

@@ -5,21 +5,14 @@ from typing import Any
 
 import asyncpg
 
+from cli.points import point
 from deploy.local.postgres import PostgresServer
-from gateway.point_cli import point
 from store.migrate import migrate, shipped
-from tests.integration.cli_rig import typed
-from tests.integration.gateway_desk import Desk
-from tests.integration.gateway_rig import (
-    Gateway,
-    entered,
-    events,
-    gateway,
-    gateway_settings,
-    p1_meter,
-    until,
-)
-from tests.servers import Broker, Database
+from tests.rigs.cli import typed
+from tests.rigs.gateway import Gateway, entered, events, gateway, gateway_settings, p1_meter
+from tests.rigs.registrations import Registrant
+from tests.rigs.servers import Broker, Database
+from tests.rigs.waiting import until
 
 
 async def patch(running: Gateway, path: str, body: Any) -> tuple[int, dict[str, Any]]:
@@ -31,8 +24,8 @@ async def test_points_are_listed_and_renamed(broker: Broker, database: Database)
     """By API and command; a name is one point's only, wrong ones are refused by field, a new point never collides."""
     await broker.add_device("d1")
     async with gateway(gateway_settings(broker, database)) as running, entered(broker, "d1") as session:
-        desk = Desk(broker, running, session)
-        await desk.register(p1_meter("ZZZ:a", "/dev/ttyUSB0"), p1_meter("ZZZ:b", "/dev/ttyUSB1"))
+        registrant = Registrant(broker, running, session)
+        await registrant.register(p1_meter("ZZZ:a", "/dev/ttyUSB0"), p1_meter("ZZZ:b", "/dev/ttyUSB1"))
         shown = await typed(running, point, "list", "d1")
         assert [line.split()[:3] for line in shown.output.splitlines()[1:]] == [
             ["1", "d1/ttyUSB0", "ZZZ:a"],
@@ -50,7 +43,7 @@ async def test_points_are_listed_and_renamed(broker: Broker, database: Database)
         assert (await patch(running, "/points/99", {"name": "x"}))[0] == 404
         assert (await patch(running, "/points/x", {"name": "x"}))[0] == 404
         assert (await patch(running, "/points/2", {"name": "d1/ttyUSB9"}))[0] == 200
-        await desk.register(p1_meter("ZZZ:c", "/dev/ttyUSB9"))
+        await registrant.register(p1_meter("ZZZ:c", "/dev/ttyUSB9"))
         first = await running.get("/points", limit="2")
         rest = await running.get("/points", limit="2", cursor=first["next"])
         assert [one["name"] for one in first["items"] + rest["items"]] == ["Mill Lane 4", "d1/ttyUSB9", "d1/ttyUSB9~3"]
@@ -60,7 +53,11 @@ async def test_points_are_listed_and_renamed(broker: Broker, database: Database)
         as_json = json.loads((await typed(running, point, "list", "--json")).output)
         assert [one["meter"] for one in as_json] == ["ZZZ:a", "ZZZ:b", "ZZZ:c"]
     first_event = (await events(database, "point_renamed"))[0]["detail"]
-    assert (first_event["old"], first_event["point"], first_event["author"]) == ("d1/ttyUSB0", "Mill Lane 4", "anna")
+    assert (first_event["old"], first_event["point"], first_event["author"]) == (
+        "d1/ttyUSB0",
+        "Mill Lane 4",
+        "local (for anna)",
+    )
 
 
 async def test_a_meter_that_only_a_generic_spec_reads_is_counted_as_unknown(broker: Broker, database: Database) -> None:
@@ -70,12 +67,12 @@ async def test_a_meter_that_only_a_generic_spec_reads_is_counted_as_unknown(brok
         known = p1_meter(
             "ISK:1", "/dev/ttyUSB1", manufacturer="ISK", facts={"identification": "ISK5\\2M550T-1012", "version": "50"}
         )
-        await Desk(broker, running, session).register(p1_meter("ZZZ:a"), known)
+        await Registrant(broker, running, session).register(p1_meter("ZZZ:a"), known)
 
         async def counted() -> bool:
             return await running.metric("wattline_gateway_meters_unknown") == 1
 
-        await until(counted, "the metric counts it", 30)
+        await until(counted, "the metric counts it", timeout_s=30)
         as_grafana = await asyncpg.connect(database.dsn("wattline_grafana"))
         found = [row["meter"] for row in await as_grafana.fetch("SELECT meter FROM unknown_meter")]
         await as_grafana.close()

@@ -4,8 +4,8 @@ import asyncpg
 import pytest
 
 from store.rollups import STEPS
-from tests.integration.rollup_rig import METERS, Store, store_of
-from tests.servers import Database
+from tests.rigs.rollups import METERS, Store, store_of
+from tests.rigs.servers import Database
 
 HUGE = 1.7e308
 GOOD, POISON, WATER = 1, 3, 7

@@ -4,14 +4,16 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from broker.topics import Kind
-from gateway.job_cli import job
-from gateway.quarantine_cli import quarantine
-from tests.faults.ingesting import Table, device, ingesting, settings, table, until_equal
-from tests.integration.cli_rig import typed
-from tests.integration.gateway_rig import gateway, gateway_settings
-from tests.integration.redecode_rig import worker_settings, working
-from tests.servers import Broker, Database
+from broker.contract.topics import Kind
+from cli.jobs import job
+from cli.quarantine import quarantine
+from ingestor.worker.store import retry_frames
+from tests.rigs.cli import typed
+from tests.rigs.gateway import connection, gateway, gateway_settings
+from tests.rigs.ingesting import Table, device, ingesting, settings, table
+from tests.rigs.redecoding import worker_settings, working
+from tests.rigs.servers import Broker, Database
+from tests.rigs.waiting import until_equal
 
 SOON = (datetime.now(UTC) + timedelta(hours=1)).replace(microsecond=0)
 LEDGER = "SELECT received_at, boot, seq, rows FROM message ORDER BY seq, received_at"
@@ -41,6 +43,22 @@ async def refused(broker: Broker, database: Database, asked: Table) -> str:
             f"'{broker.topics.of(Kind.REGISTRATION, pi.name)}', 'payload', 'invalid_message', '', gen_random_uuid())"
         )
         return pi.name
+
+
+async def test_a_boot_end_that_was_refused_reaches_the_ledger(broker: Broker, database: Database) -> None:
+    """What an event beyond a limit tells of the boot before counts once it is stored: its lost end is known."""
+    of = settings(broker, database.dsn("wattline_ingestor"), max_devices=1)
+    async with table(database) as asked, ingesting(of), device(broker) as first, device(broker) as pi:
+        await first.readings(1)
+        await until_equal(asked.readings, 3)
+        began = {"boot": "b3f2", "seq": 1, "at": SOON.isoformat(), "event": "boot_began"}
+        await pi.send(json.dumps(began | {"previous": {"boot": "b3f1", "seq": 7}}).encode(), Kind.EVENTS)
+        await until_equal(asked.quarantined, {"device_limit": 1})
+        async with gateway(gateway_settings(broker, database)) as running, working(worker_settings(database)):
+            queued = json.loads((await typed(running, quarantine, "retry", "--json")).output)
+            assert (await typed(running, job, "watch", str(queued["job"]))).exit_code == 0
+        assert await asked.rows("SELECT boot, seq FROM event WHERE event = 'boot_began'") == [("b3f2", 1)]
+        assert await asked.rows("SELECT boot, seq FROM ledger_boot_end") == [("b3f1", 7)]
 
 
 async def test_what_was_refused_comes_back(broker: Broker, database: Database) -> None:
@@ -78,3 +96,16 @@ async def test_what_was_refused_comes_back(broker: Broker, database: Database) -
         assert await asked.rows(LEDGER) == ledger
         events = "SELECT event, count(*)::int FROM event WHERE event LIKE 'quarantine_retry%' GROUP BY 1 ORDER BY 1"
         assert await asked.rows(events) == [("quarantine_retry_done", 3), ("quarantine_retry_queued", 3)]
+
+
+async def test_a_portion_of_a_retry_is_bounded_in_bytes(database: Database) -> None:
+    """As many as fit, and one whatever its size: a payload in quarantine may have a mebibyte."""
+    entered = (
+        "INSERT INTO frame (received_at, topic, kind, reason, data, delivery) "
+        "SELECT now(), 't', 'payload', 'too_large', repeat('x', 100)::bytea, gen_random_uuid() "
+        "FROM generate_series(1, 4)"
+    )
+    async with connection(database) as opened:
+        await opened.execute(entered)
+        behind = (datetime(2000, 1, 1, tzinfo=UTC), 0, 2**53, None, 500, None)
+        assert [len(await retry_frames(opened, *behind, most)) for most in (1, 250, 10_000)] == [1, 3, 4]

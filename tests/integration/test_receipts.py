@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 
-from broker.messages import Receipts
-from broker.session import Session, SessionOptions
-from broker.topics import Kind
+from broker.contract.messages import Receipts
+from broker.contract.topics import Kind
+from broker.mqtt.session import Session, SessionOptions
 from ingestor.settings import IngestorSettings
-from tests.faults.ingesting import DEADLINE_S, Device, address, device, ingesting, settings, table, until, until_equal
-from tests.servers import Broker, Database
+from tests.rigs.ingesting import DEADLINE_S, Device, device, ingesting, settings, table
+from tests.rigs.servers import Broker, Database
+from tests.rigs.waiting import until, until_equal
 
 
 class Heard:
@@ -35,7 +36,7 @@ async def hearing(broker: Broker, pi: Device) -> AsyncIterator[Heard]:
     """What the broker gives a device of its receipts, over a connection of its own."""
     heard = Heard()
     options = SessionOptions(f"{pi.name}-ears", subscriptions=((broker.topics.of(Kind.RECEIPTS, pi.name), 0),))
-    async with Session(address(broker, pi.name), options) as session:
+    async with Session(broker.address(pi.name), options) as session:
         await asyncio.wait_for(session.wait_connected(), DEADLINE_S)
         listening = asyncio.create_task(heard.listen(session))
         yield heard
@@ -118,7 +119,7 @@ async def test_what_the_database_refuses_gets_its_receipt_from_quarantine(broker
 
 async def test_an_ingestor_that_may_not_write_receipts_stores_on(broker: Broker, database: Database) -> None:
     """The broker passes over what a role may not publish; an older ACL costs the receipts and nothing else."""
-    of = hasty(broker, database).model_copy(update={"broker": address(broker, "monitor")})
+    of = hasty(broker, database).model_copy(update={"broker": broker.address("monitor")})
     async with (
         table(database) as asked,
         ingesting(of) as ingestor,

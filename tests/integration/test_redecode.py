@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from broker.contract.messages import Clock
 from broker.errors import PermanentError
-from broker.messages import Clock
 from device.simulator import SimulatedP1Meter
-from ingestor.worker import run
-from meters.encode.p1 import encode_p1
-from tests.integration.gateway_rig import DEADLINE_S, connection, events, rows, until
-from tests.integration.redecode_rig import (
+from ingestor.worker.service import run
+from meters.wires.encode.p1 import encode_p1
+from tests.rigs.gateway import DEADLINE_S, connection, events, rows
+from tests.rigs.redecoding import (
     MAIN,
     START,
     Shot,
@@ -29,8 +29,9 @@ from tests.integration.redecode_rig import (
     worker_settings,
     working,
 )
-from tests.integration.spec_rig import KEY
-from tests.servers import Database
+from tests.rigs.servers import Database
+from tests.rigs.specs import KEY
+from tests.rigs.waiting import stays, until
 
 
 async def test_kept_frames_become_history_at_their_true_times(database: Database) -> None:
@@ -79,7 +80,8 @@ async def test_frames_that_are_being_entered_as_the_job_begins_are_not_missed(da
         number = await add_job(database, spec.ref)
         taken = "SELECT 1 FROM job WHERE id = $1 AND state <> 'queued'"
         await until(lambda: rows(database, taken, number), "the job is taken")
-        await asyncio.sleep(1)
+        unfinished = "SELECT 1 FROM job WHERE id = $1 AND finished_at IS NULL"
+        await stays(lambda: rows(database, unfinished, number), 1, "the job waits for the writer")
         await writing.commit()
         assert (await ended(database, number))["frames"] == 13
 

@@ -3,14 +3,14 @@
 import json
 import re
 
+from cli.specs.command import spec
 from deploy.device_command import device
-from gateway.labels import FACTS
-from gateway.spec_cli import spec
-from tests.integration.cli_rig import typed
-from tests.integration.gateway_rig import rows
-from tests.integration.rollout_rig import fleet
-from tests.integration.spec_rig import acme
-from tests.servers import Broker, Database
+from gateway.fleet.labels import FACTS
+from tests.rigs.cli import typed
+from tests.rigs.gateway import rows
+from tests.rigs.rollouts import fleet
+from tests.rigs.servers import Broker, Database
+from tests.rigs.specs import acme
 
 
 async def test_a_rollout_from_the_command_line(broker: Broker, database: Database) -> None:

@@ -4,10 +4,11 @@ import asyncio
 from datetime import UTC, datetime
 from functools import partial
 
-from broker.topics import Kind
-from tests.integration.gateway_rig import events, gateway, report, rows, send, until
-from tests.integration.rollout_rig import Fleet, Pi, fleet, settings
-from tests.servers import Broker, Database
+from broker.contract.topics import Kind
+from tests.rigs.gateway import events, gateway, report, rows, send
+from tests.rigs.rollouts import Fleet, Pi, fleet, settings
+from tests.rigs.servers import Broker, Database
+from tests.rigs.waiting import stays, until
 
 
 async def begun(made: Fleet, audience: str = "d1", **query: str) -> Pi:
@@ -203,7 +204,10 @@ async def test_two_gateways_withdraw_it_once(broker: Broker, database: Database)
         assert before is not None
         assert after is not None
         assert after.version == before.version + 1
-        await asyncio.sleep(0.5)
         metric = "wattline_gateway_specs_withdrawn_total"
-        assert sum([await one.metric(metric, by="system") for one in (made.running, other)]) == 1
+
+        async def once() -> bool:
+            return sum([await one.metric(metric, by="system") for one in (made.running, other)]) == 1
+
+        await stays(once, 0.5, "the other one has judged too, and found it done")
     assert len(await events(database, "spec_withdrawn")) == 1

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from broker.topics import Kind
-from tests.integration.gateway_rig import Gateway, entered, events, gateway, rows, send, until
-from tests.integration.rollout_rig import Fleet, fleet, settings
-from tests.integration.spec_rig import acme, post, published
-from tests.servers import Broker, Database
+from broker.contract.topics import Kind
+from tests.rigs.gateway import Gateway, entered, events, gateway, rows, send
+from tests.rigs.rollouts import Fleet, fleet, settings
+from tests.rigs.servers import Broker, Database
+from tests.rigs.specs import acme, post, published
+from tests.rigs.waiting import until
 
 
 async def moved(running: Gateway, action: str, version: int = 2, **query: str) -> dict[str, Any]:
@@ -63,7 +64,10 @@ async def test_a_canary_reads_its_audience_then_more_then_all(broker: Broker, da
         assert made.seen.desired("d3") == before
         one = await made.rollout()
         assert (one["state"], one["meters"], one["devices"], one["device_names"]) == ("canary", 2, 2, ["d1", "d2"])
-        assert [(step["audience"], step["author"]) for step in one["steps"]] == [("d1,d2", "eva"), ("d1", "anna")]
+        assert [(step["audience"], step["author"]) for step in one["steps"]] == [
+            ("d1,d2", "local (for eva)"),
+            ("d1", "local (for anna)"),
+        ]
         assert (await moved(made.running, "release"))["state"] == "published"
         assert (await moved(made.running, "release"))["changed"] is False
         await has(made, d1="2", d2="2", d3="2")

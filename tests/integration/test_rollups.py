@@ -7,8 +7,8 @@ import pytest
 
 from store.migrate import migrate
 from store.rollups import STEPS
-from tests.integration.rollup_rig import COLUMNS, Store, store_of
-from tests.servers import Database
+from tests.rigs.rollups import COLUMNS, Store, store_of
+from tests.rigs.servers import Database
 
 FILL = (
     "INSERT INTO reading SELECT t, extract(epoch FROM t - '2026-03-01Z'::timestamptz) / 3600, s, 0"

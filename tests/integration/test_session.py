@@ -7,25 +7,16 @@ from collections.abc import AsyncIterator
 import pytest
 from pydantic import SecretStr
 
-from broker import connection as connection_module
-from broker.session import ConnectionLostError, Inbound, Publication, RefusedError, Session, SessionOptions
-from broker.settings import BrokerAddress
-from broker.topics import Topics
-from tests.faults.proxy import TcpProxy
-from tests.servers import Broker
+from broker.contract.topics import Topics
+from broker.mqtt import connection as connection_module
+from broker.mqtt.session import ConnectionLostError, Inbound, Publication, RefusedError, Session, SessionOptions
+from tests.rigs.proxy import TcpProxy
+from tests.rigs.servers import Broker
+from tests.rigs.waiting import stays
 
 TOPICS = Topics()
 TOPIC = TOPICS.command("d1", "ping")
 DEADLINE_S = 60.0
-
-
-def address(server: Broker, user: str, port: int | None = None) -> BrokerAddress:
-    return BrokerAddress(
-        host=server.host,
-        port=port or server.port,
-        username=user,
-        password=SecretStr(server.password(user)),
-    )
 
 
 def reader(client_id: str, **options: object) -> SessionOptions:
@@ -34,7 +25,7 @@ def reader(client_id: str, **options: object) -> SessionOptions:
 
 @contextlib.asynccontextmanager
 async def entered(server: Broker, user: str, options: SessionOptions) -> AsyncIterator[Session]:
-    async with Session(address(server, user), options) as session, asyncio.timeout(DEADLINE_S):
+    async with Session(server.address(user), options) as session, asyncio.timeout(DEADLINE_S):
         await session.wait_connected()
         yield session
 
@@ -61,7 +52,7 @@ async def test_what_is_subscribed_while_the_session_comes_up_is_subscribed(own_b
         for topic in (first, second):
             await tx.publish(Publication(topic, topic.encode(), retain=True))
         options = SessionOptions("rx", subscriptions=((first, 1),), optional=((receipts, 0),))
-        async with Slow(address(own_broker, "monitor"), options) as rx, asyncio.timeout(DEADLINE_S):
+        async with Slow(own_broker.address("monitor"), options) as rx, asyncio.timeout(DEADLINE_S):
             await rx.wait_connected()
             assert {message.topic for message in await take(rx, 2)} == {first, second}
 
@@ -137,7 +128,7 @@ async def test_bytes_bound_what_waits_and_the_connection_lives_on(own_broker: Br
         payloads = [bytes([number % 256]) * 10_000 for number in range(600)]
         await asyncio.gather(*(tx.send(Publication(TOPIC, payload)) for payload in payloads))
         # three times the keep-alive: a broker that heard nothing of us would end the connection
-        await asyncio.sleep(3)
+        await stays(lambda: rx.connections == 1, 3, "the connection is kept alive")
         assert 0 < rx.waiting * 10_000 < 50_000 + 2 * 65_536
         seen = [message.payload for message in await take(rx, len(payloads))]
         assert seen == payloads
@@ -148,8 +139,8 @@ async def test_outlives_a_broker_restart(own_broker: Broker) -> None:
     """Through a restart of the broker: reconnects, subscribes again, and a publish waits and then arrives."""
     options = reader("rx", clean_start=False, session_expiry_s=600)
     async with (
-        Session(address(own_broker, "monitor"), options) as rx,
-        Session(address(own_broker, "gateway"), SessionOptions("tx")) as tx,
+        Session(own_broker.address("monitor"), options) as rx,
+        Session(own_broker.address("gateway"), SessionOptions("tx")) as tx,
         asyncio.timeout(60),
     ):
         await rx.wait_connected()
@@ -171,13 +162,12 @@ async def test_outlives_a_broker_restart(own_broker: Broker) -> None:
 async def test_pending_publishes_fail_when_the_connection_goes(own_broker: Broker) -> None:
     """A publish without PUBACK when the connection goes ends in ConnectionLostError, never in silence."""
     async with TcpProxy(own_broker.host, own_broker.port) as proxy:
-        async with Session(address(own_broker, "gateway", proxy.port), SessionOptions("tx")) as tx:
+        async with Session(own_broker.address("gateway", proxy.port), SessionOptions("tx")) as tx:
             async with asyncio.timeout(DEADLINE_S):
                 await tx.wait_connected()
             proxy.delay_s = 30
             pending = [tx.send(Publication(TOPIC, b"x")) for _ in range(3)]
-            await asyncio.sleep(0.05)
-            assert not any(future.done() for future in pending)
+            await stays(lambda: not any(future.done() for future in pending), 0.05, "no PUBACK comes")
             await proxy.cut()
             results = await asyncio.wait_for(asyncio.gather(*pending, return_exceptions=True), DEADLINE_S)
             assert all(isinstance(result, ConnectionLostError) for result in results)
@@ -190,7 +180,7 @@ async def test_last_will_speaks_for_a_lost_client_only(own_broker: Broker) -> No
         async with entered(own_broker, "gateway", SessionOptions("polite", will=will)):
             pass
         async with TcpProxy(own_broker.host, own_broker.port) as proxy:
-            async with Session(address(own_broker, "gateway", proxy.port), SessionOptions("rude", will=will)) as tx:
+            async with Session(own_broker.address("gateway", proxy.port), SessionOptions("rude", will=will)) as tx:
                 await tx.wait_connected()
                 await tx.publish(Publication(TOPIC, b"alive"))
                 await proxy.cut()
@@ -200,7 +190,7 @@ async def test_last_will_speaks_for_a_lost_client_only(own_broker: Broker) -> No
 
 async def test_wrong_password_ends_the_session_with_a_clear_error(own_broker: Broker) -> None:
     """A refused login is an error that names the client, raised by whoever waits."""
-    wrong = address(own_broker, "gateway").model_copy(update={"password": SecretStr("wrong")})
+    wrong = own_broker.address("gateway").model_copy(update={"password": SecretStr("wrong")})
     async with Session(wrong, SessionOptions("tx")) as session:
         with pytest.raises(RefusedError, match=r"refuses user 'gateway'.*BROKER__PASSWORD"):
             async with asyncio.timeout(DEADLINE_S):
@@ -209,7 +199,7 @@ async def test_wrong_password_ends_the_session_with_a_clear_error(own_broker: Br
 
 async def test_a_device_keeps_trying_after_a_refusal(own_broker: Broker) -> None:
     """With refusal_is_fatal False the session gets in as soon as the broker knows the user."""
-    known = address(own_broker, "gateway").model_copy(update={"username": "late", "password": SecretStr("word")})
+    known = own_broker.address("gateway").model_copy(update={"username": "late", "password": SecretStr("word")})
     async with Session(known, SessionOptions("late", refusal_is_fatal=False)) as session:
         async with asyncio.timeout(DEADLINE_S):
             while "refuses" not in session.last_error:
@@ -241,7 +231,7 @@ async def test_leaving_never_hangs_while_the_broker_is_away(own_broker: Broker) 
     await own_broker.server.stop()
     for moment in range(60):
         async with asyncio.timeout(DEADLINE_S):
-            async with Session(address(own_broker, "gateway"), SessionOptions("tx")):
+            async with Session(own_broker.address("gateway"), SessionOptions("tx")):
                 await asyncio.sleep(moment * 0.0002)
 
 
@@ -251,7 +241,7 @@ async def test_a_filter_added_while_the_session_subscribes_is_subscribed_too(own
         first, second = TOPICS.command("d1", "first"), TOPICS.command("d1", "second")
         options = SessionOptions("rx", subscriptions=((first, 1),))
         async with (
-            Session(address(own_broker, "monitor", proxy.port), options) as rx,
+            Session(own_broker.address("monitor", proxy.port), options) as rx,
             entered(own_broker, "gateway", SessionOptions("tx")) as tx,
             asyncio.timeout(DEADLINE_S),
         ):
@@ -272,7 +262,7 @@ async def test_a_broker_that_does_not_answer_a_subscription_is_connected_to_agai
     monkeypatch.setattr(connection_module, "CONNECT_TIMEOUT_S", 1.0)
     async with TcpProxy(own_broker.host, own_broker.port) as proxy:
         async with (
-            Session(address(own_broker, "monitor", proxy.port), SessionOptions("rx")) as rx,
+            Session(own_broker.address("monitor", proxy.port), SessionOptions("rx")) as rx,
             entered(own_broker, "gateway", SessionOptions("tx")) as tx,
             asyncio.timeout(DEADLINE_S),
         ):

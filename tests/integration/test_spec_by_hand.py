@@ -5,23 +5,13 @@ from typing import Any
 
 import pytest
 
-from broker.session import Publication, Session
-from broker.topics import Kind
-from meters.spec import load_spec, spec_document
-from tests.integration.gateway_rig import (
-    entered,
-    events,
-    gateway,
-    gateway_settings,
-    p1_meter,
-    registration,
-    rows,
-    send,
-    until,
-    watching,
-)
-from tests.integration.spec_rig import KEY, acme, published
-from tests.servers import Broker, Database
+from broker.contract.topics import Kind
+from broker.mqtt.session import Publication, Session
+from meters.specs.spec import load_spec, spec_document
+from tests.rigs.gateway import entered, events, gateway, gateway_settings, p1_meter, registration, rows, send, watching
+from tests.rigs.servers import Broker, Database
+from tests.rigs.specs import KEY, acme, published
+from tests.rigs.waiting import until
 
 
 def message(text: str, **changes: Any) -> bytes:
@@ -57,6 +47,8 @@ async def test_a_spec_by_hand_is_published_and_reads_its_meters(broker: Broker, 
         await until(lambda: json.loads(seen.newest[topic]).get("sha256") == one["sha256"], "the digest is filled in")
         await until(lambda: seen.count[topic] >= 2, "ours came back")
     assert [event["detail"]["spec"] for event in await events(database, "spec_published")] == ["acme-one@1"]
+    audited = await rows(database, "SELECT actor, path, status, result FROM audit WHERE action = 'publishByHand'")
+    assert audited == [{"actor": "hand", "path": topic, "status": 200, "result": "done"}]
 
 
 @pytest.mark.parametrize(

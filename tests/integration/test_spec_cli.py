@@ -3,12 +3,12 @@
 import json
 from pathlib import Path
 
+from cli.specs.command import spec
 from deploy.local.process import free_port
-from gateway.spec_cli import spec
-from tests.integration.cli_rig import typed
-from tests.integration.gateway_rig import gateway, gateway_settings
-from tests.integration.spec_rig import acme
-from tests.servers import Broker, Database
+from tests.rigs.cli import typed
+from tests.rigs.gateway import gateway, gateway_settings
+from tests.rigs.servers import Broker, Database
+from tests.rigs.specs import acme
 
 
 async def test_the_life_of_a_spec_from_the_command_line(broker: Broker, database: Database, tmp_path: Path) -> None:
@@ -37,7 +37,7 @@ async def test_the_life_of_a_spec_from_the_command_line(broker: Broker, database
         (line,) = [line.split() for line in listed.output.splitlines() if line.startswith("acme-one@1")]
         assert line == ["acme-one@1", "published", "0", "p1", "ZZZ", "One"]
         found = json.loads((await typed(running, spec, "list", "--state", "published", "--json")).output)
-        assert [one["author"] for one in found if one["spec"] == "acme-one"] == ["eva"]
+        assert [one["author"] for one in found if one["spec"] == "acme-one"] == ["local (for eva)"]
         assert "new" in (await typed(running, spec, "show", "acme-one@1")).output
         assert (await typed(running, spec, "show", "acme-one@1", "--yaml")).output == acme()
         ended = await typed(running, spec, "deprecate", "acme-one@1", "--reason", "wrong", "--json")

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from broker.topics import Kind
-from gateway.spec_cli import spec
-from meters.encode.p1 import encode_p1
-from tests.integration.cli_rig import typed
-from tests.integration.gateway_rig import (
+from broker.contract.topics import Kind
+from cli.specs.command import spec
+from meters.wires.encode.p1 import encode_p1
+from tests.rigs.cli import typed
+from tests.rigs.gateway import (
     connection,
     entered,
     events,
@@ -18,11 +18,11 @@ from tests.integration.gateway_rig import (
     p1_meter,
     registration,
     send,
-    until,
     watching,
 )
-from tests.integration.spec_rig import HEADER, KEY, acme, keep_frames, post, published, telegram
-from tests.servers import Broker, Database
+from tests.rigs.servers import Broker, Database
+from tests.rigs.specs import HEADER, KEY, acme, keep_frames, post, published, telegram
+from tests.rigs.waiting import until
 
 TEN = "points: [{obis: 1-0:1.7.0, scale: '10'}]"
 

@@ -7,15 +7,16 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from broker.messages import Desired
-from broker.session import Session
-from broker.topics import Kind
+from broker.contract.messages import Desired
+from broker.contract.topics import Kind
+from broker.mqtt.session import Session
+from cli.specs.command import spec as spec_command
 from gateway import service
-from gateway.spec_cli import spec as spec_command
-from meters.catalogue import catalogue, shipped_text
-from meters.spec import load_spec, spec_document, spec_from
-from tests.integration.cli_rig import typed
-from tests.integration.gateway_rig import (
+from meters.specs.catalogue import catalogue, shipped_text
+from meters.specs.spec import load_spec, spec_document, spec_from
+from meters.telegram import Wire
+from tests.rigs.cli import typed
+from tests.rigs.gateway import (
     Gateway,
     Watcher,
     entered,
@@ -26,11 +27,11 @@ from tests.integration.gateway_rig import (
     registration,
     rows,
     send,
-    until,
     watching,
 )
-from tests.integration.spec_rig import KEY, acme, post, published
-from tests.servers import Broker, Database
+from tests.rigs.servers import Broker, Database
+from tests.rigs.specs import KEY, acme, post, published
+from tests.rigs.waiting import until
 
 
 async def given(seen: Watcher, spec: str, device: str = "d1") -> Desired:
@@ -48,7 +49,7 @@ async def fleet(broker: Broker, database: Database) -> AsyncIterator[tuple[Gatew
     await broker.add_device("d1")
     async with (
         watching(broker) as seen,
-        gateway(gateway_settings(broker, database, sweep_s=600)) as running,
+        gateway(gateway_settings(broker, database, outbox_read_s=600)) as running,
         entered(broker, "d1") as device,
     ):
         await send(device, broker.topics, Kind.REGISTRATION, "d1", registration(p1_meter(KEY)))
@@ -65,11 +66,16 @@ async def test_a_published_spec_reaches_the_devices_within_seconds(broker: Broke
         assert "acme-one@1" in seen.specs()
         assert (done["state"], done["changed"], done["meters"], done["devices"]) == ("published", True, 1, ["d1"])
         one = await running.get("/specs/acme-one/1")
-        assert (one["author"], one["reason"], one["meters"], one["state"]) == ("anna", "new product", 1, "published")
+        assert (one["author"], one["reason"], one["meters"], one["state"]) == (
+            "local (for anna)",
+            "new product",
+            1,
+            "published",
+        )
         await published(running, acme(version=2))
         assert (await given(seen, "acme-one@2")).version == 3
     (first, _) = await events(database, "spec_published")
-    assert first["detail"]["author"] == "anna"
+    assert first["detail"]["author"] == "local (for anna)"
     assert first["detail"]["reason"] == "new product"
     assert first["detail"]["devices_changed"] == 1
 
@@ -87,7 +93,7 @@ async def test_a_published_version_is_immutable(broker: Broker, database: Databa
             status, problem = await post(running, "/specs", acme(more="digits: 6"), **query)
             assert (status, problem["field"]) == (409, "version")
             assert problem["errors"][0]["fix"] == "version: 2"
-        assert (await running.get("/specs/acme-one/1"))["author"] == "anna"
+        assert (await running.get("/specs/acme-one/1"))["author"] == "local (for anna)"
         assert len(await events(database, "spec_published")) == 1
         desired = await given(seen, "acme-one@1")
         assert desired.version == 2
@@ -121,7 +127,7 @@ async def test_a_draft_is_kept_mended_and_published(broker: Broker, database: Da
 
 async def test_validation_shows_all_that_is_wrong_and_stores_nothing(broker: Broker, database: Database) -> None:
     """Each field by its path, each golden by telegram, code, expected and got, each tie by the other's name."""
-    async with gateway(gateway_settings(broker, database, sweep_s=600)) as running:
+    async with gateway(gateway_settings(broker, database, outbox_read_s=600)) as running:
         good = (await post(running, "/specs:validate", acme()))[1]
         assert (good["valid"], good["spec"], good["version"], good["goldens_checked"]) == (True, "acme-one", 1, 1)
         (difference,) = (await post(running, "/specs:validate", acme(kw="0.5")))[1]["differences"]
@@ -175,8 +181,12 @@ async def test_a_deprecated_spec_is_given_to_nobody_anew(broker: Broker, databas
         (refused,) = await until(lambda: events(database, "desired_refused"), "the pin is refused")
         assert "deprecated" in json.dumps(refused["detail"])
         one = await running.get("/specs/acme-one/1")
-        assert (one["state"], one["deprecated_by"], one["deprecated_why"]) == ("deprecated", "anna", "wrong sign")
-    async with watching(broker) as seen, gateway(gateway_settings(broker, database, sweep_s=600)) as running:
+        assert (one["state"], one["deprecated_by"], one["deprecated_why"]) == (
+            "deprecated",
+            "local (for anna)",
+            "wrong sign",
+        )
+    async with watching(broker) as seen, gateway(gateway_settings(broker, database, outbox_read_s=600)) as running:
         assert (await running.get("/specs/acme-one/1"))["meters"] == 1
         await published(running, acme(version=2))
         after: Desired = await until(
@@ -185,12 +195,12 @@ async def test_a_deprecated_spec_is_given_to_nobody_anew(broker: Broker, databas
         assert after.meters[KEY].spec == "acme-one@2"
         assert after.version > kept.version
     (event,) = await events(database, "spec_deprecated")
-    assert event["detail"] == {"spec": "acme-one@1", "author": "anna", "reason": "wrong sign"}
+    assert event["detail"] == {"spec": "acme-one@1", "author": "local (for anna)", "reason": "wrong sign"}
 
 
 async def test_a_spec_is_shown_as_its_author_wrote_it(broker: Broker, database: Database) -> None:
     """YAML keeps comments; a shipped spec comes as YAML that can be published as the next version."""
-    async with gateway(gateway_settings(broker, database, sweep_s=600)) as running:
+    async with gateway(gateway_settings(broker, database, outbox_read_s=600)) as running:
         await published(running, acme())
         for query, headers in (({"format": "yaml"}, {}), ({}, {"Accept": "application/yaml"})):
             url = f"{running.url}/api/v1/specs/acme-one/1"
@@ -206,14 +216,14 @@ async def test_a_spec_is_shown_as_its_author_wrote_it(broker: Broker, database: 
         names = [(one["spec"], one["version"]) for one in (await running.get("/specs", limit=1000))["items"]]
         assert names == sorted(names)
         generic = (await running.get("/specs", generic="true"))["items"]
-        assert {one["spec"] for one in generic} == {"generic-p1", "generic-sml", "generic-iec62056-21"}
+        assert {one["spec"] for one in generic} == {f"generic-{wire}" for wire in Wire}
 
 
 async def test_a_document_comes_back_in_its_authors_order(broker: Broker, database: Database) -> None:
     """Also a shipped one, by the API and the command line; what the author left to the defaults comes last."""
     backwards = "\n".join(reversed([line for line in acme().splitlines() if line and line[0].isalpha()][:-1]))
     golden = acme()[acme().index("goldens:") :]
-    async with gateway(gateway_settings(broker, database, sweep_s=600)) as running:
+    async with gateway(gateway_settings(broker, database, outbox_read_s=600)) as running:
         await published(running, f"{backwards}\n{golden}")
         own = (await running.get("/specs/acme-one/1"))["document"]
         assert list(own) == ["standard", "source", "match", "product", "version", "name", "goldens", "format"]
@@ -229,7 +239,7 @@ async def test_a_document_comes_back_in_its_authors_order(broker: Broker, databa
 
 async def test_a_version_knows_what_it_can_be_compared_with(broker: Broker, database: Database) -> None:
     """The newest published version before it; the first one has none."""
-    async with gateway(gateway_settings(broker, database, sweep_s=600)) as running:
+    async with gateway(gateway_settings(broker, database, outbox_read_s=600)) as running:
         for version in (1, 2, 4):
             await published(running, acme(version=version))
         before = {n: (await running.get(f"/specs/acme-one/{n}"))["before"] for n in (1, 2, 4)}

@@ -4,12 +4,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from broker.topics import Kind
-from gateway.spec_cli import spec
-from meters.encode.iec62056 import encode_iec62056
-from meters.encode.p1 import encode_p1
-from tests.integration.cli_rig import typed
-from tests.integration.gateway_rig import (
+import pytest
+
+from broker.contract.topics import Kind
+from cli.specs.command import spec
+from meters.wires.encode.iec62056 import encode_iec62056
+from meters.wires.encode.p1 import encode_p1
+from tests.rigs.cli import typed
+from tests.rigs.gateway import (
     Gateway,
     connection,
     entered,
@@ -18,11 +20,11 @@ from tests.integration.gateway_rig import (
     p1_meter,
     registration,
     send,
-    until,
     watching,
 )
-from tests.integration.spec_rig import HEADER, KEY, acme, keep_frames, post, published, telegram
-from tests.servers import Broker, Database
+from tests.rigs.servers import Broker, Database
+from tests.rigs.specs import HEADER, KEY, acme, keep_frames, post, published, telegram
+from tests.rigs.waiting import until
 
 
 async def ask(running: Gateway, **request: Any) -> tuple[int, dict[str, Any]]:
@@ -188,17 +190,19 @@ async def test_a_group_whose_numbers_lack_a_unit_says_so_and_offers_the_draft(
                 assert "1.8.0*00" in await page.text()
 
 
-async def test_a_port_with_another_protocol_is_listed_until_a_meter_stands_there(
-    broker: Broker, database: Database
+@pytest.mark.parametrize("error", ["other_protocol", "key_needed"])
+async def test_a_port_that_cannot_be_read_is_listed_until_a_meter_stands_there(
+    broker: Broker, database: Database, error: str
 ) -> None:
     """Its device tells it by raw frames without a meter; what it speaks and needs is said on every way."""
     async with connection(database) as opened:
         await opened.execute("INSERT INTO device (name) VALUES ('d1')")
         await opened.execute(
             "INSERT INTO frame (received_at, at, device_id, topic, kind, reason, detail, port, protocol, hints, data, "
-            "delivery) SELECT now() - n * INTERVAL '1 hour', now(), 1, 't', 'frame', 'undecodable', 'other_protocol', "
+            "delivery) SELECT now() - n * INTERVAL '1 hour', now(), 1, 't', 'frame', 'undecodable', $1, "
             "'/dev/ttyUSB0', 'mbus', '{\"detail\": \"M-Bus: not read yet\"}', '\\x68', gen_random_uuid() "
-            "FROM generate_series(1, 30) n"
+            "FROM generate_series(1, 30) n",
+            error,
         )
     async with gateway(gateway_settings(broker, database)) as running:
         (port,) = (await running.get("/unknown"))["ports"]

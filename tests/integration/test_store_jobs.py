@@ -6,17 +6,17 @@ import asyncpg
 import pytest
 from click.testing import CliRunner
 
-from ingestor import lease as lease_module
-from ingestor.lease import Lease
 from ingestor.metrics import Metrics
-from ingestor.upkeep import Upkeep
+from ingestor.upkeep import lease as lease_module
+from ingestor.upkeep.lease import Lease
+from ingestor.upkeep.maintenance import Upkeep
 from store.cli import migrate as migrate_command
 from store.jobs import failing_jobs
 from store.migrate import migrate
 from store.rollups import STEPS
-from tests.faults.ingesting import until_equal
-from tests.integration.rollup_rig import store_of
-from tests.servers import Database
+from tests.rigs.rollups import store_of
+from tests.rigs.servers import Database
+from tests.rigs.waiting import until_equal
 
 COMPRESSION = (
     "SELECT job_id FROM timescaledb_information.jobs WHERE proc_name = 'policy_compression' ORDER BY 1 LIMIT 1"

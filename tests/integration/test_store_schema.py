@@ -7,9 +7,11 @@ import pytest
 
 from broker.errors import PermanentError
 from deploy.local.postgres import PostgresServer
+from store.errors import DATABASE_ERRORS
 from store.pool import open_pool
-from tests.faults.ingesting import Table, table, until_equal
-from tests.servers import Database
+from tests.rigs.ingesting import Table, table
+from tests.rigs.servers import Database
+from tests.rigs.waiting import until_equal
 
 FILL = """
 INSERT INTO device (name, online) VALUES ('pi-1', true);
@@ -36,6 +38,30 @@ async def test_latest_reading_uses_the_index(database: Database) -> None:
         )
         assert meter == [("pi-1", -1.0, 4.0, 3)]
         assert await asked.rows("SELECT meters FROM device_overview") == [(500,)]
+
+
+ONE_CHANNEL = """
+INSERT INTO device (name) VALUES ('pi-1');
+INSERT INTO meter (key, device_id, spec) VALUES ('KAM:1', 1, 'kamstrup-han@1'), ('TST:2', 1, 'test@1');
+INSERT INTO series (meter_id, obis, unit, kind) VALUES
+    (1, '1-1:1.8.0', 'kWh', 'register'), (1, '1-1:2.8.0', 'kWh', 'register'),
+    (1, '1-1:1.7.0', 'kW', 'instantaneous'), (1, '1-1:2.7.0', 'kW', 'instantaneous'),
+    (2, '1-0:1.8.0', 'kWh', 'register'), (2, '1-1:1.8.0', 'kWh', 'register'), (2, '1-1:2.8.0', 'kWh', 'register');
+INSERT INTO reading SELECT '2026-11-20T00:00:00Z', s.id * 10, s.id, 0 FROM series s;
+"""
+
+
+async def test_a_meter_that_calls_its_only_channel_one_is_in_the_overview(database: Database) -> None:
+    """Its registers and its power; of one that has both the channel 0 counts, and nothing counts twice."""
+    async with table(database) as asked:
+        await asked.execute(ONE_CHANNEL)
+        overview = "SELECT meter, import_kwh, export_kwh, power_kw, series FROM meter_overview ORDER BY meter"
+        assert await asked.rows(overview) == [("KAM:1", 10.0, 20.0, -10.0, 4), ("TST:2", 50.0, 70.0, None, 3)]
+        counted = "SELECT meter, obis, direction FROM energy_series WHERE counts ORDER BY meter, obis"
+        assert await asked.rows(counted) == [
+            ("KAM:1", "1-1:1.8.0", "import"), ("KAM:1", "1-1:2.8.0", "export"),
+            ("TST:2", "1-0:1.8.0", "import"), ("TST:2", "1-1:2.8.0", "export"),
+        ]  # fmt: skip
 
 
 async def test_gaps_of_the_ledger(database: Database) -> None:
@@ -81,6 +107,9 @@ FORBIDDEN = [
     ("wattline_gateway", "INSERT INTO reading VALUES (now(), 1, 1, 0)"),
     ("wattline_gateway", "DELETE FROM device"),
     ("wattline_gateway", "UPDATE desired_history SET author = 'x'"),
+    ("wattline_ingestor", "SELECT author FROM software_desired"),
+    ("wattline_gateway", "UPDATE software_history SET state = 'x'"),
+    ("wattline_grafana", "SELECT document FROM software_desired"),
     ("wattline_grafana", "SELECT data FROM frame"),
     ("wattline_grafana", "SELECT * FROM parameter_document"),
     ("wattline_grafana", "INSERT INTO device (name) VALUES ('x')"),
@@ -137,7 +166,7 @@ async def test_pool_outlives_a_restart(own_postgres: PostgresServer) -> None:
         async def answer() -> object:
             try:
                 return await pool.fetchval("SELECT 17")
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            except DATABASE_ERRORS as error:
                 return error
 
         await until_equal(answer, 17)

@@ -7,9 +7,9 @@ from deploy.local.process import own
 from store.migrate import migrate
 from store.rollups import refresh, retain
 from store.settings import SettingError
-from tests.faults.ingesting import table
-from tests.integration.rollup_rig import store_of
-from tests.servers import Database
+from tests.rigs.ingesting import table
+from tests.rigs.rollups import store_of
+from tests.rigs.servers import Database
 
 DAYS = (
     "INSERT INTO reading SELECT t, extract(epoch FROM t), s, 0"
@@ -162,6 +162,7 @@ async def test_nothing_is_dropped_before_it_is_rolled_up(each_edition: Database)
         assert await store.rolled_up() == before
 
 
+@pytest.mark.smoke
 async def test_repeats_and_late_readings_into_compressed_chunks(community: Database) -> None:
     """A repeat changes nothing in a compressed chunk, and what is new there shows up in the roll-ups."""
     async with store_of(community) as store:

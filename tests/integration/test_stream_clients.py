@@ -5,10 +5,11 @@ import socket
 
 from structlog.testing import capture_logs
 
-from gateway.changes import PAGE
-from tests.integration.gateway_rig import Gateway, connection, gateway, gateway_settings, until
-from tests.integration.test_access import events
-from tests.servers import Broker, Database
+from gateway.api.stream.changes import PAGE
+from tests.rigs.access import events
+from tests.rigs.gateway import Gateway, connection, gateway, gateway_settings
+from tests.rigs.servers import Broker, Database
+from tests.rigs.waiting import until
 
 CHANGES = 1500
 TEXT_BYTES = 16_000
@@ -52,7 +53,7 @@ async def test_a_client_that_takes_nothing_is_sent_away_and_others_are_not(broke
             async def both() -> bool:
                 return await running.metric("wattline_gateway_streams") == 2
 
-            await until(both, "both follow", 30)
+            await until(both, "both follow", timeout_s=30)
             async with connection(database) as opened:
                 await opened.execute(
                     "INSERT INTO change (kind, detail) SELECT 'event', jsonb_build_object('n', n, 'text',"
@@ -65,7 +66,7 @@ async def test_a_client_that_takes_nothing_is_sent_away_and_others_are_not(broke
             async def dropped() -> bool:
                 return await running.metric(DROPPED, reason="slow") == 1
 
-            await until(dropped, "the sleeper is sent away", 30)
+            await until(dropped, "the sleeper is sent away", timeout_s=30)
             async with asyncio.timeout(30):
                 assert await taken_until_the_end(sleeper) < PAGE * TEXT_BYTES
             sleeper.close()
@@ -86,7 +87,7 @@ async def test_a_client_that_leaves_is_no_slow_one(broker: Broker, database: Dat
             async def followed() -> bool:
                 return await running.metric("wattline_gateway_streams") == 1
 
-            await until(followed, "it follows", 30)
+            await until(followed, "it follows", timeout_s=30)
             sleeper.close()
 
             async def left() -> bool:
@@ -94,5 +95,5 @@ async def test_a_client_that_leaves_is_no_slow_one(broker: Broker, database: Dat
                     await opened.execute("INSERT INTO change (kind, device) VALUES ('device', 'pi-9')")
                 return await running.metric("wattline_gateway_streams") == 0
 
-            await until(left, "it is gone", 30)
+            await until(left, "it is gone", timeout_s=30)
         assert await running.metric(DROPPED, reason="slow") == 0

@@ -6,11 +6,11 @@ import re
 from click.testing import Result
 from pydantic import SecretStr
 
-from gateway.token_cli import token
-from tests.integration.cli_rig import typed
-from tests.integration.gateway_rig import Gateway, connection, gateway, gateway_settings, rows
-from tests.integration.test_access import ROOT, ask
-from tests.servers import Broker, Database
+from cli.tokens import token
+from tests.rigs.access import ROOT, ask
+from tests.rigs.cli import typed
+from tests.rigs.gateway import Gateway, connection, gateway, gateway_settings, rows
+from tests.rigs.servers import Broker, Database
 
 
 async def by(running: Gateway, secret: str, *words: str) -> Result:

@@ -4,8 +4,9 @@ from itertools import pairwise
 from pathlib import Path
 
 from device.simulator import SimulatedD0Meter, SimulatedP1Meter
-from tests.integration.agent_rig import Desk, agent, settings, until
-from tests.servers import Broker
+from tests.rigs.agent import PlatformSide, agent, settings
+from tests.rigs.servers import Broker
+from tests.rigs.waiting import until
 
 
 async def test_frames_that_a_generic_spec_cannot_read_are_all_kept_at_the_reading_interval(
@@ -14,26 +15,30 @@ async def test_frames_that_a_generic_spec_cannot_read_are_all_kept_at_the_readin
     """A meter without units gives no reading by the generic spec: a frame for each interval goes out, none is lost."""
     await broker.add_device("pi-1")
     meter = SimulatedD0Meter(serial="40028157", interval_s=0.5)
-    async with Desk(broker, "pi-1") as desk, meter, agent(settings(desk, tmp_path, meter.port)):
-        await until(lambda: desk.events("decode_failing"), what="the agent says that it can't decode")
+    async with PlatformSide(broker, "pi-1") as platform, meter, agent(settings(platform, tmp_path, meter.port)):
+        await until(lambda: platform.events("decode_failing"), what="the agent says that it can't decode")
         # more than bad_frames_per_minute lets pass of broken ones
-        await until(lambda: sum(len(one.frames) for one in desk.frames) >= 13, 30, "frames of an unknown product")
-        assert {(one.reason, one.meter, one.protocol) for one in desk.frames} == {
+        await until(
+            lambda: sum(len(one.frames) for one in platform.frames) >= 13,
+            timeout_s=30,
+            what="frames of an unknown product",
+        )
+        assert {(one.reason, one.meter, one.protocol) for one in platform.frames} == {
             ("no_spec", "QVX:40028157", "iec62056-21")
         }
-        times = sorted(frame.at for one in desk.frames for frame in one.frames)
+        times = sorted(frame.at for one in platform.frames for frame in one.frames)
         apart_s = [(b - a).total_seconds() for a, b in pairwise(times)]
         assert all(0.4 < gap_s < 1.7 for gap_s in apart_s), apart_s
-        assert not desk.readings
-    assert not desk.lost()[desk.frames[0].boot]
+        assert not platform.readings
+    assert not platform.lost()[platform.frames[0].boot]
 
 
 async def test_a_meter_read_by_a_generic_spec_sends_a_few_frames_for_a_draft(broker: Broker, tmp_path: Path) -> None:
     """Readings flow, and five frames are there to draft a spec from, without anybody asking for them."""
     await broker.add_device("pi-1")
     meter = SimulatedP1Meter(serial="12345678", header="ZZZ5\\UNHEARD-OF", gas_serial="")
-    async with Desk(broker, "pi-1") as desk, meter, agent(settings(desk, tmp_path, meter.port)):
-        await until(lambda: len(desk.samples()) >= 9, 30, "readings by the generic spec")
-        assert {one.spec for one in desk.readings} == {"generic-p1@1"}
-        assert [frame for one in desk.frames for frame in one.frames if one.reason == "no_spec"]
-        assert sum(len(one.frames) for one in desk.frames) == 5
+    async with PlatformSide(broker, "pi-1") as platform, meter, agent(settings(platform, tmp_path, meter.port)):
+        await until(lambda: len(platform.samples()) >= 9, timeout_s=30, what="readings by the generic spec")
+        assert {one.spec for one in platform.readings} == {"generic-p1@1"}
+        assert [frame for one in platform.frames for frame in one.frames if one.reason == "no_spec"]
+        assert sum(len(one.frames) for one in platform.frames) == 5

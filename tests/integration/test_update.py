@@ -15,8 +15,8 @@ from deploy.local.stack import LocalStack
 from store import edition
 from store.migrate import migrate, shipped
 from store.settings import StoreSettings
-from tests.integration.rollup_rig import METERS, store_of
-from tests.servers import Database
+from tests.rigs.rollups import METERS, store_of
+from tests.rigs.servers import Database
 
 FIRST = Path(__file__).parent.parent / "data" / "editions-0021"
 """The editions' SQL as it was when migration 0021 was the newest."""
@@ -45,7 +45,7 @@ def apache_empty(own_postgres: PostgresServer) -> Database:
     return Database(own_postgres, "wattline")
 
 
-@pytest.fixture(params=["apache", "community"])
+@pytest.fixture(params=["apache", pytest.param("community", marks=pytest.mark.editions)])
 def empty(request: pytest.FixtureRequest) -> tuple[str, Database]:
     """An edition and an empty database of it."""
     return request.param, request.getfixturevalue(f"{request.param}_empty")

@@ -50,13 +50,14 @@ document.addEventListener("htmx:afterRequest", (event) => {
 document.addEventListener("htmx:sendError", () => {
   $("#notice").textContent = "The gateway is not responding; this page may be out of date.";
 });
-// What a person has opened stays open when it is fetched anew.
+// What a person has opened stays open when it is fetched anew: known by its summary or, where that is said of several, data-keep.
 const opened = new Set();
+const foldName = (fold) => fold.dataset.keep ?? $("summary", fold).textContent;
 document.addEventListener("htmx:beforeSwap", (event) => {
-  for (const one of $$("details[data-keep]", event.target)) opened[one.open ? "add" : "delete"](one.dataset.keep);
+  for (const fold of $$("details", event.target)) opened[fold.open ? "add" : "delete"](foldName(fold));
 });
 document.addEventListener("htmx:afterSwap", (event) => {
-  for (const one of $$("details[data-keep]", event.target)) one.open = opened.has(one.dataset.keep);
+  for (const fold of $$("details", event.target)) if (opened.has(foldName(fold))) fold.open = true;
 });
 document.addEventListener("htmx:afterSettle", (event) => {
   const told = $("[data-say]", event.target) ?? (event.target.matches("[data-say]") ? event.target : null);
@@ -144,7 +145,7 @@ function listen() {
   source.addEventListener("error", () => state(false));
   source.addEventListener("reset", () => $$("[data-follow], [data-list]").forEach(refresh));
   source.addEventListener("end", () => { source.close(); state(false); });
-  for (const kind of ["device", "desired", "reported", "event", "spec", "job", "command", "stage"]) {
+  for (const kind of ["device", "desired", "reported", "event", "spec", "job", "command", "stage", "software"]) {
     source.addEventListener(kind, (event) => changed(kind, JSON.parse(event.data)));
   }
   window.addEventListener("pagehide", () => source.close());

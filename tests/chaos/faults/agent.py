@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from device.outbox_record import Record, encode, scan
+from device.outbox.record import Record, encode, scan
+from device.outbox.state import StateFiles
 from tests.chaos.meters import CountingP1Meter, CountingSmlMeter
 from tests.chaos.registry import fault
 from tests.chaos.stack import Agent, Stack
@@ -47,6 +48,16 @@ async def agent_stopped(stack: Stack) -> None:
     await asyncio.sleep(4)
 
 
+@fault()
+async def agent_frozen(stack: Stack) -> None:
+    """An agent stands still for 1 to 4 s, as on a busy machine, and what it then reads at once is thinned as set."""
+    agent = stack.rng.choice(stack.agents)
+    agent.process.freeze()
+    await asyncio.sleep(stack.rng.uniform(1, 4))
+    agent.process.thaw()
+    await asyncio.sleep(2)
+
+
 def _segments(agent: Agent) -> list[Path]:
     """The outbox's segments with something in them, oldest first."""
     return [path for path in sorted((agent.folder / "outbox").glob("*.seg")) if path.stat().st_size]
@@ -65,19 +76,29 @@ async def _damaged(stack: Stack, damage: Callable[[Agent], None]) -> None:
     await agent.link.cut()
     await asyncio.sleep(stack.rng.uniform(*OUTAGE_S))
     await stack.kill_agent(agent)
-    before = _messages(agent)
+    before, synced = _messages(agent), _synced(agent)
     damage(agent)
     after = _messages(agent)
+    known = max([synced, *((boot, seq) for _, boot, seq in after if boot == synced[0])])
     for identity in before.keys() - after.keys():
-        _note_destroyed(stack, identity, before[identity])
+        # a power cut takes with the last second what said how far that had got: nobody can name its numbers
+        named = identity[1] != known[0] or identity[2] <= known[1]
+        _note_destroyed(stack, identity, before[identity], named=named)
     await stack.start_agent(agent)
     await asyncio.sleep(2)
     await agent.link.restore()
     await asyncio.sleep(4)
 
 
-def _note_destroyed(stack: Stack, identity: tuple[str, str, int], message: dict[str, Any]) -> None:
-    stack.destroyed.add(identity)
+def _synced(agent: Agent) -> tuple[str, int]:
+    """The newest boot, and how far it had got when its outbox was synced last."""
+    end = StateFiles(agent.folder / "outbox").load().boots.last()
+    return (end.boot, end.seq) if end is not None else ("", 0)
+
+
+def _note_destroyed(stack: Stack, identity: tuple[str, str, int], message: dict[str, Any], *, named: bool) -> None:
+    if named:
+        stack.destroyed.add(identity)
     for sample in message.get("samples", ()):
         for code in (CountingP1Meter.energy, CountingSmlMeter.energy):
             if code in sample["values"]:

@@ -12,7 +12,7 @@ DAY_S: Final = 86400
 WRONG_S: Final = 12.0
 
 DEVICE = Plan(own_clocks=frozenset(DEVICES[:1]))
-INGESTOR = Plan(own_clocks=frozenset({"ingestor-0"}))
+INGESTOR = Plan(own_clocks=frozenset({"wattline-ingestor-0"}))
 
 
 async def _device_clock(stack: Stack, offset_s: int) -> None:

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
-from broker.session import Publication, Session, SessionOptions
-from broker.settings import BrokerAddress
-from broker.topics import Kind, Topics
+from broker.contract.topics import Kind, Topics
+from broker.mqtt.session import Publication, Session, SessionOptions
+from broker.runtime.settings import BrokerAddress
 from deploy.local.process import free_port
 from ingestor.service import subscriptions
 from tests.chaos.meters import CountingP1Meter
@@ -69,11 +69,11 @@ async def poison_amid_good_ones(stack: Stack) -> None:
 
 @fault(Plan(ingestors=2))
 async def stranger_takes_a_share(stack: Stack) -> None:
-    """A client that may read everything subscribes with the ingestors' group, and takes and acknowledges its share."""
+    """Somebody with the ingestors' login subscribes with their group, and takes and acknowledges a share."""
     filters = tuple(one for one in subscriptions(Topics(), "chaos") if one[0].startswith("$share/"))
     filters = filters or (("$share/chaos/" + Topics().everything(), 1),)
     options = SessionOptions("a-stranger", subscriptions=filters)
-    async with Session(_address(stack, "monitor"), options) as session:
+    async with Session(_address(stack, "ingestor"), options) as session:
 
         async def take() -> None:
             async for message in session.messages():
@@ -90,7 +90,7 @@ async def session_expired(stack: Stack) -> None:
     await stack.ingestor.process.stop()
     await asyncio.sleep(stack.rng.uniform(3, 6))
     # whoever comes under a client's id with a clean start ends its session (MQTT 5 3.1.2.4)
-    for client_id in ("ingestor-0", "ingestor-0-status"):
+    for client_id in ("wattline-ingestor-0", "wattline-ingestor-0-status"):
         async with Session(_address(stack, "ingestor"), SessionOptions(client_id, clean_start=True)) as session:
             await asyncio.wait_for(session.wait_connected(), 15)
     await asyncio.sleep(3)

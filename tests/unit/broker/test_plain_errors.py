@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticKnownError
 from pydantic_core._pydantic_core import list_all_errors
 
-from broker.messages import BootId, MeterKey, Name, ObisCode, SpecRef
+from broker.contract.messages import BootId, MeterKey, Name, ObisCode, SpecRef
 from broker.plain_errors import plain_reason
 
 INTERNALS = re.compile(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from grafana.build import HOME
-from tests.grafana_rig.front_end import (
+from tests.rigs.grafana.front_end import (
     BUILT_IN,
     columns,
     interpolated,

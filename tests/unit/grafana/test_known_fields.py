@@ -8,7 +8,7 @@ import pytest
 
 from grafana.build import dashboards
 from grafana.settings import GrafanaSettings
-from tests.grafana_rig.known_fields import PANELS, Known, known, types
+from tests.rigs.grafana.known_fields import PANELS, Known, known, types
 
 KNOWN = known()
 BOARDS = dashboards(GrafanaSettings.model_construct())

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.grafana_rig.macros import Context
+from tests.rigs.grafana.macros import Context
 
 FROM, TO = datetime(2018, 4, 12, 18, 0, tzinfo=UTC), datetime(2018, 4, 12, 18, 5, tzinfo=UTC)
 

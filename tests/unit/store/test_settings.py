@@ -49,9 +49,11 @@ def test_spans() -> None:
 
 @pytest.mark.parametrize("edition", ["apache", "community"])
 def test_files_are_rendered_whole(edition: str) -> None:
-    """No placeholder is left over in the SQL of an edition."""
+    """No placeholder is left over; functions of all editions come first, so that an edition may replace one."""
     files = rendered(edition, StoreSettings(zone="America/Argentina/Buenos_Aires", keep_readings="forever"))
-    assert len(files) == {"apache": 4, "community": 6}[edition]
+    folders = [path.rpartition("/")[0] for path in files]
+    assert sorted(set(folders), key=folders.index) == ["functions", f"editions/{edition}"]
+    assert folders.count(f"editions/{edition}") == {"apache": 4, "community": 6}[edition]
     assert not [name for name, sql in files.items() if "{{" in sql]
 
 
@@ -66,12 +68,15 @@ def test_files_are_rendered_whole(edition: str) -> None:
 )
 def test_what_the_running_day_is_made_of(zone: str, source: str) -> None:
     """Of hours, but of quarter-hours where a midnight may lie within an hour, be it only in summer."""
-    views = rendered("apache", StoreSettings(zone=zone))["30_views.sql"]
+    views = rendered("apache", StoreSettings(zone=zone))["editions/apache/30_rollup_views.sql"]
     days = views.partition("VIEW rollup_1d")[2].partition("VIEW rollup_1mo")[0]
     assert f"FROM {source}\n" in days
 
 
 def test_zones_have_aggregates_of_their_own() -> None:
     """Two zones that differ in a sign do not share days."""
-    names = [rendered("community", StoreSettings(zone=f"Etc/GMT{sign}1"))["20_views.sql"] for sign in "+-"]
+    names = [
+        rendered("community", StoreSettings(zone=f"Etc/GMT{sign}1"))["editions/community/20_rollup_views.sql"]
+        for sign in "+-"
+    ]
     assert names[0] != names[1]

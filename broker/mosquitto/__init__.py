@@ -1,0 +1,1 @@
+"""Mosquitto's configuration, access list and password file, made from the contract."""

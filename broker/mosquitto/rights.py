@@ -1,0 +1,111 @@
+"""What an MQTT login may do: the grants of each role and of each device, by name; what is not granted is denied."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from broker.contract.identity import ENGINEER, GATEWAY, INGESTOR, MONITOR
+from broker.contract.topics import DEFAULT_ROOT, DEVICE_READS, DEVICE_WRITES, Kind, Topics
+
+CONTROL: Final = "$CONTROL/dynamic-security/v1"
+"""Where logins and rights are changed."""
+CONTROL_ANSWERS: Final = f"{CONTROL}/response"
+ADMIN: Final = "wattline-admin"
+"""The login by which `wattline broker` speaks to a running broker; its role has the same name."""
+DEVICE: Final = "device"
+"""The role that all devices share: what is the same for each of them."""
+LOGIN_LOG: Final = "$SYS/broker/log/N"
+"""Where Mosquitto says, among other things, who was let in and who was refused."""
+_OWN: Final = "device:"
+_SYSTEM: Final = "$SYS/#"
+_ANY_SHARE: Final = "$share/+/"
+
+
+class Act(StrEnum):
+    """What is judged, in Mosquitto's words.
+
+    A will is judged as a publication when it is sent, and so is a retained message; a retained message is judged as
+    received when it is given out.
+    """
+
+    PUBLISH = "publishClientSend"
+    RECEIVE = "publishClientReceive"
+    SUBSCRIBE = "subscribePattern"
+    UNSUBSCRIBE = "unsubscribePattern"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One act on one topic, or on what a filter covers. A filter may be subscribed to that is covered as a whole."""
+
+    act: Act
+    topic: str
+
+
+def own_role(device: str) -> str:
+    """The name of the role that a device has to itself."""
+    return f"{_OWN}{device}"
+
+
+def device_of_role(role: str) -> str | None:
+    """The device whose own role has this name, or None."""
+    return role.removeprefix(_OWN) if role.startswith(_OWN) else None
+
+
+def root_of(filters: Iterable[str]) -> str | None:
+    """The topic root, by the filters of the role that all devices share; None where there are none of that kind."""
+    end = Topics().all_specs().removeprefix(DEFAULT_ROOT)
+    return next((topic.removesuffix(end) for topic in filters if topic.endswith(end)), None)
+
+
+def device_grants(topics: Topics, device: str) -> tuple[Grant, ...]:
+    """What one device may do and no other: write and read below its own `devices/{device}/`, kind by kind."""
+    writes = [topics.of(kind, device) for kind in DEVICE_WRITES]
+    reads = [topics.commands_of(device) if kind is Kind.COMMAND else topics.of(kind, device) for kind in DEVICE_READS]
+    return (*_grants(Act.PUBLISH, writes), *_listening(reads))
+
+
+def every_device_grants(topics: Topics) -> tuple[Grant, ...]:
+    """What each device may do: read the specs, and take back whatever it subscribed to."""
+    return (*_listening([topics.all_specs()]), Grant(Act.UNSUBSCRIBE, "#"))
+
+
+def role_grants(topics: Topics) -> dict[str, tuple[Grant, ...]]:
+    """What each role may do that is no device's own."""
+    every = topics.every
+    heard = (
+        Kind.STATUS, Kind.REGISTRATION, Kind.REPORTED, Kind.REPLIES, Kind.EVENTS, Kind.DESIRED, Kind.SOFTWARE_DESIRED,
+        Kind.SOFTWARE_REPORTED, Kind.KEYS, Kind.SPEC,
+    )  # fmt: skip
+    by_hand = _grants(Act.PUBLISH, [every(Kind.DESIRED), every(Kind.SPEC)])
+    # a status too: Mosquitto sends no will for a login that it removes, and `online` would be retained for ever
+    ours = _grants(
+        Act.PUBLISH, [every(Kind.COMMAND), every(Kind.STATUS), every(Kind.SOFTWARE_DESIRED), every(Kind.KEYS)]
+    )
+    whole = _listening([topics.everything()])
+    system = _listening([_SYSTEM])
+    leave = Grant(Act.UNSUBSCRIBE, "#")
+    control = (Grant(Act.PUBLISH, CONTROL), *_listening([CONTROL_ANSWERS]), leave)
+    return {
+        INGESTOR: (
+            *whole, *system, Grant(Act.SUBSCRIBE, f"{_ANY_SHARE}{topics.everything()}"),
+            Grant(Act.PUBLISH, every(Kind.RECEIPTS)), leave,
+        ),
+        GATEWAY: (
+            *_listening([*(every(kind) for kind in heard), LOGIN_LOG]), *by_hand, *ours, *control,
+        ),
+        ENGINEER: (*whole, *by_hand, leave),
+        MONITOR: (*whole, *system, leave),
+        DEVICE: every_device_grants(topics),
+        ADMIN: control,
+    }  # fmt: skip
+
+
+def _listening(filters: Iterable[str]) -> list[Grant]:
+    """To subscribe to these, or to a part of one, and to receive what comes by it."""
+    return [Grant(act, topic) for topic in filters for act in (Act.SUBSCRIBE, Act.RECEIVE)]
+
+
+def _grants(act: Act, topics: Iterable[str]) -> list[Grant]:
+    return [Grant(act, topic) for topic in topics]

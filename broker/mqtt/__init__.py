@@ -1,0 +1,1 @@
+"""The MQTT 5 session over paho."""

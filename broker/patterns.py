@@ -1,0 +1,36 @@
+"""How names, ids and OBIS codes are written: each pattern once, for models, parsers and error texts alike."""
+
+import re
+from typing import Final
+
+NAME: Final = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+"""A device id, a spec, a group, a label, a token, a command."""
+NAME_MAX: Final = 64
+"""Characters of a name."""
+SPEC_REF: Final = NAME + "@[1-9][0-9]{0,8}"
+"""A spec and its version, for example `lgz-e350@3`."""
+BOOT_ID: Final = "[0-9a-f]{4,32}"
+METER_KEY: Final = "[!-~]{1,96}"
+OBIS_CODE: Final = r"\d{1,3}-\d{1,3}:\d{1,3}\.\d{1,3}\.\d{1,3}(\*\d{1,3})?"
+"""An OBIS code in full, as messages and the API have it; broker.contract.obis reads reduced ones, too."""
+OBIS_FILTER: Final = "[0-9*:.&-]{1,64}"
+"""What can fit an OBIS code, with `*` for any run of characters."""
+
+RELEASE: Final = r"[0-9]{1,6}(\.[0-9]{1,6}){2}([a-z0-9.+-]{1,32})?"
+"""A release's version, for example `0.3.0` or `0.3.0rc1`."""
+SOURCE: Final = r"https?://[!-\"$-.0->A-~]+(?:/[!-\"$->@-~]*)?"
+"""The address of a folder over HTTP, in visible ASCII (RFC 3986); a user and a password, a query and a fragment have no
+place in it."""
+
+
+def whole(pattern: str) -> str:
+    """The pattern for a text that is nothing else; models and JSON Schema look for a pattern anywhere in it."""
+    return f"^{pattern}$"
+
+
+def is_name(text: str) -> bool:
+    """Whether a text is a name in full."""
+    return _NAME.fullmatch(text) is not None
+
+
+_NAME: Final = re.compile(NAME)

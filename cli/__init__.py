@@ -1,0 +1,1 @@
+"""The commands of `wattline` that ask a gateway over its HTTP API."""

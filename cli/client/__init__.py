@@ -1,0 +1,1 @@
+"""The gateway's HTTP API from the command line's side."""

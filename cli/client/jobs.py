@@ -1,0 +1,25 @@
+"""Jobs over the HTTP API, from the command line's side."""
+
+from typing import Any
+
+from cli.client.http import ConfigClient
+
+
+class JobClient(ConfigClient):
+    """Reads and cancels jobs at one gateway; enter it with `async with`."""
+
+    async def jobs(self, limit: int, **query: str | None) -> list[dict[str, Any]]:
+        """The newest jobs."""
+        given = {name: value for name, value in query.items() if value is not None}
+        page = await self._call("GET", self._at("jobs").with_query({**given, "limit": str(limit)}))
+        found: list[dict[str, Any]] = page["items"]
+        return found
+
+    async def job(self, number: int) -> dict[str, Any]:
+        """One job."""
+        return await self._call("GET", self._at("jobs", number))
+
+    async def cancel(self, number: int, *, author: str, reason: str | None) -> dict[str, Any]:
+        """End a job."""
+        query = {"author": author} | ({"reason": reason} if reason else {})
+        return await self._call("POST", self._at("jobs", number, verb="cancel").with_query(query))

@@ -1,0 +1,1 @@
+"""`wattline config ...`: parameters of devices, groups and the fleet."""

@@ -1,0 +1,103 @@
+"""The commands `wattline job ...`: what is under way beside the requests, and how far it is."""
+
+import asyncio
+import json
+from typing import Any, Final
+
+import click
+from rich.live import Live
+from rich.text import Text
+
+from cli.client.jobs import JobClient
+from cli.connection import anywhere, api_options
+from cli.job_tables import line, print_job, print_jobs
+from cli.requests import as_json_option, ask, author_option, reason_option
+from cli.tables import console, shown
+
+STATES: Final = ("queued", "running", "done", "failed", "cancelled")
+ENDED: Final = STATES[2:]
+WATCH_S: Final = 0.5
+number_argument = click.argument("number", type=click.IntRange(1, 2**53), metavar="JOB")
+
+
+@click.group()
+@api_options()
+@click.pass_context
+def job(ctx: click.Context, url: str, token: str | None) -> None:
+    """List, show, watch and cancel jobs, such as kept frames that are decoded again into history."""
+    ctx.obj = JobClient(url, token)
+
+
+@job.command("list")
+@click.option("--state", type=click.Choice(STATES), help="Only those in this state.")
+@click.option("--spec", help="Only of this spec: a name, or name@version.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="The newest so many.")
+@as_json_option
+@click.pass_obj
+def list_(client: JobClient, state: str | None, spec: str | None, limit: int, as_json: bool) -> None:
+    """Show jobs, the newest first."""
+    found = ask(client, lambda api: api.jobs(limit, state=state, spec=spec))
+    if as_json:
+        click.echo(json.dumps(found))
+    else:
+        print_jobs(found)
+
+
+@job.command("show")
+@number_argument
+@as_json_option
+@click.pass_obj
+def show(client: JobClient, number: int, as_json: bool) -> None:
+    """Show one job."""
+    _told(ask(client, lambda api: api.job(number)), as_json=as_json)
+
+
+@job.command("watch")
+@number_argument
+@as_json_option
+@click.pass_obj
+def watch(client: JobClient, number: int, as_json: bool) -> None:
+    """Show a job's progress until it has ended; with --json a line for each change. Status 1 unless it is done."""
+    found = ask(client, lambda api: _followed(api, number, as_json=as_json))
+    if not as_json:
+        print_job(found)
+    if found["state"] != "done":
+        raise SystemExit(1)
+
+
+@job.command("cancel")
+@number_argument
+@author_option
+@reason_option
+@as_json_option
+@click.pass_obj
+def cancel(client: JobClient, number: int, author: str, reason: str | None, as_json: bool) -> None:
+    """End a job; what it has stored stays."""
+    _told(ask(client, lambda api: api.cancel(number, author=author, reason=reason)), as_json=as_json)
+
+
+async def _followed(api: JobClient, number: int, *, as_json: bool) -> dict[str, Any]:
+    """The job once it has ended; its progress is shown meanwhile."""
+    out, told = console(), None
+    # without a terminal there is no line to draw over and over: its end is told then
+    with Live(console=out, auto_refresh=False, transient=True) as live:
+        while True:
+            found = await api.job(number)
+            if as_json and found != told:
+                click.echo(json.dumps(found))
+            elif out.is_terminal:
+                live.update(Text.from_markup(shown(f"job {number} {found['state']:9} {line(found)}")), refresh=True)
+            told = found
+            if found["state"] in ENDED:
+                return found
+            await asyncio.sleep(WATCH_S)
+
+
+def _told(found: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(found))
+    else:
+        print_job(found)
+
+
+anywhere(job)

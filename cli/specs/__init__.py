@@ -1,0 +1,1 @@
+"""`wattline spec ...`: specs and their rollouts."""

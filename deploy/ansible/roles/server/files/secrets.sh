@@ -1,0 +1,1 @@
+../../../../systemd/secrets.sh

@@ -1,0 +1,1 @@
+"""How a configuration takes effect, and how it must prove itself."""

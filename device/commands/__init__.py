@@ -1,0 +1,1 @@
+"""Commands from the platform: judged, done once, answered."""

@@ -1,0 +1,1 @@
+"""How the agent gets its certificate for the broker, and renews it."""

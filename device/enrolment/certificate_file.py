@@ -1,0 +1,51 @@
+"""The device's certificate on disk: one file with key, certificate and chain, so that they always fit together.
+
+Lines before the first PEM block say what is in it (RFC 7468 2 lets others pass over them): the agent itself can't read
+certificates, for the library that can would cost it more memory than all the rest.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+FILE: Final = "certificate.pem"
+KEY_FILE: Final = "next.key"
+"""The key for which a certificate is being asked."""
+_FIELDS: Final = ("identity", "hardware", "not_before", "not_after")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCertificate:
+    """A certificate that the device has: its login, the machine that it was given to, and its times (aware)."""
+
+    identity: str
+    hardware: str
+    not_before: datetime
+    not_after: datetime
+
+    @property
+    def life_s(self) -> float:
+        """How long it holds in all."""
+        return (self.not_after - self.not_before).total_seconds()
+
+
+def with_header(held: StoredCertificate, pem: bytes) -> bytes:
+    """The file's content."""
+    times = {"not_before": held.not_before.isoformat(), "not_after": held.not_after.isoformat()}
+    values = {"identity": held.identity, "hardware": held.hardware, **times}
+    return "".join(f"wattline-{name}: {values[name]}\n" for name in _FIELDS).encode() + pem
+
+
+def stored_in(path: Path) -> StoredCertificate | None:
+    """What a file holds; None where there is none, or none that can be used."""
+    try:
+        lines = path.read_text("ascii").splitlines()[: len(_FIELDS)]
+        values = [line.removeprefix(f"wattline-{name}: ") for line, name in zip(lines, _FIELDS, strict=True)]
+        identity, hardware, *times = values
+        begins_at, ends_at = map(datetime.fromisoformat, times)
+    except (OSError, ValueError):
+        return None
+    if begins_at.tzinfo is None or ends_at.tzinfo is None or begins_at >= ends_at:
+        return None
+    return StoredCertificate(identity, hardware, begins_at, ends_at)

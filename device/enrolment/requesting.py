@@ -1,0 +1,83 @@
+"""In the short-lived process: the device's key, its request, and the certificate that is given for it."""
+
+import base64
+import json
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
+from cryptography.x509.oid import AttributeOID, NameOID
+
+from broker.errors import ContractError
+from device.enrolment.certificate_file import FILE, KEY_FILE, StoredCertificate, with_header
+from device.enrolment.certificate_request import CertificateRequest
+from device.files import write_atomically
+
+
+def next_key(folder: Path) -> ec.EllipticCurvePrivateKey:
+    """The key to ask with: the one of before, as long as no certificate came for it. Raises OSError."""
+    path = folder / KEY_FILE
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), None)
+    except (FileNotFoundError, ValueError):
+        key = None
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        key = ec.generate_private_key(ec.SECP256R1())
+        write_atomically(path, _key_pem(key))
+    return key
+
+
+def request_for(order: CertificateRequest, key: ec.EllipticCurvePrivateKey) -> bytes:
+    """A request as EST sends it: base64 of PKCS#10 (RFC 7030 4.2.1)."""
+    subject = x509.Name([
+        x509.NameAttribute(NameOID.COMMON_NAME, order.device),
+        x509.NameAttribute(NameOID.SERIAL_NUMBER, order.hardware),
+    ])  # fmt: skip
+    builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
+    builder = builder.add_attribute(AttributeOID.UNSTRUCTURED_NAME, json.dumps(order.facts).encode())
+    return base64.encodebytes(builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER))
+
+
+def keep(order: CertificateRequest, key: ec.EllipticCurvePrivateKey, answer: bytes) -> StoredCertificate:
+    """Put what was given into force, with its key, in one step. Raises ContractError where it is not ours, OSError."""
+    leaf, others = _parted(answer, key)
+    name = leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    identity = str(name[0].value) if name else ""
+    if identity.partition("~")[0] != order.device:
+        raise ContractError(f"the certificate is for {identity[:80]!r}", field="certificate")
+    if not any(_has_signed(one, leaf) for one in others):
+        raise ContractError("none of those beside the certificate has signed it", field="certificate")
+    held = StoredCertificate(identity, order.hardware, leaf.not_valid_before_utc, leaf.not_valid_after_utc)
+    # the root is not shown: who judges has it
+    chain = [one for one in others if one.subject != one.issuer]
+    pem = b"".join([_key_pem(key), *(one.public_bytes(Encoding.PEM) for one in (leaf, *chain))])
+    folder = Path(order.folder)
+    write_atomically(folder / FILE, with_header(held, pem))
+    (folder / KEY_FILE).unlink(missing_ok=True)
+    return held
+
+
+def _parted(answer: bytes, key: ec.EllipticCurvePrivateKey) -> tuple[x509.Certificate, list[x509.Certificate]]:
+    try:
+        found = pkcs7.load_der_pkcs7_certificates(base64.b64decode(answer))
+        ours = [one for one in found if one.public_key() == key.public_key()]
+    except ValueError as error:
+        raise ContractError("the answer holds no certificates that can be read", field="certificate") from error
+    if len(ours) != 1:
+        raise ContractError("the answer holds no certificate for our key", field="certificate")
+    return ours[0], [one for one in found if one != ours[0]]
+
+
+def _has_signed(authority: x509.Certificate, certificate: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())

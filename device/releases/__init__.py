@@ -1,0 +1,1 @@
+"""Which software a Pi may run: releases that their publishers signed (The Update Framework)."""

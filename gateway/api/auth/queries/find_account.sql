@@ -1,0 +1,1 @@
+SELECT id, role, password FROM account WHERE name = $1

@@ -1,0 +1,1 @@
+UPDATE account SET last_login_at = now() WHERE id = $1

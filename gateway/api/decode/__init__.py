@@ -1,0 +1,1 @@
+"""What pasted bytes mean."""

@@ -1,0 +1,1 @@
+"""Readings and roll-ups as a stream."""

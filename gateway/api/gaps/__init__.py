@@ -1,0 +1,1 @@
+"""Where readings of a device's meters are missing."""

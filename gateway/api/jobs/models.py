@@ -1,0 +1,59 @@
+"""What the API answers about jobs, and the queries that it takes."""
+
+from pydantic import Field
+
+from broker.contract.messages import At
+from gateway.jobs.store import JobState
+from gateway.models import ApiModel, Instant, PageQuery, ReasonQuery
+
+
+class RedecodeQuery(ReasonQuery):
+    """Which kept frames, who asks for it, and why."""
+
+    meter: str | None = Field(
+        default=None, max_length=96, description="This meter's, whichever spec it has; else of all that have this spec."
+    )
+    since: Instant | None = Field(default=None, description="Only frames that the device took from then on.")
+
+
+class JobsQuery(PageQuery):
+    """Which jobs."""
+
+    state: JobState | None = Field(default=None, description="Only those in this state.")
+    spec: str | None = Field(default=None, max_length=80, description="Only of this spec: a name, or name@version.")
+
+
+class JobView(ApiModel):
+    """Kept frames that are decoded again into history: how far it is, and what came of it."""
+
+    job: int
+    kind: str = Field(description="redecode, or retry: payloads in quarantine taken again, `frames` are these then.")
+    state: JobState
+    spec: str
+    since: At | None
+    automatic: bool = Field(description="Queued because meters got the spec.")
+    author: str
+    reason: str | None
+    meters: int
+    total_frames: int | None = Field(description="Null before it has begun.")
+    frames: int = Field(description="Frames done, undecodable ones included.")
+    undecodable: int
+    readings: int = Field(description="Readings that were new to history.")
+    repeated: int = Field(description="Readings that were there already.")
+    refused: int = Field(description="Values put into quarantine, such as those at implausible times.")
+    progress: float | None = Field(description="From 0 to 1.")
+    frames_s: float | None = Field(description="Frames a second since it began.")
+    created_at: At
+    started_at: At | None
+    changed_at: At
+    finished_at: At | None
+    attempts: int = Field(description="How often a worker took it up.")
+    note: str | None = Field(description="What was wrong with the first frame that could not be decoded.")
+    error: str | None
+
+
+class JobPage(ApiModel):
+    """Jobs, the newest first."""
+
+    items: tuple[JobView, ...]
+    next: str | None

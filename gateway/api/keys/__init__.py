@@ -1,0 +1,1 @@
+"""Keys of meters over HTTP: written, never read."""

@@ -1,0 +1,1 @@
+"""What was lost, healed, repeated and late."""

@@ -1,0 +1,1 @@
+"""Meters that more than one device registers."""

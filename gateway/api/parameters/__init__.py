@@ -1,0 +1,1 @@
+"""Parameters of a scope, their history, and their staged changes."""

@@ -1,0 +1,1 @@
+"""Which releases run where, and what became of those that are desired."""

@@ -1,0 +1,1 @@
+"""Events, and changes as server-sent events."""

@@ -1,0 +1,1 @@
+DELETE FROM broker_login WHERE at < now() - INTERVAL '30 days'

@@ -1,0 +1,1 @@
+SELECT pg_notify('wattline_credentials', '')

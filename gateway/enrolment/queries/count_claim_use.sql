@@ -1,0 +1,1 @@
+UPDATE claim SET used = used + 1 WHERE name = $1

@@ -1,0 +1,1 @@
+SELECT count(*)::int FROM enrolment WHERE state = 'waiting'

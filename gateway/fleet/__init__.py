@@ -1,0 +1,1 @@
+"""Devices, their labels and groups, their meters and where these stand."""

@@ -1,0 +1,1 @@
+SELECT m.key FROM meter_claim c JOIN meter m ON m.id = c.meter_id WHERE c.device_id = $1 AND m.key = ANY ($2::text[])

@@ -1,0 +1,1 @@
+"""Background jobs as the gateway sees them: queued, cancelled, cleared away."""

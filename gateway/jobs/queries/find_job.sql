@@ -1,0 +1,1 @@
+SELECT * FROM job_overview WHERE job_id = $1

@@ -1,0 +1,133 @@
+"""Jobs in the store."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from pydantic import Json
+
+from store.sql import Database, statement
+
+JobState = Literal["queued", "running", "done", "failed", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class MeterSpec:
+    """A meter whose frames a spec is to decode."""
+
+    id: int
+    spec: str
+
+
+@dataclass(frozen=True, slots=True)
+class AssignedSpec:
+    """A meter in place, and what it is read by."""
+
+    key: str
+    spec: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job with its progress (0 to 1) and speed."""
+
+    job_id: int
+    kind: str
+    state: JobState
+    spec: str
+    since: datetime | None
+    automatic: bool
+    author: str
+    reason: str | None
+    meters: int
+    total_frames: int | None
+    frames: int
+    undecodable: int
+    readings: int
+    repeated: int
+    refused: int
+    progress: float | None
+    frames_s: float | None
+    created_at: datetime
+    started_at: datetime | None
+    changed_at: datetime
+    finished_at: datetime | None
+    attempts: int
+    note: str | None
+    error: str | None
+
+
+@statement
+async def find_job(database: Database, number: int) -> Job | None:
+    """One job."""
+
+
+@statement
+async def list_jobs(database: Database, before: int, state: str | None, spec: str | None, limit: int) -> list[Job]:
+    """Jobs below a number, the newest first; of one state, of one spec (`name` or `name@version`)."""
+
+
+@statement
+async def same_job(database: Database, spec: str, since: datetime | None, meter_ids: Sequence[int]) -> int | None:
+    """A job that nobody has taken yet and that does all of this anyway."""
+
+
+@statement
+async def join_job(database: Database, spec: str) -> int | None:
+    """A job that nobody has taken yet and that can take more meters."""
+
+
+@statement
+async def add_job(
+    database: Database, spec: str, since: datetime | None, automatic: bool, author: str, reason: str | None, most: int
+) -> int | None:
+    """Enter a job; None where so many wait or run already."""
+
+
+@statement
+async def add_job_meters(database: Database, number: int, meter_ids: Sequence[int]) -> None:
+    """Add meters to a job; those that it has stay."""
+
+
+@statement
+async def assigned_spec_rows(database: Database, keys: Sequence[str]) -> list[AssignedSpec]:
+    """The spec that each of these meters is read by, of those in place."""
+
+
+@statement
+async def undecoded_meters(database: Database, keys: Sequence[str], specs: Sequence[str]) -> list[MeterSpec]:
+    """Of these meters with their specs those with kept frames that no job of that spec took or will take."""
+
+
+@statement
+async def late_frames(database: Database, since: datetime) -> list[MeterSpec]:
+    """Meters of which frames came in since then that their device could not read, but their spec may."""
+
+
+@statement
+async def orphaned_jobs(database: Database) -> list[int]:
+    """Unfinished jobs of which the queue knows nothing."""
+
+
+@statement
+async def same_retry(database: Database, selection: Json[Mapping[str, object]], since: datetime | None) -> int | None:
+    """A retry of just this that nobody has taken yet."""
+
+
+@statement
+async def add_retry(
+    database: Database, selection: Json[Mapping[str, object]], since: datetime | None, author: str,
+    reason: str | None, most: int,
+) -> int | None:  # fmt: skip
+    """Enter a retry of payloads in quarantine; None where so many jobs wait or run already."""
+
+
+@statement
+async def cancel_job(database: Database, number: int, why: str) -> str | None:
+    """End a job; returns its kind, None where it had ended."""
+
+
+@statement
+async def forget_jobs(database: Database, kept: timedelta) -> None:
+    """Delete what ended so long ago."""

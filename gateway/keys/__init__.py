@@ -1,0 +1,1 @@
+"""Keys of meters: set by people, sealed at rest, given to the one device at whose port each meter stands."""

@@ -1,0 +1,1 @@
+DELETE FROM meter_key WHERE meter_id = $1

@@ -1,0 +1,1 @@
+UPDATE key_delivery SET announced = NULL

@@ -1,0 +1,1 @@
+SELECT registration::text AS registration FROM device WHERE id = $1

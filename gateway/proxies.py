@@ -1,0 +1,48 @@
+"""Which proxies are believed, and whom they speak for."""
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+Network = IPv4Network | IPv6Network
+Address = IPv4Address | IPv6Address
+
+
+class Proxies:
+    """The addresses from which X-Forwarded-For and X-Forwarded-Proto are believed; from others they are nothing."""
+
+    def __init__(self, networks: Sequence[Network]) -> None:
+        self._networks = tuple(networks)
+
+    def trusts(self, address: str) -> bool:
+        """Whether an address is a proxy's of ours."""
+        found = _address(address)
+        return found is not None and any(found in network for network in self._networks)
+
+    def client(self, peer: str, forwarded: Sequence[str]) -> str:
+        """Who asks: the nearest address that is no proxy of ours. Pure.
+
+        `forwarded` are the X-Forwarded-For headers in their order; each proxy appends whom it heard, so that what the
+        client wrote itself stands before what the first proxy of ours wrote, and counts for nothing.
+        """
+        client = peer
+        hops = [hop.strip() for header in forwarded for hop in header.split(",")]
+        while hops and self.trusts(client):
+            named = _address(hops.pop())
+            if named is None:
+                break
+            client = str(named)
+        return client
+
+
+def _address(text: str) -> Address | None:
+    """An address, also with a port behind; one of IPv4 in IPv6's clothes as what it is."""
+    host = text.partition("%")[0]
+    if host.startswith("["):
+        host = host[1:].partition("]")[0]
+    elif host.count(":") == 1:
+        host = host.partition(":")[0]
+    try:
+        found = ip_address(host)
+    except ValueError:
+        return None
+    return (found.ipv4_mapped or found) if isinstance(found, IPv6Address) else found

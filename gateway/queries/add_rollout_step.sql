@@ -1,2 +1,0 @@
-INSERT INTO spec_rollout_step (name, version, state, audience, author, reason, figures)
-VALUES ($1, $2, $3, $4, $5, $6, $7::text::jsonb)

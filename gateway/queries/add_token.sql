@@ -1,3 +1,0 @@
-INSERT INTO api_token (name, role, sha256, author, expires_at) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (name) WHERE revoked_at IS NULL DO NOTHING
-RETURNING name, role, author, created_at, expires_at, last_used_at, revoked_at

@@ -1,1 +1,0 @@
-SELECT id, registration::text AS registration FROM device WHERE name = $1

@@ -1,1 +1,0 @@
-SELECT true FROM command c JOIN device d ON d.id = c.device_id WHERE c.id = $1 AND d.name = $2

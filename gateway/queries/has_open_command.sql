@@ -1,1 +1,0 @@
-SELECT true FROM command WHERE state = 'sent' AND (id = $1 OR batch = $2) LIMIT 1

@@ -1,4 +1,0 @@
-SELECT DISTINCT ON (scope) scope, version, document::text AS document, author, reason, created_at
-FROM parameter_document
-WHERE scope = ANY($1::text[])
-ORDER BY scope, version DESC

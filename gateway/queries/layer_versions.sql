@@ -1,4 +1,0 @@
-SELECT version, document::text AS document, author, reason, created_at FROM parameter_document
-WHERE scope = $1 AND version < $2
-ORDER BY version DESC
-LIMIT $3

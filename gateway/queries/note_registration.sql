@@ -1,2 +1,0 @@
-UPDATE device SET registration = $2::text::jsonb, registered_at = $3
-WHERE id = $1 AND registration IS DISTINCT FROM $2::text::jsonb

@@ -1,4 +1,0 @@
-INSERT INTO spec (name, version, document, source, sha256, generic, author)
-VALUES ($1, $2, $3::text::jsonb, $4, $5, $6, $7)
-ON CONFLICT (name, version) DO NOTHING
-RETURNING sha256

@@ -1,4 +1,0 @@
-SELECT s.device_id, (s.labels || s.facts)::text AS labels, coalesce(d.online, false) AS online
-FROM device_label_set s JOIN device d ON d.id = s.device_id
-WHERE s.device_id = ANY($1::int[])
-ORDER BY s.device_id

@@ -1,0 +1,1 @@
+"""The life of a spec: drafted, checked, compared, published, deprecated."""

@@ -1,0 +1,1 @@
+SELECT id FROM meter WHERE key = $1

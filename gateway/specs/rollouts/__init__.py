@@ -1,0 +1,1 @@
+"""A spec version for a part of the fleet first: given, judged, released or withdrawn."""

@@ -1,0 +1,1 @@
+SELECT name FROM device WHERE name = ANY($1)

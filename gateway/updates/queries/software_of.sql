@@ -1,0 +1,1 @@
+SELECT * FROM software_state WHERE device = $1

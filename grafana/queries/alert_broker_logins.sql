@@ -1,0 +1,1 @@
+SELECT gateway, value FROM gateway_gauge_overview WHERE gauge = 'credentials_unmatched'

@@ -1,0 +1,1 @@
+SELECT name, id FROM device WHERE name = ANY ($1::text[])

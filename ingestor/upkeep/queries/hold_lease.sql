@@ -1,0 +1,1 @@
+SELECT coalesce(upkeep_hold($1, $2), false)

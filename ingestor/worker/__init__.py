@@ -1,0 +1,1 @@
+"""`wattline worker`: jobs from the queue; kept frames decoded again, quarantine retried."""

@@ -1,0 +1,53 @@
+"""What the worker can be told, by environment variables named WATTLINE_WORKER_..."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import AwareDatetime, Field, SecretStr
+
+from broker.errors import PermanentError
+from broker.runtime.environment import SettingsConfigDict
+from broker.runtime.settings import ProcessSettings
+from store.meter_keys import MasterKeys
+
+
+class WorkerSettings(ProcessSettings):
+    """Settings of one worker; each has a default but the database."""
+
+    model_config = SettingsConfigDict(env_prefix="WATTLINE_WORKER_", frozen=True)
+
+    http_port: int = Field(
+        8082, ge=0, le=65535, description="port of /healthz and /metrics; 0 takes a free one, which the log names"
+    )
+    database_dsn: SecretStr = Field(
+        min_length=1, description="postgresql://user:password@host:port/name, as role wattline_ingestor"
+    )
+    meter_keys_file: Path | None = Field(
+        None, description="the master key by which keys of meters are sealed; without it ciphered frames wait"
+    )
+    processes: int = Field(0, ge=0, le=64, description="processes that decode; 0 is one for each core")
+    nice: int = Field(5, ge=0, le=19, description="how far the processes that decode stand behind the others")
+    jobs: int = Field(2, ge=2, le=8, description="jobs at a time, so that a short one needn't wait for a long one")
+    portion_frames: int = Field(4000, ge=1, le=100_000, description="frames in one transaction")
+    portion_mib: int = Field(4, ge=1, le=256, description="frames in one transaction, in MiB")
+    heartbeat_timeout_s: float = Field(
+        6, ge=1, le=600, description="another worker takes a job over when its own was silent for so long"
+    )
+    poll_s: float = Field(1, ge=0.1, le=60, description="how often to look for jobs that were left behind")
+    earliest_at: AwareDatetime = Field(
+        datetime(2000, 1, 1, tzinfo=UTC), description="readings before it go to quarantine"
+    )
+    max_future_s: float = Field(86400, ge=0, description="readings further ahead of their receipt go to quarantine")
+    max_devices: int = Field(100_000, ge=1, description="devices that a retry of quarantine may add to")
+    meters_per_device: int = Field(256, ge=1, description="meters of one device; further ones go to quarantine")
+    series_per_meter: int = Field(512, ge=1, description="OBIS codes of one meter; further ones go to quarantine")
+    stop_deadline_s: float = Field(20, ge=0, description="how long to finish the portion in hand on SIGTERM")
+
+    def check_files(self) -> None:
+        """See that the files which the settings name can be used. Raises PermanentError with the variable's name."""
+        super().check_files()
+        if self.meter_keys_file is not None:
+            try:
+                MasterKeys.load(self.meter_keys_file)
+            except PermanentError as error:
+                raise PermanentError(f"{self.variable('meter_keys_file')}: {error}") from error

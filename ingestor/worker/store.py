@@ -1,0 +1,193 @@
+"""Jobs in the store, the kept frames and payloads that they take, and how far they are."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple, TypeAlias
+from uuid import UUID
+
+from pydantic import Json
+
+from store.sql import Connection, Database, statement
+
+Selection: TypeAlias = Json[Mapping[str, object]] | None
+"""Which payloads a retry takes: cause, device, meter, until, id."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakenJob:
+    """A job that somebody has just taken."""
+
+    kind: str
+    selection: Selection
+    spec: str
+    since: datetime | None
+    automatic: bool
+    attempts: int
+    last_frame: int
+    total_frames: int | None
+    frames: int
+    cursor_meter: int | None
+    cursor_received_at: datetime | None
+    cursor_frame: int | None
+
+
+class JobFrame(NamedTuple):
+    """A kept frame of a job; `device` sent it, `clock` is its trust in its own, '' where unknown."""
+
+    meter_id: int
+    device: str | None
+    received_at: datetime
+    id: int
+    at: datetime | None
+    reason: str
+    clock: str
+    data: bytes
+
+
+class KeptPayload(NamedTuple):
+    """A payload in quarantine."""
+
+    id: int
+    received_at: datetime
+    topic: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class JobMeter:
+    """A meter whose frames a job takes, and the parameters of its device that say how."""
+
+    id: int
+    key: str
+    device: str | None
+    include: Json[tuple[str, ...] | None] | None
+    exclude: Json[tuple[str, ...] | None] | None
+    zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class SealedKey:
+    """The key of a meter, as it is kept."""
+
+    meter: str
+    master: str
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class JobTotals:
+    """What a job that has ended has done, and what it took in seconds."""
+
+    frames: int
+    undecodable: int
+    readings: int
+    repeated: int
+    refused: int
+    seconds: float
+
+
+class JobCount(NamedTuple):
+    """Jobs in a state."""
+
+    state: str
+    jobs: int
+
+
+@statement
+async def take_job(database: Database, number: int, holder: UUID, before: UUID | None) -> TakenJob | None:
+    """Hold a job that has not ended; with `before` only where that holder has it, or nobody."""
+
+
+@statement
+async def frame_writers(database: Database) -> list[str]:
+    """Transactions that have entered frames, or may yet."""
+
+
+@statement
+async def drop_reassigned_meters(database: Database, number: int, spec: str) -> None:
+    """Take from a job the meters that have another spec by now."""
+
+
+@statement
+async def count_job_frames(database: Database, number: int, holder: UUID) -> None:
+    """Note how many frames a job has."""
+
+
+@statement
+async def count_retry_frames(database: Database, number: int, holder: UUID) -> None:
+    """Note how many payloads a retry has."""
+
+
+@statement
+async def job_frames(
+    database: Database, number: int, last_frame: int, meter_id: int, received_at: datetime, frame: int,
+    since: datetime | None, most: int, most_bytes: int,
+) -> list[JobFrame]:  # fmt: skip
+    """A job's next frames behind a meter, a time and a number; none at the end."""
+
+
+@statement
+async def job_meters(database: Database, meter_ids: Sequence[int]) -> list[JobMeter]:
+    """What must be known of meters to decode their frames."""
+
+
+@statement
+async def job_keys(database: Database, meter_ids: Sequence[int]) -> list[SealedKey]:
+    """The keys of those of these meters that have one."""
+
+
+@statement
+async def spec_document(database: Database, name: str, version: int) -> str | None:
+    """A published spec, as JSON."""
+
+
+@statement
+async def retry_frames(
+    database: Database, received_at: datetime, number: int, last_frame: int, since: datetime | None, most: int,
+    selection: Selection, most_bytes: int,
+) -> list[KeptPayload]:  # fmt: skip
+    """A retry's next payloads behind a time and a number; none at the end."""
+
+
+@statement
+async def resolve_frames(connection: Connection, ids: Sequence[int], since: datetime, until: datetime) -> None:
+    """Note that payloads, received between these times, are stored."""
+
+
+@statement
+async def advance_job(
+    connection: Connection, number: int, holder: UUID, before: int | None, meter_id: int, received_at: datetime,
+    frame: int | None, frames: int, undecodable: int, readings: int, repeated: int, refused: int, note: str | None,
+) -> bool | None:  # fmt: skip
+    """Move a job's cursor from frame `before` on; None where it does not stand there, or is not the holder's."""
+
+
+@statement
+async def job_cursor(connection: Connection, number: int, holder: UUID) -> int | None:
+    """The last frame that is done of a job that this holder has."""
+
+
+@statement
+async def advance_job_meters(
+    connection: Connection, number: int, meter_ids: Sequence[int], frames: Sequence[int], undecodable: Sequence[int],
+    first_at: Sequence[datetime | None], last_at: Sequence[datetime | None],
+) -> None:  # fmt: skip
+    """Add what frames of meters gave."""
+
+
+@statement
+async def finish_job(
+    database: Database, number: int, holder: UUID, state: str, error: str | None
+) -> JobTotals | None:  # fmt: skip
+    """End a job, with its event; None where it is not the holder's."""
+
+
+@statement
+async def release_job(database: Database, number: int, holder: UUID) -> None:
+    """Give a job back, for another worker to go on with."""
+
+
+@statement
+async def count_unfinished_jobs(database: Database) -> list[JobCount]:
+    """Jobs that wait or run, by state."""

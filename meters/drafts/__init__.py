@@ -1,0 +1,1 @@
+"""Specs proposed from the raw frames of unknown products."""

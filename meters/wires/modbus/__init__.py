@@ -1,0 +1,1 @@
+"""Modbus RTU and TCP: requests and replies as frames, values of registers, who answers, and a master's sessions."""

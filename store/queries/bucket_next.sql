@@ -1,0 +1,1 @@
+SELECT bucket_next($1, $2)

@@ -1,0 +1,1 @@
+SELECT bucket_start($1, $2)

@@ -1,0 +1,1 @@
+SELECT delivery_claim_prune()

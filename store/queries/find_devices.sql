@@ -1,1 +1,0 @@
-SELECT id, name FROM device WHERE name = ANY ($1::text[])

@@ -1,1 +1,0 @@
-SELECT id, key FROM meter WHERE key = ANY ($1::text[])

@@ -1,0 +1,1 @@
+SELECT behind, deliveries FROM ledger_fold($1)

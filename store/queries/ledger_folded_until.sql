@@ -1,0 +1,1 @@
+SELECT nullif(folded_until, '-infinity') FROM ledger_state

@@ -1,0 +1,1 @@
+SELECT quota_prune()

@@ -1,0 +1,1 @@
+SELECT behind, written FROM rollup_step($1)

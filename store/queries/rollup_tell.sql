@@ -1,0 +1,1 @@
+SELECT rollup_tell(NULL, NULL, $1, $2)

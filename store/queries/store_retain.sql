@@ -1,0 +1,1 @@
+SELECT name, dropped FROM store_retain()

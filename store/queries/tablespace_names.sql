@@ -1,0 +1,1 @@
+SELECT spcname::text FROM pg_tablespace

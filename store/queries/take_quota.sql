@@ -1,0 +1,1 @@
+SELECT quota_take($1, $2, $3, $4, $5, $6)

@@ -1,2 +1,0 @@
-SELECT rollup_behind_s, ledger_behind_s, holder, unheld_s, (SELECT coalesce(sum(numbers), 0)::float8 FROM ledger_open) AS missing
-FROM upkeep_standing

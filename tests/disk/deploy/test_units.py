@@ -1,0 +1,158 @@
+"""The systemd units: what they start, what they allow, and that systemd takes them."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from broker.runtime.http_bounds import RESERVED_FILES
+from broker.runtime.settings_help import variables
+from cli.commands import COMMANDS
+from device.service import RESTART_STATUS
+from device.settings import DeviceSettings
+from device.updater.service import SUCCESSION
+from device.updater.settings import UpdaterSettings
+from device.updater.slots import CURRENT, FALLBACK, UPDATER
+from gateway.settings import GatewaySettings
+from ingestor.settings import IngestorSettings
+from ingestor.worker.settings import WorkerSettings
+from tests.rigs.systemd import Unit, environment_file, parse
+
+FOLDER = Path(__file__).resolve().parents[3] / "deploy" / "systemd"
+SETTINGS = {
+    "device": DeviceSettings,
+    "gateway": GatewaySettings,
+    "ingestor": IngestorSettings,
+    "updater": UpdaterSettings,
+    "worker": WorkerSettings,
+}
+BY_SERVICE = pytest.mark.parametrize("name", SETTINGS)
+KNOWN = {
+    "Unit": {"Description", "Wants", "After", "StartLimitIntervalSec"},
+    "Service": {
+        "Type", "ExecStart", "ExecStopPost", "EnvironmentFile", "LoadCredential", "Environment", "StateDirectory",
+        "StateDirectoryMode",
+        "SupplementaryGroups", "Restart", "RestartSec", "LimitNOFILE", "SuccessExitStatus", "TimeoutStopSec",
+        "DynamicUser", "UMask", "CapabilityBoundingSet", "NoNewPrivileges",
+        "ProtectSystem", "ProtectHome", "ProtectProc", "PrivateTmp",
+        "PrivateDevices", "ProtectClock", "ProtectControlGroups", "ProtectHostname", "ProtectKernelLogs",
+        "ProtectKernelModules", "ProtectKernelTunables", "LockPersonality", "RestrictAddressFamilies",
+        "Nice", "ReadWritePaths",
+        "RestrictNamespaces", "RestrictRealtime", "RestrictSUIDSGID", "SystemCallArchitectures",
+        "SystemCallErrorNumber", "SystemCallFilter",
+    },
+    "Install": {"WantedBy"},
+}  # fmt: skip
+"""Keys of systemd.unit(5), .service(5) and .exec(5) that we use; a misspelt one is a warning to systemd, no more."""
+
+
+def unit(name: str) -> Unit:
+    return parse((FOLDER / f"wattline-{name}.service").read_text("utf-8"))
+
+
+def test_every_service_has_a_unit() -> None:
+    """One for each, and no other."""
+    assert {path.stem.removeprefix("wattline-") for path in FOLDER.glob("*.service")} == set(SETTINGS) <= set(COMMANDS)
+
+
+@BY_SERVICE
+def test_a_unit_starts_its_service_with_settings_that_it_knows(name: str) -> None:
+    """Keys are systemd's own, the command is ours, each variable is a setting; it comes back after a failure."""
+    read = unit(name)
+    assert {section: set(keys) - KNOWN[section] for section, keys in read.items()} == {name: set() for name in KNOWN}
+    service = read["Service"]
+    folder = f"/opt/wattline/{UPDATER}" if name == "updater" else "/opt/wattline"
+    assert service["ExecStart"] == [f"{folder}/bin/wattline {name}"]
+    assert service["EnvironmentFile"] == [f"{'-' if name == 'updater' else ''}/etc/wattline/{name}.env"]
+    known = {variable.name for variable in variables(SETTINGS[name])}
+    assert {pair.partition("=")[0] for pair in service.get("Environment", [])} <= known
+    assert ("LoadCredential" in service) is (name != "updater")
+    stopped = [f"-/opt/wattline/{FALLBACK}/bin/wattline updater ended"] if name == "updater" else []
+    assert service.get("ExecStopPost", []) == stopped
+    assert service["Restart"] in (["always"], ["on-failure"])
+    assert float(service["RestartSec"][0]) > 0
+    assert read["Unit"]["StartLimitIntervalSec"] == ["0"], "systemd would give up after five failures"
+    assert ("DynamicUser" in service) is (name != "updater")
+    assert service["CapabilityBoundingSet"] == (["CAP_DAC_READ_SEARCH"] if name == "updater" else [])
+    assert service["SystemCallErrorNumber"] == ["EPERM"], "a call that is refused would kill the service"
+
+
+def test_the_agent_comes_back_after_a_command_and_reaches_its_ports() -> None:
+    """`restart` ends it with a status that is no failure; hot-plugged ports and the kernel's clock are not shut out."""
+    service = unit("device")["Service"]
+    assert service["SuccessExitStatus"] == [str(RESTART_STATUS)]
+    assert service["Restart"] == ["always"]
+    assert "dialout" in service["SupplementaryGroups"]
+    assert not {"PrivateDevices", "ProtectClock", "DevicePolicy", "DeviceAllow"} & set(service)
+    # libc's adjtimex is the system call clock_adjtime
+    assert {"adjtimex", "clock_adjtime"} <= set(" ".join(service["SystemCallFilter"]).split())
+    assert f"/var/lib/{service['StateDirectory'][0]}" == str(DeviceSettings.model_fields["data_folder"].default)
+
+
+def test_the_updater_starts_the_agent_from_its_slot_and_gives_way_to_the_next() -> None:
+    """Its folders are those of its settings, which both units name; ending for another is no failure."""
+    service, defaults = unit("updater")["Service"], UpdaterSettings.model_fields
+    assert service["SuccessExitStatus"] == [str(SUCCESSION)]
+    assert service["ReadWritePaths"] == [str(defaults["root"].default)]
+    assert f"/var/lib/{service['StateDirectory'][0]}" == str(defaults["state_folder"].default)
+    assert DeviceSettings.model_fields["updater_folder"].default == defaults["state_folder"].default
+    assert defaults["inbox"].default == DeviceSettings.model_fields["data_folder"].default / "software"
+    assert service["StateDirectoryMode"] == ["0755"]
+    drop_in = parse((FOLDER / "device-slots.conf").read_text("utf-8"))["Service"]
+    assert drop_in == {"ExecStart": [f"/opt/wattline/{CURRENT}/bin/wattline device"]}
+    assert defaults["agent_restart"].default == ("systemctl", "restart", "wattline-device")
+
+
+def test_the_gateway_may_open_as_many_files_as_its_listeners_hold_connections() -> None:
+    """By itself systemd gives it 1024, of which the API alone could take all but a few."""
+    (files,) = unit("gateway")["Service"]["LimitNOFILE"]
+    assert int(files) > 2 * GatewaySettings.model_fields["http_connections"].default + RESERVED_FILES
+
+
+def test_systemd_takes_them(tmp_path: Path) -> None:
+    """By `systemd-analyze verify`, without a word, where the machine has it; a misspelt key would be one."""
+    program = shutil.which("systemd-analyze")
+    if program is None:
+        # a machine without systemd: the strict reading above has to do
+        assert not Path("/usr/lib/systemd/systemd").exists(), "systemd without systemd-analyze: install systemd"
+        return
+    for path in FOLDER.glob("*.service"):
+        # it looks whether the program is there
+        (tmp_path / path.name).write_text(
+            re.sub(r"/opt/wattline/(updater/)?bin/wattline", "/bin/true", path.read_text())
+        )
+    said = _verified(program, *sorted(tmp_path.glob("*.service")))
+    assert said == ""
+    wrong = tmp_path / "wattline-worker.service"
+    wrong.write_text(wrong.read_text().replace("ProtectClock", "ProtectClok"))
+    assert "ProtectClok" in _verified(program, wrong)
+
+
+def _verified(program: str, *paths: Path) -> str:
+    done = subprocess.run(
+        [program, "verify", "--man=no", *paths], capture_output=True, text=True, check=False, timeout=60
+    )
+    return done.stdout + done.stderr
+
+
+def test_secrets_are_made_once_and_are_settings(tmp_path: Path) -> None:
+    """Each file is its owner's alone and names settings of its service; a second run changes nothing."""
+    folder = tmp_path / "etc"
+    command = ["sh", str(FOLDER / "secrets.sh"), str(folder), "db.example:5433/meters"]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    made = {path.name: path.read_text() for path in folder.iterdir()}
+    assert set(made) == {"gateway.env", "ingestor.env", "meter-keys", "roles.env", "worker.env"}
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in folder.iterdir())
+    roles = environment_file(folder / "roles.env")
+    assert len({*roles.values()}) == 3
+    for name in ("gateway", "ingestor", "worker"):
+        given = environment_file(folder / f"{name}.env")
+        assert set(given) <= {variable.name for variable in variables(SETTINGS[name])}
+        role = "gateway" if name == "gateway" else "ingestor"
+        password = roles[f"WATTLINE_{role.upper()}_DB_PASSWORD"]
+        dsn = f"postgresql://wattline_{role}:{password}@db.example:5433/meters"
+        assert given[f"WATTLINE_{name.upper()}_DATABASE_DSN"] == dsn
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    assert {path.name: path.read_text() for path in folder.iterdir()} == made

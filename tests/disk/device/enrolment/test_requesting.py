@@ -1,0 +1,97 @@
+"""What the short-lived process keeps: the key that it asks with, and the certificate that came for it."""
+
+import base64
+import ssl
+import stat
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
+
+from broker.errors import ContractError
+from device.enrolment.certificate_file import FILE, KEY_FILE, stored_in
+from device.enrolment.certificate_request import CertificateRequest
+from device.enrolment.requesting import keep, next_key, request_for
+from gateway.enrolment.authority import Authority, Life, Usage, make_intermediate, make_key, make_root
+from gateway.enrolment.requests import read_request
+
+NOW = datetime.now(UTC)
+ROOT = make_root("Test", NOW)
+OURS = make_intermediate(ROOT, "Test", NOW)
+
+
+def order(folder: Path) -> CertificateRequest:
+    return CertificateRequest("https://localhost", "root.pem", str(folder), "pi-1", "hw-1", {"model": "Raspberry Pi 4"})
+
+
+def answer(name: str, key: CertificatePublicKeyTypes, by: Authority = OURS, beside: Authority = OURS) -> bytes:
+    made = by.sign(name, key, Usage.CLIENT, Life.of(NOW, timedelta(days=30)))
+    return base64.encodebytes(pkcs7.serialize_certificates([*beside.chain, made], Encoding.DER))
+
+
+def test_what_is_asked_is_what_the_gateway_reads(tmp_path: Path) -> None:
+    """Device, hardware and facts; with the same key until a certificate has come for it."""
+    key = next_key(tmp_path)
+    asked = read_request(request_for(order(tmp_path), key))
+    assert (asked.device, asked.hardware, asked.facts) == ("pi-1", "hw-1", {"model": "Raspberry Pi 4"})
+    assert next_key(tmp_path).public_key() == key.public_key() == asked.key
+    keep(order(tmp_path), key, answer("pi-1~2", key.public_key()))
+    assert next_key(tmp_path).public_key() != key.public_key()
+    (tmp_path / KEY_FILE).write_bytes(b"half a k")
+    assert next_key(tmp_path)
+
+
+def test_key_certificate_and_chain_are_one_file_that_tls_takes(tmp_path: Path) -> None:
+    """And that says of itself what the agent must know of it."""
+    key = next_key(tmp_path)
+    held = keep(order(tmp_path), key, answer("pi-1~2", key.public_key()))
+    assert stored_in(tmp_path / FILE) == held
+    assert (held.identity, held.hardware) == ("pi-1~2", "hw-1")
+    assert (tmp_path / FILE).read_bytes().count(b"BEGIN CERTIFICATE") == 2
+    ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(tmp_path / FILE)
+
+
+def test_what_is_not_ours_is_not_kept(tmp_path: Path) -> None:
+    """Another's name or key, one that none beside it has signed, and no certificates at all."""
+    key, stranger = next_key(tmp_path), make_intermediate(make_root("Other", NOW), "Other", NOW)
+    for content in (
+        answer("pi-2", key.public_key()),
+        answer("pi-10", key.public_key()),
+        answer("pi-1", make_key().public_key()),
+        answer("pi-1", key.public_key(), by=stranger),
+        b"no base64!",
+        base64.b64encode(b"no PKCS#7"),
+    ):
+        with pytest.raises(ContractError, match="certificate"):
+            keep(order(tmp_path), key, content)
+    assert stored_in(tmp_path / FILE) is None
+
+
+@pytest.mark.parametrize("text", ["", "wattline-identity: pi-1\n", "x\n" * 9, "\xff\xfe"])
+def test_a_damaged_file_is_as_good_as_none(tmp_path: Path, text: str) -> None:
+    """The agent then asks anew."""
+    (tmp_path / FILE).write_text(text, "latin-1")
+    assert stored_in(tmp_path / FILE) is None
+
+
+def test_the_process_ends_with_a_word_and_its_files_are_its_own(tmp_path: Path) -> None:
+    """A gateway that is away is said in JSON; the key is readable by its owner only, whatever the umask was."""
+    (tmp_path / "root.pem").write_bytes(ROOT.certificate.public_bytes(Encoding.PEM))
+    asked = replace(order(tmp_path), url="https://127.0.0.1:9", authority=str(tmp_path / "root.pem"), token="secret")
+    done = subprocess.run(
+        [sys.executable, "-m", "device.enrolment"], input=asked.text(), capture_output=True, timeout=60, check=True
+    )
+    assert b'"result": "failed"' in done.stdout
+    assert b"secret" not in done.stdout + done.stderr
+    assert stat.S_IMODE((tmp_path / KEY_FILE).stat().st_mode) == 0o600
+
+
+def test_the_agent_itself_carries_no_library_for_certificates() -> None:
+    """It would take as much memory as the rest of the agent, for a moment once in weeks."""
+    code = "import sys, device.service, device.__main__; sys.exit('cryptography' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

@@ -1,0 +1,34 @@
+"""The connection pool of the services: how soon a transaction that nobody goes on with is ended."""
+
+import pytest
+
+from store.errors import DATABASE_ERRORS, is_transient
+from store.pool import IDLE_TIMEOUT_S, open_pool
+from tests.rigs.ingesting import table
+from tests.rigs.servers import Database
+from tests.rigs.waiting import until_equal
+
+SHOWN = "SELECT current_setting('idle_in_transaction_session_timeout')"
+OPEN = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'test-idle' AND state LIKE 'idle in trans%'"
+
+
+async def test_a_transaction_that_nobody_goes_on_with_ends_soon(database: Database) -> None:
+    """It gives its locks back in 15 s, as where its process is frozen; going on then is an error that time heals."""
+    dsn = database.dsn("wattline_ingestor")
+    async with open_pool(dsn, min_size=1, max_size=1, application_name="test-idle") as pool:
+        assert await pool.fetchval(SHOWN) == f"{IDLE_TIMEOUT_S:.0f}s" == "15s"
+    async with (
+        table(database) as asked,
+        open_pool(dsn, min_size=1, max_size=1, application_name="test-idle", idle_timeout_s=0.3) as pool,
+    ):
+
+        async def waits() -> None:
+            async with pool.acquire() as connection, connection.transaction():
+                await connection.execute("INSERT INTO device (name) VALUES ('pi-1')")
+                await until_equal(lambda: asked.value(OPEN), 0)
+                await connection.fetchval("SELECT 1")
+
+        with pytest.raises(DATABASE_ERRORS) as ended:
+            await waits()
+        assert is_transient(ended.value), repr(ended.value)
+        assert await pool.fetchval("SELECT count(*) FROM device") == 0

@@ -1,0 +1,57 @@
+"""The published specs as a gateway's process knows them."""
+
+import asyncio
+from typing import Any
+
+from gateway.desired.change import Configuration
+from gateway.desired.spec_catalogue import publish_catalogue
+from gateway.metrics import Metrics
+from meters.specs.catalogue import catalogue
+from store.pool import open_pool
+from store.sql import Connection
+from tests.rigs.servers import Database
+
+
+class SlowReader:
+    """A connection whose lists of rows come only when they are let through."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.reading = asyncio.Event()
+        self.go = asyncio.Event()
+
+    async def fetch(self, query: str, *arguments: Any) -> Any:
+        """As a connection, once `go` is set; `reading` says that it waits."""
+        self.reading.set()
+        await self.go.wait()
+        return await self._connection.fetch(query, *arguments)
+
+    async def fetchrow(self, query: str, *arguments: Any) -> Any:
+        """As a connection."""
+        return await self._connection.fetchrow(query, *arguments)
+
+
+async def publish(configuration: Configuration, first: int, last: int) -> None:
+    async with configuration.changing() as change:
+        await publish_catalogue(change.connection, catalogue()[first:last], Metrics())
+        await change.renew()
+
+
+async def test_what_was_read_before_a_change_does_not_replace_what_the_change_left(database: Database) -> None:
+    """Of two tasks that read at a time the later knowledge stays, whichever ends last."""
+    dsn = database.dsn("wattline_gateway")
+    async with (
+        open_pool(dsn, min_size=1, max_size=3, application_name="catalogue-test") as pool,
+        pool.acquire() as connection,
+    ):
+        await publish(Configuration(pool), 0, 1)
+        configuration = Configuration(pool)
+        slow: Any = SlowReader(connection)
+        early = asyncio.create_task(configuration.renew(slow))
+        await slow.reading.wait()
+        await publish(configuration, 1, 3)
+        after = configuration.catalogue
+        slow.go.set()
+        assert (await early).revision < after.revision
+        assert configuration.catalogue is after
+        assert len((await configuration.reload()).specs) == 3

@@ -1,0 +1,96 @@
+"""What each login may do, as it is granted by name."""
+
+from broker.contract.identity import ROLES
+from broker.contract.topics import DEVICE_READS, DEVICE_WRITES, Topics
+from broker.mosquitto.rights import (
+    ADMIN,
+    CONTROL,
+    Act,
+    Grant,
+    device_grants,
+    device_of_role,
+    every_device_grants,
+    own_role,
+    role_grants,
+    root_of,
+)
+
+
+def _of(grants: tuple[Grant, ...], act: Act) -> set[str]:
+    return {grant.topic for grant in grants if grant.act is act}
+
+
+def test_a_device_has_its_own_topics_by_name() -> None:
+    """Each kind that the contract lets it write and read is named, below its own id; nothing is granted by wildcard."""
+    grants = device_grants(Topics("acme/v1"), "pi-1")
+    own = "acme/v1/devices/pi-1"
+    assert (
+        _of(grants, Act.PUBLISH)
+        == {f"{own}/{kind}" for kind in DEVICE_WRITES}
+        == {
+            f"{own}/{kind}"
+            for kind in (
+                "status",
+                "registration",
+                "readings",
+                "frames",
+                "events",
+                "config/reported",
+                "replies",
+                "software/reported",
+            )
+        }
+    )
+    reads = {f"{own}/config/desired", f"{own}/receipts", f"{own}/commands/#", f"{own}/software/desired", f"{own}/keys"}
+    assert _of(grants, Act.SUBSCRIBE) == _of(grants, Act.RECEIVE) == reads
+    assert len(DEVICE_READS) == len(reads)
+    assert all(grant.topic.startswith(f"{own}/") for grant in grants)
+
+
+def test_all_devices_share_the_specs_alone() -> None:
+    """What is the same for all of them: the specs, and to take back any subscription."""
+    grants = every_device_grants(Topics("acme/v1"))
+    assert {(grant.act, grant.topic) for grant in grants} == {
+        (Act.SUBSCRIBE, "acme/v1/specs/#"),
+        (Act.RECEIVE, "acme/v1/specs/#"),
+        (Act.UNSUBSCRIBE, "#"),
+    }
+
+
+def test_roles_write_no_more_than_their_work_needs() -> None:
+    """The ingestor receipts, the gateway what it answers for and a revoked device's last word, engineers parameters."""
+    roles = role_grants(Topics())
+    root = "wattline/v1"
+    assert {role: _of(roles[role], Act.PUBLISH) for role in ROLES} == {
+        "ingestor": {f"{root}/devices/+/receipts"},
+        "gateway": {
+            f"{root}/devices/+/config/desired",
+            f"{root}/devices/+/commands/+",
+            f"{root}/devices/+/status",
+            f"{root}/devices/+/software/desired",
+            f"{root}/devices/+/keys",
+            f"{root}/specs/+/+",
+            CONTROL,
+        },
+        "engineer": {f"{root}/devices/+/config/desired", f"{root}/specs/+/+"},
+        "monitor": set(),
+    }  # fmt: skip
+
+
+def test_a_share_is_the_ingestors_and_control_the_gateways() -> None:
+    """Who may take a share of the fleet's messages, and who may change logins."""
+    roles = role_grants(Topics())
+    shared = {role for role, grants in roles.items() if any("$share" in grant.topic for grant in grants)}
+    control = {role for role, grants in roles.items() if any("$CONTROL" in grant.topic for grant in grants)}
+    assert (shared, control) == ({"ingestor"}, {"gateway", ADMIN})
+    assert not any(
+        grant.topic == "#" for grants in roles.values() for grant in grants if grant.act is not Act.UNSUBSCRIBE
+    )
+
+
+def test_names_of_own_roles_and_the_root_are_found_again() -> None:
+    """A device's own role names it, and the shared role tells the root."""
+    assert device_of_role(own_role("pi-1")) == "pi-1"
+    assert device_of_role("gateway") is None
+    assert root_of(grant.topic for grant in every_device_grants(Topics("acme/v1"))) == "acme/v1"
+    assert root_of(["acme/v1/devices/+/status"]) is None

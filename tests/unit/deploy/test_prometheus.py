@@ -1,0 +1,45 @@
+"""Prometheus' rules ask for metrics that the services have, and each says what to do."""
+
+import re
+from pathlib import Path
+
+import yaml
+from prometheus_client import CollectorRegistry
+
+from gateway.metrics import Metrics as GatewayMetrics
+from ingestor.metrics import Metrics as IngestorMetrics
+from ingestor.worker.metrics import WorkerMetrics
+
+FOLDER = Path(__file__).resolve().parents[3] / "deploy" / "prometheus"
+_NAME = re.compile(r"\bwattline_[a-z_]+\b")
+
+
+def _known(registry: CollectorRegistry) -> set[str]:
+    found = set()
+    for family in registry.collect():
+        found |= {family.name, f"{family.name}_total"} if family.type == "counter" else {family.name}
+    return found
+
+
+def test_rules_ask_for_what_there_is() -> None:
+    """A misspelt name would be a rule that never fires."""
+    registries = (GatewayMetrics().registry, IngestorMetrics().registry, WorkerMetrics().registry)
+    known = set().union(*map(_known, registries))
+    (group,) = yaml.safe_load((FOLDER / "wattline.rules.yml").read_text())["groups"]
+    for rule in group["rules"]:
+        assert set(_NAME.findall(rule["expr"])) <= known, rule["alert"]
+        assert set(_NAME.findall(rule["annotations"]["description"])) <= known, rule["alert"]
+        assert set(rule["annotations"]) == {"summary", "description"}
+        assert rule["labels"]["severity"] in ("warning", "critical")
+
+
+def test_every_service_is_scraped() -> None:
+    """On the ports that are the services' own."""
+    document = yaml.safe_load((FOLDER / "prometheus.yml").read_text())
+    targets = {one["job_name"]: one["static_configs"][0]["targets"] for one in document["scrape_configs"]}
+    assert targets == {
+        "wattline-gateway": ["127.0.0.1:8080"],
+        "wattline-ingestor": ["127.0.0.1:8081"],
+        "wattline-worker": ["127.0.0.1:8082"],
+    }
+    assert document["rule_files"] == ["wattline.rules.yml"]
