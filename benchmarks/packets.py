@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 
 from broker.contract.messages import Clock, Readings, Sample, Source
 
@@ -10,6 +11,13 @@ CODES = tuple(f"1-0:{c}.{d}.0" for c in (1, 2, 21, 41, 61) for d in (7, 8))
 """Ten OBIS codes, so that a sample holds ten values."""
 _STAMP = "%Y-%m-%dT%H:%M:%S"
 _SPLIT = "\0"
+
+
+class Form(StrEnum):
+    """How readings are written: as an agent does, or in InfluxDB's line protocol, one series a line."""
+
+    WATTLINE = "wattline"
+    INFLUX = "influx"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +49,7 @@ class Load:
     boot: str = "be00"
     source: str = "live"
     by_receipts: bool = False
+    form: Form = Form.WATTLINE
 
     @property
     def devices(self) -> int:
@@ -115,6 +124,9 @@ def payloads(load: Load, meter: str) -> Iterator[bytes]:
     samples = load.values // per_sample
     codes = CODES[:per_sample]
     start_at = datetime.fromisoformat(load.start_at)
+    if load.form == Form.INFLUX:
+        yield from _lines(load, meter, start_at, codes)
+        return
     head, tail = _around(load, meter, start_at)
     for number in range(load.messages):
         parts = []
@@ -123,6 +135,20 @@ def payloads(load: Load, meter: str) -> Iterator[bytes]:
             at = start_at + timedelta(microseconds=index * load.step_us)
             parts.append(f'{{"at":"{stamp(at)}","values":{{{values}}}}}')
         yield f"{head.replace(_SPLIT, str(number + 1))}{','.join(parts)}{tail}".encode()
+
+
+def _lines(load: Load, meter: str, start_at: datetime, codes: tuple[str, ...]) -> Iterator[bytes]:
+    """The same readings in line protocol, times in nanoseconds."""
+    samples = load.values // len(codes)
+    start_us = (start_at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    for number in range(load.messages):
+        lines = (
+            f"reading,series={meter}/{code} value={1000 + index * 0.001 + place:.3f}"
+            f" {start_us + index * load.step_us}000"
+            for index in range(number * samples, (number + 1) * samples)
+            for place, code in enumerate(codes)
+        )
+        yield "\n".join(lines).encode()
 
 
 def _around(load: Load, meter: str, start_at: datetime) -> tuple[str, str]:

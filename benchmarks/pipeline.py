@@ -16,6 +16,7 @@ import psutil
 
 from benchmarks.packets import Connection, Load
 from benchmarks.report import BacklogResult, CrowdResult, LatencyResult, SizeResult
+from broker.contract.topics import DEFAULT_ROOT
 from deploy.demo.processes import Service
 from deploy.local.process import free_port
 from deploy.local.stack import LocalStack
@@ -101,11 +102,11 @@ async def measure_size(rig: Rig, load: Load) -> SizeResult:
 
     Raises RuntimeError when rows are missing at the deadline: a lossy run has no speed.
     """
-    async with _generator(rig.stack, load) as generator:
+    async with generator(rig.stack, load) as sending:
         before = rig.cpu_s()
-        stored_at = await _sent_and_stored(rig, generator)
+        stored_at = await _sent_and_stored(rig, sending)
         after = rig.cpu_s()
-    took_s = stored_at - generator.result["began"]
+    took_s = stored_at - sending.result["began"]
     ingestor_us, broker_us, database_us = (
         round((late - early) / load.total * 1e6, 1) for early, late in zip(before, after, strict=True)
     )
@@ -118,19 +119,19 @@ async def measure_size(rig: Rig, load: Load) -> SizeResult:
         ingestor_cpu_us_per_message=ingestor_us,
         broker_cpu_us_per_message=broker_us,
         database_cpu_us_per_message=database_us,
-        generator_ahead_s=round(stored_at - generator.result["ended"], 2),
+        generator_ahead_s=round(stored_at - sending.result["ended"], 2),
     )
 
 
 async def measure_latency(rig: Rig, load: Load) -> LatencyResult:
     """From the moment at which a message is due to the answer of its commit, at a steady rate; if wrong, too long."""
-    async with _generator(rig.stack, load) as generator:
-        stored_at = await _sent_and_stored(rig, generator)
+    async with generator(rig.stack, load) as sending:
+        stored_at = await _sent_and_stored(rig, sending)
     return LatencyResult(
         values_per_message=load.values,
         messages=load.total,
         offered_messages_s=round(load.rate, 1),
-        stored_messages_s=round(load.total / (stored_at - generator.result["began"]), 1),
+        stored_messages_s=round(load.total / (stored_at - sending.result["began"]), 1),
         **await _delays(rig, load),
     )
 
@@ -147,7 +148,7 @@ async def measure_crowd(rig: Rig, load: Load) -> CrowdResult:
 
 async def measure_backlog(rig: Rig, backlog: Load, live: Load) -> BacklogResult:
     """Devices that come back with hours of readings, and live readings beside them until the backlog is stored."""
-    async with _generator(rig.stack, backlog) as old, _generator(rig.stack, live) as new:
+    async with generator(rig.stack, backlog) as old, generator(rig.stack, live) as new:
         memory_mib, began = [rig.rss_mib()], time.time()
         watching = asyncio.create_task(_watch_memory(rig, memory_mib))
         flowing = asyncio.create_task(new.go())
@@ -183,10 +184,11 @@ def _again(load: Load, boot: str, messages: int) -> Load:
 
 
 @contextlib.asynccontextmanager
-async def _generator(stack: LocalStack, load: Load) -> AsyncIterator[Generator]:
+async def generator(stack: LocalStack, load: Load, root: str = DEFAULT_ROOT) -> AsyncIterator[Generator]:
+    """A generator of this load that is ready to go."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "benchmarks.generator"),
-        *("--host", stack.mosquitto.host, "--port", str(stack.mosquitto.port), "--root", "wattline/v1"),
+        *("--host", stack.mosquitto.host, "--port", str(stack.mosquitto.port), "--root", root),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         cwd=Path(__file__).parents[1],

@@ -58,6 +58,13 @@ def _turn(item: pytest.Item) -> tuple[int, bytes]:
     return file.startswith(_SHORT) - file.startswith(_LONG), hashlib.sha256(file.encode()).digest()
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say why a test failed that was tried once more, as `.ci/run` does: it is unsteady, and that is a bug."""
+    for report in terminalreporter.stats.get("rerun", ()):
+        terminalreporter.section(f"unsteady: {report.nodeid}", sep="-", yellow=True)
+        terminalreporter.write_line(report.longreprtext)
+
+
 @pytest.fixture(autouse=True)
 def _logs_apart() -> None:
     """Services inside a test log past the output of commands that it calls; their log level and name stay theirs."""
