@@ -24,7 +24,7 @@ from broker.errors import WattlineError
 from broker.runtime.service import configure_logging
 from deploy.demo.http import Api
 from deploy.demo.processes import running
-from deploy.local.process import ServerProcess
+from deploy.local.process import ServerError, ServerProcess
 from deploy.local.stack import LocalStack
 from store.migrate import migrate
 
@@ -32,7 +32,7 @@ DEVICES = 200
 VALUES = 10
 TOPICS = Topics("telegraf/v1")
 """Apart from ours, so that neither gets what is meant for the other."""
-DEADLINE_S = 300.0
+DEADLINE_S = 120.0
 _WORD = secrets.token_hex(8)
 _TABLE = Path(__file__).with_name("queries") / "telegraf_table.sql"
 _CONFIG = """
@@ -47,12 +47,12 @@ _CONFIG = """
   topic_tag = ""
   qos = 1
   max_undelivered_messages = 20000
-  client_id = "telegraf"
-  username = "telegraf"
+  client_id = "wattline-telegraf"
+  username = "wattline-telegraf"
   password = "{password}"
   data_format = "influx"
 [[outputs.postgresql]]
-  connection = "{dsn}&pool_max_conns=2"
+  connection = "{dsn}?pool_max_conns=2"
   schema = "telegraf"
   timestamp_column_type = "timestamp with time zone"
   create_templates = []
@@ -80,7 +80,7 @@ async def _measure(telegraf: Path, messages: int, rounds: int) -> None:
         stack = await exits.enter_async_context(LocalStack.start(tls=True))
         await migrate(stack.postgres.dsn())
         await stack.mosquitto.add_root(TOPICS)
-        await stack.mosquitto.add_users({"telegraf": _WORD}, role="monitor")
+        await stack.mosquitto.add_users({"wattline-telegraf": _WORD}, role="ingestor", bound=False)
         connection = await asyncpg.connect(stack.postgres.dsn(), timeout=15)
         exits.push_async_callback(connection.close)
         some = await devices(stack, DEVICES)
@@ -112,7 +112,7 @@ async def _ingestor(
 async def _telegraf(binary: Path, stack: LocalStack, connection: asyncpg.Connection, load: Load) -> float:
     await connection.execute(_TABLE.read_text())
     async with (
-        _running(binary, stack),
+        _running(binary, stack) as process,
         generator(stack, replace(load, form=Form.INFLUX), TOPICS.root) as sending,
     ):
         await sending.go()
@@ -122,11 +122,11 @@ async def _telegraf(binary: Path, stack: LocalStack, connection: asyncpg.Connect
             if await connection.fetchval("SELECT count(*) FROM telegraf.reading") >= load.rows:
                 return load.total / (time.time() - sending.result["began"])
             await asyncio.sleep(POLL_S)
-    raise TimeoutError(f"Telegraf stored less than {load.rows} rows in {DEADLINE_S} s")
+    raise ServerError("telegraf", f"stored less than {load.rows} rows in {DEADLINE_S:g} s", process.log_tail(0))
 
 
 @contextlib.asynccontextmanager
-async def _running(binary: Path, stack: LocalStack) -> AsyncIterator[None]:
+async def _running(binary: Path, stack: LocalStack) -> AsyncIterator[ServerProcess]:
     folder = stack.folder / "telegraf"
     folder.mkdir(exist_ok=True)
     config = folder / "telegraf.conf"
@@ -143,7 +143,7 @@ async def _running(binary: Path, stack: LocalStack) -> AsyncIterator[None]:
 
     await process.start(subscribed, timeout_s=20)
     try:
-        yield
+        yield process
     finally:
         await process.kill()
 
