@@ -13,9 +13,10 @@ from deploy.local.locks import file_lock
 from deploy.local.settings import LocalSettings
 
 TOP: Final = Path(__file__).resolve().parents[2]
-LAST: Final = "0.2.0"
-_COMMIT: Final = "1638709d7315fe8ffc2ac0239e5ccf962f42bd1d"
-_CONTENT: Final = "80b97caa87ccccf3bb9243341869c4c3c58465bb905a2df6ce4b9d3bac609582"
+LAST: Final = "0.1.0"
+_COMMIT: Final = "2801b93bdf95f1a9ba2548e7a0e36780cdb0fdd6"
+"""The newest commit of before 0.2.0, with logins by password and no updater: what is in the field at most."""
+_CONTENT: Final = "c7feb4c88cbbd72ceacab85d5c01b8f7e26ecea20ce8f2ca447b8417fddccf6f"
 
 
 def released_wheel() -> Path:
