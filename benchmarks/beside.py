@@ -1,7 +1,7 @@
 """Telegraf and the ingestor in turns, on one broker and one database, with the same readings: messages a second.
 
-Telegraf is no part of Wattline: `--telegraf` names one that was built elsewhere, with the plugins `mqtt_consumer`,
-`postgresql` and the Influx parser.
+Both come to the broker over TLS, as services are deployed. Telegraf is no part of Wattline: `--telegraf` names one that
+was built elsewhere, with the plugins `mqtt_consumer`, `postgresql` and the Influx parser.
 """
 
 import asyncio
@@ -42,7 +42,8 @@ _CONFIG = """
   flush_interval = "1s"
   omit_hostname = true
 [[inputs.mqtt_consumer]]
-  servers = ["tcp://{host}:{port}"]
+  servers = ["ssl://{host}:{port}"]
+  tls_ca = "{authority}"
   topics = ["{topic}"]
   topic_tag = ""
   qos = 1
@@ -131,15 +132,21 @@ async def _running(binary: Path, stack: LocalStack) -> AsyncIterator[ServerProce
     folder.mkdir(exist_ok=True)
     config = folder / "telegraf.conf"
     mosquitto = stack.mosquitto
-    topic = shared("telegraf", TOPICS.every(Kind.READINGS))
     config.write_text(
-        _CONFIG.format(host=mosquitto.host, port=mosquitto.port, topic=topic, password=_WORD, dsn=stack.postgres.dsn())
+        _CONFIG.format(
+            host=mosquitto.host,
+            port=mosquitto.services_port,
+            authority=stack.folder / "tls" / "chain.pem",
+            topic=shared("telegraf", TOPICS.every(Kind.READINGS)),
+            password=_WORD,
+            dsn=stack.postgres.dsn(),
+        )
     )
     process = ServerProcess([binary, "--config", config], folder, orphan_signal="KILL", as_owner=True)
     process.log_path.write_bytes(b"")
 
     async def subscribed() -> bool:
-        return "Connected [tcp" in process.log_path.read_text(errors="replace")
+        return "Connected [ssl" in process.log_path.read_text(errors="replace")
 
     await process.start(subscribed, timeout_s=20)
     try:
