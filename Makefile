@@ -14,7 +14,7 @@ PLATFORMS ?= cp313-aarch64 cp311-aarch64
 FIELD := $(abspath $(or $(WATTLINE_FIELD),../shared/field))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv wheel demo test test-editions test-ansible bench chaos fuzz soak test-cluster images registry test-ops release sign refresh push publish lint lock schema vendor pictures clean
+.PHONY: help venv wheel demo test provided compiled test-editions test-ansible bench chaos fuzz soak test-cluster images registry test-ops release sign refresh push publish lint lock schema vendor pictures clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -34,14 +34,21 @@ wheel: ## build dist/wattline-VERSION-py3-none-any.whl, which README's Operate i
 demo: $(READY) ## the whole loop with simulated meters; FOR=seconds REPORT=file UNKNOWN=1 (a meter that no catalogue has)
 	@$(PYTHON) -m deploy.demo $(if $(FOR),--for "$(FOR)") $(if $(REPORT),--report "$(REPORT)") $(if $(UNKNOWN),--unknown)
 
-test: lint ## all checks and tests, WORKERS=n at a time, without what ../shared/captures and ../shared/field lack
-	@$(PYTHON) -m deploy.local provide
+test: $(READY) ## all checks and tests, WORKERS=n at a time, without what ../shared/captures and ../shared/field lack
+	@$(MAKE) --no-print-directory -j3 -O lint provided compiled
 	@select='not editions'; \
 	if [ -z "$(WATTLINE_DEMAND_CAPTURES)" ] && [ ! -d "$(CAPTURES)" ]; then select="$$select and not captures"; \
 	  echo "captures: $(CAPTURES) is not here, so the tests on telegrams of real meters are left out"; fi; \
 	if [ -z "$(WATTLINE_DEMAND_FIELD)" ] && [ ! -d "$(FIELD)" ]; then select="$$select and not field"; \
 	  echo "field: $(FIELD) is not here, so the tests on telegrams of bug reports are left out"; fi; \
 	WATTLINE_CAPTURES="$(CAPTURES)" WATTLINE_FIELD="$(FIELD)" $(PYTEST) -m "$$select" $(TESTS)
+
+provided: $(READY)
+	@$(PYTHON) -m deploy.local provide
+
+# once, beside the types: else each worker compiles all of it for itself; what can't be collected, the tests will say
+compiled: $(READY)
+	@PYTHONDONTWRITEBYTECODE= $(PYTHON) -m pytest --collect-only -q $(TESTS) >/dev/null 2>&1 || true
 
 test-editions: $(READY) ## the store's tests on TimescaleDB Community, of which `make test` has one
 	@$(PYTHON) -m deploy.local provide

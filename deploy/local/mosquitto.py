@@ -24,7 +24,7 @@ from deploy.local.answers import mqtt_answers
 from deploy.local.process import HOST, ServerError, ServerProcess, free_port, own
 from deploy.local.toolchain import Toolchain
 
-_START_S = 20.0
+_START_S = 60.0
 _STOP_S = 30.0
 _ATTEMPTS = 8
 _TAKEN = "Address already in use"

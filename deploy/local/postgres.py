@@ -136,7 +136,8 @@ class PostgresServer:
 
     async def create_database(self, name: str, template: str | None = None) -> None:
         """Make a database, empty or as a copy of a sealed one (see seal_database)."""
-        copied = f" TEMPLATE {_quoted(template)}" if template else ""
+        # of some 750 small files: what PostgreSQL does else, page by page through its log, takes three times as long
+        copied = f" TEMPLATE {_quoted(template)} STRATEGY file_copy" if template else ""
         await self._execute_unused(f"CREATE DATABASE {_quoted(name)}{copied}")
 
     async def drop_database(self, name: str) -> None:

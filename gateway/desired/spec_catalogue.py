@@ -14,13 +14,14 @@ from gateway.desired.store import (
     all_specs,
     catalogue_revision,
     deprecated_specs,
-    publish_spec,
-    published_digest,
+    publish_specs,
+    published_digests,
     rollout_states,
 )
 from gateway.events import record_event
 from gateway.fleet.audience import Audience, parse_audience
 from gateway.metrics import Metrics
+from meters.specs.catalogue import shipped
 from meters.specs.spec import Spec, digest, spec_document, spec_from
 from store.sql import Connection
 
@@ -118,11 +119,8 @@ async def refreshed(connection: Connection, catalogue: SpecCatalogue) -> SpecCat
     specs = dict(catalogue.specs)
     for row in await all_specs(connection, list(specs)):
         ref = f"{row.name}@{row.version}"
-        try:
-            spec = spec_from(row.document, origin=ref)
-        except ContractError as error:
-            log.warning("spec_unreadable", spec=ref, field=error.field, reason=error.reason)
-            spec = None
+        # to read the whole catalogue anew would be most of a gateway's start
+        spec = shipped(ref, row.sha256) or _read(ref, row.document)
         specs[ref] = Published(row.name, row.version, row.sha256, row.document, spec)
     deprecated = frozenset(await deprecated_specs(connection))
     rollouts = await rollout_states(connection)
@@ -133,26 +131,33 @@ async def refreshed(connection: Connection, catalogue: SpecCatalogue) -> SpecCat
     return SpecCatalogue(specs, deprecated.intersection(specs), withdrawn, canaries, revision)
 
 
+def _read(ref: str, document: dict[str, Any]) -> Spec | None:
+    try:
+        return spec_from(document, origin=ref)
+    except ContractError as error:
+        log.warning("spec_unreadable", spec=ref, field=error.field, reason=error.reason)
+        return None
+
+
 async def publish_catalogue(connection: Connection, catalogue: Iterable[Spec], metrics: Metrics) -> int:
     """Enter shipped specs that the store does not have; returns how many.
 
     A published spec never changes: a shipped one of the same version that differs is refused, with an event.
     """
-    added = 0
+    known = {(one.name, one.version): one.sha256 for one in await published_digests(connection)}
+    added = []
     for spec in catalogue:
-        document, sha256 = spec_document(spec), digest(spec)
-        entered = await publish_spec(
-            connection, spec.name, spec.version, document, json.dumps(document), sha256, spec.generic, "wattline"
-        )
-        if entered is not None:
-            added += 1
-            continue
-        stored = await published_digest(connection, spec.name, spec.version)
-        if stored != sha256:
+        stored, sha256 = known.get((spec.name, spec.version)), digest(spec)
+        if stored is None:
+            document = spec_document(spec)
+            source = json.dumps(document)
+            added.append((spec.name, spec.version, document, source, sha256, spec.generic, "wattline"))
+        elif stored != sha256:
             metrics.spec_conflicts.inc()
             log.error(
                 "spec_conflict", spec=spec.ref, published=stored, shipped=sha256, fix="ship the change as a new version"
             )
             detail = {"spec": spec.ref, "published": stored, "shipped": sha256}
             await record_event(connection, "spec_conflict", severity="error", detail=detail)
-    return added
+    await publish_specs(connection, added)
+    return len(added)

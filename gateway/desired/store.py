@@ -74,6 +74,15 @@ class SpecRow:
 
 
 @dataclass(frozen=True, slots=True)
+class SpecDigest:
+    """Which spec is published, and its content's digest."""
+
+    name: str
+    version: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class RolloutState:
     """A spec version, `name@version`, that is not for all: a canary, or withdrawn."""
 
@@ -227,13 +236,17 @@ async def rollout_states(database: Database) -> list[RolloutState]:
 
 
 @statement
-async def publish_spec(
-    database: Database, name: str, version: int, document: Json[Mapping[str, object]], source: str, sha256: str,
-    generic: bool, author: str,
-) -> str | None:  # fmt: skip
-    """Enter a spec; None where its name and version are taken."""
+async def publish_specs(
+    database: Database, rows: Sequence[tuple[str, int, Json[Mapping[str, object]], str, str, bool, str]]
+) -> None:
+    """Enter specs: name, version, document, source, digest, whether it is generic, author."""
 
 
 @statement
 async def published_digest(database: Database, name: str, version: int) -> str | None:
     """The digest of a published spec."""
+
+
+@statement
+async def published_digests(database: Database) -> list[SpecDigest]:
+    """The digests of all published specs."""

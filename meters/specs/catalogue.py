@@ -12,10 +12,15 @@ def catalogue() -> tuple[Spec, ...]:
     return tuple(spec for spec, _ in _files().values())
 
 
+def shipped(ref: str, digest: str) -> Spec | None:
+    """The shipped spec of this `name@version` and content; None where none of them ships."""
+    spec, _ = _files().get(ref, (None, ""))
+    return spec if spec is not None and spec.digest == digest else None
+
+
 def shipped_text(ref: str, digest: str) -> str | None:
     """The file of a shipped spec as its author wrote it; None where none of this name, version and content ships."""
-    spec, text = _files().get(ref, (None, ""))
-    return text if spec is not None and spec.digest == digest else None
+    return _files()[ref][1] if shipped(ref, digest) else None
 
 
 @cache

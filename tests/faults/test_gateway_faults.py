@@ -70,7 +70,7 @@ async def test_nothing_is_lost_while_the_database_is_away(broker: Broker, databa
                 assert response.content_type == "application/problem+json"
             assert not any(seen.desired(name) for name in names)
             await proxy.restore()
-            await until(lambda: all(seen.desired(name) for name in names), "every device is answered", timeout_s=40)
+            await until(lambda: all(seen.desired(name) for name in names), "every device is answered")
     assert len(await rows(database, "SELECT FROM desired_history")) == len(names)
     assert len(await events(database, "device_registered")) == len(names)
     assert not await rows(database, "SELECT FROM frame")
@@ -175,7 +175,7 @@ async def test_a_broker_that_is_away_at_start_is_waited_for(broker: Broker, data
             async with entered(broker, "d1") as device:
                 await send(device, broker.topics, Kind.REGISTRATION, "d1", registration(p1_meter()))
                 await proxy.restore()
-                await until(lambda: healthy(running), "the gateway is healthy", timeout_s=40)
+                await until(lambda: healthy(running), "the gateway is healthy")
                 await send(device, broker.topics, Kind.REGISTRATION, "d1", registration(p1_meter()))
             await until(lambda: seen.desired("d1"), "desired is retained")
 
@@ -195,7 +195,7 @@ async def test_changes_made_while_the_broker_is_away_reach_it_later(broker: Brok
                     assert done.status == 200
             await proxy.restore()
             last = await until(
-                lambda: (d := seen.desired("d1")) and d.version == 4 and d, "version 4 is retained", timeout_s=40
+                lambda: (d := seen.desired("d1")) and d.version == 4 and d, "version 4 is retained", timeout_s=60
             )
             assert last.parameters.reading_interval_s == 40
             name = "wattline_gateway_messages_total"

@@ -22,7 +22,7 @@ async def test_a_killed_agent_undoes_a_bad_change_and_a_reverted_one_stays_undon
     await broker.add_device("pi-1")
     async with PlatformSide(broker, "pi-1", parameters=GOOD) as platform, SimulatedP1Meter(serial=SERIAL) as meter:
         async with process(platform, tmp_path / "data", meter.port, broker.port) as first:
-            await until(lambda: len(platform.samples(P1)) >= 2, timeout_s=30)
+            await until(lambda: len(platform.samples(P1)) >= 2)
             good = platform.version
             bad = await platform.publish_desired(GOOD.model_copy(update={"obis_include": ("9-9:*",)}))
             await until(lambda: (r := platform.reported()) and r.version == bad and r.probation)
@@ -30,13 +30,13 @@ async def test_a_killed_agent_undoes_a_bad_change_and_a_reverted_one_stays_undon
             await first.process.wait()
         platform.log.clear()
         async with process(platform, tmp_path / "data", meter.port, broker.port) as second:
-            await until(lambda: (r := platform.reported()) and (r.version, r.probation) == (bad, True), timeout_s=30)
-            await until(lambda: (r := platform.reported()) and r.state == "reverted", timeout_s=30)
+            await until(lambda: (r := platform.reported()) and (r.version, r.probation) == (bad, True))
+            await until(lambda: (r := platform.reported()) and r.state == "reverted")
             second.process.send_signal(signal.SIGKILL)
             await second.process.wait()
         platform.log.clear()
         async with process(platform, tmp_path / "data", meter.port, broker.port):
-            await until(lambda: len(platform.samples(P1)) >= 2, timeout_s=30)
+            await until(lambda: len(platform.samples(P1)) >= 2)
             report = platform.reported()
             assert report is not None
             assert (report.state, report.version, report.in_force) == ("reverted", bad, good)

@@ -20,7 +20,7 @@ from tests.rigs.servers import Broker, Database
 from tests.rigs.updaters import NEW, SOURCE, desired_software
 from tests.rigs.waiting import until
 
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 WAITS = """
 SELECT FROM pg_stat_activity
 WHERE datname = current_database() AND application_name = 'wattline-gateway' AND wait_event_type = 'Lock'

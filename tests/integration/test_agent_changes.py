@@ -77,7 +77,7 @@ async def test_a_meter_that_calls_itself_otherwise_is_never_read_by_its_old_spec
         ChangingP1() as meter,
         agent(settings(platform, tmp_path, meter.port)),
     ):
-        await until(lambda: len(specs_of(platform, P1)) > 1, timeout_s=30)
+        await until(lambda: len(specs_of(platform, P1)) > 1)
         platform.answers = False
         meter.header = "ISK5\\UNHEARD-OF"
         registrations = await until(
@@ -94,7 +94,7 @@ async def test_a_meter_that_calls_itself_otherwise_is_never_read_by_its_old_spec
         platform.assigned[P1] = MeterConfig(spec="generic-p1@1")
         await platform.publish_spec("generic-p1@1")
         await platform.publish_desired()
-        await until(lambda: "generic-p1@1" in specs_of(platform, P1), timeout_s=30)
+        await until(lambda: "generic-p1@1" in specs_of(platform, P1))
         after = [r.spec for r in platform.readings if r.meter == P1 and r.samples[-1].at > changed_at]
         assert set(after) == {"generic-p1@1"}
 
@@ -113,7 +113,7 @@ async def test_a_spec_that_is_taken_away_leaves_raw_frames(broker: Broker, tmp_p
         ChangingP1() as meter,
         agent(settings(platform, tmp_path, meter.port)),
     ):
-        await until(lambda: specs_of(platform, P1), timeout_s=30)
+        await until(lambda: specs_of(platform, P1))
         platform.known_specs = False
         meter.header = "ISK5\\UNHEARD-OF"
         frames = await until(lambda: [f for f in platform.frames if f.reason is FrameReason.NO_SPEC and f.meter == P1])
@@ -138,7 +138,7 @@ async def test_what_cannot_be_decoded_goes_out_at_once_whatever_the_line_is_like
         ChangingP1(interval_s=0.2) as meter,
         agent(settings(platform, tmp_path, meter.port, bad_frames_per_minute=3)),
     ):
-        await until(lambda: specs_of(platform, P1), timeout_s=30)
+        await until(lambda: specs_of(platform, P1))
         meter.inject(Fault.WRONG_CRC, 4)
         await until(lambda: errors(platform, FrameReason.BAD_FRAME) == ["crc_mismatch"] * 3 and not meter._faults)
         assert not platform.events("frames_failing")
@@ -166,7 +166,7 @@ async def test_a_register_more_becomes_a_reading_and_the_change_is_told_once(bro
         ChangingP1(interval_s=0.2) as meter,
         agent(settings(platform, tmp_path, meter.port)),
     ):
-        await until(lambda: meter.telegrams_sent > 25 and specs_of(platform, P1), timeout_s=30)
+        await until(lambda: meter.telegrams_sent > 25 and specs_of(platform, P1))
         meter.more = ["1-0:3.8.0(000123.456*kvarh)"]
         meter.without = "1-0:72.7.0"
         await until(lambda: any("1-0:3.8.0" in sample.values for _, sample in platform.samples(P1)))
@@ -193,7 +193,7 @@ async def test_other_spellings_of_the_check_are_read_on(broker: Broker, tmp_path
         meter.crc = {"crc": False}
         meter.without = "1-3:0.2.8"
         async with agent(settings(platform, tmp_path, meter.port)):
-            await until(lambda: platform.samples(P1), timeout_s=30)
+            await until(lambda: platform.samples(P1))
             for crc in ({"unpadded": True}, {"lower": True}, {"crc": False}, {}):
                 meter.crc = crc
                 await more_samples(platform, meter)
@@ -209,7 +209,7 @@ async def test_another_scaler_changes_no_reading(broker: Broker, tmp_path: Path)
         ChangingSml(serial="0067362659", interval_s=0.2) as meter,
         agent(settings(platform, tmp_path, meter.port)),
     ):
-        await until(lambda: meter.telegrams_sent > 25 and platform.samples(SML), timeout_s=30)
+        await until(lambda: meter.telegrams_sent > 25 and platform.samples(SML))
         meter.scaler = 0
         [changed] = await until(lambda: platform.events("telegram_changed"))
         assert changed.detail["changed"] == ["1-0:1.8.0: Wh e-1 to Wh"]

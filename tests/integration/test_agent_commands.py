@@ -108,7 +108,7 @@ async def test_a_polled_meter_is_read_out_at_once(broker: Broker, tmp_path: Path
         SimulatedIecMeter(serial="12345678") as meter,
         agent(settings(platform, tmp_path, meter.port)),
     ):
-        await until(lambda: (r := platform.reported()) and r.specs, timeout_s=40)
+        await until(lambda: (r := platform.reported()) and r.specs)
         reply = await asker.ask("read_now")
         assert reply["ok"], reply
         [values] = reply["result"]["readings"].values()

@@ -12,6 +12,7 @@ from broker.contract.topics import Kind
 from broker.mqtt.session import Publication, Session, SessionOptions
 from device.simulator import SimulatedP1Meter, SimulatedSmlMeter
 from tests.rigs.agent import PlatformSide, agent, settings
+from tests.rigs.recording_meters import RecordingMeter
 from tests.rigs.servers import Broker
 from tests.rigs.waiting import until
 
@@ -91,7 +92,7 @@ async def test_frames_wait_for_their_spec_and_become_readings_at_their_true_time
     await broker.add_device("pi-1")
     async with (
         PlatformSide(broker, "pi-1", answers=False) as platform,
-        SimulatedP1Meter(serial="E0044007133156018") as meter,
+        RecordingMeter(serial="E0044007133156018") as meter,
         agent(settings(platform, tmp_path, meter.port)),
     ):
         await until(lambda: meter.telegrams_sent >= 4 and len(platform.of(Kind.REGISTRATION)) >= 2)
@@ -104,8 +105,8 @@ async def test_frames_wait_for_their_spec_and_become_readings_at_their_true_time
         assert not platform.readings
         await platform.publish_spec("iskra-2m550@1")
         await until(lambda: len(platform.samples(P1)) >= 6)
-        times = sorted({sample.at.timestamp() for _, sample in platform.samples(P1)})
-        assert times == [times[0] + n for n in range(len(times))], "a second is missing"
+        times = sorted({round(sample.at.timestamp()) for _, sample in platform.samples(P1)})
+        assert times == meter.seconds(times[0], times[-1]), "a second is missing"
         assert await until(lambda: platform.events("held_frames_released"))
         assert not list((tmp_path / "held").glob("*.held"))
 

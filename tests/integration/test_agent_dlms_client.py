@@ -93,7 +93,7 @@ async def test_a_spec_says_who_asks_and_for_what_and_its_memory_is_read(broker: 
         rows = meter.intervals.rows(min(ends), max(ends), max(ends))
         wanted = {row.end: row.import_ws // 36_000 / 100 for row in rows}
         assert {int(at.timestamp()): sample.values["1-0:1.8.0"] for at, sample in found.items()} == wanted
-        assert await until(lambda: imports(platform, key), timeout_s=30)
+        assert await until(lambda: imports(platform, key))
         live = [sample for source, sample in platform.samples(key) if "1-0:32.7.0" not in sample.values]
         assert live
     assert not platform.events("meter_key_needed")

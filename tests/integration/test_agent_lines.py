@@ -5,7 +5,6 @@ import os
 import random
 import sys
 import tty
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,23 +19,11 @@ from device.simulator.meter import SimulatedMeter
 from meters.wires.encode.iec62056 import with_parity
 from meters.wires.encode.p1 import encode_p1
 from tests.rigs.agent import PlatformSide, agent, settings
+from tests.rigs.recording_meters import RecordingMeter
 from tests.rigs.servers import Broker
 from tests.rigs.waiting import until
 
 P1 = "ISK:E0044007133156018"
-
-
-class RecordingMeter(SimulatedP1Meter):
-    """Notes what it really sent: a busy machine makes it skip seconds."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.sent: dict[datetime, bool] = {}
-
-    def _spoilt(self, data: bytes) -> bytes:
-        spoilt = super()._spoilt(data)
-        self.sent[datetime.fromtimestamp(self.registers.second, UTC)] = data in spoilt
-        return spoilt
 
 
 async def test_noise_torn_and_wrong_telegrams_give_no_reading_and_lose_no_good_one(
@@ -91,7 +78,7 @@ async def test_another_meter_at_the_same_port_is_noticed(
             await first.unplug()
             await until(lambda: platform.events("port_lost"))
             async with kind(serial=serial, link=link, seed=9):
-                await until(lambda: platform.samples(key), timeout_s=40)
+                await until(lambda: platform.samples(key))
                 [changed] = platform.events("meter_changed")
                 assert (changed.detail["old"], changed.detail["new"]) == (P1, key)
                 assert platform.of(Kind.REGISTRATION)[-1]["meters"][0]["key"] == key
@@ -151,7 +138,7 @@ async def test_a_mode_c_meter_that_fails_some_readouts_is_read_on(broker: Broker
         meter.inject(Fault.WRONG_CRC)
         meter.inject(Fault.GARBAGE)
         count = len(platform.samples())
-        await until(lambda: len(platform.samples()) >= count + 3, timeout_s=30)
+        await until(lambda: len(platform.samples()) >= count + 3)
         imports = [sample.values["1-0:1.8.0"] for _, sample in platform.samples()]
         assert imports == sorted(imports)
         assert imports[-1] - imports[0] < 0.2
@@ -168,7 +155,7 @@ async def test_a_p1_meter_at_9600_7e1_is_found_with_its_parity_bits(broker: Brok
         agent(settings(platform, tmp_path, line.port)),
     ):
         line.data = telegram
-        await until(lambda: line.repeat() and platform.samples(), timeout_s=30)
+        await until(lambda: line.repeat() and platform.samples())
         assert platform.samples()[0][1].values == {"1-0:1.8.1": 1.0, "1-0:1.7.0": 0.5}
 
 
@@ -201,7 +188,7 @@ async def test_a_silent_port_is_told_and_tried_again(broker: Broker, tmp_path: P
         options = settings(platform, tmp_path, line.port)
         quick = options.detection.model_copy(update={"quick_s": 0.1, "thorough_s": 0.1})
         async with agent(options.model_copy(update={"detection": quick})):
-            [event] = await until(lambda: platform.events("port_unidentified"), timeout_s=40)
+            [event] = await until(lambda: platform.events("port_unidentified"))
             assert event.detail["port"] == line.port
             assert event.detail["heard_bytes 115200 8N1"] == 0
 
@@ -232,7 +219,7 @@ async def test_a_meter_that_speaks_again_is_heard_from_its_first_telegram(broker
             update={"quick_s": 0.5, "thorough_s": 0.5, "silence_s": 1.0, "longest_pause_s": 60.0}
         )
         async with agent(options.model_copy(update={"detection": brief})):
-            await until(platform.samples, timeout_s=40)
+            await until(platform.samples)
             meter.speaking = False
             await until(lambda: platform.events("port_silent"))
             # longer than a whole pass over all settings
@@ -251,7 +238,7 @@ async def test_a_meter_that_comes_back_amid_a_pass_is_heard_after_a_few_bursts(b
         options = settings(platform, tmp_path, meter.port)
         slow = options.detection.model_copy(update={"quick_s": 20.0, "thorough_s": 1.0, "silence_s": 1.0})
         async with agent(options.model_copy(update={"detection": slow})):
-            await until(platform.samples, timeout_s=40)
+            await until(platform.samples)
             meter.speaking = False
             await until(lambda: platform.events("port_silent"))
             meter.line.send(b"\x55" * 20, meter.baud)
@@ -299,7 +286,7 @@ async def test_a_port_that_was_never_there_is_named_once(broker: Broker, tmp_pat
         await until(lambda: platform.events("port_missing"))
         assert platform.events("port_not_opened") == []
         async with SimulatedP1Meter(serial="E0044007133156018", link=link):
-            await until(lambda: platform.samples(P1), timeout_s=40)
+            await until(lambda: platform.samples(P1))
         [missing] = platform.events("port_missing")
         assert missing.detail["port"] == str(link)
 

@@ -22,7 +22,7 @@ async def test_three_unknown_ports_become_readings_of_three_protocols(broker: Br
     ):
         keys = {"ISK:E0044007133156018", "MBUS:G0044007133156018", "ISK:1ISK0067362659", "LGZ:12345678"}
         await until(
-            lambda: keys <= {meter for meter, _ in platform.samples()}, timeout_s=40, what="readings of all meters"
+            lambda: keys <= {meter for meter, _ in platform.samples()}, timeout_s=60, what="readings of all meters"
         )
         specs = {reading.meter: reading.spec for reading in platform.readings}
         assert specs["ISK:E0044007133156018"] == "iskra-2m550@1"

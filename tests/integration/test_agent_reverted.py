@@ -7,6 +7,7 @@ from typing import Any
 
 from device.simulator import SimulatedP1Meter, SimulatedSmlMeter
 from tests.rigs.agent import P1, SERIAL, PlatformSide, agent, quick, reported, settings
+from tests.rigs.recording_meters import RecordingMeter
 from tests.rigs.servers import Broker
 from tests.rigs.waiting import until
 
@@ -22,12 +23,12 @@ def seconds(platform: PlatformSide, meter: str) -> list[int]:
 
 
 @contextlib.asynccontextmanager
-async def went_back(broker: Broker, folder: Path) -> AsyncIterator[tuple[PlatformSide, SimulatedP1Meter]]:
+async def went_back(broker: Broker, folder: Path) -> AsyncIterator[tuple[PlatformSide, RecordingMeter]]:
     """A platform and a meter that an agent reads, after a filter that leaves nothing was undone."""
     await broker.add_device("pi-1")
     async with (
         PlatformSide(broker, "pi-1", parameters=quick()) as platform,
-        SimulatedP1Meter(serial=SERIAL) as meter,
+        RecordingMeter(serial=SERIAL) as meter,
         agent(settings(platform, folder, meter.port)),
     ):
         await until(lambda: len(platform.samples(P1)) >= 3)
@@ -52,7 +53,7 @@ async def test_a_swapped_meter_gives_readings_though_the_reverted_filter_stands(
         assert report.reasons[0].field == "parameters.obis_include"
         assert "retry_config" in report.reasons[0].reason
         heard = seconds(platform, OTHER)
-        assert heard == list(range(heard[0], heard[-1] + 1)), "a second is missing"
+        assert heard == meter.seconds(heard[0], heard[-1]), "a second is missing"
         assert platform.events("config_held_back")
 
 
@@ -100,7 +101,7 @@ async def test_the_first_configuration_of_all_is_watched_as_soon_as_a_meter_spea
     await broker.add_device("pi-1")
     async with (
         PlatformSide(broker, "pi-1", parameters=quick(obis_include=NOTHING)) as platform,
-        SimulatedP1Meter(serial=SERIAL) as meter,
+        RecordingMeter(serial=SERIAL) as meter,
         agent(settings(platform, tmp_path, meter.port)),
     ):
         await until(lambda: (r := platform.reported()) and r.probation and r.watched == ())
@@ -109,7 +110,7 @@ async def test_the_first_configuration_of_all_is_watched_as_soon_as_a_meter_spea
         assert report.effective.obis_include == ("*",)
         await until(lambda: len(platform.samples(P1)) >= 8)
         heard = seconds(platform, P1)
-        assert heard == list(range(heard[0], heard[-1] + 1)), "a second is missing"
+        assert heard == meter.seconds(heard[0], heard[-1]), "a second is missing"
         await until(lambda: (r := platform.reported()) and r.state == "reverted" and not r.probation)
 
 
@@ -118,7 +119,7 @@ async def test_a_meter_that_speaks_after_the_confirmation_is_watched_then(broker
     await broker.add_device("pi-1")
     async with (
         PlatformSide(broker, "pi-1", parameters=quick()) as platform,
-        SimulatedP1Meter(serial=SERIAL, link=tmp_path / "late") as late,
+        RecordingMeter(serial=SERIAL, link=tmp_path / "late") as late,
         SimulatedSmlMeter(serial="0067362659") as steady,
     ):
         options = settings(platform, tmp_path / "data", str(tmp_path / "late"), steady.port)
@@ -141,7 +142,7 @@ async def test_a_meter_that_speaks_after_the_confirmation_is_watched_then(broker
             assert [reason.field for reason in report.reasons] == [f"meters.{P1}"]
             await until(lambda: len(platform.samples(P1)) >= 6)
             heard = seconds(platform, P1)
-            assert heard == list(range(heard[0], heard[-1] + 1)), "a second is missing"
+            assert heard == late.seconds(heard[0], heard[-1]), "a second is missing"
 
 
 async def test_a_meter_that_no_going_back_helps_undoes_nothing(broker: Broker, tmp_path: Path) -> None:

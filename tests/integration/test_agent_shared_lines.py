@@ -59,7 +59,7 @@ async def test_two_meters_that_push_on_one_line_stand_there_both(broker: Broker,
         line_of(speak, 9600) as line,
         agent(settings(platform, tmp_path, line.port)),
     ):
-        await until(lambda: len(platform.samples(first)) > 3 and len(platform.samples(second)) > 3, timeout_s=30)
+        await until(lambda: len(platform.samples(first)) > 3 and len(platform.samples(second)) > 3)
         assert {meter["key"] for meter in platform.of(Kind.REGISTRATION)[-1]["meters"]} == {first, second}
         assert len(platform.events("port_shared")) == 1
         assert not platform.events("meter_changed")
@@ -96,11 +96,11 @@ async def test_a_swap_in_the_middle_of_a_telegram_credits_nothing_to_the_wrong_m
         line_of(speak, 115200) as line,
         agent(settings(platform, tmp_path, line.port)),
     ):
-        await until(lambda: len(platform.samples(key)) > 2, timeout_s=30)
+        await until(lambda: len(platform.samples(key)) > 2)
         torn = old.telegram()
         pieces.append(torn[: len(torn) // 2])
         speaker[0] = new
-        await until(lambda: len(platform.samples(other)) > 3, timeout_s=30)
+        await until(lambda: len(platform.samples(other)) > 3)
         [changed] = platform.events("meter_changed")
         assert (changed.detail["old"], changed.detail["new"]) == (key, other)
         meters = platform.of(Kind.REGISTRATION)[-1]["meters"]
@@ -159,7 +159,7 @@ async def test_a_telegram_without_a_name_on_a_shared_line_is_nobodys(broker: Bro
         line_of(speak, 115200) as line,
         agent(settings(platform, tmp_path, line.port)),
     ):
-        await until(lambda: platform.events("port_shared") and platform.samples("ISK:E0044007133156019"), timeout_s=30)
+        await until(lambda: platform.events("port_shared") and platform.samples("ISK:E0044007133156019"))
         nameless.append(encode_p1(one.header, ["1-3:0.2.8(50)", "1-0:1.8.1(999999.999*kWh)"]))
         [frames] = await until(lambda: [f for f in platform.frames if f.reason is FrameReason.UNDECODABLE])
         assert frames.meter is None

@@ -95,7 +95,7 @@ async def test_broken_word_harms_nothing_and_is_said(side: Side) -> None:
         SimulatedP1Meter(serial=SERIAL, seed=1) as meter,
         agent(options.model_copy(update={"ports": (meter.port,)})),
     ):
-        await until(lambda: side.platform.readings, timeout_s=30, what="readings")
+        await until(lambda: side.platform.readings, timeout_s=60, what="readings")
         await side.platform.publish_software(b'{"version":1,"release":"latest"}')
         await until(lambda: side.platform.events("software_refused"), what="the refusal")
         assert not (side.inbox / mailbox.DESIRED).exists()
@@ -127,7 +127,7 @@ async def test_a_broker_of_before_refuses_both_and_readings_flow(side: Side) -> 
         SimulatedP1Meter(serial=SERIAL, seed=1) as meter,
         agent(options.model_copy(update={"ports": (meter.port,)})),
     ):
-        await until(lambda: len(side.platform.readings) > 2, timeout_s=30, what="readings")
+        await until(lambda: len(side.platform.readings) > 2, timeout_s=60, what="readings")
         assert side.states() == []
 
 
@@ -148,7 +148,7 @@ async def test_the_page_tells_the_updater_what_it_wants_to_know(side: Side) -> N
         SimulatedP1Meter(serial=SERIAL, seed=1) as meter,
         agent(options.model_copy(update={"ports": (meter.port,)})),
     ):
-        await until(lambda: side.platform.readings, timeout_s=30, what="readings")
+        await until(lambda: side.platform.readings, timeout_s=60, what="readings")
         found = await look()
         while not (found.connected and found.samples and found.confirmed and found.rss_mib):
             found = await look()

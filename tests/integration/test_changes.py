@@ -15,7 +15,7 @@ from tests.rigs.servers import Database
 from tests.rigs.waiting import stays
 
 KEPT = 5
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 
 
 @contextlib.asynccontextmanager

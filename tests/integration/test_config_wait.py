@@ -124,9 +124,9 @@ async def test_wait_ends_with_what_became_of_it(broker: Broker, database: Databa
         refused = await told(running, seen, device, broker, {"state": "refused", "in_force": 2})
         assert (refused.exit_code, "d1 refused configuration version 4" in refused.output) == (3, True)
 
-        still = await told(running, seen, device, broker, {"probation": True, "watched": ()}, wait_s=4)
+        still = await told(running, seen, device, broker, {"probation": True, "watched": ()}, wait_s=8)
         assert still.exit_code == 5
-        assert "has not confirmed configuration version 5 in 4 s" in still.output
+        assert "has not confirmed configuration version 5 in 8 s" in still.output
         assert "never confirmed: no meter has spoken since" in still.output
 
         other = {"state": "reverted", "held_back": (HELD,), "reasons": reason}
@@ -152,7 +152,7 @@ async def test_a_fleet_waits_for_proof_also_where_something_else_is_held_back(
     """A device that holds back what it reverted before is not done with a change before readings have proved it."""
     other = {"state": "reverted", "held_back": (HELD,)}
     async with gateway_watched(broker, database) as (running, seen, device):
-        setting = asyncio.create_task(typed(running, config, "set", "--fleet", "log_level=debug", "--wait", "4"))
+        setting = asyncio.create_task(typed(running, config, "set", "--fleet", "log_level=debug", "--wait", "8"))
         await until(lambda: (d := seen.desired("d1")) and d.version == 2, "the change is retained")
         await send(device, broker.topics, Kind.REPORTED, "d1", said(2, **other, probation=True, watched=(KEY,)))
         done = await setting

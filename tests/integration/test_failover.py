@@ -21,7 +21,7 @@ from store.servers import NoServerError, Servers
 from tests.rigs.standby import Pair, pair
 from tests.rigs.waiting import stays
 
-DEADLINE_S = 40.0
+DEADLINE_S = 60.0
 TABLE = "CREATE TABLE IF NOT EXISTS written (n int)"
 WHERE = "SELECT pg_is_in_recovery()"
 

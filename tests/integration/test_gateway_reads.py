@@ -19,7 +19,7 @@ from gateway.settings import GatewaySettings
 from store.pool import open_pool
 from tests.rigs.standby import Pair, pair
 
-DEADLINE_S = 40.0
+DEADLINE_S = 60.0
 WHERE = "SELECT pg_is_in_recovery()"
 
 

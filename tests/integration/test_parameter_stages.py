@@ -163,7 +163,7 @@ async def test_who_is_not_there_does_not_fail_the_change(broker: Broker, databas
             assert "such as d1: offline" in (await in_state(running, alone["id"], "paused"))["why"]
             assert len(await events(database, "stage_device_unreachable")) == 1
             await done(running, "POST", f"/stages/{alone['id']}:abort")
-            both = await done(running, "POST", "/parameters:stage", {**body, "steps": ["50%"]})
+            both = await done(running, "POST", "/parameters:stage", {**body, "steps": ["50%"], "timeout_s": 8})
             stage = await in_state(running, both["id"], "done")
             assert (stage["healthy"], stage["unreachable"]) == (1, 1)
             assert changed(seen) == ["d0", "d1"]

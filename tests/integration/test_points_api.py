@@ -72,7 +72,7 @@ async def test_a_meter_that_only_a_generic_spec_reads_is_counted_as_unknown(brok
         async def counted() -> bool:
             return await running.metric("wattline_gateway_meters_unknown") == 1
 
-        await until(counted, "the metric counts it", timeout_s=30)
+        await until(counted, "the metric counts it")
         as_grafana = await asyncpg.connect(database.dsn("wattline_grafana"))
         found = [row["meter"] for row in await as_grafana.fetch("SELECT meter FROM unknown_meter")]
         await as_grafana.close()

@@ -42,7 +42,7 @@ async def test_what_somebody_read_at_a_swap_counts(broker: Broker, database: Dat
         await registrant.register(p1_meter("ZZZ:new", since=swapped))
         await store(database, "ZZZ:new", registers(12346.5), swapped + timedelta(minutes=5))
         await until(
-            eventually(database, "SELECT count(*) = 6 FROM meter_register"), "the readings are found", timeout_s=30
+            eventually(database, "SELECT count(*) = 6 FROM meter_register"), "the readings are found", timeout_s=60
         )
         assert await consumed(database) == 1.5
 
@@ -58,7 +58,7 @@ async def test_what_somebody_read_at_a_swap_counts(broker: Broker, database: Dat
         await until(
             eventually(database, "SELECT count(*) = 0 FROM meter_stay WHERE check_at <= now()"),
             "it looked",
-            timeout_s=30,
+            timeout_s=60,
         )
         stays = {one["meter"]: one for one in (await running.get("/points/1"))["stays"]}
         shown = next(one for one in stays["ZZZ:old"]["closing"] if one["obis"] == KWH)
@@ -73,7 +73,7 @@ async def test_what_somebody_read_at_a_swap_counts(broker: Broker, database: Dat
         await until(
             eventually(database, "SELECT value = 101.75 FROM meter_register WHERE kind = 'closing' AND obis = $1", KWH),
             "the reading holds again",
-            timeout_s=30,
+            timeout_s=60,
         )
 
 
@@ -151,7 +151,7 @@ async def test_a_stay_that_the_database_refuses_holds_up_no_other(broker: Broker
         await store(database, "ZZZ:bad", {KWH: ("register", 666.0)}, since + timedelta(minutes=5))
         await store(database, "ZZZ:good", {KWH: ("register", 1.0)}, since + timedelta(minutes=5))
         found = "SELECT array_agg(value ORDER BY value) = $1 FROM meter_register"
-        await until(eventually(database, found, [1.0]), "the good one's register is found", timeout_s=30)
+        await until(eventually(database, found, [1.0]), "the good one's register is found")
 
         async def refused() -> bool:
             return await running.metric("wattline_gateway_stays_refused_total") > 0
@@ -160,4 +160,4 @@ async def test_a_stay_that_the_database_refuses_holds_up_no_other(broker: Broker
         async with connection(database) as opened:
             await opened.execute("DROP TRIGGER refuse ON meter_register")
             await opened.execute("UPDATE meter_stay SET check_at = now()")
-        await until(eventually(database, found, [1.0, 666.0]), "both are found", timeout_s=30)
+        await until(eventually(database, found, [1.0, 666.0]), "both are found")

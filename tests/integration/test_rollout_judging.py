@@ -3,12 +3,15 @@
 import asyncio
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 from broker.contract.topics import Kind
 from tests.rigs.gateway import events, gateway, report, rows, send
 from tests.rigs.rollouts import Fleet, Pi, fleet, settings
 from tests.rigs.servers import Broker, Database
 from tests.rigs.waiting import stays, until
+
+FAILED = "SELECT FROM frame WHERE reason = 'undecodable'"
 
 
 async def begun(made: Fleet, audience: str = "d1", **query: str) -> Pi:
@@ -52,12 +55,15 @@ async def test_telegrams_that_it_can_not_decode_withdraw_it(broker: Broker, data
     async with fleet(broker, database, "d1", "d2") as made:
         pi = await begun(made)
         await made.pis["d2"].read("acme-one@1", 20)
-        await made.pis["d2"].fail("acme-one@1")
         await made.stored("acme-one@1", 40)
+        await made.pis["d2"].fail("acme-one@1")
+        await until(lambda: rows(database, FAILED), "the usual one is stored")
         await pi.read("acme-one@2", 4)
+        await made.stored("acme-one@2", 4)
         await pi.fail("acme-one@2", 2)
         figures = await withdrawn(made, "can't be decoded")
-        assert figures["now"]["undecodable_percent"] > 30  # type: ignore[index]
+        # it may look after the first, the fifth telegram of as many as it wants, or after both
+        assert figures["now"]["undecodable_percent"] in (20, 33.33)  # type: ignore[index]
         assert 0 < figures["rest"]["undecodable_percent"] < 10  # type: ignore[index]
 
 
@@ -66,6 +72,7 @@ async def test_counts_of_the_device_withdraw_it(broker: Broker, database: Databa
     async with fleet(broker, database, "d1") as made:
         pi = await begun(made)
         await pi.read("acme-one@2", 6)
+        await made.stored("acme-one@2", 6)
         await pi.tell("decode_counts", spec="acme-one@2", telegrams="many", undecodable=-1, refused=1e300)
         await pi.tell("decode_counts", spec="acme-one@2", telegrams=[7], undecodable=0, refused=0)
         await pi.tell("decode_counts", spec="acme-one@2", telegrams=100, undecodable=0, refused=5)
@@ -120,6 +127,8 @@ async def test_values_that_are_newly_refused_and_impossible_times(broker: Broker
         for one in made.pis.values():
             await one.given("acme-one@2")
             await one.read("acme-one@2", 3)
+        # of fewer meters that report, one would be more than are put up with
+        await made.stored("acme-one@2", 9)
         await made.pis["d2"].tell("value_refused", spec="acme-one@2", address="1-0:99.7.0", reason="range")
         await pi.tell("value_refused", spec="acme-one@2", address="1-0:1.7.0", reason="range")
         one = await until(lambda: _implausible(made, 1), "one meter of three is odd")
@@ -151,14 +160,15 @@ async def test_a_good_canary_stays(broker: Broker, database: Database) -> None:
         await pi.given("acme-one@2")
         await pi.fail("acme-one@1", 3)
         await pi.read("acme-one@2", 8)
-        one = await made.becomes("good", "verdict")
-        judged = one["judged_at"]
-        deadline = asyncio.get_running_loop().time() + 2.5
-        while asyncio.get_running_loop().time() < deadline:
+        judged = {(await made.becomes("good", "verdict"))["judged_at"]}
+
+        async def again() -> dict[str, Any] | None:
             await pi.read("acme-one@2")
-            await asyncio.sleep(0.1)
-        one = await made.rollout()
-        assert one["judged_at"] > judged
+            one = await made.rollout()
+            judged.add(one["judged_at"])
+            return one if len(judged) > 5 or one["state"] != "canary" else None
+
+        one = await until(again, "it is judged again and again")
         assert (one["state"], one["figures"]["verdict"], one["figures"]["now"]["silent_percent"]) == (
             "canary",
             "good",

@@ -9,6 +9,7 @@ from gateway.metrics import Metrics
 from meters.specs.catalogue import catalogue
 from store.pool import open_pool
 from store.sql import Connection
+from tests.rigs.gateway import connection
 from tests.rigs.servers import Database
 
 
@@ -55,3 +56,19 @@ async def test_what_was_read_before_a_change_does_not_replace_what_the_change_le
         assert (await early).revision < after.revision
         assert configuration.catalogue is after
         assert len((await configuration.reload()).specs) == 3
+
+
+async def test_what_we_ship_is_not_read_out_of_the_store_again(database: Database) -> None:
+    """A start takes the shipped spec where the store has the same, and what the store has of another content."""
+    first, second = catalogue()[:2]
+    other = "UPDATE spec SET sha256 = 'another' WHERE name = $1"
+    dsn = database.dsn("wattline_gateway")
+    async with open_pool(dsn, min_size=1, max_size=2, application_name="catalogue-test") as pool:
+        await publish(Configuration(pool), 0, 2)
+        async with connection(database) as opened:
+            await opened.execute("ALTER TABLE spec DISABLE TRIGGER spec_is_immutable")
+            await opened.execute(other, second.name)
+        found = (await Configuration(pool).reload()).specs
+        assert found[first.ref].spec is first
+        assert found[second.ref].spec == second
+        assert found[second.ref].spec is not second

@@ -53,7 +53,7 @@ async def test_a_client_that_takes_nothing_is_sent_away_and_others_are_not(broke
             async def both() -> bool:
                 return await running.metric("wattline_gateway_streams") == 2
 
-            await until(both, "both follow", timeout_s=30)
+            await until(both, "both follow")
             async with connection(database) as opened:
                 await opened.execute(
                     "INSERT INTO change (kind, detail) SELECT 'event', jsonb_build_object('n', n, 'text',"
@@ -66,7 +66,7 @@ async def test_a_client_that_takes_nothing_is_sent_away_and_others_are_not(broke
             async def dropped() -> bool:
                 return await running.metric(DROPPED, reason="slow") == 1
 
-            await until(dropped, "the sleeper is sent away", timeout_s=30)
+            await until(dropped, "the sleeper is sent away")
             async with asyncio.timeout(30):
                 assert await taken_until_the_end(sleeper) < PAGE * TEXT_BYTES
             sleeper.close()
@@ -87,7 +87,7 @@ async def test_a_client_that_leaves_is_no_slow_one(broker: Broker, database: Dat
             async def followed() -> bool:
                 return await running.metric("wattline_gateway_streams") == 1
 
-            await until(followed, "it follows", timeout_s=30)
+            await until(followed, "it follows")
             sleeper.close()
 
             async def left() -> bool:
@@ -95,5 +95,5 @@ async def test_a_client_that_leaves_is_no_slow_one(broker: Broker, database: Dat
                     await opened.execute("INSERT INTO change (kind, device) VALUES ('device', 'pi-9')")
                 return await running.metric("wattline_gateway_streams") == 0
 
-            await until(left, "it is gone", timeout_s=30)
+            await until(left, "it is gone")
         assert await running.metric(DROPPED, reason="slow") == 0

@@ -192,8 +192,8 @@ class TlsBroker:
 
     async def restart(self) -> None:
         """End every connection."""
-        await self.process.stop(signal.SIGTERM, timeout_s=20)
-        await self.process.start(self._listens, timeout_s=20)
+        await self.process.stop(signal.SIGTERM, timeout_s=60)
+        await self.process.start(self._listens, timeout_s=60)
 
     async def _listens(self) -> bool:
         try:
@@ -204,7 +204,7 @@ class TlsBroker:
         return True
 
     async def __aenter__(self) -> Self:
-        await self.process.start(self._listens, timeout_s=20)
+        await self.process.start(self._listens, timeout_s=60)
         return self
 
     async def __aexit__(self, *_: object) -> None:

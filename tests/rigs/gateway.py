@@ -40,6 +40,8 @@ def gateway_settings(broker: Broker, database: Database, /, **changes: Any) -> G
         "client_id": f"wattline-gateway-{secrets.token_hex(4)}",
         "http_port": free_port(),
         "reconcile_quiet_s": 0.3,
+        # each is a process of the database's that learns the catalogue anew
+        "database_connections": 4,
     }
     return GatewaySettings(**{**values, **changes})
 

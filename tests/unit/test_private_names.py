@@ -21,16 +21,16 @@ def is_private(name: str) -> bool:
 
 def borrowed(source: str) -> Iterator[str]:
     """Each private name of another file that a source takes, with the fix; os._exit is a public name of Python's."""
-    tree = ast.parse(source)
+    nodes = list(ast.walk(ast.parse(source)))
     imported: set[str] = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import | ast.ImportFrom):
             imported |= {alias.asname or alias.name for alias in node.names}
         if isinstance(node, ast.ImportFrom):
             for alias in node.names:
                 if is_private(alias.name):
                     yield f"{node.lineno}: `from {node.module} import {alias.name}`: give it a name without `_` there"
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Attribute) and is_private(node.attr):
             owner = ast.unparse(node.value)
             if owner in imported and (owner, node.attr) != ("os", "_exit"):

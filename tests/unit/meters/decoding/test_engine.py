@@ -387,10 +387,15 @@ def test_decoding_keeps_up_with_many_lines() -> None:
         number("1-0:2.8.0", "26244572.6", "Wh"),
         number("1-0:16.7.0", "-299.12", "W", scaler=-2, width=-2),
     )
-    started = time.process_time()
-    for _ in range(2000):
-        decode(dzg, telegram)
-    assert 2000 / (time.process_time() - started) > 5000
+
+    def took_s() -> float:
+        started = time.process_time()
+        for _ in range(400):
+            decode(dzg, telegram)
+        return time.process_time() - started
+
+    # the best of some: the garbage of all tests before may be collected amid one of them
+    assert 400 / min(took_s() for _ in range(5)) > 5000
 
 
 def test_a_bare_number_under_a_code_whose_unit_is_open_is_no_reading() -> None:
