@@ -136,6 +136,11 @@ def alerts(settings: GrafanaSettings) -> tuple[Alert, ...]:
               f"{value} devices wait to be let in or refused",
               "`wattline enrol list` and the console's page Enrolment say who, on which hardware, and why.",
               platform),
+        Alert("key_wanted", "A meter waits for a key or password", 0, "10m", "warning",
+              f"{meter} at {device} can't be read: {_label('wants')}",
+              "Frames are kept meanwhile. The grid operator has keys and passwords: `wattline meter key set`, or the "
+              "console's page of the meter; `wattline meter key list` says who has one.",
+              f"{PREFIX}meter?{_TO_DEVICE}&{_TO_METER}"),
         Alert("certificate_end", "A certificate ends soon", 0, "10m", "critical",
               f"The certificate {_label('of')} ends on {_label('ends')}",
               "root, intermediate: `wattline ca renew`, then restart the gateways; broker: `wattline ca "

@@ -2413,6 +2413,9 @@ GRANT SELECT ON TABLE public.meter_move_overview TO wattline_grafana;
 GRANT SELECT ON TABLE public.meter_overview TO wattline_gateway;
 GRANT SELECT ON TABLE public.meter_overview TO wattline_grafana;
 
+GRANT SELECT ON TABLE public.meter_secret_wanted TO wattline_gateway;
+GRANT SELECT ON TABLE public.meter_secret_wanted TO wattline_grafana;
+
 GRANT SELECT ON TABLE public.meter_spec TO wattline_gateway;
 GRANT SELECT ON TABLE public.meter_spec TO wattline_ingestor;
 
@@ -2584,3 +2587,6 @@ GRANT SELECT ON TABLE public.upkeep_lease TO wattline_gateway;
 GRANT SELECT ON TABLE public.upkeep_standing TO wattline_ingestor;
 GRANT SELECT ON TABLE public.upkeep_standing TO wattline_gateway;
 GRANT SELECT ON TABLE public.upkeep_standing TO wattline_grafana;
+
+GRANT SELECT ON TABLE public.waiting_device TO wattline_gateway;
+GRANT SELECT ON TABLE public.waiting_device TO wattline_grafana;

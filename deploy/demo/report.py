@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from deploy.demo.history import History, told
 from deploy.demo.unknown import Unknown
 from deploy.demo.witness import Witness
 from store.sql import Connection
@@ -57,6 +58,8 @@ class Report(BaseModel):
     latency_p50_s: float | None
     latency_p99_s: float | None
     parameter_change: ParameterChange | None
+    history: History | None
+    """None where the demo was ended before its gap was healed."""
     unknown: Unknown | None = None
     versions: dict[str, str]
 
@@ -65,6 +68,17 @@ class Report(BaseModel):
         """Whether each published reading is stored once, and nothing else is."""
         counts = (self.readings_lost, self.readings_repeated, self.ledger_lost)
         return self.readings_published > 0 and self.readings_stored == self.readings_published and not any(counts)
+
+    @property
+    def failure(self) -> str:
+        """What did not come right, empty where all did."""
+        if not self.exactly_once:
+            return "not every published reading is stored exactly once"
+        if self.history is not None and self.history.healed_s is None:
+            return told(self.history)
+        if self.unknown is not None and not self.unknown.history_complete:
+            return "not every kept frame of the unknown meter became readings"
+        return ""
 
     def document(self) -> dict[str, Any]:
         """The JSON object, with `from` spelled as the report's readers expect it."""
@@ -96,9 +110,13 @@ LATENCY = """
 SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM stored_at - newest_at))::float8 AS p50,
        percentile_cont(0.99) WITHIN GROUP (ORDER BY extract(epoch FROM stored_at - newest_at))::float8 AS p99
 FROM message JOIN meter ON meter.id = message.meter_id
-WHERE newest_at IS NOT NULL AND meter.parent_id IS NULL
+WHERE newest_at IS NOT NULL AND meter.parent_id IS NULL AND NOT EXISTS (
+    SELECT FROM reading r JOIN series s ON s.id = r.series_id JOIN reading_source o ON o.id = r.source
+    WHERE s.meter_id = meter.id AND r.time = message.newest_at AND o.source = 'profile'
+)
 """
-"""A gas meter on a P1 port states its value minutes after the fact, so sub-meters say nothing about the pipeline."""
+"""A gas meter on a P1 port states its value minutes after the fact, and a load profile is of hours ago, so that neither
+says anything about the pipeline."""
 BY_CERTIFICATE = """
 SELECT bool_and(EXISTS (
     SELECT FROM credential c WHERE c.device = d.name AND c.kind = 'certificate' AND c.revoked_at IS NULL
@@ -125,6 +143,7 @@ async def make_report(
     enrolled_s: float | None,
     first_reading_s: float | None,
     change: ParameterChange | None,
+    history: History | None,
     unknown: Unknown | None,
     versions: dict[str, str],
 ) -> Report:
@@ -150,6 +169,7 @@ async def make_report(
         latency_p50_s=_rounded(p50),
         latency_p99_s=_rounded(p99),
         parameter_change=change,
+        history=history,
         unknown=unknown,
         versions=versions,
     )

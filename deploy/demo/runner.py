@@ -11,7 +11,8 @@ from typing import Any
 import asyncpg
 
 from deploy.demo.change import change_parameter
-from deploy.demo.fleet import Pi, start_fleet
+from deploy.demo.fleet import HISTORY_DEVICE, Pi, own_environment, start_fleet
+from deploy.demo.history import AWAY, Gap, History, leave_gap, told
 from deploy.demo.platform import Platform, start_platform
 from deploy.demo.report import ParameterChange, Report, count_stored, make_report
 from deploy.demo.state import State
@@ -40,6 +41,7 @@ class Run:
     witness: Witness = field(default_factory=Witness)
     state: State = field(default_factory=State)
     change: ParameterChange | None = None
+    history: History | None = None
     powered_at: float = 0.0
 
 
@@ -59,9 +61,12 @@ async def run_demo(
         fleet_parameters = {"reading_interval_s": FIRST_INTERVAL_S, "publish_interval_s": PUBLISH_INTERVAL_S}
         await platform.api.patch("/parameters", fleet_parameters)
         view = exits.enter_context(View(_addresses(platform)))
+        gap = leave_gap(platform.folder)
+        hours = AWAY.total_seconds() / 3600
+        view.say(f"· {HISTORY_DEVICE} was away for {hours:g} h; what it missed, its meter's load profile has")
         run.powered_at = time.monotonic()
         async with start_fleet(platform, unknown=unknown) as pis:
-            await _follow(run, platform, connection, pis, view)
+            await _follow(run, platform, connection, pis, gap, view)
         if picture is not None:
             view.picture(picture, run.state, run.witness)
         view.say("· the Pis are unplugged; draining")
@@ -73,6 +78,7 @@ async def run_demo(
             enrolled_s=run.state.enrolled_s,
             first_reading_s=run.state.first_reading_s,
             change=run.change,
+            history=run.history,
             unknown=await make_unknown(connection, run.witness) if unknown else None,
             versions=await platform.stack.versions(),
         )
@@ -98,14 +104,15 @@ async def _witness(platform: Platform, witness: Witness) -> AsyncIterator[asynci
         task.cancel()
 
 
-async def _follow(run: Run, platform: Platform, connection: Connection, pis: list[Pi], view: View) -> None:
+async def _follow(run: Run, platform: Platform, connection: Connection, pis: list[Pi], gap: Gap, view: View) -> None:
     changing: asyncio.Task[ParameterChange] | None = None
     meeting: asyncio.Task[None] | None = None
     dsn = platform.stack.postgres.dsn()
-    async with _connect(dsn) as second, _connect(dsn) as third, asyncio.TaskGroup() as tasks:
+    async with _connect(dsn) as second, _connect(dsn) as third, _connect(dsn) as fourth, asyncio.TaskGroup() as tasks:
+        healing = tasks.create_task(gap.heal(fourth, pis, run.powered_at), name="demo.history")
         if run.unknown:
             meeting = tasks.create_task(Engineer(platform, view.say).meet(third), name="demo.unknown")
-        while not _over(run, changing, meeting):
+        while not _over(run, changing, meeting, healing):
             platform.check()
             for pi in pis:
                 await pi.agent.keep()
@@ -114,17 +121,26 @@ async def _follow(run: Run, platform: Platform, connection: Connection, pis: lis
                 run.state.note = f"{CHANGED_DEVICE}: reading_interval_s {FIRST_INTERVAL_S:g} -> {CHANGED_INTERVAL_S:g}"
                 work = change_parameter(platform.api, second, CHANGED_DEVICE, FIRST_INTERVAL_S, CHANGED_INTERVAL_S)
                 changing = tasks.create_task(work, name="demo.change")
-            if changing is not None and changing.done() and run.change is None:
-                run.change = changing.result()
-                run.state.note = _said(run.change)
-                view.say(f"· {run.state.note}")
+            _take(run, changing, healing, view)
             view.show(run.state, run.witness)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
                     await run.stop.wait()
-        for task in (changing, meeting):
+        _take(run, changing, healing, view)
+        for task in (changing, meeting, healing):
             if task is not None:
                 task.cancel()
+
+
+def _take(run: Run, changing: asyncio.Task[ParameterChange] | None, healing: asyncio.Task[History], view: View) -> None:
+    """Note and say what is done by now."""
+    if changing is not None and changing.done() and run.change is None:
+        run.change = changing.result()
+        run.state.note = _said(run.change)
+        view.say(f"· {run.state.note}")
+    if healing.done() and run.history is None:
+        run.history = healing.result()
+        view.say(f"· {told(run.history)}")
 
 
 def _over(run: Run, *tasks: asyncio.Task[Any] | None) -> bool:
@@ -166,6 +182,9 @@ def _addresses(platform: Platform) -> list[tuple[str, str]]:
         ("API docs", f"{platform.api.url}/docs"),
         ("metrics", f"{platform.ingestor_url}/metrics (ingestor)   {platform.api.url}/metrics (gateway)"),
         ("MQTT", f"{broker.host}:{broker.port}   user engineer, password {broker.credentials['engineer']}"),
+        ("MQTT, TLS", f"{broker.host}:{broker.device_port}   devices, by their certificates"),
+        ("enrolment", f"{platform.enrolment_url}   CA {platform.authority}"),
+        ("your own Pi", f"set -a; . {own_environment(platform.folder)}; set +a; wattline device   (docs/DEVICE.md)"),
         ("database", f"psql {postgres.dsn()}"),
         ("logs", f"{platform.folder}/logs"),
     ]

@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
-from broker.contract.commands import Identify, Nothing, PublishFrames, ReadNow, ReadProfile, refused
+from broker.contract.commands import Identify, Nothing, PublishFrames, ReadNow, ReadProfile, SetMeterClock, refused
 from broker.wording import counted
 from device.activation.activation import Activation
 from device.announcements import software_version
 from device.commands.execution import Action, CommandFailedError
+from device.commands.meter_clock import set_meter_clock
 from device.history.history import History
 from device.outbox.live import LiveLane
 from device.outbox.outbox import Outbox
@@ -49,6 +50,7 @@ class Actions:
             "identify": self.identify,
             "read_now": self.read_now,
             "read_profile": self.read_profile,
+            "set_meter_clock": self.set_meter_clock,
             "publish_frames": self.publish_frames,
             RESTART: self.restart,
             "flush_outbox": self.flush_outbox,
@@ -125,6 +127,10 @@ class Actions:
             why = "; ".join(f"{wish.key}: {wish.error}" for wish in wishes if wish.error)
             raise CommandFailedError(why, {"meters": found})
         return {"meters": found}
+
+    async def set_meter_clock(self, arguments: SetMeterClock, limit_s: float) -> dict[str, Any]:
+        """Set a meter's clock, where its spec allows it."""
+        return await set_meter_clock(self._context, self._ports, arguments, limit_s)
 
     async def publish_frames(self, arguments: PublishFrames, _limit_s: float) -> dict[str, Any]:
         """Publish each good frame raw for some minutes; a restart ends it."""

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
@@ -81,11 +81,12 @@ class DlmsStation:
         plan: Plan,
         *,
         optical: bool,
+        sets: bool = False,
     ) -> Frame | FrameError:
-        """Do a plan at the meter. Raises as read does."""
+        """Do a plan at the meter, with the right to SET where it `sets` its clock. Raises as read does."""
         station = _station(spec, self.address)
         counter = max(self.counter, int((now_at - _EPOCH).total_seconds() * _COUNTERS_A_SECOND))
-        access = access_of(spec, own, counter)
+        access = replace(access_of(spec, own, counter), sets=sets)
         link = self._link(station, _OPTICAL_BAUD if optical else line.settings.baud)
         session = DlmsSession(
             link, access, plan, challenge=secrets.token_bytes(CHALLENGE_BYTES),

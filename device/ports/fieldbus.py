@@ -22,6 +22,7 @@ from device.ports.fieldbus_address import (
     served_by,
 )
 from device.ports.line import Line
+from device.ports.meter_access import MeterAccess
 from device.ports.profile_reader import ProfileReader
 from device.readings.context import Context
 from device.readings.intake import Intake
@@ -66,6 +67,7 @@ class Fieldbus:
         self._meter = meter
         self._addresses = fieldbus_addresses(path, context.settings.bus.get(path, ()))
         self._tcp = served_by(path) is not None
+        self._access = MeterAccess(path, context)
         self._stations: list[_Station] = []
         self._found_by_itself = False
         self._signs_on = False
@@ -96,6 +98,11 @@ class Fieldbus:
             return KnownLine(SNRM_LINE, Wire.DLMS, poll=True)
         self._addresses = ()
         return None
+
+    @property
+    def meters(self) -> tuple[str, ...]:
+        """The keys of those that were read, from the first time on."""
+        return tuple(station.key for station in self._stations if station.key)
 
     def leave(self) -> None:
         """What was found without being stated is gone: anybody may be here."""
@@ -133,6 +140,13 @@ class Fieldbus:
             station.dlms, spec, self._secrets(station), context.clock.now, context.config.parameters.time_zone,
             self._signs_on,
         )  # fmt: skip
+
+    def dlms_at(self, meter: str) -> "tuple[DlmsStation, Secrets, bool] | None":
+        """How a DLMS meter is visited that was read here: its station, its secrets, and whether by a sign-on."""
+        station = next((one for one in self._stations if one.key == meter), None)
+        if station is None or station.dlms is None:
+            return None
+        return station.dlms, self._secrets(station), self._signs_on
 
     async def read(self, line: Line, station: _Station) -> bool:
         """Ask one meter; whether it was read."""
@@ -190,14 +204,19 @@ class Fieldbus:
         if station.dlms is None:
             station.dlms = DlmsStation(Station.parse(station.address.station), over_tcp=self._tcp)
         context = self._context
+        spec = context.effective.spec_of(station.key)
         read = partial(
             station.dlms.read, line, own=self._secrets(station), now_at=context.clock.now(), optical=self._signs_on
         )
         try:
-            return await read(spec=context.effective.spec_of(station.key))
+            found = await read(spec=spec)
         except KeyNeededError as error:
             self._meter.missing_keys.observe(error.title, "missing", str(Wire.DLMS), error.detail)
+            self._access.lacks(station.key, "secret_missing", error.detail)
             return await read(spec=None)
+        if spec is not None:
+            self._access.judge(station.key, found)
+        return found
 
     def _secrets(self, station: _Station) -> "Secrets":
         from device.ports.dlms_station import Secrets  # noqa: PLC0415 - see _dlms

@@ -12,6 +12,7 @@ from broker.backoff import Backoff
 from broker.errors import FrameError
 from device.history.history import History
 from device.ports.baud_changeover import ChangeOvers
+from device.ports.clock_setting import ClockSettings
 from device.ports.detection import (
     SIGN_ON,
     THOROUGH_ANSWER_S,
@@ -65,6 +66,7 @@ class Port:
         self.other = OtherProtocolMonitor(path, context)
         self._fieldbus = Fieldbus(path, context, self.meter)
         self._change_overs = ChangeOvers(path, context, memory)
+        self.clocks = ClockSettings(context, self._fieldbus)
         self._slices = ProfileSlices(path, context, history, self.meter, self._change_overs, self._fieldbus)
         self._context = context
         self._memory = memory
@@ -79,7 +81,7 @@ class Port:
     @property
     def polled_meters(self) -> tuple[str, ...]:
         """The meters that are asked here, which alone may tell of their memory."""
-        return tuple(dict.fromkeys(key for key in self._meter_at.values() if key))
+        return tuple(dict.fromkeys(key for key in (*self._meter_at.values(), *self._fieldbus.meters) if key))
 
     @property
     def settled(self) -> bool:
@@ -379,6 +381,7 @@ class Port:
             if self._again:
                 return
             answered = False
+            await self.clocks.do(line)
             if self._fieldbus:
                 async for address, read in self._fieldbus.read_all(line):
                     answered |= read

@@ -56,6 +56,13 @@ class ProfileMemory:
             return f"{name}(ERROR)\r\n"
         return "".join(self._text(rows))
 
+    def imported_kwh(self, since: datetime, until: datetime) -> dict[datetime, float]:
+        """The register 1-0:1.8.0 at the end of each interval after `since` and not after `until` (aware)."""
+        step = self.period_s
+        first = int(since.timestamp()) // step * step + step
+        ends = [end for end in range(first, int(until.timestamp()) + 1, step) if not self._is_off(end)]
+        return {datetime.fromtimestamp(end, UTC): float(_kwh(self._register(end, 0))) for end in ends}
+
     def _rows(self, since: int, until: int, now: int) -> Iterator[_Row]:
         step = self.period_s
         first = -(-max(since, now - self._depth_s) // step) * step

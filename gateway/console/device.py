@@ -1,5 +1,6 @@
 """A device: its meters with live readings, its events, and its reported facts."""
 
+from collections.abc import Collection
 from typing import Any, Final
 
 from aiohttp import web
@@ -84,15 +85,22 @@ class DevicePages:
         return await browser.ask("getDevice", {"device": browser.path["device"]})
 
     async def _meters(self, browser: BrowserRequest, device: Any) -> dict[str, Any]:
-        """The chart of each meter that has something to draw, and how ciphered ones stand with their keys."""
-        charts, key_states = {}, {}
+        """The chart of each meter that has something to draw, which secrets it can use, and how it stands with them."""
+        charts, key_states, secrets = {}, {}, {}
         for meter in device.meters:
             if meter.removed_at is None:
                 detail = await browser.ask("getMeter", {"meter": meter.meter})
                 charts[meter.meter] = _chart(detail, None, HOURS[0])
                 key_states[meter.meter] = detail.facts.get("key_state", "")
+                secrets[meter.meter] = secret_words(detail.secrets)
         drawn = {meter: chart for meter, chart in charts.items() if chart is not None}
-        return {"charts": drawn, "key_states": key_states}
+        return {"charts": drawn, "key_states": key_states, "secrets": secrets}
+
+
+def secret_words(secrets: Collection[str]) -> str:
+    """What a meter can use, as a link to its page calls it: `key`, `password`, `key and password`, or nothing."""
+    words = ("key", "encryption" in secrets), ("password", "password" in secrets)
+    return " and ".join(word for word, is_so in words if is_so)
 
 
 def _chart(detail: Any, obis: str | None, hours: int) -> dict[str, Any] | None:

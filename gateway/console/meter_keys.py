@@ -1,10 +1,11 @@
-"""The key of a meter: whether it has one, and a form by which one is set; what is typed is never shown again."""
+"""The keys and the password of a meter: whether it has any, and a form that sets them, shown to nobody again."""
 
 from typing import Any
 
 from aiohttp import web
 
 from gateway.console.browser import BrowserRequest, ConsoleApi
+from gateway.console.device import secret_words
 from gateway.faults import Kind, Refusal
 
 FIELDS = ("encryption", "authentication", "password")
@@ -66,4 +67,7 @@ class KeyPages:
             if error.kind is not Kind.UNKNOWN:
                 raise
             key = None
-        return browser.render(template, meter=meter, key=key, said=meter.facts.get("key_state", ""), refused=refused)
+        # of a meter whose spec says nothing of secrets a person knows better
+        fields = meter.secrets or FIELDS
+        said, words = meter.facts.get("key_state", ""), secret_words(fields)
+        return browser.render(template, meter=meter, key=key, said=said, refused=refused, fields=fields, words=words)

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal
 
 from gateway.faults import Fault, Kind, Refusal
 
+KeyKind = Literal["encryption", "authentication", "password"]
 KEY_DIGITS: Final = 32
 KEY: Final = "([0-9A-Fa-f]{2}[ :]?){15}[0-9A-Fa-f]{2}"
 """16 octets in hex, with blanks or colons between them or not."""
@@ -32,3 +33,17 @@ def checked(given: Mapping[str, str]) -> dict[str, str]:
     if faults:
         raise Refusal(Kind.INVALID, "; ".join(map(str, faults)), faults)
     return found
+
+
+def usable(
+    authentication: str | None, *, key_ref: str | None, password_ref: str | None, ciphered: bool
+) -> tuple[KeyKind, ...]:
+    """Which secrets a meter can use: by what its spec says of DLMS, of its decoding and of its history.
+
+    `authentication` is how it is asked by DLMS; `ciphered`: its telegrams are.
+    """
+    asked = authentication not in (None, "none")
+    keys = ciphered or authentication == "hls5" or (key_ref is not None and not asked)
+    password = authentication == "lls" or password_ref is not None
+    found: tuple[KeyKind, ...] = ("encryption", "authentication") if keys else ()
+    return (*found, "password") if password else found

@@ -25,6 +25,12 @@ QUARANTINE = (
     Field("Reason", texts=(("nothing in this range", "nothing in this range", "green"),)),
     BOARD,
 )
+ATTENTION = ("Silent meters", "Unknown products", "Wait for a key", "Quarantined")
+_KEYS = (
+    ("no meter waits", "no meter waits", "green"),
+    *((state, state, "orange") for state in ("key missing", "key wrong", "secret missing", "access refused")),
+)
+_WAITING = (("no device waits", "no device waits", "green"),)
 _SILENT = (
     ("silent", "silent", "orange"),
     ("never heard", "never heard", "orange"),
@@ -64,11 +70,11 @@ def _silence(settings: GrafanaSettings) -> str:
 
 
 def _now(settings: GrafanaSettings) -> Part:
-    attention = tuple(Field(name, steps=NONE_IS_GOOD) for name in ("Silent meters", "Unknown products", "Quarantined"))
+    attention = tuple(Field(name, steps=NONE_IS_GOOD) for name in ATTENTION)
     about_devices = "Online by their last will; registered since local midnight, again or for the first time."
     about_attention = (
-        f"{_silence(settings)}; meters that no spec of their own reads; frames and payloads that went to quarantine in "
-        "the range."
+        f"{_silence(settings)}; meters that no spec of their own reads; those that want a key or a password; frames "
+        "and payloads that went to quarantine in the range."
     )
     return "", (
         number(Frame("Devices", about_devices, 6, 4), "fleet_devices", Field(), Field("Offline", steps=BAD)),
@@ -114,6 +120,14 @@ def _attention(settings: GrafanaSettings) -> Part:
         Field("Silent for", "dtdhms"),
         Field("Usually every", "s"),
     )
+    about_keys = (
+        "Meters whose telegrams are ciphered and whose device has no key for them, or a wrong one, and those that are "
+        "asked and refuse the password or key, or for which there is none. `wattline meter key set`, or the console's "
+        "page of the meter."
+    )
+    keys = Frame("Meters that wait for a key or password", about_keys, 24, 6)
+    about_waiting = "`wattline enrol approve` or `refuse`, or the console's page Enrolment; the longest first."
+    waiting = Frame("Devices that wait for approval", about_waiting, 24, 6)
     says = Field("Says it is", texts=(("every meter has its spec", "every meter has its spec", "green"),))
     missing = Field("Missing", steps=((None, "orange"), (100, "red")))
     return "Who needs a look", (
@@ -123,6 +137,10 @@ def _attention(settings: GrafanaSettings) -> Part:
              BOARD),
         ranking(top, "fleet_top", Field(unit=KWH, decimals=1)),
         rows(unknown, "fleet_unknown", DEVICE, METER, says, Field("Last frame", "dateTimeFromNow"), BOARD),
+        rows(keys, "fleet_keys", Field("State", texts=_KEYS, width_px=150), METER, DEVICE,
+             Field("Told last", "dateTimeFromNow"), BOARD),
+        rows(waiting, "fleet_waiting", Field("Name", texts=_WAITING), Field("First asked", "dateTimeAsIso"),
+             Field("Asked last", "dateTimeFromNow")),
     )  # fmt: skip
 
 

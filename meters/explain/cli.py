@@ -1,6 +1,7 @@
 """`wattline decode`: captured or pasted bytes of a serial line into what each telegram says, or why it fails."""
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -20,7 +21,7 @@ from meters.explain.report import print_explained
 from meters.explain.table import print_summary, print_telegram
 from meters.explain.types import Hint, json_number
 from meters.specs.bounds import MAX_DOCUMENT_BYTES
-from meters.specs.catalogue import catalogue
+from meters.specs.catalogue import catalogue, named
 from meters.specs.spec import Spec, load_spec
 from meters.telegram import Wire
 from meters.wires.capture_text import Undressed, from_hex, undress
@@ -28,6 +29,7 @@ from meters.wires.meter_key import MeterKey
 
 __all__ = ["decode", "decode_stream", "json_number", "pasted"]
 
+_SPEC_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*(@[0-9]+)?")
 MAX_FILE_BYTES: Final = 256 * 1024 * 1024
 MAX_EXPLAINED_FAILURES: Final = 20
 """Of the failures of a file so many are explained where --explain does not ask for all."""
@@ -77,9 +79,14 @@ def _read(name: str) -> bytes:
 
 
 def _own_spec(name: str | None) -> Spec | None:
-    """The spec of --spec. Raises ClickException that names the field and the fix."""
+    """The spec of --spec: a file, else a name of the catalogue. Raises ClickException that names field and fix."""
     if name is None:
         return None
+    if _SPEC_NAME.fullmatch(name) and not Path(name).exists():
+        try:
+            return named(name)
+        except ContractError as error:
+            raise click.ClickException(f"--spec: {error}") from error
     try:
         with Path(name).open("rb") as file:
             return load_spec(file.read(MAX_DOCUMENT_BYTES + 1), origin=name)
@@ -189,7 +196,12 @@ def _inputs(files: tuple[str, ...]) -> Iterator[tuple[str, bytes | click.ClickEx
     show_default=True,
     help="The protocol on the line; auto takes whichever yields valid telegrams.",
 )
-@click.option("--spec", "spec", metavar="SPEC.yaml", help="Decode by this spec, whatever else fits.")
+@click.option(
+    "--spec",
+    "spec",
+    metavar="FILE|NAME",
+    help="Decode by this spec, whatever else fits: a file, or a name of the catalogue, as iskra-mt382.",
+)
 @click.option("--zone", metavar="NAME", help="Where the meter hangs, as Europe/Vilnius; else the spec's zone counts.")
 @click.option(
     "--key",

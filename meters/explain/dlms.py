@@ -20,6 +20,11 @@ from meters.wires.p1 import parse_p1
 from meters.wires.sml_transport import crc_x25
 
 _MAX_UNITS: Final = 64
+_AUTHENTICATION: Final = (
+    "deciphered it is P1, but its own CRC does not fit. Where the tag vouches in its place, as in the telegram of"
+    " Luxembourg's specification, --authentication-key with the operator's second key has that checked; else octets"
+    " were damaged on the line"
+)
 
 
 def find_dlms(data: bytes, offset: int, key: MeterKey | None = None) -> Piece | None:
@@ -62,7 +67,9 @@ def _encrypted_p1(data: bytes, offset: int, key: MeterKey | None) -> Piece:
         piece.telegram = parse_p1(Frame(Wire.P1, data, offset), key)
     except KeyNeededError as error:
         piece.hints.append(_key_hint(error, offset))
-    except FrameError:
+    except FrameError as error:
+        if error.reason == "crc_mismatch" and key is not None and not key.authentication:
+            piece.hints.append(Hint("authentication_key_missing", _AUTHENTICATION, offset))
         return piece
     if piece.telegram is not None:
         piece.framing += _protection(data)

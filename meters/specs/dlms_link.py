@@ -32,6 +32,8 @@ class DlmsLink(Section):
     octets: Octets | None = None
     """The length of the server's HDLC address where it is not the shortest that holds it."""
     authentication: Literal["none", "lls", "hls5"] = "none"
+    set_clock: bool = False
+    """Whether a person may have its clock set by the command set_meter_clock; nothing else is ever set."""
     objects: Annotated[tuple[DlmsObject, ...], Field(max_length=MAX_OBJECTS)] = ()
     """What is read; all that the meter lists itself where left out."""
 

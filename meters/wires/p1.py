@@ -77,7 +77,7 @@ def _checked(text: bytes) -> Frame:
     if isinstance(found, Frame):
         return found
     if found is not None and found.reason == "crc_mismatch":
-        detail = f"deciphered, {found.detail}; without the authentication key nothing else vouches for it"
+        detail = f"deciphered, {found.detail}; its tag was not checked, which wants the authentication key, too"
         raise FrameError(found.reason, detail)
     raise FrameError("wrong_key", "deciphered it is no P1 telegram: a wrong key, or a damaged one")
 

@@ -54,6 +54,14 @@ async def test_the_demo_stores_every_published_reading_once(tmp_path: Path) -> N
     assert (change["parameter"], change["from"], change["to"]) == ("reading_interval_s", 1.0, 3.0)
     assert change["reported_after_s"] < 5
     assert change["effect_seen"] is True
+    history = report["history"]
+    assert (history["device"], history["meter"]) == ("pi-west", "EMH:12345678")
+    assert (history["gap_s"], history["intervals"], history["missing"]) == (10800, 12, 0)
+    assert 0 < history["healed_s"] < 90
+    told = err.decode()
+    assert "pi-west was away for 3 h: 12 intervals came from the load profile of EMH:12345678" in told
+    assert "MQTT, TLS" in told
+    assert "/ca/root.pem" in told
     assert report["versions"]["timescaledb_edition"] in {"apache", "community"}
 
 

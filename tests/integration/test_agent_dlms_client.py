@@ -65,6 +65,7 @@ time: {zone: Europe/Berlin}
 standard: true
 history: {method: profile_generic, capture_period_s: 900, depth_days: 40}
 """
+PREFERRED = "prefer: {all: [1-0:1.6.0]}"
 KEYS = "000102030405060708090a0b0c0d0e0f/d0d1d2d3d4d5d6d7d8d9dadbdcdddedf"
 
 
@@ -116,3 +117,33 @@ def test_what_is_no_dlms_address_is_refused(port: str, addresses: tuple[str, ...
     """A slip in the setting is an error at once, and not a port that stays silent."""
     with pytest.raises(ValidationError, match="bus"):
         DeviceSettings(broker={"host": "x"}, bus={port: addresses}, dlms_secrets={"a": SecretStr("b")})  # type: ignore[arg-type]
+
+
+async def test_a_meter_that_refuses_its_password_is_told_and_told_again_when_it_opens(
+    broker: Broker, tmp_path: Path
+) -> None:
+    """By its key, once an hour: what is missing, what is refused, and that it was let in at last."""
+    await broker.add_device("pi-1")
+    text = SPEC.replace("hls5", "lls").replace("client: 2", "client: 1").replace(PREFERRED, "facts: {asked: 'yes'}")
+    spec = load_spec(text, origin="test")
+    clients = {16: Access(), 1: Access(Authentication.LLS, password=b"right")}
+    key = "LGZ:71823456"
+    parameters = Parameters(reading_interval_s=5, publish_interval_s=0.2, history_days_back=0)
+    async with (
+        PlatformSide(broker, "pi-1", parameters=parameters, receipts=True, more_specs=(spec,)) as platform,
+        SimulatedPolledDlmsMeter(serial="71823456", seed=3, clients=clients) as meter,
+        meter.over_tcp() as url,
+    ):
+        async with agent(settings(platform, tmp_path, url)):
+            [told] = await until(lambda: platform.events("meter_access_refused"), timeout_s=60)
+            assert (told.meter, told.detail["reason"]) == (key, "secret_missing")
+            assert f"wattline meter key set {key}" in told.detail["fix"]
+        async with agent(settings(platform, tmp_path, url, dlms_secrets={"reader": SecretStr("wrong")})):
+            two = await until(lambda: (e := platform.events("meter_access_refused")) and len(e) > 1 and e, timeout_s=60)
+            assert (two[1].meter, two[1].detail["reason"]) == (key, "meter_refused")
+            assert "authentication failed" in two[1].detail["detail"]
+            assert "wrong" not in str(two[1].detail)
+            assert not platform.events("meter_access_granted")
+            clients[1] = Access(Authentication.LLS, password=b"wrong")
+            [granted] = await until(lambda: platform.events("meter_access_granted"), timeout_s=60)
+            assert granted.meter == key

@@ -228,3 +228,46 @@ async def test_a_jump_in_readings_that_came_late_is_seen(database: Database) -> 
 async def test_the_rule_of_the_store_is_quiet_while_it_answers(database: Database) -> None:
     """Any answer is a row below its limit."""
     assert await firing(at(database), "store") == []
+
+
+async def test_meters_that_want_a_secret_and_devices_that_wait_are_named(database: Database) -> None:
+    """Each with its state and why; what was set since, or opened again, is gone, and all well says so."""
+    await fill(database, NEW)
+    await fill(database, METERS)
+    here = at(database)
+    there = chosen(FLEET)
+    (row,) = await ask(here, FLEET, "Meters that wait for a key or password", chosen=there)
+    assert (row["State"], row["Meter"]) == ("no meter waits", None)
+    (row,) = await ask(here, FLEET, "Devices that wait for approval", chosen=there)
+    assert row["Name"] == "no device waits"
+    await fill(database, """UPDATE meter SET facts = '{"key_state": "missing"}' WHERE key = 'M:1'""")
+    told = """INSERT INTO event (received_at, at, device_id, meter_id, source, event, severity, detail)
+              SELECT now() - $2::interval, now(), device_id, id, 'device', $1, 'warning', $3::jsonb FROM meter
+              WHERE key = 'M:2'"""
+    why = '{"reason": "meter_refused", "detail": "authentication failed"}'
+    await fill(database, told, "meter_access_refused", minutes(20), why)
+    found = {
+        row["Meter"]: row for row in await ask(here, FLEET, "Meters that wait for a key or password", chosen=there)
+    }
+    assert (found["M:1"]["State"], found["M:2"]["State"]) == ("key missing", "access refused")
+    assert found["M:2"]["Why"] == "authentication failed"
+    fired = {(row["device"], row["meter"], row["wants"]) for row in await firing(here, "key-wanted")}
+    assert fired == {("d1", "M:1", "key missing"), ("d2", "M:2", "access refused")}
+    await fill(database, told, "meter_access_granted", minutes(10), "{}")
+    await fill(database, """UPDATE meter SET facts = '{"key_state": "good"}' WHERE key = 'M:1'""")
+    assert await firing(here, "key-wanted") == []
+    await fill(database, told, "history_refused", minutes(5), why)
+    assert [row["meter"] for row in await firing(here, "key-wanted")] == ["M:2"]
+    await fill(
+        database,
+        "INSERT INTO meter_key (meter_id, kinds, sealed, master, fingerprint, device_id, set_by)"
+        " SELECT id, '{password}', 'x', 'm', 'f', device_id, 'anna' FROM meter WHERE key = 'M:2'",
+    )
+    assert await firing(here, "key-wanted") == [], "a password was set since"
+    await fill(
+        database,
+        "INSERT INTO enrolment (device, hardware, spki_sha256, csr, address, state, reason)"
+        " VALUES ('pi-new', 'b1', 'x', 'y', '10.0.0.9', 'waiting', 'no claim of its site')",
+    )
+    (row,) = await ask(here, FLEET, "Devices that wait for approval", chosen=there)
+    assert (row["Name"], row["From"], row["Why"]) == ("pi-new", "10.0.0.9", "no claim of its site")

@@ -218,7 +218,7 @@ async def test_another_master_key_seals_what_is_there(broker: Broker, database: 
         async with entered(broker, "pi-1") as session:
             await Registrant(broker, running, session, "pi-1").register(p1_meter(METER))
         page = await console_page(running, "GET")
-        assert ("No key is set" in page, "Set key" in page) == (True, True)
+        assert ("No key or password is set" in page, "Set key and password" in page) == (True, True)
         assert "no key of 16 octets" in await console_page(running, "POST", encryption=KEY[:-1])
         page = await console_page(running, "POST", encryption=KEY, authentication="")
         assert ("by api" in page, "Replace key" in page, KEY in page) == (True, True, False)

@@ -95,11 +95,16 @@ class Browsing:
 
 @contextlib.asynccontextmanager
 async def browsing(
-    broker: Broker, database: Database, *, token: str | None = TOKEN, **look: Any
+    broker: Broker,
+    database: Database,
+    *,
+    token: str | None = TOKEN,
+    settings: dict[str, Any] | None = None,
+    **look: Any,
 ) -> AsyncIterator[Browsing]:
-    """A gateway with a token, and a browser; `look` is playwright's own, such as `color_scheme`."""
-    settings = gateway_settings(broker, database, api_token=SecretStr(TOKEN), stage_tick_s=0.1, judge_s=0.5)
-    async with gateway(settings) as running, looking(running, **look) as seen:
+    """A gateway with a token and these `settings`, and a browser; `look` is playwright's, such as `color_scheme`."""
+    chosen = {"api_token": SecretStr(TOKEN), "stage_tick_s": 0.1, "judge_s": 0.5, **(settings or {})}
+    async with gateway(gateway_settings(broker, database, **chosen)) as running, looking(running, **look) as seen:
         if token is not None:
             await seen.log_in(token)
         yield seen

@@ -7,8 +7,18 @@ from typing import Final
 
 from broker.errors import FrameError
 from meters.wires.dlms.axdr import Node, read
-from meters.wires.dlms.client.association import AARE, AARQ, ASSOCIATION, BLOCKS, MANY, SELECTIVE, parts_of
+from meters.wires.dlms.client.association import (
+    AARE,
+    AARQ,
+    ASSOCIATION,
+    BLOCKS,
+    MANY,
+    SELECTIVE,
+    SET_RIGHT,
+    parts_of,
+)
 from meters.wires.dlms.client.ciphering import Ciphering
+from meters.wires.dlms.client.clock_set import SET, SET_ANSWER
 from meters.wires.dlms.client.services import ACTION, ACTION_ANSWER, GET, GET_ANSWER, NEXT, WITH_LIST, Refused
 from meters.wires.dlms.client.station import Access, Authentication
 from meters.wires.dlms.client.wrapper_link import RELEASE, RELEASED
@@ -32,6 +42,7 @@ class _Association:
     challenge: bytes = b""
     theirs: bytes = b""
     proved: bool = True
+    sets: bool = False
     blocks: tuple[bytes, ...] = ()
 
 
@@ -39,7 +50,7 @@ class CosemServer:
     """Objects by class and code, open to `clients` by what each must show; `message_bytes` is its longest answer.
 
     `requests` keeps what was asked in clear, so that a test sees that nothing was ever written. `many` tells whether
-    it takes lists of attributes.
+    it takes lists of attributes. `settable` takes values by class, code and attribute; its result 0 says done.
     """
 
     def __init__(
@@ -50,6 +61,7 @@ class CosemServer:
         title: bytes,
         message_bytes: int = 256,
         many: bool = True,
+        settable: Mapping[tuple[int, bytes, int], Callable[[Node], int]] | None = None,
         seed: int = 1,
     ) -> None:
         self._objects = objects
@@ -57,6 +69,7 @@ class CosemServer:
         self._title = title
         self._message_bytes = message_bytes
         self._many = many
+        self._settable = settable or {}
         self._random = random.Random(seed)  # noqa: S311 - a simulated meter's challenge
         self._counter = 1
         self._associations: dict[int, _Association] = {}
@@ -94,23 +107,31 @@ class CosemServer:
         if access.authentication is Authentication.LLS and secret != access.password:
             return self._refusal(_FAILED)
         if access.key is None or access.authentication is not Authentication.HLS5:
-            self._associations[client] = _Association()
-            return self._granted(0, b"", self._initiated())
+            sets = self._may_set(_inner(parts.get(0xBE, b"")))
+            self._associations[client] = _Association(sets=sets)
+            return self._granted(0, b"", self._initiated(sets=sets))
         ciphering = Ciphering(access.key, self._title, self._counter)
         ciphering.peer = _inner(parts.get(0xA6, b""))
         try:
-            ciphering.open(_inner(parts.get(0xBE, b"")))
+            sets = self._may_set(ciphering.open(_inner(parts.get(0xBE, b""))))
         except FrameError:
             return self._refusal(_FAILED)
         own = self._random.randbytes(16)
-        self._associations[client] = _Association(ciphering, own, secret, proved=False)
+        self._associations[client] = _Association(ciphering, own, secret, proved=False, sets=sets)
         proof = _tlv(0x88, b"\x07\x80") + _tlv(0x89, _OID + b"\x02\x05") + _tlv(0xAA, _tlv(0x80, own))
-        answer = self._granted(_PROVE, _tlv(0xA4, _tlv(4, self._title)) + proof, ciphering.seal(self._initiated()))
+        answer = self._granted(
+            _PROVE, _tlv(0xA4, _tlv(4, self._title)) + proof, ciphering.seal(self._initiated(sets=sets))
+        )
         self._counter = ciphering.counter
         return answer
 
-    def _initiated(self) -> bytes:
-        conformance = BLOCKS | SELECTIVE | _GET | _ACTION | (MANY if self._many else 0)
+    def _may_set(self, initiate: bytes) -> bool:
+        """Whether an initiate request asks for SET, and there is something that may be set."""
+        at = initiate.find(b"\x5f\x1f\x04\x00") + 4
+        return bool(self._settable and int.from_bytes(initiate[at : at + 3]) & SET_RIGHT)
+
+    def _initiated(self, *, sets: bool) -> bytes:
+        conformance = BLOCKS | SELECTIVE | _GET | _ACTION | (MANY if self._many else 0) | (SET_RIGHT if sets else 0)
         return b"\x08\x00\x06\x5f\x1f\x04\x00" + conformance.to_bytes(3) + self._message_bytes.to_bytes(2) + b"\x00\x07"
 
     @staticmethod
@@ -127,8 +148,11 @@ class CosemServer:
         self.requests.append(message)
         if message[0] == ACTION and message[3:12] == ASSOCIATION[0].to_bytes(2) + ASSOCIATION[1] + b"\x01":
             return self._prove(association, message)
-        if message[0] != GET or not association.proved:
+        if not association.proved or message[0] not in (GET, SET) or (message[0] == SET and not association.sets):
             return _NOT_ALLOWED
+        return self._set(message) if message[0] == SET else self._asked(association, message)
+
+    def _asked(self, association: _Association, message: bytes) -> bytes:
         if message[1] == NEXT:
             return self._block(association, int.from_bytes(message[3:7]) + 1)
         if message[1] == WITH_LIST:
@@ -137,6 +161,13 @@ class CosemServer:
         if isinstance(got, Refused):
             return bytes((GET_ANSWER, 1, message[2], 1, got.code))
         return self._answer(association, 1, b"\x00" + got, got)
+
+    def _set(self, message: bytes) -> bytes:
+        """SET of one attribute in one piece (IEC 62056-53 7.4)."""
+        kind, name, index = int.from_bytes(message[3:5]), message[5:11], message[11]
+        taking = self._settable.get((kind, name, index))
+        code = DENIED if taking is None else taking(read(message, 13)[0])
+        return bytes((SET_ANSWER, 1, message[2], code))
 
     def _list(self, association: _Association, message: bytes) -> bytes:
         if not self._many:

@@ -36,14 +36,26 @@ def stamp(second: int, zone: tzinfo) -> bytes:
 
 
 def objects_of(
-    registers: Registers, intervals: Intervals, name: str, serial: str, now: Now, zone: tzinfo, *, ranges: bool = True
+    registers: Registers,
+    intervals: Intervals,
+    name: str,
+    serial: str,
+    now: Now,
+    zone: tzinfo,
+    *,
+    ranges: bool = True,
+    clock_now: Now | None = None,
 ) -> Mapping[tuple[int, bytes], Value]:
-    """All objects by class and code; without `ranges` the profile is read by entry only."""
+    """All objects by class and code; without `ranges` the profile is read by entry only.
+
+    `clock_now` is the clock's time where that is another one than the profile's.
+    """
+    told = clock_now or now
     found: dict[tuple[int, bytes], Value] = {
         (DATA, code("0-0:42.0.0")): _data(lambda: octets(name.encode())),
         (DATA, code("0-0:96.1.0")): _data(lambda: octets(serial.encode())),
         (DATA, code(STATUS)): _data(lambda: integer(0, 1)),
-        (CLOCK, code(CLOCK_NAME)): _data(lambda: octets(stamp(now(), zone))),
+        (CLOCK, code(CLOCK_NAME)): _data(lambda: octets(stamp(told(), zone))),
         (EXTENDED, code("1-0:1.6.0")): _register(lambda: integer(max(0, registers.power_w)), 0, _W),
         (REGISTER, code("1-0:1.7.0")): _register(lambda: integer(max(0, registers.power_w)), 0, _W),
         (REGISTER, code("1-0:2.7.0")): _register(lambda: integer(max(0, -registers.power_w)), 0, _W),
@@ -114,11 +126,12 @@ def _selected(intervals: Intervals, now: int, zone: tzinfo, selector: int, selec
     if selector == 2:
         first, last = (one[0] if isinstance(one, tuple) else 0 for one in selected[:2])
         return intervals.numbered(first, last, now)
-    since, until = (_second(one, zone) for one in selected[1:3])
+    since, until = (second_of(one, zone) for one in selected[1:3])
     return intervals.rows(since, until, now)
 
 
-def _second(limit: Node, zone: tzinfo) -> int:
+def second_of(limit: Node, zone: tzinfo) -> int:
+    """The seconds since 1970 of a stamp; 0 where it is none."""
     at = read_clock(limit) if isinstance(limit, bytes) else None
     if at is None:
         return 0

@@ -10,10 +10,13 @@ from zoneinfo import ZoneInfo
 from device.simulator.dlms.cosem_server import CosemServer
 from device.simulator.dlms.hdlc_server import HdlcServer
 from device.simulator.dlms.intervals import Intervals
-from device.simulator.dlms.objects import objects_of
+from device.simulator.dlms.objects import CLOCK_NAME, objects_of, second_of
 from device.simulator.meter import Fault, SimulatedMeter
+from meters.wires.dlms.axdr import Node
+from meters.wires.dlms.client.reading import CLOCK
 from meters.wires.dlms.client.station import PUBLIC_CLIENT, Access, Station
 from meters.wires.dlms.wrapper import HEAD_BYTES, WRAPPED
+from meters.wires.encode.dlms import code
 from meters.wires.encode.iec62056 import with_parity
 
 MAKER: Final = "LGZ"
@@ -22,6 +25,7 @@ TITLE: Final = b"LGZ\x00\x00\x01\x02\x03"
 REACTION_S: Final = 0.01
 _REQUEST: Final = re.compile(rb"/\?[0-9A-Za-z ]{0,32}!\r\n")
 _ACKNOWLEDGEMENT: Final = re.compile(rb"\x062([0-6])2\r\n")
+TYPE_UNMATCHED: Final = 12
 _ACKNOWLEDGED_S: Final = 3.0
 _ZONE: Final = ZoneInfo("Europe/Berlin")
 _PUBLIC: Final = {PUBLIC_CLIENT: Access()}
@@ -49,6 +53,8 @@ class SimulatedPolledDlmsMeter(SimulatedMeter):
         message_bytes: int = 256,
         many: bool = True,
         failures: tuple[tuple[int, int], ...] = (),
+        clock_off_s: int = 0,
+        settable: bool = True,
         **options: Any,
     ) -> None:
         super().__init__(**options)
@@ -57,6 +63,9 @@ class SimulatedPolledDlmsMeter(SimulatedMeter):
         self._optical = optical
         self._message_bytes, self._many = message_bytes, many
         self._ranges, self._failures = ranges, failures
+        self.clock_off_s = clock_off_s
+        """How far its clock is ahead of its registers' time."""
+        self._settable = settable
         self._install()
 
     def swap(self, serial: str, seed: int | None = None) -> None:
@@ -67,17 +76,28 @@ class SimulatedPolledDlmsMeter(SimulatedMeter):
     def _install(self) -> None:
         self.intervals = Intervals(self.registers, failures=self._failures)
         objects = objects_of(
-            self.registers, self.intervals, MAKER + self.serial, self.serial, self._second, _ZONE, ranges=self._ranges
-        )
+            self.registers, self.intervals, MAKER + self.serial, self.serial, self._second, _ZONE, ranges=self._ranges,
+            clock_now=lambda: self._second() + self.clock_off_s,
+        )  # fmt: skip
+        settable = {(CLOCK, code(CLOCK_NAME), 2): self._set_clock} if self._settable else None
         self.server = CosemServer(
-            objects, self._clients, title=TITLE, message_bytes=self._message_bytes, many=self._many
-        )
+            objects, self._clients, title=TITLE, message_bytes=self._message_bytes, many=self._many,
+            settable=settable,
+        )  # fmt: skip
         self.hdlc = HdlcServer(self.station.server_address, self._reply)
 
     @property
     def requests(self) -> list[bytes]:
         """What was asked within associations, in clear and in order."""
         return self.server.requests
+
+    def _set_clock(self, value: Node) -> int:
+        """Take another time for its clock; what is no time is refused."""
+        second = second_of(value, _ZONE)
+        if not second:
+            return TYPE_UNMATCHED
+        self.clock_off_s = second - self._second()
+        return 0
 
     def _reply(self, client: int, message: bytes) -> bytes:
         self.telegram()

@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field, SecretStr
 
 from broker.contract.messages import At
 from gateway.api.auth.models import SecretBody
-from gateway.keys.rules import KEY, PASSWORD
+from gateway.keys.rules import KEY, PASSWORD, KeyKind
 from gateway.models import ApiModel
 
 
@@ -17,9 +17,6 @@ def _secret(pattern: str, description: str) -> Any:
         schema["pattern"] = f"^{pattern}$"
 
     return Field(default=SecretStr(""), description=description, json_schema_extra=with_pattern)
-
-
-KeyKind = Literal["encryption", "authentication", "password"]
 
 
 class MeterKeyRequest(SecretBody):

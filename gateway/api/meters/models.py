@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from broker.contract.messages import At
+from gateway.keys.rules import KeyKind
 from gateway.models import ApiModel, Cursor, Instant, ObisList, PageQuery, StoredAt
 
 MAX_READINGS = 10_000
@@ -62,6 +63,10 @@ class MeterDetail(MeterSummary):
     """All that is known of a meter."""
 
     facts: dict[str, str]
+    secrets: tuple[KeyKind, ...] = Field(
+        description="What can be set for it at /meters/{meter}/key: keys where its telegrams are ciphered or its spec"
+        " asks by HLS 5, the password where its spec asks by LLS or in the programming mode of IEC 62056-21."
+    )
     addresses: tuple[str, ...]
     series: tuple[SeriesView, ...]
 

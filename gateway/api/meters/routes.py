@@ -33,6 +33,7 @@ from gateway.api.route import Answer, Call, Route
 from gateway.faults import invalid, unknown
 from gateway.fleet.devices import check_device
 from gateway.fleet.meters import addresses_of, facts_of
+from gateway.keys.rules import usable
 from gateway.models import PageQuery
 from store.pool import Pool
 
@@ -87,6 +88,12 @@ class MeterRoutes:
             MeterDetail(
                 **{name: getattr(meter, name) for name in MeterSummary.model_fields},
                 facts=facts_of(meter.facts),
+                secrets=usable(
+                    meter.authentication,
+                    key_ref=meter.key_ref,
+                    password_ref=meter.password_ref,
+                    ciphered="key_state" in meter.facts,
+                ),
                 addresses=addresses_of(meter.facts),
                 series=tuple(SeriesView(**asdict(one), name=name_of(one.obis)) for one in series),
             )

@@ -16,6 +16,9 @@ class StoredDetail(MeterSummary):
 
     id: int
     facts: Json[dict[str, object]]
+    authentication: str | None
+    key_ref: str | None
+    password_ref: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,14 @@ import pytest
 from click.testing import CliRunner
 
 from broker.errors import PermanentError
-from device.simulator import SimulatedP1Meter, SimulatedSmlMeter
+from device.simulator import SimulatedMbusMeter, SimulatedP1Meter, SimulatedSmlMeter
 from device.simulator.__main__ import main
+from device.simulator.products import PRODUCTS
+from meters.specs.catalogue import catalogue
+from meters.specs.identify import Identifier
+from meters.specs.match import best
+from meters.telegram import Frame
+from meters.wires.readers import AnyFramer, parse
 
 
 def _refused(*words: str) -> str:
@@ -69,6 +75,30 @@ def test_a_serial_as_on_the_type_plate() -> None:
     """An SML meter of this maker is known by its whole DIN 43863-5 id, too."""
     assert SimulatedSmlMeter(serial="1ISK0067362659").serial == "0067362659"
     assert SimulatedSmlMeter(serial="1 ISK 0067362659").serial == "0067362659"
+
+
+def test_a_shorter_serial_gets_zeros_in_front() -> None:
+    """As docs/DEVICE.md has it: M-Bus carries up to eight digits."""
+    assert SimulatedMbusMeter(serial="4711").serial == "00004711"
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_a_product_is_read_by_the_spec_of_its_name(product: str) -> None:
+    """It says who it is, and its spec says how its load profile is read."""
+    framer = AnyFramer(bare=False)
+    meter = PRODUCTS[product].make()
+    readout = f"/{meter.identification}\r\n".encode() + bytes(octet & 0x7F for octet in meter.telegram())
+    frames = [item for item in (*framer.feed(readout), *framer.finish()) if isinstance(item, Frame)]
+    match = best(catalogue(), Identifier().add(parse(frames[0])))
+    assert match is not None
+    assert match.spec.name == product
+    assert match.spec.history is not None
+
+
+def test_protocol_and_product_exclude_each_other() -> None:
+    """A product says its protocol."""
+    assert "leave --protocol out" in _refused("--protocol", "p1", "--product", "emh-lzqj")
+    assert "emh-lzqj" in _refused("--product", "emh-nothing")
 
 
 async def test_a_meter_that_falls_silent_says_why(tmp_path: Path) -> None:

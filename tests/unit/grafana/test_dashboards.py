@@ -170,7 +170,7 @@ def test_notifications_open_the_board_of_whom_they_are_about() -> None:
         assert all(re.search(rf"\b{name}\b", sql) for name in names), "a label that the query does not give"
         handed[rule["labels"]["rule"]] = names
     assert {name for name, each in handed.items() if each == {"device", "meter"}} == {
-        "meter_silent", "meter_gap", "jump"}  # fmt: skip
+        "meter_silent", "meter_gap", "jump", "key_wanted"}  # fmt: skip
     assert {name for name, each in handed.items() if each == {"device"}} == {
         "device_offline", "outbox", "ledger_hole", "software_rolled_back"}  # fmt: skip
 

@@ -21,6 +21,7 @@ AARQ, AARE = 0x60, 0x61
 BLOCKS, MANY, SELECTIVE = 1 << 12, 1 << 9, 1 << 2
 """Of the conformance block (24 bits, the first the highest): long answers in blocks, several reads at once, ranges."""
 _GET, _ACTION = 1 << 4, 1
+SET_RIGHT: Final = 1 << 3
 _OID: Final = b"\x60\x85\x74\x05\x08"
 _PLAIN, _CIPHERED = 1, 3
 _MECHANISMS: Final = {Authentication.LLS: 1, Authentication.HLS5: 5}
@@ -113,6 +114,7 @@ def _aarq(access: Access, challenge: bytes, ciphering: Ciphering | None) -> byte
         secret = challenge if ciphering is not None else access.password
         parts += [_tlv(0x8A, b"\x07\x80"), _tlv(0x8B, _object_id(2, mechanism)), _tlv(0xAC, _tlv(0x80, secret))]
     conformance = BLOCKS | MANY | SELECTIVE | _GET | (_ACTION if ciphering else 0)
+    conformance |= SET_RIGHT if access.sets else 0
     initiate = (
         bytes((_INITIATE, 0, 0, 0, 6, 0x5F, 0x1F, 4, 0)) + conformance.to_bytes(3) + MAX_MESSAGE_BYTES.to_bytes(2)
     )

@@ -10,7 +10,17 @@ from meters.wires.encode.ciphered import AUTHENTICATED, ENCRYPTED, protected
 from meters.wires.encode.dlms import length
 from meters.wires.meter_key import MeterKey
 
-GLOBAL: Final = {0x01: 0x21, 0x08: 0x28, 0x0E: 0x2E, 0xC0: 0xC8, 0xC3: 0xCB, 0xC4: 0xCC, 0xC7: 0xCF}
+GLOBAL: Final = {
+    0x01: 0x21,
+    0x08: 0x28,
+    0x0E: 0x2E,
+    0xC0: 0xC8,
+    0xC3: 0xCB,
+    0xC4: 0xCC,
+    0xC7: 0xCF,
+    0xC1: 0xC9,
+    0xC5: 0xCD,
+}
 """The tags of messages in clear, and those under which they go ciphered with the global key."""
 _CLEAR: Final = {ciphered: clear for clear, ciphered in GLOBAL.items()}
 _HEAD_BYTES: Final = 5

@@ -99,6 +99,8 @@ class Access:
     key: MeterKey | None = None
     title: bytes = b""
     counter: int = 0
+    sets: bool = False
+    """Whether the right to SET is asked for: by `clock_set` alone."""
 
     def __post_init__(self) -> None:
         if self.authentication is Authentication.LLS and not _LEAST_SECRET <= len(self.password) <= _MOST_SECRET:

@@ -247,3 +247,34 @@ def test_the_place_where_the_meter_hangs_is_given_by_its_zone(tmp_path: Path) ->
     refused = run("--zone", "Vilnius", str(file))
     assert refused.exit_code != 0
     assert "--zone: Vilnius is no IANA zone" in refused.stderr
+
+
+@pytest.mark.parametrize("name", ["generic-p1", "generic-p1@1"])
+def test_a_spec_by_its_name_in_the_catalogue(name: str) -> None:
+    """With its version or without; no file is needed."""
+    line = json.loads(run("--spec", name, "--json", "-", stdin=SAGEMCOM).stdout.splitlines()[0])
+    assert line["spec"] == "generic-p1@1"
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("landisgyr-e450@1", "near are lgz-e450-ch, lgz-e450-ch-plain"),
+        ("iskra-mt38", "near are iskra-mt382"),
+        ("generic-p1@9", "the catalogue has generic-p1@1"),
+        ("zzzz", "docs/METERS.md"),
+        ("nofile.yaml", "No such file"),
+    ],
+)
+def test_a_spec_that_is_nowhere_is_told_with_those_near_it(name: str, says: str) -> None:
+    """What was meant can be seen from the refusal."""
+    ended = run("--spec", name, "-", stdin=SAGEMCOM)
+    assert ended.exit_code == 1
+    assert says in ended.output
+
+
+def test_a_file_goes_before_a_name_of_the_catalogue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file called like a spec is what was meant."""
+    monkeypatch.chdir(tmp_path)
+    Path("generic-p1").write_text("name: [")
+    assert "generic-p1: " in run("--spec", "generic-p1", "-", stdin=SAGEMCOM).output

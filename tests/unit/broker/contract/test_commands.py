@@ -10,7 +10,7 @@ from broker.contract.commands import COMMANDS, CommandRefusedError, PublishFrame
 def test_arguments_are_read_by_their_command() -> None:
     """A whole number does for minutes, and what may be left out may be left out."""
     assert read_arguments("publish_frames", {"minutes": 5}) == PublishFrames(minutes=5)
-    for command in COMMANDS.keys() - {"publish_frames", "read_profile"}:
+    for command in COMMANDS.keys() - {"publish_frames", "read_profile", "set_meter_clock"}:
         read_arguments(command, {})
 
 
@@ -27,6 +27,7 @@ def test_arguments_are_read_by_their_command() -> None:
         ("publish_frames", {"minutes": True}, "arguments.minutes"),
         ("identify", {"port": ""}, "arguments.port"),
         ("read_now", {"meter": "has space"}, "arguments.meter"),
+        ("set_meter_clock", {}, "arguments.meter"),
         ("read_profile", {"to": "2026-11-23T00:00:00Z"}, "arguments.from"),
         ("read_profile", {"from": "2026-11-22", "to": "2026-11-23T00:00:00Z"}, "arguments.from"),
         ("read_profile", {"from": "2026-11-23T01:00:00+02:00", "to": "2026-11-22T23:00:00Z"}, "arguments"),

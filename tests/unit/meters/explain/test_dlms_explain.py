@@ -115,3 +115,17 @@ def test_bytes_of_dlms_asked_for_as_another_protocol_give_nothing(protocol: Wire
     """`--protocol` holds."""
     lines = [one.line for one in Decoding(catalogue(), protocol).found(encode_hdlc(PUSH))]
     assert bool([line for line in lines if line["values"]]) == (protocol is Wire.DLMS)
+
+
+def test_an_encrypted_p1_telegram_whose_tag_alone_vouches_says_what_is_missing() -> None:
+    """As Luxembourg's example: its CRC is any; without the authentication key a hint names that key."""
+    more = b"".join(b"1-0:%d.7.0(230.0*V)\r\n" % code for code in (31, 32, 51, 52, 71, 72))
+    text = b"/ABC5\\X\r\n\r\n1-0:1.8.0(000025.653*kWh)\r\n" + more + b"!0000\r\n"
+    data = encode_ciphered(text, TITLE, 7, KEY)
+    (one,) = found(data, MeterKey(KEY.encryption))
+    told = document(one)
+    assert told["fault"]["reason"] == "crc_mismatch"
+    assert [hint["cause"] for hint in told["hints"]] == ["authentication_key_missing"]
+    assert "--authentication-key" in told["hints"][0]["text"]
+    (right,) = found(data, KEY)
+    assert right.line["values"]["1-0:1.8.0"] == 25.653
