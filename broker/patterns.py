@@ -22,6 +22,9 @@ SOURCE: Final = r"https?://[!-\"$-.0->A-~]+(?:/[!-\"$->@-~]*)?"
 """The address of a folder over HTTP, in visible ASCII (RFC 3986); a user and a password, a query and a fragment have no
 place in it."""
 
+ENROL_URL: Final = r"https://[^/?#@\s]+/?"
+"""Where the gateway lets devices in."""
+
 
 def whole(pattern: str) -> str:
     """The pattern for a text that is nothing else; models and JSON Schema look for a pattern anywhere in it."""

@@ -18,6 +18,7 @@ from device.announcements import Control
 from device.commands.execution import Commands
 from device.history.history import History
 from device.inbox import Inbox
+from device.moving.moving import Moving
 from device.outbox.durability import Durability
 from device.outbox.gathered import GatheredFrame, GatheredSample
 from device.outbox.outbox import Outbox
@@ -52,6 +53,7 @@ class Agent:
     probation: Probation
     commands: Commands
     upkeep: Upkeep
+    moving: Moving
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop`, then stop reading, send what waits under a deadline, and say goodbye."""
@@ -62,6 +64,7 @@ class Agent:
                 group.create_task(self.inbox.run(), name="device.inbox"),
                 group.create_task(self.commands.run(), name="device.commands"),
                 group.create_task(self.probation.run(self.activation.reapply), name="device.probation"),
+                group.create_task(self.moving.run(), name="device.moving"),
                 group.create_task(self._connection(), name="device.connection"),
                 group.create_task(self._bundles(), name="device.bundles"),
                 group.create_task(self.upkeep.run(), name="device.upkeep"),
@@ -143,6 +146,7 @@ class Agent:
             "commands.json": self.commands.damage,
             "history.json": self.history.damage,
             "meter-keys.json": self.context.keys.damage,
+            "broker.json": self.moving.damage,
         }
         for file, damage in files.items():
             if damage:

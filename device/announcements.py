@@ -95,6 +95,8 @@ class Control:
         self.ports: tuple[str, ...] = ()
         self.meters: tuple[MeterSeen, ...] = ()
         self.specs: dict[str, str] = {}
+        self.moving: Callable[[], bool] = lambda: False
+        """Whether an address of the broker has not proven itself: what is in force may still be undone."""
 
     @property
     def registered(self) -> bool:
@@ -156,6 +158,11 @@ class Control:
             if self._outbox_status.due(now_s):
                 self._due.add(Kind.STATUS)
             await self._send_due()
+
+    def last_report(self) -> Publication:
+        """What stands of the configuration, for a broker that is left for good."""
+        delivery, topic = DELIVERY[Kind.REPORTED], self._topics.of(Kind.REPORTED, self._device)
+        return Publication(topic, self._reported().payload(), delivery.qos, retain=delivery.retain)
 
     async def farewell(self) -> None:
         """Say that the device goes offline on purpose."""
@@ -249,7 +256,7 @@ class Control:
             version=verdict.version,
             state=verdict.state,
             in_force=self._config.version,
-            probation=tried is not None,
+            probation=tried is not None or (verdict.applied and self.moving()),
             watched=None if tried is None else tuple(key for key, one in tried.watched.items() if one.open),
             held_back=self._config.held_back()[:HELD_BACK_MAX] if verdict.state == "reverted" else None,
             boot=self._boot,

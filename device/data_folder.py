@@ -20,6 +20,7 @@ log = structlog.get_logger()
 
 OURS: Final = (
     "ahead",
+    "broker",
     "commands.json",
     "desired.json",
     "held",

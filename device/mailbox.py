@@ -12,6 +12,7 @@ from broker.contract.software import SoftwareDesired, SoftwareReported
 from broker.errors import ContractError
 from device.files import write_atomically
 
+BROKER: Final = "broker"
 DESIRED: Final = "desired.json"
 REPORTED: Final = "reported.json"
 MAX_BYTES: Final = 64 * 1024
@@ -52,6 +53,22 @@ def take_reported(folder: Path) -> SoftwareReported | None:
     """What became of it, None before the first. Raises ContractError, OSError."""
     payload = _read(folder / REPORTED)
     return None if payload is None else SoftwareReported.parse(payload)
+
+
+def put_broker(folder: Path, nodes: str) -> None:
+    """Say where the broker is, as `host:port` with commas, where that is not what settings say; empty: it is.
+
+    Raises OSError.
+    """
+    if nodes:
+        write_atomically(folder / BROKER, nodes.encode())
+    else:
+        (folder / BROKER).unlink(missing_ok=True)
+
+
+def take_broker(folder: Path) -> str:
+    """Where the agent finds the broker, empty where settings say it. Raises ContractError, OSError."""
+    return (_read(folder / BROKER) or b"").decode(errors="replace")
 
 
 def _read(path: Path) -> bytes | None:

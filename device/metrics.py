@@ -82,6 +82,7 @@ class DeviceMetrics:
         self.config_refused = self._counter("config_refused", "Desired configurations refused")
         self.config_reverted = self._counter("config_reverted", "Configurations undone for want of readings")
         self.on_probation = self._gauge("on_probation", "1 while a change must still prove itself")
+        self.broker_moves = self._counter("broker_moves", "Ways to another address of the broker, by result", "result")
         self.commands = self._counter("commands", "Commands taken", "command", "result")
         self.clock_synced = self._gauge("clock_synced", "1 while the clock is kept by NTP")
         self.clock_off_s = self._gauge(

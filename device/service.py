@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from broker.contract.messages import Receipts
 from broker.contract.topics import DELIVERY, Kind, Topics
 from broker.mqtt.session import Session, SessionOptions
 from broker.runtime.environment import unknown
@@ -31,6 +32,8 @@ from device.history.history import History
 from device.history.memory import HistoryMemory
 from device.inbox import Inbox
 from device.metrics import DeviceMetrics
+from device.moving.addresses import Addresses
+from device.moving.moving import Moving
 from device.outbox.bundles import Bundles
 from device.outbox.durability import Durability
 from device.outbox.gathered import FramesOf, ReadingsOf
@@ -137,13 +140,17 @@ async def _connected(base: Base, health: Health, restart: Restart) -> None:
         enrolment = Enrolment(settings.enrol, settings.data_folder / "enrolment", device, base.metrics)
         address = enrolment.address(address)
         health.add("enrolment", enrolment.health)
-    async with Session(address, options, ready=enrolment.ready if enrolment else None) as session:
+    addresses = Addresses(settings.data_folder, address)
+    addresses.load()
+    if enrolment is not None:
+        enrolment.elsewhere = addresses.enrolment
+    async with Session(addresses.address(), options, ready=enrolment.ready if enrolment else None) as session:
         resending = Resending(base.outbox, base.metrics)
         status = OutboxStatus(base.outbox, resending, clock)
         control = Control(
             session, topics, device, base.boot, clock, base.config, since, status, base.lanes.live.wake.set
         )
-        agent = _agent(base, session, topics, clock, control, resending, restart)
+        agent = _agent(base, session, topics, clock, control, resending, restart, addresses)
         agent.health(health)
         async with _kept(enrolment, session):
             await agent.run(restart.stop)
@@ -171,6 +178,7 @@ def _agent(
     control: Control,
     resending: Resending,
     restart: Restart,
+    addresses: Addresses,
 ) -> Agent:
     """The parts of one agent, each made of those before it."""
     settings, outbox = base.settings, base.outbox
@@ -208,11 +216,19 @@ def _agent(
     software = Software(
         settings.data_folder / "software", settings.updater_folder, base.metrics, outgoing, control.report_software
     )
-    inbox = Inbox(session, topics, context, activation, commands.take, publisher.take_receipts, software.desired)
+    moving = Moving(
+        context, session, control, addresses, lambda: outbox.waiting + outbox.unconfirmed, activation.withhold
+    )
+
+    def confirmed(receipts: Receipts) -> None:
+        publisher.take_receipts(receipts)
+        moving.heard(receipts)
+
+    inbox = Inbox(session, topics, context, activation, commands.take, confirmed, software.desired)
     upkeep = Upkeep(context, session, outbox, base.ahead, resending, ports, software.upkeep)
     return Agent(
         context, session, outbox, base.ahead, durability, publisher, control, inbox, ports, history, activation,
-        probation, commands, upkeep,
+        probation, commands, upkeep, moving,
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints,
 
 from broker.contract.messages import Name
 from broker.errors import PermanentError
+from broker.patterns import ENROL_URL, whole
 from broker.runtime.environment import NoDecode, SettingsConfigDict
 from broker.runtime.settings import ServiceSettings
 from broker.runtime.trust import client_context
@@ -45,7 +46,7 @@ class EnrolSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    url: str | None = Field(default=None, pattern=r"^https://[^/?#@\s]+/?$")
+    url: str | None = Field(default=None, pattern=whole(ENROL_URL))
     """The gateway's enrolment, as https://wattline.example:8443."""
     claim: Name | None = None
     """The claim's name, as `wattline claim create` printed it."""
@@ -119,6 +120,9 @@ class DeviceSettings(ServiceSettings):
     """For each port: bad or undecodable frames published each minute, the others are counted."""
     updater_folder: Path = Path("/var/lib/wattline-updater")
     """Where the updater, which has an account of its own, leaves what became of an update."""
+    broker_lost_s: float = Field(default=21600.0, ge=5, le=604800)
+    """A broker that the platform named, and at which for so long the store confirms nothing, is left for the one before
+    it, for a while; then after twice as long each time, up to a day."""
     stop_s: float = Field(default=5.0, gt=0, le=60)
     """How long stopping may take to hand over what waits; the rest stays in the outbox."""
 

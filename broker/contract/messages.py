@@ -26,8 +26,9 @@ from pydantic import (
 )
 from pydantic.config import JsonDict
 
+from broker.contract.address import AUTHORITY_FORM, known_authority_or_none, known_nodes_or_none
 from broker.errors import ContractError
-from broker.patterns import BOOT_ID, METER_KEY, NAME, OBIS_CODE, SPEC_REF, whole
+from broker.patterns import BOOT_ID, ENROL_URL, METER_KEY, NAME, OBIS_CODE, SPEC_REF, whole
 from broker.plain_errors import plain_reason
 from broker.zones import known_zone_or_none
 
@@ -370,9 +371,30 @@ class Parameters(Message):
         " says how. What the device misses later is read back by itself, however long it was. 0 reads nothing back at"
         " first.",
     )  # fmt: skip
+    broker_address: Annotated[str, Field(max_length=1024), AfterValidator(known_nodes_or_none)] = Field(
+        default="",
+        json_schema_extra={"form": "host:port, several with commas, or empty to stay"},
+        description="Where the device is to find the broker from now on: it goes there on trial, and comes back to"
+        " where it was unless the store there confirms its messages within probation_s (120 s where that is 0). If"
+        " empty, it stays where it is.",
+    )
+    broker_authority: Annotated[str, Field(max_length=16384), AfterValidator(known_authority_or_none)] = Field(
+        default="",
+        json_schema_extra={"form": AUTHORITY_FORM},
+        description="The CA of the broker's certificate at broker_address, where it is another one than the device"
+        " has. Nothing without broker_address.",
+    )
+    enrol_url: str = Field(
+        default="", max_length=1024, pattern=f"^({ENROL_URL})?$",
+        json_schema_extra={"form": "an address such as https://wattline.example:8443, or empty for the device's own"},
+        description="Where the device renews its certificate once it is at broker_address; where that fails, its own"
+        " address of before is asked in turn. Nothing without broker_address.",
+    )  # fmt: skip
 
 
-UNHASHED_AT_DEFAULT = frozenset({"probation_s", "time_zone", "history_days_back"})
+UNHASHED_AT_DEFAULT = frozenset(
+    {"probation_s", "time_zone", "history_days_back", "broker_address", "broker_authority", "enrol_url"}
+)
 """Parameters that came after the first release: at their default they are left out of the digest, so that stored and
 retained documents keep their hash, and agents that don't know them accept it."""
 

@@ -54,6 +54,9 @@ class Session:
         ready: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._address = address
+        self._moved = asyncio.Event()
+        self._free = asyncio.Event()
+        self._free.set()
         self._options = options
         self._on_connect = on_connect
         self._ready = ready
@@ -206,6 +209,23 @@ class Session:
             except (TransientError, TimeoutError) as error:
                 connection.close(str(error) or "no UNSUBACK in time")
 
+    def move(self, address: BrokerAddress) -> None:
+        """Go to another broker: the connection that stands is left, and the next one is made there, at once."""
+        self._address = address
+        self._moved.set()
+        self._drop()
+        self._free.set()
+
+    def hold(self) -> None:
+        """Leave the broker, and come to none before `move`: two connections of one client id would fight."""
+        self._free.clear()
+        self._drop()
+
+    def _drop(self) -> None:
+        if self._connection is not None and self._up.is_set():
+            self.last_error = "left for another broker"
+            self._down(self._connection)
+
     async def _or_ended(self, wait: Any) -> None:
         task = self._task
         if task is None:
@@ -222,8 +242,12 @@ class Session:
     async def _run(self) -> None:
         backoff = Backoff()
         yielding = Backoff(TAKEOVER_FIRST_S, TAKEOVER_CAP_S, forgive_s=TAKEOVER_CAP_S / 3)
-        nodes, turn = self._address.nodes(self._options.client_id if self._options.spread else ""), 0
+        nodes, turn = self._nodes(), 0
         while True:
+            await self._free.wait()
+            if self._moved.is_set():
+                self._moved.clear()
+                nodes, turn, backoff = self._nodes(), 0, Backoff()
             if self._ready is not None:
                 await self._ready()
             connection = Connection(nodes[turn % len(nodes)], self._options, self._take)
@@ -251,7 +275,16 @@ class Session:
                 turn += 1
             finally:
                 self._down(connection)
-            await asyncio.sleep(backoff.next_s())
+            await self._rest(backoff.next_s())
+
+    async def _rest(self, delay_s: float) -> None:
+        """Wait before the next connection, unless it is to be made elsewhere."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(delay_s):
+                await self._moved.wait()
+
+    def _nodes(self) -> tuple[BrokerAddress, ...]:
+        return self._address.nodes(self._options.client_id if self._options.spread else "")
 
     def _failed(self, event: str) -> None:
         self._outage.failed(event, reason=self.last_error, client_id=self._options.client_id)
@@ -265,7 +298,7 @@ class Session:
         delay_s = TAKEOVER_FIRST_S / 2 + backoff.next_s()
         log.error("session_taken_over", client_id=client_id, times=self.takeovers, retry_in_s=round(delay_s, 1))
         self._down(connection)
-        await asyncio.sleep(delay_s)
+        await self._rest(delay_s)
 
     async def _connect(self, connection: Connection) -> None:
         session_present = await connection.open(first=self.connections == 0)
@@ -278,6 +311,8 @@ class Session:
         while new := tuple(item for item in self._subscriptions.items() if item not in granted.items()):
             await connection.subscribe(new)
             granted.update(new)
+        if self._moved.is_set() or not self._free.is_set():
+            raise ConnectionLostError("left for another broker")
         self.connections += 1
         self.last_error, self.refused = "", False
         self._up.set()

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
 
+from broker.contract.address import host_port, known_nodes
 from broker.contract.identity import PLATFORM_PREFIX
 from broker.contract.topics import DEFAULT_ROOT
 from broker.errors import PermanentError
@@ -58,15 +59,11 @@ class BrokerAddress(BaseModel):
     @field_validator("host")
     @classmethod
     def _hosts_are_addresses(cls, value: str) -> str:
-        for part in value.split(","):
-            host, port = _host_port(part)
-            if not host or (port and not (port.isascii() and port.isdigit() and 1 <= int(port[:6]) <= 65535)):
-                raise ValueError(f"{part.strip()[:80]!r} is no host or host:port; give one, or several with commas")
-        return value
+        return known_nodes(value)
 
     def nodes(self, spread_by: str = "") -> tuple["BrokerAddress", ...]:
         """The address of each node, as given; with a client id, beginning with another one for each client."""
-        found = [_host_port(part) for part in self.host.split(",")]
+        found = [host_port(part) for part in self.host.split(",")]
         nodes = [self.model_copy(update={"host": host, "port": int(port or self.port)}) for host, port in found]
         first = zlib.crc32(spread_by.encode()) % len(nodes)
         return (*nodes[first:], *nodes[:first])
@@ -156,16 +153,6 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host.lower() == "localhost"
-
-
-def _host_port(text: str) -> tuple[str, str]:
-    """Of `host`, `host:port`, or an IPv6 address, which stands in [ ] where a port follows."""
-    text = text.strip()
-    if text.startswith("["):
-        host, _, port = text[1:].partition("]")
-        return host, port.removeprefix(":")
-    host, _, port = text.partition(":")
-    return (host, port) if ":" not in port else (text, "")
 
 
 def _explained(error: Exception, file: Path) -> str:

@@ -14,6 +14,7 @@ from broker.patterns import RELEASE
 from broker.runtime.options import passphrase_in
 from deploy.commands import Commands
 from deploy.images.build import REPORT
+from deploy.releases.images import AGENT, image_files
 from deploy.releases.keys import load_key, make_key
 from deploy.releases.repository import Repository, Role
 from deploy.releases.wheels import environments, gather, prove, published
@@ -81,8 +82,8 @@ def add_command(
     folder: Path, key: Path, online_key: Path, passphrase_file: Path | None, images: Path | None, version: str | None,
     wheel: Path | None, wheels: tuple[Path, ...],
 ) -> None:  # fmt: skip
-    """Sign a release: the images by their digests, wheels by their hashes; wheels are put into the folder, too."""
-    release = described(_built(images, version), wheel, wheels, folder)
+    """Sign a release: the images by digest, wheels by hash; wheels and the agent's image go into the folder."""
+    release = described(_built(images, version), wheel, wheels, folder, images)
     signer, online = _keys(passphrase_file, key, online_key)
     Repository(folder).add(release, signer, online, datetime.now(UTC))
     click.echo(f"{release.version} is signed")
@@ -157,12 +158,15 @@ def _built(images: Path | None, version: str | None) -> dict[str, Any]:
     return dict(found)
 
 
-def described(report: dict[str, Any], wheel: Path | None, wheels: Sequence[Path], public: Path) -> Release:
-    """A release out of what was built. Raises SigningError."""
+def described(
+    report: dict[str, Any], wheel: Path | None, wheels: Sequence[Path], public: Path, built: Path | None = None
+) -> Release:
+    """A release out of what was built; images' files stand in `built`. Raises SigningError."""
     images = {
         name: ReleasedImage(
             index=image["digest"],
             architectures={key: one["digest"] for key, one in image["architectures"].items()},
+            blobs=image_files(image, built / name, public) if built is not None and name == AGENT else {},
         )
         for name, image in report["images"].items()
     }

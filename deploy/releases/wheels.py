@@ -73,6 +73,12 @@ def _others(folder: Path) -> list[Path]:
 
 def published(path: Path, public: Path) -> ReleasedWheel:
     """A wheel by its content, put where Pis fetch it."""
+    digest, size = put(path, public)
+    return ReleasedWheel(file=path.name, sha256=digest, size=size)
+
+
+def put(path: Path, public: Path) -> tuple[str, int]:
+    """Put a file where Pis fetch it; returns its SHA-256 and its octets."""
     data = path.read_bytes()
     digest = hashlib.sha256(data).hexdigest()
     place = public / FILES / digest
@@ -81,7 +87,7 @@ def published(path: Path, public: Path) -> ReleasedWheel:
         growing = place.with_name(f"{digest}.growing")
         growing.write_bytes(data)
         growing.replace(place)
-    return ReleasedWheel(file=path.name, sha256=digest, size=len(data))
+    return digest, len(data)
 
 
 def _known(platform: str) -> str:

@@ -1,5 +1,6 @@
 """A configuration takes effect: everywhere at once, reported, with the specs that it lacks subscribed to."""
 
+from broker.contract.messages import Reason
 from broker.contract.topics import DELIVERY, Kind, Topics
 from broker.mqtt.session import Session
 from broker.runtime.service import configure_logging
@@ -56,6 +57,13 @@ class Activation:
         """What is in force takes effect, and the specs that it lacks are asked for."""
         self.apply()
         await self.subscribe_specs()
+
+    async def withhold(self, reason: Reason, part: dict[str, str]) -> None:
+        """Take out of what is in force what has failed, and not by a meter; reported, and told by an event."""
+        self._context.config.withhold((reason,), part)
+        self._probation.begin()
+        await self.reapply()
+        self._context.effective.report(self._context.config.verdict())
 
     def apply(self) -> None:
         """Let the configuration in force take effect everywhere at once."""

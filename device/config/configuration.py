@@ -232,6 +232,17 @@ class Configuration:
             # what holds now begins anew, and so do the meters that speak
             self._save(trial=Trial(desired=back, watched={}), failed=failed)
 
+    def withhold(self, reasons: tuple[Reason, ...], part: Part) -> None:
+        """What no meter can judge has failed: it is undone as in a trial, also where the rest is good already."""
+        state, good = self._state, self._state.good
+        if state.trial is not None or good is None:
+            self.revert(reasons, (part,))
+            return
+        newest = state.failed.desired if state.failed is not None else good
+        parts = carried(state.failed.parts, newest) if state.failed is not None else ()
+        failed = Failed(desired=newest, reasons=reasons[:REASONS_MAX], parts=(*parts, part), tried=good.version)
+        self._save(good=without(good, None, part), failed=failed)
+
     @property
     def unheard(self) -> tuple[str, ...]:
         """Meters that have not spoken since the configuration in force took the place of an earlier good one."""

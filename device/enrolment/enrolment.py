@@ -3,6 +3,7 @@
 import asyncio
 import random
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Protocol
@@ -58,6 +59,9 @@ class Enrolment:
         self._in_vain = 0
         self._waits_by_claim = False
         self._state = "not asked yet"
+        self.elsewhere: Callable[[], tuple[str, Path | None] | None] = lambda: None
+        """Where the platform wants certificates to be renewed, and by which CA; None where settings say it."""
+        self._failures = 0
 
     def address(self, broker: BrokerAddress) -> BrokerAddress:
         """The broker, reached by TLS and our certificate; each connection reads its file anew."""
@@ -161,13 +165,23 @@ class Enrolment:
 
     async def _ask(self, *, renew: bool) -> Outcome:
         settings, facts = self._settings, hardware().model_dump(exclude_none=True)
+        url, authority = self._place()
         order = CertificateRequest(
-            settings.url or "", str(settings.authority), str(self._folder), self._device, self._hardware, facts,
+            url, str(authority), str(self._folder), self._device, self._hardware, facts,
             settings.claim or "", settings.secret() or "", renew,
         )  # fmt: skip
         if not renew and not (order.claim and order.token):
             return Outcome("refused", "no claim is set: set ENROL__CLAIM and ENROL__TOKEN_FILE")
-        return await _done(order)
+        outcome = await _done(order)
+        self._failures = 0 if outcome.result == "issued" else self._failures + 1
+        return outcome
+
+    def _place(self) -> tuple[str, Path | None]:
+        """Where to ask: where the platform wants it, and at each second attempt where settings say."""
+        told = self.elsewhere()
+        if told is None or self._failures % 2:
+            return self._settings.url or "", self._settings.authority
+        return told[0], told[1] or self._settings.authority
 
 
 async def _done(order: CertificateRequest) -> Outcome:

@@ -17,13 +17,26 @@ FILES: Final = "files"
 """The folder, beside those of the signed documents, of wheels by their SHA-256."""
 
 
+class ReleasedBlob(BaseModel):
+    """A part of an image by its content: a manifest, a configuration or a layer; `size` in octets."""
+
+    model_config = ConfigDict(frozen=True)
+
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    size: Annotated[int, Field(ge=1, le=256 * 1024 * 1024)]
+
+
 class ReleasedImage(BaseModel):
-    """One image: the index that names it, and the digest of each architecture below it."""
+    """One image: the index that names it, and the digest of each architecture below it.
+
+    `blobs` has, for each architecture that is served as files, all that its image consists of, the manifest first.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     index: Digest
     architectures: dict[Short, Digest]
+    blobs: dict[Short, Annotated[tuple[ReleasedBlob, ...], Field(min_length=3, max_length=100)]] = {}
 
 
 class ReleasedWheel(BaseModel):

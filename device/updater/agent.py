@@ -1,28 +1,31 @@
 """The agent as the updater sees it: its /metrics, and the command that starts it anew."""
 
-import http.client
 import socket
 import subprocess
-import urllib.request
+import time
+from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import structlog
 
+from broker.errors import ContractError
+from device import mailbox
 from device.updater.health import Look, look_of
 
 log = structlog.get_logger()
 
 LOOK_S: Final = 3.0
 RESTART_S: Final = 120.0
+NODES_MAX: Final = 4
 PAGE_MAX_BYTES: Final = 1024 * 1024
-_DIRECT: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-"""A proxy of the environment is for what is fetched, and knows no agent of this machine."""
 
 
 class LocalAgent:
     """The agent of this machine."""
 
-    def __init__(self, url: str, restart: tuple[str, ...], broker: str) -> None:
+    def __init__(self, url: str, restart: tuple[str, ...], broker: str, inbox: Path) -> None:
+        self._inbox = inbox
         self._url = url
         self._restart = restart
         self._broker = broker
@@ -30,9 +33,8 @@ class LocalAgent:
     def look(self) -> Look:
         """How it is now; an agent that does not answer is a look of nothing."""
         try:
-            with _DIRECT.open(f"{self._url}/metrics", timeout=LOOK_S) as answer:
-                return look_of(answer.read(PAGE_MAX_BYTES).decode(errors="replace"))
-        except (OSError, ValueError, http.client.HTTPException) as error:
+            return look_of(_page(self._url))
+        except (OSError, ValueError) as error:
             log.debug("agent_silent", reason=str(error))
             return Look()
 
@@ -50,12 +52,42 @@ class LocalAgent:
             log.error("agent_restart_failed", status=done.returncode, reason=said)
 
     def reachable(self) -> bool:
-        """Whether the broker takes connections, or nobody said where it is."""
+        """Whether the broker takes connections, where settings or the platform's last word say it is; or nobody said.
+
+        An agent that lies of it can't make one unreachable that settings name.
+        """
         if not self._broker:
             return True
-        host, _, port = self._broker.rpartition(":")
         try:
-            with socket.create_connection((host, int(port)), timeout=LOOK_S):
-                return True
-        except OSError:
-            return False
+            told = mailbox.take_broker(self._inbox).split(",")[:NODES_MAX]
+        except (ContractError, OSError):
+            told = []
+        return any(_answers(node) for node in (*told, self._broker) if node)
+
+
+def _page(url: str) -> str:
+    """The agent's /metrics, whole within LOOK_S: one that trickles must not hold us. Raises OSError, ValueError."""
+    place, until_s = urlsplit(url), time.monotonic() + LOOK_S
+    with socket.create_connection((place.hostname or "", place.port or 80), timeout=LOOK_S) as line:
+        line.sendall(b"GET /metrics HTTP/1.0\r\nHost: %b\r\n\r\n" % place.netloc.encode())
+        found = bytearray()
+        while len(found) < PAGE_MAX_BYTES:
+            if (left_s := until_s - time.monotonic()) <= 0:
+                raise TimeoutError(f"{url} has not answered in whole within {LOOK_S:.0f} s")
+            line.settimeout(left_s)
+            if not (piece := line.recv(65536)):
+                break
+            found += piece
+    head, _, page = bytes(found).partition(b"\r\n\r\n")
+    if head.split(b" ", 2)[1:2] != [b"200"]:
+        raise ValueError(f"it answers {head[:80]!r}")
+    return page.decode(errors="replace")
+
+
+def _answers(node: str) -> bool:
+    host, _, port = node.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=LOOK_S):
+            return True
+    except (OSError, ValueError, OverflowError):
+        return False

@@ -4,6 +4,7 @@ import hashlib
 import http.client
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from ssl import SSLContext
 from typing import BinaryIO, Final
@@ -16,9 +17,15 @@ PARTIAL: Final = ".part"
 
 
 class Fetcher:
-    """Gets files below one address into one folder; `octets` counts what came over the line."""
+    """Gets files below one address into one folder; `octets` counts what came over the line.
 
-    def __init__(self, url: str, folder: Path, context: SSLContext | None) -> None:
+    `moved` is called with each piece that comes.
+    """
+
+    def __init__(
+        self, url: str, folder: Path, context: SSLContext | None, moved: Callable[[], None] = lambda: None
+    ) -> None:
+        self._moved = moved
         self._url = url.rstrip("/")
         self._folder = folder
         self._context = context
@@ -81,6 +88,7 @@ class Fetcher:
         """Copy what comes, and no octet more than the file may have: an endless answer must not fill the disk."""
         while (left := size - file.tell()) >= 0 and (piece := answer.read1(min(PIECE, left + 1))):
             self.octets += len(piece)
+            self._moved()
             file.write(piece)
         if left < 0:
             file.truncate(0)

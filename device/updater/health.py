@@ -4,6 +4,7 @@ A process that is alive proves nothing: what counts is what the old software did
 """
 
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Final, Literal
 
 STEADY: Final = 0.25
@@ -14,6 +15,10 @@ DEAD_S: Final = 60.0
 """An agent that answers nothing for so long is not waited for: nobody hears the meters meanwhile."""
 PLAUSIBLE_BELOW: Final = 1e15
 """No count and no memory of an agent is so large; not a number and infinity are below nothing."""
+RECENT: Final = timedelta(days=1)
+"""Whoever has read no meter for so long has none."""
+INTERVALS: Final = 3
+PROBATION_CAP_S: Final = 86400.0
 HEAVY_LOOKS: Final = 3
 """Looks in a row at which it is over its memory; one may be a moment's peak."""
 
@@ -39,8 +44,30 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
+class Work:
+    """What the proven software was last seen to do, over its restarts and ours; times are this machine's."""
+
+    boot: str = ""
+    samples: int = 0
+    confirmed: int = 0
+    read_at: datetime | None = None
+    """When a look last found more samples than the one before."""
+    confirmed_at: datetime | None = None
+    interval_s: float = 0.0
+    """How far apart its samples came, of all its meters; 0 while unknown."""
+
+    def reads(self, at: datetime) -> bool:
+        """Whether it has read a meter of late."""
+        return _is_recent(self.read_at, at)
+
+    def is_confirmed(self, at: datetime) -> bool:
+        """Whether the store has confirmed something of late."""
+        return _is_recent(self.confirmed_at, at)
+
+
+@dataclass(frozen=True, slots=True)
 class Needs:
-    """What the new software must do within its probation, since the old one did within a part of that."""
+    """What the new software must do within its probation, since the old one did of late."""
 
     version: str
     connected: bool
@@ -79,18 +106,45 @@ class Verdict:
 WAIT: Final = Verdict("wait")
 
 
-def needs_of(before: Look, after: Look, version: str, memory_mib: float, probation_s: float) -> Needs:
-    """What the old software did between two looks some time apart."""
-    same = before.up and before.boot == after.boot
+def noted(work: Work, look: Look, at: datetime) -> Work:
+    """What is known of the proven software after one more look at it."""
+    if not look.up:
+        return work
+    same = look.boot == work.boot
+    read, confirmed = (work.samples, work.confirmed) if same else (0, 0)
+    interval_s = work.interval_s
+    if same and work.read_at is not None and look.samples > read:
+        interval_s = max(0.0, (at - work.read_at).total_seconds()) / (look.samples - read)
+    return Work(
+        boot=look.boot,
+        samples=look.samples,
+        confirmed=look.confirmed,
+        read_at=at if look.samples > read else work.read_at,
+        confirmed_at=at if look.confirmed > confirmed else work.confirmed_at,
+        interval_s=interval_s,
+    )
+
+
+def needs_of(work: Work, at: datetime, version: str, memory_mib: float, probation_s: float) -> Needs:
+    """What new software must do: whatever the old one did of late, however short the probation is.
+
+    It is lengthened to some intervals of the readings, in which also good software can't do that sooner.
+    """
+    readings = work.reads(at)
     return Needs(
         version=version,
         # what is desired came over that connection, however it is at this moment
         connected=True,
-        readings=same and after.samples > before.samples,
-        receipts=same and after.confirmed > before.confirmed,
+        readings=readings,
+        receipts=work.is_confirmed(at),
         memory_mib=memory_mib,
-        probation_s=probation_s,
+        probation_s=max(probation_s, min(PROBATION_CAP_S, INTERVALS * work.interval_s) if readings else 0.0),
     )
+
+
+def _is_recent(then: datetime | None, at: datetime) -> bool:
+    """Also by a clock that was set back; one that was far ahead must not count for ever."""
+    return then is not None and abs(at - then) < RECENT
 
 
 def lacks(look: Look, needs: Needs) -> list[str]:

@@ -23,8 +23,9 @@ class Sources(Protocol):
 class Installation:
     """Builds the slots of one machine."""
 
-    def __init__(self, slots: Slots, platform: str, sources: Sources) -> None:
+    def __init__(self, slots: Slots, platform: str, sources: Sources, image: str = "") -> None:
         self.slots = slots
+        self._image = image
         self._platform = platform
         self._sources = sources
 
@@ -33,7 +34,7 @@ class Installation:
 
         Raises UntrustedReleaseError, ContractError where it has nothing for this machine, ReleasesUnreachableError.
         """
-        return environment_of(self._sources.release(source, version), self._platform)
+        return environment_of(self._sources.release(source, version), self._platform, self._image)
 
     def fetcher(self, source: str) -> Fetcher:
         """Who gets the files of releases of this source."""
@@ -44,10 +45,10 @@ class Installation:
         self.slots.prepare()
         if self.slots.is_whole(environment):
             return
-        lacking = sum(fetcher.lacks(wheel.sha256, wheel.size) for wheel in environment.wheels)
+        lacking = sum(fetcher.lacks(*file) for file in environment.files.items())
         self.slots.room_for(environment, lacking)
-        for wheel in environment.wheels:
-            fetcher.get(wheel.sha256, wheel.size)
+        for file in environment.files.items():
+            fetcher.get(*file)
         self.slots.build(environment)
 
     def first(self, source: str, version: str) -> Environment:

@@ -11,7 +11,7 @@ from broker.contract.software import SoftwareDesired, SoftwareState
 from broker.errors import ContractError
 from device.sealed_file import COPY, read_either, unsealed, write_twice
 from device.updater.environment import Environment
-from device.updater.health import Needs, Trial
+from device.updater.health import Needs, Trial, Work
 from device.updater.trials import Undone
 
 log = structlog.get_logger()
@@ -55,6 +55,8 @@ class Progress(Message):
     """Rises with each change, and so with each report."""
     undone: tuple[Undone, ...] = ()
     """What was gone back from of late."""
+    work: Work | None = None
+    """What the confirmed release did when it was last noted."""
     unfit: Short = ""
     """The slot of which the updater did not keep running: it is not to be the updater."""
 

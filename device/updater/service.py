@@ -5,6 +5,7 @@ import contextlib
 import os
 import sysconfig
 import time
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,11 +18,13 @@ from device.health_server import serve_health
 from device.updater.agent import LocalAgent
 from device.updater.environment import this_platform
 from device.updater.fallback import SERVED_S, forget
+from device.updater.images import Images
 from device.updater.installation import Installation
 from device.updater.settings import UpdaterSettings
 from device.updater.slots import Slots
 from device.updater.sources import signed_sources
 from device.updater.updating import Updater
+from device.updater.watchdog import Watchdog
 
 log = structlog.get_logger()
 
@@ -40,12 +43,13 @@ class _Well:
 
 async def run(settings: UpdaterSettings, stop: asyncio.Event) -> int | None:
     """Update until `stop` is set; returns SUCCESSION where a newer updater is to take over. Raises PermanentError."""
-    updater = open_updater(settings)
+    watchdog = Watchdog()
+    updater = open_updater(settings, watchdog.moved)
     health, registry, well = Health(), Registry(), _Well()
     health.add("updater", well.check)
     phase = registry.gauge("wattline_updater_phase", "1 for the phase that an update is in", "phase")
     failures = registry.counter("wattline_updater_failures", "Steps that failed and are taken again")
-    async with serve_health(health, registry, settings):
+    async with serve_health(health, registry, settings), _watched(watchdog):
         log.info("updater_starts", phase=updater.progress.phase, root=str(settings.root))
         served_from_s: float | None = time.monotonic()
         while not stop.is_set():
@@ -61,6 +65,7 @@ async def run(settings: UpdaterSettings, stop: asyncio.Event) -> int | None:
                 log.exception("step_failed")
                 wait_s, well.problem = FAILED_S, repr(error)
                 failures.inc()
+            watchdog.moved()
             for name in ("idle", "fetching", "trial", "going_back"):
                 phase.labels(name).set(name == updater.progress.phase)
             if _is_succeeded(updater):
@@ -76,10 +81,20 @@ async def run(settings: UpdaterSettings, stop: asyncio.Event) -> int | None:
     return None
 
 
-def open_updater(settings: UpdaterSettings) -> Updater:
-    """The updater of these settings. Raises PermanentError."""
-    installation = open_installation(settings)
-    agent = LocalAgent(settings.agent_url, settings.agent_restart, settings.broker)
+@contextlib.asynccontextmanager
+async def _watched(watchdog: Watchdog) -> AsyncIterator[None]:
+    telling = asyncio.get_running_loop().create_task(watchdog.run(), name="updater.watchdog")
+    try:
+        yield
+    finally:
+        telling.cancel()
+        await asyncio.wait({telling})
+
+
+def open_updater(settings: UpdaterSettings, moved: Callable[[], None] = lambda: None) -> Updater:
+    """The updater of these settings; `moved` is called while it gets on. Raises PermanentError."""
+    installation = open_installation(settings, moved)
+    agent = LocalAgent(settings.agent_url, settings.agent_restart, settings.broker, settings.inbox)
     try:
         updater = Updater(
             installation, settings.inbox, settings.state_folder, agent,
@@ -92,18 +107,18 @@ def open_updater(settings: UpdaterSettings) -> Updater:
     return updater
 
 
-def open_installation(settings: UpdaterSettings) -> Installation:
+def open_installation(settings: UpdaterSettings, moved: Callable[[], None] = lambda: None) -> Installation:
     """What builds slots, with its folders. Raises PermanentError."""
     # the agent's account runs what is built, and reads what is reported
     os.umask(0o022)
-    slots = Slots(settings.root)
-    sources = signed_sources(settings)
+    slots = Slots(settings.root, Images(settings.podman) if settings.image else None)
+    sources = signed_sources(settings, moved)
     try:
         slots.prepare()
         settings.state_folder.mkdir(parents=True, exist_ok=True, mode=0o755)
     except OSError as error:
         raise PermanentError(f"the updater can't use {settings.root} and {settings.state_folder}: {error}") from error
-    return Installation(slots, this_platform(), sources)
+    return Installation(slots, this_platform(), sources, settings.image)
 
 
 def _is_succeeded(updater: Updater) -> bool:

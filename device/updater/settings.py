@@ -33,6 +33,12 @@ class UpdaterSettings(ProcessSettings):
     """Where the agent serves /metrics."""
     agent_restart: Annotated[tuple[str, ...], NoDecode] = ("systemctl", "restart", "wattline-device")
     """The command that starts the agent anew, words apart by spaces."""
+    image: str = Field(default="", pattern=r"^[a-z0-9-]{0,64}$")
+    """The image of a release that the agent runs in, as `agent`; empty: it runs in the slot's virtual environment."""
+    podman: Annotated[tuple[str, ...], NoDecode] = (
+        "systemd-run", "--quiet", "--wait", "--pipe", "--collect", "podman",
+    )  # fmt: skip
+    """How podman is called, words apart by spaces: by systemd, as images want more rights than the updater has."""
     broker: str = Field(default="", pattern=r"^(?:[^\s:/,]+:[0-9]{1,5})?$")
     """host:port of the broker: while nothing answers there, new software is not blamed for it. Empty: not asked."""
     look_every_s: float = Field(default=5.0, ge=0.1, le=60)
@@ -41,7 +47,7 @@ class UpdaterSettings(ProcessSettings):
     retry_s: float = Field(default=60.0, ge=0.1, le=3600)
     """After how long what could not be had is tried again, at first; then after twice as long each time, up to 1 h."""
 
-    @field_validator("agent_restart", mode="before")
+    @field_validator("agent_restart", "podman", mode="before")
     @classmethod
     def _words(cls, value: Any) -> Any:
         return tuple(value.split()) if isinstance(value, str) else value

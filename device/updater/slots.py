@@ -4,7 +4,8 @@ A slot that is linked is never built over or removed; whether its files are stil
 
 `ROOT/slots/NAME` is a virtual environment, `ROOT/current` a link to the one that the agent is started from,
 `ROOT/updater` to the one that the updater is, `ROOT/updater.before` to the one that it was before, `ROOT/files` holds
-wheels by their SHA-256.
+wheels, and parts of images, by their SHA-256. Where the agent runs in a container, `image.env` of the slot names its
+image.
 """
 
 import os
@@ -23,6 +24,7 @@ from device.files import sync_folder, write_atomically
 from device.updater import wheels
 from device.updater.environment import Environment
 from device.updater.fetching import PARTIAL
+from device.updater.images import Images
 
 log = structlog.get_logger()
 
@@ -42,8 +44,9 @@ MARGIN_BYTES: Final = 32 * 1024 * 1024
 class Slots:
     """The slots below one folder."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, images: Images | None = None) -> None:
         self.root = root
+        self._images = images
         self.files = root / "files"
         self._slots = root / "slots"
 
@@ -93,6 +96,12 @@ class Slots:
             wheels.unpack(self.files / wheel.sha256, wheel.file, site)
         wheels.put_command(site, place / "bin" / "python", environment.release)
         self._try_out(place)
+        if environment.image is not None:
+            if self._images is None:
+                raise ContractError(
+                    f"{environment.release} has an image, and nothing here runs images", field="release"
+                )
+            self._images.put(environment.image, self.files, place)
         os.sync()
         write_atomically(place / WHOLE, environment.payload())
 
@@ -137,7 +146,11 @@ class Slots:
         Raises OSError where not even that a slot is no longer whole can be noted.
         """
         slots = {environment.slot for environment in keep} | {self.linked(one) for one in LINKS}
-        files = {wheel.sha256 for environment in keep for wheel in environment.wheels}
+        files = {file for environment in keep for file in environment.files}
+        if self._images is not None:
+            all_ = list(self._slots.iterdir())
+            stay = [path for path in all_ if path.name in slots]
+            self._images.remove([path for path in all_ if path not in stay], stay)
         for path in self._slots.iterdir():
             if path.name not in slots:
                 # without it the slot is not whole, however far the removal gets

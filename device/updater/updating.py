@@ -6,6 +6,7 @@ it is fetched, checked, built and tried out; what has proven itself stays until 
 
 import time
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -17,7 +18,7 @@ from device import mailbox
 from device.releases.verification import OutdatedReleasesError, UntrustedReleaseError
 from device.updater import health, trials
 from device.updater.environment import Environment
-from device.updater.health import Look, Trial
+from device.updater.health import Look, Trial, Work
 from device.updater.installation import Installation
 from device.updater.journal import Journal, now, reason
 from device.updater.progress import Outcome, Progress
@@ -26,6 +27,8 @@ from device.updater.slots import CURRENT, FALLBACK, UPDATER
 log = structlog.get_logger()
 
 RETRY_CAP_S: Final = 3600.0
+NOTE_EVERY_S: Final = 60.0
+NEWS: Final = timedelta(hours=1)
 
 
 class AgentControl(Protocol):
@@ -65,8 +68,10 @@ class Updater:
         self._journal = Journal(state, self._slots.described(CURRENT), self._slots.described(UPDATER))
         self._failures = 0
         self._not_before_s = 0.0
-        self._old: tuple[float, Look] | None = None
-        """When the old software was first looked at, and what it was like, once the new one is ready."""
+        self._compared_s: float | None = None
+        """When the old software was first looked at, once the new one is ready."""
+        self._work = self._journal.progress.work or Work()
+        self._noted_s: float | None = None
         self._ready: Environment | None = None
         """What is installed and waits for its trial."""
         self._looked_s: float | None = None
@@ -124,7 +129,7 @@ class Updater:
             self._journal.settle("refused", [reason("release", "it is no longer desired")])
         if desired is None or desired == self.progress.desired:
             return
-        self._failures, self._not_before_s, self._old, self._ready = 0, 0.0, None, None
+        self._failures, self._not_before_s, self._compared_s, self._ready = 0, 0.0, None, None
         self._journal.keep(
             phase="fetching", desired=desired, target=None, outcome=Outcome(state="fetching", began_at=now())
         )
@@ -172,20 +177,27 @@ class Updater:
 
     def _compare(self, target: Environment) -> float:
         """See what the old software does, for a share of the probation at most: the new one must do as much in all."""
-        desired, look = self.progress.desired, self._agent.look()
+        desired = self.progress.desired
         assert desired is not None  # noqa: S101 - of this phase
-        if self._old is None or self._old[1].boot != look.boot:
-            self._old = (self._old[0] if self._old else self._clock(), look)
-        since_s, before = self._old
-        needs = health.needs_of(before, look, target.release, desired.memory_limit_mib, desired.probation_s)
-        if not needs.all and self._clock() - since_s < desired.probation_s * health.STEADY:
+        self._note()
+        if self._compared_s is None:
+            self._compared_s = self._clock()
+        needs = health.needs_of(self._work, now(), target.release, desired.memory_limit_mib, desired.probation_s)
+        if not needs.all and self._clock() - self._compared_s < desired.probation_s * health.STEADY:
             return self._every_s
-        self._entered_s, self._looked_s, self._old, self._ready = None, None, None, None
+        self._entered_s, self._looked_s, self._compared_s, self._ready = None, None, None, None
         self._journal.keep(
             phase="trial", target=target, needs=needs, trial=Trial(), why="", outcome=self._journal.outcome("trial", [])
         )
         self._journal.report()
         return 0.0
+
+    def _note(self) -> None:
+        """Note what the proven software does; on the disk where it is news."""
+        self._noted_s, before = self._clock(), self.progress.work or Work()
+        self._work = health.noted(self._work, self._agent.look(), now())
+        if _is_news(before.read_at, self._work.read_at) or _is_news(before.confirmed_at, self._work.confirmed_at):
+            self._journal.keep(work=self._work)
 
     def _watch(self) -> float:
         target, needs, trial = self.progress.target, self.progress.needs, self.progress.trial
@@ -233,6 +245,8 @@ class Updater:
             # the one before stays, too: a person may want it back, and it costs no fetching
             self._slots.prune([one for one in (confirmed, self.progress.before) if one is not None])
             self._tidy = True
+        if self._noted_s is None or self._clock() - self._noted_s >= NOTE_EVERY_S:
+            self._note()
         return self._every_s
 
     def _enter(self, environment: Environment) -> float:
@@ -247,6 +261,11 @@ class Updater:
             self._agent.restart()
         self._entered_s = self._clock()
         return self._entered_s
+
+
+def _is_news(before: datetime | None, after: datetime | None) -> bool:
+    """Whether it is worth a write to the disk: a card does not take one for each reading."""
+    return after is not None and (before is None or abs(after - before) >= NEWS)
 
 
 def _refusal(error: ContractError | UntrustedReleaseError) -> Reason:

@@ -112,7 +112,9 @@ class Ground:
 
 
 @contextlib.asynccontextmanager
-async def ground(broker: Broker, database: Database, publishing: Publishing, folder: Path) -> AsyncIterator[Ground]:
+async def ground(
+    broker: Broker, database: Database, publishing: Publishing, folder: Path, machine: type[PiMachine] = PiMachine
+) -> AsyncIterator[Ground]:
     """A Pi that has had its first release installed, as a person does it, and reads its meter."""
     await broker.add_device("pi-1")
     store = await asyncpg.connect(database.dsn(), timeout=15)
@@ -123,7 +125,7 @@ async def ground(broker: Broker, database: Database, publishing: Publishing, fol
                 PlatformSide(broker, "pi-1") as platform,
                 SimulatedP1Meter(serial=SERIAL, gas_serial="", seed=1) as meter,
             ):
-                pi = PiMachine(folder / "pi", broker, wire, "pi-1", publishing.publisher.first, meter.port)
+                pi = machine(folder / "pi", broker, wire, "pi-1", publishing.publisher.first, meter.port)
                 install(pi, "0.2.0")
                 async with pi.on():
                     made = Ground(pi, platform, publishing, wire, store, count(1))

@@ -12,6 +12,8 @@ from gateway.parameters.stages.software import installed
 QUIET_INTERVALS: Final = 3
 """A meter may miss so many of its intervals before its device counts as silent."""
 
+ADDRESS: Final = "broker_address"
+
 
 def observed(stage: Stage, member: Member, observation: Observation, now: datetime) -> Member:
     """The member as what is observed of it makes it."""
@@ -62,6 +64,8 @@ def _unreported(stage: Stage, member: Member, observation: Observation, now: dat
 def _applied(stage: Stage, member: Member, observation: Observation, now: datetime) -> Member:
     since = member.applied_at or _in_force_since(member, observation) or now
     applied = replace(member, state="applied", why=None, applied_at=since)
+    if ADDRESS in stage.changes and not observation.online:
+        return _gone(stage, member, observation, applied, late=now - since >= timedelta(seconds=stage.timeout_s))
     if _on_probation(member, observation) and now - since >= timedelta(seconds=stage.timeout_s):
         # for so long that no meter can be counted on to end it
         return replace(applied, state="unreachable", why="never confirmed: no meter has given a reading by it")
@@ -73,6 +77,14 @@ def _applied(stage: Stage, member: Member, observation: Observation, now: dateti
         return replace(applied, state="failed", why=f"no reading for {quiet.total_seconds():g} s")
     reads = observation.reading_at is not None and observation.reading_at > since
     return replace(applied, state="healthy") if settled and reads else applied
+
+
+def _gone(stage: Stage, member: Member, observation: Observation, applied: Member, *, late: bool) -> Member:
+    """One that went to another broker, as it was told, where its readings are not ours to see: its word counts."""
+    if not _on_probation(member, observation):
+        return replace(applied, state="healthy")
+    why = f"gone from here, and no word from there in {stage.timeout_s:g} s"
+    return replace(applied, state="unreachable", why=why) if late else applied
 
 
 def _in_force_since(member: Member, observation: Observation) -> datetime | None:

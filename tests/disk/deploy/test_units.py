@@ -39,7 +39,7 @@ KNOWN = {
         "ProtectSystem", "ProtectHome", "ProtectProc", "PrivateTmp",
         "PrivateDevices", "ProtectClock", "ProtectControlGroups", "ProtectHostname", "ProtectKernelLogs",
         "ProtectKernelModules", "ProtectKernelTunables", "LockPersonality", "RestrictAddressFamilies",
-        "Nice", "ReadWritePaths",
+        "Nice", "NotifyAccess", "ReadWritePaths", "WatchdogSec",
         "RestrictNamespaces", "RestrictRealtime", "RestrictSUIDSGID", "SystemCallArchitectures",
         "SystemCallErrorNumber", "SystemCallFilter",
     },

@@ -12,6 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from deploy.images.build import REPORT
+from deploy.images.layer import MEDIA_TYPE
+from deploy.images.oci import CONFIG, MANIFEST, Layout
 from deploy.releases.__main__ import main
 from deploy.releases.keys import SigningError
 from deploy.releases.repository import Repository
@@ -63,8 +65,10 @@ def test_a_release_for_machines_without_containers(tmp_path: Path) -> None:
 def test_a_publisher_signs_rotates_and_withdraws(tmp_path: Path) -> None:
     """Each command as it is typed; a Pi with the first root follows all of it."""
     built, keys, folder = tmp_path / "images", tmp_path / "keys", tmp_path / "public"
-    built.mkdir()
-    one = {"digest": digest("a"), "architectures": {"arm64": {"digest": digest("b")}}}
+    layout = Layout(built / "agent")
+    config, layer = (layout.add(kind, {"kind": kind}) for kind in (CONFIG, MEDIA_TYPE))
+    manifest = layout.add(MANIFEST, {"schemaVersion": 2, "config": config, "layers": [layer]})
+    one = {"digest": digest("a"), "architectures": {"arm64": {"digest": manifest["digest"]}}}
     (built / REPORT).write_text(json.dumps({"version": "0.3.0", "images": {"agent": one}}))
     wheel = tmp_path / "wattline-0.3.0-py3-none-any.whl"
     wheel.write_bytes(b"a wheel")
@@ -72,7 +76,15 @@ def test_a_publisher_signs_rotates_and_withdraws(tmp_path: Path) -> None:
     behind = ("--passphrase-file", str(tmp_path / "word"), "--folder", str(folder))
     assert "Pis trust" in _said("begin", "--keys", str(keys), *behind)
     signing = ("--key", str(keys / "release.key"), "--online-key", str(keys / "online.key"), *behind)
-    _said("add", *signing, "--images", str(built), "--wheel", str(wheel))
+    adding = ("add", *signing, "--images", str(built), "--wheel", str(wheel))
+    blob = built / "agent/blobs" / layer["digest"].replace(":", "/")
+    data = blob.read_bytes()
+    blob.unlink()
+    assert f"has no {layer['digest']}" in _said(*adding, status=1)
+    blob.write_bytes(b"other bytes")
+    assert "another content than its name says" in _said(*adding, status=1)
+    blob.write_bytes(data)
+    _said(*adding)
     assert _said("list", "--folder", str(folder)) == "0.3.0\n"
     with served(folder, tmp_path) as wire:
         root = (folder / "metadata" / "1.root.json").read_bytes()
@@ -82,7 +94,10 @@ def test_a_publisher_signs_rotates_and_withdraws(tmp_path: Path) -> None:
         release = pi.release("0.3.0")
         assert release.wheel is not None
         assert release.wheel.sha256 == hashlib.sha256(b"a wheel").hexdigest()
-        assert release.images["agent"].architectures == {"arm64": digest("b")}
+        assert release.images["agent"].architectures == {"arm64": manifest["digest"]}
+        parts = release.images["agent"].blobs["arm64"]
+        assert [f"sha256:{part.sha256}" for part in parts] == [part["digest"] for part in (manifest, config, layer)]
+        assert [part.size for part in parts] == [(folder / "files" / part.sha256).stat().st_size for part in parts]
         roots = [f"--root-key={keys}/root-{number}.key" for number in (1, 3)]
         _said("rotate", "targets", "--new", str(keys / "second.key"), *roots, *behind)
         assert "has not the role" in _said("resign", *signing, status=1)

@@ -1,12 +1,14 @@
 """Whether new software does its work: kept where it does what the old one did, undone where it does not."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from device.updater.health import WAIT, Look, Needs, Trial, judge, look_of, needs_of, observe
+from device.updater.health import WAIT, Look, Needs, Trial, Work, judge, look_of, needs_of, noted, observe
 
 NEEDS = Needs(version="0.3.0", connected=True, readings=True, receipts=True, memory_mib=100, probation_s=600)
+NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 GOOD = Look(version="0.3.0", boot="b1", connected=True, samples=10, confirmed=5, rss_mib=50)
 
 
@@ -82,12 +84,36 @@ def test_an_outage_of_the_platform_is_no_fault_of_the_software_s() -> None:
 
 def test_it_must_do_what_the_old_one_did() -> None:
     """A device without a meter proves no reading, and one whose agent was down before proves that it connects."""
-    later = replace(GOOD, samples=12, confirmed=5)
-    assert needs_of(GOOD, later, "0.3.0", 100, 600) == replace(NEEDS, receipts=False)
+    reads = noted(Work(), replace(GOOD, confirmed=0), NOW)
+    assert needs_of(reads, NOW, "0.3.0", 100, 600) == replace(NEEDS, receipts=False)
     # what is desired came over its connection: that it is away at this moment excuses nobody from having one
-    assert needs_of(Look(), Look(), "0.3.0", 100, 600) == replace(NEEDS, readings=False, receipts=False)
-    # restarted between the looks: the counts can't be compared, so nothing is demanded of them
-    assert not needs_of(GOOD, replace(later, boot="b2"), "0.3.0", 100, 600).readings
+    assert needs_of(Work(), NOW, "0.3.0", 100, 600) == replace(NEEDS, readings=False, receipts=False)
+
+
+def test_what_it_did_before_its_start_counts_for_a_day() -> None:
+    """However short the look at it was: a meter that is read each quarter of an hour is a meter."""
+    young = Look(version="0.2.0", boot="b2", connected=True)
+    work = noted(noted(Work(), GOOD, NOW), young, NOW + timedelta(minutes=5))
+    assert needs_of(work, NOW + timedelta(minutes=5), "0.3.0", 100, 600) == NEEDS
+    # its meter was taken away a day ago
+    gone = noted(noted(Work(), GOOD, NOW), GOOD, NOW + timedelta(hours=25))
+    assert not needs_of(gone, NOW + timedelta(hours=25), "0.3.0", 100, 600).readings
+    assert needs_of(gone, NOW - timedelta(hours=1), "0.3.0", 100, 600).readings, "a clock that was set back"
+
+
+def test_a_probation_is_long_enough_for_some_readings() -> None:
+    """A good release can't read a meter sooner than its interval."""
+    work = noted(noted(Work(), GOOD, NOW), replace(GOOD, samples=11), NOW + timedelta(seconds=90))
+    assert work.interval_s == 90
+    assert needs_of(work, NOW, "0.3.0", 100, 10).probation_s == 270
+    assert needs_of(work, NOW, "0.3.0", 100, 600).probation_s == 600
+    assert needs_of(replace(work, read_at=None), NOW, "0.3.0", 100, 10).probation_s == 10
+
+
+def test_an_agent_that_does_not_answer_changes_nothing_of_what_is_known() -> None:
+    """Nor does one that answers nonsense."""
+    work = noted(Work(), GOOD, NOW)
+    assert noted(work, Look(), NOW + timedelta(hours=1)) == work
 
 
 @pytest.mark.parametrize("value", ["inf", "-inf", "nan", "1e999", "-1", "1e30", "x"])

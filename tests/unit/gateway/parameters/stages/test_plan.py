@@ -113,6 +113,16 @@ def test_what_follows(members: list[Member], max_failed: float, after_s: float, 
     assert bool(verdict.why) == (act in ("pause", "roll_back"))
 
 
+@pytest.mark.parametrize(
+    ("probation", "after_s", "state"), [(True, 609, "applied"), (True, 610, "unreachable"), (False, 11, "healthy")]
+)
+def test_who_went_to_another_broker_as_told_is_judged_by_its_word(probation: bool, after_s: float, state: str) -> None:
+    """Nobody here can see how it is there: without its word that it is good there it counts neither way."""
+    stage = replace(STAGE, changes=("broker_address",))
+    gone = replace(SILENT, online=False, reported_version=5, reported_at=at(10), probation=probation)
+    assert observed(stage, GIVEN, gone, at(after_s)).state == state
+
+
 @given(
     st.lists(st.booleans(), min_size=1, max_size=60), st.lists(st.integers(1, 99), min_size=1, max_size=5, unique=True)
 )

@@ -1,0 +1,37 @@
+"""How an address and an authority may be written as parameters, and what is refused."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from broker.contract.address import authority_pem
+from broker.contract.messages import Parameters
+from tests.rigs.certificates import Authority
+
+
+def test_an_authority_is_the_same_however_its_lines_end(tmp_path: Path) -> None:
+    """PEM, PEM in one line as a form sends it, the bare base64: one text, and the file again."""
+    pem = Authority(tmp_path).certificate.read_text()
+    bare = Parameters(broker_authority=pem).broker_authority
+    assert bare == Parameters(broker_authority=pem.replace("\n", "")).broker_authority
+    assert bare == Parameters(broker_authority=bare).broker_authority
+    assert Parameters(broker_authority=pem + pem).broker_authority == f"{bare},{bare}"
+    assert authority_pem(bare).split() == pem.split()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("broker_address", "a b:c", "no host or host:port"),
+        ("broker_address", "host:99999", "no host or host:port"),
+        ("broker_address", "one,,two", "no host or host:port"),
+        ("broker_authority", "none at all", "no certificate"),
+        ("broker_authority", "AAAA", "no certificate"),
+        ("enrol_url", "http://plain.example", "pattern"),
+    ],
+)
+def test_what_is_no_address_is_refused(name: str, value: str, said: str) -> None:
+    """In words that tell what to write."""
+    with pytest.raises(ValidationError, match=said):
+        Parameters(**{name: value})  # type: ignore[arg-type]
