@@ -16,6 +16,7 @@ from device.activation.activation import Activation
 from device.activation.probation import Probation
 from device.announcements import Control
 from device.commands.execution import Commands
+from device.history.event_logs import EventLogs
 from device.history.history import History
 from device.inbox import Inbox
 from device.outbox.durability import Durability
@@ -48,6 +49,7 @@ class Agent:
     inbox: Inbox
     ports: Ports
     history: History
+    logs: EventLogs
     activation: Activation
     probation: Probation
     commands: Commands
@@ -142,6 +144,7 @@ class Agent:
             "ports.json": self.ports.damage,
             "commands.json": self.commands.damage,
             "history.json": self.history.damage,
+            "event-logs.json": self.logs.damage,
             "meter-keys.json": self.context.keys.damage,
         }
         for file, damage in files.items():

@@ -370,9 +370,14 @@ class Parameters(Message):
         " says how. What the device misses later is read back by itself, however long it was. 0 reads nothing back at"
         " first.",
     )  # fmt: skip
+    event_log_interval_h: float = Field(
+        default=24.0, ge=0, le=8784, json_schema_extra={"unit": "h"},
+        description="How often a meter's own event log is read, if its spec says how; beside that it is read when the"
+        " meter or the device is back after a silence, at most once an hour. 0 reads it on command only.",
+    )  # fmt: skip
 
 
-UNHASHED_AT_DEFAULT = frozenset({"probation_s", "time_zone", "history_days_back"})
+UNHASHED_AT_DEFAULT = frozenset({"probation_s", "time_zone", "history_days_back", "event_log_interval_h"})
 """Parameters that came after the first release: at their default they are left out of the digest, so that stored and
 retained documents keep their hash, and agents that don't know them accept it."""
 

@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
-from broker.contract.commands import Identify, Nothing, PublishFrames, ReadNow, ReadProfile, refused
+from broker.contract.commands import Identify, Nothing, PublishFrames, ReadLog, ReadNow, ReadProfile, refused
 from broker.wording import counted
 from device.activation.activation import Activation
 from device.announcements import software_version
 from device.commands.execution import Action, CommandFailedError
+from device.history.event_logs import EventLogs
 from device.history.history import History
 from device.outbox.live import LiveLane
 from device.outbox.outbox import Outbox
@@ -30,6 +31,7 @@ class Actions:
         context: Context,
         ports: Ports,
         history: History,
+        logs: EventLogs,
         outbox: Outbox,
         live: LiveLane,
         activation: Activation,
@@ -37,6 +39,7 @@ class Actions:
         self._context = context
         self._ports = ports
         self._history = history
+        self._logs = logs
         self._outbox = outbox
         self._live = live
         self._activation = activation
@@ -49,6 +52,7 @@ class Actions:
             "identify": self.identify,
             "read_now": self.read_now,
             "read_profile": self.read_profile,
+            "read_log": self.read_log,
             "publish_frames": self.publish_frames,
             RESTART: self.restart,
             "flush_outbox": self.flush_outbox,
@@ -124,6 +128,25 @@ class Actions:
         if any(wish.error for wish in wishes):
             why = "; ".join(f"{wish.key}: {wish.error}" for wish in wishes if wish.error)
             raise CommandFailedError(why, {"meters": found})
+        return {"meters": found}
+
+    async def read_log(self, arguments: ReadLog, limit_s: float) -> dict[str, Any]:
+        """Read the newest days of meters' event logs; what is not read in time is read when it is due."""
+        keys = [key for port in self._ports.all for key in port.polled_meters]
+        if arguments.meter is not None and arguments.meter not in keys:
+            raise refused("arguments.meter", f"no such meter is polled here; these are: {', '.join(keys) or 'none'}")
+        asked = keys if arguments.meter is None else [arguments.meter]
+        wishes = [wish for key in asked if (wish := self._logs.ask(key, arguments.days))]
+        if not wishes:
+            raise refused("arguments.meter", f"no spec says how to read the event log of {', '.join(asked) or 'any'}")
+        done = await _within(lambda: all(wish.done.is_set() for wish in wishes), limit_s)
+        for wish in wishes:
+            self._logs.forget(wish)
+        found = {wish.key: {"entries": wish.entries, "new": wish.new} for wish in wishes}
+        errors = [f"{wish.key}: {wish.error}" for wish in wishes if wish.error]
+        errors += [] if done else [f"{wish.key}: not read in time" for wish in wishes if not wish.done.is_set()]
+        if errors:
+            raise CommandFailedError("; ".join(errors), {"meters": found})
         return {"meters": found}
 
     async def publish_frames(self, arguments: PublishFrames, _limit_s: float) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from device.ports.fieldbus_address import (
     served_by,
 )
 from device.ports.line import Line
+from device.ports.log_reader import LogReader
 from device.ports.profile_reader import ProfileReader
 from device.readings.context import Context
 from device.readings.intake import Intake
@@ -130,6 +131,19 @@ class Fieldbus:
 
         context = self._context
         return DlmsProfileReader(
+            station.dlms, spec, self._secrets(station), context.clock.now, context.config.parameters.time_zone,
+            self._signs_on,
+        )  # fmt: skip
+
+    def log_reader(self, address: str, spec: Spec) -> LogReader | None:
+        """How the event log of the meter at an address is read; None where it has none that is."""
+        station = next((one for one in self._stations if one.address.station == address), None)
+        if station is None or station.dlms is None:
+            return None
+        from device.ports.dlms_log import DlmsLogReader  # noqa: PLC0415 - see _dlms
+
+        context = self._context
+        return DlmsLogReader(
             station.dlms, spec, self._secrets(station), context.clock.now, context.config.parameters.time_zone,
             self._signs_on,
         )  # fmt: skip

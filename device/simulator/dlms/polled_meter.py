@@ -8,12 +8,15 @@ from typing import Any, ClassVar, Final
 from zoneinfo import ZoneInfo
 
 from device.simulator.dlms.cosem_server import CosemServer
+from device.simulator.dlms.event_log import STANDARD_LOG, log_object
 from device.simulator.dlms.hdlc_server import HdlcServer
 from device.simulator.dlms.intervals import Intervals
-from device.simulator.dlms.objects import objects_of
+from device.simulator.dlms.objects import PROFILE, objects_of, stamp
+from device.simulator.log_book import LogBook
 from device.simulator.meter import Fault, SimulatedMeter
 from meters.wires.dlms.client.station import PUBLIC_CLIENT, Access, Station
 from meters.wires.dlms.wrapper import HEAD_BYTES, WRAPPED
+from meters.wires.encode.dlms import code
 from meters.wires.encode.iec62056 import with_parity
 
 MAKER: Final = "LGZ"
@@ -30,7 +33,8 @@ _PUBLIC: Final = {PUBLIC_CLIENT: Access()}
 class SimulatedPolledDlmsMeter(SimulatedMeter):
     """Answers a DLMS client at 9600 8N1; `optical` wants to be signed on to at 300 baud first, as optical heads do.
 
-    `clients` are those that it lets in, and how. Its energy registers count in 10 Wh, and it keeps a load profile.
+    `clients` are those that it lets in, and how. Its energy registers count in 10 Wh, and it keeps a load profile
+    and an event `log`.
     """
 
     baud = 9600
@@ -49,6 +53,7 @@ class SimulatedPolledDlmsMeter(SimulatedMeter):
         message_bytes: int = 256,
         many: bool = True,
         failures: tuple[tuple[int, int], ...] = (),
+        log: LogBook | None = None,
         **options: Any,
     ) -> None:
         super().__init__(**options)
@@ -57,6 +62,7 @@ class SimulatedPolledDlmsMeter(SimulatedMeter):
         self._optical = optical
         self._message_bytes, self._many = message_bytes, many
         self._ranges, self._failures = ranges, failures
+        self.log = LogBook(failures) if log is None else log
         self._install()
 
     def swap(self, serial: str, seed: int | None = None) -> None:
@@ -69,8 +75,13 @@ class SimulatedPolledDlmsMeter(SimulatedMeter):
         objects = objects_of(
             self.registers, self.intervals, MAKER + self.serial, self.serial, self._second, _ZONE, ranges=self._ranges
         )
+        log = log_object(self.log, self._second, _ZONE, stamp, ranges=self._ranges)
         self.server = CosemServer(
-            objects, self._clients, title=TITLE, message_bytes=self._message_bytes, many=self._many
+            {**objects, (PROFILE, code(STANDARD_LOG)): log},
+            self._clients,
+            title=TITLE,
+            message_bytes=self._message_bytes,
+            many=self._many,
         )
         self.hdlc = HdlcServer(self.station.server_address, self._reply)
 
