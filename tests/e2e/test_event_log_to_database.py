@@ -5,7 +5,6 @@ import json
 import time
 from pathlib import Path
 
-import aiohttp
 from click.testing import CliRunner
 
 from cli.__main__ import main
@@ -54,9 +53,5 @@ async def test_the_logs_of_two_meters_become_events(broker: Broker, database: Da
             (tmp_path / "pi-1" / name).unlink()
         await loop.start_agent("pi-1", (iec.port, url))
         await loop.eventually(SENT, list(map(float, (*off, now - 60))), 10)
-        async with (
-            aiohttp.ClientSession(headers={"Authorization": f"Bearer {TOKEN}"}) as http,
-            http.get(f"{loop.api_url}/api/v1/events", params={"event": "meter_event"}) as answer,
-        ):
-            page = await answer.json()
+        page = await loop.get("/events", event="meter_event")
         assert sorted(one["meter"] for one in page["items"]) == ["EMH:12345678"] * 3 + ["LGZ:71823456"] * 2
