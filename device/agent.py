@@ -16,6 +16,7 @@ from device.activation.activation import Activation
 from device.activation.probation import Probation
 from device.announcements import Control
 from device.commands.execution import Commands
+from device.history.event_logs import EventLogs
 from device.history.history import History
 from device.inbox import Inbox
 from device.moving.moving import Moving
@@ -49,6 +50,7 @@ class Agent:
     inbox: Inbox
     ports: Ports
     history: History
+    logs: EventLogs
     activation: Activation
     probation: Probation
     commands: Commands
@@ -145,6 +147,7 @@ class Agent:
             "ports.json": self.ports.damage,
             "commands.json": self.commands.damage,
             "history.json": self.history.damage,
+            "event-logs.json": self.logs.damage,
             "meter-keys.json": self.context.keys.damage,
             "broker.json": self.moving.damage,
         }

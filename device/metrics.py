@@ -37,6 +37,8 @@ class DeviceMetrics:
         self.history_wanted_s = self._gauge(
             "history_wanted_seconds", "How much time is still to be read from meters' memories"
         )
+        self.event_logs = self._counter("event_logs", "Event logs asked of meters, by what came of it", "result")
+        self.log_entries = self._counter("log_entries", "Entries of meters' event logs that were new")
         self.meter_keys = self._counter("meter_keys", "Messages with keys of meters, by what came of them", "result")
         self.meters_without_key = self._gauge(
             "meters_without_key", "Meters whose telegrams wait for their key, or for the right one", "port"

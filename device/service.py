@@ -28,7 +28,9 @@ from device.data_folder import opened_outbox, opened_write_ahead, prepare, sole_
 from device.enrolment.enrolment import Enrolment
 from device.hardware import device_id
 from device.health_server import serve_health
+from device.history.event_logs import EventLogs
 from device.history.history import History
+from device.history.log_memory import LogMemory
 from device.history.memory import HistoryMemory
 from device.inbox import Inbox
 from device.metrics import DeviceMetrics
@@ -207,10 +209,13 @@ def _agent(
     remembered = HistoryMemory(settings.data_folder / "history.json")
     remembered.load()
     history = History(context, remembered, lambda: session.connected and control.registered)
-    ports = Ports(context, memory, history, durability)
+    read_logs = LogMemory(settings.data_folder / "event-logs.json")
+    read_logs.load()
+    logs = EventLogs(context, read_logs, lambda: session.connected and control.registered)
+    ports = Ports(context, memory, history, logs, durability)
     probation = Probation(context, ports.read_now)
     activation = Activation(session, topics, context, outbox, probation)
-    actions = Actions(context, ports, history, outbox, base.lanes.live, activation).by_name()
+    actions = Actions(context, ports, history, logs, outbox, base.lanes.live, activation).by_name()
     journal = CommandJournal(settings.data_folder / "commands.json")
     commands = Commands(context, control, journal, actions, RESTART, restart.request)
     software = Software(
@@ -227,7 +232,7 @@ def _agent(
     inbox = Inbox(session, topics, context, activation, commands.take, confirmed, software.desired)
     upkeep = Upkeep(context, session, outbox, base.ahead, resending, ports, software.upkeep)
     return Agent(
-        context, session, outbox, base.ahead, durability, publisher, control, inbox, ports, history, activation,
+        context, session, outbox, base.ahead, durability, publisher, control, inbox, ports, history, logs, activation,
         probation, commands, upkeep, moving,
     )  # fmt: skip
 

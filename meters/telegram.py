@@ -121,6 +121,8 @@ class Telegram:
     profile: tuple[ProfileRow, ...] = ()
     frame: bytes = b""
     security: Security | None = None
+    log: tuple[ProfileRow, ...] = ()
+    """Entries of an event log (IEC 62056-21 P.98): what happened stands in the status word or in a column."""
 
     @property
     def addresses(self) -> tuple[str, ...]:

@@ -1261,6 +1261,16 @@ ALTER TABLE public.point ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE public.profile_check (
+    meter_id integer NOT NULL,
+    day date NOT NULL,
+    noted_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE public.profile_check IS 'Days (UTC) of which readings of a meter''s memory came, until its load profile was compared with its registers. No foreign key, so that writers lock no meter.';
+
+COMMENT ON COLUMN public.profile_check.noted_at IS 'When some came last: what is read in slices is compared once all of it is there.';
+
 CREATE TABLE public.rolled_15m (
     bucket timestamp with time zone NOT NULL,
     first_at timestamp with time zone NOT NULL,
@@ -1726,6 +1736,9 @@ ALTER TABLE ONLY public.point
 
 ALTER TABLE ONLY public.point
     ADD CONSTRAINT point_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.profile_check
+    ADD CONSTRAINT profile_check_pkey PRIMARY KEY (meter_id, day);
 
 ALTER TABLE ONLY public.quota_day
     ADD CONSTRAINT quota_day_key UNIQUE NULLS NOT DISTINCT (day, device_id, quota);
@@ -2480,6 +2493,8 @@ GRANT USAGE ON SEQUENCE public.pgqueuer_statistics_id_seq TO wattline_ingestor;
 GRANT SELECT ON TABLE public.point_overview TO wattline_gateway;
 GRANT SELECT ON TABLE public.point_overview TO wattline_grafana;
 GRANT SELECT ON TABLE public.point_overview TO wattline_ingestor;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.profile_check TO wattline_ingestor;
 
 GRANT SELECT ON TABLE public.quarantine TO wattline_gateway;
 GRANT SELECT ON TABLE public.quarantine TO wattline_grafana;

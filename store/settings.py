@@ -91,6 +91,13 @@ class StoreSettings(BaseModel):
         allow_inf_nan=False,
         description="no meter takes or gives more: a register that jumps further is not counted; 0 counts all jumps",
     )
+    profile_tolerance_percent: float = Field(
+        5.0,
+        ge=0,
+        le=1000,
+        allow_inf_nan=False,
+        description="by how much of the energy a meter's load profile and registers may differ untold; 0: never told",
+    )
     hash_partitions: int = Field(
         1, ge=1, le=64, description="parts of each day's readings, by hash of the series; before the first reading only"
     )

@@ -75,6 +75,13 @@ class SetMeterClock(Message):
     meter: MeterKey
 
 
+class ReadLog(Message):
+    """How many days back to read event logs, and of which meter; of all that have one without it."""
+
+    meter: MeterKey | None = None
+    days: Annotated[float, Field(gt=0, le=3660)] = 30.0
+
+
 @dataclass(frozen=True, slots=True)
 class CommandKind:
     """One command: its arguments, how long its answer is waited for where nobody says, and what it does."""
@@ -90,6 +97,7 @@ COMMANDS: Final[dict[str, CommandKind]] = {
     "read_now": CommandKind(ReadNow, 60, "Read meters at once, whatever their interval, and publish it."),
     "read_profile": CommandKind(ReadProfile, 300, "Read a span (from, to) of meters' own memories and publish it."),
     "set_meter_clock": CommandKind(SetMeterClock, 60, "Set the clock of a meter (DLMS) whose spec allows it."),
+    "read_log": CommandKind(ReadLog, 300, "Read the newest days of meters' event logs and tell what is new."),
     "publish_frames": CommandKind(PublishFrames, 30, "Publish each frame raw for some minutes."),
     "restart": CommandKind(Nothing, 30, "End the agent, so that its supervisor starts it again."),
     "flush_outbox": CommandKind(Nothing, 120, "Hand over all that waits."),

@@ -371,6 +371,11 @@ class Parameters(Message):
         " says how. What the device misses later is read back by itself, however long it was. 0 reads nothing back at"
         " first.",
     )  # fmt: skip
+    event_log_interval_h: float = Field(
+        default=24.0, ge=0, le=8784, json_schema_extra={"unit": "h"},
+        description="How often a meter's own event log is read, if its spec says how; beside that it is read when the"
+        " meter or the device is back after a silence, at most once an hour. 0 reads it on command only.",
+    )  # fmt: skip
     broker_address: Annotated[str, Field(max_length=1024), AfterValidator(known_nodes_or_none)] = Field(
         default="",
         json_schema_extra={"form": "host:port, several with commas, or empty to stay"},
@@ -393,8 +398,11 @@ class Parameters(Message):
 
 
 UNHASHED_AT_DEFAULT = frozenset(
-    {"probation_s", "time_zone", "history_days_back", "broker_address", "broker_authority", "enrol_url"}
-)
+    {
+        "probation_s", "time_zone", "history_days_back", "event_log_interval_h", "broker_address", "broker_authority",
+        "enrol_url",
+    }
+)  # fmt: skip
 """Parameters that came after the first release: at their default they are left out of the digest, so that stored and
 retained documents keep their hash, and agents that don't know them accept it."""
 

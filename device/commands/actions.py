@@ -4,12 +4,22 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
-from broker.contract.commands import Identify, Nothing, PublishFrames, ReadNow, ReadProfile, SetMeterClock, refused
+from broker.contract.commands import (
+    Identify,
+    Nothing,
+    PublishFrames,
+    ReadLog,
+    ReadNow,
+    ReadProfile,
+    SetMeterClock,
+    refused,
+)
 from broker.wording import counted
 from device.activation.activation import Activation
 from device.announcements import software_version
 from device.commands.execution import Action, CommandFailedError
 from device.commands.meter_clock import set_meter_clock
+from device.history.event_logs import EventLogs
 from device.history.history import History
 from device.outbox.live import LiveLane
 from device.outbox.outbox import Outbox
@@ -31,6 +41,7 @@ class Actions:
         context: Context,
         ports: Ports,
         history: History,
+        logs: EventLogs,
         outbox: Outbox,
         live: LiveLane,
         activation: Activation,
@@ -38,6 +49,7 @@ class Actions:
         self._context = context
         self._ports = ports
         self._history = history
+        self._logs = logs
         self._outbox = outbox
         self._live = live
         self._activation = activation
@@ -51,6 +63,7 @@ class Actions:
             "read_now": self.read_now,
             "read_profile": self.read_profile,
             "set_meter_clock": self.set_meter_clock,
+            "read_log": self.read_log,
             "publish_frames": self.publish_frames,
             RESTART: self.restart,
             "flush_outbox": self.flush_outbox,
@@ -131,6 +144,25 @@ class Actions:
     async def set_meter_clock(self, arguments: SetMeterClock, limit_s: float) -> dict[str, Any]:
         """Set a meter's clock, where its spec allows it."""
         return await set_meter_clock(self._context, self._ports, arguments, limit_s)
+
+    async def read_log(self, arguments: ReadLog, limit_s: float) -> dict[str, Any]:
+        """Read the newest days of meters' event logs; what is not read in time is read when it is due."""
+        keys = [key for port in self._ports.all for key in port.polled_meters]
+        if arguments.meter is not None and arguments.meter not in keys:
+            raise refused("arguments.meter", f"no such meter is polled here; these are: {', '.join(keys) or 'none'}")
+        asked = keys if arguments.meter is None else [arguments.meter]
+        wishes = [wish for key in asked if (wish := self._logs.ask(key, arguments.days))]
+        if not wishes:
+            raise refused("arguments.meter", f"no spec says how to read the event log of {', '.join(asked) or 'any'}")
+        done = await _within(lambda: all(wish.done.is_set() for wish in wishes), limit_s)
+        for wish in wishes:
+            self._logs.forget(wish)
+        found = {wish.key: {"entries": wish.entries, "new": wish.new} for wish in wishes}
+        errors = [f"{wish.key}: {wish.error}" for wish in wishes if wish.error]
+        errors += [] if done else [f"{wish.key}: not read in time" for wish in wishes if not wish.done.is_set()]
+        if errors:
+            raise CommandFailedError("; ".join(errors), {"meters": found})
+        return {"meters": found}
 
     async def publish_frames(self, arguments: PublishFrames, _limit_s: float) -> dict[str, Any]:
         """Publish each good frame raw for some minutes; a restart ends it."""

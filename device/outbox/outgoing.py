@@ -147,14 +147,20 @@ class Outgoing:
         self._number(Kind.EVENTS, "", message)
 
     def event(self, event: str, severity: Severity = "info", *, meter: str = "", **detail: Any) -> None:
-        """Send a diagnostic; it is logged too."""
+        """Send a diagnostic of now; it is logged too."""
+        self.event_at(self._clock.now(), event, severity, meter=meter, **detail)
+
+    def event_at(
+        self, at: datetime, event: str, severity: Severity = "info", *, meter: str = "", **detail: Any
+    ) -> None:
+        """Send what happened at a time (aware)."""
         log.log(_LEVELS[severity], event, meter=meter or None, **detail)
         facts = {name: _plain(value) for name, value in detail.items()}
         try:
             message = EventMessage(
                 boot=self.boot,
                 seq=self.seq + 1,
-                at=self._clock.now(),
+                at=at,
                 event=event,
                 severity=severity,
                 meter=meter or None,

@@ -22,6 +22,7 @@ from device.ports.fieldbus_address import (
     served_by,
 )
 from device.ports.line import Line
+from device.ports.log_reader import LogReader
 from device.ports.meter_access import MeterAccess
 from device.ports.profile_reader import ProfileReader
 from device.readings.context import Context
@@ -147,6 +148,19 @@ class Fieldbus:
         if station is None or station.dlms is None:
             return None
         return station.dlms, self._secrets(station), self._signs_on
+
+    def log_reader(self, address: str, spec: Spec) -> LogReader | None:
+        """How the event log of the meter at an address is read; None where it has none that is."""
+        station = next((one for one in self._stations if one.address.station == address), None)
+        if station is None or station.dlms is None:
+            return None
+        from device.ports.dlms_log import DlmsLogReader  # noqa: PLC0415 - see _dlms
+
+        context = self._context
+        return DlmsLogReader(
+            station.dlms, spec, self._secrets(station), context.clock.now, context.config.parameters.time_zone,
+            self._signs_on,
+        )  # fmt: skip
 
     async def read(self, line: Line, station: _Station) -> bool:
         """Ask one meter; whether it was read."""

@@ -10,6 +10,7 @@ import structlog
 
 from broker.backoff import Backoff
 from broker.errors import FrameError
+from device.history.event_logs import EventLogs
 from device.history.history import History
 from device.ports.baud_changeover import ChangeOvers
 from device.ports.clock_setting import ClockSettings
@@ -30,6 +31,7 @@ from device.ports.detection import (
 )
 from device.ports.fieldbus import Fieldbus
 from device.ports.line import Line, LineBusyError, LineGoneError
+from device.ports.log_slices import LogSlices
 from device.ports.memory import PortMemory
 from device.ports.profile_slices import ProfileSlices
 from device.ports.readout import read_out
@@ -53,7 +55,7 @@ LONGEST_PERIOD_S: Final = 900.0
 class Port:
     """The task of one port. A line that yields nothing for several of its periods is detected anew."""
 
-    def __init__(self, path: str, context: Context, memory: PortMemory, history: History) -> None:
+    def __init__(self, path: str, context: Context, memory: PortMemory, history: History, logs: EventLogs) -> None:
         self.path = path
         self.state = "missing"
         self.protocol: str | None = None
@@ -68,6 +70,7 @@ class Port:
         self._change_overs = ChangeOvers(path, context, memory)
         self.clocks = ClockSettings(context, self._fieldbus)
         self._slices = ProfileSlices(path, context, history, self.meter, self._change_overs, self._fieldbus)
+        self._logs = LogSlices(path, context, logs, self.meter, self._change_overs, self._fieldbus)
         self._context = context
         self._memory = memory
         self._was_open = False
@@ -283,6 +286,7 @@ class Port:
             self._meter_at[address] = self.meter.key
             if read:
                 self._slices.live(self.meter.key)
+                self._logs.live(self.meter.key)
             return read
         self.meter.fail(result, self._context.clock.now())
         if self.state == "polling":
@@ -388,6 +392,7 @@ class Port:
                     if read:
                         self._meter_at[address] = self.meter.key
                         self._slices.live(self.meter.key)
+                        self._logs.live(self.meter.key)
                     await self.meter.release()
             for address in () if self._fieldbus else self._addresses:
                 answered |= await self._read_address(line, address, self._sign_on(address))
@@ -418,6 +423,7 @@ class Port:
             await self.meter.release()
             if not sliced or rest_s > self._slices.took_s:
                 sliced = await self._slices.read_one(line, self._meter_at)
+                sliced = sliced or await self._logs.read_one(line, self._meter_at)
                 if sliced:
                     continue
             await line.read(min(rest_s, READ_S))

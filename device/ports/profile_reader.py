@@ -74,13 +74,21 @@ def profile_reader(
     history = spec.history
     if history is None or spec.match.protocol is not Wire.IEC62056_21:
         return FrameError(REFUSED, f"{spec.ref} says no history that is read over {spec.match.protocol}")
-    if not history.password_ref:
-        return IecProfileReader(spec, address, zone, slow)
-    named = passwords.get(history.password_ref)
+    password = password_of(spec, history.password_ref, passwords, given)
+    return password if isinstance(password, FrameError) else IecProfileReader(spec, address, zone, slow, password)
+
+
+def password_of(
+    spec: Spec, reference: str | None, passwords: Mapping[str, SecretStr], given: str | None
+) -> str | FrameError | None:
+    """The password for programming mode, None where the spec names none; a refusal where it is not here or is none."""
+    if not reference:
+        return None
+    named = passwords.get(reference)
     password = given if given is not None or named is None else named.get_secret_value()
     if password is None:
-        why = f"{spec.ref} wants a password: wattline meter key set --password-file, or {history.password_ref} in"
+        why = f"{spec.ref} wants a password: wattline meter key set --password-file, or {reference} in"
         return FrameError(REFUSED, f"{why} WATTLINE_DEVICE_PASSWORDS")
     if PASSWORD.fullmatch(password) is None:
         return FrameError(REFUSED, "its password is none of 1 to 32 characters of printable ASCII without brackets")
-    return IecProfileReader(spec, address, zone, slow, password)
+    return password

@@ -7,6 +7,7 @@ from typing import Final
 import structlog
 
 from broker.backoff import Backoff
+from device.history.event_logs import EventLogs
 from device.history.history import History
 from device.outbox.durability import Durability
 from device.ports.discovery import find_ports
@@ -22,10 +23,13 @@ SEARCH_EVERY_S: Final = 2.0
 class Ports:
     """Starts a task for each port when it is first found; a port that vanished is waited for, not forgotten."""
 
-    def __init__(self, context: Context, memory: PortMemory, history: History, durability: Durability) -> None:
+    def __init__(
+        self, context: Context, memory: PortMemory, history: History, logs: EventLogs, durability: Durability
+    ) -> None:
         self._context = context
         self._memory = memory
         self._history = history
+        self._logs = logs
         durability.register(self._take_unsynced)
         self._ports: dict[str, Port] = {}
         self._search = asyncio.Event()
@@ -61,7 +65,7 @@ class Ports:
             while True:
                 for path in self._context.settings.ports or find_ports():
                     if path not in self._ports:
-                        self._ports[path] = Port(path, self._context, self._memory, self._history)
+                        self._ports[path] = Port(path, self._context, self._memory, self._history, self._logs)
                         group.create_task(self._guard(self._ports[path]), name=f"device.port.{path}")
                         self._context.registry.add_port(path)
                 with contextlib.suppress(TimeoutError):

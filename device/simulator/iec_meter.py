@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Final
 from zoneinfo import ZoneInfo
 
+from device.simulator.log_book import LogBook
 from device.simulator.meter import Fault, SimulatedMeter
 from device.simulator.profile_memory import ProfileMemory
 from device.simulator.programming_mode import ProgrammingMode
@@ -31,7 +32,7 @@ class SimulatedIecMeter(SimulatedMeter):
     address is answered where that is its serial. Without acknowledgement it reads out at 300 baud. Meters `beside` it
     share its line, as on a bus: who is addressed answers, and a request without an address gets none. One that does
     not `follow` proposes its rate and stays at 300 baud all the same. In programming mode it gives the load profile of
-    its `memory`, with a `password` only to who knows it.
+    its `memory` and its `log`, with a `password` only to who knows it.
     """
 
     baud = 300
@@ -48,10 +49,12 @@ class SimulatedIecMeter(SimulatedMeter):
         follows: bool = True,
         password: str | None = None,
         failures: tuple[tuple[int, int], ...] = (),
+        log: LogBook | None = None,
         **options: Any,
     ) -> None:
         super().__init__(**options)
         self.memory = ProfileMemory(self.registers, failures=failures)
+        self.log = LogBook(failures) if log is None else log
         self.profiles_asked: list[str] = []
         """Data sets that were asked for in programming mode."""
         self._password = password
@@ -74,6 +77,11 @@ class SimulatedIecMeter(SimulatedMeter):
     def second(self) -> int:
         """Its own time."""
         return self._second()
+
+    def remembered(self, asked: str) -> str:
+        """What it answers to a data set of its memory: its log to P.98, else its load profile."""
+        source = self.log if asked.startswith("P.98(") else self.memory
+        return source.answer(asked, self._second())
 
     @property
     def fast_baud(self) -> int:
@@ -146,7 +154,7 @@ class SimulatedIecMeter(SimulatedMeter):
             data = speaker.telegram()
 
     async def _programmed(self, speaker: "SimulatedIecMeter", baud: int) -> None:
-        mode = ProgrammingMode(lambda asked: speaker.memory.answer(asked, speaker.second), speaker.password)
+        mode = ProgrammingMode(speaker.remembered, speaker.password)
         said = [mode.greeting]
         await self._until_reader_at(baud)
         while not mode.over:

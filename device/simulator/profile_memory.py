@@ -41,6 +41,8 @@ class ProfileMemory:
         failures: tuple[tuple[int, int], ...] = (),
     ) -> None:
         self.period_s = period_s
+        self.power_factor = 1
+        """A memory at fault: its mean powers are so many times too high."""
         self._household = registers.household
         self._base = (registers.second, registers.import_ws, registers.export_ws)
         self._depth_s = depth_s
@@ -73,7 +75,8 @@ class ProfileMemory:
             status = POWER_DOWN * down | POWER_UP * up
             drawn, fed = self._between(end - step, end)
             registers = (self._register(end, 0), self._register(end, 1))
-            yield _Row(end, status, (*(f"{ws / step / 1000:.4f}" for ws in (drawn, fed)), *map(_kwh, registers)))
+            powers = (ws / step / 1000 * self.power_factor for ws in (drawn, fed))
+            yield _Row(end, status, (*(f"{kw:.4f}" for kw in powers), *map(_kwh, registers)))
 
     def _is_off(self, end: int) -> bool:
         return any(began < end <= ended for began, ended in self._failures)

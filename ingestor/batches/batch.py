@@ -82,6 +82,8 @@ class Batch:
     salvaged: list[Salvaged] = field(default_factory=list)
     foreign: dict[int, set[str]] = field(default_factory=dict)
     """By device the meters of others that it spoke of."""
+    profile_days: dict[tuple[int, int], int] = field(default_factory=dict)
+    """Times of receipt by meter and day (since 2000, UTC) of readings that came from a meter's memory."""
     device_ids: dict[str, int] = field(default_factory=dict)
     """The ids of the devices that `stored` and `statuses` name, taken once these are complete."""
     confirmed: list[Confirmed] = field(default_factory=list)
@@ -113,6 +115,11 @@ class Batch:
         self.repeats += repeats
         if self.newest_us is None or newest_us > self.newest_us:
             self.newest_us = newest_us
+
+    def note_profile(self, received: Received, meter_id: int, message: Readings) -> None:
+        """Note of which days a message from a meter's memory tells; what ends at midnight is of the day before."""
+        for sample in message.samples:
+            self.profile_days[meter_id, (micros(sample.at) - 1) // DAY_US] = received.received_us
 
     def add_ledger(
         self,

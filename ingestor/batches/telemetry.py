@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from broker.contract.messages import Clock, EventMessage, Frames, Readings
+from broker.contract.messages import Clock, EventMessage, Frames, Readings, Source
 from broker.contract.plausible_values import ALWAYS, BoundsByCode
 from broker.contract.topics import Kind
 from ingestor.batches import quarantine_rows as quarantine
@@ -140,6 +140,8 @@ class Telemetry:
             return False
         meter.newest_us = meter_newest_us
         batch.add_rows(fresh, repeats, newest_us)
+        if message.source is Source.PROFILE:
+            batch.note_profile(received, meter.id, message)
         batch.add_ledger(received, Kind.READINGS, message, device_id, meter.id, count, newest_us)
         return True
 
@@ -170,6 +172,8 @@ class Telemetry:
         if newest_us is not None:
             meter.newest_us = max(meter.newest_us, newest_us)
             batch.add_rows(fresh, repeats, newest_us)
+            if message.source is Source.PROFILE:
+                batch.note_profile(received, meter.id, message)
         count = sum(len(sample.values) for sample in message.samples)
         foreign = quarantine.FOREIGN_METER in checked.refused
         if foreign:

@@ -11,6 +11,7 @@ import structlog
 
 from ingestor.metrics import Metrics
 from ingestor.upkeep.lease import Lease
+from ingestor.upkeep.profile_check import check_profiles
 from ingestor.upkeep.standstill import end_silent
 from store.edition import timescaledb_license
 from store.errors import DATABASE_ERRORS, is_transient, reason
@@ -52,7 +53,7 @@ class Upkeep:
     async def _work(self, pool: Pool) -> None:
         """Ledger and roll-ups beside one another: a refresh may take long, or fail, and the other goes on."""
         async with asyncio.TaskGroup() as group:
-            for task in (self._ledger, self._rollups):
+            for task in (self._ledger, self._rollups, self._profiles):
                 group.create_task(self._repeat(pool, task), name=f"ingestor.upkeep.{task.__name__.strip('_')}")
 
     async def _repeat(self, pool: Pool, task: Callable[[Connection], Awaitable[None]]) -> None:
@@ -91,6 +92,10 @@ class Upkeep:
             for name, chunks in (await retain(connection)).items():
                 log.info("chunks_dropped", table=name, chunks=chunks)
                 self._metrics.chunks_dropped.labels(name).inc(chunks)
+
+    async def _profiles(self, connection: Connection) -> None:
+        if compared := await check_profiles(connection):
+            log.info("profiles_compared", days=compared)
 
     def _is_due(self, what: str) -> bool:
         """Whether an hour has passed since the last time; then this is one."""

@@ -1,10 +1,13 @@
-"""Who does the upkeep and how far it is, sessions that wait or are silent, and when devices were last heard."""
+"""Who does the upkeep and how far it is, sessions that wait or are silent, days of load profiles to be compared."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from typing import Any
 
-from store.sql import Database, statement
+from pydantic import Json
+
+from store.sql import Connection, Database, statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,32 @@ class EndedSession:
     ended: bool
 
 
+@dataclass(frozen=True, slots=True)
+class DueCheck:
+    """A meter's day (UTC), and when something of it came last."""
+
+    meter_id: int
+    day: date
+    noted_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class IntervalValue:
+    """An interval of a load profile by its END: mean power in kW or energy in kWh, by its code."""
+
+    obis: str
+    at: datetime
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterValue:
+    """A register's reading."""
+
+    at: datetime
+    value: float
+
+
 @statement
 async def hold_lease(database: Database, holder: str, lasts: timedelta) -> bool:
     """Take the lease of the upkeep, renew it, or give it back with no time; False where somebody else has it."""
@@ -80,3 +109,37 @@ async def note_caught_up(database: Database, ingestor: str, ago_s: float) -> Non
 @statement
 async def update_last_seen(database: Database, device_ids: Sequence[int], seen_at: Sequence[datetime]) -> None:
     """Note when devices were last heard."""
+
+
+@statement
+async def due_checks(connection: Connection, most: int) -> list[DueCheck]:
+    """What is to be compared: the oldest of those of which nothing has come for ten minutes."""
+
+
+@statement
+async def done_check(connection: Connection, meter_id: int, day: date, noted_at: datetime) -> None:
+    """Done with one, unless more of it has come since."""
+
+
+@statement
+async def profile_tolerance_percent(connection: Connection) -> float | None:
+    """The setting; 0 compares nothing."""
+
+
+@statement
+async def profile_intervals(
+    connection: Connection, meter_id: int, since: datetime, until: datetime
+) -> list[IntervalValue]:
+    """Intervals of energy and power that ended after `since` and not after `until`, by code and time."""
+
+
+@statement
+async def register_near(
+    connection: Connection, meter_id: int, obis: str, at: datetime, near: timedelta
+) -> RegisterValue | None:
+    """The reading of a register that is nearest to a time."""
+
+
+@statement
+async def tell_deviation(connection: Connection, meter_id: int, day: date, detail: Json[dict[str, Any]]) -> None:
+    """Enter the event profile_deviates, once by meter and day."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from store.sql import Affected, Connection, Database, statement
@@ -48,6 +48,13 @@ async def add_frames(
     doubtful: Sequence[bool],
 ) -> None:  # fmt: skip
     """Enter frames and payloads; the doubtful ones, which may be in already, once."""
+
+
+@statement
+async def note_profile_days(
+    connection: Connection, meter_ids: Sequence[int], days: Sequence[date], noted_at: Sequence[datetime]
+) -> None:
+    """Note days of which readings of meters' memories came."""
 
 
 @statement

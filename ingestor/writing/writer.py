@@ -2,7 +2,8 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from datetime import date, timedelta
+from typing import Final, TypeAlias
 
 import asyncpg
 
@@ -20,6 +21,7 @@ from ingestor.writing.store import (
     add_frames,
     make_incoming_message,
     make_incoming_reading,
+    note_profile_days,
     take_staged_messages,
     take_staged_readings,
     update_statuses,
@@ -30,6 +32,7 @@ from store.sql import Connection
 FEW_ROWS = 100
 """Rows in one transaction where a whole batch needs more locks than the server has: at worst each makes a chunk."""
 MANY_ROWS = 10_000
+_FIRST_DAY: Final = date(2000, 1, 1)
 PIECE_DAYS = 25
 """Days in one transaction of readings that are written in pieces: whoever needs a new chunk, as for a new day, waits so
 long."""
@@ -140,6 +143,9 @@ class Writer:
         await _add_frames(connection, batch.stored.values(), batch.device_ids)
         await _enter(add_events, connection, (event.columns() for event in batch.events.values()))
         await foreign.record(connection, batch)
+        days = sorted(batch.profile_days.items())
+        noted = ((meter, _FIRST_DAY + timedelta(days=day), instant(at_us)) for (meter, day), at_us in days)
+        await _enter(note_profile_days, connection, noted)
 
     async def _stage_readings(self, connection: Connection, readings: bytes, conflicts: list[Conflict]) -> int:
         """Enter what is not there yet, and add to `conflicts` what is there with another value."""

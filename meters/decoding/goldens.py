@@ -6,11 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import zip_longest
 from pathlib import Path
 
 from broker.errors import FrameError
 from broker.wording import counted
 from meters.decoding.engine import Decoded, decode
+from meters.decoding.event_log import log_entries
 from meters.specs.identify import Identifier, Identity
 from meters.specs.match import best
 from meters.specs.spec import Golden, Spec
@@ -88,6 +90,10 @@ def check_golden(spec: Spec, golden: Golden, captures: Path | None) -> Iterator[
         return
     if golden.error is None:
         yield from _match(spec, golden, items)
+    if golden.log:
+        yield from _log(spec, golden, items[golden.telegram - 1])
+        if not golden.values and not golden.profile:
+            return
     try:
         decoded = _decode(spec, items[golden.telegram - 1])
     except FrameError as error:
@@ -104,6 +110,20 @@ def _decode(spec: Spec, item: Frame | FrameError) -> Decoded:
     if isinstance(item, FrameError):
         raise item
     return decode(spec, parse(item))
+
+
+def _log(spec: Spec, golden: Golden, item: Frame | FrameError) -> Iterator[Difference]:
+    """Entry by entry, in the order of the meter."""
+    if spec.event_log is None:
+        yield Difference(golden.name, "log", "a section event_log", "none")
+        return
+    telegram = None if isinstance(item, FrameError) else parse(item)
+    rows = () if telegram is None else telegram.log or telegram.profile
+    found = [(_stamp(one.at), one.code, one.meaning) for one in log_entries(rows, spec.event_log, spec.time.zone)]
+    wanted = [(_stamp(one.at), one.code, one.meaning) for one in golden.log]
+    for number, (should, got) in enumerate(zip_longest(wanted, found, fillvalue=("", "", "no entry"))):
+        if should != got:
+            yield Difference(golden.name, f"log.{number}", " ".join(should).strip(), " ".join(got).strip())
 
 
 def _match(spec: Spec, golden: Golden, items: list[Frame | FrameError]) -> Iterator[Difference]:

@@ -8,6 +8,7 @@ from typing import Final
 
 from broker.zones import zone_info
 from meters.decoding.meter_time import WallClock, instant, offsets
+from meters.specs.event_log import EventLog
 from meters.specs.sections import History
 from meters.specs.stamps import write_stamp
 from meters.telegram import ProfileRow
@@ -49,11 +50,20 @@ def profile_request(history: History, since: datetime, until: datetime, zone: st
         # the interval that ends after `since` began a period earlier
         since -= timedelta(seconds=history.capture_period_s)
         until -= timedelta(seconds=history.capture_period_s)
-    stamps = (_as_asked(at, history, history.zone or zone or "UTC") for at in (since, until))
-    return f"{history.method.upper()}({';'.join(stamps)})"
+    return _request(history, since, until, zone)
 
 
-def _as_asked(at: datetime, history: History, zone: str) -> str:
+def log_request(section: EventLog, since: datetime, until: datetime, zone: str | None) -> str:
+    """An event log with its range, as the meter is asked for it: `P.98(2611231000;2611241000)`."""
+    return _request(section, since, until, zone)
+
+
+def _request(section: History | EventLog, since: datetime, until: datetime, zone: str | None) -> str:
+    stamps = (_as_asked(at, section, section.zone or zone or "UTC") for at in (since, until))
+    return f"{section.method.upper()}({';'.join(stamps)})"
+
+
+def _as_asked(at: datetime, history: History | EventLog, zone: str) -> str:
     if history.stamps_in == "utc":
         return write_stamp(at.astimezone(UTC), history.stamp, "2")
     local = at.astimezone(zone_info(zone))

@@ -11,6 +11,7 @@ from broker.contract.messages import Name
 from broker.errors import ContractError
 from broker.plain_errors import plain_reason
 from meters.specs.document import read_document
+from meters.specs.event_log import EventLog
 from meters.specs.registers import Registers
 from meters.specs.sections import Decode, FactName, History, Link, MatchRule, Point, Product, Quirk, TimeRule
 from meters.specs.types import Code, Exact, Label, Pattern, Prose, Section
@@ -42,6 +43,14 @@ class GoldenRow(Section):
     values: Values
 
 
+class GoldenEntry(Section):
+    """One entry of a golden's event log: when, the code or status word, and what the spec says that it means."""
+
+    at: AwareDatetime
+    code: Annotated[str, StringConstraints(pattern=r"^[0-9A-F]{0,10}$")]
+    meaning: Annotated[str, StringConstraints(max_length=256)] = ""
+
+
 class Golden(Section):
     """A telegram with the readings that it must give, or the reason for which it must be refused."""
 
@@ -60,6 +69,8 @@ class Golden(Section):
     meters: Annotated[dict[Label, Values], Field(max_length=8)] = Field(default_factory=dict)
     """Readings of sub-meters by their serial."""
     profile: Annotated[tuple[GoldenRow, ...], Field(max_length=256)] = ()
+    log: Annotated[tuple[GoldenEntry, ...], Field(max_length=256)] = ()
+    """The entries of an event log, all of them: a telegram that gives nothing else needs no readings."""
     complete: bool = False
     """No reading beyond those listed may come out."""
     error: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")] | None = None
@@ -94,6 +105,7 @@ class Spec(Section):
     points: Annotated[tuple[Point, ...], Field(max_length=256)] = ()
     quirks: Annotated[tuple[Quirk, ...], Field(max_length=32)] = ()
     history: History | None = None
+    event_log: EventLog | None = None
     goldens: Annotated[tuple[Golden, ...], Field(max_length=32)] = ()
 
     @property
@@ -125,6 +137,8 @@ class Spec(Section):
         generic = self.history is not None and self.history.method == "profile_generic"
         if generic and self.match.protocol is not Wire.DLMS:
             raise ValueError("history.method: profile_generic is DLMS's")
+        if self.event_log is not None and self.match.protocol is not self.event_log.protocol:
+            raise ValueError(f"event_log.method: {self.event_log.method} is of {self.event_log.protocol}")
         if self.link.dlms is not None and (self.match.protocol is not Wire.DLMS or self.link.mode != "poll"):
             raise ValueError("link.dlms: that is how a DLMS meter is asked; it wants protocol dlms and link.mode poll")
         if self.link.dlms is not None and self.link.dlms.authentication != "none" and self.decode.key_ref is None:

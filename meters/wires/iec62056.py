@@ -5,7 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from broker.errors import FrameError
-from meters.telegram import Frame, MeterTime, Record, Telegram, Wire
+from meters.telegram import Frame, MeterTime, ProfileRow, Record, Telegram, Wire
 from meters.wires.iec62056_dataset import (
     Groups,
     completed,
@@ -16,6 +16,7 @@ from meters.wires.iec62056_dataset import (
     normal_address,
     record,
 )
+from meters.wires.iec62056_log import LOGS, log_entry
 from meters.wires.iec62056_profile import profile_rows
 from meters.wires.p1 import identification_facts, identification_serial, plain_id
 from meters.wires.text.checks import unparity
@@ -57,8 +58,12 @@ def parse_iec62056(frame: Frame) -> Telegram:
     records: list[Record] = []
     places: dict[str, int] = {}
     blocks: list[Groups] = []
+    log: list[ProfileRow] = []
     for name, groups in sets:
-        if name.startswith("P.") and len(groups) > 4:
+        if name in LOGS and len(groups) > 1:
+            entry = log_entry(groups)
+            log += [entry] if entry is not None else []
+        elif name.startswith("P.") and len(groups) > 4:
             blocks.append(groups)
         else:
             address = normal_address(name, reduced=reduced)
@@ -69,7 +74,7 @@ def parse_iec62056(frame: Frame) -> Telegram:
     if header and "serial" not in facts and "product" not in facts:
         serial = identification_serial(header)
         facts |= {"serial": serial} if serial else {}
-    return Telegram(Wire.IEC62056_21, tuple(records), facts, _clock(records), profile, frame.data)
+    return Telegram(Wire.IEC62056_21, tuple(records), facts, _clock(records), profile, frame.data, log=tuple(log))
 
 
 def _parts(text: str) -> tuple[str, str]:

@@ -18,6 +18,11 @@ CREATE OR REPLACE FUNCTION store_max_power_kw() RETURNS double precision LANGUAG
 $$;
 COMMENT ON FUNCTION store_max_power_kw IS 'No meter takes or gives more, by the setting; infinite where no jumps are looked for.';
 
+CREATE OR REPLACE FUNCTION store_profile_tolerance() RETURNS double precision LANGUAGE sql STABLE AS $$
+    SELECT coalesce((SELECT value::double precision FROM store_setting WHERE name = 'profile_tolerance_percent'), 5)
+$$;
+COMMENT ON FUNCTION store_profile_tolerance IS 'By how much of their energy, in percent, load profile and registers may differ; 0: they are not compared.';
+
 CREATE OR REPLACE FUNCTION kept_since(kept text) RETURNS timestamptz LANGUAGE sql STABLE AS $$
     SELECT coalesce((SELECT since FROM store_kept WHERE what = kept), '-infinity')
 $$;

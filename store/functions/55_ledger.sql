@@ -4,6 +4,11 @@ CREATE OR REPLACE FUNCTION event_delivery(device_id integer, boot text, seq bigi
 RETURN md5('event ' || device_id || ' ' || boot || ' ' || seq)::uuid;
 COMMENT ON FUNCTION event_delivery IS 'The identity of a device''s event in delivery_claim.';
 
+-- By what the meter itself states, and not by the message: whichever device reads it, and however often, it is one event.
+CREATE OR REPLACE FUNCTION meter_event_delivery(meter_id integer, detail jsonb) RETURNS uuid LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN md5(concat_ws(' ', 'meter event', meter_id::text, detail ->> 'log', detail ->> 'stamp', detail ->> 'code', detail ->> 'values'))::uuid;
+COMMENT ON FUNCTION meter_event_delivery IS 'The identity of an entry of a meter''s event log in delivery_claim.';
+
 CREATE OR REPLACE FUNCTION delivery_claim_prune() RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
     DELETE FROM delivery_claim

@@ -5,6 +5,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from cli.__main__ import main
@@ -23,6 +24,9 @@ DRAWN = """SELECT max(value) - min(value) FROM named_reading
            WHERE meter = $1 AND obis = '1-0:1.8.0' AND time >= $2 AND time <= $3"""
 MEAN = "SELECT sum(value) / 4 FROM named_reading WHERE meter = $1 AND obis = '1-0:1.5.0' AND time > $2 AND time <= $3"
 LIVE = "SELECT count(*) FROM named_reading WHERE meter = $1 AND obis = '1-0:1.8.2' AND source <> 'profile'"
+DEVIATES = "SELECT count(*) FROM event_log WHERE event = 'profile_deviates' AND meter = $1"
+FIGURES = """SELECT (detail ->> 'profile_kwh')::float AS profile_kwh, (detail ->> 'register_kwh')::float AS register_kwh
+             FROM event WHERE event = 'profile_deviates' ORDER BY 2 DESC"""
 GAPS = "SELECT count(*) FROM meter_gap_between($1, $2) WHERE until_at - from_at > interval '1 hour'"
 
 
@@ -78,3 +82,27 @@ async def test_a_gap_of_a_day_heals_at_a_dlms_meter_too(broker: Broker, database
         assert await loop.connection.fetchval(GAPS, first, datetime.now(UTC)) == 0
         told = "SELECT count(*) FROM event WHERE event IN ('value_conflict', 'history_refused')"
         assert await loop.connection.fetchval(told) == 0
+
+
+async def test_a_memory_that_does_not_fit_its_registers_is_told(
+    broker: Broker, database: Database, tmp_path: Path
+) -> None:
+    """A profile in the wrong unit: an event with the figures, once by day, at the API too."""
+    gone_at = datetime.now(UTC) - timedelta(days=2)
+    HistoryMemory(tmp_path / "pi-1" / "history.json").put(METER, Known(gone_at))
+    async with (
+        whole_loop(broker, database, tmp_path) as loop,
+        SimulatedIecMeter(serial="12345678", identification=EMH, seed=2) as meter,
+    ):
+        meter.memory.power_factor = 10
+        await loop.start_agent("pi-1", (meter.port,))
+        await loop.eventually(READ, "outage")
+        days = "SELECT count(*) FROM profile_check WHERE meter_id = (SELECT id FROM meter WHERE key = $1)"
+        assert await loop.eventually(days, METER) in (2, 3)
+        await loop.connection.execute("UPDATE profile_check SET noted_at = noted_at - interval '1 hour'")
+        await loop.eventually(DEVIATES, METER)
+        (first, *_), page = await loop.connection.fetch(FIGURES), await loop.get("/events", event="profile_deviates")
+        assert first["profile_kwh"] == pytest.approx(10 * first["register_kwh"], rel=0.02)
+        assert page["items"][0]["meter"] == METER
+        counted = "SELECT count(*) - count(DISTINCT detail ->> 'day') FROM event WHERE event = 'profile_deviates'"
+        assert await loop.connection.fetchval(counted) == 0

@@ -9,7 +9,9 @@ from typing import Final
 
 from broker.errors import FrameError
 from device.simulator.dlms import SimulatedPolledDlmsMeter
+from device.simulator.dlms.event_log import STANDARD_LOG
 from meters.telegram import Frame
+from meters.wires.dlms.client.event_log import event_log
 from meters.wires.dlms.client.hdlc_link import HdlcLink
 from meters.wires.dlms.client.profile import profile
 from meters.wires.dlms.client.reading import KnownMeter, snapshot
@@ -24,9 +26,10 @@ UNTIL: Final = datetime(2026, 11, 29, 12, tzinfo=UTC)
 _HEAD: Final = b"\x00\x01\x00\x01\x00\x10"
 
 
-def _plans() -> tuple[Plan, Plan]:
-    since = UNTIL - timedelta(hours=2)
-    return partial(snapshot, KnownMeter()), partial(profile, start_at=since, end_at=UNTIL, zone=UTC)
+def _plans() -> tuple[Plan, ...]:
+    span = {"start_at": UNTIL - timedelta(hours=2), "end_at": UNTIL, "zone": UTC}
+    log = partial(event_log, name=STANDARD_LOG, **span)  # type: ignore[arg-type]
+    return partial(snapshot, KnownMeter()), partial(profile, **span), log  # type: ignore[arg-type]
 
 
 @functools.cache
@@ -39,6 +42,7 @@ def answers() -> tuple[bytes, ...]:
                 serial="71823456",
                 started_at=UNTIL.timestamp(),
                 wall=lambda: 0.0,
+                failures=((int(UNTIL.timestamp()) - 3600, int(UNTIL.timestamp()) - 60),),
                 **options,  # type: ignore[arg-type]
             )
             said: list[bytes] = []
@@ -78,7 +82,7 @@ def _messages(data: bytes) -> Iterator[bytes]:
 
 @target("dlms-client", answers, share=4)
 def _client() -> Try:
-    """Both plans over the wrapper, and the bytes as they are over HDLC; what comes out of a visit can be parsed."""
+    """All plans over the wrapper, and the bytes as they are over HDLC; what comes out of a visit can be parsed."""
 
     def attempt(data: bytes) -> None:
         for plan in _plans():

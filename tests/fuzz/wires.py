@@ -13,6 +13,7 @@ from broker.errors import FrameError
 from device.line_settings import LineSettings
 from device.ports.rfc2217 import Rfc2217
 from meters.decoding.engine import decode
+from meters.decoding.event_log import log_entries
 from meters.decoding.stamping import Received, clock_state, stamped, zone_off_h
 from meters.drafts.draft import propose
 from meters.drafts.survey import RawFrame
@@ -123,6 +124,8 @@ def understand(frame: Frame, identifier: Identifier) -> None:
             clock_state(match.spec, decoded, received)
             zone_off_h(match.spec, decoded, received, "")
             list(stamped("TST:1", match.spec, decoded, received))
+        if match.spec.event_log is not None:
+            log_entries(telegram.log or telegram.profile, match.spec.event_log, "Europe/Vilnius")
 
 
 def _wire(wire: Wire) -> None:

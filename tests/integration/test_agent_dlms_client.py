@@ -48,7 +48,7 @@ async def test_dlms_meters_are_asked_over_a_line_over_tcp_and_where_nobody_state
             await until(lambda key=key: imports(platform, key), timeout_s=120)
             assert abs(imports(platform, key)[-1] - meter.registers.import_wh / 1000) < 0.1
             assert {request[0] for request in meter.requests} == {0xC0}
-        assert {reading.spec for reading in platform.readings} == {"dlms-asked@1"}
+        assert {reading.spec for reading in platform.readings} == {"dlms-asked@2"}
         facts = {meter["key"] for meter in platform.of(Kind.REGISTRATION)[-1]["meters"]}
         assert {"LGZ:71823456", "LGZ:71823457", "LGZ:71823458"} <= facts
 

@@ -69,6 +69,14 @@ class Loop:
                             return
                 await asyncio.sleep(0.05)
 
+    async def get(self, path: str, **query: str) -> Any:
+        """What the API answers."""
+        async with (
+            aiohttp.ClientSession(headers={"Authorization": f"Bearer {TOKEN}"}) as http,
+            http.get(f"{self.api_url}/api/v1{path}", params=query) as answer,
+        ):
+            return await answer.json()
+
     async def eventually(self, query: str, *arguments: Any, within_s: float = 120.0) -> Any:
         """Ask until the query gives a true value; returns it. Fails with the last value after the deadline."""
         value = None

@@ -8,9 +8,11 @@ from typing import Any, ClassVar, Final
 from zoneinfo import ZoneInfo
 
 from device.simulator.dlms.cosem_server import CosemServer
+from device.simulator.dlms.event_log import STANDARD_LOG, log_object
 from device.simulator.dlms.hdlc_server import HdlcServer
 from device.simulator.dlms.intervals import Intervals
-from device.simulator.dlms.objects import CLOCK_NAME, objects_of, second_of
+from device.simulator.dlms.objects import CLOCK_NAME, PROFILE, objects_of, second_of, stamp
+from device.simulator.log_book import LogBook
 from device.simulator.meter import Fault, SimulatedMeter
 from meters.wires.dlms.axdr import Node
 from meters.wires.dlms.client.reading import CLOCK
@@ -34,7 +36,8 @@ _PUBLIC: Final = {PUBLIC_CLIENT: Access()}
 class SimulatedPolledDlmsMeter(SimulatedMeter):
     """Answers a DLMS client at 9600 8N1; `optical` wants to be signed on to at 300 baud first, as optical heads do.
 
-    `clients` are those that it lets in, and how. Its energy registers count in 10 Wh, and it keeps a load profile.
+    `clients` are those that it lets in, and how. Its energy registers count in 10 Wh, and it keeps a load profile
+    and an event `log`.
     """
 
     baud = 9600
@@ -55,6 +58,7 @@ class SimulatedPolledDlmsMeter(SimulatedMeter):
         failures: tuple[tuple[int, int], ...] = (),
         clock_off_s: int = 0,
         settable: bool = True,
+        log: LogBook | None = None,
         **options: Any,
     ) -> None:
         super().__init__(**options)
@@ -66,6 +70,7 @@ class SimulatedPolledDlmsMeter(SimulatedMeter):
         self.clock_off_s = clock_off_s
         """How far its clock is ahead of its registers' time."""
         self._settable = settable
+        self.log = LogBook(failures) if log is None else log
         self._install()
 
     def swap(self, serial: str, seed: int | None = None) -> None:
@@ -80,9 +85,10 @@ class SimulatedPolledDlmsMeter(SimulatedMeter):
             clock_now=lambda: self._second() + self.clock_off_s,
         )  # fmt: skip
         settable = {(CLOCK, code(CLOCK_NAME), 2): self._set_clock} if self._settable else None
+        log = log_object(self.log, self._second, _ZONE, stamp, ranges=self._ranges)
         self.server = CosemServer(
-            objects, self._clients, title=TITLE, message_bytes=self._message_bytes, many=self._many,
-            settable=settable,
+            {**objects, (PROFILE, code(STANDARD_LOG)): log}, self._clients, title=TITLE,
+            message_bytes=self._message_bytes, many=self._many, settable=settable,
         )  # fmt: skip
         self.hdlc = HdlcServer(self.station.server_address, self._reply)
 

@@ -19,7 +19,7 @@ from meters.wires.iec62056_dataset import number
 from tests.rigs.meter_port import Rig, take_spec
 
 METER = "EMH:12345678"
-SPEC = "emh-lzqj@1"
+SPEC = "emh-lzqj@2"
 
 
 class Kept(Rig):

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from broker.contract.messages import Readings
 from broker.contract.topics import Kind
+from device.history.event_logs import EventLogs
 from device.history.history import History
+from device.history.log_memory import LogMemory
 from device.history.memory import HistoryMemory
 from device.line_settings import LineSettings
 from device.ports.detection import KnownLine
@@ -38,7 +40,8 @@ async def test_telegrams_that_come_while_held_frames_are_released_keep_their_tim
         memory = PortMemory(tmp_path / "ports.json")
         memory.put(str(meter.port), KnownLine(LineSettings(9600), Wire.SML))
         history = History(rig.context, HistoryMemory(tmp_path / "history.json"), lambda: False)
-        port = Port(str(meter.port), rig.context, memory, history)
+        logs = EventLogs(rig.context, LogMemory(tmp_path / "event-logs.json"), lambda: False)
+        port = Port(str(meter.port), rig.context, memory, history, logs)
         serving = asyncio.create_task(port.run())
         await until(lambda: port.meter.waiting.count > 1)
         take_spec(rig, "generic-sml@1")

@@ -258,7 +258,7 @@ def test_a_header_in_mid_reply_is_a_gap(captures: Path) -> None:
 def test_an_identification_alone_gives_no_reading_but_names_the_product(captures: Path) -> None:
     """The Metcom's identification carries a serial; its maker alone leads to the spec."""
     line, _ = decode_stream((captures / "iec62056-21/metcom_identification.bin").read_bytes(), "auto", catalogue())
-    assert (line["spec"], line["identification"]) == ("metcom-mcs301@2", "MCS5\\@0050010067967")
+    assert (line["spec"], line["identification"]) == ("metcom-mcs301@3", "MCS5\\@0050010067967")
     assert line["values"] == {}
 
 

@@ -1,0 +1,60 @@
+"""Event logs (profile generic with a clock and a code, IEC 62056-62 4.3.6) read by range, or the newest by entry."""
+
+from datetime import datetime, tzinfo
+from typing import Final
+
+from broker.errors import FrameError
+from meters.wires.dlms.axdr import read
+from meters.wires.dlms.client.association import Agreed
+from meters.wires.dlms.client.profile import (
+    BUFFER,
+    CAPTURED,
+    IN_USE,
+    METER_CLOCK,
+    PERIOD,
+    PROFILE,
+    Reading,
+    by_entry,
+    by_range,
+    captured_objects,
+    clock_octets,
+)
+from meters.wires.dlms.client.reading import NAME, OPEN, as_frame, fetch
+from meters.wires.dlms.client.services import Attribute, Got, Refused
+from meters.wires.encode.dlms import code
+
+NEWEST: Final = 500
+"""Entries that are asked for where the meter does not select by time."""
+
+
+def event_log(agreed: Agreed, start_at: datetime, end_at: datetime, zone: tzinfo, name: str) -> Reading:
+    """The entries whose stamps lie in start_at to end_at (aware), as meters.wires.dlms.client.profile reads intervals.
+
+    An event log has no period: a meter that refuses ranges is asked for its newest entries. Raises FrameError where it
+    refuses that, too.
+    """
+    columns, period, buffer = (Attribute(PROFILE, code(name), index) for index in (CAPTURED, PERIOD, BUFFER))
+    head = yield from fetch([NAME, OPEN, METER_CLOCK, columns, period], agreed)
+    captured = head[columns]
+    if isinstance(captured, Refused):
+        raise FrameError("meter_refused", f"the meter does not give {columns}: {captured}")
+    captured_objects(captured)
+    limits = [clock_octets(at, zone, head[METER_CLOCK]) for at in (start_at, end_at)]
+    selected = Attribute(PROFILE, buffer.name, BUFFER, by_range(*limits))
+    rows = (yield from fetch([selected], agreed))[selected]
+    if isinstance(rows, Refused):
+        in_use = Attribute(PROFILE, buffer.name, IN_USE)
+        count = _count((yield from fetch([in_use], agreed))[in_use])
+        newest = Attribute(PROFILE, buffer.name, BUFFER, by_entry(max(1, count - NEWEST + 1), max(1, count)))
+        rows = (yield from fetch([newest], agreed))[newest]
+    if isinstance(rows, Refused):
+        raise FrameError(
+            "meter_refused", f"the meter gives no entries of {name}, neither by range nor by entry: {rows}"
+        )
+    found = {**head, buffer: rows}
+    return as_frame({one: got for one, got in found.items() if isinstance(got, bytes) and one != METER_CLOCK})
+
+
+def _count(got: Got) -> int:
+    node = read(got, 0)[0] if isinstance(got, bytes) else None
+    return node[0] if isinstance(node, tuple) else 0
