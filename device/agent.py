@@ -70,6 +70,7 @@ class Agent:
             await stop.wait()
             intake.cancel()
             await asyncio.wait({intake})
+            self.context.keys.counters.close()
             self.context.bundles.flush(self.context.monotonic(), 0)
             await self._drain()
             with contextlib.suppress(TimeoutError, WattlineError):
@@ -143,6 +144,7 @@ class Agent:
             "commands.json": self.commands.damage,
             "history.json": self.history.damage,
             "meter-keys.json": self.context.keys.damage,
+            "frame-counters.json": self.context.keys.counters.damage,
         }
         for file, damage in files.items():
             if damage:

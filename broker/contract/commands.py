@@ -69,6 +69,12 @@ class ReadProfile(Message):
         return self
 
 
+class CancelProfile(Message):
+    """Of which meter reads on command are given up; of all without it."""
+
+    meter: MeterKey | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class CommandKind:
     """One command: its arguments, how long its answer is waited for where nobody says, and what it does."""
@@ -83,6 +89,7 @@ COMMANDS: Final[dict[str, CommandKind]] = {
     "identify": CommandKind(Identify, 120, "Look at the serial ports again, as if they were new."),
     "read_now": CommandKind(ReadNow, 60, "Read meters at once, whatever their interval, and publish it."),
     "read_profile": CommandKind(ReadProfile, 300, "Read a span (from, to) of meters' own memories and publish it."),
+    "cancel_profile": CommandKind(CancelProfile, 30, "Give up what read_profile asked for and is not read yet."),
     "publish_frames": CommandKind(PublishFrames, 30, "Publish each frame raw for some minutes."),
     "restart": CommandKind(Nothing, 30, "End the agent, so that its supervisor starts it again."),
     "flush_outbox": CommandKind(Nothing, 120, "Hand over all that waits."),

@@ -280,7 +280,7 @@ class Port:
             read = self.meter.take(result, self._context.clock.now())
             self._meter_at[address] = self.meter.key
             if read:
-                self._slices.live(self.meter.key)
+                self._slices.live(address, self.meter.key, result)
             return read
         self.meter.fail(result, self._context.clock.now())
         if self.state == "polling":
@@ -384,7 +384,7 @@ class Port:
                     answered |= read
                     if read:
                         self._meter_at[address] = self.meter.key
-                        self._slices.live(self.meter.key)
+                        self._slices.live(address, self.meter.key)
                     await self.meter.release()
             for address in () if self._fieldbus else self._addresses:
                 answered |= await self._read_address(line, address, self._sign_on(address))

@@ -31,7 +31,7 @@ class SimulatedIecMeter(SimulatedMeter):
     address is answered where that is its serial. Without acknowledgement it reads out at 300 baud. Meters `beside` it
     share its line, as on a bus: who is addressed answers, and a request without an address gets none. One that does
     not `follow` proposes its rate and stays at 300 baud all the same. In programming mode it gives the load profile of
-    its `memory`, with a `password` only to who knows it.
+    its `memory` and its serial (unless it does not `name_itself`), with a `password` only to who knows it.
     """
 
     baud = 300
@@ -47,6 +47,7 @@ class SimulatedIecMeter(SimulatedMeter):
         beside: tuple["SimulatedIecMeter", ...] = (),
         follows: bool = True,
         password: str | None = None,
+        names_itself: bool = True,
         failures: tuple[tuple[int, int], ...] = (),
         **options: Any,
     ) -> None:
@@ -55,6 +56,7 @@ class SimulatedIecMeter(SimulatedMeter):
         self.profiles_asked: list[str] = []
         """Data sets that were asked for in programming mode."""
         self._password = password
+        self.names_itself = names_itself
         self.follows = follows
         self.identification = identification
         self._beside = beside
@@ -146,7 +148,7 @@ class SimulatedIecMeter(SimulatedMeter):
             data = speaker.telegram()
 
     async def _programmed(self, speaker: "SimulatedIecMeter", baud: int) -> None:
-        mode = ProgrammingMode(lambda asked: speaker.memory.answer(asked, speaker.second), speaker.password)
+        mode = ProgrammingMode(speaker.recall, speaker.password)
         said = [mode.greeting]
         await self._until_reader_at(baud)
         while not mode.over:
@@ -157,7 +159,13 @@ class SimulatedIecMeter(SimulatedMeter):
             if not heard:
                 break
             said = mode.hear(heard)
-        speaker.profiles_asked += mode.asked
+        speaker.profiles_asked += [asked for asked in mode.asked if asked.startswith("P.")]
+
+    def recall(self, asked: str) -> str:
+        """What it says to a data set that is asked for in programming mode."""
+        if not asked.startswith("0.0.0("):
+            return self.memory.answer(asked, self.second)
+        return f"0.0.0({self.serial})\r\n" if self.names_itself else "(ER03)\r\n"
 
     async def _agreed(self, speaker: "SimulatedIecMeter") -> tuple[int, bool]:
         """The rate, and whether programming mode was asked for."""

@@ -30,7 +30,8 @@ _PUBLIC: Final = {PUBLIC_CLIENT: Access()}
 class SimulatedPolledDlmsMeter(SimulatedMeter):
     """Answers a DLMS client at 9600 8N1; `optical` wants to be signed on to at 300 baud first, as optical heads do.
 
-    `clients` are those that it lets in, and how. Its energy registers count in 10 Wh, and it keeps a load profile.
+    `clients` are those that it lets in, and how. Without `offset` its clock states no deviation from UTC. Its energy
+    registers count in 10 Wh, and it keeps a load profile.
     """
 
     baud = 9600
@@ -46,6 +47,7 @@ class SimulatedPolledDlmsMeter(SimulatedMeter):
         clients: Mapping[int, Access] = _PUBLIC,
         optical: bool = False,
         ranges: bool = True,
+        offset: bool = True,
         message_bytes: int = 256,
         many: bool = True,
         failures: tuple[tuple[int, int], ...] = (),
@@ -56,7 +58,7 @@ class SimulatedPolledDlmsMeter(SimulatedMeter):
         self._clients = clients
         self._optical = optical
         self._message_bytes, self._many = message_bytes, many
-        self._ranges, self._failures = ranges, failures
+        self._ranges, self._offset, self._failures = ranges, offset, failures
         self._install()
 
     def swap(self, serial: str, seed: int | None = None) -> None:
@@ -67,7 +69,14 @@ class SimulatedPolledDlmsMeter(SimulatedMeter):
     def _install(self) -> None:
         self.intervals = Intervals(self.registers, failures=self._failures)
         objects = objects_of(
-            self.registers, self.intervals, MAKER + self.serial, self.serial, self._second, _ZONE, ranges=self._ranges
+            self.registers,
+            self.intervals,
+            MAKER + self.serial,
+            self.serial,
+            self._second,
+            _ZONE,
+            ranges=self._ranges,
+            offset=self._offset,
         )
         self.server = CosemServer(
             objects, self._clients, title=TITLE, message_bytes=self._message_bytes, many=self._many
