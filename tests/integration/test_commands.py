@@ -244,7 +244,7 @@ async def test_when_a_command_was_published_stays_though_it_is_sent_again(broker
             (await anext(heard)).ack()
         first = "SELECT published_at FROM command WHERE published_at IS NOT NULL"
         [before] = await until(lambda: rows(database, first), "it is published")
-        await send(device, broker.topics, Kind.REGISTRATION, "pi-1", registration(boot="another"))
+        await send(device, broker.topics, Kind.REGISTRATION, "pi-1", registration(boot="feedbeef00000001"))
         async with asyncio.timeout(30):
             again = await anext(heard)
         assert again.correlation == given["id"].encode()
