@@ -30,6 +30,7 @@ STATES = {
     "given": "its device has it",
     "waiting": "its device gets it as soon as the broker has taken it",
     "withheld": "its device is not given it: `wattline meter key release` says that it may",
+    "too_many": "its device has keys of 256 meters and takes no more: move meters to another device",
     "no_certificate": "its device logs in by a password and is not given it: the platform decodes its frames",
 }
 

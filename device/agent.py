@@ -75,6 +75,7 @@ class Agent:
             await stop.wait()
             intake.cancel()
             await asyncio.wait({intake})
+            self.context.keys.counters.close()
             self.context.bundles.flush(self.context.monotonic(), 0)
             await self._drain()
             with contextlib.suppress(TimeoutError, WattlineError):
@@ -150,6 +151,7 @@ class Agent:
             "event-logs.json": self.logs.damage,
             "meter-keys.json": self.context.keys.damage,
             "broker.json": self.moving.damage,
+            "frame-counters.json": self.context.keys.counters.damage,
         }
         for file, damage in files.items():
             if damage:

@@ -74,7 +74,7 @@ class Metrics:
             "wattline_gateway_key_deliveries", "What devices were to be given of meters' keys, by what came of it.",
             ["result"], registry=self.registry,
         )  # fmt: skip
-        for came in ("sealed", "no_certificate", "not_opened", "no_master_key"):
+        for came in ("sealed", "no_certificate", "not_opened", "too_many", "no_master_key"):
             self.key_deliveries.labels(came)
         self.withdrawn = Counter(
             "wattline_gateway_specs_withdrawn", "Spec versions withdrawn, by the system or a person.", ["by"],

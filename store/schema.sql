@@ -360,6 +360,7 @@ CREATE TABLE public.command (
     state text DEFAULT 'sent'::text NOT NULL,
     reply jsonb,
     replied_at timestamp with time zone,
+    resend_at timestamp with time zone,
     CONSTRAINT command_state_check CHECK ((state = ANY (ARRAY['sent'::text, 'replied'::text, 'failed'::text, 'refused'::text, 'expired'::text])))
 );
 
@@ -369,9 +370,11 @@ COMMENT ON COLUMN public.command.batch IS 'Shared by the commands of one request
 
 COMMENT ON COLUMN public.command.gateway IS 'The client id of the gateway that took it; another one publishes it where that one died.';
 
-COMMENT ON COLUMN public.command.published_at IS 'When the broker acknowledged it; null again when the device connects anew before it has replied.';
+COMMENT ON COLUMN public.command.published_at IS 'When the broker acknowledged it, the first time.';
 
 COMMENT ON COLUMN public.command.state IS 'A reply that comes after the end of its time still counts: then replied_at is above expires_at.';
+
+COMMENT ON COLUMN public.command.resend_at IS 'When its device connected anew before it had replied: it is published again. Null once it is.';
 
 CREATE TABLE public.desired (
     device_id integer NOT NULL,
@@ -2434,6 +2437,9 @@ GRANT SELECT ON TABLE public.meter_spec TO wattline_ingestor;
 
 GRANT SELECT,INSERT ON TABLE public.spec TO wattline_gateway;
 GRANT SELECT ON TABLE public.spec TO wattline_ingestor;
+
+GRANT SELECT ON TABLE public.meter_spec TO wattline_gateway;
+GRANT SELECT ON TABLE public.meter_spec TO wattline_ingestor;
 
 GRANT SELECT ON TABLE public.meter_stated_cadence TO wattline_gateway;
 

@@ -82,6 +82,12 @@ class ReadLog(Message):
     days: Annotated[float, Field(gt=0, le=3660)] = 30.0
 
 
+class CancelProfile(Message):
+    """Of which meter reads on command are given up; of all without it."""
+
+    meter: MeterKey | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class CommandKind:
     """One command: its arguments, how long its answer is waited for where nobody says, and what it does."""
@@ -98,6 +104,7 @@ COMMANDS: Final[dict[str, CommandKind]] = {
     "read_profile": CommandKind(ReadProfile, 300, "Read a span (from, to) of meters' own memories and publish it."),
     "set_meter_clock": CommandKind(SetMeterClock, 60, "Set the clock of a meter (DLMS) whose spec allows it."),
     "read_log": CommandKind(ReadLog, 300, "Read the newest days of meters' event logs and tell what is new."),
+    "cancel_profile": CommandKind(CancelProfile, 30, "Give up what read_profile asked for and is not read yet."),
     "publish_frames": CommandKind(PublishFrames, 30, "Publish each frame raw for some minutes."),
     "restart": CommandKind(Nothing, 30, "End the agent, so that its supervisor starts it again."),
     "flush_outbox": CommandKind(Nothing, 120, "Hand over all that waits."),

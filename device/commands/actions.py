@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from broker.contract.commands import (
+    CancelProfile,
     Identify,
     Nothing,
     PublishFrames,
@@ -64,6 +65,7 @@ class Actions:
             "read_profile": self.read_profile,
             "set_meter_clock": self.set_meter_clock,
             "read_log": self.read_log,
+            "cancel_profile": self.cancel_profile,
             "publish_frames": self.publish_frames,
             RESTART: self.restart,
             "flush_outbox": self.flush_outbox,
@@ -129,11 +131,7 @@ class Actions:
         if not wishes:
             raise refused("arguments.meter", f"no spec says how to read the memory of {', '.join(asked) or 'any'}")
         await _within(lambda: all(wish.done.is_set() for wish in wishes), limit_s)
-        found = {
-            wish.key: {"intervals": wish.read, "done": wish.done.is_set()}
-            | ({"error": wish.error} if wish.error else {})
-            for wish in wishes
-        }
+        found = {wish.key: self._history.progress(wish) for wish in wishes}
         for wish in wishes:
             self._history.forget(wish)
         if any(wish.error for wish in wishes):
@@ -163,6 +161,15 @@ class Actions:
         if errors:
             raise CommandFailedError("; ".join(errors), {"meters": found})
         return {"meters": found}
+
+    async def cancel_profile(self, arguments: CancelProfile, _limit_s: float) -> dict[str, Any]:
+        """Give up what is left of spans that read_profile asked for; outages are read all the same."""
+        wanted = self._history.asked_for()
+        if arguments.meter is not None and arguments.meter not in wanted:
+            known = ", ".join(wanted) or "none"
+            raise refused("arguments.meter", f"nothing is being read of it by read_profile; of these it is: {known}")
+        keys = wanted if arguments.meter is None else (arguments.meter,)
+        return {"meters": {key: self._history.cancel(key) for key in keys}}
 
     async def publish_frames(self, arguments: PublishFrames, _limit_s: float) -> dict[str, Any]:
         """Publish each good frame raw for some minutes; a restart ends it."""

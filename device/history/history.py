@@ -1,61 +1,39 @@
 """The history of this device's meters: what is missed is noted, asked for in slices, delivered, and done with."""
 
-import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
+
+import structlog
 
 from broker.contract.messages import Clock, Source
 from broker.contract.obis import unit_is_open
 from broker.errors import FrameError
 from device.history.memory import HistoryMemory, Known
 from device.history.rows import Intervals, intervals
-from device.history.spans import FIRST_SLICE_S, Span, added, first_slice, missed, next_slice_s, within, without
+from device.history.spans import Span, added, exhausted, missed, next_slice, overlap, within, without
+from device.history.tries import RETRY_FIRST_S, Tries
+from device.history.wishes import Wish, progress
 from device.readings.context import Context
 from meters.decoding.obis_filter import ObisFilter
 from meters.specs.sections import History as HistorySection
 from meters.specs.spec import Spec
 from meters.telegram import ProfileRow
 
+log = structlog.get_logger()
+
 SAVE_EVERY_S: Final = 900.0
 """How old the mark of the last live reading may be on disk: so much may be read from the meter again after a cut."""
 FEWEST_READINGS: Final = 2.5
 """A silence of fewer reading intervals is none."""
-RETRY_FIRST_S: Final = 60.0
-RETRY_CAP_S: Final = 3600.0
-REFUSALS: Final = 3
-"""How often a meter may say no before nothing more is asked of it."""
 DEPTH_MARGIN: Final = timedelta(hours=1)
 """What is about to fall out of a meter's memory is not asked for."""
 DEEPEST: Final = timedelta(days=400)
 """Further back nothing is asked for by itself, where no spec says how far: a clock may have jumped by years."""
 FARTHEST: Final = timedelta(days=3660)
 """How far back a person may ask where nobody knows what a meter remembers."""
-LEAST_SLICE_S: Final = 900.0
-TOO_MUCH: Final = frozenset({"too_long", "truncated", "malformed"})
-"""Failures that less at a time may heal."""
-GIVEN_UP: Final = frozenset({"meter_refused", "undecodable"})
-"""Failures that another try will hardly heal."""
-
-
-@dataclass(slots=True)
-class Wish:
-    """A span that a command asked for: how many intervals of it came, and why nothing did."""
-
-    key: str
-    span: Span
-    read: int = 0
-    error: str = ""
-    done: asyncio.Event = field(default_factory=asyncio.Event)
-
-
-@dataclass(slots=True)
-class _Tries:
-    slice_s: float = FIRST_SLICE_S
-    failures: int = 0
-    refusals: int = 0
-    again_s: float = 0.0
+LOG_EVERY_S: Final = 60.0
 
 
 class History:
@@ -68,8 +46,9 @@ class History:
         self._context = context
         self._memory = memory
         self._connected = connected
-        self._tries: dict[str, _Tries] = {}
+        self._tries: dict[str, Tries] = {}
         self._read_at: dict[str, datetime] = {}
+        self._logged_s: dict[str, float] = {}
         self._wishes: list[Wish] = []
 
     @property
@@ -120,6 +99,29 @@ class History:
         if wish in self._wishes:
             self._wishes.remove(wish)
 
+    def asked_for(self) -> tuple[str, ...]:
+        """The meters of which something is still to be read on command."""
+        return tuple(key for key, known in self._memory.all() if any(span.why == "command" for span in known.wanted))
+
+    def cancel(self, key: str) -> dict[str, Any]:
+        """Give up what commands asked for of a meter and is not read yet, and tell what that was."""
+        known = self._memory.get(key) or Known()
+        given_up = [span for span in known.wanted if span.why == "command"]
+        seconds = sum((span.until - span.since).total_seconds() for span in given_up)
+        told = {"intervals": sum(span.read for span in given_up), "unread_h": round(seconds / 3600, 1)}
+        if given_up:
+            self._memory.put(key, replace(known, wanted=tuple(one for one in known.wanted if one not in given_up)))
+            self._context.outgoing.event("history_cancelled", "info", meter=key, **told)
+        self._end_wishes(key, "cancelled by the command cancel_profile")
+        return told
+
+    def progress(self, wish: Wish) -> dict[str, Any]:
+        """How far a wish is."""
+        known, tries = self._memory.get(wish.key) or Known(), self._of(wish.key)
+        rest_s = tries.again_s - self._context.monotonic()
+        trouble = f"{tries.trouble}; asked again in {rest_s:.0f} s" if tries.trouble and rest_s > 0 else ""
+        return progress(wish, known.wanted, trouble if self._connected() else "the broker is away")
+
     def due(self, key: str) -> Span | None:
         """The slice that is to be read of a meter now; None where there is none."""
         known = self._memory.get(key)
@@ -128,7 +130,7 @@ class History:
         tries = self._of(key)
         if self._context.monotonic() < tries.again_s:
             return None
-        return first_slice(known.wanted, tries.slice_s)
+        return next_slice(known.wanted, tries.slice_s)
 
     async def take(
         self, key: str, spec: Spec, span: Span, rows: Sequence[ProfileRow], took_s: float, *, doubted: bool = False
@@ -145,36 +147,28 @@ class History:
         self._send(key, spec, found, doubted=doubted)
         if not await context.make_durable():
             # the disk refuses: it is read again, which changes nothing in the store
-            self._of(key).again_s = context.monotonic() + RETRY_FIRST_S
+            self._of(key).wait(context.monotonic(), RETRY_FIRST_S, "the disk refuses")
             return
-        tries = self._of(key)
-        self._tries[key] = _Tries(next_slice_s(tries.slice_s, took_s))
+        self._of(key).read(took_s)
         context.metrics.history_slices.labels("read").inc()
         self._done_with(key, span, found.count)
 
     def failed(self, key: str, span: Span, error: FrameError) -> None:
         """A slice could not be read: it is tried again later, or given up with all that is wanted of the meter."""
-        context, tries = self._context, self._of(key)
-        tries.failures += 1
-        tries.refusals += error.reason in GIVEN_UP
-        if error.reason in TOO_MUCH:
-            tries.slice_s = max(LEAST_SLICE_S, tries.slice_s / 2)
-        tries.again_s = context.monotonic() + min(RETRY_CAP_S, RETRY_FIRST_S * 2 ** min(tries.failures - 1, 10))
+        context = self._context
         context.metrics.history_slices.labels(error.reason).inc()
-        if tries.refusals < REFUSALS:
+        if not self._of(key).failed(error, context.monotonic()):
             return
         known = self._memory.get(key) or Known()
-        until = known.wanted[-1].until if known.wanted else span.until
+        since = known.wanted[0].since if known.wanted else span.since
         context.outgoing.event(
-            "history_refused", "warning", meter=key, since=span.since.isoformat(), until=until.isoformat(),
+            "history_refused", "warning", meter=key, since=since.isoformat(), until=span.until.isoformat(),
             reason=error.reason, detail=error.detail,
             fix="see history in its spec (command, password_ref, stamps_in), then wattline device command read_profile",
         )  # fmt: skip
         self._tries.pop(key, None)
         self._memory.put(key, replace(known, wanted=()))
-        for wish in [wish for wish in self._wishes if wish.key == key]:
-            wish.error = f"{error.reason}: {error.detail}"
-            self._end(wish)
+        self._end_wishes(key, f"{error.reason}: {error.detail}")
 
     def upkeep(self) -> None:
         """Measure; call it about once a second."""
@@ -184,8 +178,8 @@ class History:
         spec = self._context.effective.spec_of(key)
         return None if spec is None else spec.history
 
-    def _of(self, key: str) -> _Tries:
-        return self._tries.setdefault(key, _Tries())
+    def _of(self, key: str) -> Tries:
+        return self._tries.setdefault(key, Tries())
 
     def _possible(self, section: HistorySection, span: Span, now_at: datetime) -> Span | None:
         deep = timedelta(days=section.depth_days) - DEPTH_MARGIN if section.depth_days else DEEPEST
@@ -210,18 +204,42 @@ class History:
 
     def _done_with(self, key: str, span: Span, count: int) -> None:
         known = self._memory.get(key) or Known()
-        whole = next((one for one in known.wanted if one.since <= span.since and one.until == span.until), None)
+        whole = next((one for one in known.wanted if span.since <= one.since and one.until == span.until), None)
         wanted = without(known.wanted, span.since, span.until, count)
+        older = exhausted(wanted)
+        wanted = tuple(one for one in wanted if one not in older)
         self._memory.put(key, replace(known, wanted=wanted))
-        if whole is not None:
-            self._context.outgoing.event(
-                "history_read", meter=key, until=span.until.isoformat(), why=span.why, intervals=whole.read + count
-            )
-        for wish in [wish for wish in self._wishes if wish.key == key]:
-            if span.since < wish.span.until and wish.span.since < span.until:
+        for wish in self._wishes:
+            if wish.key == key and overlap(span, wish.span) is not None:
                 wish.read += count
+        if whole is not None:
+            self._read(key, whole, whole.read + count)
+        for one in older:
+            # whoever asked is told where it ends, and not asked for years that nobody remembers
+            began_at = one.until + timedelta(seconds=one.empty_s)
+            self._read(key, replace(one, since=began_at), one.read, ended="the meter has nothing older")
+        for wish in [wish for wish in self._wishes if wish.key == key]:
             if without(wanted, wish.span.since, wish.span.until) == wanted:
                 self._end(wish)
+        self._log_progress(key, span, wanted)
+
+    def _read(self, key: str, span: Span, count: int, **detail: str) -> None:
+        self._context.outgoing.event(
+            "history_read", "info", meter=key, since=span.since.isoformat(), why=span.why, intervals=count, **detail
+        )
+
+    def _log_progress(self, key: str, span: Span, wanted: Sequence[Span]) -> None:
+        now_s = self._context.monotonic()
+        if now_s - self._logged_s.get(key, float("-inf")) < LOG_EVERY_S:
+            return
+        self._logged_s[key] = now_s
+        left_s = sum((one.until - one.since).total_seconds() for one in wanted)
+        log.info("history_progress", meter=key, read_back_to=span.since.isoformat(), left_h=round(left_s / 3600, 1))
+
+    def _end_wishes(self, key: str, error: str) -> None:
+        for wish in [wish for wish in self._wishes if wish.key == key]:
+            wish.error = error
+            self._end(wish)
 
     def _end(self, wish: Wish) -> None:
         wish.done.set()

@@ -54,6 +54,10 @@ class HistoryMemory:
         """What is known of a meter; None where it was never read."""
         return self._meters.get(key)
 
+    def all(self) -> tuple[tuple[str, Known], ...]:
+        """All meters with what is known of each."""
+        return tuple(self._meters.items())
+
     @property
     def wanted_s(self) -> float:
         """How much time is wanted of all meters."""
@@ -76,7 +80,9 @@ _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 def _document(known: Known) -> dict[str, Any]:
-    wanted = [[span.since.isoformat(), span.until.isoformat(), span.why, span.read] for span in known.wanted]
+    wanted = [
+        [span.since.isoformat(), span.until.isoformat(), span.why, span.read, span.empty_s] for span in known.wanted
+    ]
     return {"read_at": known.read_at.isoformat() if known.read_at else None, "wanted": wanted}
 
 
@@ -86,9 +92,9 @@ def _known(entry: Mapping[str, Any]) -> Known:
     return Known(_aware(entry["read_at"]) if entry["read_at"] is not None else None, spans)
 
 
-def _span(since: str, until: str, why: str, read: int) -> Span:
+def _span(since: str, until: str, why: str, read: int, empty_s: float = 0.0) -> Span:
     known: dict[str, Why] = {one: one for one in get_args(Why)}
-    return Span(_aware(since), _aware(until), known[why], int(read))
+    return Span(_aware(since), _aware(until), known[why], int(read), float(empty_s))
 
 
 def _aware(text: str) -> datetime:

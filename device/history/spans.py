@@ -7,7 +7,9 @@ from typing import Final, Literal
 
 Why = Literal["first", "outage", "command"]
 SPANS_MAX: Final = 64
-"""Spans of one meter; beyond it the newest two are joined, with what lies between them."""
+"""Spans of one meter; beyond it the oldest two are joined, with what lies between them."""
+NOTHING_OLDER_S: Final = 31 * 86400.0
+"""So long without an interval, going back, no meter is off that remembers what was before: its memory ends there."""
 FIRST_SLICE_S: Final = 6 * 3600.0
 LONGEST_SLICE_S: Final = 86400.0
 SHORTEST_SLICE_S: Final = 3600.0
@@ -18,12 +20,16 @@ QUICK_S: Final = 8.0
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Intervals that end after `since` and not after `until`, why they are wanted, and how many of them were read."""
+    """Intervals that end after `since` and not after `until`, why they are wanted, and how many of them were read.
+
+    It is read from its end on; `empty_s` is how long, since the last interval that came, the meter had none.
+    """
 
     since: datetime
     until: datetime
     why: Why
     read: int = 0
+    empty_s: float = 0.0
 
 
 def added(spans: Sequence[Span], new: Span) -> tuple[Span, ...]:
@@ -33,23 +39,36 @@ def added(spans: Sequence[Span], new: Span) -> tuple[Span, ...]:
         pieces = [rest for piece in pieces for rest in without([piece], span.since, span.until)]
     found = sorted([*spans, *pieces], key=lambda span: span.since)
     while len(found) > SPANS_MAX:
-        *found, one, two = found
-        found.append(replace(one, until=two.until, read=one.read + two.read))
+        one, two, *found = found
+        found.insert(0, replace(two, since=one.since, read=one.read + two.read))
     return tuple(found)
 
 
-def without(spans: Sequence[Span], since: datetime, until: datetime, read: int = 0) -> tuple[Span, ...]:
-    """What is left of spans once this part is read; `read` intervals of it are counted for the part that goes on."""
+def without(spans: Sequence[Span], since: datetime, until: datetime, read: int | None = None) -> tuple[Span, ...]:
+    """What is left of spans without this part; `read` intervals of it are counted for the part that goes on."""
     left: list[Span] = []
     for span in spans:
         if span.until <= since or until <= span.since:
             left.append(span)
             continue
-        if span.since < since:
-            left.append(replace(span, until=since))
-        if until < span.until:
-            left.append(replace(span, since=until, read=span.read + read))
+        older, newer = span.since < since, until < span.until
+        if older:
+            empty_s = 0.0 if read else span.empty_s + (min(until, span.until) - since).total_seconds()
+            empty_s = span.empty_s if read is None else empty_s
+            left.append(replace(span, until=since, read=span.read + (read or 0), empty_s=empty_s))
+        if newer:
+            left.append(replace(span, since=until, read=0 if older else span.read + (read or 0)))
     return tuple(left)
+
+
+def exhausted(spans: Sequence[Span]) -> tuple[Span, ...]:
+    """Spans whose meter has had nothing for so long, going back, that it has nothing older."""
+    return tuple(span for span in spans if span.empty_s >= NOTHING_OLDER_S)
+
+
+def overlap(one: Span, other: Span) -> Span | None:
+    """What of one span lies in another."""
+    return within(one, other.since, other.until)
 
 
 def within(span: Span, earliest: datetime, latest: datetime) -> Span | None:
@@ -58,11 +77,12 @@ def within(span: Span, earliest: datetime, latest: datetime) -> Span | None:
     return replace(span, since=since, until=until) if since < until else None
 
 
-def first_slice(spans: Sequence[Span], slice_s: float) -> Span | None:
-    """What to read next: the oldest, for it falls out of the meter's memory first."""
+def next_slice(spans: Sequence[Span], slice_s: float) -> Span | None:
+    """What to read next: the newest, which is what people look at, and a long read of years holds up no outage."""
     if not spans:
         return None
-    return replace(spans[0], until=min(spans[0].until, spans[0].since + timedelta(seconds=slice_s)))
+    newest = spans[-1]
+    return replace(newest, since=max(newest.since, newest.until - timedelta(seconds=slice_s)))
 
 
 def next_slice_s(slice_s: float, took_s: float) -> float:

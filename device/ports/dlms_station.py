@@ -15,7 +15,7 @@ from broker.zones import zone_info
 from device.ports.conversation import converse
 from device.ports.line import Line
 from meters.specs.spec import Spec
-from meters.telegram import Frame, ProfileRow
+from meters.telegram import Frame, Telegram
 from meters.wires.dlms.client.hdlc_link import HdlcLink
 from meters.wires.dlms.client.link import Link
 from meters.wires.dlms.client.optical import OpticalSignOn
@@ -117,17 +117,20 @@ class DlmsProfileReader:
     zone: str
     optical: bool
 
-    async def read(self, line: Line, since: datetime, until: datetime) -> tuple[ProfileRow, ...] | FrameError:
+    async def read(self, line: Line, since: datetime, until: datetime) -> Telegram | FrameError:
         """See device.ports.profile_reader.ProfileReader."""
         history = self.spec.history
         if history is None or history.method != "profile_generic":
             return FrameError(REFUSED, f"{self.spec.ref} says no history that is read by DLMS")
         early = timedelta(seconds=history.capture_period_s if history.label == "start" else 0)
         zone = zone_info(history.zone or self.zone or self.spec.time.zone or "UTC")
-        plan = partial(profile, start_at=since - early, end_at=until, zone=zone, name=history.profile)
+        plan = partial(
+            profile, start_at=since - early, end_at=until, zone=zone, name=history.profile,
+            who=self.station.known.identifying,
+        )  # fmt: skip
         try:
             found = await self.station.visit(line, self.spec, self.own, self.now(), plan, optical=self.optical)
-            return found if isinstance(found, FrameError) else parse(found).profile
+            return found if isinstance(found, FrameError) else parse(found)
         except KeyNeededError as error:
             return FrameError(REFUSED, error.detail)
         except FrameError as error:

@@ -129,6 +129,11 @@ class Fieldbus:
         for station in self._stations:
             yield station.address.station, await self.read(line, station)
 
+    def is_unread(self, address: str) -> bool:
+        """Whether this is a DLMS meter's address, and none was read at it since the port was found."""
+        known = {one.address.station for one in self._stations if one.dlms is not None and one.key}
+        return bool(self) and self.wire is Wire.DLMS and address not in known
+
     def profile_reader(self, address: str, spec: Spec) -> ProfileReader | None:
         """How the memory of the meter at an address is read; None where it has none that is."""
         station = next((one for one in self._stations if one.address.station == address), None)

@@ -285,7 +285,7 @@ class Port:
             read = self.meter.take(result, self._context.clock.now())
             self._meter_at[address] = self.meter.key
             if read:
-                self._slices.live(self.meter.key)
+                self._slices.live(address, self.meter.key, result)
                 self._logs.live(self.meter.key)
             return read
         self.meter.fail(result, self._context.clock.now())
@@ -391,7 +391,7 @@ class Port:
                     answered |= read
                     if read:
                         self._meter_at[address] = self.meter.key
-                        self._slices.live(self.meter.key)
+                        self._slices.live(address, self.meter.key)
                         self._logs.live(self.meter.key)
                     await self.meter.release()
             for address in () if self._fieldbus else self._addresses:

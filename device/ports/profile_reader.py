@@ -12,7 +12,7 @@ from device.ports.conversation import converse
 from device.ports.line import Line
 from meters.decoding.profile import profile_request
 from meters.specs.spec import Spec
-from meters.telegram import ProfileRow, Wire
+from meters.telegram import Telegram, Wire
 from meters.wires.iec62056 import parse_iec62056
 from meters.wires.iec62056_programming import PASSWORD, REFUSED, ProgrammingSession
 
@@ -23,27 +23,31 @@ LONGEST_ANSWER_S: Final = 300.0
 class ProfileReader(Protocol):
     """Reads rows of one meter's load profile."""
 
-    async def read(self, line: Line, since: datetime, until: datetime) -> tuple[ProfileRow, ...] | FrameError:
+    async def read(self, line: Line, since: datetime, until: datetime) -> Telegram | FrameError:
         """The rows of intervals that ended after `since` and not after `until` (aware UTC), in their order.
 
-        It may give more. It opens a conversation of its own and leaves the line as a live read wants it. A
-        FrameError of reason `meter_refused` says that the meter will not tell; any other may be a matter of the moment.
-        Raises LineGoneError.
+        It may give more. The telegram's facts say which meter answered, by what it told in this very conversation,
+        which is one of its own and leaves the line as a live read wants it. A FrameError of reason `meter_refused` says
+        that the meter will not tell; any other may be a matter of the moment. Raises LineGoneError.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class IecProfileReader:
-    """Reads by programming mode of IEC 62056-21; `zone` is that of the meter's stamps, `slow` as in a sign-on."""
+    """Reads by programming mode of IEC 62056-21; `zone` is that of the meter's stamps, `slow` as in a sign-on.
+
+    `named_by` is the register that has the meter's serial, '' where its identification line has it.
+    """
 
     spec: Spec
     address: str
     zone: str
     slow: Collection[str]
     password: str | None = None
+    named_by: str = ""
 
-    async def read(self, line: Line, since: datetime, until: datetime) -> tuple[ProfileRow, ...] | FrameError:
+    async def read(self, line: Line, since: datetime, until: datetime) -> Telegram | FrameError:
         """See ProfileReader."""
         history = self.spec.history
         if history is None:
@@ -51,21 +55,21 @@ class IecProfileReader:
         question = profile_request(history, since, until, self.zone or self.spec.time.zone)
         address = self.address or self.spec.link.address
         session = ProgrammingSession(
-            history.command, question, password=self.password, address=address, max_baud=self.spec.link.max_baud,
-            slow=self.slow,
+            history.command, question, named_by=self.named_by, password=self.password, address=address,
+            max_baud=self.spec.link.max_baud, slow=self.slow,
         )  # fmt: skip
         found = await converse(line, session, longest_s=LONGEST_ANSWER_S)
         if isinstance(found, FrameError):
             return found
         try:
-            return parse_iec62056(found).profile
+            return parse_iec62056(found)
         except FrameError as error:
             return error
 
 
 def profile_reader(
     spec: Spec, *, address: str, zone: str, slow: Collection[str], passwords: Mapping[str, SecretStr],
-    given: str | None = None,
+    given: str | None = None, named_by: str = "",
 ) -> ProfileReader | FrameError:  # fmt: skip
     """The reader of a meter with this spec; a refusal where it can't be read.
 
@@ -75,7 +79,9 @@ def profile_reader(
     if history is None or spec.match.protocol is not Wire.IEC62056_21:
         return FrameError(REFUSED, f"{spec.ref} says no history that is read over {spec.match.protocol}")
     password = password_of(spec, history.password_ref, passwords, given)
-    return password if isinstance(password, FrameError) else IecProfileReader(spec, address, zone, slow, password)
+    if isinstance(password, FrameError):
+        return password
+    return IecProfileReader(spec, address, zone, slow, password, named_by)
 
 
 def password_of(

@@ -5,13 +5,16 @@ import structlog
 from broker.errors import FrameError
 from device.history.history import History
 from device.history.spans import Span
+from device.history.tries import OTHER_METER
 from device.ports.baud_changeover import ChangeOvers
 from device.ports.fieldbus import Fieldbus
 from device.ports.line import Line
-from device.ports.profile_reader import profile_reader
+from device.ports.profile_reader import ProfileReader, profile_reader
 from device.readings.context import Context
 from device.readings.intake import Intake
 from meters.specs.spec import Spec
+from meters.telegram import Frame, Wire
+from meters.wires.iec62056 import serial_register
 
 log = structlog.get_logger()
 
@@ -29,11 +32,15 @@ class ProfileSlices:
         self._history = history
         self._meter = meter
         self._change_overs = change_overs
+        self._named_by: dict[str, str] = {}
+        """By address: the register of the last readout that had its meter's serial."""
         self.took_s = 0.0
         """How long the line was taken for the last slice."""
 
-    def live(self, key: str) -> None:
-        """A meter of the port was read live."""
+    def live(self, address: str, key: str, frame: Frame | None = None) -> None:
+        """A meter of the port was read live at an address, by this frame."""
+        if frame is not None and frame.protocol is Wire.IEC62056_21:
+            self._named_by[address] = serial_register(frame)
         if key:
             self._history.live(key, self._context.clock.now())
 
@@ -44,24 +51,41 @@ class ProfileSlices:
         """
         for address, key in meter_at.items():
             span, spec = self._history.due(key), self._context.effective.spec_of(key)
-            if span is not None and spec is not None:
+            if span is not None and spec is not None and not self._fieldbus.is_unread(address):
                 await self._read(line, address, key, spec, span)
                 return True
         return False
 
     async def _read(self, line: Line, address: str, key: str, spec: Spec, span: Span) -> None:
         context = self._context
-        reader = self._fieldbus.profile_reader(address, spec) or profile_reader(
+        reader = self._reader(address, key, spec)
+        began_s = context.monotonic()
+        found = reader if isinstance(reader, FrameError) else await reader.read(line, span.since, span.until)
+        self.took_s = context.monotonic() - began_s
+        if not isinstance(found, FrameError):
+            answered = self._meter.meters.told_by(found, key)
+            if answered == key:
+                log.debug("history_slice", port=self._path, meter=key, rows=len(found.profile), took_s=self.took_s)
+                doubted = self._meter.doubts_clock(key)
+                await self._history.take(key, spec, span, found.profile, self.took_s, doubted=doubted)
+                return
+            found = self._other(key, answered)
+        log.warning("history_failed", port=self._path, meter=key, reason=found.reason, detail=found.detail)
+        self._history.failed(key, span, found)
+
+    def _other(self, key: str, answered: str) -> FrameError:
+        """Another meter than the one that was read live: its rows are nobody's until it is read live itself."""
+        fix = "rows of it are read once it is read live; where it is the same meter, see history in its spec"
+        self._context.outgoing.event(
+            "history_other_meter", "warning", meter=key, port=self._path, answered=answered or None, fix=fix
+        )
+        self._meter.read_now()
+        return FrameError(OTHER_METER, f"{answered or 'a meter that does not say who it is'} answered for {key}")
+
+    def _reader(self, address: str, key: str, spec: Spec) -> ProfileReader | FrameError:
+        context = self._context
+        return self._fieldbus.profile_reader(address, spec) or profile_reader(
             spec, address=address, zone=context.config.parameters.time_zone, slow=self._change_overs.slow(),
             passwords=context.settings.passwords, given=context.keys.password_of(key),
+            named_by=self._named_by.get(address, ""),
         )  # fmt: skip
-        began_s = context.monotonic()
-        rows = reader if isinstance(reader, FrameError) else await reader.read(line, span.since, span.until)
-        self.took_s = context.monotonic() - began_s
-        if isinstance(rows, FrameError):
-            log.warning("history_failed", port=self._path, meter=key, reason=rows.reason, detail=rows.detail)
-            self._history.failed(key, span, rows)
-            return
-        log.info("history_slice", port=self._path, meter=key, rows=len(rows), took_s=round(self.took_s, 1))
-        doubted = self._meter.doubts_clock(key)
-        await self._history.take(key, spec, span, rows, self.took_s, doubted=doubted)

@@ -7,7 +7,6 @@ from device.readings.context import Context
 from device.readings.missing_keys import KeyState, MissingKeys
 from meters.specs.identify import ciphered_key
 from meters.telegram import Frame, Telegram
-from meters.wires.frame_counters import FrameCounters
 from meters.wires.meter_key import KeyNeededError
 from meters.wires.readers import parse
 
@@ -27,11 +26,10 @@ class Held(NamedTuple):
 class CipheredFrames:
     """Reads frames of one port, ciphered or not."""
 
-    def __init__(self, context: Context, missing: MissingKeys) -> None:
+    def __init__(self, port: str, context: Context, missing: MissingKeys) -> None:
+        self._port = port
         self._context = context
         self._missing = missing
-        self._counters = FrameCounters()
-        self._revision = context.keys.revision
 
     def read(self, frame: Frame, *, again: bool = False) -> tuple[Telegram, str] | Held:
         """The telegram of a frame, with the key of its meter where it is ciphered.
@@ -52,12 +50,10 @@ class CipheredFrames:
                 if error.reason not in NOT_FITTING or self._missing.was_good(title):
                     raise
                 return self._held(title, meter, "wrong", error, str(frame.protocol))
-        if self._revision != self._context.keys.revision:
-            # another key begins another count
-            self._revision = self._context.keys.revision
-            self._counters.forget()
-        if not again:
-            self._counters.check(telegram)
+        if not again and telegram.security is not None:
+            counters = self._context.keys.counters
+            counters.of(self._port).check(telegram)
+            counters.counted(self._port, telegram.security.title, self._context.monotonic())
         self._missing.observe(title, "good", str(frame.protocol))
         return telegram, meter
 

@@ -21,6 +21,7 @@ NAMELESS_AFTER_S: Final = 15.0
 NAMELESS_AFTER_TELEGRAMS: Final = 3
 """A meter that does not name itself so long gets a key bound to its port."""
 IDENTIFYING: Final = ("manufacturer", "product", "identification", "version", "firmware")
+WHO: Final = ("manufacturer", "serial", "identification", "product")
 CHANGED_AT: Final = "telegram_changed_at"
 """The fact by which a registration says that a telegram is another one now: what was known of it no longer counts."""
 LINE: Final = "line"
@@ -110,6 +111,18 @@ class PortIdentity:
         self._known[key] = known
         self._note(key, known, Telegram(wire, (), {}), at)
         return key
+
+    def told_by(self, telegram: Telegram, key: str) -> str:
+        """The key of the meter that answered with a telegram, '' where it does not say; nothing is noted of it.
+
+        Of a meter that never named itself, whose `key` is its place, what it says of itself must be what it said live.
+        """
+        facts, known = telegram.facts, self._known.get(key)
+        named = meter_key(facts.get("manufacturer", ""), facts.get("serial", ""))
+        if named or known is None or known.identity is None or known.identity.key:
+            return named
+        before = known.identity.facts
+        return key if all(before.get(name) == facts.get(name) for name in WHO) else ""
 
     def forget(self) -> None:
         """Forget what telegrams said of the meters, so that they are identified again."""

@@ -34,7 +34,7 @@ class Intake:
         self.waiting = WaitingFrames(settings.data_folder / "held", port, settings.held_limit_mib * 1024 * 1024)
         self.meters = PortIdentity(port, context)
         self.missing_keys = MissingKeys(port, context)
-        self._ciphered = CipheredFrames(context, self.missing_keys)
+        self._ciphered = CipheredFrames(port, context, self.missing_keys)
         self.raw = RawFrames(port, context)
         self._bad = BadFrames(port, context)
         self._reader = Reader(port, context)

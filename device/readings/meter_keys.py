@@ -11,18 +11,21 @@ from broker.sealed_box import open_box, recipient_of
 from device.enrolment.certificate_file import FILE as CERTIFICATE
 from device.metrics import DeviceMetrics
 from device.outbox.outgoing import Outgoing
+from device.readings.counter_memory import CounterMemory
 from device.sealed_file import read_either, write_twice
 from meters.wires.meter_key import MeterKey
 
 log = structlog.get_logger()
 FILE: Final = "meter-keys.json"
+COUNTERS: Final = "frame-counters.json"
 MODE: Final = 0o600
 
 
 class MeterKeys:
     """Takes what the platform gives, and tells the key of a meter; `revision` rises with each change.
 
-    `damage` says what was found wrong with the file: without it the platform's retained message gives them again.
+    `counters` are the frame counters of telegrams that were read by these keys; others begin other counts. `damage`
+    says what was found wrong with the file: without it the platform's retained message gives them again.
     """
 
     def __init__(self, folder: Path, device: str, metrics: DeviceMetrics, outgoing: Outgoing) -> None:
@@ -36,9 +39,14 @@ class MeterKeys:
         self._passwords: dict[str, str] = {}
         self.revision = 0
         self.damage = ""
+        self.counters = CounterMemory(folder / COUNTERS)
 
     def load(self) -> None:
-        """Read what an earlier run was given."""
+        """Read what an earlier run was given, and counted by it."""
+        self._load()
+        self.counters.load(self._version)
+
+    def _load(self) -> None:
         try:
             found = read_either(self._file)
             self.damage = found.damage
@@ -107,3 +115,4 @@ class MeterKeys:
         }
         self._passwords = {meter: known.password for meter, known in found.meters.items() if known.password}
         self.revision += 1
+        self.counters.another_key(self._version)

@@ -32,7 +32,7 @@ class SimulatedIecMeter(SimulatedMeter):
     address is answered where that is its serial. Without acknowledgement it reads out at 300 baud. Meters `beside` it
     share its line, as on a bus: who is addressed answers, and a request without an address gets none. One that does
     not `follow` proposes its rate and stays at 300 baud all the same. In programming mode it gives the load profile of
-    its `memory` and its `log`, with a `password` only to who knows it.
+    its `memory`, its `log` and its serial (unless it does not `name_itself`), with a `password` only to who knows it.
     """
 
     baud = 300
@@ -48,6 +48,7 @@ class SimulatedIecMeter(SimulatedMeter):
         beside: tuple["SimulatedIecMeter", ...] = (),
         follows: bool = True,
         password: str | None = None,
+        names_itself: bool = True,
         failures: tuple[tuple[int, int], ...] = (),
         log: LogBook | None = None,
         **options: Any,
@@ -58,6 +59,7 @@ class SimulatedIecMeter(SimulatedMeter):
         self.profiles_asked: list[str] = []
         """Data sets that were asked for in programming mode."""
         self._password = password
+        self.names_itself = names_itself
         self.follows = follows
         self.identification = identification
         self._beside = beside
@@ -77,11 +79,6 @@ class SimulatedIecMeter(SimulatedMeter):
     def second(self) -> int:
         """Its own time."""
         return self._second()
-
-    def remembered(self, asked: str) -> str:
-        """What it answers to a data set of its memory: its log to P.98, else its load profile."""
-        source = self.log if asked.startswith("P.98(") else self.memory
-        return source.answer(asked, self._second())
 
     @property
     def fast_baud(self) -> int:
@@ -154,7 +151,7 @@ class SimulatedIecMeter(SimulatedMeter):
             data = speaker.telegram()
 
     async def _programmed(self, speaker: "SimulatedIecMeter", baud: int) -> None:
-        mode = ProgrammingMode(speaker.remembered, speaker.password)
+        mode = ProgrammingMode(speaker.recall, speaker.password)
         said = [mode.greeting]
         await self._until_reader_at(baud)
         while not mode.over:
@@ -165,7 +162,14 @@ class SimulatedIecMeter(SimulatedMeter):
             if not heard:
                 break
             said = mode.hear(heard)
-        speaker.profiles_asked += mode.asked
+        speaker.profiles_asked += [asked for asked in mode.asked if asked.startswith("P.")]
+
+    def recall(self, asked: str) -> str:
+        """What it says to a data set that is asked for in programming mode."""
+        if not asked.startswith("0.0.0("):
+            source = self.log if asked.startswith("P.98(") else self.memory
+            return source.answer(asked, self.second)
+        return f"0.0.0({self.serial})\r\n" if self.names_itself else "(ER03)\r\n"
 
     async def _agreed(self, speaker: "SimulatedIecMeter") -> tuple[int, bool]:
         """The rate, and whether programming mode was asked for."""

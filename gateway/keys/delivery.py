@@ -16,6 +16,8 @@ from store.pool import Pool
 from store.sql import Connection
 
 log = structlog.get_logger()
+TOLD_MAX = 20
+"""Meters that an event names."""
 
 
 async def seal_due(pool: Pool, master: MasterKeys, metrics: Metrics) -> int:
@@ -49,7 +51,15 @@ async def _seal(connection: Connection, due: Due, master: MasterKeys, metrics: M
 async def _opened(connection: Connection, due: Due, master: MasterKeys, metrics: Metrics) -> dict[str, KnownKeys]:
     """The keys of a device's meters; one that can't be opened is left out, told, and not all others' fault."""
     found = dict[str, KnownKeys]()
-    for one in (await sealed_keys(connection, due.meter_ids))[:MOST_METERS]:
+    sealed = await sealed_keys(connection, due.meter_ids)
+    if len(sealed) > MOST_METERS:
+        left_out = [one.meter for one in sealed[MOST_METERS:]]
+        metrics.key_deliveries.labels("too_many").inc()
+        log.error("meter_keys_too_many", device=due.device, meters=len(sealed), most=MOST_METERS)
+        fix = f"a device is given the keys of {MOST_METERS} meters: move the others to another device"
+        detail = {"meters": len(sealed), "most": MOST_METERS, "left_out": left_out[:TOLD_MAX], "fix": fix}
+        await record_event(connection, "meter_keys_too_many", device=due.device, severity="error", detail=detail)
+    for one in sealed[:MOST_METERS]:
         try:
             found[one.meter] = KnownKeys(**master.open(one.meter, one.master, one.sealed))
         except NotOpenedError as error:

@@ -7,7 +7,7 @@ import structlog
 
 from gateway.desired.change import Configuration
 from gateway.events import record_event
-from gateway.faults import conflict, unknown
+from gateway.faults import Fault, Kind, Refusal, conflict, unknown
 from gateway.jobs.queueing import queue_job
 from gateway.keys.master import MasterFile
 from gateway.keys.rules import checked
@@ -44,7 +44,7 @@ class MeterKeys:
         master = self._master.load()
         async with self._configuration.changing() as change:
             connection = change.connection
-            found = await _standing(connection, meter)
+            found = await _standing(connection, meter, "set")
             fingerprint = master.fingerprint(values)
             sealed = master.seal(meter, values)
             await put_key(
@@ -74,7 +74,7 @@ class MeterKeys:
         """Let the device at whose port a meter stands now have its key. Raises Refusal: unknown, conflict."""
         await self.show(meter)
         async with self._configuration.changing() as change:
-            found = await _standing(change.connection, meter)
+            found = await _standing(change.connection, meter, "release")
             await release_key(change.connection, found.id, found.device_id or 0)
             detail = {"author": author}
             await record_event(change.connection, "meter_key_released", device=found.device, meter=meter, detail=detail)
@@ -86,7 +86,10 @@ class MeterKeys:
         found = await key_states(self._pool, meter)
         if not found:
             await _known(self._pool, meter)
-            raise unknown("meter-key", meter)
+            fix = "`wattline meter key list` shows those that have one, `wattline meter key set` sets one"
+            raise Refusal(
+                Kind.UNKNOWN, f"no key of {meter} is set; {fix}", [Fault("meter", f"no key of {meter} is set", fix)]
+            )
         return found[0]
 
     async def all(self) -> tuple[list[KeyState], list[KeylessMeter]]:
@@ -101,8 +104,8 @@ async def _known(database: Database, meter: str) -> KeyMeter:
     return found
 
 
-async def _standing(connection: Connection, meter: str) -> KeyMeter:
+async def _standing(connection: Connection, meter: str, what: str) -> KeyMeter:
     found = await _known(connection, meter)
     if found.device_id is None:
-        raise conflict(f"{meter} stands at no device's port: set its key once a device has registered it")
+        raise conflict(f"{meter} stands at no device's port: {what} its key once a device has registered it")
     return found

@@ -77,6 +77,19 @@ def parse_iec62056(frame: Frame) -> Telegram:
     return Telegram(Wire.IEC62056_21, tuple(records), facts, _clock(records), profile, frame.data, log=tuple(log))
 
 
+def serial_register(frame: Frame) -> str:
+    """The register of a readout by which parse_iec62056 knows the meter, as the meter writes it; '' where none."""
+    _, body = _parts(unparity(frame.data).decode("latin-1"))
+    sets = [(name, groups[0]) for name, groups in data_sets(body) if groups]
+    reduced = not any(_THERMAL.fullmatch(name) for name, _ in sets)
+    names: dict[str, str] = {}
+    for name, value in sets:
+        address = normal_address(name, reduced=reduced)
+        if plain_id(value).strip("0"):
+            names.setdefault(completed(address) if reduced else address, name)
+    return next((names[address] for address in _SERIALS if address in names), "")
+
+
 def _parts(text: str) -> tuple[str, str]:
     """The identification without `/` and the data sets, without STX, end mark, ETX and check character."""
     header = ""

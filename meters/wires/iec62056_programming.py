@@ -1,4 +1,4 @@
-"""The programming mode of IEC 62056-21 (6.4.3, 6.5) as a sans-io state machine that reads one data set."""
+"""The programming mode of IEC 62056-21 (6.4.3, 6.5) as a sans-io state machine: who answers, then one data set."""
 
 import re
 from collections.abc import Collection
@@ -20,6 +20,7 @@ PASSWORD: Final = re.compile(r"[!-'*-~]{1,32}")
 SOH, STX, ETX, EOT, ACK, NAK = b"\x01", b"\x02", b"\x03", b"\x04", b"\x06", b"\x15"
 _MARK: Final = re.compile(rb"[\x01\x02\x06\x15]")
 _END: Final = re.compile(rb"[\x03\x04]")
+_VALUE: Final = re.compile(rb"\s*([^()\s]{0,32})\(([^()]{0,128})\)\s*")
 _SEVEN_BITS: Final = bytes(octet & 0x7F for octet in range(256))
 _BITS_A_CHARACTER: Final = 10
 _REACTION_S: Final = 0.2
@@ -56,6 +57,9 @@ class _Heard:
 class ProgrammingSession:
     """One data set asked for and read: sign-on, password where there is one, command, all blocks, break.
 
+    `named_by` is the register that has the meter's serial (`0.0.0`), '' where its identification line has it: it is
+    asked for first (R5), in the same conversation, and a meter that does not tell it is asked for nothing else.
+
     `start`, then `feed` with what is heard and `timeout` after `deadline_s` of silence. Done has the answer as one
     block with its identification line, as a readout has, for meters.wires.iec62056. Failed says REFUSED where the meter
     says no, else what a line does: no_answer, bcc_mismatch, truncated, broken_off. Echoes of what was sent
@@ -63,10 +67,12 @@ class ProgrammingSession:
     """
 
     def __init__(
-        self, command: str, data: str, *, password: str | None = None, address: str = "", max_baud: int = 9600,
-        slow: Collection[str] = (),
+        self, command: str, data: str, *, named_by: str = "", password: str | None = None, address: str = "",
+        max_baud: int = 9600, slow: Collection[str] = (),
     ) -> None:  # fmt: skip
         self._question = message(command, data)
+        self._naming = named_by
+        self._name = b""
         self._password = password
         self._signon = SignOn(address, max_baud, slow, programming=True)
         self._state = _State.IDLE
@@ -179,12 +185,26 @@ class ProgrammingSession:
             return self._fail(FrameError("malformed", "a partial block of nothing"))
         if heard.more:
             return self._say(_State.ASKED, ACK)
-        checked = self._answer + ETX
+        return self._named() if self._naming else self._done()
+
+    def _done(self) -> list[Action]:
+        checked = self._name + self._answer + ETX
         line = f"/{self._signon.identification}\r\n".encode("latin-1")
         return self._end(Done(Frame(Wire.IEC62056_21, line + STX + checked + bytes([block_check(checked)]))))
 
     def _ask(self) -> list[Action]:
-        return self._say(_State.ASKED, self._question)
+        return self._say(_State.ASKED, message("R5", f"{self._naming}()") if self._naming else self._question)
+
+    def _named(self) -> list[Action]:
+        """Keep what the meter says that its serial is, and ask what is to be read of it."""
+        told = _VALUE.fullmatch(self._answer)
+        if told is None or not told[2].strip() or told[2].startswith(b"ER"):
+            detail = f"the meter does not tell its serial in programming mode ({self._naming})"
+            return self._fail(FrameError(REFUSED, detail, data=self._answer[:64]))
+        # some answer by the value alone
+        self._name = (told[1] or self._naming.encode("latin-1")) + b"(" + told[2] + b")\r\n"
+        self._naming, self._answer = "", b""
+        return self._ask()
 
     def _say(self, state: _State, data: bytes) -> list[Action]:
         self._state, self._last, self._said, self._attempts = state, data, data, 1

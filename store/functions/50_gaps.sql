@@ -13,6 +13,20 @@ CREATE OR REPLACE FUNCTION usual_step_s(steps double precision[]) RETURNS double
     WHERE s >= 0.9 * (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY m) FROM unnest(steps) m)
 $$;
 
+-- What is read from a meter's memory comes at the meter's own intervals, and says nothing of how often the meter is read.
+CREATE OR REPLACE FUNCTION read_live_between(series integer, since timestamptz, until timestamptz) RETURNS boolean
+LANGUAGE sql STABLE COST 1000 AS $$
+    SELECT EXISTS (
+        SELECT FROM reading r
+        WHERE r.series_id = series AND r.time BETWEEN since AND until
+              AND r.source NOT IN (SELECT id FROM reading_source WHERE source = 'profile'))
+$$;
+COMMENT ON FUNCTION read_live_between IS 'Whether a series has a reading in [since, until] that is not of the memory of its meter.';
+
+CREATE OR REPLACE VIEW meter_remembers AS
+SELECT m.id AS meter_id FROM meter m JOIN spec s ON s.name || '@' || s.version = m.spec WHERE s.document ? 'history';
+COMMENT ON VIEW meter_remembers IS 'Meters whose spec says how their own memory is read.';
+
 -- Null until three distances between readings are known: two readings of a new meter say nothing yet. By the quarter-hours
 -- of the last day, else by the days of a month, which tell of a meter that is read once a day.
 CREATE OR REPLACE FUNCTION series_cadence(series integer[], heard_at timestamptz[])
@@ -21,7 +35,12 @@ BEGIN
     IF cardinality(series) > 0 THEN
         RETURN QUERY EXECUTE $sql$
             SELECT u.series_id, coalesce(h.step_s, d.step_s)
-            FROM unnest($1, $2) u (series_id, heard_at)
+            FROM (
+                SELECT n.series_id, n.heard_at, m.meter_id IS NOT NULL AS remembers
+                FROM unnest($1, $2) n (series_id, heard_at)
+                LEFT JOIN series i ON i.id = n.series_id
+                LEFT JOIN meter_remembers m ON m.meter_id = i.meter_id
+            ) u
             CROSS JOIN LATERAL (
                 SELECT CASE WHEN sum(steps) >= 3 THEN usual_step_s(array_agg(step_s)) END AS step_s
                 FROM (
@@ -29,6 +48,7 @@ BEGIN
                            mean_step_s(first_at, last_at, readings, lag(last_at) OVER w) AS step_s
                     FROM rollup_15m r
                     WHERE r.series_id = u.series_id AND r.bucket > u.heard_at - interval '26 hours' AND r.bucket <= u.heard_at
+                          AND (NOT u.remembers OR read_live_between(r.series_id, r.first_at, r.last_at))
                     WINDOW w AS (ORDER BY bucket)
                 ) s
             ) h
@@ -39,7 +59,7 @@ BEGIN
                            mean_step_s(first_at, last_at, readings, lag(last_at) OVER w) AS step_s
                     FROM rollup_1d r
                     WHERE h.step_s IS NULL AND r.series_id = u.series_id AND r.bucket > u.heard_at - interval '32 days'
-                          AND r.bucket <= u.heard_at
+                          AND r.bucket <= u.heard_at AND (NOT u.remembers OR read_live_between(r.series_id, r.first_at, r.last_at))
                     WINDOW w AS (ORDER BY bucket)
                 ) s
             ) d
@@ -101,10 +121,11 @@ BEGIN
             JOIN series s ON s.id = r.series_id
             WHERE r.bucket >= %1$L::timestamptz AND r.bucket < %2$L::timestamptz
         ), speaker AS MATERIALIZED (
-            -- the series that a meter sends most often speaks for it
-            SELECT DISTINCT ON (s.meter_id) s.id AS series_id, m.id, m.key, m.device_id, m.removed_at
+            -- the series that a meter sends most often speaks for it, and none that only its memory has
+            SELECT DISTINCT ON (s.meter_id) s.id AS series_id, m.id, m.key, m.device_id, m.removed_at, y.meter_id IS NOT NULL AS remembers
             FROM series s
             JOIN meter m ON m.id = s.meter_id
+            LEFT JOIN meter_remembers y ON y.meter_id = m.id
             LEFT JOIN (SELECT h.series_id, sum(h.readings) AS readings FROM hourly h GROUP BY 1) c ON c.series_id = s.id
             LEFT JOIN (
                 SELECT r.series_id, sum(r.readings) AS readings
@@ -114,14 +135,20 @@ BEGIN
                 GROUP BY 1
             ) b ON b.series_id = s.id
             WHERE m.removed_at IS NULL OR m.removed_at > $1
-            ORDER BY s.meter_id, c.readings DESC NULLS LAST, b.readings DESC NULLS LAST, s.id
+            ORDER BY s.meter_id,
+                     y.meter_id IS NOT NULL AND c.readings > 0 AND NOT read_live_between(s.id, %1$L, %2$L),
+                     c.readings DESC NULLS LAST, b.readings DESC NULLS LAST, s.id
         ), part AS MATERIALIZED (
-            SELECT h.*, lag(h.last_at) OVER (PARTITION BY h.series_id ORDER BY h.bucket) AS before_at
-            FROM hourly h JOIN speaker s ON s.series_id = h.series_id
+            SELECT h.*, l.live, lag(h.last_at) OVER w AS before_at, lag(l.live) OVER w AS before_live
+            FROM hourly h
+            JOIN speaker s ON s.series_id = h.series_id
+            CROSS JOIN LATERAL (SELECT NOT s.remembers OR read_live_between(h.series_id, h.first_at, h.last_at) AS live) l
+            WINDOW w AS (PARTITION BY h.series_id ORDER BY h.bucket)
         ), heard AS MATERIALIZED (
             SELECT series_id, min(first_at) AS first_at, max(last_at) AS last_at,
                    -- of fewer hours too many may have gaps
-                   CASE WHEN count(*) >= 8 THEN usual_step_s(array_agg(mean_step_s(first_at, last_at, readings, before_at))) END AS step_s
+                   CASE WHEN count(*) FILTER (WHERE live) >= 8
+                        THEN usual_step_s(array_agg(mean_step_s(first_at, last_at, readings, before_at)) FILTER (WHERE live)) END AS step_s
             FROM part GROUP BY series_id
         ), edge AS MATERIALIZED (
             SELECT e.series_id, e.at
@@ -149,7 +176,7 @@ BEGIN
             -- few hours have too few readings, and few of their quarter-hours
             SELECT p.series_id, p.bucket, c.exact_s
             FROM part p JOIN cadence c ON c.series_id = p.series_id
-            WHERE date_part('epoch', p.last_at - p.first_at) > c.exact_s * (p.readings - 0.5)
+            WHERE p.live AND date_part('epoch', p.last_at - p.first_at) > c.exact_s * (p.readings - 0.5)
         ), quarter AS MATERIALIZED (
             SELECT t.series_id, t.exact_s, r.first_at, r.last_at, r.readings,
                    lag(r.last_at) OVER (PARTITION BY t.series_id, t.bucket ORDER BY r.bucket) AS before_at
@@ -160,6 +187,8 @@ BEGIN
         ), hole AS (
             SELECT p.series_id, coalesce(p.before_at, c.edge_at) AS from_at, p.first_at AS until_at, true AS closed
             FROM part p JOIN cadence c ON c.series_id = p.series_id
+            -- between two intervals of a memory there is a hole only where an hour of it is missing
+            WHERE p.live OR coalesce(p.before_live, true) OR p.first_at - p.before_at > interval '1 hour'
             UNION ALL
             SELECT q.series_id, q.before_at, q.first_at, true FROM quarter q
             UNION ALL
@@ -239,5 +268,5 @@ $$;
 COMMENT ON FUNCTION meter_silence IS
     'Meters in place of which nothing has come for so long and for three of their own cadences; heard_at is null where nothing ever has.';
 
-REVOKE EXECUTE ON FUNCTION series_cadence, profile_covers, meter_gap_between, meter_silence FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION read_live_between, series_cadence, profile_covers, meter_gap_between, meter_silence FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION meter_gap_between, meter_silence TO wattline_ingestor, wattline_gateway, wattline_grafana;

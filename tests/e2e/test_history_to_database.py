@@ -4,6 +4,7 @@ import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -55,12 +56,31 @@ async def test_a_gap_of_a_day_heals_by_itself(broker: Broker, database: Database
         assert await loop.connection.fetchval(GAPS, first, datetime.now(UTC)) == 0
         # an hour of before, as a person asks for it
         words = ["--from", (first - 6 * QUARTER).isoformat(), "--to", (first - 2 * QUARTER).isoformat(), "--json"]
-        words = ["device", "--url", loop.api_url, "--token", TOKEN, "command", "pi-1", "read_profile", *words]
-        given = await asyncio.to_thread(CliRunner().invoke, main, words)
-        assert json.loads(given.stdout)["result"] == {"meters": {METER: {"intervals": 4, "done": True}}}, given.output
+        assert await command(loop.api_url, "read_profile", *words) == {"intervals": 4, "done": True}
         await loop.eventually(STORED, METER, "1-0:1.8.0", first - 6 * QUARTER, first - 2 * QUARTER, 4)
-        told = "SELECT count(*) FROM event WHERE event IN ('value_conflict', 'history_refused')"
+        # two months, of which nobody can have the end within three seconds, and then not at all
+        begun = await command(loop.api_url, "read_profile", "--from", "-60d", "--timeout", "3", "--json")
+        assert not begun["done"]
+        assert begun["left_h"] > 1000
+        assert "cancel_profile ends it" in begun["state"]
+        cancelled = await command(loop.api_url, "cancel_profile", "--json")
+        assert cancelled["unread_h"] > 1000
+        assert await loop.eventually(
+            "SELECT 1 FROM event WHERE event = 'history_cancelled' AND detail->>'unread_h' <> $1", ""
+        )
+        again = await command(loop.api_url, "cancel_profile", "--json")
+        assert again is None
+        told = "SELECT count(*) FROM event WHERE event IN ('value_conflict', 'history_refused', 'history_other_meter')"
         assert await loop.connection.fetchval(told) == 0
+
+
+async def command(url: str, name: str, *words: str) -> Any:
+    """Give the device a command by the command line; what it says of the meter, None where of none."""
+    given = await asyncio.to_thread(
+        CliRunner().invoke, main, ["device", "--url", url, "--token", TOKEN, "command", "pi-1", name, *words]
+    )
+    assert given.exit_code == 0, given.output
+    return json.loads(given.stdout)["result"]["meters"].get(METER)
 
 
 async def test_a_gap_of_a_day_heals_at_a_dlms_meter_too(broker: Broker, database: Database, tmp_path: Path) -> None:

@@ -226,6 +226,33 @@ async def test_a_restart_of_the_gateway_in_the_middle_loses_no_reply(
         assert len(await rows(database, "SELECT id FROM command")) == 2
 
 
+async def test_when_a_command_was_published_stays_though_it_is_sent_again(broker: Broker, database: Database) -> None:
+    """A device that registers anew is sent what it has not answered; the time of the first time stays."""
+    await broker.add_device("pi-1")
+    topic = broker.topics.commands_of("pi-1")
+    async with (
+        gateway(gateway_settings(broker, database)) as running,
+        entered(broker, "pi-1") as device,
+        Session(broker.address("pi-1"), SessionOptions("pi-1-hears", subscriptions=((topic, 1),))) as hearing,
+    ):
+        await hearing.wait_connected()
+        await send(device, broker.topics, Kind.REGISTRATION, "pi-1", registration())
+        await online(running, "pi-1")
+        _, given = await post(running, "/devices/pi-1/commands/ping", {}, timeout_s=60)
+        heard = hearing.messages()
+        async with asyncio.timeout(30):
+            (await anext(heard)).ack()
+        first = "SELECT published_at FROM command WHERE published_at IS NOT NULL"
+        [before] = await until(lambda: rows(database, first), "it is published")
+        await send(device, broker.topics, Kind.REGISTRATION, "pi-1", registration(boot="feedbeef00000001"))
+        async with asyncio.timeout(30):
+            again = await anext(heard)
+        assert again.correlation == given["id"].encode()
+        sent = "SELECT published_at FROM command WHERE resend_at IS NULL"
+        [after] = await until(lambda: rows(database, sent), "it is published again")
+        assert after == before
+
+
 async def _state(database: Database, command_id: str, state: str) -> bool:
     found = await rows(database, "SELECT state FROM command WHERE id = $1::text::uuid", command_id)
     return [one["state"] for one in found] == [state]

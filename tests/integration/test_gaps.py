@@ -103,6 +103,41 @@ async def test_the_days_of_a_gap_add_up(each_edition: Database) -> None:
             await store.roll_up()
 
 
+REMEMBERS = """
+INSERT INTO spec (name, version, document, source, sha256, author)
+    VALUES ('test', 1, '{"history": {"method": "p.01"}}', 'x', 'x', 'test');
+"""
+MEMORY = """
+INSERT INTO reading SELECT t, 1, s, 6
+FROM generate_series('2026-03-09Z'::timestamptz, '2026-03-10T08:45Z', '15 minutes') t, generate_series(1, 4) s;
+"""
+"""Of two meters a register that is read live, too, and a power that the memory alone has."""
+LIVE = """
+INSERT INTO reading SELECT t, 1, 1, 0
+FROM generate_series('2026-03-10T09:00Z'::timestamptz, '2026-03-10T10:00Z', '1 minute') t
+WHERE t <> '2026-03-10T09:20Z';
+INSERT INTO reading SELECT t, 1, 3, 0
+FROM generate_series('2026-03-10T09:00Z'::timestamptz, '2026-03-10T22:00Z', '1 minute') t
+WHERE t <> '2026-03-10T15:33Z';
+"""
+
+
+async def test_a_minute_is_missed_at_a_meter_whose_memory_was_read_before(each_edition: Database) -> None:
+    """Its cadence is that of the live readings, by few hours of them and by many; a memory's intervals are no gaps."""
+    async with store_of(each_edition) as store:
+        await store.execute(METERS + REMEMBERS + MEMORY + LIVE)
+        for _ in range(2):
+            for meter, end, gap in (("TST:1", "10:00", "09:21"), ("TST:2", "22:00", "15:34")):
+                rows = await store.rows(
+                    "SELECT to_char(until_at, 'HH24:MI'), cadence_s, missing"
+                    " FROM meter_gap_between('2026-03-09T01:00Z', $2::text::timestamptz) WHERE meter = $1",
+                    meter,
+                    f"2026-03-10T{end}Z",
+                )
+                assert rows == [(gap, 60.0, 1)]
+            await store.roll_up()
+
+
 async def test_a_gap_that_the_meter_s_memory_tells_is_none(each_edition: Database) -> None:
     """Be it by registers of the same series or by mean powers; a hole in the memory itself is a gap as before."""
     async with store_of(each_edition) as store:

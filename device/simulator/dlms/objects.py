@@ -22,16 +22,19 @@ CLOCK_NAME: Final = "0-0:1.0.0"
 ENERGY_SCALER: Final = 1
 """Energy counts in 10 Wh: who takes Wh for granted is wrong by ten."""
 _WH, _W, _V = 30, 27, 35
+_A_DAY_S: Final = 86400
 _UNDEFINED, _DENIED, _OTHER = 4, 3, 250
 
 Now = Callable[[], int]
 
 
-def stamp(second: int, zone: tzinfo) -> bytes:
-    """A time as the meter's clock has it."""
+def stamp(second: int, zone: tzinfo, *, offset: bool = True) -> bytes:
+    """A time as the meter's clock has it: without `offset` nothing tells how far it is from UTC."""
     local = datetime.fromtimestamp(second, zone)
-    offset = local.utcoffset()
-    minutes = int(offset.total_seconds() // 60) if offset else 0
+    if not offset:
+        return clock(local.replace(tzinfo=None))
+    ahead = local.utcoffset()
+    minutes = int(ahead.total_seconds() // 60) if ahead else 0
     return clock(local.replace(tzinfo=None), -minutes, 0x80 if local.dst() else 0)
 
 
@@ -44,9 +47,10 @@ def objects_of(
     zone: tzinfo,
     *,
     ranges: bool = True,
+    offset: bool = True,
     clock_now: Now | None = None,
 ) -> Mapping[tuple[int, bytes], Value]:
-    """All objects by class and code; without `ranges` the profile is read by entry only.
+    """All objects by class and code; without `ranges` the profile is read by entry only, `offset` as in `stamp`.
 
     `clock_now` is the clock's time where that is another one than the profile's.
     """
@@ -55,7 +59,7 @@ def objects_of(
         (DATA, code("0-0:42.0.0")): _data(lambda: octets(name.encode())),
         (DATA, code("0-0:96.1.0")): _data(lambda: octets(serial.encode())),
         (DATA, code(STATUS)): _data(lambda: integer(0, 1)),
-        (CLOCK, code(CLOCK_NAME)): _data(lambda: octets(stamp(told(), zone))),
+        (CLOCK, code(CLOCK_NAME)): _data(lambda: octets(stamp(told(), zone, offset=offset))),
         (EXTENDED, code("1-0:1.6.0")): _register(lambda: integer(max(0, registers.power_w)), 0, _W),
         (REGISTER, code("1-0:1.7.0")): _register(lambda: integer(max(0, registers.power_w)), 0, _W),
         (REGISTER, code("1-0:2.7.0")): _register(lambda: integer(max(0, -registers.power_w)), 0, _W),
@@ -64,7 +68,7 @@ def objects_of(
     }
     for phase, c in enumerate((32, 52, 72)):
         found[REGISTER, code(f"1-0:{c}.7.0")] = _register(partial(_voltage, registers, phase), -1, _V)
-    found[PROFILE, code(LOAD_PROFILE)] = _profile(intervals, now, zone, ranges=ranges)
+    found[PROFILE, code(LOAD_PROFILE)] = _profile(intervals, now, zone, ranges=ranges, offset=offset)
     listed = [*found, ASSOCIATION]
     found[ASSOCIATION] = _association(array(*(_entry(kind, one) for kind, one in listed)))
     return found
@@ -97,14 +101,17 @@ def _register(value: Callable[[], bytes], scaler: int, unit: int) -> Value:
     return read
 
 
-def _profile(intervals: Intervals, now: Now, zone: tzinfo, *, ranges: bool) -> Value:
+def _profile(intervals: Intervals, now: Now, zone: tzinfo, *, ranges: bool, offset: bool) -> Value:
     columns = ((CLOCK, CLOCK_NAME), (DATA, STATUS), (REGISTER, "1-0:1.8.0"), (REGISTER, "1-0:2.8.0"))
 
     def read(index: int, selector: int, selected: Node) -> bytes | Refused:
         if index == 2:
             if selector == 1 and not ranges:
                 return Refused(_OTHER)
-            return array(*(_row(row, zone) for row in _selected(intervals, now(), zone, selector, selected)))
+            rows = _selected(intervals, now(), zone, selector, selected)
+            if selector == 1 and not offset and isinstance(selected, list):
+                rows = _by_wall_clock(intervals, now(), zone, selected[1:3])
+            return array(*(_row(row, zone, offset=offset) for row in rows))
         attributes = {
             3: array(*(structure(integer(k, 2), octets(code(n)), integer(2, -1), integer(0, 2)) for k, n in columns)),
             4: integer(intervals.period_s),
@@ -115,9 +122,9 @@ def _profile(intervals: Intervals, now: Now, zone: tzinfo, *, ranges: bool) -> V
     return read
 
 
-def _row(row: Interval, zone: tzinfo) -> bytes:
+def _row(row: Interval, zone: tzinfo, *, offset: bool) -> bytes:
     energies = (integer(ws // 3600 // 10) for ws in (row.import_ws, row.export_ws))
-    return structure(octets(stamp(row.end, zone)), integer(row.status, 1), *energies)
+    return structure(octets(stamp(row.end, zone, offset=offset)), integer(row.status, 1), *energies)
 
 
 def _selected(intervals: Intervals, now: int, zone: tzinfo, selector: int, selected: Node) -> list[Interval]:
@@ -128,6 +135,14 @@ def _selected(intervals: Intervals, now: int, zone: tzinfo, selector: int, selec
         return intervals.numbered(first, last, now)
     since, until = (second_of(one, zone) for one in selected[1:3])
     return intervals.rows(since, until, now)
+
+
+def _by_wall_clock(intervals: Intervals, now: int, zone: tzinfo, limits: list[Node]) -> list[Interval]:
+    """The rows as a clock compares them that knows no offset: an end that its face shows before the start has none."""
+    since, until = (second_of(one, UTC) for one in limits)
+    rows = intervals.rows(since - _A_DAY_S, until + _A_DAY_S, now)
+    faces = [datetime.fromtimestamp(row.end, zone).replace(tzinfo=UTC).timestamp() for row in rows]
+    return [row for row, face in zip(rows, faces, strict=True) if since <= face <= until]
 
 
 def second_of(limit: Node, zone: tzinfo) -> int:

@@ -36,8 +36,8 @@ _PUBLIC: Final = {PUBLIC_CLIENT: Access()}
 class SimulatedPolledDlmsMeter(SimulatedMeter):
     """Answers a DLMS client at 9600 8N1; `optical` wants to be signed on to at 300 baud first, as optical heads do.
 
-    `clients` are those that it lets in, and how. Its energy registers count in 10 Wh, and it keeps a load profile
-    and an event `log`.
+    `clients` are those that it lets in, and how. Without `offset` its clock states no deviation from UTC. Its energy
+    registers count in 10 Wh, and it keeps a load profile and an event `log`.
     """
 
     baud = 9600
@@ -53,6 +53,7 @@ class SimulatedPolledDlmsMeter(SimulatedMeter):
         clients: Mapping[int, Access] = _PUBLIC,
         optical: bool = False,
         ranges: bool = True,
+        offset: bool = True,
         message_bytes: int = 256,
         many: bool = True,
         failures: tuple[tuple[int, int], ...] = (),
@@ -66,7 +67,7 @@ class SimulatedPolledDlmsMeter(SimulatedMeter):
         self._clients = clients
         self._optical = optical
         self._message_bytes, self._many = message_bytes, many
-        self._ranges, self._failures = ranges, failures
+        self._ranges, self._offset, self._failures = ranges, offset, failures
         self.clock_off_s = clock_off_s
         """How far its clock is ahead of its registers' time."""
         self._settable = settable
@@ -82,7 +83,7 @@ class SimulatedPolledDlmsMeter(SimulatedMeter):
         self.intervals = Intervals(self.registers, failures=self._failures)
         objects = objects_of(
             self.registers, self.intervals, MAKER + self.serial, self.serial, self._second, _ZONE, ranges=self._ranges,
-            clock_now=lambda: self._second() + self.clock_off_s,
+            offset=self._offset, clock_now=lambda: self._second() + self.clock_off_s,
         )  # fmt: skip
         settable = {(CLOCK, code(CLOCK_NAME), 2): self._set_clock} if self._settable else None
         log = log_object(self.log, self._second, _ZONE, stamp, ranges=self._ranges)

@@ -1,17 +1,18 @@
 """Load profiles read by range or by entry (profile generic, IEC 62056-62 4.3.6), into one frame of their own."""
 
-from collections.abc import Generator
-from datetime import datetime, timedelta, tzinfo
+from collections.abc import Generator, Sequence
+from datetime import datetime, tzinfo
 from typing import Final
 
 from broker.errors import FrameError
 from meters.telegram import Frame
 from meters.wires.dlms.axdr import Node, read
 from meters.wires.dlms.client.association import Agreed
+from meters.wires.dlms.client.profile_entries import Entries, by_entry, number, wanted_entries
+from meters.wires.dlms.client.profile_limits import instant_of, limits, states_offset
 from meters.wires.dlms.client.reading import CLOCK, DATA, DEMAND, EXTENDED, NAME, OPEN, REGISTER, as_frame, fetch
 from meters.wires.dlms.client.services import Attribute, Got, Refused
-from meters.wires.dlms.clock import read_clock
-from meters.wires.encode.dlms import array, clock, code, integer, octets, structure
+from meters.wires.encode.dlms import array, code, integer, octets, structure
 
 PROFILE: Final = 7
 BUFFER, CAPTURED, PERIOD, IN_USE = 2, 3, 4, 7
@@ -19,30 +20,33 @@ LOAD_PROFILE: Final = "1-0:99.1.0"
 METER_CLOCK: Final = Attribute(CLOCK, bytes((0, 0, 1, 0, 0, 255)))
 MAX_COLUMNS: Final = 64
 _SCALER_INDEX: Final = {REGISTER: 3, EXTENDED: 3, DEMAND: 4}
-_BY_RANGE, _BY_ENTRY = 1, 2
-_SUMMER: Final = 0x80
-_UNKNOWN: Final = -0x8000
+_BY_RANGE: Final = 1
 
 Reading = Generator[bytes, bytes, Frame]
 
 
-def profile(agreed: Agreed, start_at: datetime, end_at: datetime, zone: tzinfo, name: str = LOAD_PROFILE) -> Reading:
+def profile(
+    agreed: Agreed, start_at: datetime, end_at: datetime, zone: tzinfo, name: str = LOAD_PROFILE,
+    who: Sequence[Attribute] = (),
+) -> Reading:  # fmt: skip
     """The intervals whose stamps lie in start_at to end_at (aware), both included.
 
-    The columns, their scalers and the period are read first. The range is asked in the meter's own time: with its
-    deviation from UTC where its clock states one, else as wall-clock time of `zone`. A meter that refuses ranges is
-    asked by entry: those that reach back to start_at, which may be more. Raises FrameError where it refuses that, too.
+    The meter's name, what else tells `who` it is, the columns, their scalers and the period are read first. The range
+    is asked in the meter's own time: with its deviation from UTC where its clock states one, else as wall-clock time of
+    `zone`, which may give more. A meter that refuses ranges is asked by entry, for those that reach from end_at back to
+    start_at. Raises FrameError where it refuses that, too.
     """
     columns, period, buffer = (Attribute(PROFILE, code(name), index) for index in (CAPTURED, PERIOD, BUFFER))
-    head = yield from fetch([NAME, OPEN, METER_CLOCK, columns, period], agreed)
+    head = yield from fetch([NAME, OPEN, METER_CLOCK, columns, period, *who], agreed)
     captured = captured_objects(_needed(head, columns))
     scalers = yield from fetch([one for one in map(_scaler, captured) if one is not None], agreed)
     stated = head[METER_CLOCK]
-    limits = [clock_octets(at, zone, stated) for at in (start_at, end_at)]
-    selected = Attribute(PROFILE, buffer.name, BUFFER, by_range(*limits))
+    selected = Attribute(PROFILE, buffer.name, BUFFER, by_range(*limits(start_at, end_at, zone, stated)))
     rows = (yield from fetch([selected], agreed))[selected]
     if isinstance(rows, Refused):
-        rows = yield from _by_entries(agreed, buffer.name, _period_s(head[period]), stated, start_at)
+        column = next((place for place, one in enumerate(captured) if one.kind == CLOCK), None)
+        entries = Entries(buffer.name, number(head[period]), column, zone, states_offset(stated))
+        rows = yield from _by_entries(agreed, entries, stated, start_at, end_at)
     if isinstance(rows, Refused):
         raise FrameError("meter_refused", f"the meter gives no rows of {name}, neither by range nor by entry: {rows}")
     found = {**head, **scalers, buffer: rows}
@@ -79,33 +83,24 @@ def by_range(start: bytes, end: bytes) -> bytes:
     return bytes((_BY_RANGE,)) + structure(restricting, octets(start), octets(end), array())
 
 
-def by_entry(first: int, last: int) -> bytes:
-    """Selector 2: rows by their number from 1, in all columns; 0 as `last` is the last one there is."""
-    return bytes((_BY_ENTRY,)) + structure(integer(first), integer(last), integer(1, 2), integer(0, 2))
-
-
-def clock_octets(at: datetime, zone: tzinfo, stated: Got) -> bytes:
-    """An instant as the meter's clock would state it, whose own time stands in `stated`."""
-    local = at.astimezone(zone)
-    node = read(stated, 0)[0] if isinstance(stated, bytes) else None
-    own = read_clock(node) if isinstance(node, bytes) else None
-    offset = local.utcoffset() or timedelta()
-    deviation_min = _UNKNOWN if own is None or own.at is None else -int(offset.total_seconds() // 60)
-    return clock(local.replace(tzinfo=None), deviation_min, _SUMMER if local.dst() else 0)
-
-
 def _by_entries(
-    agreed: Agreed, name: bytes, period_s: int, stated: Got, start_at: datetime
+    agreed: Agreed, entries: Entries, stated: Got, start_at: datetime, end_at: datetime
 ) -> Generator[bytes, bytes, Got]:
-    """The newest rows, as many as reach back to an instant by the meter's clock and period."""
-    in_use = Attribute(PROFILE, name, IN_USE)
-    count = _number((yield from fetch([in_use], agreed))[in_use])
-    node = read(stated, 0)[0] if isinstance(stated, bytes) else None
-    now = read_clock(node) if isinstance(node, bytes) else None
-    if now is None or now.at is None or period_s <= 0 or count <= 0:
+    """The rows of a span by their numbers."""
+    in_use = Attribute(PROFILE, entries.name, IN_USE)
+    count = number((yield from fetch([in_use], agreed))[in_use])
+    now_at = instant_of(read(stated, 0)[0], entries.zone) if isinstance(stated, bytes) else None
+    if now_at is None or entries.period_s <= 0 or count <= 0:
         return Refused(9)
-    wanted = int((now.at - start_at).total_seconds() // period_s) + 2
-    attribute = Attribute(PROFILE, name, BUFFER, by_entry(max(1, count - wanted + 1), count))
+
+    def row(chosen: int) -> Generator[bytes, bytes, Got]:
+        one = Attribute(PROFILE, entries.name, BUFFER, by_entry(chosen, chosen))
+        return (yield from fetch([one], agreed))[one]
+
+    found = yield from wanted_entries(entries, count, (start_at, end_at), now_at, row)
+    if found is None:
+        return array()
+    attribute = Attribute(PROFILE, entries.name, BUFFER, by_entry(*found))
     return (yield from fetch([attribute], agreed))[attribute]
 
 
@@ -119,12 +114,3 @@ def _needed(head: dict[Attribute, Got], attribute: Attribute) -> bytes:
     if isinstance(got, Refused):
         raise FrameError("meter_refused", f"the meter does not give {attribute}: {got}")
     return got
-
-
-def _period_s(got: Got) -> int:
-    return _number(got)
-
-
-def _number(got: Got) -> int:
-    node = read(got, 0)[0] if isinstance(got, bytes) else None
-    return node[0] if isinstance(node, tuple) else 0

@@ -45,6 +45,12 @@ class KnownMeter:
     scalers: dict[Attribute, bytes] = field(default_factory=dict)
     refused: dict[Attribute, str] = field(default_factory=dict)
 
+    @property
+    def identifying(self) -> tuple[Attribute, ...]:
+        """The objects that tell which meter it is, beside its name."""
+        known = (one for one in self.objects if one.kind == DATA and one != NAME and one not in self.refused)
+        return tuple(one for one in known if one.name[2:4] in _NUMBERS)
+
     def forget(self) -> None:
         """Know nothing."""
         self.name, self.objects = b"", ()
@@ -145,5 +151,7 @@ def _worth_reading(entries: Iterable[object]) -> Generator[Attribute, None, None
                 yield Attribute(kind[0], name, VALUES[kind[0]])
 
 
+_NUMBERS: Final = (b"\x60\x01", b"\x00\x00")
+"""C and D of device identifiers and meter numbers, on whichever channel."""
 _IDENTIFIERS: Final = (b"\x00\x00\x60\x01", b"\x01\x00\x00\x00", b"\x01\x00\x00\x02")
 """The data objects that are read: device identifiers 0-0:96.1, meter numbers 1-0:0.0, firmware 1-0:0.2."""

@@ -63,6 +63,9 @@ class WrapperLink:
                 break
             message = bytes(self._buffer[HEAD_BYTES : HEAD_BYTES + size])
             del self._buffer[: HEAD_BYTES + size]
+            if message[0] == RELEASED and not self._closing:
+                # late, of a visit before that was given up
+                continue
             if not self._closing:
                 found.append(Replied(message))
             elif message[0] == RELEASED:

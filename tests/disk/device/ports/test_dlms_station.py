@@ -94,6 +94,21 @@ async def test_an_optical_head_is_read_in_mode_e() -> None:
         assert one.line.baud == 9600
 
 
+async def test_a_clock_that_ran_ahead_uses_no_frame_counters_up() -> None:
+    """In the far future there is none left, and that is told; with the right time again the meter is read."""
+    async with meter() as one, one.over_tcp() as url:
+        line = await Line.open(url, LineSettings(9600))
+        station = DlmsStation(Station(), over_tcp=True)
+        try:
+            ahead = await station.read(line, spec(2, "hls5"), SECRETS, datetime(2090, 1, 1, tzinfo=UTC), optical=False)
+            assert isinstance(ahead, FrameError)
+            assert ahead.reason == "counter_spent"
+            now_at = datetime.now(UTC)
+            assert imported(await station.read(line, spec(2, "hls5"), SECRETS, now_at, optical=False))
+        finally:
+            await line.close()
+
+
 @pytest.mark.parametrize("secret", [None, "secret in words", ENCRYPTION, "0102/0304"])
 def test_a_secret_that_is_missing_or_none_is_told_and_not_shown(secret: str | None) -> None:
     """The event names what is wanted; nothing is asked of the meter without it."""

@@ -1,5 +1,6 @@
 """A simulated meter's load profile read over its pty in programming mode."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -46,7 +47,8 @@ async def read(
         return reader
     line = await Line.open(one.port, SIGN_ON)
     try:
-        return await reader.read(line, since, until)
+        found = await reader.read(line, since, until)
+        return found if isinstance(found, FrameError) else found.profile
     finally:
         await line.close()
 
@@ -108,6 +110,18 @@ async def test_the_end_of_summer_time_and_a_power_failure(stamps_in: str) -> Non
         samples = decode(of, Telegram(Wire.IEC62056_21, (), {}, None, rows)).samples
         status = {sample.at: int(sample.values["1-0:96.10.1"]) for sample in samples if "1-0:96.10.1" in sample.values}
         assert {at: word for at, word in status.items() if word} == {off[0]: 0x80, off[1] + timedelta(minutes=15): 0x40}
+
+
+async def test_a_conversation_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each answer comes in time, and another one after it: others wait for the line, and less may be asked for."""
+    monkeypatch.setattr("device.ports.conversation.WHOLE_S", 2.0)
+    monkeypatch.setattr("device.ports.profile_reader.LONGEST_ANSWER_S", 1.0)
+    async with meter() as one:
+        async with asyncio.timeout(60):
+            found = await read(one, spec(command="R6"), NOW - timedelta(days=2), NOW)
+    assert isinstance(found, FrameError)
+    assert found.reason == "too_long"
+    assert "a conversation of more than" in found.detail
 
 
 async def test_registers_of_the_memory_are_those_of_the_readout() -> None:

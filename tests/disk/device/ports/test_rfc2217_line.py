@@ -87,6 +87,36 @@ async def test_a_server_without_a_line_to_set_is_told() -> None:
             await Line.open(url, SIGN_ON)
 
 
+async def test_a_server_that_floods_with_options_and_takes_no_answer_is_left() -> None:
+    """Each demand wants an answer: what it does not take must not fill the memory of the Pi."""
+    flooded = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Agree to the line, and then demand options for ever; nothing is read any more."""
+        await reader.read(1024)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        reader._transport.pause_reading()  # type: ignore[attr-defined]
+        writer.write(bytes((255, 253, 44)))
+        with contextlib.suppress(OSError):
+            while True:
+                writer.write(bytes((255, 253, 99)) * 20_000)
+                await writer.drain()
+                flooded.set()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server, asyncio.timeout(60):
+        line = await Line.open(f"rfc2217://127.0.0.1:{server.sockets[0].getsockname()[1]}", SIGN_ON)
+        await flooded.wait()
+        with pytest.raises(LineGoneError, match="asks and asks"):
+            await _read_for_ever(line)
+        await line.close()
+
+
+async def _read_for_ever(line: Line) -> None:
+    while True:
+        await line.read(1)
+
+
 async def test_nobody_there_is_told() -> None:
     """As for every port that can't be opened."""
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -9,12 +9,14 @@ from hypothesis import strategies as st
 from device.history.spans import (
     FIRST_SLICE_S,
     LONGEST_SLICE_S,
+    NOTHING_OLDER_S,
     SHORTEST_SLICE_S,
     SPANS_MAX,
     Span,
     added,
-    first_slice,
+    exhausted,
     missed,
+    next_slice,
     next_slice_s,
     within,
     without,
@@ -69,7 +71,7 @@ def test_added_and_read_is_as_sets_of_hours(wanted: list[tuple[int, int]], read:
 
 
 def test_spans_are_bounded() -> None:
-    """One too many joins the newest two, and loses none of them."""
+    """One too many joins the oldest two, and loses none of them."""
     spans: tuple[Span, ...] = ()
     for number in range(SPANS_MAX + 3):
         spans = added(spans, span(2 * number, 2 * number + 1))
@@ -78,15 +80,31 @@ def test_spans_are_bounded() -> None:
 
 
 def test_slices() -> None:
-    """The oldest first, counted on; only what the memory can hold; slower lines get shorter slices."""
+    """The newest first, counted on; only what the memory can hold; slower lines get shorter slices."""
     spans = (span(0, 30), span(40, 41))
-    one = first_slice(spans, FIRST_SLICE_S)
-    assert one == span(0, 6)
+    assert next_slice(spans, FIRST_SLICE_S) == span(40, 41)
+    one = next_slice(spans[:1], FIRST_SLICE_S)
+    assert one == span(24, 30)
     left = without(spans, one.since, one.until, 24)
-    assert left == (span(6, 30, 24), span(40, 41))
-    assert first_slice((), 1) is None
+    assert left == (span(0, 24, 24), span(40, 41))
+    assert next_slice((), 1) is None
     assert within(span(0, 10), NOON + timedelta(hours=2), NOON + timedelta(hours=8)) == span(2, 8)
     assert within(span(0, 1), NOON + timedelta(hours=2), NOON + timedelta(hours=8)) is None
     assert next_slice_s(7200, 30) == SHORTEST_SLICE_S == next_slice_s(SHORTEST_SLICE_S, 99)
     assert next_slice_s(86400, 1) == LONGEST_SLICE_S
     assert next_slice_s(7200, 10) == pytest.approx(7200)
+
+
+def test_a_memory_ends_where_it_has_nothing_for_a_month() -> None:
+    """Counted back from the last interval that came; one that comes in between begins the count anew."""
+    day, spans = 24, (span(-400 * 24, 0),)
+    for number in range(62):
+        assert not exhausted(spans)
+        slice_ = next_slice(spans, day * 3600)
+        assert slice_ is not None
+        spans = without(spans, slice_.since, slice_.until, 1 if number == 30 else 0)
+    assert exhausted(spans) == spans
+    assert spans[0].empty_s == NOTHING_OLDER_S
+    assert spans[0].read == 1
+    # what is wanted beside it makes nothing emptier
+    assert not exhausted(added((span(0, 10),), span(-2000, 20)))

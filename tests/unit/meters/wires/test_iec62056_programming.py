@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.errors import FrameError
-from meters.telegram import Frame
+from meters.telegram import Frame, Wire
 from meters.wires.encode import encode_iec62056
-from meters.wires.iec62056 import parse_iec62056
+from meters.wires.iec62056 import parse_iec62056, serial_register
 from meters.wires.iec62056_programming import ProgrammingSession, message
 from meters.wires.iec62056_signon import Action, Done, Failed, Send, SetBaud
 from meters.wires.text.checks import block_check
@@ -40,10 +40,10 @@ def last(actions: list[Action]) -> Frame | FrameError:
 
 
 def opened(
-    password: str | None = None, slices: Callable[[bytes], list[bytes]] = lambda data: [data]
+    password: str | None = None, slices: Callable[[bytes], list[bytes]] = lambda data: [data], named_by: str = ""
 ) -> tuple[ProgrammingSession, Callable[[bytes], list[Action]]]:
     """A session that has signed on, and how it is fed."""
-    session = ProgrammingSession("R5", QUESTION, password=password)
+    session = ProgrammingSession("R5", QUESTION, named_by=named_by, password=password)
     session.start()
 
     def feed(data: bytes) -> list[Action]:
@@ -78,6 +78,46 @@ def test_a_password_and_partial_blocks_byte_by_byte() -> None:
     found = last(feed(block("(0.2)(10.05)\r\n")))
     assert isinstance(found, Frame)
     assert len(parse_iec62056(found).profile) == 2
+
+
+@pytest.mark.parametrize("told", ["0.0.0(12345678)\r\n", "(12345678)", " 0.0.0(12345678)"])
+def test_who_answers_is_asked_in_the_same_conversation(told: str) -> None:
+    """Before anything is read; the answer's telegram is that of the meter that named itself, not of another one."""
+    _, feed = opened("12345678", named_by="0.0.0")
+    feed(OFFER)
+    assert sent(feed(b"\x06")) == message("R5", "0.0.0()")
+    assert sent(feed(block(told))) == message("R5", QUESTION)
+    found = last(feed(block(HEAD + "(0.1)(10.0)\r\n")))
+    assert isinstance(found, Frame)
+    telegram = parse_iec62056(found)
+    assert (telegram.facts["manufacturer"], telegram.facts["serial"]) == ("EMH", "12345678")
+    assert [[str(one.value) for one in row.records] for row in telegram.profile] == [["0.1", "10.0"]]
+
+
+@pytest.mark.parametrize("told", ["(ER03)", "0.0.0(ERROR)", "()", "0.0.0"])
+def test_who_does_not_say_who_it_is_is_asked_for_nothing_else(told: str) -> None:
+    """Its rows could be another meter's."""
+    _, feed = opened(named_by="0.0.0")
+    feed(OFFER)
+    found = last(feed(block(told)))
+    assert isinstance(found, FrameError)
+    assert found.reason == "meter_refused"
+
+
+@pytest.mark.parametrize(
+    ("lines", "register"),
+    [
+        (["F.F(0)", "0.0.0(12345678)", "1.8.0(1*kWh)"], "0.0.0"),
+        (["0.0.0(12345678)", "C.1.0(99)", "1.8.0(1*kWh)"], "C.1.0"),
+        (["1-0:0.0.0*255(12345678)", "1-0:1.8.0*255(1*kWh)"], "1-0:0.0.0*255"),
+        (["0.0.0(00000000)", "C.1.0()", "1.8.0(1*kWh)"], ""),
+    ],
+)
+def test_the_register_that_names_a_meter_is_known_from_its_readout(lines: list[str], register: str) -> None:
+    """By its own writing, the one that its key is made of."""
+    frame = encode_iec62056(lines, identification="EMH5\\@01LZQJL0014F")
+    assert serial_register(Frame(Wire.IEC62056_21, frame)) == register
+    assert bool(parse_iec62056(Frame(Wire.IEC62056_21, frame)).facts.get("serial")) == bool(register)
 
 
 def test_damage_is_asked_for_again_and_given_up_at_last() -> None:

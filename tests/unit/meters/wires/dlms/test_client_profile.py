@@ -10,10 +10,13 @@ import pytest
 
 from broker.errors import FrameError
 from device.simulator.dlms import SimulatedPolledDlmsMeter
+from meters.decoding.profile import interval_ends
+from meters.specs.sections import History
 from meters.telegram import Frame, ProfileRow
 from meters.wires.dlms.client.association import Agreed
 from meters.wires.dlms.client.hdlc_link import HdlcLink
-from meters.wires.dlms.client.profile import clock_octets, profile
+from meters.wires.dlms.client.profile import profile
+from meters.wires.dlms.client.profile_limits import clock_octets
 from meters.wires.dlms.client.services import Refused
 from meters.wires.dlms.client.session import DlmsSession
 from meters.wires.dlms.client.station import Access, Station
@@ -92,6 +95,44 @@ def test_a_meter_that_refuses_ranges_is_asked_by_entry() -> None:
     assert isinstance(refused, FrameError)
     assert refused.reason == "meter_refused"
     assert "1-0:99.1.0 attribute 3: read-write denied" in refused.detail
+
+
+@pytest.mark.parametrize("hours_off", [0, 2])
+@pytest.mark.parametrize("offset", [True, False])
+def test_by_entry_a_span_is_bound_at_both_ends(hours_off: int, offset: bool) -> None:
+    """Of a span of hours ago neither older rows nor all the newer ones come, also where power was off since."""
+    now = datetime(2026, 11, 29, 12, 7, tzinfo=UTC)
+    off = int((now - timedelta(hours=4)).timestamp()), int((now - timedelta(hours=4 - hours_off)).timestamp())
+    polled = meter(now, ranges=False, offset=offset, failures=(off,))
+    since, until = now - timedelta(hours=7), now - timedelta(hours=5)
+    found = rows(polled, since, until)
+    assert not isinstance(found, FrameError)
+    ends = [row.at.at or row.at.local.replace(tzinfo=BERLIN).astimezone(UTC) for row in found]
+    wanted = [datetime(2026, 11, 29, 5, 15, tzinfo=UTC) + timedelta(minutes=15) * n for n in range(8)]
+    assert [end for end in ends if since < end <= until] == wanted
+    assert len(found) <= 8 + (1 if offset else 9)
+    of_profile = b"\x00\x07" + code("1-0:99.1.0")
+    asked = [request for request in polled.requests if request[3:11] == of_profile]
+    assert len(asked) <= 12
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_no_quarter_of_the_hour_that_occurs_twice_is_lost(ranges: bool) -> None:
+    """A clock that states no offset shows October's hour twice: each range has its intervals, at their true times."""
+    night = datetime(2026, 10, 25, 0, 0, tzinfo=UTC)
+    polled = meter(night + timedelta(hours=4), offset=False, ranges=ranges)
+    of = History(method="profile_generic", zone="Europe/Berlin")
+    for start_h, long_h in ((-1, 0.75), (-0.5, 2.5), (0, 0.5), (0, 1.75), (0.5, 0.75), (1, 1), (1.5, 1), (2, 0.5)):
+        since = night + timedelta(hours=start_h, minutes=1)
+        until = since + timedelta(hours=long_h)
+        found = rows(polled, since, until)
+        assert not isinstance(found, FrameError)
+        stamped = dict(zip(interval_ends(found, of, None, since), found, strict=True))
+        ends = [int(at.timestamp()) for at in stamped if at is not None and since < at <= until]
+        first = int(since.timestamp()) // 900 * 900 + 900
+        assert ends == list(range(first, int(until.timestamp()) + 1, 900)), (start_h, long_h)
+        kept = {row.end: row.import_ws // 36_000 * 10 for row in polled.intervals.rows(first, ends[-1], ends[-1])}
+        assert {end: stamped[datetime.fromtimestamp(end, UTC)].records[0].value for end in ends} == kept
 
 
 def test_nothing_in_a_range_is_no_fault() -> None:

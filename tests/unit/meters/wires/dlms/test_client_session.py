@@ -1,6 +1,6 @@
 """Visits of the DLMS client to a simulated meter: what it reads, what it asks, and how it ends when things go wrong."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from decimal import Decimal
 from functools import partial
 
@@ -10,16 +10,18 @@ from hypothesis import strategies as st
 
 from broker.errors import FrameError
 from device.simulator.dlms import SimulatedPolledDlmsMeter
+from device.simulator.dlms.polled_meter import TITLE
 from meters.telegram import Frame, Telegram
 from meters.wires.dlms.client.hdlc_frames import HdlcFrame, encode_frame
 from meters.wires.dlms.client.hdlc_link import HdlcLink
 from meters.wires.dlms.client.link import Link, Opened, Replied
 from meters.wires.dlms.client.optical import OpticalSignOn
 from meters.wires.dlms.client.reading import KnownMeter, snapshot
-from meters.wires.dlms.client.services import Attribute
+from meters.wires.dlms.client.services import Attribute, Refused
 from meters.wires.dlms.client.session import DlmsSession
 from meters.wires.dlms.client.station import Access, Authentication, Station
 from meters.wires.dlms.client.wrapper_link import WrapperLink
+from meters.wires.encode.dlms import code
 from meters.wires.iec62056_signon import Action, Failed, Send, SetBaud
 from meters.wires.meter_key import MeterKey
 from meters.wires.readers import parse
@@ -237,6 +239,49 @@ def test_a_meter_that_says_that_it_takes_lists_and_does_not_is_asked_one_by_one(
     polled.server._many = False
     polled.server._initiated = meter().server._initiated  # type: ignore[method-assign]
     assert len(values(read(over(polled).run(session(Station()))))) == 8
+
+
+@pytest.mark.parametrize("title", [b"", b"LG", b"LGZ\x00\x00\x01\x02\x03\x04"])
+def test_a_system_title_of_the_wrong_length_is_the_meter_s_fault(title: bytes) -> None:
+    """It can't be part of a nonce: the visit fails, and the port goes on."""
+    polled = meter()
+
+    def answer(data: bytes) -> list[bytes]:
+        message = polled.server.reply(2, data[8:])
+        if message[:1] == b"\x61":
+            content = message[2:].replace(b"\xa4\x0a\x04\x08" + TITLE, tlv(0xA4, tlv(4, title)))
+            assert content != message[2:]
+            message = tlv(0x61, content)
+        return [data[:2] + data[4:6] + data[2:4] + len(message).to_bytes(2) + message]
+
+    found = Visit(answer).run(session(Station(2), HLS5, link=WrapperLink(Station(2))))
+    assert isinstance(found, FrameError)
+    assert (found.reason, "system title" in found.detail) == ("malformed", True)
+
+
+def tlv(tag: int, content: bytes) -> bytes:
+    """A tag, a short length, the content."""
+    assert len(content) < 0x80
+    return bytes((tag, len(content))) + content
+
+
+def test_a_register_refused_for_the_moment_is_asked_for_again() -> None:
+    """One that the meter says does not exist is not; what is not ready now comes at the next visit."""
+    polled, known = meter(), KnownMeter()
+    busy, gone = (3, code("1-0:1.7.0")), (3, code("1-0:2.7.0"))
+    ready = dict(polled.server._objects)
+    refusals = {busy: Refused(2), gone: Refused(4)}
+
+    def refusing(code_: int) -> Callable[..., bytes | Refused]:
+        return lambda index, *_: Refused(code_) if index == 2 else ready[busy](index, 0, None)
+
+    polled.server._objects = {**ready, **{one: refusing(refusal.code) for one, refusal in refusals.items()}}
+    first = values(read(over(polled).run(session(Station(), known=known))))
+    assert {"1-0:1.7.0", "1-0:2.7.0"} & first.keys() == set()
+    polled.server._objects = ready
+    second = values(read(over(polled).run(session(Station(), known=known))))
+    assert "1-0:1.7.0" in second
+    assert "1-0:2.7.0" not in second
 
 
 def test_a_meter_is_read_over_tcp_and_released() -> None:
