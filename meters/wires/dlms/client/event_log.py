@@ -4,7 +4,6 @@ from datetime import datetime, tzinfo
 from typing import Final
 
 from broker.errors import FrameError
-from meters.wires.dlms.axdr import read
 from meters.wires.dlms.client.association import Agreed
 from meters.wires.dlms.client.profile import (
     BUFFER,
@@ -14,13 +13,13 @@ from meters.wires.dlms.client.profile import (
     PERIOD,
     PROFILE,
     Reading,
-    by_entry,
     by_range,
     captured_objects,
-    clock_octets,
 )
+from meters.wires.dlms.client.profile_entries import by_entry, number
+from meters.wires.dlms.client.profile_limits import limits
 from meters.wires.dlms.client.reading import NAME, OPEN, as_frame, fetch
-from meters.wires.dlms.client.services import Attribute, Got, Refused
+from meters.wires.dlms.client.services import Attribute, Refused
 from meters.wires.encode.dlms import code
 
 NEWEST: Final = 500
@@ -39,12 +38,11 @@ def event_log(agreed: Agreed, start_at: datetime, end_at: datetime, zone: tzinfo
     if isinstance(captured, Refused):
         raise FrameError("meter_refused", f"the meter does not give {columns}: {captured}")
     captured_objects(captured)
-    limits = [clock_octets(at, zone, head[METER_CLOCK]) for at in (start_at, end_at)]
-    selected = Attribute(PROFILE, buffer.name, BUFFER, by_range(*limits))
+    selected = Attribute(PROFILE, buffer.name, BUFFER, by_range(*limits(start_at, end_at, zone, head[METER_CLOCK])))
     rows = (yield from fetch([selected], agreed))[selected]
     if isinstance(rows, Refused):
         in_use = Attribute(PROFILE, buffer.name, IN_USE)
-        count = _count((yield from fetch([in_use], agreed))[in_use])
+        count = number((yield from fetch([in_use], agreed))[in_use])
         newest = Attribute(PROFILE, buffer.name, BUFFER, by_entry(max(1, count - NEWEST + 1), max(1, count)))
         rows = (yield from fetch([newest], agreed))[newest]
     if isinstance(rows, Refused):
@@ -53,8 +51,3 @@ def event_log(agreed: Agreed, start_at: datetime, end_at: datetime, zone: tzinfo
         )
     found = {**head, buffer: rows}
     return as_frame({one: got for one, got in found.items() if isinstance(got, bytes) and one != METER_CLOCK})
-
-
-def _count(got: Got) -> int:
-    node = read(got, 0)[0] if isinstance(got, bytes) else None
-    return node[0] if isinstance(node, tuple) else 0
