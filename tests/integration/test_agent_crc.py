@@ -28,8 +28,9 @@ async def test_a_meter_that_nobody_knows_is_read_from_its_second_telegram_on(bro
     ):
         await until(lambda: len(platform.readings) >= 3)
         bad = [one.hints for one in platform.frames if one.reason is FrameReason.BAD_FRAME]
-        assert len(bad) == 1
-        assert "CRC-16/X-25 would" in bad[0]["detail"]
+        # after a silence, such as a busy machine makes, it is alone once more
+        assert 1 <= len(bad) <= 1 + len(platform.events("port_silent"))
+        assert all("CRC-16/X-25 would" in one["detail"] for one in bad)
         told = await until(lambda: platform.events("crc_variant"))
         assert [(one.detail["crc"], one.detail["spec"]) for one in told] == [("x-25", "generic-p1@1")]
 

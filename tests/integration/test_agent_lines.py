@@ -227,8 +227,9 @@ async def test_a_meter_that_speaks_again_is_heard_from_its_first_telegram(broker
             count, sent = len(platform.samples()), meter.telegrams_sent
             meter.speaking = True
             await until(lambda: platform.samples()[count + 7 :])
-            # those under way are not there yet
-            assert meter.telegrams_sent - sent <= 8 + 3
+            # but for those under way
+            most = 3
+            await until(lambda: meter.telegrams_sent - sent <= len(platform.samples()) - count + most, "all are heard")
 
 
 async def test_a_meter_that_comes_back_amid_a_pass_is_heard_after_a_few_bursts(broker: Broker, tmp_path: Path) -> None:
@@ -246,7 +247,8 @@ async def test_a_meter_that_comes_back_amid_a_pass_is_heard_after_a_few_bursts(b
             count, sent = len(platform.samples()), meter.telegrams_sent
             meter.speaking = True
             await until(lambda: platform.samples()[count:])
-            assert meter.telegrams_sent - sent < 12
+            # a pass would last for twice as many
+            assert meter.telegrams_sent - sent < 24
 
 
 class Feeder:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import pytest
 from click.testing import CliRunner
 
 from broker.contract.messages import Reply
@@ -115,33 +114,31 @@ async def test_a_command_is_never_retained(broker: Broker, database: Database, t
             first.ack()
 
 
-@pytest.mark.parametrize(
-    ("path", "body", "query", "status", "field"),
-    [
-        ("/devices/d1/commands/fly", {}, {}, 422, "command"),
-        ("/devices/d9/commands/ping", {}, {}, 404, "device"),
-        ("/devices/d1/commands/ping", {"loud": 1}, {}, 422, "arguments.loud"),
-        ("/devices/d1/commands/ping", [1], {}, 422, "body"),
-        ("/devices/d1/commands/publish_frames", {"minutes": "5"}, {}, 422, "arguments.minutes"),
-        ("/devices/d1/commands/ping", {}, {"timeout_s": "0"}, 422, "timeout_s"),
-        ("/devices/d1/commands/restart", {}, {}, 422, "command"),
-        ("/commands", {"command": "ping"}, {}, 422, "devices"),
-        ("/commands", {"command": "ping", "devices": ["d1", "d9"]}, {}, 422, "devices.1"),
-        ("/commands", {"command": "ping", "devices": ["d 1"]}, {}, 422, "devices.0"),
-        ("/commands", {"command": "ping", "selector": "site=nowhere"}, {}, 422, "selector"),
-        ("/commands", {"command": "ping", "selector": "=,"}, {}, 422, "selector.0"),
-    ],
-)
-async def test_what_is_wrong_is_refused_by_field_and_nothing_is_sent(
-    broker: Broker, database: Database, path: str, body: Any, query: dict[str, str], status: int, field: str
-) -> None:
+WRONG: list[tuple[str, Any, dict[str, str], int, str]] = [
+    ("/devices/d1/commands/fly", {}, {}, 422, "command"),
+    ("/devices/d9/commands/ping", {}, {}, 404, "device"),
+    ("/devices/d1/commands/ping", {"loud": 1}, {}, 422, "arguments.loud"),
+    ("/devices/d1/commands/ping", [1], {}, 422, "body"),
+    ("/devices/d1/commands/publish_frames", {"minutes": "5"}, {}, 422, "arguments.minutes"),
+    ("/devices/d1/commands/ping", {}, {"timeout_s": "0"}, 422, "timeout_s"),
+    ("/devices/d1/commands/restart", {}, {}, 422, "command"),
+    ("/commands", {"command": "ping"}, {}, 422, "devices"),
+    ("/commands", {"command": "ping", "devices": ["d1", "d9"]}, {}, 422, "devices.1"),
+    ("/commands", {"command": "ping", "devices": ["d 1"]}, {}, 422, "devices.0"),
+    ("/commands", {"command": "ping", "selector": "site=nowhere"}, {}, 422, "selector"),
+    ("/commands", {"command": "ping", "selector": "=,"}, {}, 422, "selector.0"),
+]
+
+
+async def test_what_is_wrong_is_refused_by_field_and_nothing_is_sent(broker: Broker, database: Database) -> None:
     """Wrong names, arguments, devices and selectors; also a command that the device's software does not know."""
     async with connection(database) as opened:
         software = json.dumps({"software": {"version": "0.1", "commands": ["ping", "publish_frames"]}})
         await opened.execute("INSERT INTO device (name, registration) VALUES ('d1', $1::text::jsonb)", software)
     async with gateway(gateway_settings(broker, database)) as running:
-        got, problem = await post(running, path, body, **query)
-        assert (got, problem["field"]) == (status, field), problem
+        for path, body, query, status, field in WRONG:
+            got, problem = await post(running, path, body, **query)
+            assert (got, problem["field"]) == (status, field), (path, body, query, problem)
     assert not await rows(database, "SELECT id FROM command")
 
 

@@ -445,8 +445,12 @@ async def test_the_page_s_commands_enrol_by_hand(own_broker: Broker, database: D
     assert [line.split()[0] for line in typed.splitlines() if claim.token in line] == ["echo"]
 
 
-async def test_attacks_on_the_endpoint_fail(own_broker: Broker, database: Database, tmp_path: Path) -> None:
+async def test_attacks_on_the_endpoint_fail(
+    own_broker: Broker, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Guesses, another's id, roles' names, garbage, huge bodies, plain HTTP, self-made certificates let nobody in."""
+    # however slow the machine, no guess is forgiven meanwhile
+    monkeypatch.setattr("gateway.api.enrolment.est.FAILED_PER_S", 0.001)
     async with enrolling(own_broker, database, tmp_path / "ca") as est:
         claim, key = await est.claim(), a_key()
         mine = await est.enroll(claim, "pi-1", HARDWARE, key)

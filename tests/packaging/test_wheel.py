@@ -30,9 +30,8 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("elsewhere")
     _checked([sys.executable, "-m", "venv", "--without-pip", str(folder)], folder)
     site = next((folder / "lib").glob("python*")) / "site-packages"
-    _checked(
-        [sys.executable, "-m", "pip", "--python", str(folder), "install", "--no-deps", "--no-index", str(wheel)], folder
-    )
+    how = ("--no-deps", "--no-index", "--no-compile")
+    _checked([sys.executable, "-m", "pip", "--python", str(folder), "install", *how, str(wheel)], folder)
     # Only third parties' modules must come from here: an editable install's own path file is no part of a folder
     # that is added by another path file.
     (site / "dependencies.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")

@@ -74,7 +74,8 @@ class Trial:
         self._url = url
         self._mode = mode
         self._headers = {"Authorization": f"Bearer {token}"}
-        self._schema = schemathesis.openapi.from_url(f"{url}/api/v1/openapi.json", headers=self._headers)
+        document = f"{url}/api/v1/openapi.json"
+        self._schema = schemathesis.openapi.from_url(document, headers=self._headers, timeout=60)
         self._schema.config.generation.update(modes=[mode])
         # what is too large is refused with its own status
         refused = self._schema.config.checks.negative_data_rejection.expected_statuses
