@@ -8,7 +8,8 @@ import aiohttp
 
 from broker.errors import PermanentError
 
-HEALTHY_S = 60.0
+HEALTHY_S = 180.0
+"""A busy machine takes a minute for a first start: the catalogue is checked and published before it is well."""
 
 
 class Api:
