@@ -85,6 +85,9 @@ class ProfileRow:
     status: str = ""
     first: MeterTime | None = None
     after_s: int = 0
+    kept: str = ""
+    """Of values that a telegram carries beside those of now: by what their stamp says when they were kept, `time`, or
+    `day` where it has no time of day."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from datetime import datetime
 from typing import Any, ClassVar, Final
 
 from device.simulator.meter import Fault, SimulatedMeter
@@ -17,6 +18,7 @@ _MANUFACTURER, _VERSION = "KAM", 1
 class SimulatedMbusMeter(SimulatedMeter):
     """Answers a link reset, a selection and REQ_UD2 at 2400 8E1; `serial` is up to eight digits.
 
+    It has `stored` its import register (Wh) at some wall-clock times, under storage numbers from 1 on.
     Meters `beside` it share its line: answers at the same time fall on one another. A request is heard at 2400 only.
     """
 
@@ -26,8 +28,16 @@ class SimulatedMbusMeter(SimulatedMeter):
         "up to eight digits, the identification of its head (EN 13757-3)",
     )
 
-    def __init__(self, *, address: int = 1, beside: tuple["SimulatedMbusMeter", ...] = (), **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        address: int = 1,
+        beside: tuple["SimulatedMbusMeter", ...] = (),
+        stored: tuple[tuple[datetime, int], ...] = (),
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
+        self._stored = stored
         self.address = address
         self._beside = beside
         self._selected = False
@@ -47,6 +57,7 @@ class SimulatedMbusMeter(SimulatedMeter):
             MbusValue("04 2b", registers.power_w),
             *(MbusValue(f"04 ab fc 0{n}", w) for n, w in enumerate(registers.phases_w, 1)),
             *(MbusValue(f"02 fd c8 fc 0{n}", dv) for n, dv in enumerate(volts, 1)),
+            *(one for n, (at, wh) in enumerate(self._stored, 1) for one in _storage(n, at, wh)),
         ]
         return encode_mbus(
             self.serial, values, manufacturer=_MANUFACTURER, version=_VERSION, address=self.address,
@@ -96,6 +107,15 @@ class SimulatedMbusMeter(SimulatedMeter):
             return b""
         self.telegrams_sent += 1
         return self.telegram()
+
+
+def _storage(number: int, at: datetime, wh: int) -> tuple[MbusValue, MbusValue]:
+    """A stored register and its stamp (EN 13757-3 6.3, type F)."""
+    dif = 0x04 | (number & 1) << 6 | (0x80 if number > 1 else 0)
+    head = f"{dif:02x}" + (f" {number >> 1:02x}" if number > 1 else "")
+    year = at.year - 2000
+    stamp = bytes((at.minute, at.hour, at.day | (year & 7) << 5, at.month | (year & 0x78) << 1))
+    return MbusValue(f"{head} 03", wh), MbusValue(f"{head} 6d", stamp)
 
 
 def _request(heard: bytes) -> bytes:

@@ -33,6 +33,7 @@ class SimulatedP1Meter(PushingMeter):
         *,
         header: str = HEADER,
         gas_serial: str = GAS_SERIAL,
+        more: tuple[str, ...] = (),
         cipher: Callable[[bytes], bytes] | None = None,
         **options: Any,
     ) -> None:
@@ -40,6 +41,8 @@ class SimulatedP1Meter(PushingMeter):
         self.cipher = cipher
         self.header = header
         self.gas_serial = gas_serial
+        self.more = more
+        """Lines beside its own, as national companions have them."""
         self._tariffs = _Tariffs(self.registers.import_ws, self.registers.export_ws)
 
     def swap(self, serial: str, seed: int | None = None) -> None:
@@ -63,6 +66,7 @@ class SimulatedP1Meter(PushingMeter):
             "0-0:96.13.0()",
             *self._phases(),
             *self._gas(),
+            *self.more,
         ]
         telegram = encode_p1(self.header, lines)
         return self.cipher(telegram) if self.cipher else telegram

@@ -9,7 +9,7 @@ from typing import Final
 from broker.errors import FrameError
 from meters.decoding.meter_time import WallClock, instant, telegram_time, wall_clock
 from meters.decoding.plan import NO_UNIT, RISING, Conversion, Plan, convert, needs_unit, plan_of
-from meters.decoding.profile import STATUS_CODES, interval_ends, status_word
+from meters.decoding.profile import STATUS_CODES, interval_ends, kept_at, status_word
 from meters.decoding.quirks import ByAddress, bit_is, mend
 from meters.decoding.registers import typed
 from meters.decoding.sub_meters import sub_meter_readings
@@ -84,6 +84,7 @@ def decode(
         samples += [MeterSample(b.serial, b.key, b.at, b.values, b.units) for b in behind.readings]
         reading.refused += [Refusal(*refusal) for refusal in behind.refused]
     samples += _profile(plan, telegram.profile, clock.zone, since, reading.refused)
+    samples += _kept(plan, telegram.profile, clock, at)
     if not samples:
         if not telegram.records and not telegram.profile:
             raise _undecodable(telegram, "an identification without readings")
@@ -112,6 +113,7 @@ def _profile(
 ) -> Iterator[MeterSample]:
     """The intervals of a load profile; without a time nobody knows where the values of one belong."""
     history = plan.spec.history
+    rows = [row for row in rows if not row.kept]
     for row, end in zip(rows, interval_ends(rows, history, zone, since), strict=True):
         if end is None:
             refused.append(Refusal(row.records[0].address if row.records else "profile", "interval without a time"))
@@ -125,6 +127,19 @@ def _profile(
             found[0].values[STATUS_CODES[history.method]] = word
             found[0].units[STATUS_CODES[history.method]] = ""
         yield from found
+
+
+def _kept(plan: Plan, rows: Sequence[ProfileRow], clock: WallClock, now_at: datetime | None) -> Iterator[MeterSample]:
+    """Values that a telegram carries of before, at their own stamps; what says no time, or one to come, is left out.
+
+    What was kept at the telegram's own time is what the spec reads as its values of now.
+    """
+    for row in rows:
+        at = kept_at(row, plan.spec.storage_day, clock)
+        if at is not None and at != now_at:
+            reading = _Reading(plan, at, WallClock(clock.zone))
+            reading.take(reading.sound(row.records))
+            yield from reading.samples(profile=True)
 
 
 def _is_sound(value: Decimal) -> bool:

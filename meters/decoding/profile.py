@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -39,6 +40,21 @@ def interval_ends(
             continue
         near = at + after
         yield near if late is None else near + late
+
+
+def kept_at(row: ProfileRow, day: str | None, clock: WallClock) -> datetime | None:
+    """When the values of a row that a telegram carries of before were kept, aware UTC; None where nobody knows.
+
+    `day` says at which end of it where the stamp is a day alone. A date to come is one at which nothing was kept yet.
+    """
+    if not row.kept or (row.kept == "day" and day is None):
+        return None
+    stamp = row.at
+    if row.kept == "day" and day == "end":
+        stamp = replace(stamp, local=stamp.local + timedelta(days=1))
+    # the receipt says nothing of which pass of an hour that occurs twice it was
+    at = instant(stamp, WallClock(clock.zone))
+    return None if at is None or (clock.near is not None and at > clock.near) else at
 
 
 def profile_request(history: History, since: datetime, until: datetime, zone: str | None) -> str:

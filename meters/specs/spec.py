@@ -3,7 +3,7 @@
 import hashlib
 import json
 from functools import cached_property
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AwareDatetime, Field, StringConstraints, ValidationError, model_validator
 
@@ -106,6 +106,8 @@ class Spec(Section):
     quirks: Annotated[tuple[Quirk, ...], Field(max_length=32)] = ()
     history: History | None = None
     event_log: EventLog | None = None
+    storage_day: Literal["end", "start"] | None = None
+    """M-Bus: at which end of a day values were stored whose stamp is a day alone; left out, nobody knows."""
     goldens: Annotated[tuple[Golden, ...], Field(max_length=32)] = ()
 
     @property
@@ -139,6 +141,8 @@ class Spec(Section):
             raise ValueError("history.method: profile_generic is DLMS's")
         if self.event_log is not None and self.match.protocol is not self.event_log.protocol:
             raise ValueError(f"event_log.method: {self.event_log.method} is of {self.event_log.protocol}")
+        if self.storage_day is not None and self.match.protocol is not Wire.MBUS:
+            raise ValueError(f"storage_day: {self.match.protocol} has no storage numbers; they are M-Bus's")
         if self.link.dlms is not None and (self.match.protocol is not Wire.DLMS or self.link.mode != "poll"):
             raise ValueError("link.dlms: that is how a DLMS meter is asked; it wants protocol dlms and link.mode poll")
         if self.link.dlms is not None and self.link.dlms.authentication != "none" and self.decode.key_ref is None:

@@ -5,13 +5,14 @@ from dataclasses import replace
 from typing import Final
 
 from broker.errors import FrameError
-from meters.telegram import Frame, MeterTime, Record, Telegram, Wire
+from meters.telegram import Frame, MeterTime, ProfileRow, Record, Telegram, Wire
 from meters.wires.dlms.ciphered_p1 import START
 from meters.wires.dlms.scanner import DlmsScanner
 from meters.wires.dlms.telegram import deciphered
 from meters.wires.iec62056_dataset import Groups, data_sets, is_p1_stamp, measured, normal_address, p1_stamp, record
 from meters.wires.merged import MergedScanners
 from meters.wires.meter_key import KeyNeededError, MeterKey
+from meters.wires.p1_history import MONTHS, month_rows
 from meters.wires.text.checks import unparity
 from meters.wires.text.framer import TextFramer
 from meters.wires.text.scanner import Accept, TextScanner
@@ -88,11 +89,14 @@ def _parse_text(frame: Frame) -> Telegram:
     records: list[Record] = []
     places: dict[str, int] = {}
     time: MeterTime | None = None
+    months: tuple[ProfileRow, ...] = ()
     body = body[: body.rfind("!")] if "!" in body else body
     for name, groups in data_sets(_OPEN_HISTORY.sub("", body) if "98.1.0" in body else body):
         address = normal_address(name, reduced=True)
         if address == _CLOCK and time is None:
             time = p1_stamp(groups[0])
+        if address == MONTHS:
+            months = tuple(month_rows(groups))
         if len(groups) == 1 and not is_p1_stamp(groups[0]):
             index = places.get(address, 0)
             places[address] = index + 1
@@ -101,7 +105,7 @@ def _parse_text(frame: Frame) -> Telegram:
         _many(records, places, address, groups)
     if not records:
         raise FrameError("empty", "a telegram without data sets", data=frame.data)
-    return Telegram(Wire.P1, tuple(records), _facts(header.strip("\r\n"), records), time, (), frame.data)
+    return Telegram(Wire.P1, tuple(records), _facts(header.strip("\r\n"), records), time, months, frame.data)
 
 
 def _many(records: list[Record], places: dict[str, int], address: str, groups: Groups) -> None:

@@ -25,6 +25,7 @@ _UNSIGNED: Final = "7c11"
 """Data presented with type C (table 16): an integer without a sign."""
 _BITS: Final = frozenset({"digital-output", "digital-input", "error-flags", "error-mask", "medium", "maker-code"})
 """What is a set of bits or a code rather than an amount: type D, without a sign (annex A)."""
+_EVERY_YEAR: Final = 127
 _DATES: Final = ("date", "time", "tariff-start", "battery-change")
 
 
@@ -229,5 +230,7 @@ def read_stamp(octets: bytes) -> tuple[MeterTime | None, str]:
 def _date(low: int, high: int, century: int = 0) -> datetime:
     """Day, month and year; years to 80 without a century are of this one (annex A, type G)."""
     year = low >> 5 | high >> 1 & 0x78
+    if year == _EVERY_YEAR:
+        raise ValueError("a day of every year is none")
     base = 2000 if century in (0, 1) and year <= 80 else 1900 if century == 0 else 1900 + 100 * century
     return datetime(base + year, high & 0x0F, low & 0x1F)  # noqa: DTZ001  (a wall clock: its zone is the site's)

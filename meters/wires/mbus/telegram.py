@@ -1,13 +1,14 @@
 """Replies of M-Bus meters into neutral records: heads, variable and fixed data, and the facts that tell the product."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
 from broker.errors import FrameError
 from meters.telegram import Frame, Record, Telegram, Wire
 from meters.wires.mbus.fixed import fixed_records
+from meters.wires.mbus.history import stored_rows
 from meters.wires.mbus.link import LONG_HEADER, Reply, parts
 from meters.wires.mbus.obis import MEDIA, obis_of
 from meters.wires.mbus.records import HEADS, DataRecord, read_records
@@ -37,10 +38,11 @@ def parse_mbus(frame: Frame) -> Telegram:
     Raises FrameError for an application error, encrypted data, and what can't be read.
     """
     records: list[Record] = []
+    raw: list[DataRecord] = []
     facts: dict[str, str] = {}
     head = Head()
     for reply in parts(frame.data):
-        found, head = _read(reply, frame, head)
+        found, head = _read(reply, frame, head, raw)
         records += found
         facts |= _facts(head)
     counted = _numbered(records)
@@ -49,10 +51,11 @@ def parse_mbus(frame: Frame) -> Telegram:
         if name in _TEXTS and record.value is not None:
             facts[{"model": "product"}.get(name, name)] = str(record.value).strip()
     time = next((r.at for r in counted if r.address == "time" and r.at is not None), None)
-    return Telegram(Wire.MBUS, tuple(counted), {n: t for n, t in facts.items() if t}, time, (), frame.data)
+    stored = stored_rows(raw, neutral((replace(one, storage=0) for one in raw), head))
+    return Telegram(Wire.MBUS, tuple(counted), {n: t for n, t in facts.items() if t}, time, stored, frame.data)
 
 
-def _read(reply: Reply, frame: Frame, before: Head) -> tuple[list[Record], Head]:
+def _read(reply: Reply, frame: Frame, before: Head, raw: list[DataRecord]) -> tuple[list[Record], Head]:
     if reply.information == APPLICATION_ERROR:
         code = f" {reply.user[0]}" if reply.user else ""
         raise FrameError("meter_error", f"the meter answers with application error{code}", data=frame.data)
@@ -69,6 +72,7 @@ def _read(reply: Reply, frame: Frame, before: Head) -> tuple[list[Record], Head]
         records, _ = read_records(reply.user, HEADS[reply.information])
     except FrameError as error:
         raise FrameError(error.reason, error.detail, offset=error.offset, data=frame.data) from error
+    raw += records
     return neutral(records, head), head
 
 
