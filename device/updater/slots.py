@@ -147,15 +147,16 @@ class Slots:
         """
         slots = {environment.slot for environment in keep} | {self.linked(one) for one in LINKS}
         files = {file for environment in keep for file in environment.files}
+        there = list(self._slots.iterdir())
+        stay = [path for path in there if path.name in slots]
+        go = [path for path in there if path.name not in slots]
+        for path in go:
+            # without it the slot is not whole, however far the removal gets
+            (path / WHOLE).unlink(missing_ok=True)
         if self._images is not None:
-            all_ = list(self._slots.iterdir())
-            stay = [path for path in all_ if path.name in slots]
-            self._images.remove([path for path in all_ if path not in stay], stay)
-        for path in self._slots.iterdir():
-            if path.name not in slots:
-                # without it the slot is not whole, however far the removal gets
-                (path / WHOLE).unlink(missing_ok=True)
-                shutil.rmtree(path, ignore_errors=True)
+            self._images.remove(go, stay)
+        for path in go:
+            shutil.rmtree(path, ignore_errors=True)
         for path in self.files.iterdir():
             # also of what is half fetched: the next try goes on there
             if path.name.removesuffix(PARTIAL) not in files:

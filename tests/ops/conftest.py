@@ -1,5 +1,6 @@
 """Images built once for all tests of operations, and podman to run them."""
 
+import json
 import os
 import tempfile
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from deploy.local.containers import ContainerTools, provide_containers
 from deploy.local.settings import LocalSettings
 from tests.rigs.containers import Podman
 from tests.rigs.images import Built, build, found
+from tests.rigs.ops_report import lacking
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -19,6 +21,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if Path(__file__).parent in item.path.parents:
             item.add_marker("ops")
             item.add_marker(pytest.mark.timeout(1200))
+
+
+def pytest_sessionstart() -> None:
+    """A report is of one run: figures of an earlier one would hide what this one did not measure."""
+    if name := os.environ.get("WATTLINE_OPS_REPORT"):
+        Path(name).unlink(missing_ok=True)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which figures the report lacks."""
+    if name := os.environ.get("WATTLINE_OPS_REPORT"):
+        file = Path(name)
+        missing = lacking(json.loads(file.read_text()) if file.exists() else {})
+        terminalreporter.write_line(f"{file}: " + (f"without {', '.join(missing)}" if missing else "whole"))
 
 
 @pytest.fixture(scope="session")

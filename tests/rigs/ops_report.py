@@ -2,7 +2,22 @@
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
+
+WANTED = {
+    "update": {"bytes", "seconds", "lost"},
+    "rollback": {"seconds", "lost"},
+    "ansible": {"first_run_s", "second_run_changed"},
+}
+"""What a whole run measures, by subject."""
+
+
+def lacking(document: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """The figures that a report does not have: what was deselected, or ended before it was measured."""
+    return [
+        f"{what}.{name}" for what, names in WANTED.items() for name in sorted(names - document.get(what, {}).keys())
+    ]
 
 
 def record(what: str, **figures: float) -> None:
