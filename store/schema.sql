@@ -2429,14 +2429,11 @@ GRANT SELECT ON TABLE public.meter_move_overview TO wattline_grafana;
 GRANT SELECT ON TABLE public.meter_overview TO wattline_gateway;
 GRANT SELECT ON TABLE public.meter_overview TO wattline_grafana;
 
-GRANT SELECT ON TABLE public.meter_secret_wanted TO wattline_gateway;
-GRANT SELECT ON TABLE public.meter_secret_wanted TO wattline_grafana;
-
-GRANT SELECT ON TABLE public.meter_spec TO wattline_gateway;
-GRANT SELECT ON TABLE public.meter_spec TO wattline_ingestor;
-
 GRANT SELECT,INSERT ON TABLE public.spec TO wattline_gateway;
 GRANT SELECT ON TABLE public.spec TO wattline_ingestor;
+
+GRANT SELECT ON TABLE public.meter_secret_wanted TO wattline_gateway;
+GRANT SELECT ON TABLE public.meter_secret_wanted TO wattline_grafana;
 
 GRANT SELECT ON TABLE public.meter_spec TO wattline_gateway;
 GRANT SELECT ON TABLE public.meter_spec TO wattline_ingestor;
