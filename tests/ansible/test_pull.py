@@ -1,7 +1,6 @@
 """`ansible-pull`, as a Pi that nobody reaches sets itself up: out of a git repository of its own, by our collection."""
 
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,4 +79,3 @@ def test_a_pi_sets_itself_up_out_of_a_repository(ansible: Ansible, tmp_path: Pat
     assert not well
     assert "pi_claim what `wattline claim create` prints" in said, said
     assert "changed=0" in said.split("PLAY RECAP")[1]
-    assert sys.version_info
