@@ -37,12 +37,15 @@ class DlmsLogReader:
         found: list[ReadLog] = []
         refused: FrameError | None = None
         for name in section.logs:
-            plan = partial(event_log, start_at=since, end_at=until, zone=zone, name=name)
+            plan = partial(
+                event_log, start_at=since, end_at=until, zone=zone, name=name, who=self.station.known.identifying
+            )
             try:
                 frame = await self.station.visit(line, self.spec, self.own, self.now(), plan, optical=self.optical)
                 if isinstance(frame, FrameError):
                     raise frame
-                found.append(ReadLog(name, parse(frame).profile))
+                telegram = parse(frame)
+                found.append(ReadLog(name, telegram.profile, telegram))
             except KeyNeededError as error:
                 return FrameError(REFUSED, error.detail)
             except FrameError as error:

@@ -1,5 +1,6 @@
 """Between two live reads of a polled port: the event log of one of its meters, where one is due."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 import structlog
@@ -10,6 +11,7 @@ from device.ports.baud_changeover import ChangeOvers
 from device.ports.fieldbus import Fieldbus
 from device.ports.line import Line
 from device.ports.log_reader import log_reader
+from device.ports.other_meter import told_of_another
 from device.readings.context import Context
 from device.readings.intake import Intake
 from meters.specs.spec import Spec
@@ -22,7 +24,7 @@ class LogSlices:
 
     def __init__(
         self, path: str, context: Context, logs: EventLogs, meter: Intake, change_overs: ChangeOvers,
-        fieldbus: Fieldbus,
+        fieldbus: Fieldbus, named_by: Callable[[str], str],
     ) -> None:  # fmt: skip
         self._path = path
         self._context = context
@@ -30,6 +32,7 @@ class LogSlices:
         self._meter = meter
         self._change_overs = change_overs
         self._fieldbus = fieldbus
+        self._named_by = named_by
 
     def live(self, key: str) -> None:
         """A meter of the port was read live."""
@@ -53,8 +56,13 @@ class LogSlices:
         reader = self._fieldbus.log_reader(address, spec) or log_reader(
             spec, address=address, zone=context.config.parameters.time_zone, slow=self._change_overs.slow(),
             passwords=context.settings.passwords, given=context.keys.password_of(key),
+            named_by=self._named_by(address),
         )  # fmt: skip
         found = reader if isinstance(reader, FrameError) else await reader.read(line, *span)
+        if not isinstance(found, FrameError):
+            answered = {self._meter.meters.told_by(one.by, key) for one in found} - {key}
+            if answered:
+                found = told_of_another(context, self._meter, self._path, key, answered.pop())
         if isinstance(found, FrameError):
             log.warning("event_log_failed", port=self._path, meter=key, reason=found.reason, detail=found.detail)
             self._logs.failed(key, found)

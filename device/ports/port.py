@@ -70,7 +70,9 @@ class Port:
         self._change_overs = ChangeOvers(path, context, memory)
         self.clocks = ClockSettings(context, self._fieldbus)
         self._slices = ProfileSlices(path, context, history, self.meter, self._change_overs, self._fieldbus)
-        self._logs = LogSlices(path, context, logs, self.meter, self._change_overs, self._fieldbus)
+        self._logs = LogSlices(
+            path, context, logs, self.meter, self._change_overs, self._fieldbus, self._slices.named_by
+        )
         self._context = context
         self._memory = memory
         self._was_open = False

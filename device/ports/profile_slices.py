@@ -5,10 +5,10 @@ import structlog
 from broker.errors import FrameError
 from device.history.history import History
 from device.history.spans import Span
-from device.history.tries import OTHER_METER
 from device.ports.baud_changeover import ChangeOvers
 from device.ports.fieldbus import Fieldbus
 from device.ports.line import Line
+from device.ports.other_meter import told_of_another
 from device.ports.profile_reader import ProfileReader, profile_reader
 from device.readings.context import Context
 from device.readings.intake import Intake
@@ -44,6 +44,10 @@ class ProfileSlices:
         if key:
             self._history.live(key, self._context.clock.now())
 
+    def named_by(self, address: str) -> str:
+        """The register by which the D0 meter at an address told its serial live, empty where it told none."""
+        return self._named_by.get(address, "")
+
     async def read_one(self, line: Line, meter_at: dict[str, str]) -> bool:
         """Read a slice of the first of these meters (by address) of which one is due; whether one was.
 
@@ -69,23 +73,14 @@ class ProfileSlices:
                 doubted = self._meter.doubts_clock(key)
                 await self._history.take(key, spec, span, found.profile, self.took_s, doubted=doubted)
                 return
-            found = self._other(key, answered)
+            found = told_of_another(self._context, self._meter, self._path, key, answered)
         log.warning("history_failed", port=self._path, meter=key, reason=found.reason, detail=found.detail)
         self._history.failed(key, span, found)
-
-    def _other(self, key: str, answered: str) -> FrameError:
-        """Another meter than the one that was read live: its rows are nobody's until it is read live itself."""
-        fix = "rows of it are read once it is read live; where it is the same meter, see history in its spec"
-        self._context.outgoing.event(
-            "history_other_meter", "warning", meter=key, port=self._path, answered=answered or None, fix=fix
-        )
-        self._meter.read_now()
-        return FrameError(OTHER_METER, f"{answered or 'a meter that does not say who it is'} answered for {key}")
 
     def _reader(self, address: str, key: str, spec: Spec) -> ProfileReader | FrameError:
         context = self._context
         return self._fieldbus.profile_reader(address, spec) or profile_reader(
             spec, address=address, zone=context.config.parameters.time_zone, slow=self._change_overs.slow(),
             passwords=context.settings.passwords, given=context.keys.password_of(key),
-            named_by=self._named_by.get(address, ""),
+            named_by=self.named_by(address),
         )  # fmt: skip

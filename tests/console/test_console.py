@@ -277,7 +277,7 @@ async def test_a_gap_is_read_from_the_meter_by_one_click(broker: Broker, databas
         row = at.page.locator("#gaps tbody tr", has_text=KEY).first
         await row.get_by_text("not known").wait_for()
         async with connection(database) as opened:
-            await opened.execute("UPDATE meter SET spec = 'emh-lzqj@1' WHERE key = $1", KEY)
+            await opened.execute("UPDATE meter SET spec = 'emh-lzqj@2' WHERE key = $1", KEY)
         await at.go("/devices/pi-1")
         await at.page.get_by_text("Where readings are missing").click()
         row = at.page.locator("#gaps tbody tr", has_not_text="goes on").filter(has_text=KEY).first

@@ -1,5 +1,6 @@
 """Event logs (profile generic with a clock and a code, IEC 62056-62 4.3.6) read by range, or the newest by entry."""
 
+from collections.abc import Sequence
 from datetime import datetime, tzinfo
 from typing import Final
 
@@ -26,14 +27,16 @@ NEWEST: Final = 500
 """Entries that are asked for where the meter does not select by time."""
 
 
-def event_log(agreed: Agreed, start_at: datetime, end_at: datetime, zone: tzinfo, name: str) -> Reading:
+def event_log(
+    agreed: Agreed, start_at: datetime, end_at: datetime, zone: tzinfo, name: str, who: Sequence[Attribute] = ()
+) -> Reading:
     """The entries whose stamps lie in start_at to end_at (aware), as meters.wires.dlms.client.profile reads intervals.
 
     An event log has no period: a meter that refuses ranges is asked for its newest entries. Raises FrameError where it
     refuses that, too.
     """
     columns, period, buffer = (Attribute(PROFILE, code(name), index) for index in (CAPTURED, PERIOD, BUFFER))
-    head = yield from fetch([NAME, OPEN, METER_CLOCK, columns, period], agreed)
+    head = yield from fetch([NAME, OPEN, METER_CLOCK, columns, period, *who], agreed)
     captured = head[columns]
     if isinstance(captured, Refused):
         raise FrameError("meter_refused", f"the meter does not give {columns}: {captured}")

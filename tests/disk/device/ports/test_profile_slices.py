@@ -1,4 +1,4 @@
-"""Slices of a meter's memory go to the meter that answered, whoever was read live before: at simulated meters."""
+"""What a meter keeps, rows and log entries, goes to the meter that answered, whoever was read live before."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -6,18 +6,22 @@ from pathlib import Path
 
 from broker.contract.messages import EventMessage, Parameters, Readings, Source
 from broker.contract.topics import Kind
+from device.history.event_logs import EventLogs
 from device.history.history import History
+from device.history.log_memory import LogMemory
 from device.history.memory import HistoryMemory
 from device.line_settings import LineSettings
 from device.ports.baud_changeover import ChangeOvers
 from device.ports.detection import SIGN_ON
 from device.ports.fieldbus import Fieldbus
 from device.ports.line import Line
+from device.ports.log_slices import LogSlices
 from device.ports.memory import PortMemory
 from device.ports.profile_slices import ProfileSlices
 from device.ports.readout import read_out
 from device.readings.intake import Intake
 from device.simulator import SimulatedIecMeter, SimulatedPolledDlmsMeter
+from device.simulator.log_book import LogBook
 from meters.telegram import Frame
 from meters.wires.iec62056_signon import SignOn
 from tests.rigs.meter_port import Rig, take_spec
@@ -40,6 +44,10 @@ class Polled(Rig):
         self.fieldbus = Fieldbus(path, self.context, self.intake)
         change_overs = ChangeOvers(path, self.context, PortMemory(folder / "ports.json"))
         self.slices = ProfileSlices(path, self.context, self.history, self.intake, change_overs, self.fieldbus)
+        self.logs = EventLogs(self.context, LogMemory(folder / "event-logs.json"), lambda: True)
+        self.log_slices = LogSlices(
+            path, self.context, self.logs, self.intake, change_overs, self.fieldbus, self.slices.named_by
+        )
 
     async def sign_on(self, line: Line) -> str:
         """A live read of a D0 meter."""
@@ -71,7 +79,7 @@ async def test_rows_of_a_d0_meter_that_was_swapped_meanwhile_are_not_the_old_one
     """Whoever answers says its serial in programming mode; rows of another one come to nobody, and that is told."""
     old, new = "EMH:12345678", "EMH:87654321"
     async with SimulatedIecMeter(serial="12345678", identification=EMH) as meter:
-        rig = Polled(tmp_path, meter.port, "emh-lzqj@1", old, new)
+        rig = Polled(tmp_path, meter.port, "emh-lzqj@2", old, new)
         line = await Line.open(meter.port, SIGN_ON)
         try:
             assert await rig.sign_on(line) == old
@@ -94,7 +102,7 @@ async def test_a_d0_meter_that_does_not_say_who_it_is_is_left_in_peace(tmp_path:
     """Its rows could be anybody's: nothing of it is stored, and a person is told."""
     key = "EMH:12345678"
     async with SimulatedIecMeter(serial="12345678", identification=EMH, names_itself=False) as meter:
-        rig = Polled(tmp_path, meter.port, "emh-lzqj@1", key)
+        rig = Polled(tmp_path, meter.port, "emh-lzqj@2", key)
         line = await Line.open(meter.port, SIGN_ON)
         try:
             assert await rig.sign_on(line) == key
@@ -109,7 +117,7 @@ async def test_rows_of_a_dlms_meter_that_was_swapped_meanwhile_are_not_the_old_o
     """Whoever answers says its name and serial in the same association."""
     old, new = "LGZ:71823456", "LGZ:87654321"
     async with SimulatedPolledDlmsMeter(serial="71823456") as meter, meter.over_tcp() as url:
-        rig = Polled(tmp_path, url, "dlms-asked@1", old, new)
+        rig = Polled(tmp_path, url, "dlms-asked@2", old, new)
         line = await Line.open(url, LineSettings(9600))
         try:
             known = await rig.fieldbus.find(line, None)
@@ -132,3 +140,34 @@ async def test_rows_of_a_dlms_meter_that_was_swapped_meanwhile_are_not_the_old_o
             assert {one.meter for one in later if one.source is Source.PROFILE} == {new}
         finally:
             await line.close()
+
+
+async def test_the_log_of_a_meter_that_was_swapped_meanwhile_is_not_the_old_one_s(tmp_path: Path) -> None:
+    """As with rows: a power failure of the new meter is no event of the one that hung there before."""
+    second = int(time.time())
+    log = LogBook([(second - 7200, second - 3600)])
+    d0 = SimulatedIecMeter(serial="12345678", identification=EMH, log=log)
+    dlms = SimulatedPolledDlmsMeter(serial="71823456", log=log)
+    async with d0, dlms, dlms.over_tcp() as url:
+        for number, (meter, path, spec, keys) in enumerate((
+            (d0, d0.port, "emh-lzqj@2", ("EMH:12345678", "EMH:87654321")),
+            (dlms, url, "dlms-asked@2", ("LGZ:71823456", "LGZ:87654321")),
+        )):  # fmt: skip
+            (tmp_path / str(number)).mkdir()
+            rig, (old, new) = Polled(tmp_path / str(number), path, spec, *keys), keys
+            line = await Line.open(path, SIGN_ON if meter is d0 else LineSettings(9600))
+            try:
+                read = rig.sign_on if meter is d0 else rig.ask
+                address = "" if meter is d0 else "16/1"
+                assert meter is d0 or await rig.fieldbus.find(line, None) is not None
+                assert await read(line) == old
+                meter.swap("87654321", seed=9)
+                assert await rig.log_slices.read_one(line, {address: old})
+                assert rig.events("meter_event") == []
+                [told] = rig.events("history_other_meter")
+                assert (told.meter, told.detail["answered"]) == (old, new)
+                assert await read(line) == new
+                assert await rig.log_slices.read_one(line, {address: new})
+                assert {event.meter for event in rig.events("meter_event")} == {new}
+            finally:
+                await line.close()
