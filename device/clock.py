@@ -1,7 +1,6 @@
 """How far the device's clock can be trusted, and whether somebody moved it."""
 
 import ctypes
-import ctypes.util
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -46,7 +45,8 @@ def kernel_synchronised() -> bool:
     if TIMESYNC_FILE.exists():
         return True
     try:
-        libc = ctypes.CDLL(ctypes.util.find_library("c") or "libc.so.6", use_errno=True)
+        # the library that this process has loaded: to look for it would start ldconfig each time
+        libc = ctypes.CDLL(None)
         state = _Timex()
         code = libc.adjtimex(ctypes.byref(state))
     except (OSError, AttributeError):

@@ -28,6 +28,7 @@ from device.data_folder import opened_outbox, opened_write_ahead, prepare, sole_
 from device.enrolment.enrolment import Enrolment
 from device.hardware import device_id
 from device.health_server import serve_health
+from device.heap import give_back
 from device.history.event_logs import EventLogs
 from device.history.history import History
 from device.history.log_memory import LogMemory
@@ -154,6 +155,7 @@ async def _connected(base: Base, health: Health, restart: Restart) -> None:
         )
         agent = _agent(base, session, topics, clock, control, resending, restart, addresses)
         agent.health(health)
+        give_back()
         async with _kept(enrolment, session):
             await agent.run(restart.stop)
 

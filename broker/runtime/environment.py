@@ -1,6 +1,5 @@
 """Settings out of the environment, and what is said to whom they are wrong: one place for every service and command."""
 
-import difflib
 import json
 import os
 import re
@@ -220,6 +219,8 @@ def require_known(prefix: str, known: Collection[str]) -> None:
 
 
 def _unknown(prefix: str, name: str, known: Collection[str]) -> str:
+    import difflib  # noqa: PLC0415 - only a wrong setting needs it, and a Pi has little memory
+
     near = difflib.get_close_matches(name, sorted(known), n=1)
     return f"{prefix}{name} is not a setting; " + (f"did you mean {prefix}{near[0]}?" if near else "unset it")
 
