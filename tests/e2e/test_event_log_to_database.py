@@ -48,7 +48,7 @@ async def test_the_logs_of_two_meters_become_events(broker: Broker, database: Da
             given.output
         )
         await loop.eventually(TOLD, "EMH:12345678", 3)
-        stop.set()
+        await loop.stopped(stop)
         for name in ("event-logs.json", "event-logs.json.copy"):
             (tmp_path / "pi-1" / name).unlink()
         await loop.start_agent("pi-1", (iec.port, url))

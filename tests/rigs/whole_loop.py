@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ class Loop:
     folder: Path
     tasks: asyncio.TaskGroup
     stops: list[asyncio.Event]
+    running: dict[asyncio.Event, asyncio.Task[None]] = field(default_factory=dict)
 
     def start(self, name: str, run: Callable[[Any, asyncio.Event], Awaitable[None]], settings: Any) -> asyncio.Event:
         """Run a service until its event (returned) is set."""
@@ -42,9 +43,14 @@ class Loop:
         async def main() -> None:
             await run(settings, stop)
 
-        self.tasks.create_task(main(), name=name)
+        self.running[stop] = self.tasks.create_task(main(), name=name)
         self.stops.append(stop)
         return stop
+
+    async def stopped(self, stop: asyncio.Event) -> None:
+        """Stop a service and wait until it has ended: it holds its folder until then."""
+        stop.set()
+        await self.running[stop]
 
     async def start_agent(self, device: str, ports: tuple[str, ...], **settings: Any) -> asyncio.Event:
         """Let a device in and run its agent on these ports."""
