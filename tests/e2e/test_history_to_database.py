@@ -117,8 +117,8 @@ async def test_a_memory_that_does_not_fit_its_registers_is_told(
         meter.memory.power_factor = 10
         await loop.start_agent("pi-1", (meter.port,))
         await loop.eventually(READ, "outage")
-        days = "SELECT count(*) FROM profile_check WHERE meter_id = (SELECT id FROM meter WHERE key = $1)"
-        assert await loop.eventually(days, METER) in (2, 3)
+        days = "SELECT count(*) > 1 FROM profile_check WHERE meter_id = (SELECT id FROM meter WHERE key = $1)"
+        assert await loop.eventually(days, METER)
         await loop.connection.execute("UPDATE profile_check SET noted_at = noted_at - interval '1 hour'")
         await loop.eventually(DEVIATES, METER)
         (first, *_), page = await loop.connection.fetch(FIGURES), await loop.get("/events", event="profile_deviates")
