@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from importlib.resources import files
 from pathlib import Path
 
@@ -27,7 +28,7 @@ async def wattline(loop: Loop, *words: str) -> Result:
 async def test_who_set_a_clock_stands_in_the_audit(broker: Broker, database: Database, tmp_path: Path) -> None:
     """A spec of one's own allows it; the answer has both times, the event how far it was off, the audit who."""
     shipped = files("meters.specs").joinpath("products", "dlms-asked.yaml").read_text("utf-8")
-    own = shipped.replace("name: dlms-asked", "name: settable", 1)
+    own = re.sub(r"^name: .*\nversion: .*$", "name: settable\nversion: 1", shipped, count=1, flags=re.MULTILINE)
     own = own.replace("facts: {asked: 'yes'}", "manufacturer: LGZ\n  facts: {asked: 'yes'}")
     own = own.replace("  mode: poll", "  mode: poll\n  dlms: {set_clock: true}", 1)
     file = tmp_path / "settable.yaml"
