@@ -177,7 +177,7 @@ class Systemd:
 
     async def _broker_does(self, verb: str) -> None:
         if verb in ("stop", "restart") and self._broker is not None:
-            await self._broker.stop(signal.SIGTERM)
+            await self._broker.stop(signal.SIGTERM, timeout_s=60)
         if verb in ("start", "restart"):
             drop_in = parse(self.moved((self._folder() / "mosquitto.service.d/wattline.conf").read_text()))
             (command,) = drop_in["Service"]["ExecStart"]
