@@ -122,7 +122,8 @@ class Connection:
             # asyncio.timeout and not wait_for, which in Python 3.11 swallows a cancellation that comes with the result
             async with asyncio.timeout(CONNECT_TIMEOUT_S + 5):
                 await asyncio.shield(opening)
-        except (OSError, TimeoutError) as error:
+        except (OSError, TimeoutError, ValueError) as error:
+            # ValueError: a name that can't be asked for, as UnicodeError
             DOUBT.heed(error)
             raise ConnectionLostError(f"no connection to {self._broker}: {error or 'no answer in time'}") from error
         finally:
