@@ -5,6 +5,7 @@ import binascii
 import ipaddress
 import re
 import ssl
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 _LABEL: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
@@ -13,6 +14,8 @@ NAME_MAX: Final = 253
 """Octets of a host name (RFC 1035 2.3.4, as text)."""
 _ARMOUR: Final = re.compile(r"-----(?:BEGIN|END) CERTIFICATE-----")
 AUTHORITIES_MAX: Final = 4
+CLOCKS_DIFFER: Final = timedelta(days=1)
+"""What the times of a certificate may be off: whoever made it has another clock."""
 AUTHORITY_FORM: Final = "CA certificates in PEM, or empty for the device's own"
 
 
@@ -75,3 +78,23 @@ def authority_pem(value: str) -> str:
     """The PEM file of what `known_authority_or_none` gave."""
     pem = (ssl.DER_cert_to_PEM_cert(base64.b64decode(one)) for one in value.split(","))
     return "".join(pem)
+
+
+def authority_ill_timed(value: str, at: datetime) -> str:
+    """What is wrong with the times of what `known_authority_or_none` gave, empty where they are good at `at`.
+
+    For who lets an authority be set, by a good clock, and not for a device, whose clock may be years behind.
+    """
+    if not value:
+        return ""
+    context = ssl.create_default_context(cadata=authority_pem(value))
+    for known in context.get_ca_certs():
+        begins_at, ends_at = (
+            datetime.fromtimestamp(ssl.cert_time_to_seconds(str(known[name])), UTC)
+            for name in ("notBefore", "notAfter")
+        )
+        if begins_at > at + CLOCKS_DIFFER:
+            return f"holds a certificate that begins at {begins_at:%FT%TZ} only"
+        if ends_at < at - CLOCKS_DIFFER:
+            return f"holds a certificate that ended at {ends_at:%FT%TZ}"
+    return ""

@@ -28,7 +28,6 @@ from broker.mqtt.packets import (
 from broker.mqtt.paho_client import Client, topic_octets
 from broker.mqtt.publication import Inbound, Publication, SessionOptions
 from broker.runtime.settings import BrokerAddress
-from broker.runtime.trust import DOUBT
 
 log = structlog.get_logger()
 
@@ -124,7 +123,7 @@ class Connection:
                 await asyncio.shield(opening)
         except (OSError, TimeoutError, ValueError) as error:
             # ValueError: a name that can't be asked for, as UnicodeError
-            DOUBT.heed(error)
+            self._address.doubt.heed(error)
             raise ConnectionLostError(f"no connection to {self._broker}: {error or 'no answer in time'}") from error
         finally:
             if not opening.done():
