@@ -160,9 +160,13 @@ class Control:
             await self._send_due()
 
     def last_report(self) -> Publication:
-        """What stands of the configuration, for a broker that is left for good."""
+        """What stands of the configuration, for a broker that is left for good: nothing is on probation any more there.
+
+        What meters may still undo is for the new one to hear.
+        """
         delivery, topic = DELIVERY[Kind.REPORTED], self._topics.of(Kind.REPORTED, self._device)
-        return Publication(topic, self._reported().payload(), delivery.qos, retain=delivery.retain)
+        report = self._reported().model_copy(update={"probation": False, "watched": None})
+        return Publication(topic, report.payload(), delivery.qos, retain=delivery.retain)
 
     async def farewell(self) -> None:
         """Say that the device goes offline on purpose."""

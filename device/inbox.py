@@ -30,6 +30,7 @@ class Inbox:
         take_command: TakeCommand,
         take_receipts: Callable[[Receipts], None],
         take_software: Callable[[bytes], None],
+        on_trial: Callable[[], bool],
     ) -> None:
         self._session = session
         self._topics = topics
@@ -38,6 +39,9 @@ class Inbox:
         self._take_command = take_command
         self._take_receipts = take_receipts
         self._take_software = take_software
+        self._on_trial = on_trial
+        self._passed_over = 0
+        """The number of the last connection of which something was passed over."""
 
     async def run(self) -> None:
         """Take messages until cancelled."""
@@ -52,7 +56,9 @@ class Inbox:
 
     async def _take(self, inbound: Inbound) -> None:
         address = self._topics.parse(inbound.topic)
-        if address.kind is Kind.DESIRED:
+        if self._on_trial():
+            self._take_on_trial(address.kind, inbound)
+        elif address.kind is Kind.DESIRED:
             if inbound.payload:
                 await self._activation.consider(inbound.payload)
         elif address.kind is Kind.SPEC:
@@ -68,6 +74,18 @@ class Inbox:
             receipts = Receipts.parse(inbound.payload)
             self._learn_time(receipts)
             self._take_receipts(receipts)
+
+    def _take_on_trial(self, kind: Kind, inbound: Inbound) -> None:
+        """Nobody is obeyed who has not proven to be the platform; what is retained comes again with a new connection.
+
+        Receipts count, as they are the proof.
+        """
+        if kind is Kind.RECEIPTS and not inbound.retain:
+            self._take_receipts(Receipts.parse(inbound.payload))
+        elif self._passed_over != self._session.connections:
+            # once for each connection: a flood would fill the log
+            self._passed_over = self._session.connections
+            log.warning("message_passed_over", topic=inbound.topic, reason="this broker has not proven itself yet")
 
     def _learn_time(self, receipts: Receipts) -> None:
         """Learn from when the platform made receipts how far our clock is off."""

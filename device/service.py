@@ -231,7 +231,7 @@ def _agent(
         publisher.take_receipts(receipts)
         moving.heard(receipts)
 
-    inbox = Inbox(session, topics, context, activation, commands.take, confirmed, software.desired)
+    inbox = Inbox(session, topics, context, activation, commands.take, confirmed, software.desired, moving.on_trial)
     upkeep = Upkeep(context, session, outbox, base.ahead, resending, ports, software.upkeep)
     return Agent(
         context, session, outbox, base.ahead, durability, publisher, control, inbox, ports, history, logs, activation,

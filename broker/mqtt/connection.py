@@ -28,7 +28,6 @@ from broker.mqtt.packets import (
 from broker.mqtt.paho_client import Client, topic_octets
 from broker.mqtt.publication import Inbound, Publication, SessionOptions
 from broker.runtime.settings import BrokerAddress
-from broker.runtime.trust import DOUBT
 
 log = structlog.get_logger()
 
@@ -122,8 +121,9 @@ class Connection:
             # asyncio.timeout and not wait_for, which in Python 3.11 swallows a cancellation that comes with the result
             async with asyncio.timeout(CONNECT_TIMEOUT_S + 5):
                 await asyncio.shield(opening)
-        except (OSError, TimeoutError) as error:
-            DOUBT.heed(error)
+        except (OSError, TimeoutError, ValueError) as error:
+            # ValueError: a name that can't be asked for, as UnicodeError
+            self._address.doubt.heed(error)
             raise ConnectionLostError(f"no connection to {self._broker}: {error or 'no answer in time'}") from error
         finally:
             if not opening.done():

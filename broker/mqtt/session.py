@@ -210,10 +210,15 @@ class Session:
                 connection.close(str(error) or "no UNSUBACK in time")
 
     def move(self, address: BrokerAddress) -> None:
-        """Go to another broker: the connection that stands is left, and the next one is made there, at once."""
+        """Go to another broker: the connection that stands is left, and the next one is made there, at once.
+
+        What was received and not taken is dropped: who is left says nothing more here.
+        """
         self._address = address
         self._moved.set()
         self._drop()
+        self._queue.clear()
+        self._waiting_bytes = 0
         self._free.set()
 
     def hold(self) -> None:
@@ -398,6 +403,9 @@ class Session:
             log.warning("qos0_messages_dropped", waiting=len(self._queue), client_id=self._options.client_id)
 
     def _take(self, message: Inbound) -> None:
+        if self._moved.is_set() or not self._free.is_set():
+            # of a connection that was being made as the session went elsewhere
+            return
         if len(self._queue) >= self._options.receive_maximum:
             if message.qos == 0:
                 self._dropped()

@@ -3,17 +3,18 @@
 import ipaddress
 import ssl
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_validator
 
 from broker.contract.address import host_port, known_nodes
 from broker.contract.identity import PLATFORM_PREFIX
 from broker.contract.topics import DEFAULT_ROOT
 from broker.errors import PermanentError
 from broker.runtime.environment import SettingsBase
-from broker.runtime.trust import client_context
+from broker.runtime.trust import DOUBT, ClockDoubt, client_context
 
 
 def _no_device_s(client_id: str) -> str:
@@ -56,6 +57,19 @@ class BrokerAddress(BaseModel):
     root: str = DEFAULT_ROOT
     """What every topic begins with; the same for the whole platform."""
 
+    _doubt: ClockDoubt = PrivateAttr(default_factory=lambda: DOUBT)
+
+    @property
+    def doubt(self) -> ClockDoubt:
+        """Whether this machine's clock may judge the times of this broker's certificates."""
+        return self._doubt
+
+    def told(self, changes: Mapping[str, object]) -> "BrokerAddress":
+        """Another address, whose authority moves no other connection of this process to doubt the clock."""
+        address = self.model_copy(update=changes)
+        address._doubt = ClockDoubt(beside=DOUBT)  # noqa: SLF001 - of the same class
+        return address
+
     @field_validator("host")
     @classmethod
     def _hosts_are_addresses(cls, value: str) -> str:
@@ -88,7 +102,7 @@ class BrokerAddress(BaseModel):
     def tls(self) -> ssl.SSLContext | None:
         """What TLS needs, read anew; None without tls_ca. Raises PermanentError that names the setting."""
         if self.tls_ca is not None:
-            return client_context(self.tls_ca, self.tls_certificate, self.tls_key)
+            return client_context(self.tls_ca, self.tls_certificate, self.tls_key, self._doubt)
         if self.tls_certificate is not None:
             raise PermanentError("tls_ca: our own certificate is shown over TLS only; name the broker's CA file, too")
         return None

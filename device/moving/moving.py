@@ -72,6 +72,10 @@ class Moving:
         wish = wished(self._context.config.parameters, self._addresses.own)
         return wish is not None and wish != state.good
 
+    def on_trial(self) -> bool:
+        """Whether the broker of now has not proven itself: until then nobody obeys it."""
+        return self._addresses.state.trial is not None
+
     @property
     def damage(self) -> str:
         """What was found wrong with the file of addresses at the start, empty where it was whole."""
@@ -161,7 +165,10 @@ class Moving:
             "broker_moved", severity, address=trial.target.name, before=left.name, returned=trial.returning
         )
         self._report()
-        if not trial.returning:
+        if trial.returning:
+            # what is retained there was passed over until now, and comes again with a new connection
+            self._session.move(self._addresses.address())
+        else:
             await self._tell(left)
 
     async def _tell(self, left: Target) -> None:
@@ -183,6 +190,9 @@ class Moving:
         self._proof = None
         failed = None if trial.returning else AddressFailed(target=trial.target, reason=reason)
         under_way = self._addresses.state.trial is not None
+        if under_way:
+            # first: it is on trial, and not obeyed, up to its last word
+            await self._leave()
         self._addresses.save(trial=None, failed=failed)
         self._context.metrics.broker_moves.labels("failed").inc()
         severity: Severity = "warning" if trial.returning else "error"
@@ -191,7 +201,6 @@ class Moving:
             self._lost_s = min(LOST_CAP_S, 2 * self._lost_s)
             self._heard_s = self._context.monotonic()
         if under_way:
-            await self._leave()
             self._session.move(self._addresses.address())
 
     async def _hold_back(self, failed: AddressFailed) -> None:

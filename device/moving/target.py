@@ -66,7 +66,8 @@ def address_of(target: Target, own: BrokerAddress, folder: Path) -> BrokerAddres
         if not file.exists():
             write_atomically(file, authority_pem(target.authority).encode(), mode=0o600)
         changes["tls_ca"] = file
-    address = own.model_copy(update=changes)
+    # whose CA we are only told of shall not have others' times passed over
+    address = own.told(changes) if target.authority else own.model_copy(update=changes)
     address.check_plaintext()
     address.tls()
     return address

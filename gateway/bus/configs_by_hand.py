@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from broker.contract.address import authority_ill_timed
 from broker.contract.messages import Desired, MeterConfig, Parameters
 from broker.errors import ContractError
 from broker.patterns import OBIS_FILTER
@@ -53,6 +54,8 @@ def consider(state: DeviceState, payload: bytes, catalogue: SpecCatalogue) -> Ad
     before = state.parameters()
     changes = _changes(before, given.parameters)
     _check_known(state, changes)
+    if wrong := authority_ill_timed(changes.get("broker_authority", ""), datetime.now(UTC)):
+        raise ContractError(wrong, field="parameters.broker_authority", fix="give the CA of now")
     pins = _pins(state, given.meters, catalogue)
     layer = state.own.patched(changes)
     layer = layer.model_copy(update={"meters": {**layer.meters, **pins}})

@@ -4,10 +4,12 @@ import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, StringConstraints, TypeAdapter, ValidationError, create_model
 
+from broker.contract.address import authority_ill_timed
 from broker.contract.messages import Message, MeterConfig, MeterKey, Parameters
 from broker.contract.parameters import SoftwareParameters, parameter_help
 from broker.patterns import OBIS_FILTER, whole
@@ -136,6 +138,8 @@ def faults_of_whole(layers: Iterable[Layer], changed: Collection[str]) -> list[F
         whole = EffectiveParameters.model_validate_json(_DOCUMENT.dump_json(merged))
     except ValidationError as error:
         return [one for one in faults_of(error) if one.field == "body" or one.field.partition(".")[0] in changed]
+    if "broker_authority" in changed and (wrong := authority_ill_timed(whole.broker_authority, datetime.now(UTC))):
+        return [Fault("broker_authority", wrong, "give the CA that the broker's certificate is signed by now")]
     if whole.software_release and not whole.software_source and {"software_release", "software_source"} & set(changed):
         fix = "set it here or in a layer below: the public folder of releases"
         return [Fault("software_source", f"nothing says where release {whole.software_release} is", fix)]

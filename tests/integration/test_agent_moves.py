@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from broker.contract.messages import Reported
+from broker.contract.messages import VERSION_CEILING, Reported
 from broker.contract.topics import Kind
 from broker.mosquitto.config import TlsFiles
 from deploy.local.process import free_port
@@ -19,6 +19,7 @@ from device.moving.addresses import Addresses, AddressFailed
 from device.moving.target import HOME, Target
 from device.simulator import SimulatedP1Meter
 from tests.rigs.agent import P1, SERIAL, PlatformSide, agent, quick, reported, settings
+from tests.rigs.asker import asking
 from tests.rigs.certificates import Authority
 from tests.rigs.servers import Broker
 from tests.rigs.two_brokers import beside, lost
@@ -111,6 +112,29 @@ async def test_a_broker_without_a_store_is_left_again(stack: LocalStack, broker:
             assert any("no store there confirms anything" in one.reason for one in report.reasons)
             assert new.events("broker_tried"), "it was there"
             await until(lambda: lost(old) == {}, what="all that the other one took came here, too")
+
+
+async def test_who_is_on_trial_is_not_obeyed(stack: LocalStack, broker: Broker, tmp_path: Path) -> None:
+    """A version that leaves none above it, and commands: passed over until it is the platform by proof, which it isn't.
+
+    Then what is retained there counts.
+    """
+    async with reading(broker, tmp_path) as (old, _), beside(stack, broker, "pi-1") as second:
+        async with side(second, version=VERSION_CEILING - 1, receipts=False, answers=False) as new:
+            highest = await new.publish_desired(quick(probation_s=0, reading_interval_s=7))
+            bad = await old.publish_desired(told(second, probation_s=4))
+            await until(lambda: new.events("broker_tried"))
+            async with asking(new) as asker:
+                await asker.send("identify")
+            await reported(old, "reverted", bad)
+            later = await old.publish_desired(quick(reading_interval_s=2))
+            await reported(old, "applied", later)
+            assert not [one for one in new.of(Kind.REPORTED) if one["version"] == highest]
+            assert new.of(Kind.REPLIES) == []
+            new.receipts = True
+            # by another name, as the first one failed
+            await old.publish_desired(quick(probation_s=60, broker_address=f"localhost:{second.port}"))
+            await reported(new, "applied", highest)
 
 
 async def test_until_it_is_proven_the_report_says_so(broker: Broker, tmp_path: Path) -> None:

@@ -21,11 +21,25 @@ def test_an_authority_is_the_same_however_its_lines_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "value", ["broker_1", "b.example.:8883", "[2001:db8::1]:8883,2001:db8::2", "192.0.2.1:1", "Broker.Example:65535"]
+)
+def test_names_and_addresses_of_all_kinds_are_taken(value: str) -> None:
+    """In small letters, as they are compared."""
+    assert Parameters(broker_address=value).broker_address == value.lower()
+
+
+@pytest.mark.parametrize(
     ("name", "value", "said"),
     [
         ("broker_address", "a b:c", "no host or host:port"),
         ("broker_address", "host:99999", "no host or host:port"),
         ("broker_address", "one,,two", "no host or host:port"),
+        ("broker_address", "a..b:8883", "no host or host:port"),
+        ("broker_address", f"{'x' * 64}.example", "no host or host:port"),
+        ("broker_address", ".".join(["x" * 60] * 5), "no host or host:port"),
+        ("broker_address", "h:0655351", "no host or host:port"),
+        ("broker_address", "\u0130" * 600, "no host or host:port"),
+        ("broker_address", "-h.example", "no host or host:port"),
         ("broker_authority", "none at all", "no certificate"),
         ("broker_authority", "AAAA", "no certificate"),
         ("enrol_url", "http://plain.example", "pattern"),

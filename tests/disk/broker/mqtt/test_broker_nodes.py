@@ -9,6 +9,7 @@ from broker.mqtt.session import Session, SessionOptions
 from broker.runtime.settings import BrokerAddress
 from deploy.local.process import free_port
 from tests.rigs.scripted_broker import ScriptedBroker, scripted
+from tests.rigs.waiting import until
 
 DEADLINE_S = 20.0
 
@@ -55,3 +56,9 @@ async def test_the_next_node_takes_a_client_whose_node_is_gone() -> None:
             at.connack_code = 0x88
             at.last.writer.transport.abort()
             await until_connected(session, next_one, 1 + (before[1] if next_one is other else before[0]))
+
+
+async def test_a_name_that_no_resolver_takes_ends_nothing() -> None:
+    """`getaddrinfo` raises UnicodeError for it: that node is not to be had, and the next one is tried."""
+    async with Session(BrokerAddress(host="127.0.0.1").model_copy(update={"host": "a..b"}), SessionOptions("d")) as it:
+        await until(lambda: "no connection to a..b" in it.last_error)

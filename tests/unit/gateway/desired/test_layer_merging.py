@@ -1,12 +1,17 @@
 """JSON Merge Patch, versions that differ, and parameters that are left out: properties."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from broker.contract.address import known_authority_or_none
 from broker.contract.messages import Desired, MeterConfig, Parameters
 from gateway.desired.layers import Layer, compose, differences, faults_of_whole, merge_patch
+from gateway.enrolment.authority import make_root
+from gateway.enrolment.ca_folder import pem
 from gateway.validation import KNOWN
 
 LEAVES = (
@@ -101,3 +106,14 @@ def test_the_whole_is_judged_where_it_changed() -> None:
     (problem,) = faults_of_whole([stored], {"reading_interval_s"})
     assert problem.field == "reading_interval_s"
     assert compose([stored]).reading_interval_s == Parameters().reading_interval_s
+
+
+@pytest.mark.parametrize(("begins_in_days", "said"), [(30, "begins at"), (-20000, "ended at"), (0.5, ""), (-400, "")])
+def test_an_authority_of_another_time_is_refused_where_it_is_set(begins_in_days: float, said: str) -> None:
+    """One that is younger than now would have devices doubt their clocks; clocks may differ by a day."""
+    root = make_root("Told", datetime.now(UTC) + timedelta(days=begins_in_days))
+    value = known_authority_or_none(pem(root.certificate).decode())
+    layer = Layer(parameters={"broker_authority": value})
+    faults = faults_of_whole([layer], {"broker_authority"})
+    assert [(one.field, said in one.reason) for one in faults] == ([("broker_authority", True)] if said else [])
+    assert faults_of_whole([layer], {"raw_frames"}) == [], "what stood there before stands in no way"
