@@ -70,9 +70,10 @@ class ReadProfile(Message):
 
 
 class SetMeterClock(Message):
-    """Which meter's clock to set; it must be named."""
+    """Which meter's clock to set; it must be named. `despite_zone` insists where it is whole hours off."""
 
     meter: MeterKey
+    despite_zone: bool = False
 
 
 class ReadLog(Message):

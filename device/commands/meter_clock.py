@@ -29,17 +29,17 @@ async def set_meter_clock(context: Context, ports: Ports, arguments: SetMeterClo
         raise refused("arguments.meter", f"{named} does not allow it: that takes link.dlms with set_clock: true")
     if context.clock.trust() is not Clock.SYNCED and not context.clock.checked:
         raise CommandFailedError("nobody vouches for this device's own clock: neither NTP nor the platform")
-    setting = port.clocks.ask(key)
+    setting = port.clocks.ask(key, despite_zone=arguments.despite_zone)
     port.meter.read_now()
     try:
-        async with asyncio.timeout(max(0.0, limit_s - MARGIN_S)):
-            found = await setting
-    except TimeoutError:
-        raise CommandFailedError(f"the port did not come to it in time: {port.state}") from None
-    except asyncio.CancelledError:
-        if not setting.cancelled() or _is_cancelled():
-            raise
-        raise CommandFailedError("the line to the meter was lost") from None
+        await asyncio.wait({setting.done}, timeout=max(0.0, limit_s - MARGIN_S))
+    finally:
+        port.clocks.forget(setting)
+    if not setting.done.done():
+        if setting.begun:
+            raise CommandFailedError("begun, outcome unknown: see event meter_clock_set (or meter_clock_not_set)")
+        raise CommandFailedError(f"the port did not come to it in time, and nothing is set: {port.state}")
+    found = setting.done.result()
     if isinstance(found, FrameError):
         raise CommandFailedError(f"{found.reason}: {found.detail}")
     result = {
@@ -52,9 +52,3 @@ async def set_meter_clock(context: Context, ports: Ports, arguments: SetMeterClo
     if found.left_s is None or abs(found.left_s) > LEFT_S:
         raise CommandFailedError("the meter took it, and its clock is off all the same", result)
     return result
-
-
-def _is_cancelled() -> bool:
-    """Whether this task itself is to end, and not only what it waited for."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

@@ -415,7 +415,7 @@ class Port:
         """
         sliced = False
         began_at = self._context.clock.now().timestamp()
-        while not (self._again or self.meter.urgent):
+        while not (self._again or self.meter.urgent or self.clocks.wanted):
             interval_s = max(self._context.config.parameters.reading_interval_s, self._fieldbus.least_s)
             turn_at = (floor(began_at / interval_s) + 1) * interval_s
             rest_s = turn_at - self._context.clock.now().timestamp()

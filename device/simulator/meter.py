@@ -137,6 +137,11 @@ class SimulatedMeter(ABC):
         """Let the next telegrams go wrong, in the order of the calls."""
         self._faults.extend([Fault(fault)] * times)
 
+    @property
+    def faults_left(self) -> int:
+        """How many injected faults have not come to pass yet."""
+        return len(self._faults)
+
     def swap(self, serial: str, seed: int | None = None) -> None:
         """Put another meter of the same type in its place, with registers of its own."""
         self.serial = serial

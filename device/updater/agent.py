@@ -1,5 +1,6 @@
 """The agent as the updater sees it: its /metrics, and the command that starts it anew."""
 
+import contextlib
 import socket
 import subprocess
 import time
@@ -17,6 +18,7 @@ log = structlog.get_logger()
 
 LOOK_S: Final = 3.0
 RESTART_S: Final = 120.0
+REACH_S: Final = 6.0
 NODES_MAX: Final = 4
 PAGE_MAX_BYTES: Final = 1024 * 1024
 
@@ -54,7 +56,8 @@ class LocalAgent:
     def reachable(self) -> bool:
         """Whether the broker takes connections, where settings or the platform's last word say it is; or nobody said.
 
-        An agent that lies of it can't make one unreachable that settings name.
+        An agent that lies of it can't make one unreachable that settings name, which is asked first. After REACH_S none
+        is asked any more; a name that is being looked up then takes as long as the system's resolver lets it.
         """
         if not self._broker:
             return True
@@ -62,7 +65,8 @@ class LocalAgent:
             told = mailbox.take_broker(self._inbox).split(",")[:NODES_MAX]
         except (ContractError, OSError):
             told = []
-        return any(_answers(node) for node in (*told, self._broker) if node)
+        until_s = time.monotonic() + REACH_S
+        return any(_answers(node, until_s) for node in (self._broker, *told) if node)
 
 
 def _page(url: str) -> str:
@@ -84,10 +88,20 @@ def _page(url: str) -> str:
     return page.decode(errors="replace")
 
 
-def _answers(node: str) -> bool:
+def _answers(node: str, until_s: float) -> bool:
+    """Whether somebody takes connections at one of a node's addresses, asked before a time of the monotonic clock."""
     host, _, port = node.rpartition(":")
+    if time.monotonic() >= until_s:
+        return False
     try:
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=LOOK_S):
-            return True
+        places = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
     except (OSError, ValueError, OverflowError):
         return False
+    for family, kind, protocol, _, address in places:
+        if (left_s := min(LOOK_S, until_s - time.monotonic())) <= 0:
+            return False
+        with contextlib.suppress(OSError, OverflowError), socket.socket(family, kind, protocol) as line:
+            line.settimeout(left_s)
+            line.connect(address)
+            return True
+    return False

@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -30,10 +30,11 @@ class Images:
     def __init__(self, podman: Sequence[str]) -> None:
         self._podman = tuple(podman)
 
-    def put(self, image: Sequence[ReleasedBlob], files: Path, slot: Path) -> None:
+    def put(self, image: Sequence[ReleasedBlob], files: Path, slot: Path, moved: Callable[[], None]) -> None:
         """Have podman take an image in, which it checks against its digests, try it out, and name it in the slot.
 
-        The manifest comes first. Raises ContractError where it does not run, TransientError where podman can't now.
+        The manifest comes first; `moved` is called between the steps. Raises ContractError where it does not run,
+        TransientError where podman can't now.
         """
         name = _name_of(files / image[0].sha256)
         # first: a slot that does not come about knows what to let go of
@@ -41,7 +42,9 @@ class Images:
         layout = files.parent / "image.new"
         try:
             _lay_out(image, files, layout)
+            moved()
             self._call(("pull", "--quiet", f"oci:{layout}"), PULL_S)
+            moved()
         finally:
             shutil.rmtree(layout, ignore_errors=True)
         self._try_out(name)
@@ -57,7 +60,9 @@ class Images:
 
     def _try_out(self, name: str) -> None:
         """See that its agent loads at all, without a network and a disk. Raises ContractError."""
-        words = ("run", "--rm", "--pull=never", "--network=none", "--read-only", "--cap-drop=all", name)
+        # podman itself ends it: the container is not below the unit that called
+        timeout = f"--timeout={CALL_S:.0f}"
+        words = ("run", "--rm", timeout, "--pull=never", "--network=none", "--read-only", "--cap-drop=all", name)
         try:
             self._call((*words, "device", "--help"), CALL_S)
         except TransientError as error:

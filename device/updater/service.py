@@ -111,7 +111,7 @@ def open_installation(settings: UpdaterSettings, moved: Callable[[], None] = lam
     """What builds slots, with its folders. Raises PermanentError."""
     # the agent's account runs what is built, and reads what is reported
     os.umask(0o022)
-    slots = Slots(settings.root, Images(settings.podman) if settings.image else None)
+    slots = Slots(settings.root, Images(settings.podman) if settings.image else None, moved)
     sources = signed_sources(settings, moved)
     try:
         slots.prepare()

@@ -36,9 +36,13 @@ class UpdaterSettings(ProcessSettings):
     image: str = Field(default="", pattern=r"^[a-z0-9-]{0,64}$")
     """The image of a release that the agent runs in, as `agent`; empty: it runs in the slot's virtual environment."""
     podman: Annotated[tuple[str, ...], NoDecode] = (
-        "systemd-run", "--quiet", "--wait", "--pipe", "--collect", "podman",
+        "systemd-run", "--quiet", "--wait", "--pipe", "--collect", "--unit=wattline-podman",
+        "--property=RuntimeMaxSec=600", "podman",
     )  # fmt: skip
-    """How podman is called, words apart by spaces: by systemd, as images want more rights than the updater has."""
+    """How podman is called, words apart by spaces: by systemd, as images want more rights than the updater has.
+
+    One at a time, and ended by systemd where it hangs: whoever gives up waiting for it ends only the caller.
+    """
     broker: str = Field(default="", pattern=r"^(?:[^\s:/,]+:[0-9]{1,5})?$")
     """host:port of the broker: while nothing answers there, new software is not blamed for it. Empty: not asked."""
     look_every_s: float = Field(default=5.0, ge=0.1, le=60)

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Final
 
@@ -42,11 +42,12 @@ MARGIN_BYTES: Final = 32 * 1024 * 1024
 
 
 class Slots:
-    """The slots below one folder."""
+    """The slots below one folder; `moved` is called with each piece of a slot that is done."""
 
-    def __init__(self, root: Path, images: Images | None = None) -> None:
+    def __init__(self, root: Path, images: Images | None = None, moved: Callable[[], None] = lambda: None) -> None:
         self.root = root
         self._images = images
+        self._moved = moved
         self.files = root / "files"
         self._slots = root / "slots"
 
@@ -91,9 +92,11 @@ class Slots:
         except ContractError as error:
             # nothing of the release was touched yet: it is this machine that lacks something, such as room
             raise TransientError(str(error)) from error
+        self._moved()
         site = Path(sysconfig.get_path("purelib", "venv", vars={"base": str(place), "platbase": str(place)}))
         for wheel in environment.wheels:
             wheels.unpack(self.files / wheel.sha256, wheel.file, site)
+            self._moved()
         wheels.put_command(site, place / "bin" / "python", environment.release)
         self._try_out(place)
         if environment.image is not None:
@@ -101,18 +104,19 @@ class Slots:
                 raise ContractError(
                     f"{environment.release} has an image, and nothing here runs images", field="release"
                 )
-            self._images.put(environment.image, self.files, place)
+            self._images.put(environment.image, self.files, place, self._moved)
+            self._moved()
         os.sync()
         write_atomically(place / WHOLE, environment.payload())
 
-    @staticmethod
-    def _try_out(place: Path) -> None:
+    def _try_out(self, place: Path) -> None:
         """See that the commands start at all, and that this updater could go on here. Raises ContractError.
 
         What they load is compiled by it and kept so, which the agent's account could not do.
         """
         for words in (("device", "--help"), ("updater", "check")):
             _run([str(place / "bin/wattline"), *words], TRY_S, f"wattline {' '.join(words)}")
+            self._moved()
 
     def described(self, link: str) -> Environment | None:
         """The environment that a link leads to, None where there is none, or none that can be read."""

@@ -13,7 +13,7 @@ import structlog
 log = structlog.get_logger()
 
 STALL_S: Final = 900.0
-"""Longer than anything of one step takes without a sign: a slot is built within 600 s, or given up."""
+"""Longer than anything takes without a sign: each part of a slot's building has 600 s at most, or is given up."""
 SHARE: Final = 3
 """So often within the watchdog's time it is told."""
 

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
+import jinja2
 import pytest
 
 from deploy.local.debian import ProvisionError, Recipe, loader_of, provide_root
@@ -41,22 +42,35 @@ def generated(units: Path) -> str:
     return done.stdout
 
 
+def passed(*ports: str) -> str:
+    """What the role writes for these serial ports."""
+    template = jinja2.Environment(trim_blocks=True, autoescape=False).from_string(  # noqa: S701 - no markup
+        (TOP / "deploy/ansible/roles/pi/templates/ports.conf.j2").read_text()
+    )
+    return template.render(ansible_managed="by Ansible", pi_ports=ports)
+
+
 def test_the_container_s_unit_becomes_the_agent_s_service(tmp_path: Path) -> None:
     """Confined, of the image that the current slot names, with its ports and folders; a wrong key is refused."""
     unit = tmp_path / "wattline-device.container"
     unit.write_text((TOP / "deploy/systemd" / unit.name).read_text())
     ports = tmp_path / f"{unit.name}.d"
     ports.mkdir()
-    (ports / "ports.conf").write_text("[Container]\nAddDevice=-/dev/null\n")
+    (ports / "ports.conf").write_text(passed("/dev/serial/by-id/not-there-when-it-is-made", "/dev/ttyS1"))
     service = generated(tmp_path)
     assert "wattline-device.service" in service
     (start,) = [line for line in service.splitlines() if line.startswith("ExecStart=")]
     for words in (
         "--pull never", "--read-only", "--cap-drop all", "--security-opt=no-new-privileges", "--network host",
-        "--group-add dialout", "--device /dev/null", "--env=WATTLINE_DEVICE_*",
+        "--group-add dialout", "-v /dev:/dev:ro", '"--device-cgroup-rule=c 188:* rw"',
+        '"--device-cgroup-rule=c 166:* rw"', '"--device-cgroup-rule=c 204:* rw"', '"--device-cgroup-rule=c 4:65 rw"',
+        "--env=WATTLINE_DEVICE_*",
         "-v /var/lib/wattline:/var/lib/wattline", "-v /etc/machine-id:/etc/machine-id:ro",
     ):  # fmt: skip
         assert words in start, start
+    assert "--device " not in start, start
+    assert "--privileged" not in start, start
+    assert start.count("device-cgroup-rule") == 4, start
     assert start.endswith(" ${WATTLINE_IMAGE}"), start
     for line in (
         "EnvironmentFile=/opt/wattline/current/image.env", "EnvironmentFile=/etc/wattline/device.env",

@@ -1,13 +1,21 @@
 """Environments that are built from wheels alone, and links that lead to one of them at any time."""
 
+import hashlib
+import json
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from broker.errors import ContractError
+from device.releases.document import ReleasedBlob
+from device.updater import images, slots
+from device.updater.agent import RESTART_S
 from device.updater.environment import Environment, this_platform
+from device.updater.images import Images
+from device.updater.settings import UpdaterSettings
 from device.updater.slots import CURRENT, UPDATER, WHOLE, Slots
+from device.updater.watchdog import STALL_S
 from tests.rigs.wheels import stored, wheel_of
 
 
@@ -47,6 +55,35 @@ def test_a_slot_is_an_environment_of_its_own_and_a_bad_one_is_found_out_before_i
     place.prune([good])
     assert [path.name for path in (place.root / "slots").iterdir()] == [good.slot]
     assert [path.name for path in place.files.iterdir()] == [good.wheels[0].sha256]
+
+
+def test_each_part_of_a_slot_s_building_is_a_sign_of_life(tmp_path: Path) -> None:
+    """The environment, each wheel, each try-out, and an image laid out, taken in and tried out."""
+    signs: list[bool] = []
+    podman, heard = tmp_path / "podman", tmp_path / "heard"
+    podman.write_text(f'#!/bin/sh\necho "$@" >>{heard}\n')
+    podman.chmod(0o755)
+    place = Slots(tmp_path / "opt", Images((str(podman),)), lambda: signs.append(heard.exists()))
+    place.prepare()
+    manifest = json.dumps({"config": {"digest": f"sha256:{'a' * 64}"}}).encode()
+    digest = hashlib.sha256(manifest).hexdigest()
+    (place.files / digest).write_bytes(manifest)
+    image = (ReleasedBlob(sha256=digest, size=len(manifest)),)
+    place.build(environment_of(place, "0.3.0").model_copy(update={"image": image}))
+    assert signs == [False] * 5 + [True] * 2, "venv, wheel, two try-outs and the layout before podman, then two calls"
+    pulled, tried = heard.read_text().splitlines()
+    assert pulled.startswith("pull ")
+    assert "--timeout=" in tried, "a container that hangs is no child of who called"
+
+
+def test_no_part_takes_longer_than_the_watchdog_waits() -> None:
+    """Whatever is given up is given up before; podman that is given up is ended by systemd, one at a time."""
+    assert max(slots.BUILD_S, slots.TRY_S, images.PULL_S, images.CALL_S, RESTART_S) < STALL_S
+    words = UpdaterSettings.model_fields["podman"].default
+    assert words[0] == "systemd-run"
+    assert "--unit=wattline-podman" in words
+    (limit,) = [word for word in words if word.startswith("--property=RuntimeMaxSec=")]
+    assert images.CALL_S < float(limit.rpartition("=")[2]) <= images.PULL_S
 
 
 def test_what_makes_no_environment_of_ours_is_refused(place: Slots) -> None:

@@ -8,11 +8,13 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from device import mailbox
 from device.releases.document import ReleasedWheel
 from device.updater import service
 from device.updater.agent import LOOK_S, LocalAgent
@@ -181,3 +183,26 @@ async def test_a_stopped_process_tells_nothing(tmp_path: Path) -> None:
         process.kill()
         await process.wait()
     manager.close()
+
+
+def test_a_look_for_the_broker_is_bounded_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of the settings is asked first; an agent that names nodes that drop what comes holds nobody up for long."""
+    monkeypatch.setattr("device.updater.agent.REACH_S", 1.0)
+    with socket.socket() as broker, socket.socket() as full, contextlib.ExitStack() as waiting:
+        broker.bind(("127.0.0.1", 0))
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(8):
+            line = waiting.enter_context(socket.socket())
+            line.setblocking(False)
+            line.connect_ex(full.getsockname())
+        nodes = [f"127.0.0.1:{one.getsockname()[1]}" for one in (full, broker)]
+        mailbox.put_broker(tmp_path, ",".join([nodes[0]] * 4))
+        agent = LocalAgent("http://127.0.0.1:9", ("true",), nodes[1], tmp_path)
+        began_s = time.monotonic()
+        assert not agent.reachable(), "nobody listens there"
+        assert 0.5 < time.monotonic() - began_s < 2.5
+        broker.listen()
+        began_s = time.monotonic()
+        assert agent.reachable()
+        assert time.monotonic() - began_s < 0.5

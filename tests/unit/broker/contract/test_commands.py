@@ -28,6 +28,7 @@ def test_arguments_are_read_by_their_command() -> None:
         ("identify", {"port": ""}, "arguments.port"),
         ("read_now", {"meter": "has space"}, "arguments.meter"),
         ("set_meter_clock", {}, "arguments.meter"),
+        ("set_meter_clock", {"meter": "LGZ:1", "despite_zone": "x"}, "arguments.despite_zone"),
         ("read_profile", {"to": "2026-11-23T00:00:00Z"}, "arguments.from"),
         ("read_profile", {"from": "2026-11-22", "to": "2026-11-23T00:00:00Z"}, "arguments.from"),
         ("read_profile", {"from": "2026-11-23T01:00:00+02:00", "to": "2026-11-22T23:00:00Z"}, "arguments"),

@@ -54,16 +54,22 @@ def visit(one: SimulatedPolledDlmsMeter, client: int, access: Access, plan: Plan
     return there, there.run(DlmsSession(HdlcLink(Station(client)), access, plan, challenge=CHALLENGE))
 
 
-def setting(zone: ZoneInfo = BERLIN) -> ClockSet:
+def setting(zone: ZoneInfo | None = BERLIN, *, despite_zone: bool = False) -> ClockSet:
     """The right time is NOW."""
-    return ClockSet(lambda: NOW, zone)
+    return ClockSet(lambda: NOW, zone, despite_zone)
+
+
+def written(one: SimulatedPolledDlmsMeter) -> bytes:
+    """The twelve octets of the one time that was set."""
+    (request,) = [request for request in one.requests if request[0] == SET]
+    return request[-12:]
 
 
 @pytest.mark.parametrize("client", READING)
 @pytest.mark.parametrize("off_s", [-7200, -90, 3600, 86400 * 400])
 def test_a_clock_is_set_and_before_and_after_are_told(client: int, off_s: int) -> None:
     """By each association, with the deviation that the meter states; nothing else is set."""
-    one, work = meter(clock_off_s=off_s), setting()
+    one, work = meter(clock_off_s=off_s), setting(despite_zone=True)
     _, found = visit(one, client, SETTING[client], work.plan)
     assert isinstance(found, Frame), found
     assert work.before == NOW + timedelta(seconds=off_s)
@@ -73,6 +79,43 @@ def test_a_clock_is_set_and_before_and_after_are_told(client: int, off_s: int) -
     sets = [request for request in one.requests if request[0] == SET]
     assert [request[3:12] for request in sets] == [b"\x00\x08" + bytes((0, 0, 1, 0, 0, 255)) + b"\x02"]
     assert parse(found).time is not None or parse(found).records
+
+
+def test_a_clock_whose_zone_nobody_knows_is_not_set() -> None:
+    """Without its own deviation from UTC, a zone's word is wanted."""
+    one, work = meter(clock_off_s=240, offset=False), setting(None)
+    _, found = visit(one, 16, SETTING[16], work.plan)
+    assert isinstance(found, FrameError)
+    assert (found.reason, "time_zone" in found.detail, one.clock_off_s) == ("zone_unknown", True, 240)
+    one, work = meter(clock_off_s=240, offset=False), setting(BERLIN)
+    _, found = visit(one, 16, SETTING[16], work.plan)
+    assert isinstance(found, Frame), found
+    assert one.clock_off_s == 0
+
+
+@pytest.mark.parametrize("zone", [None, ZoneInfo("Asia/Tokyo"), ZoneInfo("UTC"), BERLIN])
+def test_a_clock_that_states_its_deviation_keeps_it(zone: ZoneInfo | None) -> None:
+    """Whatever zone is stated for it, or none: 22:00 in Berlin's winter is written as such, deviation -60."""
+    one, work = meter(clock_off_s=240), setting(zone)
+    _, found = visit(one, 16, SETTING[16], work.plan)
+    assert isinstance(found, Frame), found
+    assert (one.clock_off_s, work.left_s) == (0, 0.5)
+    assert written(one)[5:7] == bytes((NOW.astimezone(BERLIN).hour, NOW.minute))
+    assert int.from_bytes(written(one)[9:11], signed=True) == -60
+
+
+@pytest.mark.parametrize("extra_s", [-119, 0, 119])
+def test_a_clock_that_is_whole_hours_off_is_set_only_despite_its_zone(extra_s: int) -> None:
+    """A clock in Berlin, told to be in UTC: it is right, and would be set wrong."""
+    one, work = meter(clock_off_s=extra_s, offset=False), setting(ZoneInfo("UTC"))
+    _, found = visit(one, 16, SETTING[16], work.plan)
+    assert isinstance(found, FrameError)
+    assert (found.reason, "despite_zone" in found.detail, one.clock_off_s) == ("zone_doubted", True, extra_s)
+    assert not [request for request in one.requests if request[0] == SET]
+    one, work = meter(clock_off_s=extra_s + 7200), setting(despite_zone=True)
+    _, found = visit(one, 16, SETTING[16], work.plan)
+    assert isinstance(found, Frame), found
+    assert one.clock_off_s == 0
 
 
 @pytest.mark.parametrize("client", READING)
