@@ -102,6 +102,10 @@ class EventLogs:
         if wish in self._wishes:
             self._wishes.remove(wish)
 
+    def is_awaited(self, key: str) -> bool:
+        """Whether a command waits for a meter's log."""
+        return bool(self._wished(key))
+
     def due(self, key: str) -> tuple[datetime, datetime] | None:
         """From when to when a meter's log is to be read now; None where it is not."""
         context, section = self._context, self._section(key)
