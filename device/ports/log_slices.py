@@ -67,7 +67,7 @@ class LogSlices:
 
     async def _read(self, line: Line, address: str, key: str, spec: Spec, span: tuple[datetime, datetime]) -> None:
         context = self._context
-        reader = self._fieldbus.log_reader(address, spec) or log_reader(
+        reader = self._fieldbus.log_reader(address, spec, self._logs.entries_of(key)) or log_reader(
             spec, address=address, zone=context.config.parameters.time_zone, slow=self._change_overs.slow(),
             passwords=context.settings.passwords, given=context.keys.password_of(key),
             named_by=self._named_by(address),
