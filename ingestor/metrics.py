@@ -1,5 +1,7 @@
 """The ingestor's metrics, in a registry of their own."""
 
+from typing import Final
+
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -8,6 +10,8 @@ from store.quota_tally import Cut
 from store.quotas import Quota
 
 log = structlog.get_logger()
+
+_BATCH_ROWS: Final = (1, 10, 100, 500, 1000, 2000, 5000, 10000, 20000, 50000)
 
 
 class Metrics:
@@ -50,9 +54,8 @@ class Metrics:
             "Messages whose receipt was dropped, until they come again: the broker was away, or too many at once",
             "reason",
         )
-        rows = (1, 10, 100, 500, 1000, 2000, 5000, 10000, 20000, 50000)
         self.batch_rows = Histogram(
-            "wattline_ingestor_batch_rows", "Readings in a batch", buckets=rows, registry=self.registry
+            "wattline_ingestor_batch_rows", "Readings in a batch", buckets=_BATCH_ROWS, registry=self.registry
         )
         self.commit_s = Histogram(
             "wattline_ingestor_commit_seconds", "What it takes to write a batch and commit", registry=self.registry
@@ -101,6 +104,9 @@ class Metrics:
         self.chunks_dropped = self._counter("chunks_dropped", "Chunks that retention dropped", "table")
         self.upkeep_failures = self._counter(
             "upkeep_failures", "Roll-ups or retention that failed and were left for later"
+        )
+        self.profile_check_failures = self._counter(
+            "profile_check_failures", "Days of load profiles whose comparison with the registers failed, left out"
         )
         self.connected = self._gauge("broker_connected", "1 while the broker session is up")
         self.connections = self._gauge("broker_connections", "Connections to the broker since the start")

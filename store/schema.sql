@@ -1267,10 +1267,11 @@ ALTER TABLE public.point ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 CREATE TABLE public.profile_check (
     meter_id integer NOT NULL,
     day date NOT NULL,
-    noted_at timestamp with time zone DEFAULT now() NOT NULL
+    noted_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT profile_check_day_check CHECK (((day >= '2000-01-01'::date) AND (day < '2200-01-01'::date)))
 );
 
-COMMENT ON TABLE public.profile_check IS 'Days (UTC) of which readings of a meter''s memory came, until its load profile was compared with its registers. No foreign key, so that writers lock no meter.';
+COMMENT ON TABLE public.profile_check IS 'Days (UTC) of which intervals of energy came from a meter''s memory, until its load profile was compared with its registers. No foreign key, so that writers lock no meter.';
 
 COMMENT ON COLUMN public.profile_check.noted_at IS 'When some came last: what is read in slices is compared once all of it is there.';
 
@@ -1925,6 +1926,8 @@ CREATE UNIQUE INDEX pgqueuer_statistics_unique_count ON public.pgqueuer_statisti
 CREATE UNIQUE INDEX pgqueuer_unique_dedupe_key ON public.pgqueuer USING btree (dedupe_key) WHERE ((status = ANY (ARRAY['queued'::public.pgqueuer_status, 'picked'::public.pgqueuer_status])) AND (dedupe_key IS NOT NULL));
 
 CREATE INDEX pgqueuer_updated_id_id1_idx ON public.pgqueuer USING btree (updated, id DESC) INCLUDE (id) WHERE (status = 'picked'::public.pgqueuer_status);
+
+CREATE INDEX profile_check_noted_at_idx ON public.profile_check USING btree (noted_at);
 
 CREATE INDEX quota_day_device ON public.quota_day USING btree (device_id, day);
 

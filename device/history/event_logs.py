@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from broker.contract.messages import Clock
@@ -31,7 +31,10 @@ SILENCE_S: Final = 60.0
 """A silence of a meter that is longer, and longer than some readings, may have been one of its power."""
 SILENT_READINGS: Final = 3.0
 MOST_ENTRIES: Final = 500
-"""Told of one reading; of more the newest."""
+"""Told of one reading; of more the newest. So many are asked for where a meter selects by entry."""
+FEWEST_ENTRIES: Final = 10
+ENTRIES_A_DAY: Final = 1000
+"""Told of all meters together, by days of UTC since this start: a talkative meter leaves other events their quota."""
 RETRY_FIRST_S: Final = 300.0
 RETRY_CAP_S: Final = 3600.0
 TRIES: Final = 3
@@ -56,6 +59,7 @@ class _Tries:
     failures: int = 0
     again_s: float = 0.0
     depth: timedelta = FARTHEST
+    entries: int = MOST_ENTRIES
 
 
 class EventLogs:
@@ -73,6 +77,8 @@ class EventLogs:
         self._returned: set[str] = set()
         self._refused: set[str] = set()
         self._wishes: list[LogWish] = []
+        self._told_on: date | None = None
+        self._told_today = 0
 
     @property
     def damage(self) -> str:
@@ -102,6 +108,14 @@ class EventLogs:
         if wish in self._wishes:
             self._wishes.remove(wish)
 
+    def is_awaited(self, key: str) -> bool:
+        """Whether a command waits for a meter's log."""
+        return bool(self._wished(key))
+
+    def entries_of(self, key: str) -> int:
+        """How many entries are asked for where a meter selects by entry: fewer after each answer that was too much."""
+        return self._tries.get(key, _Tries()).entries
+
     def due(self, key: str) -> tuple[datetime, datetime] | None:
         """From when to when a meter's log is to be read now; None where it is not."""
         context, section = self._context, self._section(key)
@@ -125,8 +139,10 @@ class EventLogs:
         zone = context.config.parameters.time_zone or spec.time.zone
         found = [(name, entry) for name, rows in logs.items() for entry in log_entries(rows, section, zone)]
         new = {mark: one for one in found if one[1].at > since and (mark := _mark(*one)) not in told}
-        kept = sorted(new.items(), key=lambda one: one[1][1].at)[-MOST_ENTRIES:]
-        self._tell_cut(key, len(new) - len(kept), since)
+        kept = sorted(new.items(), key=lambda one: one[1][1].at)
+        kept = kept[max(0, len(kept) - min(MOST_ENTRIES, self._left_today())) :]
+        self._told_today += len(kept)
+        self._tell_cut(key, len(kept), len(new) - len(kept), since)
         for _, (name, entry) in kept:
             self._tell(key, name, entry, doubted=doubted)
         if not await context.make_durable():
@@ -137,10 +153,13 @@ class EventLogs:
         now_at = context.clock.now()
         times = [one.at for _, one in found if one.at <= now_at + AHEAD]
         newest = max([*times, *([known.newest_at] if known is not None and known.newest_at else [])], default=None)
+        reach_at = now_at - self._tries.get(key, _Tries()).depth
         self._read(key, KnownLog(now_at, newest, (*told, *(mark for mark, _ in kept))[-TOLD_MAX:]))
         for wish in self._wished(key):
-            wish.entries, wish.new = len(found), len(kept)
-            self._end(wish)
+            # one of while it was read may ask for more days; more than the meter can bear nobody has
+            if max(wish.since, reach_at) >= since:
+                wish.entries, wish.new = len(found), len(kept)
+                self._end(wish)
 
     def failed(self, key: str, error: FrameError) -> None:
         """A log could not be read: it is tried again later, then left in peace until it is due again."""
@@ -150,6 +169,7 @@ class EventLogs:
         if error.reason in TOO_MUCH:
             now_at = context.clock.now()
             asked = now_at - (self._since(key, now_at) or now_at - FIRST)
+            tries.entries = max(FEWEST_ENTRIES, tries.entries // 2)
             tries.depth = max(timedelta(hours=1), min(tries.depth, asked) / 4)
         context.metrics.event_logs.labels(error.reason).inc()
         for wish in self._wished(key):
@@ -195,10 +215,17 @@ class EventLogs:
         severity: Severity = "warning" if entry.grave else "info"
         self._context.outgoing.event_at(entry.at, "meter_event", severity, meter=key, **detail)
 
-    def _tell_cut(self, key: str, left_out: int, since: datetime) -> None:
+    def _left_today(self) -> int:
+        """How many entries may be told today."""
+        today = self._context.clock.now().date()
+        if today != self._told_on:
+            self._told_on, self._told_today = today, 0
+        return ENTRIES_A_DAY - self._told_today
+
+    def _tell_cut(self, key: str, told: int, left_out: int, since: datetime) -> None:
         if left_out > 0:
             self._context.outgoing.event(
-                "meter_log_cut", "warning", meter=key, since=since.isoformat(), told=MOST_ENTRIES, left_out=left_out
+                "meter_log_cut", "warning", meter=key, since=since.isoformat(), told=told, left_out=left_out
             )
 
     def _read(self, key: str, known: KnownLog) -> None:

@@ -19,7 +19,10 @@ from meters.wires.readers import parse
 
 @dataclass(frozen=True, slots=True)
 class DlmsLogReader:
-    """Reads the profile generics that a spec names as logs; `zone` as of DlmsProfileReader."""
+    """Reads the profile generics that a spec names as logs; `zone` as of DlmsProfileReader.
+
+    `newest`: so many entries of a meter that refuses ranges.
+    """
 
     station: DlmsStation
     spec: Spec
@@ -27,6 +30,7 @@ class DlmsLogReader:
     now: Callable[[], datetime]
     zone: str
     optical: bool
+    newest: int
 
     async def read(self, line: Line, since: datetime, until: datetime) -> tuple[ReadLog, ...] | FrameError:
         """See LogReader. A log that the meter refuses is left out where it gives another one."""
@@ -38,8 +42,9 @@ class DlmsLogReader:
         refused: FrameError | None = None
         for name in section.logs:
             plan = partial(
-                event_log, start_at=since, end_at=until, zone=zone, name=name, who=self.station.known.identifying
-            )
+                event_log, start_at=since, end_at=until, zone=zone, name=name, who=self.station.known.identifying,
+                newest=self.newest,
+            )  # fmt: skip
             try:
                 frame = await self.station.visit(line, self.spec, self.own, self.now(), plan, optical=self.optical)
                 if isinstance(frame, FrameError):

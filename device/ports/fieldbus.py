@@ -154,8 +154,8 @@ class Fieldbus:
             return None
         return station.dlms, self._secrets(station), self._signs_on
 
-    def log_reader(self, address: str, spec: Spec) -> LogReader | None:
-        """How the event log of the meter at an address is read; None where it has none that is."""
+    def log_reader(self, address: str, spec: Spec, newest: int) -> LogReader | None:
+        """How the event log of the meter at an address is read, `newest` of one by entry; None where it has none."""
         station = next((one for one in self._stations if one.address.station == address), None)
         if station is None or station.dlms is None:
             return None
@@ -164,7 +164,7 @@ class Fieldbus:
         context = self._context
         return DlmsLogReader(
             station.dlms, spec, self._secrets(station), context.clock.now, context.config.parameters.time_zone,
-            self._signs_on,
+            self._signs_on, newest,
         )  # fmt: skip
 
     async def read(self, line: Line, station: _Station) -> bool:

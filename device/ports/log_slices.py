@@ -12,6 +12,7 @@ from device.ports.fieldbus import Fieldbus
 from device.ports.line import Line
 from device.ports.log_reader import log_reader
 from device.ports.other_meter import told_of_another
+from device.ports.turns import Turns
 from device.readings.context import Context
 from device.readings.intake import Intake
 from meters.specs.spec import Spec
@@ -33,27 +34,40 @@ class LogSlices:
         self._change_overs = change_overs
         self._fieldbus = fieldbus
         self._named_by = named_by
+        self._turns = Turns()
 
     def live(self, key: str) -> None:
         """A meter of the port was read live."""
         if key:
             self._logs.live(key)
 
-    async def read_one(self, line: Line, meter_at: dict[str, str]) -> bool:
-        """Read the log of the first of these meters (by address) of which one is due; whether one was.
+    def is_awaited(self, meter_at: dict[str, str]) -> bool:
+        """Whether somebody waits for a log of these meters that can be read now."""
+        return any(
+            self._logs.is_awaited(key) and self._logs.due(key) is not None and not self._fieldbus.is_unread(address)
+            for address, key in meter_at.items()
+        )
 
-        Raises LineGoneError.
+    async def read_one(self, line: Line, meter_at: dict[str, str]) -> bool:
+        """Read the log of one of these meters (by address) of which one is due; whether one was.
+
+        Those that somebody waits for come first; meters take turns. Raises LineGoneError.
         """
+        due: dict[str, tuple[Spec, tuple[datetime, datetime]]] = {}
         for address, key in meter_at.items():
             span, spec = self._logs.due(key), self._context.effective.spec_of(key)
-            if span is not None and spec is not None:
-                await self._read(line, address, key, spec, span)
-                return True
-        return False
+            if span is not None and spec is not None and not self._fieldbus.is_unread(address):
+                due[address] = spec, span
+        if not due:
+            return False
+        awaited = [address for address in due if self._logs.is_awaited(meter_at[address])]
+        address = self._turns.next_of(tuple(meter_at), awaited or due)
+        await self._read(line, address, meter_at[address], *due[address])
+        return True
 
     async def _read(self, line: Line, address: str, key: str, spec: Spec, span: tuple[datetime, datetime]) -> None:
         context = self._context
-        reader = self._fieldbus.log_reader(address, spec) or log_reader(
+        reader = self._fieldbus.log_reader(address, spec, self._logs.entries_of(key)) or log_reader(
             spec, address=address, zone=context.config.parameters.time_zone, slow=self._change_overs.slow(),
             passwords=context.settings.passwords, given=context.keys.password_of(key),
             named_by=self._named_by(address),

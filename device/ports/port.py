@@ -35,6 +35,7 @@ from device.ports.log_slices import LogSlices
 from device.ports.memory import PortMemory
 from device.ports.profile_slices import ProfileSlices
 from device.ports.readout import read_out
+from device.ports.turns import SLICES_BEFORE_LOG
 from device.readings.context import Context
 from device.readings.intake import Intake
 from device.readings.other_protocols import OtherProtocolMonitor
@@ -77,6 +78,7 @@ class Port:
         self._memory = memory
         self._was_open = False
         self._skipped = 0
+        self._slices_read = 0
         self._set_state("missing")
 
     def detect_again(self) -> None:
@@ -408,6 +410,17 @@ class Port:
             return SignOn(address, slow=slow)
         return SignOn(address or spec.link.address, spec.link.max_baud, slow)
 
+    async def _read_memory(self, line: Line) -> bool:
+        """A slice of history or an event log, where one is due: logs have their turn, at once where somebody waits."""
+        if self._logs.is_awaited(self._meter_at) or self._slices_read >= SLICES_BEFORE_LOG:
+            self._slices_read = 0
+            if await self._logs.read_one(line, self._meter_at):
+                return True
+        if await self._slices.read_one(line, self._meter_at):
+            self._slices_read += 1
+            return True
+        return await self._logs.read_one(line, self._meter_at)
+
     async def _wait_for_turn(self, line: Line) -> None:
         """Until the next whole multiple of the reading interval; a shorter interval is obeyed at once.
 
@@ -424,8 +437,7 @@ class Port:
                 break
             await self.meter.release()
             if not sliced or rest_s > self._slices.took_s:
-                sliced = await self._slices.read_one(line, self._meter_at)
-                sliced = sliced or await self._logs.read_one(line, self._meter_at)
+                sliced = await self._read_memory(line)
                 if sliced:
                     continue
             await line.read(min(rest_s, READ_S))

@@ -10,6 +10,7 @@ from device.ports.fieldbus import Fieldbus
 from device.ports.line import Line
 from device.ports.other_meter import told_of_another
 from device.ports.profile_reader import ProfileReader, profile_reader
+from device.ports.turns import Turns
 from device.readings.context import Context
 from device.readings.intake import Intake
 from meters.specs.spec import Spec
@@ -32,6 +33,7 @@ class ProfileSlices:
         self._history = history
         self._meter = meter
         self._change_overs = change_overs
+        self._turns = Turns()
         self._named_by: dict[str, str] = {}
         """By address: the register of the last readout that had its meter's serial."""
         self.took_s = 0.0
@@ -49,16 +51,21 @@ class ProfileSlices:
         return self._named_by.get(address, "")
 
     async def read_one(self, line: Line, meter_at: dict[str, str]) -> bool:
-        """Read a slice of the first of these meters (by address) of which one is due; whether one was.
+        """Read a slice of one of these meters (by address) of which one is due; whether one was.
 
-        Raises LineGoneError.
+        Outages and first reads come before what commands asked for; meters take turns. Raises LineGoneError.
         """
+        due: dict[str, tuple[Spec, Span]] = {}
         for address, key in meter_at.items():
             span, spec = self._history.due(key), self._context.effective.spec_of(key)
             if span is not None and spec is not None and not self._fieldbus.is_unread(address):
-                await self._read(line, address, key, spec, span)
-                return True
-        return False
+                due[address] = spec, span
+        first = [address for address, (_, span) in due.items() if span.why != "command"]
+        if not due:
+            return False
+        address = self._turns.next_of(tuple(meter_at), first or due)
+        await self._read(line, address, meter_at[address], *due[address])
+        return True
 
     async def _read(self, line: Line, address: str, key: str, spec: Spec, span: Span) -> None:
         context = self._context

@@ -11,7 +11,9 @@ from typing import Final
 EARLY: Final = 0.1
 """A telegram that comes this share of an interval early counts for the next one: pushes jitter."""
 REMEMBERED: Final = 1024
-"""Stamps of repeated values that are kept for each agent; beyond it an old one might be published twice."""
+"""Stamps of repeated values that are kept of each meter; beyond it an old one might be published twice."""
+REMEMBERED_IN_ALL: Final = 16_384
+"""Of all meters at a port: about 4 MiB. Those of the meter with the most are forgotten first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +54,30 @@ class IntervalSampler:
 class RepeatFilter:
     """Drops values that telegrams repeat with the same stamp of their own, as gas readings and peak values are.
 
-    Remembers REMEMBERED stamps, the least recently seen forgotten first.
+    Remembers REMEMBERED stamps of each meter and REMEMBERED_IN_ALL, the least recently seen of a meter forgotten first.
     """
 
     def __init__(self) -> None:
-        self._seen: OrderedDict[tuple[str, datetime, int], None] = OrderedDict()
+        self._seen: dict[str, OrderedDict[tuple[datetime, int], None]] = {}
+        self._marks = 0
 
     def is_new(self, key: str, at: datetime, values: Mapping[str, Decimal]) -> bool:
-        """Whether these values of this stamp were not seen before."""
-        mark = (key, at, hash(tuple(sorted(values.items()))))
-        if mark in self._seen:
-            self._seen.move_to_end(mark)
+        """Whether these values of this stamp of a meter were not seen before."""
+        seen = self._seen.setdefault(key, OrderedDict())
+        mark = (at, hash(tuple(sorted(values.items()))))
+        if mark in seen:
+            seen.move_to_end(mark)
             return False
-        self._seen[mark] = None
-        if len(self._seen) > REMEMBERED:
-            self._seen.popitem(last=False)
+        seen[mark] = None
+        self._marks += 1
+        if len(seen) > REMEMBERED:
+            self._forget(key)
+        elif self._marks > REMEMBERED_IN_ALL:
+            self._forget(max(self._seen, key=lambda one: len(self._seen[one])))
         return True
+
+    def _forget(self, key: str) -> None:
+        self._seen[key].popitem(last=False)
+        self._marks -= 1
+        if not self._seen[key]:
+            del self._seen[key]

@@ -1,16 +1,23 @@
 """What is stored in one transaction, and the deliveries that are acknowledged after it."""
 
+import re
 import time
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from broker.contract.messages import EventMessage, Frames, Readings
 from broker.contract.topics import Address, Kind
 from broker.mqtt.session import Inbound
+from ingestor.batches.meter import Meter
 from ingestor.batches.records import DeviceEvent, DeviceStatus, Stored
 from ingestor.batches.rows import DAY_US, READING, READING_BYTES, ledger_row, micros
 from store.codes import KIND_CODES
 from store.quotas import Quota
+
+_COMPARED: Final = re.compile(r"\d+-\d+:[12]\.(5|29)\.0")
+"""Intervals of energy or mean power, of which upkeep compares days with the registers; its query has it, too."""
+_DAYS: Final = 73_049
+"""From 2000 until 2200, as the table of days to be compared has them."""
 
 Confirmed: TypeAlias = tuple[str, str, int]
 """Device, boot and seq of a message that a receipt may name."""
@@ -83,7 +90,7 @@ class Batch:
     foreign: dict[int, set[str]] = field(default_factory=dict)
     """By device the meters of others that it spoke of."""
     profile_days: dict[tuple[int, int], int] = field(default_factory=dict)
-    """Times of receipt by meter and day (since 2000, UTC) of readings that came from a meter's memory."""
+    """Times of receipt by meter and day (since 2000, UTC) of intervals that came from a meter's memory."""
     device_ids: dict[str, int] = field(default_factory=dict)
     """The ids of the devices that `stored` and `statuses` name, taken once these are complete."""
     confirmed: list[Confirmed] = field(default_factory=list)
@@ -116,10 +123,18 @@ class Batch:
         if self.newest_us is None or newest_us > self.newest_us:
             self.newest_us = newest_us
 
-    def note_profile(self, received: Received, meter_id: int, message: Readings) -> None:
-        """Note of which days a message from a meter's memory tells; what ends at midnight is of the day before."""
-        for sample in message.samples:
-            self.profile_days[meter_id, (micros(sample.at) - 1) // DAY_US] = received.received_us
+    def note_profile(self, received: Received, meter: Meter, rows: bytes | bytearray) -> None:
+        """Note the days of intervals of energy from a meter's memory; what ends at midnight is of the day before.
+
+        `rows` are those that are stored, packed: what is refused says nothing of any day.
+        """
+        compared = {series for (obis, _), series in meter.points.items() if _COMPARED.fullmatch(obis)}
+        if not compared:
+            return
+        for row in READING.iter_unpack(rows):
+            day = (row[2] - 1) // DAY_US
+            if row[6] in compared and 0 <= day < _DAYS:
+                self.profile_days[meter.id, day] = received.received_us
 
     def add_ledger(
         self,

@@ -6,7 +6,7 @@ from struct import Struct
 
 import msgspec
 
-from broker.contract.messages import MAX_PAYLOAD_BYTES, Readings
+from broker.contract.messages import MAX_PAYLOAD_BYTES, Readings, Source
 from broker.contract.plausible_values import ALWAYS, BoundsByCode
 from broker.contract.topics import Kind
 from ingestor.batches.batch import Batch, Received
@@ -116,6 +116,8 @@ class FastPath:
                 batch.sampled_rows += values
         meter.newest_us = newest_us
         message_newest_us = max(samples)[0]
+        if message.source == Source.PROFILE:
+            batch.note_profile(received, meter, b"".join(rows for _, rows, _ in samples))
         batch.newest_us = message_newest_us if batch.newest_us is None else max(message_newest_us, batch.newest_us)
         boot, seq = message.boot, message.seq
         batch.ledger += plain_ledger_row(

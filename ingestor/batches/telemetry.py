@@ -141,7 +141,7 @@ class Telemetry:
         meter.newest_us = meter_newest_us
         batch.add_rows(fresh, repeats, newest_us)
         if message.source is Source.PROFILE:
-            batch.note_profile(received, meter.id, message)
+            batch.note_profile(received, meter, fresh + repeats)
         batch.add_ledger(received, Kind.READINGS, message, device_id, meter.id, count, newest_us)
         return True
 
@@ -173,7 +173,7 @@ class Telemetry:
             meter.newest_us = max(meter.newest_us, newest_us)
             batch.add_rows(fresh, repeats, newest_us)
             if message.source is Source.PROFILE:
-                batch.note_profile(received, meter.id, message)
+                batch.note_profile(received, meter, fresh + repeats)
         count = sum(len(sample.values) for sample in message.samples)
         foreign = quarantine.FOREIGN_METER in checked.refused
         if foreign:

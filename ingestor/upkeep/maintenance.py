@@ -11,7 +11,7 @@ import structlog
 
 from ingestor.metrics import Metrics
 from ingestor.upkeep.lease import Lease
-from ingestor.upkeep.profile_check import check_profiles
+from ingestor.upkeep.profile_check import ProfileChecks
 from ingestor.upkeep.standstill import end_silent
 from store.edition import timescaledb_license
 from store.errors import DATABASE_ERRORS, is_transient, reason
@@ -35,6 +35,7 @@ class Upkeep:
         self._silent_s = silent_s
         self._metrics = metrics
         self._lease = lease
+        self._checks = ProfileChecks(metrics.profile_check_failures.inc)
         self._last_s: dict[str, float] = {}
         self._failing: set[str] = set()
         self._skipped: dict[Stretch, datetime] = {}
@@ -94,7 +95,7 @@ class Upkeep:
                 self._metrics.chunks_dropped.labels(name).inc(chunks)
 
     async def _profiles(self, connection: Connection) -> None:
-        if compared := await check_profiles(connection):
+        if compared := await self._checks.check(connection):
             log.info("profiles_compared", days=compared)
 
     def _is_due(self, what: str) -> bool:

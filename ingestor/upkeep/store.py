@@ -112,8 +112,18 @@ async def update_last_seen(database: Database, device_ids: Sequence[int], seen_a
 
 
 @statement
-async def due_checks(connection: Connection, most: int) -> list[DueCheck]:
-    """What is to be compared: the oldest of those of which nothing has come for ten minutes."""
+async def is_check_due(connection: Connection) -> bool:
+    """Whether anything is to be compared."""
+
+
+@statement
+async def due_checks(connection: Connection, after_meter_id: int, most: int) -> list[DueCheck]:
+    """What is to be compared, a day of each meter beyond an id: the oldest of which nothing came for ten minutes."""
+
+
+@statement
+async def drop_checks(connection: Connection, meter_ids: Sequence[int], keep: int) -> None:
+    """Forget all days of meters but the newest `keep` of each."""
 
 
 @statement

@@ -28,12 +28,13 @@ NEWEST: Final = 500
 
 
 def event_log(
-    agreed: Agreed, start_at: datetime, end_at: datetime, zone: tzinfo, name: str, who: Sequence[Attribute] = ()
-) -> Reading:
-    """The entries whose stamps lie in start_at to end_at (aware), as meters.wires.dlms.client.profile reads intervals.
+    agreed: Agreed, start_at: datetime, end_at: datetime, zone: tzinfo, name: str, who: Sequence[Attribute] = (),
+    newest: int = NEWEST,
+) -> Reading:  # fmt: skip
+    """The entries whose stamps lie in start_at to end_at (aware), as profile.py reads intervals.
 
-    An event log has no period: a meter that refuses ranges is asked for its newest entries. Raises FrameError where it
-    refuses that, too.
+    An event log has no period: a meter that refuses ranges is asked for its `newest` entries. Raises FrameError where
+    it refuses that, too.
     """
     columns, period, buffer = (Attribute(PROFILE, code(name), index) for index in (CAPTURED, PERIOD, BUFFER))
     head = yield from fetch([NAME, OPEN, METER_CLOCK, columns, period, *who], agreed)
@@ -46,8 +47,8 @@ def event_log(
     if isinstance(rows, Refused):
         in_use = Attribute(PROFILE, buffer.name, IN_USE)
         count = number((yield from fetch([in_use], agreed))[in_use])
-        newest = Attribute(PROFILE, buffer.name, BUFFER, by_entry(max(1, count - NEWEST + 1), max(1, count)))
-        rows = (yield from fetch([newest], agreed))[newest]
+        entries = Attribute(PROFILE, buffer.name, BUFFER, by_entry(max(1, count - newest + 1), max(1, count)))
+        rows = (yield from fetch([entries], agreed))[entries]
     if isinstance(rows, Refused):
         raise FrameError(
             "meter_refused", f"the meter gives no entries of {name}, neither by range nor by entry: {rows}"

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta, tzinfo
 from math import ceil
 from typing import Final
 
+from broker.errors import FrameError
 from meters.wires.dlms.axdr import read
 from meters.wires.dlms.client.profile_limits import instant_of
 from meters.wires.dlms.client.services import Got
@@ -46,9 +47,12 @@ def by_entry(first: int, last: int) -> bytes:
 
 
 def number(got: Got) -> int:
-    """An integer as it came, 0 where it is none."""
+    """A double-long-unsigned as it came, 0 where it is no integer. Raises FrameError where it is beyond those."""
     node = read(got, 0)[0] if isinstance(got, bytes) else None
-    return node[0] if isinstance(node, tuple) else 0
+    found = node[0] if isinstance(node, tuple) else 0
+    if not 0 <= found < 2**32:
+        raise FrameError("malformed", f"a count or period of a profile of {found}, not within 0 to 2^32-1")
+    return found
 
 
 def wanted_entries(

@@ -130,6 +130,9 @@ class DlmsSession:
             return self._ask(goodbye)
         except FrameError as error:
             return self._leave(error)
+        except (ValueError, OverflowError) as error:
+            # of numbers that no request or time can hold: a meter's nonsense ends its visit, not the port's task
+            return self._leave(FrameError("malformed", f"the meter's numbers make no request: {error}"))
         return self._ask(self._link.ask(request))
 
     def _ask(self, data: bytes) -> list[Action]:

@@ -11,7 +11,7 @@ from broker.contract.messages import EventMessage, Parameters
 from broker.contract.topics import Kind
 from broker.errors import FrameError
 from device.history import event_logs
-from device.history.event_logs import MOST_ENTRIES, TRIES, EventLogs
+from device.history.event_logs import ENTRIES_A_DAY, MOST_ENTRIES, TRIES, EventLogs
 from device.history.log_memory import KnownLog, LogMemory
 from meters.specs.spec import Spec
 from meters.telegram import MeterTime, ProfileRow
@@ -157,6 +157,7 @@ async def test_a_meter_that_refuses_is_left_in_peace_for_a_day(tmp_path: Path, m
     shorter = rig.logs.due(METER)
     assert shorter is not None
     assert shorter[0] > span[0] + timedelta(days=20)
+    assert rig.logs.entries_of(METER) == MOST_ENTRIES // 2
     wish = rig.logs.ask(METER, 1.0)
     assert wish is not None
     for _ in range(TRIES):
@@ -179,3 +180,32 @@ async def test_a_damaged_memory_is_told_and_costs_a_first_read(tmp_path: Path) -
     lost = rig.started()
     assert lost.damage
     assert lost.due(METER) is not None
+
+
+async def test_a_wish_for_more_days_made_while_a_log_is_read_is_not_ended_by_that_read(tmp_path: Path) -> None:
+    """It is read for those days, too; a wish for no more than was read is done with."""
+    rig = Logs(tmp_path)
+    first = rig.logs.ask(METER, 1.0)
+    span = rig.logs.due(METER)
+    assert first is not None
+    assert span is not None
+    more = rig.logs.ask(METER, 30.0)
+    assert more is not None
+    old = datetime.now(UTC) - timedelta(days=20)
+    await rig.logs.take(METER, rig.spec(), {"P.98": [row(datetime.now(UTC) - HOUR)]}, span[0])
+    assert (first.done.is_set(), more.done.is_set()) == (True, False)
+    assert rig.logs.is_awaited(METER)
+    await rig.take(rig.logs, row(old))
+    assert (more.done.is_set(), more.new) == (True, 1)
+    assert rig.logs.due(METER) is None
+
+
+async def test_a_talkative_log_leaves_other_events_their_quota(tmp_path: Path) -> None:
+    """Of all meters so many entries a day, however often they are read; what is left out is told."""
+    rig = Logs(tmp_path)
+    began = datetime.now(UTC) - 10 * HOUR
+    for times in range(3):
+        assert rig.logs.ask(METER, 1.0) is not None
+        await rig.take(rig.logs, *(row(began + timedelta(seconds=1000 * times + n)) for n in range(MOST_ENTRIES)))
+    assert len(rig.events("meter_event")) == ENTRIES_A_DAY
+    assert [(one.detail["told"], one.detail["left_out"]) for one in rig.events("meter_log_cut")] == [(0, MOST_ENTRIES)]

@@ -171,3 +171,34 @@ async def test_the_log_of_a_meter_that_was_swapped_meanwhile_is_not_the_old_one_
                 assert {event.meter for event in rig.events("meter_event")} == {new}
             finally:
                 await line.close()
+
+
+async def test_a_long_read_on_command_starves_neither_another_meter_s_outage_nor_its_log(tmp_path: Path) -> None:
+    """At one line: what an outage left comes first, then meters take turns; a log that is waited for goes first."""
+    one, other = "EMH:12345678", "EMH:87654321"
+    meter_at = {"": one, "7": other}
+    log = LogBook([(int(time.time()) - 7200, int(time.time()) - 3600)])
+    async with SimulatedIecMeter(serial="12345678", identification=EMH, log=log) as meter:
+        rig = Polled(tmp_path, meter.port, "emh-lzqj@2", one, other)
+        line = await Line.open(meter.port, SIGN_ON)
+        try:
+            assert await rig.sign_on(line) == one
+            while await rig.slices.read_one(line, {"": one}):
+                pass
+            now_at = rig.context.clock.now()
+            assert rig.history.ask(one, now_at - timedelta(days=10), now_at) is not None
+            rig.slices.live("7", other)
+            assert rig.history.due(other) is not None
+            assert await rig.slices.read_one(line, meter_at)
+            assert rig.history.due(other) is None
+            wished = rig.history.due(one)
+            assert await rig.slices.read_one(line, meter_at)
+            assert rig.history.due(one) != wished
+            assert not rig.log_slices.is_awaited(meter_at)
+            assert rig.logs.ask(other, 1.0) is not None
+            assert rig.log_slices.is_awaited(meter_at)
+            assert await rig.log_slices.read_one(line, meter_at)
+            assert rig.logs.due(one) is not None
+            assert rig.logs.due(other) is None
+        finally:
+            await line.close()

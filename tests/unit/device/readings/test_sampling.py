@@ -13,7 +13,7 @@ from broker.contract.messages import Clock, FrameReason, Sample, Source
 from device.outbox.bundles import SAMPLES_MAX, Bundles
 from device.outbox.gathered import FramesOf, ReadingsOf
 from device.readings.bad_frame_limit import Suppression
-from device.readings.sampler import IntervalSampler, RepeatFilter
+from device.readings.sampler import REMEMBERED, REMEMBERED_IN_ALL, IntervalSampler, RepeatFilter
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -70,6 +70,19 @@ def test_a_value_repeated_with_its_own_stamp_is_new_once() -> None:
     assert not repeats.is_new("gas", NOON, {"0-1:24.2.1": Decimal(1)})
     assert repeats.is_new("gas", after(300), {"0-1:24.2.1": Decimal(1)})
     assert repeats.is_new("gas", NOON, {"0-1:24.2.1": Decimal(2)})
+
+
+def test_many_meters_with_many_stamps_each_are_remembered_all() -> None:
+    """M-Bus meters at one line tell fifteen values of before each: none of them is sent again with each poll."""
+    repeats = RepeatFilter()
+    marks = [(f"MBUS:{meter}", after(3600 * n)) for meter in range(250) for n in range(15)]
+    value = {"6-0:1.0.0": Decimal(1)}
+    assert all(repeats.is_new(key, at, value) for key, at in marks)
+    assert not any(repeats.is_new(key, at, value) for key, at in marks)
+    for n in range(REMEMBERED_IN_ALL + REMEMBERED):
+        repeats.is_new(f"FLOOD:{n % 40}", after(n), value)
+    assert repeats._marks == sum(map(len, repeats._seen.values())) == REMEMBERED_IN_ALL
+    assert not any(repeats.is_new(key, at, value) for key, at in marks)
 
 
 class Sent:

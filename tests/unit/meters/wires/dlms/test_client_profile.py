@@ -1,5 +1,6 @@
 """Load profiles that the DLMS client reads: by range, by entry, over changes of the clock, with holes and status."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -10,10 +11,12 @@ import pytest
 
 from broker.errors import FrameError
 from device.simulator.dlms import SimulatedPolledDlmsMeter
+from device.simulator.log_book import LogBook
 from meters.decoding.profile import interval_ends
 from meters.specs.sections import History
 from meters.telegram import Frame, ProfileRow
 from meters.wires.dlms.client.association import Agreed
+from meters.wires.dlms.client.event_log import event_log
 from meters.wires.dlms.client.hdlc_link import HdlcLink
 from meters.wires.dlms.client.profile import profile
 from meters.wires.dlms.client.profile_limits import clock_octets
@@ -21,7 +24,7 @@ from meters.wires.dlms.client.services import Refused
 from meters.wires.dlms.client.session import DlmsSession
 from meters.wires.dlms.client.station import Access, Station
 from meters.wires.dlms.profile_rows import profile_rows
-from meters.wires.encode.dlms import clock, code, octets
+from meters.wires.encode.dlms import clock, code, integer, octets
 from meters.wires.readers import parse
 from tests.rigs.dlms_visit import Visit
 
@@ -196,3 +199,24 @@ def test_columns_that_say_nothing_are_told() -> None:
             reading.send(answer)
         with pytest.raises(FrameError, match="column"):
             reading.send(b"\xc4\x01\xc1\x01\x04")
+
+
+@pytest.mark.parametrize("read", [profile, event_log])
+def test_a_count_of_rows_that_no_request_can_hold_ends_the_visit(read: Callable[..., Any]) -> None:
+    """A meter's nonsense is an error of this visit, whatever number it says; it must not end the port's task."""
+    until = datetime(2026, 11, 29, 12, 7, tzinfo=UTC)
+    since = until - timedelta(hours=2)
+    for count in (2**32, 2**64 - 1):
+        polled = meter(until, ranges=False, log=LogBook([]))
+        name = "1-0:99.1.0" if read is profile else "0-0:99.98.0"
+        key = (7, code(name))
+        real = polled.server._objects[key]
+        polled.server._objects = polled.server._objects | {  # type: ignore[assignment]
+            key: lambda index, *more, real=real, count=count: integer(count, 8) if index == 7 else real(index, *more)
+        }
+        session = DlmsSession(
+            HdlcLink(Station()), Access(), lambda agreed, of=name: read(agreed, since, until, BERLIN, of)
+        )
+        found = Visit(polled.hdlc.feed).run(session)
+        assert isinstance(found, FrameError)
+        assert found.reason == "malformed"

@@ -1,0 +1,1 @@
+SELECT EXISTS (SELECT FROM profile_check WHERE noted_at < now() - interval '10 minutes')
