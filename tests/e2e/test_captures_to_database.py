@@ -30,7 +30,8 @@ AT_A_TIME = 12
 STORED = """
 SELECT m.key, d.name || ' ' || m.port AS place, s.obis, array_agg(DISTINCT r.value) AS values FROM reading r
 JOIN series s ON s.id = r.series_id JOIN meter m ON m.id = s.meter_id JOIN device d ON d.id = m.device_id
-WHERE m.parent_id IS NULL AND r.source NOT IN (SELECT id FROM reading_source WHERE source = 'profile') GROUP BY 1, 2, 3
+WHERE m.parent_id IS NULL AND r.source NOT IN (SELECT id FROM reading_source WHERE source = 'profile')
+GROUP BY 1, 2, 3
 """
 """Without what telegrams carry of the months before."""
 FAST = {"reading_interval_s": 0.2, "publish_interval_s": 0.2}
