@@ -29,7 +29,8 @@ LONGEST_S = 0.05
 """What a request may wait for: devices that do not report, and a stream without an end."""
 THERE: Final[dict[str, Any]] = {
     "device": "d1", "group": "g1", "meter": "ZZZ:1", "selector": "site=warsaw", "canary": "d1",
-    "steps": ["10%", "site=warsaw"], "rollback_to": 0, "time_zone": "Europe/Vilnius", "broker_address": "", "broker_authority": "", "enrol_url": "",
+    "steps": ["10%", "site=warsaw"], "rollback_to": 0, "time_zone": "Europe/Vilnius",
+    "broker_address": "", "broker_authority": "", "enrol_url": "",
     # a release needs a source beside it
     "software_release": "",
 }  # fmt: skip
