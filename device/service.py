@@ -144,7 +144,7 @@ async def _connected(base: Base, health: Health, restart: Restart) -> None:
         address = enrolment.address(address)
         health.add("enrolment", enrolment.health)
     addresses = Addresses(settings.data_folder, address)
-    addresses.load()
+    addresses.load(base.config.parameters)
     if enrolment is not None:
         enrolment.elsewhere = addresses.enrolment
     async with Session(addresses.address(), options, ready=enrolment.ready if enrolment else None) as session:

@@ -165,7 +165,7 @@ class Enrolment:
 
     async def _ask(self, *, renew: bool) -> Outcome:
         settings, facts = self._settings, hardware().model_dump(exclude_none=True)
-        url, authority = self._place()
+        url, authority = self._place(renew=renew)
         order = CertificateRequest(
             url, str(authority), str(self._folder), self._device, self._hardware, facts,
             settings.claim or "", settings.secret() or "", renew,
@@ -176,10 +176,13 @@ class Enrolment:
         self._failures = 0 if outcome.result == "issued" else self._failures + 1
         return outcome
 
-    def _place(self) -> tuple[str, Path | None]:
-        """Where to ask: where the platform wants it, and at each second attempt where settings say."""
+    def _place(self, *, renew: bool) -> tuple[str, Path | None]:
+        """Where to ask: renewals where the platform wants it, and at each second attempt where settings say.
+
+        The claim's token goes nowhere but where settings say: whoever has it makes devices.
+        """
         told = self.elsewhere()
-        if told is None or self._failures % 2:
+        if told is None or not renew or self._failures % 2:
             return self._settings.url or "", self._settings.authority
         return told[0], told[1] or self._settings.authority
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
@@ -51,6 +52,9 @@ def keep(order: CertificateRequest, key: ec.EllipticCurvePrivateKey, answer: byt
     if not any(_has_signed(one, leaf) for one in others):
         raise ContractError("none of those beside the certificate has signed it", field="certificate")
     held = StoredCertificate(identity, order.hardware, leaf.not_valid_before_utc, leaf.not_valid_after_utc)
+    if held.not_after <= max(held.not_before, datetime.now(UTC)):
+        # the one of before is better
+        raise ContractError(f"the certificate ended at {held.not_after.isoformat()}", field="certificate")
     # the root is not shown: who judges has it
     chain = [one for one in others if one.subject != one.issuer]
     pem = b"".join([_key_pem(key), *(one.public_bytes(Encoding.PEM) for one in (leaf, *chain))])

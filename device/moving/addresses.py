@@ -7,11 +7,11 @@ from typing import Annotated, Any, Final
 import structlog
 from pydantic import Field, ValidationError
 
-from broker.contract.messages import Message, Text
+from broker.contract.messages import Message, Parameters, Text
 from broker.errors import ContractError, PermanentError
 from broker.runtime.settings import BrokerAddress
 from device import mailbox
-from device.moving.target import HOME, Target, address_of, authority_file
+from device.moving.target import HOME, Target, address_of, authority_file, wished
 from device.sealed_file import read_either, write_twice
 
 log = structlog.get_logger()
@@ -48,6 +48,8 @@ class AddressState(Message):
     before: Target | None = None
     trial: AddressTrial | None = None
     failed: AddressFailed | None = None
+    overruled: Target | None = None
+    """What was told when a person set another address on the device: it counts no more until another one is told."""
 
 
 class Addresses:
@@ -60,8 +62,11 @@ class Addresses:
         self.state = AddressState(own=self._named())
         self.damage = ""
 
-    def load(self) -> None:
-        """Take up what the last run left; where the settings name another broker now, that was a person's deed."""
+    def load(self, parameters: Parameters | None = None) -> None:
+        """Take up what the last run left; where the settings name another broker now, that was a person's deed.
+
+        It goes before what the parameters in force say, too.
+        """
         with contextlib.suppress(FileNotFoundError):
             try:
                 found = read_either(self._path)
@@ -75,18 +80,28 @@ class Addresses:
                 return
             if state.own != self._named():
                 log.warning("broker_of_settings_changed", before=state.own, now=self._named())
-                self.save(trial=None, failed=None, before=None, good=HOME)
+                overruled = wished(parameters, self.own) if parameters is not None else None
+                self.save(own=self._named(), trial=None, failed=None, before=None, good=HOME, overruled=overruled)
                 return
             self.state = state
             if state.trial is not None:
                 self.save(trial=state.trial.model_copy(update={"starts": state.trial.starts + 1}))
+
+    def wish(self, parameters: Parameters) -> Target | None:
+        """Where the platform wants the device to be; None where it says nothing of it, or was overruled."""
+        wish = wished(parameters, self.own)
+        if self.state.overruled is None:
+            return wish
+        if wish == self.state.overruled:
+            return None
+        self.save(overruled=None)
+        return wish
 
     def save(self, **changes: Any) -> None:
         """Keep a change. A disk that refuses is logged: it holds for this run."""
         self.state = self.state.model_copy(update=changes)
         try:
             write_twice(self._path, self.state.payload())
-            self._clear()
             target = self.in_use
             mailbox.put_broker(self._folder / "software", target.address and self._nodes(target))
         except OSError as error:
@@ -116,7 +131,8 @@ class Addresses:
             return None
         return good.enrol_url, authority_file(good, self._folder) if good.authority else None
 
-    def _clear(self) -> None:
+    def clear(self) -> None:
+        """Remove the CA files that nobody needs any more; only once the session has left for `in_use`."""
         state = self.state
         tried = state.trial.target if state.trial is not None else HOME
         kept = (state.good, state.before or HOME, tried)

@@ -10,6 +10,7 @@ import structlog
 from broker.contract.messages import Reason, Receipts
 from broker.errors import PermanentError, WattlineError
 from broker.mqtt.session import Session, SessionOptions
+from broker.runtime.settings import BrokerAddress
 from device.announcements import Control
 from device.moving.addresses import STARTS_MAX, Addresses, AddressFailed, AddressTrial
 from device.moving.target import Target, part_of, wished
@@ -69,7 +70,7 @@ class Moving:
         state = self._addresses.state
         if state.trial is not None:
             return not state.trial.returning
-        wish = wished(self._context.config.parameters, self._addresses.own)
+        wish = self._addresses.wish(self._context.config.parameters)
         return wish is not None and wish != state.good
 
     def on_trial(self) -> bool:
@@ -107,7 +108,7 @@ class Moving:
             await self._hold_back(state.failed)
             self._addresses.save(failed=None)
             return
-        wish = wished(self._context.config.parameters, self._addresses.own)
+        wish = self._addresses.wish(self._context.config.parameters)
         trial = state.trial
         if trial is None:
             if wish is not None and wish != state.good:
@@ -135,7 +136,7 @@ class Moving:
         self._report()
         await self._leave()
         self._after = self._session.connections
-        self._session.move(address)
+        self._go(address)
 
     async def _judge(self, trial: AddressTrial) -> None:
         if self._proof is None and self._session.connected and self._session.connections > self._after:
@@ -167,7 +168,7 @@ class Moving:
         self._report()
         if trial.returning:
             # what is retained there was passed over until now, and comes again with a new connection
-            self._session.move(self._addresses.address())
+            self._go(self._addresses.address())
         else:
             await self._tell(left)
 
@@ -184,7 +185,7 @@ class Moving:
         except (TimeoutError, WattlineError, OSError) as error:
             log.info("broker_left_without_a_word", address=left.name, reason=str(error))
         finally:
-            self._session.move(self._addresses.address())
+            self._go(self._addresses.address())
 
     async def _fail(self, trial: AddressTrial, reason: str) -> None:
         self._proof = None
@@ -201,7 +202,7 @@ class Moving:
             self._lost_s = min(LOST_CAP_S, 2 * self._lost_s)
             self._heard_s = self._context.monotonic()
         if under_way:
-            self._session.move(self._addresses.address())
+            self._go(self._addresses.address())
 
     async def _hold_back(self, failed: AddressFailed) -> None:
         """Take the address out of the configuration in force, where it still is in it."""
@@ -210,6 +211,12 @@ class Moving:
             reason = Reason(field="parameters.broker_address", reason=f"{failed.target.name}: {failed.reason}"[:4096])
             await self._withhold(reason, part_of(parameters))
         self._report()
+
+    def _go(self, address: BrokerAddress) -> None:
+        self._session.move(address)
+        # not before: a connection that is made meanwhile needs them
+        with contextlib.suppress(OSError):
+            self._addresses.clear()
 
     async def _leave(self) -> None:
         """Say goodbye to the broker that is left: its last word of us shall not be that we are there."""

@@ -63,8 +63,10 @@ def address_of(target: Target, own: BrokerAddress, folder: Path) -> BrokerAddres
     changes: dict[str, object] = {"host": target.address}
     if target.authority:
         file = authority_file(target, folder)
-        if not file.exists():
-            write_atomically(file, authority_pem(target.authority).encode(), mode=0o600)
+        pem = authority_pem(target.authority).encode()
+        # the text that was told counts, whatever became of the file
+        if not file.exists() or file.read_bytes() != pem:
+            write_atomically(file, pem, mode=0o600)
         changes["tls_ca"] = file
     # whose CA we are only told of shall not have others' times passed over
     address = own.told(changes) if target.authority else own.model_copy(update=changes)

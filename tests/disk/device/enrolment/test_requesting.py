@@ -72,6 +72,17 @@ def test_what_is_not_ours_is_not_kept(tmp_path: Path) -> None:
     assert stored_in(tmp_path / FILE) is None
 
 
+def test_what_has_ended_does_not_take_the_place_of_what_is_there(tmp_path: Path) -> None:
+    """A platform that gives such a one, or a stranger in its place, takes nobody's certificate away."""
+    held = keep(order(tmp_path), key := next_key(tmp_path), answer("pi-1", key.public_key()))
+    key = next_key(tmp_path)
+    made = OURS.sign("pi-1", key.public_key(), Usage.CLIENT, Life(NOW - timedelta(days=9), NOW - timedelta(days=1)))
+    ended = base64.encodebytes(pkcs7.serialize_certificates([*OURS.chain, made], Encoding.DER))
+    with pytest.raises(ContractError, match="ended at"):
+        keep(order(tmp_path), key, ended)
+    assert stored_in(tmp_path / FILE) == held
+
+
 @pytest.mark.parametrize("text", ["", "wattline-identity: pi-1\n", "x\n" * 9, "\xff\xfe"])
 def test_a_damaged_file_is_as_good_as_none(tmp_path: Path, text: str) -> None:
     """The agent then asks anew."""
