@@ -29,16 +29,10 @@ class Metrics:
         )
         self.quarantined = self._counter("quarantined", "Payloads and values in quarantine", "reason")
         self.frames = self._counter("frames", "Raw frames from devices", "reason")
-        self.quota_cut = self._counter(
-            "quota_cut", "Messages, meters and series that were over their device's quota and not taken", "quota"
+        self._add_quotas()
+        self.bygone = self._counter(
+            "samples_bygone", "Samples of meters' memories from before their device had them, or older than is kept"
         )
-        self.quota_cut_bytes = self._counter("quota_cut_bytes", "Payload of messages that were over a quota", "quota")
-        self.quota_devices = self._counter(
-            "quota_exceeded", "Devices that went over a quota, once a day and quota", "quota"
-        )
-        for quota in Quota:
-            for counter in (self.quota_cut, self.quota_cut_bytes, self.quota_devices):
-                counter.labels(quota)
         self.behind_s = self._gauge(
             "behind_seconds", "For how long messages have waited without a pause; devices' shares hold then"
         )
@@ -119,6 +113,19 @@ class Metrics:
         if what.first:
             self.quota_devices.labels(what.quota).inc()
             log.warning("quota_exceeded", device=what.device or None, quota=what.quota, allowed_a_day=what.limit)
+
+    def _add_quotas(self) -> None:
+        """Each quota is shown with 0, before anything is over it."""
+        self.quota_cut = self._counter(
+            "quota_cut", "Messages, meters and series that were over their device's quota and not taken", "quota"
+        )
+        self.quota_cut_bytes = self._counter("quota_cut_bytes", "Payload of messages that were over a quota", "quota")
+        self.quota_devices = self._counter(
+            "quota_exceeded", "Devices that went over a quota, once a day and quota", "quota"
+        )
+        for quota in Quota:
+            for counter in (self.quota_cut, self.quota_cut_bytes, self.quota_devices):
+                counter.labels(quota)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"wattline_ingestor_{name}", text, labels, registry=self.registry)

@@ -49,7 +49,7 @@ class Assembler:
         self._names = names
         self._metrics = metrics
         self._quarantine = QuarantineWriter(settings.client_id, tally or Tally())
-        self._telemetry = Telemetry(settings, names, self._quarantine)
+        self._telemetry = Telemetry(settings, names, self._quarantine, metrics)
         self._fast_path = FastPath(settings, names)
         self._addresses: dict[str, Address] = {}
 

@@ -13,6 +13,7 @@ from ingestor.batches.quarantine_writer import QuarantineWriter
 from ingestor.batches.records import DeviceEvent, Stored, clean, delivery_id
 from ingestor.batches.rows import READING, micros
 from ingestor.batches.value_checks import CheckedValues, check_values
+from ingestor.metrics import Metrics
 from ingestor.settings import Judging
 from store.codes import SOURCE_CODES
 
@@ -20,7 +21,8 @@ from store.codes import SOURCE_CODES
 class Telemetry:
     """Enters messages of known devices; tells by False that a series is not in memory yet."""
 
-    def __init__(self, settings: Judging, names: Names, quarantine_writer: QuarantineWriter) -> None:
+    def __init__(self, settings: Judging, names: Names, quarantine_writer: QuarantineWriter, metrics: Metrics) -> None:
+        self._metrics = metrics
         self._names = names
         self._quarantine = quarantine_writer
         self._bounds = BoundsByCode()
@@ -36,7 +38,7 @@ class Telemetry:
         latest_us = received.received_us + self._future_us
         device_id = self._names.devices[device]
         earliest_us = self._kept_from_us(received)
-        checked = check_values(message, meter, device_id, self._names, earliest_us, latest_us)
+        checked = check_values(message, meter, device_id, self._names, earliest_us, latest_us, self._earliest_us)
         if checked.missing and not final:
             return False
         self._take_values(batch, received, device, meter, message, checked)
@@ -152,6 +154,7 @@ class Telemetry:
     def _take_values(
         self, batch: Batch, received: Received, device: str, meter: Meter, message: Readings, checked: CheckedValues
     ) -> None:
+        self._metrics.bygone.inc(checked.bygone)
         device_id, kept = self._names.devices[device], True
         for reason, refused in checked.refused.items():
             of = meter.id if reason == quarantine.FOREIGN_METER else None

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from broker.contract.messages import Readings, Sample
+from broker.contract.messages import Readings, Sample, Source
 from broker.contract.plausible_values import bounds_of
 from broker.errors import ContractError
 from ingestor.batches.meter import Meter
@@ -34,11 +34,15 @@ class Refused:
 
 @dataclass(slots=True)
 class CheckedValues:
-    """A message's values as (time, series, value), what is refused by reason, and whether a series is missing."""
+    """A message's values as (time, series, value), what is refused by reason, and whether a series is missing.
+
+    `bygone` samples of a meter's memory are left out.
+    """
 
     rows: list[tuple[int, int, float]] = field(default_factory=list)
     refused: dict[str, Refused] = field(default_factory=dict)
     missing: bool = False
+    bygone: int = 0
 
 
 def points_of(message: Readings) -> set[Point]:
@@ -47,13 +51,19 @@ def points_of(message: Readings) -> set[Point]:
 
 
 def check_values(
-    message: Readings, meter: Meter, device_id: int, names: Names, earliest_us: int, latest_us: int
+    message: Readings, meter: Meter, device_id: int, names: Names, earliest_us: int, latest_us: int, plausible_us: int
 ) -> CheckedValues:
-    """Part the storable values of a device's message from the rest. A series that is missing goes to `series_limit`."""
+    """Part the storable values of a device's message from the rest. A series that is missing goes to `series_limit`.
+
+    What a meter remembers of the time before its device had it, or of longer ago than is kept (`earliest_us`, but after
+    `plausible_us`), it tells honestly with each start: that is left out, and nobody need look into it.
+    """
     result = CheckedValues()
     bounds = f"[{instant(earliest_us).isoformat()}, {instant(latest_us).isoformat()}]"
     units = message.units or {}
-    for number, sample in enumerate(message.samples):
+    samples = _without_bygone(message, meter, device_id, earliest_us, plausible_us)
+    result.bygone = len(message.samples) - len(samples)
+    for number, sample in samples:
         at_us = micros(sample.at)
         if not earliest_us <= at_us <= latest_us:
             detail = f"samples.{number}.at: {sample.at.isoformat()} is a reading time outside {bounds}"
@@ -87,6 +97,21 @@ def check_values(
             if reason != "implausible_value":  # each of these is named with its bounds already
                 refused.name(f"samples.{number}.values: {', '.join(list(values)[:_REASONS_NAMED])}")
     return result
+
+
+def _without_bygone(
+    message: Readings, meter: Meter, device_id: int, earliest_us: int, plausible_us: int
+) -> list[tuple[int, Sample]]:
+    """The samples with their numbers, without what a meter of this device remembers of before its time."""
+    samples = list(enumerate(message.samples))
+    if message.source is not Source.PROFILE or meter.owner_id not in (None, device_id):
+        return samples
+    return [one for one in samples if not _is_bygone(meter, device_id, micros(one[1].at), earliest_us, plausible_us)]
+
+
+def _is_bygone(meter: Meter, device_id: int, at_us: int, earliest_us: int, plausible_us: int) -> bool:
+    before_us = max(earliest_us, meter.owned_from_us)
+    return plausible_us <= at_us < before_us and (at_us < earliest_us or not meter.owned.is_of(device_id, at_us))
 
 
 def _codes(message: Readings) -> Iterator[tuple[str, Point | None]]:

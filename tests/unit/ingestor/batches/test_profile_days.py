@@ -11,7 +11,7 @@ from ingestor.batches.batch import Batch, Received
 from ingestor.batches.limits import Limits
 from ingestor.batches.meter import Meter
 from ingestor.batches.names import Names
-from ingestor.batches.ownership import NOBODYS, Ownership
+from ingestor.batches.ownership import NOBODYS, Ownership, OwnershipPeriod
 from ingestor.batches.rows import DAY_US, micros
 from ingestor.metrics import Metrics
 from ingestor.settings import IngestorSettings
@@ -31,6 +31,7 @@ def batch(
     """What becomes of messages of one device, each of samples as (time, code)."""
     names = Names(Limits())
     names.devices["pi-1"] = 1
+    names.keep_us = 100 * DAY_US
     known = Meter(7, points={("1-0:1.5.0", "kW"): 71, ("1-0:1.8.0", "kWh"): 72}, series=dict(CODES))
     known.take_owner(owned)
     names.meters["TST:1"] = known
@@ -66,3 +67,29 @@ def test_what_is_refused_or_can_not_be_compared_notes_no_day() -> None:
     assert batch([(FAR, "1-0:1.5.0")]).profile_days == {}
     assert batch([(at(1), "1-0:1.8.0")], [(at(2), "1-0:1.8.0")]).profile_days == {}
     assert batch([(at(1), "1-0:1.5.0")], [(at(2), "1-0:1.5.0")], source="live").profile_days == {}
+
+
+def test_what_a_meter_remembers_of_before_its_device_had_it_or_of_long_ago_is_left_out() -> None:
+    """Counted, and neither kept for anybody to look into nor an event: it comes with each start."""
+    moved_us = micros(NOW - timedelta(hours=5))
+    owned = Ownership(1, moved_us, (OwnershipPeriod(2, moved_us - DAY_US, moved_us),))
+    metrics = Metrics()
+    made = batch(
+        [(at(1), "1-0:1.5.0"), (at(6), "1-0:1.5.0"), (at(24 * 101), "1-0:1.5.0")],
+        [(at(6), "1-0:1.5.0")],
+        owned=owned,
+        metrics=metrics,
+    )
+    assert (made.rows, len(made.stored), made.foreign) == (1, 0, {})
+    assert metrics.registry.get_sample_value("wattline_ingestor_samples_bygone_total") == 3
+    assert len(made.confirmed) == 2
+
+
+def test_of_other_devices_and_times_that_can_not_be_it_is_refused_as_ever() -> None:
+    """A stranger's profile, live readings of before, and years before any."""
+    moved_us = micros(NOW - timedelta(hours=5))
+    assert batch([(at(6), "1-0:1.5.0")], owned=Ownership(2, moved_us)).foreign == {1: {"TST:1"}}
+    assert batch([(at(6), "1-0:1.5.0")], owned=Ownership(1, moved_us), source="live").foreign == {1: {"TST:1"}}
+    for wrong in (FAR, "1985-01-01T00:00:00Z"):
+        (row,) = batch([(wrong, "1-0:1.5.0")]).stored.values()
+        assert row.reason == "implausible_time"
