@@ -233,15 +233,24 @@ class Configuration:
             self._save(trial=Trial(desired=back, watched={}), failed=failed)
 
     def withhold(self, reasons: tuple[Reason, ...], part: Part) -> None:
-        """What no meter can judge has failed: it is undone as in a trial, also where the rest is good already."""
-        state, good = self._state, self._state.good
-        if state.trial is not None or good is None:
+        """What no meter can judge has failed: it alone is undone, where the rest is good as where it is on trial."""
+        state, good, trial = self._state, self._state.good, self._state.trial
+        now = state.in_force
+        if now is None or good is None:
             self.revert(reasons, (part,))
             return
-        newest = state.failed.desired if state.failed is not None else good
+        newest = state.failed.desired if state.failed is not None else now
         parts = carried(state.failed.parts, newest) if state.failed is not None else ()
-        failed = Failed(desired=newest, reasons=reasons[:REASONS_MAX], parts=(*parts, part), tried=good.version)
-        self._save(good=without(good, None, part), failed=failed)
+        failed = Failed(desired=newest, reasons=reasons[:REASONS_MAX], parts=(*parts, part), tried=now.version)
+        # good already, or of this very trial, which then goes back to what is good and stays open
+        if carried((part,), good):
+            good = without(good, None, part)
+        if trial is not None and carried((part,), trial.desired):
+            trial = trial.model_copy(update={"desired": without(trial.desired, good, part)})
+        if trial is not None and same_content(trial.desired, good):
+            # it changed nothing else
+            trial = None
+        self._save(good=good, trial=trial, failed=failed)
 
     @property
     def unheard(self) -> tuple[str, ...]:

@@ -320,3 +320,27 @@ def _check(config: Configuration, step: str, newest: int, before: tuple[int, int
         assert config.trial is None
     if before[1] == newest and step not in ("change", "retry"):
         assert config.version < newest, "a failed version came back by itself"
+
+
+ADDRESS = {"parameters.broker_address": "b.example:8883"}
+NOWHERE = (Reason(field="parameters.broker_address", reason="no connection"),)
+
+
+@pytest.mark.parametrize("told_with", ["the good one", "the trial"])
+def test_an_address_that_failed_undoes_nothing_else_of_an_open_trial(tmp_path: Path, told_with: str) -> None:
+    """Out of what is good and what is on trial alike; the trial goes on, also over a restart."""
+    config = proven(tmp_path)
+    if told_with == "the good one":
+        config.consider(desired(2, broker_address="b.example:8883"), watch)
+        config.confirm()
+    config.consider(desired(3, broker_address="b.example:8883"), watch)
+    config.withhold(NOWHERE, ADDRESS)
+    for one in (config, loaded(tmp_path)):
+        assert (one.version, one.parameters.broker_address) == (3, "")
+        assert one.parameters.reading_interval_s == 13.0, "an unrelated change stays on trial"
+        assert one.trial is not None
+        assert one.verdict().state == "reverted"
+        assert "parameters.broker_address" in one.held_back()
+        assert not one.consider(desired(3, broker_address="b.example:8883"), watch).changed
+    config.revert(WHY)
+    assert config.parameters.broker_address == ""
