@@ -90,7 +90,7 @@ async def test_a_profile_generic_without_a_period(*, ranges: bool) -> None:
         line = await Line.open(one.port, LineSettings(9600))
         try:
             readers = [
-                DlmsLogReader(DlmsStation(Station()), each, Secrets({}), lambda: NOW, "", optical=False)
+                DlmsLogReader(DlmsStation(Station()), each, Secrets({}), lambda: NOW, "", optical=False, newest=500)
                 for each in (of, none)
             ]
             found = await readers[0].read(line, NOW - timedelta(minutes=90), NOW + timedelta(minutes=5))
