@@ -66,9 +66,12 @@ class BrokerAddress(BaseModel):
 
     def told(self, changes: Mapping[str, object]) -> "BrokerAddress":
         """Another address, whose authority moves no other connection of this process to doubt the clock."""
-        address = self.model_copy(update=changes)
-        address._doubt = ClockDoubt(beside=DOUBT)  # noqa: SLF001 - of the same class
-        return address
+        return self.model_copy(update=changes).judged_by(ClockDoubt(beside=DOUBT))
+
+    def judged_by(self, doubt: ClockDoubt) -> "BrokerAddress":
+        """This address, with its own judgement of whether the clock may judge."""
+        self._doubt = doubt
+        return self
 
     @field_validator("host")
     @classmethod

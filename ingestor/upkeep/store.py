@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
 
 from pydantic import Json
 
@@ -151,5 +150,5 @@ async def register_near(
 
 
 @statement
-async def tell_deviation(connection: Connection, meter_id: int, day: date, detail: Json[dict[str, Any]]) -> None:
+async def tell_deviation(connection: Connection, meter_id: int, day: date, detail: Json[dict[str, object]]) -> None:
     """Enter the event profile_deviates, once by meter and day."""

@@ -12,6 +12,7 @@ WANTS = """
 INSERT INTO spec SELECT (jsonb_populate_record(s, jsonb_build_object('name', 'wants-password',
     'document', jsonb_set(s.document, '{history,password_ref}', '"reader"')))).* FROM spec s WHERE s.name = 'emh-lzqj'
 """
+USES = "UPDATE meter SET spec = (SELECT name || '@' || version FROM spec WHERE name = 'wants-password') WHERE key = $1"
 
 
 async def test_a_password_is_set_where_the_spec_asks_for_one(
@@ -28,7 +29,7 @@ async def test_a_password_is_set_where_the_spec_asks_for_one(
         assert await meters.get_by_role("link", name="password").count() == 0
         async with connection(database) as opened:
             await opened.execute(WANTS)
-            await opened.execute("UPDATE meter SET spec = 'wants-password@1' WHERE key = $1", KEY)
+            await opened.execute(USES, KEY)
         await at.go("/devices/pi-1")
         await meters.get_by_role("link", name="password", exact=True).click()
         await at.page.get_by_role("heading", name=f"Password of {KEY}").wait_for()

@@ -6,10 +6,10 @@ from broker.contract.topics import Kind
 from broker.mosquitto.control import Control
 from broker.mosquitto.rights import ADMIN
 from cli.meters import meter as meter_command
-from tests.integration.test_meter_keys import KEY, Certified, listening, serving
 from tests.rigs.access import ROOT, ask
 from tests.rigs.cli import typed
 from tests.rigs.gateway import connection, entered, events, rows
+from tests.rigs.meter_keys import KEY, Certified, listening, serving
 from tests.rigs.servers import Broker, Database
 from tests.rigs.waiting import until
 
