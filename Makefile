@@ -52,11 +52,11 @@ compiled: $(READY)
 
 test-editions: $(READY) ## the store's tests on TimescaleDB Community, of which `make test` has one
 	@$(PYTHON) -m deploy.local provide
-	@$(PYTEST) -m editions $(TESTS)
+	@$(PYTEST) --timeout 600 -m editions $(TESTS)
 
 test-ansible: $(READY) ## the Ansible collection: linted for production, its checks and updates undone, the platform's inventory
 	@$(PYTHON) -m deploy.local provide
-	@$(PYTEST) tests/ansible
+	@$(PYTEST) --timeout 900 tests/ansible
 
 bench: $(READY) ## measure, beside the limits; REPORT=file; BACKLOG=1: hours at once, too; STORE=1 [READINGS=n]: the store
 	@$(PYTHON) -m benchmarks$(if $(STORE),.store $(if $(READINGS),--readings "$(READINGS)"),$(if $(BACKLOG), --backlog)) $(if $(REPORT),--report "$(REPORT)")
