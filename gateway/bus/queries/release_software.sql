@@ -1,5 +1,4 @@
--- As release_claims does of configurations. Releases what gateway $1 has claimed, and notes which versions the broker has acknowledged (NULL: none). Rows that a
--- change holds stay claimed, so that nobody waits for it: its commit sends a notice, and who claimed one may claim it again.
+-- As release_claims does of configurations.
 WITH claimed AS (
     SELECT t.device_id, g.version
     FROM unnest($2::int[], $3::bigint[]) AS g (device_id, version)
