@@ -1170,6 +1170,50 @@ CREATE TABLE public.parameter_unsupported (
 
 COMMENT ON TABLE public.parameter_unsupported IS 'Parameters that some layer sets for a device and that its software does not know: they are left out for it.';
 
+CREATE TABLE public.payload (
+    id bigint NOT NULL,
+    source text NOT NULL,
+    key text NOT NULL,
+    received_at timestamp with time zone DEFAULT now() NOT NULL,
+    content_type text DEFAULT ''::text NOT NULL,
+    topic text,
+    body bytea,
+    state text DEFAULT 'waiting'::text NOT NULL,
+    version integer,
+    readings integer DEFAULT 0 NOT NULL,
+    events integer DEFAULT 0 NOT NULL,
+    reason text,
+    mapped_at timestamp with time zone,
+    CONSTRAINT payload_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'unmapped'::text, 'mapped'::text])))
+);
+
+COMMENT ON TABLE public.payload IS 'What third parties sent and were told is kept; the row stays after it was mapped, so that a repeat is known by its key.';
+
+COMMENT ON COLUMN public.payload.source IS 'No foreign key, so that writers lock no source.';
+
+COMMENT ON COLUMN public.payload.key IS 'The sender''s idempotency key, else the SHA-256 of the body in hex.';
+
+COMMENT ON COLUMN public.payload.content_type IS 'As the sender said it; the body is as it was sent, but for its compression.';
+
+COMMENT ON COLUMN public.payload.topic IS 'The MQTT topic, of what came by one.';
+
+COMMENT ON COLUMN public.payload.body IS 'Null once it was mapped and kept long enough.';
+
+COMMENT ON COLUMN public.payload.state IS 'waiting for the worker; unmapped: no mapping made anything of it, a new version tries again; mapped.';
+
+COMMENT ON COLUMN public.payload.version IS 'The version of the mapping that was tried last.';
+
+COMMENT ON COLUMN public.payload.reason IS 'Why it is unmapped, naming the field.';
+
+ALTER TABLE public.payload ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.payload_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.pgqueuer (
     id bigint NOT NULL,
     priority integer NOT NULL,
@@ -1492,6 +1536,47 @@ COMMENT ON COLUMN public.software_reported.memory IS 'The memory of the updater 
 
 COMMENT ON COLUMN public.software_reported.number IS 'Rises with each report of one memory.';
 
+CREATE TABLE public.source (
+    name text NOT NULL,
+    kind text NOT NULL,
+    version integer,
+    enabled boolean DEFAULT true NOT NULL,
+    device_id integer NOT NULL,
+    settings jsonb DEFAULT '{}'::jsonb NOT NULL,
+    secret bytea,
+    master text,
+    created_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    changed_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT source_kind_check CHECK ((kind = ANY (ARRAY['hook'::text, 'mqtt'::text, 'file'::text]))),
+    CONSTRAINT source_name_check CHECK ((name ~ '^[a-z0-9][a-z0-9-]{0,47}$'::text))
+);
+
+COMMENT ON TABLE public.source IS 'A third party that sends payloads: by HTTP (hook), by foreign MQTT topics (mqtt), or as files.';
+
+COMMENT ON COLUMN public.source.version IS 'The version of its mapping in force; null until it has one: its payloads are kept until then.';
+
+COMMENT ON COLUMN public.source.device_id IS 'The device that stands for it in the fleet: its meters are this one''s, as those at a Pi''s ports are the Pi''s.';
+
+COMMENT ON COLUMN public.source.settings IS 'How it proves itself, and its limits: a document of gateway/sources, read by the intake.';
+
+COMMENT ON COLUMN public.source.secret IS 'What it signs with, sealed by the master key that stands beside the services and never here.';
+
+COMMENT ON COLUMN public.source.master IS 'Which master key sealed it, by its fingerprint.';
+
+CREATE TABLE public.source_mapping (
+    source text NOT NULL,
+    version integer NOT NULL,
+    document text NOT NULL,
+    sha256 text NOT NULL,
+    author text NOT NULL,
+    reason text,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT source_mapping_version_check CHECK ((version >= 1))
+);
+
+COMMENT ON TABLE public.source_mapping IS 'How payloads become readings and events, as YAML with goldens; immutable by version.';
+
 CREATE TABLE public.spec_deprecation (
     name text NOT NULL,
     version integer NOT NULL,
@@ -1717,6 +1802,12 @@ ALTER TABLE ONLY public.parameter_stage
 ALTER TABLE ONLY public.parameter_unsupported
     ADD CONSTRAINT parameter_unsupported_pkey PRIMARY KEY (device_id);
 
+ALTER TABLE ONLY public.payload
+    ADD CONSTRAINT payload_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.payload
+    ADD CONSTRAINT payload_source_key_key UNIQUE (source, key);
+
 ALTER TABLE ONLY public.pgqueuer_log
     ADD CONSTRAINT pgqueuer_log_pkey PRIMARY KEY (id);
 
@@ -1779,6 +1870,15 @@ ALTER TABLE ONLY public.software_history
 
 ALTER TABLE ONLY public.software_reported
     ADD CONSTRAINT software_reported_pkey PRIMARY KEY (device_id);
+
+ALTER TABLE ONLY public.source
+    ADD CONSTRAINT source_device_id_key UNIQUE (device_id);
+
+ALTER TABLE ONLY public.source_mapping
+    ADD CONSTRAINT source_mapping_pkey PRIMARY KEY (source, version);
+
+ALTER TABLE ONLY public.source
+    ADD CONSTRAINT source_pkey PRIMARY KEY (name);
 
 ALTER TABLE ONLY public.spec_deprecation
     ADD CONSTRAINT spec_deprecation_pkey PRIMARY KEY (name, version);
@@ -1900,6 +2000,12 @@ CREATE INDEX meter_stay_point_id ON public.meter_stay USING btree (point_id, ins
 CREATE INDEX parameter_stage_device_id ON public.parameter_stage_device USING btree (device_id);
 
 CREATE UNIQUE INDEX parameter_stage_open ON public.parameter_stage USING btree (scope) WHERE (state = ANY (ARRAY['running'::text, 'paused'::text]));
+
+CREATE INDEX payload_mapped ON public.payload USING btree (mapped_at) WHERE (state = 'mapped'::text);
+
+CREATE INDEX payload_unmapped ON public.payload USING btree (source, id) WHERE (state = 'unmapped'::text);
+
+CREATE INDEX payload_waiting ON public.payload USING btree (id) WHERE (state = 'waiting'::text);
 
 CREATE INDEX pgqueuer_ep_ea_idx ON public.pgqueuer USING btree (entrypoint, execute_after) WHERE (status = 'queued'::public.pgqueuer_status);
 
@@ -2164,6 +2270,15 @@ ALTER TABLE ONLY public.software_history
 ALTER TABLE ONLY public.software_reported
     ADD CONSTRAINT software_reported_device_id_fkey FOREIGN KEY (device_id) REFERENCES public.device(id);
 
+ALTER TABLE ONLY public.source
+    ADD CONSTRAINT source_device_id_fkey FOREIGN KEY (device_id) REFERENCES public.device(id);
+
+ALTER TABLE ONLY public.source_mapping
+    ADD CONSTRAINT source_mapping_source_fkey FOREIGN KEY (source) REFERENCES public.source(name);
+
+ALTER TABLE ONLY public.source
+    ADD CONSTRAINT source_name_version_fkey FOREIGN KEY (name, version) REFERENCES public.source_mapping(source, version) DEFERRABLE;
+
 ALTER TABLE ONLY public.spec_deprecation
     ADD CONSTRAINT spec_deprecation_name_version_fkey FOREIGN KEY (name, version) REFERENCES public.spec(name, version);
 
@@ -2359,6 +2474,7 @@ GRANT SELECT ON TABLE public.ingestor_link TO wattline_gateway;
 GRANT SELECT ON TABLE public.installation TO wattline_gateway;
 GRANT SELECT ON TABLE public.installation TO wattline_ingestor;
 GRANT SELECT ON TABLE public.installation TO wattline_grafana;
+GRANT SELECT ON TABLE public.installation TO wattline_intake;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job TO wattline_gateway;
 GRANT SELECT,UPDATE ON TABLE public.job TO wattline_ingestor;
@@ -2484,6 +2600,25 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.parameter_unsupported TO wattl
 GRANT SELECT ON TABLE public.parameter_unsupported_overview TO wattline_gateway;
 GRANT SELECT ON TABLE public.parameter_unsupported_overview TO wattline_grafana;
 
+GRANT SELECT,DELETE,UPDATE ON TABLE public.payload TO wattline_gateway;
+GRANT SELECT,DELETE,UPDATE ON TABLE public.payload TO wattline_ingestor;
+
+GRANT SELECT(id) ON TABLE public.payload TO wattline_intake;
+
+GRANT SELECT(source),INSERT(source) ON TABLE public.payload TO wattline_intake;
+
+GRANT SELECT(key),INSERT(key) ON TABLE public.payload TO wattline_intake;
+
+GRANT SELECT(received_at) ON TABLE public.payload TO wattline_intake;
+
+GRANT INSERT(content_type) ON TABLE public.payload TO wattline_intake;
+
+GRANT INSERT(topic) ON TABLE public.payload TO wattline_intake;
+
+GRANT INSERT(body) ON TABLE public.payload TO wattline_intake;
+
+GRANT SELECT(state) ON TABLE public.payload TO wattline_intake;
+
 GRANT SELECT,INSERT,UPDATE ON TABLE public.pgqueuer TO wattline_gateway;
 GRANT SELECT,DELETE,UPDATE ON TABLE public.pgqueuer TO wattline_ingestor;
 
@@ -2539,6 +2674,7 @@ GRANT SELECT ON TABLE public.rollup_state TO wattline_grafana;
 GRANT SELECT ON TABLE public.schema_migration TO wattline_gateway;
 GRANT SELECT ON TABLE public.schema_migration TO wattline_ingestor;
 GRANT SELECT ON TABLE public.schema_migration TO wattline_grafana;
+GRANT SELECT ON TABLE public.schema_migration TO wattline_intake;
 
 GRANT SELECT ON TABLE public.series_name TO wattline_ingestor;
 GRANT SELECT ON TABLE public.series_name TO wattline_gateway;
@@ -2570,6 +2706,14 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.software_reported TO wattline_
 GRANT SELECT ON TABLE public.software_state TO wattline_gateway;
 GRANT SELECT ON TABLE public.software_state TO wattline_grafana;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.source TO wattline_gateway;
+GRANT SELECT ON TABLE public.source TO wattline_ingestor;
+GRANT SELECT ON TABLE public.source TO wattline_intake;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.source_mapping TO wattline_gateway;
+GRANT SELECT ON TABLE public.source_mapping TO wattline_ingestor;
+GRANT SELECT ON TABLE public.source_mapping TO wattline_intake;
+
 GRANT SELECT,INSERT ON TABLE public.spec_deprecation TO wattline_gateway;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.spec_draft TO wattline_gateway;
@@ -2594,6 +2738,7 @@ GRANT SELECT ON TABLE public.store_kept TO wattline_grafana;
 GRANT SELECT ON TABLE public.store_setting TO wattline_ingestor;
 GRANT SELECT ON TABLE public.store_setting TO wattline_gateway;
 GRANT SELECT ON TABLE public.store_setting TO wattline_grafana;
+GRANT SELECT ON TABLE public.store_setting TO wattline_intake;
 
 GRANT SELECT ON TABLE public.store_size TO wattline_ingestor;
 GRANT SELECT ON TABLE public.store_size TO wattline_gateway;
