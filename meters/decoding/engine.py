@@ -80,7 +80,7 @@ def decode(
     reading.take(mend(spec.quirks, records, telegram.facts) if spec.quirks else records)
     samples = reading.samples(profile=False)
     if spec.sub_meters and telegram.protocol is Wire.P1:
-        behind = sub_meter_readings(telegram, records, clock)
+        behind = sub_meter_readings(telegram, records, clock, at)
         samples += [MeterSample(b.serial, b.key, b.at, b.values, b.units) for b in behind.readings]
         reading.refused += [Refusal(*refusal) for refusal in behind.refused]
     samples += _profile(plan, telegram.profile, clock.zone, since, reading.refused)

@@ -7,12 +7,17 @@ from decimal import Decimal
 from typing import Final
 
 from meters.decoding.meter_time import WallClock, instant
-from meters.decoding.plan import convert
+from meters.decoding.plan import Conversion, convert
 from meters.specs.identify import sub_meters
 from meters.telegram import Record, Telegram
 
-_VALUE_CODES: Final = ("24.2.1", "24.2.3")
-"""DSMR P1 5.0.2 6.12, which readers also give for 24.3.0 of v2 and v3; e-MUCS-P1 for gas that is not converted."""
+_VALUE_CODE: Final = re.compile(r"0-([1-9]):24\.2\.[1-9]")
+"""The values of a channel's meter, one an instance: IEC 62056-6-1, M-Bus value objects."""
+_STAMPED: Final = (":24.2.1", ":24.2.3")
+"""Those that have a stamp: DSMR P1 5.0.2 6.12, which readers also give for 24.3.0 of v2 and v3; e-MUCS-P1 for gas that
+is not converted. A stamp that is no time leaves these without one."""
+_COUNTED: Final = frozenset({"m³", "GJ", "kWh", "kvarh", "kVAh", "Wh", "J"})
+"""Units of what a channel's meter counts: a temperature or a flow among its values is no register."""
 
 _DIN_43863_5: Final = re.compile(r"[0-9A-F]([A-Z]{3})[0-9A-Z]{8,12}")
 _M_BUS_HEADER: Final = re.compile(r"[0-9A-F]{16}")
@@ -21,11 +26,11 @@ _LETTERS: Final = range(1, 27)
 
 @dataclass(frozen=True, slots=True)
 class SubReading:
-    """The last value of one sub-meter at that value's own stamp."""
+    """The last values of one sub-meter at their own stamp, else the telegram's; None where that has none either."""
 
     serial: str
     key: str
-    at: datetime
+    at: datetime | None
     values: dict[str, Decimal]
     units: dict[str, str]
 
@@ -38,43 +43,61 @@ class Behind:
     refused: list[tuple[str, str]] = field(default_factory=list)
 
 
-def sub_meter_readings(telegram: Telegram, records: tuple[Record, ...], clock: WallClock) -> Behind:
+def sub_meter_readings(
+    telegram: Telegram, records: tuple[Record, ...], clock: WallClock, telegram_at: datetime | None
+) -> Behind:
     """The readings of the meters behind this one; a channel without value, unit or set clock gives none.
 
-    `records` are those of the telegram whose numbers are sound.
+    `records` are those of the telegram whose numbers are sound; `telegram_at` (aware UTC) is the time of what a channel
+    gives without a stamp, as heat meters do.
     """
     behind = Behind()
     values = _values(records)
     if not values:
         return behind
     names = {sub.channel: sub.serial for sub in sub_meters(telegram)}
+    unset = {
+        channel
+        for channel, record in values
+        if instant(record.at, clock) is None and (record.at is not None or record.address.endswith(_STAMPED))
+    }
+    found: dict[tuple[int, datetime | None], SubReading] = {}
     for channel, record in values:
-        at = instant(record.at, clock)
         if not isinstance(record.value, Decimal):
             continue
-        if at is None or record.unit is None:
-            behind.refused.append((record.address, "channel without a unit" if at else "channel without a set clock"))
+        conversion = convert(record.address, record.unit) if record.unit is not None else None
+        reason = _why_none(conversion, is_unset=channel in unset)
+        if conversion is None or reason:
+            behind.refused.append((record.address, reason))
             continue
-        conversion = convert(record.address, record.unit)
-        if conversion.reason is not None:
-            behind.refused.append((record.address, conversion.reason))
-            continue
-        value = record.value * conversion.factor
         serial = names.get(channel, "")
-        values_by_code, units = {conversion.code: value}, {conversion.code: conversion.unit}
         name = serial if serial.strip("0") else f"0-{channel}"
-        behind.readings.append(SubReading(name, sub_meter_key(serial), at, values_by_code, units))
+        at = telegram_at if record.at is None else instant(record.at, clock)
+        reading = found.setdefault((channel, at), SubReading(name, sub_meter_key(serial), at, {}, {}))
+        reading.values[conversion.code] = record.value * conversion.factor
+        reading.units[conversion.code] = conversion.unit
+    behind.readings = list(found.values())
     return behind
 
 
+def _why_none(conversion: Conversion | None, *, is_unset: bool) -> str:
+    """Why a value of a channel is no reading, '' where it is one."""
+    if is_unset:
+        return "channel without a set clock"
+    if conversion is None:
+        return "channel without a unit"
+    if conversion.reason is not None:
+        return conversion.reason
+    return "" if conversion.unit in _COUNTED else f"no register of a sub-meter: {conversion.unit}"
+
+
 def _values(records: tuple[Record, ...]) -> list[tuple[int, Record]]:
-    """The first record with a value code of each channel."""
-    found: dict[int, Record] = {}
+    """The first record of each value code, by channel."""
+    found: dict[str, tuple[int, Record]] = {}
     for record in records:
-        prefix, _, code = record.address.partition(":")
-        if code in _VALUE_CODES and prefix[:2] == "0-" and prefix[2:].isdigit() and 1 <= int(prefix[2:]) <= 9:
-            found.setdefault(int(prefix[2:]), record)
-    return sorted(found.items())
+        if (code := _VALUE_CODE.fullmatch(record.address)) is not None:
+            found.setdefault(record.address, (int(code.group(1)), record))
+    return sorted(found.values(), key=lambda value: value[0])
 
 
 def sub_meter_key(serial: str) -> str:

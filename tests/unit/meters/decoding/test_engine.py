@@ -284,6 +284,36 @@ def test_sub_meters_are_meters_of_their_own() -> None:
     assert (water.sub_meter, water.key) == ("0-3", "")
 
 
+def test_a_heat_meters_values_without_a_stamp_are_of_the_telegrams_time() -> None:
+    """Each instance of the channel's value under its own code; a temperature is no register, and said."""
+    decoded = decode(
+        generic_p1(),
+        p1(
+            "0-0:1.0.0(231102121548W)",
+            "1-0:1.8.1(000301.548*kWh)",
+            "0-2:96.1.0(621848012D2C0B0C)",
+            "0-2:24.2.1(231102121500W)(33.221*GJ)",
+            "0-2:24.2.2(00123.456*m3)",
+            "0-2:24.2.4(00456.100*m3)",
+            "0-2:24.2.5(065.1*C)",
+        ),
+    )
+    _, energy, volumes = decoded.samples
+    assert (energy.at, energy.values) == (datetime(2023, 11, 2, 11, 15, tzinfo=UTC), {"0-2:24.2.1": Decimal("33.221")})
+    assert volumes.at == decoded.at == datetime(2023, 11, 2, 11, 15, 48, tzinfo=UTC)
+    assert volumes.values == {"0-2:24.2.2": Decimal("123.456"), "0-2:24.2.4": Decimal("456.1")}
+    assert (volumes.key, volumes.units["0-2:24.2.4"]) == ("KAM:01481862", "m³")
+    assert [(r.address, r.reason) for r in decoded.refused] == [("0-2:24.2.5", "no register of a sub-meter: °C")]
+
+
+def test_a_channel_with_an_unset_clock_gives_nothing_at_all() -> None:
+    """Nothing is connected there, whatever its values without a stamp say."""
+    lines = ("1-0:1.8.1(000301.548*kWh)", "0-1:24.2.1(700101010000W)(0*GJ)", "0-1:24.2.2(0*m3)")
+    decoded = decode(generic_p1(), p1(*lines))
+    assert [sample.sub_meter for sample in decoded.samples] == [""]
+    assert {r.address for r in decoded.refused} == {"0-1:24.2.1", "0-1:24.2.2"}
+
+
 @pytest.mark.parametrize(
     "line",
     [
