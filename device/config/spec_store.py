@@ -10,7 +10,8 @@ import structlog
 from broker.contract.messages import SpecMessage
 from broker.errors import ContractError
 from device.files import write_atomically
-from meters.specs.spec import Spec, digest, spec_from
+from meters.decoding.newer import spec_from_newer
+from meters.specs.spec import Spec, digest
 
 log = structlog.get_logger()
 
@@ -80,7 +81,9 @@ class SpecStore:
 def _verified(message: SpecMessage, name: str, version: int) -> Spec:
     if (message.spec, message.version) != (name, version):
         raise ContractError(f"{message.spec}@{message.version} on the topic of {name}@{version}", field="spec")
-    spec = spec_from(message.document, origin=f"{name}@{version}")
+    spec, left_out = spec_from_newer(message.document, origin=f"{name}@{version}")
+    if left_out:
+        log.warning("spec_partly_known", spec=spec.ref, left_out=list(left_out[:16]), fix="update the agent")
     if (spec.name, spec.version) != (name, version):
         raise ContractError(f"the document is {spec.ref}", field="document", fix=f"publish it as {spec.ref}")
     if message.sha256 not in (digest(spec), _raw_digest(message)):

@@ -1,5 +1,6 @@
 """What the agent keeps on disk beside its outbox: parameters, specs, known ports, held frames."""
 
+import hashlib
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -150,6 +151,15 @@ def test_a_spec_that_does_not_fit_is_refused(tmp_path: Path, changes: dict[str, 
         store.take(name, version, payload)
     assert not field or refused.value.field == field
     assert store.get(f"{name}@{version}") is None
+
+
+def test_a_newer_platforms_spec_is_used_without_what_is_unknown(tmp_path: Path) -> None:
+    """A section to come keeps no meter from being read, now and after a restart."""
+    document = spec_document(catalogue()[0]) | {"alarms": {"method": "p.97"}}
+    content = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    name, version, payload = spec_payload(document=document, sha256=hashlib.sha256(content.encode()).hexdigest())
+    ref = SpecStore(tmp_path).take(name, version, payload)
+    assert SpecStore(tmp_path).get(ref) == catalogue()[0]
 
 
 def test_a_spec_file_that_was_changed_is_not_used(tmp_path: Path) -> None:
