@@ -11,6 +11,14 @@ CREATE TYPE public.pgqueuer_status AS ENUM (
     'failed'
 );
 
+CREATE TABLE public.profile_day (
+    meter_id integer NOT NULL,
+    day date NOT NULL,
+    CONSTRAINT profile_day_day_check CHECK (((day >= '2000-01-01'::date) AND (day < '2200-01-01'::date)))
+);
+
+COMMENT ON TABLE public.profile_day IS 'Days (UTC) that have a reading of a meter''s memory; midnight is of the day that ends and of the one that begins. No foreign key, so that writers lock no meter.';
+
 CREATE TABLE public.device (
     id integer NOT NULL,
     name text NOT NULL,
@@ -1835,6 +1843,9 @@ ALTER TABLE ONLY public.point
 ALTER TABLE ONLY public.profile_check
     ADD CONSTRAINT profile_check_pkey PRIMARY KEY (meter_id, day);
 
+ALTER TABLE ONLY public.profile_day
+    ADD CONSTRAINT profile_day_pkey PRIMARY KEY (meter_id, day);
+
 ALTER TABLE ONLY public.quota_day
     ADD CONSTRAINT quota_day_key UNIQUE NULLS NOT DISTINCT (day, device_id, quota);
 
@@ -2034,6 +2045,8 @@ CREATE UNIQUE INDEX pgqueuer_unique_dedupe_key ON public.pgqueuer USING btree (d
 CREATE INDEX pgqueuer_updated_id_id1_idx ON public.pgqueuer USING btree (updated, id DESC) INCLUDE (id) WHERE (status = 'picked'::public.pgqueuer_status);
 
 CREATE INDEX profile_check_noted_at_idx ON public.profile_check USING btree (noted_at);
+
+CREATE INDEX profile_day_day_idx ON public.profile_day USING btree (day);
 
 CREATE INDEX quota_day_device ON public.quota_day USING btree (device_id, day);
 
@@ -2294,6 +2307,10 @@ ALTER TABLE ONLY public.spec_rollout
 ALTER TABLE ONLY public.spec_rollout_step
     ADD CONSTRAINT spec_rollout_step_name_version_fkey FOREIGN KEY (name, version) REFERENCES public.spec_rollout(name, version);
 
+GRANT SELECT,INSERT,DELETE ON TABLE public.profile_day TO wattline_ingestor;
+GRANT SELECT ON TABLE public.profile_day TO wattline_gateway;
+GRANT SELECT ON TABLE public.profile_day TO wattline_grafana;
+
 GRANT SELECT ON TABLE public.device TO wattline_ingestor;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.device TO wattline_gateway;
 
@@ -2548,14 +2565,14 @@ GRANT SELECT ON TABLE public.meter_move_overview TO wattline_grafana;
 GRANT SELECT ON TABLE public.meter_overview TO wattline_gateway;
 GRANT SELECT ON TABLE public.meter_overview TO wattline_grafana;
 
-GRANT SELECT,INSERT ON TABLE public.spec TO wattline_gateway;
-GRANT SELECT ON TABLE public.spec TO wattline_ingestor;
-
 GRANT SELECT ON TABLE public.meter_secret_wanted TO wattline_gateway;
 GRANT SELECT ON TABLE public.meter_secret_wanted TO wattline_grafana;
 
 GRANT SELECT ON TABLE public.meter_spec TO wattline_gateway;
 GRANT SELECT ON TABLE public.meter_spec TO wattline_ingestor;
+
+GRANT SELECT,INSERT ON TABLE public.spec TO wattline_gateway;
+GRANT SELECT ON TABLE public.spec TO wattline_ingestor;
 
 GRANT SELECT ON TABLE public.meter_stated_cadence TO wattline_gateway;
 

@@ -90,7 +90,9 @@ class Batch:
     foreign: dict[int, set[str]] = field(default_factory=dict)
     """By device the meters of others that it spoke of."""
     profile_days: dict[tuple[int, int], int] = field(default_factory=dict)
-    """Times of receipt by meter and day (since 2000, UTC) of intervals that came from a meter's memory."""
+    """Times of receipt by meter and day (since 2000, UTC) of intervals of energy that came from a meter's memory."""
+    remembered_days: set[tuple[int, int]] = field(default_factory=set)
+    """Meters and days (since 2000, UTC) of all readings that came from a meter's memory."""
     device_ids: dict[str, int] = field(default_factory=dict)
     """The ids of the devices that `stored` and `statuses` name, taken once these are complete."""
     confirmed: list[Confirmed] = field(default_factory=list)
@@ -124,16 +126,17 @@ class Batch:
             self.newest_us = newest_us
 
     def note_profile(self, received: Received, meter: Meter, rows: bytes | bytearray) -> None:
-        """Note the days of intervals of energy from a meter's memory; what ends at midnight is of the day before.
+        """Note the days of readings from a meter's memory; an interval that ends at midnight is of the day before.
 
         `rows` are those that are stored, packed: what is refused says nothing of any day.
         """
         compared = {series for (obis, _), series in meter.points.items() if _COMPARED.fullmatch(obis)}
-        if not compared:
-            return
         for row in READING.iter_unpack(rows):
-            day = (row[2] - 1) // DAY_US
-            if row[6] in compared and 0 <= day < _DAYS:
+            day, begun = (row[2] - 1) // DAY_US, row[2] // DAY_US
+            if not 0 <= day <= begun < _DAYS:
+                continue
+            self.remembered_days |= {(meter.id, day), (meter.id, begun)}
+            if row[6] in compared:
                 self.profile_days[meter.id, day] = received.received_us
 
     def add_ledger(

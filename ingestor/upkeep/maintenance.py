@@ -13,6 +13,7 @@ from ingestor.metrics import Metrics
 from ingestor.upkeep.lease import Lease
 from ingestor.upkeep.profile_check import ProfileChecks
 from ingestor.upkeep.standstill import end_silent
+from ingestor.upkeep.store import prune_profile_days
 from store.edition import timescaledb_license
 from store.errors import DATABASE_ERRORS, is_transient, reason
 from store.jobs import failing_jobs
@@ -93,6 +94,7 @@ class Upkeep:
             for name, chunks in (await retain(connection)).items():
                 log.info("chunks_dropped", table=name, chunks=chunks)
                 self._metrics.chunks_dropped.labels(name).inc(chunks)
+            await prune_profile_days(connection)
 
     async def _profiles(self, connection: Connection) -> None:
         if compared := await self._checks.check(connection):

@@ -121,6 +121,11 @@ async def due_checks(connection: Connection, after_meter_id: int, most: int) -> 
 
 
 @statement
+async def prune_profile_days(connection: Connection) -> None:
+    """Forget the days of readings of memories that are kept no longer."""
+
+
+@statement
 async def drop_checks(connection: Connection, meter_ids: Sequence[int], keep: int) -> None:
     """Forget all days of meters but the newest `keep` of each."""
 

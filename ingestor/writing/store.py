@@ -54,7 +54,12 @@ async def add_frames(
 async def note_profile_days(
     connection: Connection, meter_ids: Sequence[int], days: Sequence[date], noted_at: Sequence[datetime]
 ) -> None:
-    """Note days of which readings of meters' memories came."""
+    """Note days of which intervals of energy of meters' memories came, to be compared."""
+
+
+@statement
+async def note_remembered_days(connection: Connection, meter_ids: Sequence[int], days: Sequence[date]) -> None:
+    """Note days that have readings of meters' memories."""
 
 
 @statement

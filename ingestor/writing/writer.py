@@ -22,6 +22,7 @@ from ingestor.writing.store import (
     make_incoming_message,
     make_incoming_reading,
     note_profile_days,
+    note_remembered_days,
     take_staged_messages,
     take_staged_readings,
     update_statuses,
@@ -144,8 +145,10 @@ class Writer:
         await _enter(add_events, connection, (event.columns() for event in batch.events.values()))
         await foreign.record(connection, batch)
         days = sorted(batch.profile_days.items())
-        noted = ((meter, _FIRST_DAY + timedelta(days=day), instant(at_us)) for (meter, day), at_us in days)
+        noted = ((meter, _date(day), instant(at_us)) for (meter, day), at_us in days)
         await _enter(note_profile_days, connection, noted)
+        remembered = sorted(batch.remembered_days)
+        await _enter(note_remembered_days, connection, ((meter, _date(day)) for meter, day in remembered))
 
     async def _stage_readings(self, connection: Connection, readings: bytes, conflicts: list[Conflict]) -> int:
         """Enter what is not there yet, and add to `conflicts` what is there with another value."""
@@ -189,6 +192,10 @@ async def _write_statuses(connection: Connection, batch: Batch) -> None:
     """
     states = sorted((batch.device_ids[name], state) for name, (_, state) in batch.statuses.items())
     await _enter(update_statuses, connection, ((device_id, *state.columns()) for device_id, state in states))
+
+
+def _date(day: int) -> date:
+    return _FIRST_DAY + timedelta(days=day)
 
 
 def _sorted(samples: Samples) -> bytes:

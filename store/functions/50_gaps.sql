@@ -23,9 +23,14 @@ LANGUAGE sql STABLE COST 1000 AS $$
 $$;
 COMMENT ON FUNCTION read_live_between IS 'Whether a series has a reading in [since, until] that is not of the memory of its meter.';
 
-CREATE OR REPLACE VIEW meter_remembers AS
-SELECT m.id AS meter_id FROM meter m JOIN spec s ON s.name || '@' || s.version = m.spec WHERE s.document ? 'history';
-COMMENT ON VIEW meter_remembers IS 'Meters whose spec says how their own memory is read.';
+-- Readings are looked at only of days that are noted: of 10 000 meters that tells in seconds, not in minutes.
+CREATE OR REPLACE FUNCTION heard_live(meter integer, series integer, since timestamptz, until timestamptz) RETURNS boolean
+LANGUAGE sql STABLE COST 100
+RETURN NOT EXISTS (
+        SELECT FROM profile_day p
+        WHERE p.meter_id = meter AND p.day BETWEEN (since AT TIME ZONE 'UTC')::date AND (until AT TIME ZONE 'UTC')::date)
+    OR read_live_between(series, since, until);
+COMMENT ON FUNCTION heard_live IS 'read_live_between of a series of a meter that has readings in [since, until].';
 
 -- Null until three distances between readings are known: two readings of a new meter say nothing yet. By the quarter-hours
 -- of the last day, else by the days of a month, which tell of a meter that is read once a day.
@@ -36,10 +41,9 @@ BEGIN
         RETURN QUERY EXECUTE $sql$
             SELECT u.series_id, coalesce(h.step_s, d.step_s)
             FROM (
-                SELECT n.series_id, n.heard_at, m.meter_id IS NOT NULL AS remembers
+                SELECT n.series_id, n.heard_at, i.meter_id, EXISTS (SELECT FROM profile_day p WHERE p.meter_id = i.meter_id) AS remembers
                 FROM unnest($1, $2) n (series_id, heard_at)
                 LEFT JOIN series i ON i.id = n.series_id
-                LEFT JOIN meter_remembers m ON m.meter_id = i.meter_id
             ) u
             CROSS JOIN LATERAL (
                 SELECT CASE WHEN sum(steps) >= 3 THEN usual_step_s(array_agg(step_s)) END AS step_s
@@ -48,7 +52,7 @@ BEGIN
                            mean_step_s(first_at, last_at, readings, lag(last_at) OVER w) AS step_s
                     FROM rollup_15m r
                     WHERE r.series_id = u.series_id AND r.bucket > u.heard_at - interval '26 hours' AND r.bucket <= u.heard_at
-                          AND (NOT u.remembers OR read_live_between(r.series_id, r.first_at, r.last_at))
+                          AND (NOT u.remembers OR heard_live(u.meter_id, r.series_id, r.first_at, r.last_at))
                     WINDOW w AS (ORDER BY bucket)
                 ) s
             ) h
@@ -59,7 +63,7 @@ BEGIN
                            mean_step_s(first_at, last_at, readings, lag(last_at) OVER w) AS step_s
                     FROM rollup_1d r
                     WHERE h.step_s IS NULL AND r.series_id = u.series_id AND r.bucket > u.heard_at - interval '32 days'
-                          AND r.bucket <= u.heard_at AND (NOT u.remembers OR read_live_between(r.series_id, r.first_at, r.last_at))
+                          AND r.bucket <= u.heard_at AND (NOT u.remembers OR heard_live(u.meter_id, r.series_id, r.first_at, r.last_at))
                     WINDOW w AS (ORDER BY bucket)
                 ) s
             ) d
@@ -125,7 +129,10 @@ BEGIN
             SELECT DISTINCT ON (s.meter_id) s.id AS series_id, m.id, m.key, m.device_id, m.removed_at, y.meter_id IS NOT NULL AS remembers
             FROM series s
             JOIN meter m ON m.id = s.meter_id
-            LEFT JOIN meter_remembers y ON y.meter_id = m.id
+            LEFT JOIN (
+                SELECT DISTINCT p.meter_id FROM profile_day p
+                WHERE p.day BETWEEN (%1$L::timestamptz AT TIME ZONE 'UTC')::date AND (%2$L::timestamptz AT TIME ZONE 'UTC')::date
+            ) y ON y.meter_id = m.id
             LEFT JOIN (SELECT h.series_id, sum(h.readings) AS readings FROM hourly h GROUP BY 1) c ON c.series_id = s.id
             LEFT JOIN (
                 SELECT r.series_id, sum(r.readings) AS readings
@@ -142,7 +149,7 @@ BEGIN
             SELECT h.*, l.live, lag(h.last_at) OVER w AS before_at, lag(l.live) OVER w AS before_live
             FROM hourly h
             JOIN speaker s ON s.series_id = h.series_id
-            CROSS JOIN LATERAL (SELECT NOT s.remembers OR read_live_between(h.series_id, h.first_at, h.last_at) AS live) l
+            CROSS JOIN LATERAL (SELECT NOT s.remembers OR heard_live(h.meter_id, h.series_id, h.first_at, h.last_at) AS live) l
             WINDOW w AS (PARTITION BY h.series_id ORDER BY h.bucket)
         ), heard AS MATERIALIZED (
             SELECT series_id, min(first_at) AS first_at, max(last_at) AS last_at,
@@ -268,5 +275,5 @@ $$;
 COMMENT ON FUNCTION meter_silence IS
     'Meters in place of which nothing has come for so long and for three of their own cadences; heard_at is null where nothing ever has.';
 
-REVOKE EXECUTE ON FUNCTION read_live_between, series_cadence, profile_covers, meter_gap_between, meter_silence FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION read_live_between, heard_live, series_cadence, profile_covers, meter_gap_between, meter_silence FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION meter_gap_between, meter_silence TO wattline_ingestor, wattline_gateway, wattline_grafana;

@@ -119,6 +119,7 @@ async def test_a_memory_that_does_not_fit_its_registers_is_told(
         await loop.eventually(READ, "outage")
         days = "SELECT count(*) > 1 FROM profile_check WHERE meter_id = (SELECT id FROM meter WHERE key = $1)"
         assert await loop.eventually(days, METER)
+        assert await loop.eventually(days.replace("profile_check", "profile_day"), METER)
         await loop.connection.execute("UPDATE profile_check SET noted_at = noted_at - interval '1 hour'")
         await loop.eventually(DEVIATES, METER)
         (first, *_), page = await loop.connection.fetch(FIGURES), await loop.get("/events", event="profile_deviates")

@@ -110,6 +110,7 @@ INSERT INTO spec (name, version, document, source, sha256, author)
 MEMORY = """
 INSERT INTO reading SELECT t, 1, s, 6
 FROM generate_series('2026-03-09Z'::timestamptz, '2026-03-10T08:45Z', '15 minutes') t, generate_series(1, 4) s;
+INSERT INTO profile_day SELECT m, d FROM (VALUES (1), (2)) v (m), (VALUES ('2026-03-09'::date), ('2026-03-10')) w (d);
 """
 """Of two meters a register that is read live, too, and a power that the memory alone has."""
 LIVE = """
@@ -149,7 +150,8 @@ async def test_a_gap_that_the_meter_s_memory_tells_is_none(each_edition: Databas
             " WHERE t <= '2026-03-10T12:05Z' OR t >= '2026-03-10T15:04Z';"
             "INSERT INTO reading SELECT t, 1, s, 6"
             " FROM generate_series('2026-03-10T12:15Z'::timestamptz, '2026-03-10T15:00Z', '15 minutes') t,"
-            " (VALUES (1), (4)) v (s)"
+            " (VALUES (1), (4)) v (s);"
+            "INSERT INTO profile_day VALUES (1, '2026-03-10'), (2, '2026-03-10')"
         )
         for _ in range(2):
             told = (

@@ -4,6 +4,7 @@ import pytest
 
 from deploy.local.postgres import PostgresServer
 from deploy.local.process import own
+from ingestor.upkeep.store import prune_profile_days
 from store.migrate import migrate
 from store.rollups import refresh, retain
 from store.settings import SettingError
@@ -102,6 +103,11 @@ async def test_late_readings_as_old_as_any_are_kept(each_edition: Database) -> N
         await store.execute(OLD_HOURS.format(days=40))
         await store.roll_up()
         assert (await retain(store.connection))["reading"] >= 9
+        await store.execute("INSERT INTO profile_day SELECT 1, current_date - n FROM generate_series(29, 33) n")
+        await store.execute("SET ROLE wattline_ingestor")
+        await prune_profile_days(store.connection)
+        await store.execute("RESET ROLE")
+        assert await store.value("SELECT max(current_date - day) FROM profile_day") in (30, 31)
         for age, value in (("29 days 1 hour", 9e9), ("29 days 12 hours", 8e9), ("29 days 22 hours", 7e9)):
             await store.execute(LATE.format(age=age, value=value))
             await store.roll_up()

@@ -61,6 +61,14 @@ def test_days_of_stored_intervals_are_noted_on_each_way_into_a_batch() -> None:
     assert set(noted.profile_days) == {(7, TODAY), (7, TODAY - 1), (7, TODAY - 2)}
 
 
+def test_all_days_of_a_memory_are_noted_midnight_for_both() -> None:
+    """Registers, too, by which no profile is compared, on each way; what is refused or live is not."""
+    noted = batch([(at(1), "1-0:1.8.0"), (FAR, "1-0:1.8.0")], [(at(12), "1-0:1.8.0")], [(at(37), "1-0:1.8.0")])
+    assert noted.remembered_days == {(7, TODAY), (7, TODAY - 1), (7, TODAY - 2)}
+    assert batch([(at(37), "1-0:1.8.0")]).remembered_days == {(7, TODAY - 2)}
+    assert batch([(at(1), "1-0:1.8.0")], [(at(2), "1-0:1.8.0")], source="live").remembered_days == set()
+
+
 def test_what_is_refused_or_can_not_be_compared_notes_no_day() -> None:
     """A time of year 9999 beside a good one, registers of before, live readings."""
     assert set(batch([(at(1), "1-0:1.5.0"), (FAR, "1-0:1.5.0")]).profile_days) == {(7, TODAY)}

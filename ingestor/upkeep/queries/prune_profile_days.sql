@@ -1,0 +1,1 @@
+DELETE FROM profile_day WHERE day < ((now() - store_keep('readings')) AT TIME ZONE 'UTC')::date
