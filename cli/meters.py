@@ -31,6 +31,7 @@ STATES = {
     "waiting": "its device gets it as soon as the broker has taken it",
     "withheld": "its device is not given it: `wattline meter key release` says that it may",
     "too_many": "its device has keys of 256 meters and takes no more: move meters to another device",
+    "not_opened": "no master key of the gateway's opens it: set it again",
     "no_certificate": "its device logs in by a password and is not given it: the platform decodes its frames",
 }
 

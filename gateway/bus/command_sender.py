@@ -72,9 +72,10 @@ class CommandSender:
         waiting = partial(commands_to_publish, self._pool, self._gateway, LEFT_TO_OTHERS_S, BATCH)
         found = await until_stored(waiting, "gateway.commands", self._metrics)
         sent = await asyncio.gather(*(self._send(one) for one in found))
-        done = [one.id for one, success in zip(found, sent, strict=True) if success]
+        done = [(one.id, one.resend_at) for one, success in zip(found, sent, strict=True) if success]
         if done:
-            await until_stored(partial(note_commands_published, self._pool, done), "gateway.commands", self._metrics)
+            note = partial(note_commands_published, self._pool, *map(list, zip(*done, strict=True)))
+            await until_stored(note, "gateway.commands", self._metrics)
         return bool(found) and all(sent)
 
     async def _send(self, one: WaitingCommand) -> bool:

@@ -41,6 +41,8 @@ class WaitingCommand:
     command: str
     arguments: Json[dict[str, object]]
     left_s: float
+    resend_at: datetime | None
+    """When its device, connected anew, was found not to have heard it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +164,10 @@ async def commands_to_publish(
 
 
 @statement
-async def note_commands_published(database: Database, commands: Sequence[UUID]) -> None:
-    """The broker has them."""
+async def note_commands_published(
+    database: Database, commands: Sequence[UUID], resend_at: Sequence[datetime | None]
+) -> None:
+    """The broker has them, as they were to be sent then: one whose device connected anew since is sent once more."""
 
 
 @statement

@@ -9,7 +9,7 @@ from broker.errors import ContractError
 from broker.sealed_box import seal
 from gateway.enrolment.requests import spki_of
 from gateway.events import record_event
-from gateway.keys.store import Due, due_deliveries, lock_deliveries, put_delivery, sealed_keys
+from gateway.keys.store import Due, SealedKey, due_deliveries, lock_deliveries, put_delivery, sealed_keys
 from gateway.metrics import Metrics
 from store.meter_keys import MasterKeys, NotOpenedError
 from store.pool import Pool
@@ -51,25 +51,33 @@ async def _seal(connection: Connection, due: Due, master: MasterKeys, metrics: M
 async def _opened(connection: Connection, due: Due, master: MasterKeys, metrics: Metrics) -> dict[str, KnownKeys]:
     """The keys of a device's meters; one that can't be opened is left out, told, and not all others' fault."""
     found = dict[str, KnownKeys]()
-    sealed = await sealed_keys(connection, due.meter_ids)
-    if len(sealed) > MOST_METERS:
-        left_out = [one.meter for one in sealed[MOST_METERS:]]
+    left_out = list[str]()
+    for one in await sealed_keys(connection, due.meter_ids):
+        if len(found) == MOST_METERS:
+            left_out.append(one.meter)
+        elif (keys := await _keys_of(connection, due, one, master, metrics)) is not None:
+            found[one.meter] = keys
+    if left_out:
+        meters = MOST_METERS + len(left_out)
         metrics.key_deliveries.labels("too_many").inc()
-        log.error("meter_keys_too_many", device=due.device, meters=len(sealed), most=MOST_METERS)
+        log.error("meter_keys_too_many", device=due.device, meters=meters, most=MOST_METERS)
         fix = f"a device is given the keys of {MOST_METERS} meters: move the others to another device"
-        detail = {"meters": len(sealed), "most": MOST_METERS, "left_out": left_out[:TOLD_MAX], "fix": fix}
+        detail = {"meters": meters, "most": MOST_METERS, "left_out": left_out[:TOLD_MAX], "fix": fix}
         await record_event(connection, "meter_keys_too_many", device=due.device, severity="error", detail=detail)
-    for one in sealed[:MOST_METERS]:
-        try:
-            found[one.meter] = KnownKeys(**master.open(one.meter, one.master, one.sealed))
-        except NotOpenedError as error:
-            metrics.key_deliveries.labels("not_opened").inc()
-            log.error("meter_key_not_opened", meter=one.meter, reason=str(error))  # noqa: TRY400 - no traceback
-            detail = {"reason": str(error)}
-            await record_event(
-                connection, "meter_key_not_opened", device=due.device, meter=one.meter, severity="error", detail=detail
-            )
     return found
+
+
+async def _keys_of(
+    connection: Connection, due: Due, sealed: SealedKey, master: MasterKeys, metrics: Metrics
+) -> KnownKeys | None:
+    try:
+        return KnownKeys(**master.open(sealed.meter, sealed.master, sealed.sealed))
+    except NotOpenedError as error:
+        metrics.key_deliveries.labels("not_opened").inc()
+        log.error("meter_key_not_opened", meter=sealed.meter, reason=str(error))  # noqa: TRY400 - no traceback
+        of = {"device": due.device, "meter": sealed.meter}
+        await record_event(connection, "meter_key_not_opened", severity="error", detail={"reason": str(error)}, **of)
+        return None
 
 
 def _sealed(due: Due, message: DeviceKeys) -> tuple[bytes | None, str]:

@@ -24,7 +24,8 @@ class KeyState:
 
     `given`: the broker has it for the device; `waiting`: it will; `withheld`: the meter went to another device than the
     one that it was set for, and nobody has said that this one may have it; `no_certificate`: the device has none that
-    it could be sealed to; `too_many`: more meters stand at the device's ports than it is given keys for.
+    it could be sealed to; `too_many`: more meters stand at the device's ports than it is given keys for;
+    `not_opened`: no master key opens it: set it again.
     """
 
     meter: str

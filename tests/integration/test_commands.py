@@ -18,6 +18,7 @@ from broker.runtime.settings import BrokerAddress
 from cli.__main__ import main
 from device.service import run as run_agent
 from device.settings import DeviceSettings
+from gateway.commands.store import commands_to_publish, note_commands_published, resend_commands
 from tests.rigs.gateway import (
     Gateway,
     connection,
@@ -248,6 +249,26 @@ async def test_when_a_command_was_published_stays_though_it_is_sent_again(broker
         sent = "SELECT published_at FROM command WHERE resend_at IS NULL"
         [after] = await until(lambda: rows(database, sent), "it is published again")
         assert after == before
+
+
+async def test_a_device_that_connects_anew_while_it_is_sent_to_is_sent_to_once_more(database: Database) -> None:
+    """What was read before the device connected anew says nothing of the connection since."""
+    async with connection(database) as opened:
+        await opened.execute("INSERT INTO device (name) VALUES ('pi-1')")
+        await opened.execute(
+            "INSERT INTO command (id, batch, device_id, command, author, gateway, expires_at)"
+            " SELECT gen_random_uuid(), gen_random_uuid(), 1, 'ping', 'anna', 'one', now() + interval '1 minute'"
+        )
+        [first] = await commands_to_publish(opened, "one", 60.0, 10)
+        await note_commands_published(opened, [first.id], [first.resend_at])
+        assert await commands_to_publish(opened, "one", 60.0, 10) == []
+        assert await resend_commands(opened, "pi-1") == [first.id]
+        [again] = await commands_to_publish(opened, "one", 60.0, 10)
+        assert await resend_commands(opened, "pi-1") == [first.id]
+        await note_commands_published(opened, [again.id], [again.resend_at])
+        [third] = await commands_to_publish(opened, "one", 60.0, 10)
+        await note_commands_published(opened, [third.id], [third.resend_at])
+        assert await commands_to_publish(opened, "one", 60.0, 10) == []
 
 
 async def _state(database: Database, command_id: str, state: str) -> bool:

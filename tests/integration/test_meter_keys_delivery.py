@@ -76,6 +76,21 @@ async def test_more_meters_with_keys_than_a_device_takes_are_told(
         assert event["detail"]["left_out"] == meters[256:]
         said = await typed(running, meter_command, "key", "list", "--token", ROOT)
         assert said.output.count("too_many") == 2
+        broken = "UPDATE meter_key SET sealed = 'x', revision = revision + 1000 WHERE meter_id = (SELECT id FROM meter"
+        async with connection(database) as opened:
+            await opened.execute(f"{broken} WHERE key = '{meters[0]}')")
+        # the gateway looks again at a change that it is told
+        assert (await ask(running, "PUT", f"/meters/{meters[1]}/key", ROOT, json={"encryption": KEY}))[0] == 200
+        await until(lambda: set(device.keys() or ()) == set(meters[1:257]), "it takes no other's place", timeout_s=60)
+
+        async def not_opened() -> bool:
+            found = (await ask(running, "GET", "/meter-keys", ROOT))[1]["items"]
+            states = {one["meter"]: one["state"] for one in found}
+            return [
+                states[meter] for meter in (*meters[:2], *meters[256:])
+            ] == ["not_opened", "given", "given", "too_many"]
+
+        await until(not_opened, "the list says which key is at fault")
 
 
 async def test_what_can_not_be_done_with_a_key_is_said_in_words(

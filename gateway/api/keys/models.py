@@ -43,11 +43,11 @@ class MeterKeyView(ApiModel):
     fingerprint: str = Field(description="The same for the same keys; they can't be found out by it.")
     set_by: str
     set_at: At
-    state: Literal["given", "waiting", "withheld", "no_certificate", "too_many"] = Field(
+    state: Literal["given", "waiting", "withheld", "no_certificate", "too_many", "not_opened"] = Field(
         description="given: the broker has it for the device, sealed; waiting: it soon will; withheld: the meter went"
         " to another device, which gets it by a person's word; no_certificate: the device logs in by a password, so"
         " that nothing can be sealed to it: the platform decodes its frames; too_many: the device has keys of 256"
-        " meters, and takes no more."
+        " meters, and takes no more; not_opened: no master key opens it: set it again."
     )
 
 
