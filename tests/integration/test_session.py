@@ -190,7 +190,7 @@ async def test_last_will_speaks_for_a_lost_client_only(own_broker: Broker) -> No
 
 async def test_wrong_password_ends_the_session_with_a_clear_error(own_broker: Broker) -> None:
     """A refused login is an error that names the client, raised by whoever waits."""
-    wrong = own_broker.address("gateway").model_copy(update={"password": SecretStr("wrong")})
+    wrong = own_broker.by_password("gateway").model_copy(update={"password": SecretStr("wrong")})
     async with Session(wrong, SessionOptions("tx")) as session:
         with pytest.raises(RefusedError, match=r"refuses user 'gateway'.*BROKER__PASSWORD"):
             async with asyncio.timeout(DEADLINE_S):
@@ -199,7 +199,7 @@ async def test_wrong_password_ends_the_session_with_a_clear_error(own_broker: Br
 
 async def test_a_device_keeps_trying_after_a_refusal(own_broker: Broker) -> None:
     """With refusal_is_fatal False the session gets in as soon as the broker knows the user."""
-    known = own_broker.address("gateway").model_copy(update={"username": "late", "password": SecretStr("word")})
+    known = own_broker.by_password("gateway").model_copy(update={"username": "late", "password": SecretStr("word")})
     async with Session(known, SessionOptions("late", refusal_is_fatal=False)) as session:
         async with asyncio.timeout(DEADLINE_S):
             while "refuses" not in session.last_error:
