@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from broker.contract.identity import ROLES
+from broker.contract.identity import GATEWAY, INGESTOR, ROLES
 from broker.contract.topics import DEFAULT_ROOT, Topics
 from broker.errors import ContractError, PermanentError, WattlineError
 from broker.mosquitto.config import ADMIN_CERTIFICATE, CONFIG_FILE, first_listener, render_config
@@ -120,7 +120,7 @@ def write_config(
         click.echo(f"{folder} holds other files too, so its owner and mode stay: Mosquitto must be able to write there")
     _print_owner(folder, owner)
     click.echo(f"rights hold {changed.value}")
-    click.echo(_next_steps(folder, owner))
+    click.echo(_next_steps(folder, owner, (INGESTOR, GATEWAY) if found[0].identity else ()))
 
 
 @broker.command("add-user")
@@ -238,14 +238,15 @@ def _print_owner(folder: Path, owner: Owner | None) -> None:
         click.echo(f"the files keep their owner ({why}): if Mosquitto runs as another ACCOUNT, {words}", err=True)
 
 
-def _next_steps(folder: Path, owner: Owner | None) -> str:
+def _next_steps(folder: Path, owner: Owner | None, by_certificate: tuple[str, ...]) -> str:
     place = shlex.quote(str(folder))
     config = shlex.quote(str(folder / CONFIG_FILE))
+    users, how = (*ROLES, "DEVICE-ID"), dict.fromkeys(by_certificate, " --by-certificate")
     named = f" --owner {owner.name}" if owner is not None and owner.name != DEFAULT_OWNER else ""
     return "\n".join(
         [
-            f"written to {folder}; next, users (each prints its password once):",
-            *(f"  wattline broker add-user --folder {place}{named} {user}" for user in (*ROLES, "DEVICE-ID")),
+            f"written to {folder}; next, users (each who has a password prints it once):",
+            *(f"  wattline broker add-user --folder {place}{named}{how.get(user, '')} {user}" for user in users),
             "then start Mosquitto:",
             f"  mosquitto -c {config}",
             "or, where systemd runs it (Debian), put this into `systemctl edit mosquitto` and restart it; no include",

@@ -221,6 +221,8 @@ def test_services_by_certificates_of_an_authority_of_their_own(tmp_path: Path, a
     (folder / ADMIN_CERTIFICATE).touch()
     done = typed(*config, *files, "--services-authority", services)
     assert done.exit_code == 0, done.output
+    for user, how in (("gateway", " --by-certificate gateway"), ("monitor", " monitor")):
+        assert f"add-user --folder {folder}{how}" in done.output, user
     of_services, of_devices = (folder / CONFIG_FILE).read_text().split("listener ")[1:]
     assert f"cafile {services}" in of_services
     assert ["use_username_as_clientid true" in each for each in (of_services, of_devices)] == [False, True]
