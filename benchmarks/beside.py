@@ -135,7 +135,7 @@ async def _running(binary: Path, stack: LocalStack) -> AsyncIterator[ServerProce
     config.write_text(
         _CONFIG.format(
             host=mosquitto.host,
-            port=mosquitto.services_port,
+            port=mosquitto.password_port,
             authority=stack.folder / "tls" / "chain.pem",
             topic=shared("telegraf", TOPICS.every(Kind.READINGS)),
             password=_WORD,

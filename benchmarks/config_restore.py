@@ -12,6 +12,7 @@ from broker.contract.topics import DELIVERY, Kind, Topics
 from broker.mqtt.session import Session, SessionOptions
 from broker.runtime.settings import BrokerAddress
 from deploy.demo.processes import Service, running
+from deploy.local.certificates import environment_of
 from deploy.local.process import free_port
 from deploy.local.stack import LocalStack
 from gateway.bus.store import desired_spec_refs
@@ -32,10 +33,7 @@ async def measure_restore(stack: LocalStack, connection: Connection, folder: Pat
     await connection.execute((QUERIES / "seed_meters.sql").read_text(), METERS)
     port, token = free_port(), secrets.token_urlsafe(24)
     environment = {
-        "WATTLINE_GATEWAY_BROKER__HOST": stack.mosquitto.host,
-        "WATTLINE_GATEWAY_BROKER__PORT": str(stack.mosquitto.port),
-        "WATTLINE_GATEWAY_BROKER__USERNAME": "gateway",
-        "WATTLINE_GATEWAY_BROKER__PASSWORD": stack.mosquitto.credentials["gateway"],
+        **environment_of(stack.mosquitto.address("gateway"), "WATTLINE_GATEWAY_"),
         "WATTLINE_GATEWAY_DATABASE_DSN": stack.postgres.dsn(user="wattline_gateway"),
         "WATTLINE_GATEWAY_HTTP_PORT": str(port),
         "WATTLINE_GATEWAY_API_TOKEN": token,

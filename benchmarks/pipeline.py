@@ -18,6 +18,7 @@ from benchmarks.packets import Connection, Load
 from benchmarks.report import BacklogResult, CrowdResult, LatencyResult, SizeResult
 from broker.contract.topics import DEFAULT_ROOT
 from deploy.demo.processes import Service
+from deploy.local.certificates import environment_of
 from deploy.local.process import free_port
 from deploy.local.stack import LocalStack
 
@@ -67,15 +68,11 @@ class Generator:
 def ingestor(stack: LocalStack, logs: Path, *, tls: bool = True) -> tuple[Service, str]:
     """An ingestor process with default settings, at the broker over TLS as deployed or not, and its health's URL."""
     port = free_port()
-    authority = {"WATTLINE_INGESTOR_BROKER__TLS_CA": str(stack.folder / "tls" / "chain.pem")} if tls else {}
+    address = stack.mosquitto.address("ingestor") if tls else stack.mosquitto.by_password("ingestor")
     environment = {
-        "WATTLINE_INGESTOR_BROKER__HOST": stack.mosquitto.host,
-        "WATTLINE_INGESTOR_BROKER__PORT": str(stack.mosquitto.services_port if tls else stack.mosquitto.port),
-        "WATTLINE_INGESTOR_BROKER__USERNAME": "ingestor",
-        "WATTLINE_INGESTOR_BROKER__PASSWORD": stack.mosquitto.credentials["ingestor"],
         "WATTLINE_INGESTOR_DATABASE_DSN": stack.postgres.dsn(user="wattline_ingestor"),
         "WATTLINE_INGESTOR_HTTP_PORT": str(port),
-        **authority,
+        **environment_of(address, "WATTLINE_INGESTOR_"),
     }
     return Service("ingestor", ["ingestor"], environment, logs), f"http://127.0.0.1:{port}"
 

@@ -146,7 +146,8 @@ async def _connected(base: Base, health: Health, restart: Restart) -> None:
     addresses = Addresses(settings.data_folder, address)
     addresses.load(base.config.parameters)
     if enrolment is not None:
-        enrolment.elsewhere = addresses.enrolment
+        enrolment.elsewhere, enrolment.settle = addresses.enrolment, addresses.settle
+        addresses.settle()
     async with Session(addresses.address(), options, ready=enrolment.ready if enrolment else None) as session:
         resending = Resending(base.outbox, base.metrics)
         status = OutboxStatus(base.outbox, resending, clock)

@@ -174,7 +174,7 @@ class Parts:
         self._expiry = Expiry(
             metrics, settings.ca.folder, lambda: session.certificate, authority=settings.ca.authority,
             https=settings.tls.certificate, enrolment=settings.enrolment.certificate,
-            broker=settings.broker_certificate,
+            broker=settings.broker_certificate, login=settings.broker.tls_certificate,
         )  # fmt: skip
         self._gauges = Gauges(pool, settings.client_id, metrics, settings.logins_s)
         self.logins = Logins(

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import click
 
-from broker.contract.identity import ROLES
+from broker.contract.identity import GATEWAY, INGESTOR, ROLES
 from broker.contract.topics import DEFAULT_ROOT, Topics
 from broker.errors import ContractError, PermanentError, WattlineError
-from broker.mosquitto.config import CONFIG_FILE, first_listener, render_config
+from broker.mosquitto.config import ADMIN_CERTIFICATE, CONFIG_FILE, first_listener, render_config
 from broker.mosquitto.files import (
     DEFAULT_OWNER,
     PLUGIN,
@@ -25,6 +25,7 @@ from broker.mosquitto.files import (
 )
 from broker.mosquitto.installation import SECRET_BYTES, Installation, login_of
 from broker.mosquitto.listening import PLAIN_PORT, SERVICES_PORT, TLS_PORT, listeners, whole
+from broker.mosquitto.rights import ADMIN
 from broker.runtime.settings import BrokerAddress
 
 
@@ -76,6 +77,7 @@ def broker() -> None:
 @click.option("--plaintext", is_flag=True, help="Listen without TLS beyond this machine: passwords can be read on the way.")  # fmt: skip  # noqa: E501
 @click.option("--services-host", default="127.0.0.1", show_default=True, help="Address at which services connect (ingestor, gateway).")  # fmt: skip  # noqa: E501
 @click.option("--services-port", type=_port, default=SERVICES_PORT, show_default=True, help="Port for services.")
+@click.option("--services-authority", type=_path, help="Certificate (PEM) of an authority for services alone, its root.pem: they then log in by certificates of it, else by passwords.")  # fmt: skip  # noqa: E501
 @click.option("--plugin", type=_path, help=f"Where Mosquitto's {PLUGIN} is; by default beside this machine's Mosquitto.")  # fmt: skip  # noqa: E501
 @click.option(
     "--root",
@@ -107,6 +109,9 @@ def write_config(
     except ContractError as error:
         raise click.BadParameter(str(error), param_hint="--root") from error
     folder = folder.absolute()
+    if found[0].identity and not (folder / ADMIN_CERTIFICATE).exists():
+        made = f"wattline ca service-certificate --folder ... --name {ADMIN} --to {shlex.quote(str(folder))}"
+        raise click.UsageError(f"this command itself would not be let in by the broker; make its certificate: `{made}`")
     with _writing(folder):
         own = prepare_folder(folder, owner)
         changed = Installation(folder, _reached(folder, address), owner).prepare(topics)
@@ -115,7 +120,7 @@ def write_config(
         click.echo(f"{folder} holds other files too, so its owner and mode stay: Mosquitto must be able to write there")
     _print_owner(folder, owner)
     click.echo(f"rights hold {changed.value}")
-    click.echo(_next_steps(folder, owner))
+    click.echo(_next_steps(folder, owner, (INGESTOR, GATEWAY) if found[0].identity else ()))
 
 
 @broker.command("add-user")
@@ -128,31 +133,50 @@ def write_config(
     type=click.Choice(ROLES),
     help="What USER may do, where it is a person or a service with a name of its own, which begins with wattline-.",
 )
+@click.option(
+    "--by-certificate",
+    is_flag=True,
+    help="USER, a service, logs in by its certificate at the services' listener, and by no password.",
+)
 @_address_option
 @_owner_option
 @click.argument("user")
 def add_user(
-    folder: Path, password_file: Path | None, role: str | None, address: str | None, owner: Owner | None, user: str
+    folder: Path,
+    password_file: Path | None,
+    role: str | None,
+    by_certificate: bool,
+    address: str | None,
+    owner: Owner | None,
+    user: str,
 ) -> None:
     """Let USER in: a device by its id, one of the roles ingestor, gateway, engineer, monitor, or a person of a role.
 
     Without --password-file a random password is made and printed once. It holds at once where Mosquitto runs; who was
     connected with another one is cut off. Engineers and monitors connect with their name as client id.
     """
+    if by_certificate and password_file is not None:
+        raise click.UsageError("--by-certificate and --password-file: give one of both")
     given = None if password_file is None else _password(password_file)
     password = secrets.token_urlsafe(SECRET_BYTES) if given is None else given
     try:
         login = login_of(user, role)
     except ContractError as error:
         raise click.BadParameter(str(error), param_hint="USER") from error
+    is_device = login.client_id == user and role is None and user not in ROLES
+    if by_certificate and is_device:
+        reason = f"{user} is a device, which gets its certificate by enrolment; --role says what a service may do"
+        raise click.BadParameter(reason, param_hint="USER")
     folder = folder.absolute()
     with _writing(folder):
         if owner is not None:
             prepare_folder(folder, owner)
-        changed = Installation(folder, _reached(folder, address), owner).let_in(login, password)
-    what = "device" if login.client_id == user and role is None and user not in ROLES else f"{login.roles[0]}"
+        changed = Installation(folder, _reached(folder, address), owner).let_in(
+            login, None if by_certificate else password
+        )
+    what = "device" if is_device else f"{login.roles[0]}"
     click.echo(f"{what} {user} may log in {changed.value}", err=True)
-    if given is None:
+    if given is None and not by_certificate:
         click.echo(password)
 
 
@@ -174,7 +198,7 @@ def remove_user(folder: Path, address: str | None, owner: Owner | None, user: st
 
 def _reached(folder: Path, address: str | None) -> BrokerAddress:
     """Where the broker of a folder is reached if it runs. Raises click.BadParameter."""
-    present = first_listener(read_file(folder / CONFIG_FILE)) or BrokerAddress(port=SERVICES_PORT)
+    present = first_listener(read_file(folder / CONFIG_FILE), folder) or BrokerAddress(port=SERVICES_PORT)
     if address is None:
         return present
     host, _, port = address.rpartition(":")
@@ -214,14 +238,15 @@ def _print_owner(folder: Path, owner: Owner | None) -> None:
         click.echo(f"the files keep their owner ({why}): if Mosquitto runs as another ACCOUNT, {words}", err=True)
 
 
-def _next_steps(folder: Path, owner: Owner | None) -> str:
+def _next_steps(folder: Path, owner: Owner | None, by_certificate: tuple[str, ...]) -> str:
     place = shlex.quote(str(folder))
     config = shlex.quote(str(folder / CONFIG_FILE))
+    users, how = (*ROLES, "DEVICE-ID"), dict.fromkeys(by_certificate, " --by-certificate")
     named = f" --owner {owner.name}" if owner is not None and owner.name != DEFAULT_OWNER else ""
     return "\n".join(
         [
-            f"written to {folder}; next, users (each prints its password once):",
-            *(f"  wattline broker add-user --folder {place}{named} {user}" for user in (*ROLES, "DEVICE-ID")),
+            f"written to {folder}; next, users (each who has a password prints it once):",
+            *(f"  wattline broker add-user --folder {place}{named}{how.get(user, '')} {user}" for user in users),
             "then start Mosquitto:",
             f"  mosquitto -c {config}",
             "or, where systemd runs it (Debian), put this into `systemctl edit mosquitto` and restart it; no include",

@@ -13,6 +13,8 @@ LOGINS_FILE: Final = "dynamic-security.json"
 """Logins and rights, which the plugin reads at its start and writes with each change; nobody else may then."""
 ADMIN_FILE: Final = "admin.password"  # a file's name
 """The password by which `wattline broker` speaks to the running broker."""
+ADMIN_CERTIFICATE: Final = "wattline-admin.pem"
+"""... and its certificate with key, as `wattline ca service-certificate` writes it, where services log in by theirs."""
 
 MAX_PACKET_BYTES: Final = 1024 * 1024
 """Four times what the contract allows, so that a message which is too large arrives and goes to quarantine."""
@@ -47,29 +49,34 @@ class Listener:
 
     The CN is then the login and the client id as well, whatever the client says, and no password is asked for: only a
     login without a role keeps such a client from everything. By a password Mosquitto itself compares the client id
-    with the login's.
+    with the login's. With `any_client_id` the CN is the login alone: for services, of which one has several
+    connections, behind an authority that signs nobody else.
     """
 
     port: int
     host: str = "127.0.0.1"
     tls: TlsFiles | None = None
     identity: bool = False
+    any_client_id: bool = False
     max_connections: int = MAX_DEVICES
 
 
-def first_listener(text: str) -> BrokerAddress | None:
+def first_listener(text: str, folder: Path) -> BrokerAddress | None:
     """How the first listener of a configuration of ours, which is the services', is reached from this machine.
 
-    With TLS, the authority of the devices' certificates is taken for that of the broker's own as well.
+    With TLS, the authority of the devices' certificates is taken for that of the broker's own as well. Where services
+    show certificates, ours is in `folder`.
     """
     _, *blocks = re.split(r"^listener ", text, flags=re.MULTILINE)
     if not blocks:
         return None
     port, host = blocks[0].split("\n", 1)[0].split()
-    authority = re.search(r"^cafile (.+)$", text, re.MULTILINE) if "\ncertfile " in blocks[0] else None
+    has_tls, by_certificate = ("\n" + word in blocks[0] for word in ("certfile ", "require_certificate true"))
+    authority = re.search(r"^cafile (.+)$", "".join(blocks[1:]), re.MULTILINE) if has_tls else None
     return BrokerAddress(
         host="127.0.0.1" if host in ("0.0.0.0", "::") else host, port=int(port),
         tls_ca=Path(authority[1]) if authority else None,
+        tls_certificate=folder / ADMIN_CERTIFICATE if by_certificate else None,
     )  # fmt: skip
 
 
@@ -121,5 +128,6 @@ def _listener(listener: Listener) -> list[str]:
     if tls.authority is not None:
         lines += [f"cafile {tls.authority}", "require_certificate true"]
     if listener.identity:
-        lines += ["use_identity_as_username true", "use_username_as_clientid true"]
+        lines += ["use_identity_as_username true"]
+        lines += [] if listener.any_client_id else ["use_username_as_clientid true"]
     return lines

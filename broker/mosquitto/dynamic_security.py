@@ -118,6 +118,10 @@ class Document:
         """One login; None where there is none of that name."""
         return present(self._clients[name]) if name in self._clients else None
 
+    def has_password(self, name: str) -> bool:
+        """Whether a login of this name has a password."""
+        return "password" in self._clients.get(name, {})
+
     def remove_login(self, name: str) -> None:
         """Let somebody in no more."""
         del self._clients[name]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from broker.errors import PermanentError
-from broker.mosquitto.config import ADMIN_FILE, CONFIG_FILE, LOGINS_FILE
+from broker.mosquitto.config import ADMIN_CERTIFICATE, ADMIN_FILE, CONFIG_FILE, LOGINS_FILE
 
 DEFAULT_OWNER = "mosquitto"
 """The account to which Mosquitto changes when root starts it, where its config names no other."""
@@ -16,7 +16,7 @@ PASSWORDS_BEFORE = "passwords"
 """What Wattline gave Mosquitto in place of the plugin's file until 0.2, beside an `acl`."""
 _BEFORE = frozenset({"acl", PASSWORDS_BEFORE})
 PLUGIN = "mosquitto_dynamic_security.so"
-_OURS = frozenset({CONFIG_FILE, LOGINS_FILE, ADMIN_FILE}) | _BEFORE
+_OURS = frozenset({CONFIG_FILE, LOGINS_FILE, ADMIN_FILE, ADMIN_CERTIFICATE}) | _BEFORE
 FOLDER_MODE = 0o750
 FILE_MODE = 0o640
 

@@ -104,14 +104,17 @@ class Installation:
         replace_file(self.folder / LOGINS_FILE, document.text(), self.owner)
         return Changed.IN_FILE
 
-    def let_in(self, login: Login, password: str) -> Changed:
-        """Let somebody in with this password."""
-        if self._runs():
-            asyncio.run(_running().let_in(self._as_admin(), login, password))
-            return Changed.AT_BROKER
+    def let_in(self, login: Login, password: str | None) -> Changed:
+        """Let somebody in with this password; without one by a certificate alone, also who had a password."""
         document = self._document()
+        had_password = document.has_password(login.name)
+        if self._runs():
+            asyncio.run(_running().let_in(self._as_admin(), login, password, had_password=had_password))
+            return Changed.AT_BROKER
         _put_own_role(document, login, _topics(document.roles))
-        document.put_login(login, hashed(password))
+        if password is None and had_password:
+            document.remove_login(login.name)
+        document.put_login(login, hashed(password) if password else None)
         replace_file(self.folder / LOGINS_FILE, document.text(), self.owner)
         return Changed.IN_FILE
 

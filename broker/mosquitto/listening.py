@@ -1,6 +1,7 @@
 """Where Mosquitto listens, by the options of `wattline broker config`; what Mosquitto could not start by is refused."""
 
 import ssl
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Final
@@ -28,6 +29,7 @@ def listeners(
     plaintext: bool,
     services_host: str,
     services_port: int,
+    services_authority: Path | None,
 ) -> list[Listener]:
     """The services' listener first, then those of the devices. Raises click.UsageError that names option and fix."""
     files = (certificate, key, authority)
@@ -36,8 +38,9 @@ def listeners(
     if certificate is None or key is None or authority is None:
         _refuse_plain("--host", host, plaintext=plaintext)
         _refuse_plain("--services-host", services_host, plaintext=plaintext)
-        if password_port:
-            raise click.UsageError("--password-port needs --certificate, --key and --authority")
+        for option, given in (("--password-port", password_port), ("--services-authority", services_authority)):
+            if given:
+                raise click.UsageError(f"{option} needs --certificate, --key and --authority")
         ports = {"--port": Listener(port or PLAIN_PORT, host)}
     else:
         if plaintext:
@@ -47,9 +50,15 @@ def listeners(
         ports = {"--port": Listener(port or TLS_PORT, host, TlsFiles(certificate, key, authority), identity=True)}
         if password_port:
             ports["--password-port"] = Listener(password_port, host, TlsFiles(certificate, key))
-    # services have passwords also over TLS: a device's certificate would there let it have any client id
-    tls = TlsFiles(certificate, key) if certificate and key and not is_loopback(services_host) else None
-    ports = {"--services-port": Listener(services_port, services_host, tls, max_connections=MAX_SERVICES), **ports}
+    for_services = Listener(services_port, services_host, max_connections=MAX_SERVICES)
+    if certificate and key and authority and services_authority:
+        _see_apart(services_authority, authority)
+        tls = TlsFiles(certificate, key, services_authority)
+        for_services = replace(for_services, tls=tls, identity=True, any_client_id=True)
+    elif certificate and key and not is_loopback(services_host):
+        # by passwords: a certificate of the devices' authority would there let a device have any client id
+        for_services = replace(for_services, tls=TlsFiles(certificate, key))
+    ports = {"--services-port": for_services, **ports}
     _refuse_one_port_for_two(ports)
     return list(ports.values())
 
@@ -108,6 +117,36 @@ def _see_files(certificate: Path, key: Path, authority: Path) -> None:
             "the authority that has, or make the certificate by this one (`wattline ca server-certificate`)"
         )
         raise click.BadParameter(reason, param_hint="--authority")
+
+
+def _see_apart(services: Path, devices: Path) -> None:
+    """See that the services' authority has nothing to do with the devices'. Raises click.BadParameter.
+
+    Mosquitto asks nobody for a client id where it knows who comes by a certificate: a device's, taken there, would let
+    it push every service out.
+    """
+    try:
+        whole("--services-authority", services).read_bytes()
+        of_services, of_devices = _authorities(services), _authorities(devices)
+    except OSError as error:
+        # an SSLError is one, too
+        reason = (
+            f"{services} can't be used ({error.strerror}); give the root.pem that `wattline ca init` made for services"
+        )
+        raise click.BadParameter(reason, param_hint="--services-authority") from error
+    if of_services & of_devices:
+        reason = (
+            f"{services} and {devices} know the same authority: devices would come in as services. Make one for "
+            'services alone: `wattline ca init --organisation "Wattline services"` in a folder of its own'
+        )
+        raise click.BadParameter(reason, param_hint="--services-authority")
+
+
+def _authorities(path: Path) -> set[object]:
+    """The names of the certificates of a file, and of those who signed them. Raises ssl.SSLError, OSError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(path)
+    return {known[of] for known in context.get_ca_certs() for of in ("subject", "issuer")}
 
 
 def _is_foreign(server: ssl.SSLContext, authority: Path) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import secrets
+from dataclasses import replace
 
 import structlog
 from pydantic import SecretStr
@@ -52,9 +53,10 @@ async def renew_roles(address: BrokerAddress, topics: Topics) -> None:
         await control.run([put_role(role, grants, held) for role, grants in changed.items()])
 
 
-async def let_in(address: BrokerAddress, login: Login, password: str) -> None:
-    """Let somebody in with this password."""
-    if login.client_id is None and await _is_in(address, login, password):
+async def let_in(address: BrokerAddress, login: Login, password: str | None, *, had_password: bool) -> None:
+    """Let somebody in with this password, or without one; who is let in already without one stays connected."""
+    can_be_tried = login.client_id is None and address.tls_certificate is None
+    if password and can_be_tried and await _is_in(address, login, password):
         # a password that is given again would cut the service off
         return
     async with Control.open(address, _client_id()) as control:
@@ -63,6 +65,10 @@ async def let_in(address: BrokerAddress, login: Login, password: str) -> None:
         topics = Topics(root_of(acl["topic"] for acl in answer["data"]["role"]["acls"]) or DEFAULT_ROOT)
         roles = {role: grants for role, grants in own_roles(login, topics).items() if role not in held.roles}
         commands = [put_role(role, grants, held) for role, grants in roles.items()]
+        if password is None and had_password and login.name in held.logins:
+            # the plugin takes no password away
+            commands.append(remove_login(login.name))
+            held = replace(held, logins=held.logins - {login.name})
         await control.run([*commands, *put_login(login, password, held)])
 
 

@@ -234,6 +234,9 @@ class Connection:
 
     def close(self, reason: str) -> None:
         """Forget the socket and fail whatever waits on it."""
+        if self.certificate is not None and self._address.tls_certificate is not None and not self.connected.done():
+            # TLS 1.3 tells a client that it was refused after its handshake, or its words meet a closed door
+            reason += f"; perhaps it does not take our certificate: see when {self._address.tls_certificate} ends"
         if not self.lost.done():
             self.lost.set_result(reason)
         with contextlib.suppress(OSError):

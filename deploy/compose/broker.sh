@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes the platform's authority, the broker's certificate by it, Mosquitto's config and rights and the users of the
-# services; an authority that is there and users that were added by hand stay.
+# Makes the platform's authority, the broker's certificate by it, the services' authority and certificates, Mosquitto's
+# config and rights and the logins of the services; authorities that are there and users that were added by hand stay.
 # With a user's name it lets that one in and prints the password. Where the broker runs, it is told and not restarted.
 set -eu
 folder=${WATTLINE_BROKER_FOLDER:-/mosquitto/wattline}
@@ -25,6 +25,10 @@ keys=${WATTLINE_KEYS_FOLDER:-/keys}
 [ -e "$keys/meter-keys" ] || wattline master-key make --file "$keys/meter-keys" >/dev/null
 chown -R "$WATTLINE_AUTHORITY_OWNER" "$keys"
 
+# another root, for services alone: where it is asked for, no device's certificate lets anybody in
+services=${WATTLINE_SERVICES_FOLDER:-/services/ca}
+wattline ca init --folder "$services" --organisation "Wattline services" >/dev/null
+
 config() {
     wattline broker config --folder "$folder" --address "$address" --services-port 1884 \
         --plugin "${WATTLINE_BROKER_PLUGIN:-/usr/lib/mosquitto_dynamic_security.so}" "$@" >/dev/null
@@ -40,17 +44,15 @@ done
 wattline ca server-certificate --folder "$authority" "$@" --days 1825 --to "$folder" >/dev/null
 install -m 644 "$authority/chain.pem" "$authority/root.pem" "$folder"
 (cd "$folder" && chown "$owner" broker.pem broker.key chain.pem root.pem)
-config --services-host 0.0.0.0 --password-port 8884 \
+install -m 644 "$services/root.pem" "$folder/services.pem"
+chown "$owner" "$folder/services.pem"
+chown -R "$WATTLINE_AUTHORITY_OWNER" "$WATTLINE_INGESTOR_LOGIN_FOLDER" "$WATTLINE_GATEWAY_LOGIN_FOLDER"
+sh "$(dirname "$0")/certificates.sh" >/dev/null
+config --services-host 0.0.0.0 --services-authority "$folder/services.pem" --password-port 8884 \
     --certificate "$folder/broker.pem" --key "$folder/broker.key" --authority "$folder/chain.pem"
 
-service() {
-    printf '%s' "$2" | user --password-file /dev/stdin "$1"
-}
-service ingestor "$WATTLINE_INGESTOR_BROKER_PASSWORD"
-service gateway "$WATTLINE_GATEWAY_BROKER_PASSWORD"
-service monitor "$WATTLINE_MONITOR_BROKER_PASSWORD"
-# What mosquitto_sub reads in the broker's health check: a password among its arguments would be seen by all.
-options=$folder/mosquitto_sub
-(umask 077 && printf -- '-u monitor\n-P %s\n' "$WATTLINE_MONITOR_BROKER_PASSWORD" >"$options.growing")
-chown "$owner" "$options.growing"
-mv "$options.growing" "$options"
+for service in ingestor gateway monitor; do
+    user --by-certificate "$service"
+done
+# of before services had certificates
+rm -f "$folder/mosquitto_sub"

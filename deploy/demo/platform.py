@@ -6,12 +6,10 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import SecretStr
-
 from broker.runtime.settings import BrokerAddress
 from deploy.demo.http import Api
 from deploy.demo.processes import Service, running
-from deploy.local.certificates import CA_FOLDER
+from deploy.local.certificates import CA_FOLDER, environment_of
 from deploy.local.process import free_port
 from deploy.local.stack import LocalStack
 from gateway.enrolment.ca_folder import ROOT
@@ -39,21 +37,12 @@ class Platform:
 
     def broker_address(self, user: str) -> BrokerAddress:
         """The broker as one user reaches it."""
-        broker = self.stack.mosquitto
-        return BrokerAddress(
-            host=broker.host, port=broker.port, username=user, password=SecretStr(broker.credentials[user])
-        )
+        return self.stack.mosquitto.address(user)
 
     def broker_environment(self, service: str, user: str) -> dict[str, str]:
         """The broker's settings for a service's environment."""
-        broker, prefix = self.stack.mosquitto, f"WATTLINE_{service.upper()}_"
-        return {
-            f"{prefix}BROKER__HOST": broker.host,
-            f"{prefix}BROKER__PORT": str(broker.port),
-            f"{prefix}BROKER__USERNAME": user,
-            f"{prefix}BROKER__PASSWORD": broker.credentials[user],
-            f"{prefix}LOG_FORMAT": "json",
-        }
+        prefix = f"WATTLINE_{service.upper()}_"
+        return environment_of(self.broker_address(user), prefix) | {f"{prefix}LOG_FORMAT": "json"}
 
     def check(self) -> None:
         """Raise PermanentError if one of the services has ended by itself."""

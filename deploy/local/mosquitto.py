@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from pydantic import SecretStr
 
-from broker.contract.identity import ROLES
+from broker.contract.identity import GATEWAY, INGESTOR, ROLES
 from broker.contract.topics import Kind, Topics
 from broker.mosquitto.config import CONFIG_FILE, LOGINS_FILE, MAX_DEVICES, Listener, TlsFiles, render_config
 from broker.mosquitto.control import Control
@@ -21,6 +21,7 @@ from broker.mosquitto.passwords import hashed
 from broker.mosquitto.rights import ADMIN, Act, Grant, device_grants, own_role, role_grants
 from broker.runtime.settings import BrokerAddress
 from deploy.local.answers import mqtt_answers
+from deploy.local.certificates import BrokerCertificates
 from deploy.local.process import HOST, ServerError, ServerProcess, free_port, own
 from deploy.local.toolchain import Toolchain
 
@@ -28,6 +29,8 @@ _START_S = 60.0
 _STOP_S = 30.0
 _ATTEMPTS = 8
 _TAKEN = "Address already in use"
+SERVICES = (INGESTOR, GATEWAY, ADMIN)
+"""Who logs in by a certificate of the services' authority."""
 _CROWD = "crowd"
 """The role of those who speak for every device."""
 
@@ -40,8 +43,9 @@ class MosquittoServer:
     """One Mosquitto on a free port of the loopback, with persistence, a login for each role, and those added.
 
     `credentials` maps every login to its password. The port stays the same over restarts and kills, and so do logins
-    and rights, which the broker itself keeps. With `tls` devices come in on a second port, `device_port`, by their
-    certificates, and services may come over TLS on a third, `services_port`, by their passwords.
+    and rights, which the broker itself keeps. Services come over TLS on `services_port`, by
+    certificates of an authority of their own; by their passwords they may come as all others do. With `tls` devices
+    come in on `device_port`, by their certificates, and whoever has a password over TLS on `password_port`.
     """
 
     def __init__(
@@ -56,11 +60,13 @@ class MosquittoServer:
         self.host = HOST
         self.port = 0
         self.device_port = 0
+        self.password_port = 0
         self.services_port = 0
         self.folder = folder
         self.topics = topics or Topics()
         self._plugin = toolchain.plugin
         self._tls = tls
+        self.certificates = BrokerCertificates(folder, tls)
         self._roots: tuple[Topics, ...] = (self.topics,)
         self._logins: dict[str, Login] = {name: Login(name, (name,)) for name in (*ROLES, ADMIN)}
         self._passwords = {name: secrets.token_urlsafe(24) for name in self._logins}
@@ -91,7 +97,16 @@ class MosquittoServer:
         return self._process.log_path
 
     def address(self, login: str) -> BrokerAddress:
-        """How a login with a password reaches it."""
+        """How a login reaches it: a service by its certificate, all others by their passwords."""
+        if login not in SERVICES:
+            return self.by_password(login)
+        return BrokerAddress(
+            host=self.host, port=self.services_port, root=self.topics.root, tls_ca=self.certificates.shown.authority,
+            tls_certificate=self.certificates.services.of(login),
+        )  # fmt: skip
+
+    def by_password(self, login: str) -> BrokerAddress:
+        """How any login reaches it with its password, without TLS."""
         password = SecretStr(self._passwords[login])
         return BrokerAddress(host=self.host, port=self.port, username=login, password=password, root=self.topics.root)
 
@@ -101,17 +116,18 @@ class MosquittoServer:
             return
         for attempt in range(_ATTEMPTS):
             port = self.port or free_port()
-            device_port, services_port = self.device_port, self.services_port
-            if self._tls is not None and not device_port:
-                device_port, services_port = free_port(), free_port()
-            self._write_files(port, device_port, services_port)
+            services_port = self.services_port or free_port()
+            device_port = self.device_port or (free_port() if self._tls is not None else 0)
+            password_port = self.password_port or (free_port() if self._tls is not None else 0)
+            self._write_files(port, services_port, device_port, password_port)
             try:
                 await self._process.start(partial(self._lets_in, port), timeout_s=_START_S)
             except ServerError as error:
                 if _TAKEN not in error.log or self.port or attempt == _ATTEMPTS - 1:
                     raise
                 continue
-            self.port, self.device_port, self.services_port = port, device_port, services_port
+            self.port, self.services_port = port, services_port
+            self.device_port, self.password_port = device_port, password_port
             return
 
     async def stop(self) -> None:
@@ -202,16 +218,18 @@ class MosquittoServer:
             for name in devices
         }
 
-    def _write_files(self, port: int, device_port: int, services_port: int) -> None:
+    def _write_files(self, port: int, services_port: int, device_port: int, password_port: int) -> None:
         if self._plugin is None:
             raise ServerError("mosquitto", "has no dynamic security plugin: install Debian's package mosquitto")
         fresh = not self.folder.exists()
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         own(self.folder)
         listeners = [Listener(port, self.host)]
+        of_services = replace(self.certificates.shown, authority=self.certificates.services.authority)
+        listeners.append(Listener(services_port, self.host, of_services, identity=True, any_client_id=True))
         if self._tls is not None:
             listeners.append(Listener(device_port, self.host, self._tls, identity=True, max_connections=MAX_DEVICES))
-            listeners.append(Listener(services_port, self.host, TlsFiles(self._tls.certificate, self._tls.key)))
+            listeners.append(Listener(password_port, self.host, TlsFiles(self._tls.certificate, self._tls.key)))
         self._write(CONFIG_FILE, render_config(listeners, self.folder, self._plugin))
         self._write_logins(set(self._logins) if fresh else self._unwritten)
         self._unwritten = set()

@@ -13,7 +13,15 @@ from deploy.local.locks import file_lock, take_lock, try_lock
 from deploy.local.process import kill_servers_in
 from deploy.local.settings import open_to_all, server_account
 
-_PARTS = ("postgres", "postgres.log", "mosquitto", "mosquitto.log", "tablespaces")
+_PARTS = (
+    "postgres",
+    "postgres.log",
+    "mosquitto",
+    "mosquitto.log",
+    "tablespaces",
+    "mosquitto-tls",
+    "mosquitto-services",
+)
 """What a run makes in its folder. Nothing else there is ever removed."""
 
 

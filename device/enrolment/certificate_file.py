@@ -12,6 +12,10 @@ from typing import Final
 FILE: Final = "certificate.pem"
 KEY_FILE: Final = "next.key"
 """The key for which a certificate is being asked."""
+HOME_FILE: Final = "certificate-home.pem"
+"""The one that home believes, while FILE is one by another authority, of a place that the platform told."""
+TOLD_FILE: Final = "certificate-told.pem"
+"""That other one, while the device is at home."""
 _FIELDS: Final = ("identity", "hardware", "not_before", "not_after")
 
 
@@ -49,3 +53,19 @@ def stored_in(path: Path) -> StoredCertificate | None:
     if begins_at.tzinfo is None or ends_at.tzinfo is None or begins_at >= ends_at:
         return None
     return StoredCertificate(identity, hardware, begins_at, ends_at)
+
+
+def use(folder: Path, *, told: bool) -> None:
+    """Let FILE be the certificate for a place that the platform told, or for home, where there is one for each.
+
+    Each step is a rename, and what a power cut left half done is done at the next call. Raises OSError.
+    """
+    file, home, elsewhere = folder / FILE, folder / HOME_FILE, folder / TOLD_FILE
+    if not file.exists() and home.exists():
+        home.replace(file)
+    if told and elsewhere.exists():
+        file.replace(home)
+        elsewhere.replace(file)
+    elif not told and home.exists():
+        file.replace(elsewhere)
+        home.replace(file)

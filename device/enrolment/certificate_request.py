@@ -20,6 +20,8 @@ class CertificateRequest:
     claim: str = ""
     token: str = ""
     renew: bool = False
+    home: str = ""
+    """The CA file of the settings' place, where another one is asked: what that does not believe is kept apart."""
 
     def text(self) -> bytes:
         """For the process's input: not among its arguments, where everybody on the machine would see the token."""

@@ -61,6 +61,8 @@ class Enrolment:
         self._state = "not asked yet"
         self.elsewhere: Callable[[], tuple[str, Path | None] | None] = lambda: None
         """Where the platform wants certificates to be renewed, and by which CA; None where settings say it."""
+        self.settle: Callable[[], None] = lambda: None
+        """Has the certificate in use be the one for where the device is: another may have come meanwhile."""
         self._failures = 0
 
     def address(self, broker: BrokerAddress) -> BrokerAddress:
@@ -82,6 +84,7 @@ class Enrolment:
         self._alone_since_s = asyncio.get_running_loop().time()
         while True:
             self._see(standing)
+            self.settle()
             held = self._held()
             if held is None:
                 self._there.clear()
@@ -169,6 +172,7 @@ class Enrolment:
         order = CertificateRequest(
             url, str(authority), str(self._folder), self._device, self._hardware, facts,
             settings.claim or "", settings.secret() or "", renew,
+            home="" if url == settings.url else str(settings.authority),
         )  # fmt: skip
         if not renew and not (order.claim and order.token):
             return Outcome("refused", "no claim is set: set ENROL__CLAIM and ENROL__TOKEN_FILE")

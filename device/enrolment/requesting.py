@@ -4,6 +4,7 @@ import base64
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -13,9 +14,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from cryptography.x509.oid import AttributeOID, NameOID
 
 from broker.errors import ContractError
-from device.enrolment.certificate_file import FILE, KEY_FILE, StoredCertificate, with_header
+from device.enrolment.certificate_file import FILE, HOME_FILE, KEY_FILE, StoredCertificate, with_header
 from device.enrolment.certificate_request import CertificateRequest
 from device.files import write_atomically
+
+LEAST_LIFE_S: Final = 3600.0
+"""Of a certificate that a place gives of which the device was only told; its own home may give shorter ones."""
 
 
 def next_key(folder: Path) -> ec.EllipticCurvePrivateKey:
@@ -55,13 +59,40 @@ def keep(order: CertificateRequest, key: ec.EllipticCurvePrivateKey, answer: byt
     if held.not_after <= max(held.not_before, datetime.now(UTC)):
         # the one of before is better
         raise ContractError(f"the certificate ended at {held.not_after.isoformat()}", field="certificate")
+    if order.home and held.life_s < LEAST_LIFE_S:
+        # the device would do nothing but renew it
+        raise ContractError(
+            f"the certificate holds for {held.life_s:g} s, less than {LEAST_LIFE_S:g}", field="certificate"
+        )
     # the root is not shown: who judges has it
     chain = [one for one in others if one.subject != one.issuer]
     pem = b"".join([_key_pem(key), *(one.public_bytes(Encoding.PEM) for one in (leaf, *chain))])
     folder = Path(order.folder)
+    _keep_home_s(folder, believed=not order.home or _leads_to(leaf, others, Path(order.home)))
     write_atomically(folder / FILE, with_header(held, pem))
     (folder / KEY_FILE).unlink(missing_ok=True)
     return held
+
+
+def _keep_home_s(folder: Path, *, believed: bool) -> None:
+    """Put the certificate that home believes aside, before one that it does not takes its place. Raises OSError."""
+    if believed:
+        (folder / HOME_FILE).unlink(missing_ok=True)
+    elif (folder / FILE).exists() and not (folder / HOME_FILE).exists():
+        write_atomically(folder / HOME_FILE, (folder / FILE).read_bytes())
+
+
+def _leads_to(leaf: x509.Certificate, others: list[x509.Certificate], authority: Path) -> bool:
+    """Whether a chain of these certificates ends at one of a CA file."""
+    roots = x509.load_pem_x509_certificates(authority.read_bytes())
+    below, seen = [leaf], list[x509.Certificate]()
+    while below:
+        one = below.pop()
+        if one in roots or any(_has_signed(root, one) for root in roots):
+            return True
+        seen.append(one)
+        below += [above for above in others if above not in seen and _has_signed(above, one)]
+    return False
 
 
 def _parted(answer: bytes, key: ec.EllipticCurvePrivateKey) -> tuple[x509.Certificate, list[x509.Certificate]]:

@@ -11,6 +11,8 @@ from broker.contract.messages import Message, Parameters, Text
 from broker.errors import ContractError, PermanentError
 from broker.runtime.settings import BrokerAddress
 from device import mailbox
+from device.enrolment.certificate_file import FILE as FILE_IN_USE
+from device.enrolment.certificate_file import TOLD_FILE, use
 from device.moving.target import HOME, Target, address_of, authority_file, wished
 from device.sealed_file import read_either, write_twice
 
@@ -119,6 +121,22 @@ class Addresses:
         except (PermanentError, OSError) as error:
             log.error("broker_address_unusable", address=self.in_use.name, reason=str(error))  # noqa: TRY400
             return self.own
+
+    def settle(self, *, arrived: bool = False) -> None:
+        """Have the certificate in use be the one for where the broker is looked for. A disk that refuses is logged.
+
+        A place that is told is shown the one that home believes, until it has given another; one of a place before it
+        is forgotten when the device has `arrived`.
+        """
+        file, trial = self.own.tls_certificate, self.state.trial
+        if file is None or file.name != FILE_IN_USE:
+            return
+        try:
+            use(file.parent, told=bool(self.in_use.enrol_url) and (trial is None or trial.returning))
+            if arrived:
+                file.with_name(TOLD_FILE).unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("certificate_not_changed", path=str(file), error=str(error))
 
     def reach(self, target: Target) -> BrokerAddress:
         """How the broker is reached at a target. Raises PermanentError or OSError where it can't be tried."""

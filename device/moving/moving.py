@@ -157,6 +157,8 @@ class Moving:
         failed = None
         if trial.returning:
             failed = AddressFailed(target=left, reason=f"nothing was confirmed there for {self._lost_s:.0f} s")
+        # while it is still on trial
+        self._addresses.settle(arrived=not trial.returning)
         # one write: where it is now, and what is to be said of where it was
         self._addresses.save(good=trial.target, before=left, trial=None, failed=failed)
         self._lost_s = self._context.settings.broker_lost_s
@@ -213,6 +215,7 @@ class Moving:
         self._report()
 
     def _go(self, address: BrokerAddress) -> None:
+        self._addresses.settle()
         self._session.move(address)
         # not before: a connection that is made meanwhile needs them
         with contextlib.suppress(OSError):

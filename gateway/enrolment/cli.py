@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 import click
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
 
 from broker.errors import ContractError, PermanentError
 from broker.runtime.options import passphrase_in
@@ -37,6 +38,7 @@ from gateway.enrolment.ca_folder import (
 )
 from gateway.enrolment.host_names import HERE, own_names
 
+SERVICE_DAYS = 90
 F = TypeVar("F", bound=Callable[..., Any])
 DAYS = 397
 """What a server's certificate holds by default: more than that browsers don't take."""
@@ -110,11 +112,16 @@ def _made(usage: Usage) -> Callable[[F], F]:
     """The options that certificates of both usages take."""
 
     def decorate(command: F) -> F:
-        to = click.option("--to", type=click.Path(file_okay=False, path_type=Path), default=Path(), show_default=True,
-                          help="Where NAME.pem (with those above it) and NAME.key are written.")  # fmt: skip
-        days = click.option("--days", type=click.IntRange(1, 3660), default=DAYS, show_default=True,
-                            help="How long it holds.")  # fmt: skip
         server = usage is Usage.SERVER
+        files = (
+            "NAME.pem (with those above it) and NAME.key are"
+            if server
+            else "NAME.pem (with those above it, and key) is"
+        )
+        to = click.option("--to", type=click.Path(file_okay=False, path_type=Path), default=Path(), show_default=True,
+                          help=f"Where {files} written.")  # fmt: skip
+        days = click.option("--days", type=click.IntRange(1, 3660), default=DAYS if server else SERVICE_DAYS,
+                            show_default=True, help="How long it holds.")  # fmt: skip
         what = HOST_HELP if server else LOGIN_HELP
         name = click.option("--name", "names", required=not server, multiple=server, help=what)
         return folder_option(passphrase_option(name(days(to(command)))))
@@ -136,9 +143,31 @@ def server_certificate(
 
 @ca.command("service-certificate")
 @_made(Usage.CLIENT)
-def service_certificate(folder: Path, passphrase_file: Path | None, names: str, days: int, to: Path) -> None:
-    """Make a certificate and key by which a service logs in at the broker."""
-    _write(folder, passphrase_file, names, Usage.CLIENT, (), days, to)
+@click.option(
+    "--if-due", is_flag=True, help="Only where there is none of this authority's with a third of its days left."
+)
+def service_certificate(
+    folder: Path, passphrase_file: Path | None, names: str, days: int, to: Path, if_due: bool
+) -> None:
+    """Make a certificate with its key by which a service logs in at the broker.
+
+    The authority is one for services alone. With --if-due nothing is said where nothing was to be done.
+    """
+    if not if_due or is_due(to / f"{names}.pem", _tried(lambda: load(folder, passphrase_in(passphrase_file))), days):
+        _write(folder, passphrase_file, names, Usage.CLIENT, (), days, to)
+
+
+def is_due(path: Path, authority: Authority, days: int) -> bool:
+    """Whether a service's certificate is to be made: it is not there, not this authority's, or nears its end."""
+    try:
+        data = path.read_bytes()
+        certificate = x509.load_pem_x509_certificate(data)
+        key = serialization.load_pem_private_key(data, None)
+        certificate.verify_directly_issued_by(authority.certificate)
+    except (OSError, ValueError, TypeError, InvalidSignature):
+        return True
+    left = certificate.not_valid_after_utc - datetime.now(UTC)
+    return key.public_key() != certificate.public_key() or left < timedelta(days=days) / 3
 
 
 def _write(
@@ -158,12 +187,17 @@ def _write(
         raise click.BadParameter(str(error), param_hint="--name") from error
     try:
         make_folder(to)
-        write_pem(to / f"{name}.key", [key_pem(key)], KEY_MODE)
-        write_pem(to / f"{name}.pem", map(pem, (certificate, authority.certificate)), PUBLIC_MODE)
+        chain = list(map(pem, (certificate, authority.certificate)))
+        if usage is Usage.CLIENT:
+            # one file, so that whoever reads it while it is renewed has both of one or of the other
+            write_pem(to / f"{name}.pem", [*chain, key_pem(key)], KEY_MODE)
+        else:
+            write_pem(to / f"{name}.key", [key_pem(key)], KEY_MODE)
+            write_pem(to / f"{name}.pem", chain, PUBLIC_MODE)
     except OSError as error:
         raise click.BadParameter(f"can't write {error.filename}: {error.strerror}", param_hint="--to") from error
-    told = f" for {', '.join(hosts)}" if hosts else ""
-    click.echo(f"{to / name}.pem and {to / name}.key{told}, until {certificate.not_valid_after_utc:%Y-%m-%d}")
+    told = f" and {to / name}.key for {', '.join(hosts)}" if hosts else ""
+    click.echo(f"{to / name}.pem{told}, until {certificate.not_valid_after_utc:%Y-%m-%d}")
 
 
 def _describe(authority: Authority) -> None:

@@ -40,7 +40,12 @@ def ansible() -> Ansible:
 def test_the_collection_is_fit_for_production(ansible: Ansible, tmp_path: Path) -> None:
     """As an operator gets it: built, installed, linted at the production profile; a fault is found."""
     installed = ansible.install_collection(tmp_path)
-    for name in ("systemd/wattline-gateway.service", "systemd/secrets.sh", "compose/roles.sql"):
+    for name in (
+        "systemd/wattline-gateway.service",
+        "systemd/secrets.sh",
+        "systemd/certificates.sh",
+        "compose/roles.sql",
+    ):
         source = TOP / "deploy" / name
         assert (installed / "roles/server/files" / source.name).read_text() == source.read_text()
     for name in ("wattline-device.service", "wattline-updater.service", "device-slots.conf"):

@@ -54,7 +54,7 @@ class Here:
     """What each health check said last."""
 
     def __post_init__(self) -> None:
-        for volume in ("broker", "authority", "trust", "keys"):
+        for volume in ("broker", "authority", "trust", "keys", "services", "ingestor-login", "gateway-login"):
             (self.volumes / volume).mkdir()
 
     @property
@@ -81,7 +81,7 @@ class Here:
 
     def environment(self, name: str, port: int = 0) -> dict[str, str]:
         """A service's environment; `port` in place of the 8080 that each container has to itself."""
-        given = {key: self.moved(name, value) for key, value in self.services[name]["environment"].items()}
+        given = {key: self.moved(name, value) for key, value in self.services[name].get("environment", {}).items()}
         for variable, value in list(given.items()):
             if variable.endswith("_HTTP_PORT"):
                 given[variable] = str(port)
@@ -140,19 +140,33 @@ class Here:
         """Mosquitto on the files."""
         command = [toolchain.mosquitto, "-c", self.broker_folder / CONFIG_FILE]
         server = ServerProcess(command, self.broker_folder, orphan_signal="TERM")
-        await server.start(partial(self.lets_in, "monitor", self.password("monitor")), timeout_s=60)
+        await server.start(partial(asyncio.to_thread, self.is_well, "broker", self.ports[1884]), timeout_s=60)
         try:
             yield server
         finally:
             await server.kill()
 
-    def password(self, user: str) -> str:
-        """A service's at the broker."""
-        return str(self.services["broker-files"]["environment"][f"WATTLINE_{user.upper()}_BROKER_PASSWORD"])
-
     async def lets_in(self, user: str, password: str) -> bool:
         """Whether the broker lets somebody in by a password, over TLS, on the port that is for it."""
         return await mqtt_answers("127.0.0.1", self.ports[8884], user, password, self.trusting())
+
+    def login(self, service: str) -> Path:
+        """The certificate by which a service logs in at the broker."""
+        variable = f"WATTLINE_{service.upper()}_BROKER__TLS_CERTIFICATE"
+        return Path(self.environment(service)[variable])
+
+    def renew(self) -> str:
+        """What `certificates` does each day."""
+        shell, script, keep = self.services["certificates"]["entrypoint"]
+        assert keep == "keep"
+        return self.run([shell, f"{DEPLOY}{script}"], **self.environment("certificates"))
+
+    async def takes(self, certificate: Path | None) -> bool:
+        """Whether the services' listener lets somebody in by this certificate."""
+        context = self.trusting()
+        if certificate is not None:
+            context.load_cert_chain(certificate)
+        return await mqtt_answers("127.0.0.1", self.ports[1884], "ingestor", "", context)
 
     def claim(self, port: int) -> dict[str, str]:
         """What an image gets of a claim, by the command that pages name."""
@@ -202,6 +216,17 @@ async def test_the_compose_file_s_platform_stores_a_reading(
             await exits.enter_async_context(running(service))
             await until(partial(well, here, name, port, service), f"{name} is well by its own health check")
         assert await asyncio.to_thread(here.write_broker_files) == "", "`up` again, with a broker that runs"
+        assert await asyncio.to_thread(here.renew) == "", "nothing is due"
+        assert await asyncio.to_thread(here.is_well, "certificates", 0), here.checked
+        looked = here.volumes / "services" / "ca.looked"
+        os.utime(looked, (0, 0))
+        assert not await asyncio.to_thread(here.is_well, "certificates", 0), "it has not looked for days"
+        (tmp_path / "before.pem").write_bytes(here.login("ingestor").read_bytes())
+        here.login("ingestor").unlink()
+        assert "ingestor.pem, until" in await asyncio.to_thread(here.renew)
+        assert here.login("ingestor").stat().st_mode & 0o077 == 0
+        for pair in (None, tmp_path / "before.pem", here.login("gateway")):
+            assert await here.takes(pair) is (pair is not None), "services come by their certificates alone"
         password = await asyncio.to_thread(here.write_broker_files, "pi-old")
         assert await here.lets_in("pi-old", password), "a device with a password is let in at once"
         for port in (*here.ports.values(), ports["gateway"]):

@@ -225,7 +225,7 @@ async def test_killed_gateways_lose_and_double_nothing(broker: Broker, database:
     await broker.add_devices(*names)
     settings = gateway_settings(broker, database, receive_maximum=10)
     async with watching(broker) as seen:
-        process = await start(broker, settings)
+        process = await start(settings)
         await answers(settings)
         for number, name in enumerate(names):
             async with entered(broker, name) as device:
@@ -233,7 +233,7 @@ async def test_killed_gateways_lose_and_double_nothing(broker: Broker, database:
             if number in (20, 40):
                 process.kill()
                 await process.wait()
-                process = await start(broker, settings)
+                process = await start(settings)
         await until(lambda: all(seen.desired(name) for name in names), "every device is answered", timeout_s=60)
         process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(process.wait(), DEADLINE_S) == 0
@@ -245,8 +245,8 @@ async def test_killed_gateways_lose_and_double_nothing(broker: Broker, database:
 
 async def test_wrong_credentials_end_the_process_with_a_sentence(broker: Broker, database: Database) -> None:
     """A refused login is for a person to put right: status 1 and one line, no traceback."""
-    settings = gateway_settings(broker, database)
-    process = await start(broker, settings, WATTLINE_GATEWAY_BROKER__PASSWORD="wrong")
+    settings = gateway_settings(broker, database, broker=broker.by_password("gateway"))
+    process = await start(settings, WATTLINE_GATEWAY_BROKER__PASSWORD="wrong")
     _, told = await asyncio.wait_for(process.communicate(), DEADLINE_S)
     assert process.returncode == 1
     assert any(line.startswith("wattline gateway: the broker refuses") for line in told.decode().splitlines())

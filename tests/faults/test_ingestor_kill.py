@@ -66,7 +66,8 @@ async def more_than(asked: Table, before: int) -> bool:
 async def test_killed_between_commit_and_ack(own_broker: Broker, database: Database, tmp_path: Path) -> None:
     """What was committed, its acks never reaching the broker, comes again and changes nothing but the ledger."""
     count = 200
-    async with TcpProxy(own_broker.host, own_broker.port) as proxy, table(database) as asked, device(own_broker) as pi:
+    services = TcpProxy(own_broker.host, own_broker.server.services_port)
+    async with services as proxy, table(database) as asked, device(own_broker) as pi:
         reach = {"BROKER__PORT": str(proxy.port), "HTTP_PORT": str(free_port())}
         ingestor = Process(own_broker, database.dsn("wattline_ingestor"), tmp_path / "log", BATCH_WAIT_S="2", **reach)
         await ingestor.start()

@@ -88,7 +88,7 @@ async def test_a_gateway_killed_between_commit_and_publication(
         TcpProxy(broker.host, broker.port) as proxy,
     ):
         settings = gateway_settings(broker, database, broker=broker.address(GATEWAY, proxy.port))
-        process = await start(broker, settings)
+        process = await start(settings)
         try:
             await answers(settings)
             await registered(broker, seen, "d1")

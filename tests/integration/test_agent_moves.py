@@ -188,7 +188,7 @@ async def test_another_authority_is_told_with_it(stack: LocalStack, broker: Brok
     pair = authority.issue("broker")
     tls = TlsFiles(pair.certificate, pair.key, authority.certificate)
     async with reading(broker, tmp_path / "pi") as (old, _), beside(stack, broker, "pi-1", tls=tls) as second:
-        port = second.server.services_port
+        port = second.server.password_port
         wrong = stranger.certificate.read_text()
         bad = await old.publish_desired(told(second, port, probation_s=2, broker_authority=wrong))
         report = await reported(old, "reverted", bad)

@@ -55,6 +55,12 @@ async def test_the_broker_s_certificate_is_told_before_it_ends(
             await until_equal(partial(running.metric, METRIC, of="broker"), ends(pair))
             told = "SELECT of, value FROM gateway_gauge_overview WHERE gauge = 'certificate_end_seconds'"
             await until_equal(partial(rows, database, told), [{"of": "broker", "value": ends(pair)}])
-    plain = gateway_settings(own_broker, database, broker_certificate=of_file.certificate)
+    by_password = own_broker.by_password("gateway")
+    plain = gateway_settings(own_broker, database, broker=by_password, broker_certificate=of_file.certificate)
     async with gateway(plain) as running:
         await until_equal(partial(running.metric, METRIC, of="broker"), ends(of_file))
+    async with gateway(gateway_settings(own_broker, database)) as running:
+        login, shown = own_broker.address("gateway").tls_certificate, own_broker.server.certificates.shown.certificate
+        assert login is not None
+        for of, file in (("login", login), ("broker", shown)):
+            await until_equal(partial(running.metric, METRIC, of=of), ends(Pair(file, file)))

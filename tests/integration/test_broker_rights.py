@@ -5,7 +5,9 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -16,12 +18,16 @@ from broker.errors import PermanentError
 from broker.mosquitto.config import TlsFiles
 from broker.mosquitto.control import Control
 from broker.mosquitto.dynamic_security import device_login, own_roles, put_login, put_role
+from broker.mosquitto.installation import login_of
 from broker.mosquitto.rights import ADMIN, CONTROL
-from broker.mosquitto.running import let_out
+from broker.mosquitto.running import let_in, let_out
 from cli.__main__ import main
-from deploy.local.mosquitto import MosquittoServer
+from deploy.local.answers import mqtt_answers
+from deploy.local.certificates import ServiceCertificates
+from deploy.local.mosquitto import SERVICES, MosquittoServer
 from deploy.local.stack import LocalStack
-from tests.rigs.certificates import Authority
+from gateway.enrolment.authority import Life
+from tests.rigs.certificates import Authority, Pair
 from tests.rigs.cli import typed
 from tests.rigs.gateway import Gateway, gateway, gateway_settings
 from tests.rigs.ingesting import ingesting
@@ -82,6 +88,12 @@ class Ground:
     def role(self, name: str, client_id: str | None = None) -> AbstractAsyncContextManager[Raw]:
         """Connect as a service or a person."""
         return self.enter(As(name, password=self.server.credentials[name], client_id=client_id))
+
+    def service(self, name: str, certificate: Path | None = None, **changes: Any) -> As:
+        """How a service connects at the services' listener: by the certificate of its login, or by another one."""
+        file = certificate or self.server.certificates.services.of(name)
+        trust, port = self.authority.certificate, self.server.services_port
+        return replace(As(name, pair=Pair(file, file), trust=trust, port=port), **changes)
 
     async def grant(self, *identities: str) -> None:
         """Let devices in by their certificates."""
@@ -243,10 +255,69 @@ async def test_roles_do_what_their_work_needs(ground: Ground, role: str, writes:
         f"{CONTROL}/response", shared("ingest", f"{ROOT}/#"), shared("ingest", "#"),
     ]  # fmt: skip
     wide = {each for each in filters if f"{ROOT}/#" in reads and each.startswith(ROOT)}
-    async with ground.role(role) as user:
-        assert {topic for topic in topics if await user.publish(topic)} == writes
-        granted = {each for each in filters if await user.subscribe(each) == [True]}
-    assert granted == reads | wide
+    for how in ("password", "certificate") if role in SERVICES else ("password",):
+        async with ground.role(role) if how == "password" else ground.enter(ground.service(role)) as user:
+            assert {topic for topic in topics if await user.publish(topic)} == writes
+            granted = {each for each in filters if await user.subscribe(each) == [True]}
+        assert granted == reads | wide, how
+
+
+async def test_several_ingestors_share_by_one_certificate(ground: Ground) -> None:
+    """Each with a client id of its own choice; what the devices send comes to one of them, each message once."""
+    group = shared("ingest", f"{ROOT}/#")
+    async with (
+        ground.enter(ground.service("ingestor", client_id="wattline-ingestor-1")) as first,
+        ground.enter(ground.service("ingestor", client_id="wattline-ingestor-2")) as second,
+        ground.enter(ground.by("certificate", "pi-1")) as device,
+    ):
+        assert [await each.subscribe(group) for each in (first, second)] == [[True], [True]]
+        for number in range(40):
+            assert await device.publish(f"{OWN}/readings", str(number).encode())
+        await until(lambda: len(first.received) + len(second.received) == 40, "all forty came")
+        assert min(len(first.received), len(second.received)) > 0
+        assert not first.ended
+        assert not second.ended
+
+
+async def test_nobody_else_comes_in_where_services_do(ground: Ground) -> None:
+    """Certificates of the devices' authority, whatever name they bear; old, foreign, none. Nor services elsewhere."""
+    services, folder, now = ground.server.certificates.services, ground.authority.folder, datetime.now(UTC)
+    over = services.issue("ingestor", folder / "over.pem", Life(now - timedelta(days=2), now - timedelta(days=1)))
+    namesake = ServiceCertificates(folder / "namesake")
+    names = ("pi-1", "ingestor", "gateway", ADMIN, "wattline-x")
+    of_devices = {name: ground.authority.issue(name) for name in names}
+    here = ground.service("ingestor")
+    word = ground.server.credentials["ingestor"]
+    for who in (
+        *(replace(here, user=name, pair=pair, client_id="wattline-ingestor") for name, pair in of_devices.items()),
+        replace(here, pair=Pair(ground.server.certificates.shown.certificate, ground.server.certificates.shown.key)),
+        ground.service("ingestor", over), ground.service("ingestor", namesake.of("ingestor")),
+        replace(here, pair=None), replace(here, pair=None, password=word),
+        replace(here, pair=None, trust=None, password=word),
+        *(ground.service(name, port=ground.server.device_port) for name in ("ingestor", "gateway", ADMIN)),
+    ):  # fmt: skip
+        with pytest.raises(PermissionError):
+            async with ground.enter(who):
+                pytest.fail(f"{who} was let in")
+    async with ground.enter(here):
+        pass
+
+
+async def test_a_service_that_is_let_out_has_no_rights_left(ground: Ground) -> None:
+    """It is cut off, and its certificate alone gives none; let in by that alone, its password of before is void."""
+    word, admin = ground.server.credentials["ingestor"], ground.server.address(ADMIN)
+    async with ground.enter(ground.service("ingestor")) as before:
+        await let_out(admin, "ingestor")
+        await until(lambda: before.ended, "it is cut off")
+    async with ground.enter(ground.service("ingestor")) as ghost:
+        assert not await ghost.publish(f"{OWN}/receipts")
+        assert await ghost.subscribe(f"{ROOT}/#", shared("ingest", f"{ROOT}/#"), "$SYS/#") == [False] * 3
+    for had_password in (False, True):
+        await ground.server.add_users({"ingestor": word})
+        await let_in(admin, login_of("ingestor"), None, had_password=had_password)
+        async with ground.enter(ground.service("ingestor")) as again:
+            assert await again.publish(f"{OWN}/receipts")
+        assert await mqtt_answers(ground.server.host, ground.server.port, "ingestor", word) is not had_password
 
 
 async def test_whoever_is_not_let_in_stays_out(ground: Ground) -> None:

@@ -20,7 +20,7 @@ async def follows(running: Gateway) -> bool:
 
 async def try_in(broker: Broker, user: str, password: str, client_id: str) -> bool:
     """Whether somebody is let in."""
-    address = broker.address("gateway").model_copy(update={"username": user, "password": SecretStr(password)})
+    address = broker.by_password("gateway").model_copy(update={"username": user, "password": SecretStr(password)})
     async with Session(address, SessionOptions(client_id)) as session:
         try:
             await session.wait_connected()
@@ -143,7 +143,7 @@ async def test_nobody_else_reads_the_log(own_broker: Broker, who: str) -> None:
         await own_broker.server.add_user(who, "x")
     else:
         await own_broker.server.add_users({who: "x"}, role="engineer")
-    address = own_broker.address("gateway").model_copy(update={"username": who, "password": SecretStr("x")})
+    address = own_broker.by_password("gateway").model_copy(update={"username": who, "password": SecretStr("x")})
     options = SessionOptions(who, subscriptions=(("$SYS/broker/log/N", 0),))
     async with Session(address, options) as session:
         with pytest.raises(RefusedError):

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
@@ -10,9 +12,10 @@ from pydantic import SecretStr
 from broker.contract.topics import Topics
 from broker.mqtt import connection as connection_module
 from broker.mqtt.session import ConnectionLostError, Inbound, Publication, RefusedError, Session, SessionOptions
+from gateway.enrolment.authority import Life
 from tests.rigs.proxy import TcpProxy
 from tests.rigs.servers import Broker
-from tests.rigs.waiting import stays
+from tests.rigs.waiting import stays, until
 
 TOPICS = Topics()
 TOPIC = TOPICS.command("d1", "ping")
@@ -190,16 +193,31 @@ async def test_last_will_speaks_for_a_lost_client_only(own_broker: Broker) -> No
 
 async def test_wrong_password_ends_the_session_with_a_clear_error(own_broker: Broker) -> None:
     """A refused login is an error that names the client, raised by whoever waits."""
-    wrong = own_broker.address("gateway").model_copy(update={"password": SecretStr("wrong")})
+    wrong = own_broker.by_password("gateway").model_copy(update={"password": SecretStr("wrong")})
     async with Session(wrong, SessionOptions("tx")) as session:
         with pytest.raises(RefusedError, match=r"refuses user 'gateway'.*BROKER__PASSWORD"):
             async with asyncio.timeout(DEADLINE_S):
                 await session.wait_connected()
 
 
+async def test_a_service_s_certificate_is_read_with_each_connection(own_broker: Broker, tmp_path: Path) -> None:
+    """One that has ended is told and tried on; once the file is renewed it is let in, without a restart of its own."""
+    services, now = own_broker.server.certificates.services, datetime.now(UTC)
+    over, good = (Life(now - timedelta(days=2), now + timedelta(days=days)) for days in (-1, 1))
+    login = services.issue("gateway", tmp_path / "login.pem", good)
+    address = own_broker.address("gateway").model_copy(update={"tls_certificate": login})
+    async with Session(address, SessionOptions("tx")) as session:
+        await asyncio.wait_for(session.wait_connected(), DEADLINE_S)
+        services.issue("gateway", login, over)
+        await own_broker.server.restart()
+        await until(lambda: not session.connected and "certificate" in session.last_error, "the reason is told")
+        services.issue("gateway", login, good)
+        await asyncio.wait_for(session.wait_connected(), DEADLINE_S)
+
+
 async def test_a_device_keeps_trying_after_a_refusal(own_broker: Broker) -> None:
     """With refusal_is_fatal False the session gets in as soon as the broker knows the user."""
-    known = own_broker.address("gateway").model_copy(update={"username": "late", "password": SecretStr("word")})
+    known = own_broker.by_password("gateway").model_copy(update={"username": "late", "password": SecretStr("word")})
     async with Session(known, SessionOptions("late", refusal_is_fatal=False)) as session:
         async with asyncio.timeout(DEADLINE_S):
             while "refuses" not in session.last_error:

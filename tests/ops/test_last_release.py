@@ -43,7 +43,7 @@ async def services(
 ) -> AsyncIterator[None]:
     """Gateway and ingestor of a tree."""
     ingestor = Process(broker, database.dsn("wattline_ingestor"), folder / "ingestor.log", tree=tree)
-    gateway = await start(broker, reach, tree=tree)
+    gateway = await start(reach, tree=tree)
     try:
         await ingestor.start()
         await answers(reach)
@@ -61,7 +61,10 @@ async def test_agent_and_services_of_two_releases_serve_each_other(
 ) -> None:  # fmt: skip
     """A spec comes, readings are stored and receipted, a parameter is obeyed and told, and none is lost."""
     await broker.add_device("pi-1")
-    reach = settings(broker, database)
+    # the last release's services know passwords alone
+    reach = settings(
+        broker, database, broker=broker.by_password("gateway") if old_services else broker.address("gateway")
+    )
     async with (
         PlatformSide(broker, "pi-1", answers=False) as side,
         services(broker, database, tmp_path, last if old_services else ROOT, reach),
@@ -70,11 +73,11 @@ async def test_agent_and_services_of_two_releases_serve_each_other(
         tree = last if old_agent else ROOT
         for _ in range(2):
             # once more: what the first left in the outbox is sent by the second
-            async with process(side, tmp_path / "data", meter.port, reach.broker.port, tree=tree) as agent:
+            async with process(side, tmp_path / "data", meter.port, broker.port, tree=tree) as agent:
                 await agent.until_metric("wattline_device_confirmed_total", 3)
                 await agent.until_metric("wattline_device_samples_total", 3)
                 agent.process.kill()
-        async with process(side, tmp_path / "data", meter.port, reach.broker.port, tree=tree) as agent:
+        async with process(side, tmp_path / "data", meter.port, broker.port, tree=tree) as agent:
             await agent.until_metric("wattline_device_confirmed_total", 3)
             # which is of before the updater
             assert bool(await agent.metric("wattline_device_info{")) is not old_agent

@@ -11,10 +11,10 @@ from urllib.parse import urlsplit, urlunsplit
 import aiohttp
 from pydantic import SecretStr
 
-from broker.contract.identity import GATEWAY
+from deploy.local.certificates import environment_of
 from gateway.settings import GatewaySettings
 from tests.rigs.proxy import TcpProxy
-from tests.rigs.servers import Broker, Database
+from tests.rigs.servers import Database
 from tests.rigs.waiting import until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -31,16 +31,9 @@ async def database_proxy(database: Database) -> AsyncIterator[tuple[TcpProxy, Se
         yield proxy, SecretStr(urlunsplit(parts._replace(netloc=f"{user}@{proxy.host}:{proxy.port}")))
 
 
-async def start(
-    broker: Broker, settings: GatewaySettings, *, tree: Path = ROOT, **environment: str
-) -> asyncio.subprocess.Process:
+async def start(settings: GatewaySettings, *, tree: Path = ROOT, **environment: str) -> asyncio.subprocess.Process:
     """The gateway of a tree as a process of its own, with the same settings from the environment."""
     values = {
-        "BROKER__HOST": broker.host,
-        "BROKER__PORT": str(settings.broker.port),
-        "BROKER__USERNAME": GATEWAY,
-        "BROKER__PASSWORD": broker.password(GATEWAY),
-        "BROKER__ROOT": broker.topics.root,
         "DATABASE_DSN": settings.database_dsn.get_secret_value(),
         "CLIENT_ID": settings.client_id,
         "HTTP_PORT": str(settings.http_port),
@@ -48,7 +41,8 @@ async def start(
         "RECONCILE_QUIET_S": "0.3",
         "LOG_FORMAT": "json",
     }
-    given = {f"WATTLINE_GATEWAY_{name}": value for name, value in values.items()}
+    prefix = "WATTLINE_GATEWAY_"
+    given = environment_of(settings.broker, prefix) | {prefix + name: value for name, value in values.items()}
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

@@ -19,6 +19,7 @@ import asyncpg
 from broker.backoff import Backoff
 from broker.contract.topics import Kind
 from broker.mqtt.session import ConnectionLostError, Publication, Session, SessionOptions
+from deploy.local.certificates import environment_of
 from deploy.local.process import free_port
 from ingestor.service import run
 from ingestor.settings import IngestorSettings
@@ -83,15 +84,12 @@ class Process:
 
     def __init__(self, broker: Broker, dsn: str, log_path: Path, *, tree: Path = ROOT, **changes: str) -> None:
         prefix = "WATTLINE_INGESTOR_"
-        reach = broker.address("ingestor")
+        # releases that are older know no certificates
+        reach = broker.address("ingestor") if tree == ROOT else broker.by_password("ingestor")
         self._environment = {
             name: value for name, value in os.environ.items() if not name.startswith(("WATTLINE_", "COVERAGE"))
         } | {
-            f"{prefix}BROKER__HOST": reach.host,
-            f"{prefix}BROKER__PORT": str(reach.port),
-            f"{prefix}BROKER__USERNAME": "ingestor",
-            f"{prefix}BROKER__PASSWORD": broker.password("ingestor"),
-            f"{prefix}BROKER__ROOT": reach.root,
+            **environment_of(reach, prefix),
             f"{prefix}DATABASE_DSN": dsn,
             f"{prefix}CLIENT_ID": f"wattline-ingestor-{secrets.token_hex(4)}",
             f"{prefix}BATCH_WAIT_S": "0.02",

@@ -3,8 +3,6 @@
 import secrets
 from dataclasses import dataclass, field
 
-from pydantic import SecretStr
-
 from broker.contract.topics import Topics
 from broker.runtime.settings import BrokerAddress
 from deploy.local.community import CommunityServer
@@ -30,14 +28,14 @@ class Broker:
         return self.server.port
 
     def address(self, user: str, port: int | None = None) -> BrokerAddress:
-        """How a user reaches it; `port` is a proxy's in place of its own."""
-        return BrokerAddress(
-            host=self.host,
-            port=port or self.port,
-            username=user,
-            password=SecretStr(self.password(user)),
-            root=self.topics.root,
-        )
+        """How a user reaches it, services by their certificates; `port` is a proxy's before the port for passwords."""
+        if port is not None:
+            return self.by_password(user).model_copy(update={"port": port})
+        return self.server.address(user).model_copy(update={"root": self.topics.root})
+
+    def by_password(self, user: str) -> BrokerAddress:
+        """How a user reaches it with a password, without TLS."""
+        return self.server.by_password(user).model_copy(update={"root": self.topics.root})
 
     def password(self, user: str) -> str:
         """The password of a role (`ingestor`, `gateway`, `engineer`, `monitor`) or of a device that was added."""

@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import signal
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +27,7 @@ cat "$asked.asked/answer" >&2
 [ ! -s "$asked.asked/answer" ]
 """
 _KEY = re.compile(r"([A-Z][A-Za-z0-9]+)=(.*)")
-_SECTIONS = {"Unit", "Service", "Install"}
+_SECTIONS = {"Unit", "Service", "Timer", "Install"}
 
 
 def parse(text: str) -> Unit:
@@ -124,12 +125,17 @@ class Systemd:
     async def _do(self, words: list[str]) -> None:
         verb, *rest = words
         if verb == "daemon-reload":
-            self._units = {path.stem: parse(self.moved(path.read_text())) for path in self._folder().glob("*.service")}
+            found = [path for kind in ("service", "timer") for path in self._folder().glob(f"*.{kind}")]
+            self._units = {path.name.removesuffix(".service"): parse(self.moved(path.read_text())) for path in found}
+            return
+        if verb == "is-active":
+            assert rest[-1] in self.running
             return
         if verb in ("enable", "disable"):
             assert rest[0] == "--now"
             for name in rest[1:]:
-                assert self._units[name]["Install"]["WantedBy"] == ["multi-user.target"]
+                wanted_by = "timers.target" if name.endswith(".timer") else "multi-user.target"
+                assert self._units[name]["Install"]["WantedBy"] == [wanted_by]
             (self.enabled.update if verb == "enable" else self.enabled.difference_update)(rest[1:])
             verb, rest = ("start", rest[1:]) if verb == "enable" else ("stop", rest[1:])
         for name in [word for word in rest if not word.startswith("-") and word != "USR1"]:
@@ -138,7 +144,7 @@ class Systemd:
                 await self.postgres.restart()
             elif name == "mosquitto":
                 await self._broker_does(verb)
-            else:
+            elif not name.endswith(".timer"):
                 await {"start": self._start, "stop": self._stop}[verb](name)
 
     def _folder(self) -> Path:
@@ -191,5 +197,7 @@ class Systemd:
             self._broker.send(signal.SIGHUP if verb == "reload" else signal.SIGUSR1)
 
     async def _broker_answers(self) -> bool:
-        password = (self.root / "etc/wattline/monitor.password").read_text().strip()
-        return await mqtt_answers("127.0.0.1", self.services_port, "monitor", password)
+        settings = self.root / "etc/wattline"
+        context = ssl.create_default_context(cafile=settings / "root.pem")
+        context.load_cert_chain(settings / "ingestor.pem")
+        return await mqtt_answers("127.0.0.1", self.services_port, "ingestor", "", context)

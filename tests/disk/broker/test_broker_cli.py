@@ -1,5 +1,6 @@
 """`wattline broker config` and `add-user`: files that Mosquitto's own account can use."""
 
+import json
 import os
 import pwd
 import stat
@@ -11,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
 from broker.mosquitto.cli import broker
-from broker.mosquitto.config import ADMIN_FILE, CONFIG_FILE, LOGINS_FILE
+from broker.mosquitto.config import ADMIN_CERTIFICATE, ADMIN_FILE, CONFIG_FILE, LOGINS_FILE
 from broker.mosquitto.dynamic_security import Document
 from broker.mosquitto.files import PASSWORDS_BEFORE
 from broker.mosquitto.passwords import hashed
@@ -196,6 +197,41 @@ def test_listeners_by_what_is_given(tmp_path: Path, authority: Authority) -> Non
         assert [line.removeprefix("listener ") for line in lines if line.startswith("listener ")] == expected
         assert ("require_certificate true" in lines) == ("--certificate" in words)
         assert lines.count(f"certfile {files[1]}") == (len(expected) - 1 if "--certificate" in words else 0)
+
+
+def test_services_by_certificates_of_an_authority_of_their_own(tmp_path: Path, authority: Authority) -> None:
+    """Not of the devices'; our own certificate is there first; services are let in without a password."""
+    files, folder = tls_of(authority), tmp_path / "m"
+    services = Authority(tmp_path / "services", "Wattline services").certificate
+    namesake = Authority(tmp_path / "namesake", authority.name).certificate
+    config = ("config", "--folder", folder, "--plugin", "/lib/plugin.so")
+    for words, says in (
+        (("--host", "127.0.0.1", "--services-authority", services), "--services-authority needs --certificate"),
+        ((*files, "--services-authority", "ca.pem"), f"give {Path.cwd() / 'ca.pem'}"),
+        ((*files, "--services-authority", tmp_path / "none"), "none can't be used (No such file"),
+        ((*files, "--services-authority", authority.certificate), "devices would come in as services"),
+        ((*files, "--services-authority", namesake), 'init --organisation "Wattline services"'),
+        ((*files, "--services-authority", services), f"--name wattline-admin --to {folder}"),
+    ):
+        refused = typed(*config, *words)
+        assert refused.exit_code == 2, refused.output
+        assert says in " ".join(refused.output.split())
+        assert not folder.exists()
+    folder.mkdir()
+    (folder / ADMIN_CERTIFICATE).touch()
+    done = typed(*config, *files, "--services-authority", services)
+    assert done.exit_code == 0, done.output
+    for user, how in (("gateway", " --by-certificate gateway"), ("monitor", " monitor")):
+        assert f"add-user --folder {folder}{how}" in done.output, user
+    of_services, of_devices = (folder / CONFIG_FILE).read_text().split("listener ")[1:]
+    assert f"cafile {services}" in of_services
+    assert ["use_username_as_clientid true" in each for each in (of_services, of_devices)] == [False, True]
+    typed("add-user", "--folder", folder, "gateway")
+    for user in ("ingestor", "gateway"):
+        assert typed("add-user", "--folder", folder, "--by-certificate", user).stdout == ""
+    document = json.loads((folder / LOGINS_FILE).read_text())
+    assert {one["username"] for one in document["clients"] if "password" not in one} == {"ingestor", "gateway"}
+    assert typed("add-user", "--folder", folder, "--by-certificate", "pi-1").exit_code == 2
 
 
 def test_a_folder_with_other_things_keeps_its_mode(tmp_path: Path) -> None:

@@ -160,14 +160,14 @@ def test_each_container_is_confined() -> None:
         assert re.fullmatch("[1-9][0-9]*g", service["mem_limit"]), name
         assert "privileged" not in service
         assert all("docker.sock" not in mount for mount in service.get("volumes", ()))
-    assert [name for name, service in SERVICES.items() if "cap_add" in service] == ["broker-files"]
-    assert [name for name, service in SERVICES.items() if service.get("user", "").partition(":")[0] == "0"] == [
-        "broker-files"
-    ]
+    # they give files to the accounts whose they are
+    makers = ["broker-files", "certificates"]
+    assert [name for name, service in SERVICES.items() if "cap_add" in service] == makers
+    assert [name for name, service in SERVICES.items() if service.get("user", "").partition(":")[0] == "0"] == makers
     written = {
         name for name, service in SERVICES.items() if any(":ro" not in one for one in service.get("volumes", ()))
     }
-    assert written == {"database", "broker-files", "broker", "gateway", "grafana"}
+    assert written == {"database", *makers, "broker", "gateway", "grafana"}
 
 
 def test_only_who_needs_the_database_reaches_it() -> None:
@@ -184,7 +184,8 @@ def test_only_who_needs_the_database_reaches_it() -> None:
     networks = raw()["networks"]
     assert {name for name, how in networks.items() if how and how.get("internal")} == {"store", "messages"}
     for name, service in SERVICES.items():
-        assert service.get("networks"), f"{name} is on everybody's network"
+        alone = service.get("network_mode") == "none"
+        assert alone or service.get("networks"), f"{name} is on everybody's network"
         open_to_all = {network for network in service.get("networks", ()) if not networks[network]}
         assert bool(open_to_all) == ("ports" in service), f"{name}: only what is published is reached from outside"
 
@@ -195,6 +196,13 @@ def test_only_the_gateway_has_the_authority_s_keys_and_nothing_is_published_in_p
         name for name, service in SERVICES.items() for one in service.get("volumes", ()) if one.startswith("authority:")
     }
     assert mounted == {"broker-files", "gateway"}
+    assert {
+        (name, one.partition(":")[0])
+        for name, service in SERVICES.items()
+        for one in service.get("volumes", ())
+        if one.startswith(("services:", "ingestor-login:", "gateway-login:"))
+        and name not in ("broker-files", "certificates")
+    } == {("ingestor", "ingestor-login"), ("gateway", "gateway-login")}, "each has its own login, none what signs them"
     assert "trust:/trust:ro" in SERVICES["ingestor"]["volumes"]
     assert "--plaintext" not in (DEPLOY / "compose" / "broker.sh").read_text("utf-8")
     for service in SERVICES.values():

@@ -1,8 +1,10 @@
 """The systemd units: what they start, what they allow, and that systemd takes them."""
 
+import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,8 +55,46 @@ def unit(name: str) -> Unit:
 
 
 def test_every_service_has_a_unit() -> None:
-    """One for each, and no other."""
-    assert {path.stem.removeprefix("wattline-") for path in FOLDER.glob("*.service")} == set(SETTINGS) <= set(COMMANDS)
+    """One for each, and one that renews certificates."""
+    found = {path.stem.removeprefix("wattline-") for path in FOLDER.glob("*.service")}
+    assert found - {"certificates"} == set(SETTINGS) <= set(COMMANDS)
+    assert found & {"certificates"}
+
+
+def test_certificates_of_services_are_looked_at_every_day() -> None:
+    """By the script that README installs, in README's folders; also after days in which the machine was off."""
+    service, timer = unit("certificates")["Service"], parse((FOLDER / "wattline-certificates.timer").read_text("utf-8"))
+    assert service["ExecStart"] == ["/bin/sh /etc/wattline/certificates.sh /etc/wattline /var/lib/mosquitto/wattline"]
+    assert service["ReadWritePaths"] == ["/etc/wattline /var/lib/mosquitto/wattline"]
+    assert (timer["Timer"]["OnCalendar"], timer["Timer"]["Persistent"]) == (["daily"], ["yes"])
+
+
+def test_a_renewed_certificate_restarts_its_service_alone(tmp_path: Path) -> None:
+    """What is missing is made, for its owner alone; nothing is said or done where nothing is due."""
+    programs, settings, broker, asked = (tmp_path / name for name in ("bin", "etc", "broker", "asked"))
+    programs.mkdir()
+    (programs / "systemctl").write_text(f'#!/bin/sh\necho "$@" >> {asked}\n')
+    (programs / "wattline").write_text(f'#!/bin/sh\nexec {sys.executable} -m cli "$@"\n')
+    for path in programs.iterdir():
+        path.chmod(0o755)
+
+    def run() -> str:
+        asked.write_text("")
+        path = f"{programs}:{os.environ['PATH']}"
+        words = ["sh", str(FOLDER / "certificates.sh"), str(settings), str(broker)]
+        environment = os.environ | {"PATH": path, "PYTHONPATH": str(FOLDER.parents[1])}
+        done = subprocess.run(words, env=environment, check=True, capture_output=True, text=True, timeout=120)
+        return done.stdout
+
+    settings.mkdir()
+    run()
+    made = [settings / "ingestor.pem", settings / "gateway.pem", broker / "wattline-admin.pem"]
+    assert {path.stat().st_mode & 0o777 for path in made} == {0o600}
+    assert not [path for path in settings.rglob("*") if path.stat().st_mode & 0o077]
+    assert run() == asked.read_text() == ""
+    made[1].unlink()
+    assert "gateway.pem, until" in run()
+    assert asked.read_text().splitlines() == ["is-active --quiet wattline-gateway", "restart wattline-gateway"]
 
 
 @BY_SERVICE

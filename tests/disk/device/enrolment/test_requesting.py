@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from broker.errors import ContractError
-from device.enrolment.certificate_file import FILE, KEY_FILE, stored_in
+from device.enrolment.certificate_file import FILE, HOME_FILE, KEY_FILE, TOLD_FILE, stored_in, use
 from device.enrolment.certificate_request import CertificateRequest
 from device.enrolment.requesting import keep, next_key, request_for
 from gateway.enrolment.authority import Authority, Life, Usage, make_intermediate, make_key, make_root
@@ -70,6 +70,39 @@ def test_what_is_not_ours_is_not_kept(tmp_path: Path) -> None:
         with pytest.raises(ContractError, match="certificate"):
             keep(order(tmp_path), key, content)
     assert stored_in(tmp_path / FILE) is None
+
+
+def test_a_told_place_takes_away_no_certificate_that_home_believes(tmp_path: Path) -> None:
+    """One of another authority stands beside home's, one that home believes in its place; none that ends at once."""
+    home, stranger = tmp_path / "root.pem", make_intermediate(make_root("Other", NOW), "Other", NOW)
+    home.write_bytes(ROOT.certificate.public_bytes(Encoding.PEM))
+    told = replace(order(tmp_path), url="https://told", renew=True, home=str(home))
+    ours = keep(order(tmp_path), key := next_key(tmp_path), answer("pi-1", key.public_key()))
+    first = (tmp_path / FILE).read_bytes()
+    for life in (timedelta(seconds=1), timedelta(minutes=59)):
+        key = next_key(tmp_path)
+        short = OURS.sign("pi-1", key.public_key(), Usage.CLIENT, Life(NOW, NOW + life))
+        content = base64.encodebytes(pkcs7.serialize_certificates([*OURS.chain, short], Encoding.DER))
+        with pytest.raises(ContractError, match="less than 3600"):
+            keep(told, key, content)
+        assert (tmp_path / FILE).read_bytes() == first
+    for _ in "ab":
+        key = next_key(tmp_path)
+        theirs = keep(told, key, answer("pi-1~7", key.public_key(), by=stranger, beside=stranger))
+        assert (stored_in(tmp_path / FILE), (tmp_path / HOME_FILE).read_bytes()) == (theirs, first)
+    for at_told, held in ((True, theirs), (False, ours), (False, ours), (True, theirs), (False, ours)):
+        use(tmp_path, told=at_told)
+        assert stored_in(tmp_path / FILE) == held
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(tmp_path / FILE)
+    use(tmp_path, told=True)
+    # cut off in the middle of the way home
+    (tmp_path / FILE).replace(tmp_path / TOLD_FILE)
+    use(tmp_path, told=False)
+    assert (tmp_path / FILE).read_bytes() == first
+    use(tmp_path, told=True)
+    both = keep(told, key := next_key(tmp_path), answer("pi-1", key.public_key()))
+    use(tmp_path, told=False)
+    assert stored_in(tmp_path / FILE) == both, "home believes it, too"
 
 
 def test_what_has_ended_does_not_take_the_place_of_what_is_there(tmp_path: Path) -> None:

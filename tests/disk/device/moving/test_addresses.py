@@ -8,6 +8,7 @@ import pytest
 from broker.contract.address import known_authority_or_none
 from broker.contract.messages import Parameters
 from broker.runtime.settings import BrokerAddress
+from device.enrolment.certificate_file import FILE, HOME_FILE
 from device.moving.addresses import Addresses, AddressTrial
 from device.moving.target import HOME, Target, authority_file
 from gateway.enrolment.authority import make_root
@@ -34,6 +35,33 @@ def test_a_person_overrules_what_was_told_until_another_one_is_told(tmp_path: Pa
     other = Parameters(broker_address="other.example:8883")
     assert addresses.wish(other) == Target(address="other.example:8883")
     assert loaded(tmp_path, new).wish(TOLD) == Target(address="told.example:8883"), "told again"
+
+
+def test_where_the_device_is_says_which_certificate_it_shows(tmp_path: Path) -> None:
+    """On the way back, also on trial, the one that home believes; at a told place with an enrolment its own."""
+    shown = tmp_path / "enrolment" / FILE
+    shown.parent.mkdir()
+    shown.write_text("told's")
+    shown.with_name(HOME_FILE).write_text("home's")
+    told = Target(address="told.example:8883", enrol_url="https://told.example")
+    addresses = loaded(tmp_path, OWN.model_copy(update={"tls_ca": tmp_path, "tls_certificate": shown}))
+    for good, trial, held in (
+        (told, None, "told's"),
+        (told, HOME, "home's"),
+        (told, None, "told's"),
+        (HOME, None, "home's"),
+    ):
+        addresses.save(good=good, trial=trial and AddressTrial(target=trial, returning=True))
+        addresses.settle()
+        assert shown.read_text() == held
+    other = Target(address="other.example:8883", enrol_url="https://other.example")
+    addresses.save(good=told, trial=AddressTrial(target=other))
+    addresses.settle()
+    assert shown.read_text() == "home's", "what another place gave is none of this one's"
+    addresses.settle(arrived=True)
+    addresses.save(good=other, trial=None)
+    addresses.settle()
+    assert shown.read_text() == "home's"
 
 
 @pytest.mark.parametrize("text", [None, "half a"])

@@ -76,10 +76,36 @@ def test_certificates_are_made_by_hand(tmp_path: Path) -> None:
     assert mode(tmp_path / "mqtt.key") == 0o600
     assert typed("service-certificate", "--folder", folder, "--name", "ingestor", "--to", tmp_path).exit_code == 0
     assert len(x509.load_pem_x509_certificates((tmp_path / "ingestor.pem").read_bytes())) == 2
+    assert mode(tmp_path / "ingestor.pem") == 0o600, "its key is in the same file"
     for name in ("../x", "", "x" * 65, "é"):
         refused = typed("server-certificate", "--folder", folder, "--name", name, "--to", tmp_path)
         assert (refused.exit_code, "--name" in refused.output) == (2, True), name
     assert typed("service-certificate", "--folder", tmp_path / "none", "--name", "x").exit_code == 1
+
+
+def test_a_service_s_certificate_is_made_when_it_is_due(tmp_path: Path) -> None:
+    """Missing, damaged, another authority's, without its key, or near its end: made. Else it stays, without a word."""
+    ours, others, file = tmp_path / "ca", tmp_path / "others", tmp_path / "ingestor.pem"
+
+    def made(folder: Path = ours, *more: str) -> bool:
+        words = ("service-certificate", "--folder", folder, "--name", "ingestor", "--to", tmp_path, *more)
+        said = typed(*words)
+        assert said.exit_code == 0, said.output
+        return "ingestor.pem" in said.output
+
+    for folder in (ours, others):
+        typed("init", "--folder", folder, "--organisation", "Wattline services")
+    assert [made(ours, "--if-due") for _ in range(3)] == [True, False, False]
+    whole = file.read_bytes()
+    for damage in (b"", whole[: len(whole) // 2], whole.partition(b"-----BEGIN PRIVATE KEY")[0]):
+        file.write_bytes(damage)
+        assert [made(ours, "--if-due") for _ in range(2)] == [True, False]
+    assert made(others)
+    assert [made(ours, "--if-due") for _ in range(2)] == [True, False]
+    assert made(ours, "--days", "29"), "less than a third of 90"
+    assert [made(ours, "--if-due") for _ in range(2)] == [True, False]
+    assert made(ours, "--days", "31")
+    assert not made(ours, "--if-due")
 
 
 @pytest.mark.parametrize("organisation", ["", " ", "x" * 52, "a\nb"])

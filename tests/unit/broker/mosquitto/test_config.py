@@ -68,9 +68,22 @@ def test_tls_without_an_authority_asks_for_passwords() -> None:
 def test_the_first_listener_is_found_again() -> None:
     """`wattline broker add-user` reaches the broker by what its configuration says, over TLS where that is asked."""
     plain = render_config([Listener(1884), Listener(1883, "0.0.0.0")], Path("/data"), _PLUGIN)
-    assert first_listener(plain) == BrokerAddress(host="127.0.0.1", port=1884)
+    assert first_listener(plain, Path("/data")) == BrokerAddress(host="127.0.0.1", port=1884)
     server, devices = TlsFiles(Path("/c"), Path("/k")), TlsFiles(Path("/c"), Path("/k"), Path("/a"))
     with_tls = [Listener(1884, "0.0.0.0", server), Listener(8883, "0.0.0.0", devices, identity=True)]
-    found = first_listener(render_config(with_tls, Path("/data"), _PLUGIN))
+    found = first_listener(render_config(with_tls, Path("/data"), _PLUGIN), Path("/data"))
     assert found == BrokerAddress(host="127.0.0.1", port=1884, tls_ca=Path("/a"))
-    assert first_listener("") is None
+    assert first_listener("", Path("/data")) is None
+
+
+def test_a_services_listener_with_certificates() -> None:
+    """The name is the login and not the client id, and `wattline broker` finds the way there by its own certificate."""
+    services, devices = (TlsFiles(Path("/c"), Path("/k"), Path(of)) for of in ("/services", "/devices"))
+    ours = Listener(1884, "127.0.0.1", services, identity=True, any_client_id=True)
+    text = render_config([ours, Listener(8883, "0.0.0.0", devices, identity=True)], Path("/data"), _PLUGIN)
+    block = text.split("listener 8883")[0].splitlines()
+    assert {"cafile /services", "require_certificate true", "use_identity_as_username true"} <= set(block)
+    assert "use_username_as_clientid true" not in block
+    assert first_listener(text, Path("/data")) == BrokerAddress(
+        host="127.0.0.1", port=1884, tls_ca=Path("/devices"), tls_certificate=Path("/data/wattline-admin.pem")
+    )
