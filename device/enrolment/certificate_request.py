@@ -20,6 +20,8 @@ class CertificateRequest:
     claim: str = ""
     token: str = ""
     renew: bool = False
+    key: str = ""
+    """The URI of a token for the key; empty where it is in a file."""
 
     def text(self) -> bytes:
         """For the process's input: not among its arguments, where everybody on the machine would see the token."""

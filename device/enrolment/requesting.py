@@ -57,7 +57,7 @@ def keep(order: CertificateRequest, key: ec.EllipticCurvePrivateKey, answer: byt
         raise ContractError(f"the certificate ended at {held.not_after.isoformat()}", field="certificate")
     # the root is not shown: who judges has it
     chain = [one for one in others if one.subject != one.issuer]
-    pem = b"".join([_key_pem(key), *(one.public_bytes(Encoding.PEM) for one in (leaf, *chain))])
+    pem = b"".join([_shown(order, key), *(one.public_bytes(Encoding.PEM) for one in (leaf, *chain))])
     folder = Path(order.folder)
     write_atomically(folder / FILE, with_header(held, pem))
     (folder / KEY_FILE).unlink(missing_ok=True)
@@ -81,6 +81,15 @@ def _has_signed(authority: x509.Certificate, certificate: x509.Certificate) -> b
     except (ValueError, TypeError, InvalidSignature):
         return False
     return True
+
+
+def _shown(order: CertificateRequest, key: ec.EllipticCurvePrivateKey) -> bytes:
+    """The key itself, or which one of a token it is."""
+    if not order.key:
+        return _key_pem(key)
+    from device.enrolment.token_key import reference  # noqa: PLC0415 - without a token none of it is needed
+
+    return reference(order, key)
 
 
 def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
