@@ -16,6 +16,7 @@ from broker.errors import ContractError
 from device.enrolment.certificate_file import FILE, KEY_FILE, StoredCertificate, with_header
 from device.enrolment.certificate_request import CertificateRequest
 from device.files import write_atomically
+from device.token_uri import TokenUri
 
 
 def next_key(folder: Path) -> ec.EllipticCurvePrivateKey:
@@ -87,9 +88,9 @@ def _shown(order: CertificateRequest, key: ec.EllipticCurvePrivateKey) -> bytes:
     """The key itself, or which one of a token it is."""
     if not order.key:
         return _key_pem(key)
-    from device.enrolment.token_key import reference  # noqa: PLC0415 - without a token none of it is needed
+    from device.token.keys import reference  # noqa: PLC0415 - without a token none of it is needed
 
-    return reference(order, key)
+    return reference(TokenUri.parse(order.key), key)
 
 
 def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:

@@ -8,9 +8,9 @@ from device.enrolment.certificate_file import FILE, KEY_FILE
 from device.enrolment.certificate_request import CertificateRequest
 from device.enrolment.requesting import request_for
 from device.files import write_atomically
-from device.token.keys import TokenKey, opened
+from device.token.keys import TokenKey, opened, reference
 from device.token.provider import load_provider
-from device.token_uri import TokenUri, id_in, reference_pem
+from device.token_uri import TokenUri, id_in
 
 
 def token_request(order: CertificateRequest) -> tuple[TokenKey, bytes]:
@@ -32,15 +32,8 @@ def token_request(order: CertificateRequest) -> tuple[TokenKey, bytes]:
         # of others there may be one for which no answer was awaited; a token has room for few
         keys.remove_all_but(shown)
         key = keys.make()
-        write_atomically(folder / KEY_FILE, reference_pem(uri.of_key(key.id)))
+        write_atomically(folder / KEY_FILE, reference(uri, key))
         return key, request_for(order, key)
-
-
-def reference(order: CertificateRequest, key: EllipticCurvePrivateKey) -> bytes:
-    """What stands for the key in the certificate's file."""
-    if not isinstance(key, TokenKey):
-        raise TypeError("a key that is no token's has no place in one")
-    return reference_pem(TokenUri.parse(order.key).of_key(key.id))
 
 
 def remove_others(order: CertificateRequest, key: EllipticCurvePrivateKey) -> None:

@@ -30,7 +30,10 @@ def ask(order: TokenOrder) -> TokenAnswer:
     path, uri = Path(order.certificate), TokenUri.parse(order.key)
     ours = id_in(path.read_bytes())
     with opened(uri, path.parent) as keys:
-        if ours is None or not keys.has(ours):
+        if ours is None:
+            # until it is renewed, which is at once, its key is in the file
+            return TokenAnswer()
+        if not keys.has(ours):
             return TokenAnswer(f"the certificate's key is not in the token {uri.token!r}", gone=True)
         key = keys.key(ours)
         if not order.box:

@@ -14,7 +14,7 @@ from cryptography.utils import Buffer
 from device.files import write_atomically
 from device.token import module
 from device.token.module import Attributes, Module, TokenError
-from device.token_uri import TokenUri
+from device.token_uri import TokenUri, reference_pem
 
 MARK: Final = b"wattline"
 """What the ids of our keys begin with: no other key of a token is ever removed."""
@@ -139,6 +139,13 @@ class TokenKeys:
 
     def _found(self, key_id: bytes, kind: int) -> list[int]:
         return self.module.objects({module.CLASS: kind, module.ID: key_id})
+
+
+def reference(uri: TokenUri, key: ec.EllipticCurvePrivateKey) -> bytes:
+    """What stands for a key of a token in a file (PEM)."""
+    if not isinstance(key, TokenKey):
+        raise TypeError("a key that is no token's is not referred to")
+    return reference_pem(uri.of_key(key.id))
 
 
 @contextlib.contextmanager

@@ -171,6 +171,8 @@ async def test_a_key_never_leaves_its_token(device: Device, fleet_broker: Mosqui
         record("token", rss_mib=in_token_mib, without_mib=rss_mib(agent))
     async with device.machine.agent(image):
         await until(lambda: b"PRIVATE KEY" not in device.file.read_bytes(), "set again, its next key is in the token")
+        assert (held := device.held()) is not None
+        assert held.identity == "pi-1~2", "by a renewal, and not by the claim"
         await device.stores_more()
 
 
@@ -186,7 +188,7 @@ async def test_what_is_wrong_with_a_token_is_said_and_readings_are_kept(device: 
         tried, refused = [one["reason"] for one in said(agent, "token_unusable")]
         assert tried.startswith("WATTLINE_DEVICE_ENROL__KEY: pin-source: the PIN in ")
         assert "is not tried again" in refused
-        await agent.until_metric("wattline_device_readings_total", 1)
+        await agent.until_metric("wattline_device_samples_total", 1)
         pin.write_text(PIN + "\n")
         await until(lambda: said(agent, "token_usable"), "the right PIN, and it goes on by itself")
         await device.stores_more()

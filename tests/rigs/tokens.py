@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deploy.images.bytecode import native
 from deploy.images.contents import AGENT, SITE
 from deploy.images.python_packages import lay_dependencies
 from deploy.local.debian import ProvisionError, Recipe, provide_root
@@ -104,7 +105,7 @@ class TokenMachine:
             "PATH": "/usr/bin:/bin",
             "LC_ALL": "C.UTF-8",
             "SOFTHSM2_CONF": self.inside("softhsm2.conf"),
-            "PYTHONPATH": f"{self.inside('code')}:{self.inside(SITE)}",
+            "PYTHONPATH": f"{self.inside('code')}:{self.inside('libraries')}/{SITE}",
             **more,
         }
         return await asyncio.create_subprocess_exec(
@@ -125,7 +126,7 @@ async def token_machine() -> AsyncIterator[TokenMachine]:
     (root / "srv").mkdir(exist_ok=True)
     home = Path(tempfile.mkdtemp(prefix="wl-", dir=root / "srv"))
     try:
-        await asyncio.to_thread(lay_dependencies, AGENT, "amd64", home)
+        await asyncio.to_thread(lay_dependencies, AGENT, native(), home / "libraries")
         for name in ("broker", "device", "meters"):
             shutil.copytree(TOP / name, home / "code" / name, ignore=shutil.ignore_patterns("__pycache__"))
         machine = TokenMachine(root, home)
