@@ -11,6 +11,7 @@ from broker.errors import ContractError
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 _PURPOSE: Final = b"wattline sealed box 1\0"
 _NONCE_BYTES: Final = 12
@@ -40,11 +41,15 @@ def open_box(private: bytes, box: bytes, context: bytes) -> bytes:
 
     Raises ContractError where it was sealed to another key or for another context, or was changed.
     """
+    return open_by(_private(private), box, context)
+
+
+def open_by(ours: "PrivateKeyTypes", box: bytes, context: bytes) -> bytes:
+    """The same by a key that is no text: one that stays in a token. Raises ContractError as well."""
     from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - see above
     from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
 
-    ours = _private(private)
     if not isinstance(ours, ec.EllipticCurvePrivateKey):
         raise ContractError("it is no EC key", field="key")
     length = 1 + 2 * ((ours.curve.key_size + 7) // 8)
@@ -60,6 +65,16 @@ def open_box(private: bytes, box: bytes, context: bytes) -> bytes:
 def recipient_of(private: bytes) -> str:
     """The SHA-256 of the public key that belongs to a private one (PEM), in hex. Raises ContractError."""
     return hashlib.sha256(_der(_private(private).public_key())).hexdigest()
+
+
+def recipient_of_certificate(pem: bytes) -> str:
+    """The same of the first certificate in a PEM file. Raises ContractError."""
+    from cryptography.x509 import load_pem_x509_certificate  # noqa: PLC0415 - see above
+
+    try:
+        return hashlib.sha256(_der(load_pem_x509_certificate(pem).public_key())).hexdigest()
+    except ValueError as error:
+        raise ContractError("there is no certificate in it", field="certificate") from error
 
 
 def _private(pem: bytes):  # type: ignore[no-untyped-def]  # noqa: ANN202

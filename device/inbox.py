@@ -67,7 +67,7 @@ class Inbox:
         elif address.kind is Kind.COMMAND:
             self._command(address, inbound)
         elif address.kind is Kind.KEYS:
-            self._context.keys.take(inbound.payload)
+            await self._context.keys.take(inbound.payload)
         elif address.kind is Kind.SOFTWARE_DESIRED:
             self._take_software(inbound.payload)
         elif address.kind is Kind.RECEIPTS and not inbound.retain:

@@ -248,7 +248,7 @@ def _context(base: Base, clock: DeviceClock, control: Control, outgoing: Outgoin
         outgoing.frames(of.reason, of.port, of.protocol, frames, meter=of.meter, clock=of.clock)
 
     loop = asyncio.get_running_loop()
-    keys = MeterKeys(base.settings.data_folder, base.device, base.metrics, outgoing)
+    keys = MeterKeys(base.settings.data_folder, base.device, base.metrics, outgoing, base.settings.enrol.key)
     keys.load()
     specs = SpecStore(base.settings.data_folder / "specs")
     return Context(

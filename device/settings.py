@@ -11,6 +11,7 @@ from broker.patterns import ENROL_URL, whole
 from broker.runtime.environment import NoDecode, SettingsConfigDict
 from broker.runtime.settings import ServiceSettings
 from broker.runtime.trust import client_context
+from device.token_uri import TokenUri
 from meters.wires.iec62056_programming import PASSWORD
 
 _LONGEST_SECRET = 128
@@ -56,8 +57,17 @@ class EnrolSettings(BaseModel):
     """A file that holds the token, in place of it."""
     authority: Path | None = None
     """The platform's CA file (root.pem); the broker's too, unless BROKER__TLS_CA names another."""
+    key: str | None = None
+    """The certificate's key in a TPM or another token, by PKCS#11 URI (RFC 7512); default: in a file."""
     hardware_id: Name | None = None
     """By which this machine is known again; default: its serial number or a hash of its machine id."""
+
+    @field_validator("key")
+    @classmethod
+    def _names_a_key(cls, value: str | None) -> str | None:
+        if value is not None:
+            TokenUri.parse(value)
+        return value
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

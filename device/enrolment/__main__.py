@@ -6,6 +6,7 @@ A process of its own, because the library that makes keys and requests would sta
 import device.plain_logs  # noqa: F401, I001 - before all others
 
 import base64
+import contextlib
 import http.client
 import json
 import os
@@ -13,6 +14,8 @@ import ssl
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from broker.errors import ContractError, PermanentError
 from broker.runtime.trust import DOUBT, client_context
@@ -40,8 +43,7 @@ def main() -> None:
 
 def ask(order: CertificateRequest) -> Outcome:
     """Ask once. Raises OSError, HTTPException, ContractError, PermanentError."""
-    key = next_key(Path(order.folder))
-    body = request_for(order, key)
+    key, body = _request(order)
     try:
         status, retry, content = _post(order, body)
     except ssl.SSLError as error:
@@ -50,11 +52,32 @@ def ask(order: CertificateRequest) -> Outcome:
         status, retry, content = _post(order, body)
     if status == 200:
         held = keep(order, key, content)
+        _tidy(order, key)
         return Outcome("issued", f"{held.identity} until {held.not_after.isoformat()}")
     retry_s = min(int(retry), LONGEST_RETRY_S) if retry.isascii() and retry.isdecimal() else 0
     if status == 202:
         return Outcome("waiting", _detail(content), retry_s)
     return Outcome("refused" if status in REFUSED else "failed", f"{status}: {_detail(content)}", retry_s)
+
+
+def _request(order: CertificateRequest) -> tuple[EllipticCurvePrivateKey, bytes]:
+    """The key to ask with, and the request that it has signed. Raises OSError, PermanentError."""
+    if not order.key:
+        key = next_key(Path(order.folder))
+        return key, request_for(order, key)
+    # without a token none of it is needed
+    from device.enrolment.token_key import token_request  # noqa: PLC0415
+
+    return token_request(order)
+
+
+def _tidy(order: CertificateRequest, key: EllipticCurvePrivateKey) -> None:
+    """Remove keys of before from the token; what can't be now is with the next one."""
+    if order.key:
+        from device.enrolment.token_key import remove_others  # noqa: PLC0415 - as above
+
+        with contextlib.suppress(PermanentError, OSError):
+            remove_others(order, key)
 
 
 def _post(order: CertificateRequest, body: bytes) -> tuple[int, str, bytes]:

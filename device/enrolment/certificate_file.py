@@ -9,6 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from device.token_uri import id_in
+
 FILE: Final = "certificate.pem"
 KEY_FILE: Final = "next.key"
 """The key for which a certificate is being asked."""
@@ -16,6 +18,8 @@ HOME_FILE: Final = "certificate-home.pem"
 """The one that home believes, while FILE is one by another authority, of a place that the platform told."""
 TOLD_FILE: Final = "certificate-told.pem"
 """That other one, while the device is at home."""
+_ELSEWHERE: Final = "wattline-key: in a token"
+"""The first line where that is so: software from before tokens then finds no certificate, not one it can't use."""
 _FIELDS: Final = ("identity", "hardware", "not_before", "not_after")
 
 
@@ -36,15 +40,17 @@ class StoredCertificate:
 
 def with_header(held: StoredCertificate, pem: bytes) -> bytes:
     """The file's content."""
+    first = f"{_ELSEWHERE}\n" if id_in(pem) is not None else ""
     times = {"not_before": held.not_before.isoformat(), "not_after": held.not_after.isoformat()}
     values = {"identity": held.identity, "hardware": held.hardware, **times}
-    return "".join(f"wattline-{name}: {values[name]}\n" for name in _FIELDS).encode() + pem
+    return (first + "".join(f"wattline-{name}: {values[name]}\n" for name in _FIELDS)).encode() + pem
 
 
 def stored_in(path: Path) -> StoredCertificate | None:
     """What a file holds; None where there is none, or none that can be used."""
     try:
-        lines = path.read_text("ascii").splitlines()[: len(_FIELDS)]
+        found = path.read_text("ascii").splitlines()
+        lines = (found[1:] if found[:1] == [_ELSEWHERE] else found)[: len(_FIELDS)]
         values = [line.removeprefix(f"wattline-{name}: ") for line, name in zip(lines, _FIELDS, strict=True)]
         identity, hardware, *times = values
         begins_at, ends_at = map(datetime.fromisoformat, times)

@@ -22,6 +22,8 @@ class CertificateRequest:
     renew: bool = False
     home: str = ""
     """The CA file of the settings' place, where another one is asked: what that does not believe is kept apart."""
+    key: str = ""
+    """The URI of a token for the key; empty where it is in a file."""
 
     def text(self) -> bytes:
         """For the process's input: not among its arguments, where everybody on the machine would see the token."""

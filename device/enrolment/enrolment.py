@@ -19,6 +19,8 @@ from device.enrolment.schedule import due_in_s, patience_s, wants_renewal
 from device.hardware import device_id, hardware
 from device.metrics import DeviceMetrics
 from device.settings import EnrolSettings
+from device.token.watch import TokenWatch
+from device.token_uri import SETTING, id_in
 
 log = structlog.get_logger()
 PROCESS_S: Final = 90.0
@@ -64,6 +66,7 @@ class Enrolment:
         self.settle: Callable[[], None] = lambda: None
         """Has the certificate in use be the one for where the device is: another may have come meanwhile."""
         self._failures = 0
+        self._token = None if settings.key is None else TokenWatch(settings.key, folder / FILE)
 
     def address(self, broker: BrokerAddress) -> BrokerAddress:
         """The broker, reached by TLS and our certificate; each connection reads its file anew."""
@@ -71,12 +74,16 @@ class Enrolment:
         return broker.model_copy(update=changes | {"tls_ca": broker.tls_ca or self._settings.authority})
 
     async def ready(self) -> None:
-        """Wait until there is a certificate."""
+        """Wait until there is a certificate, and its key can be used."""
         await self._there.wait()
+        while self._token is not None and not await self._token.usable():
+            self._metrics.enrolments.labels("token").inc()
+            await asyncio.sleep(self._token.pause_s())
+            await self._there.wait()
 
     def health(self) -> tuple[bool, str]:
         """For /healthz: waiting for a person is no illness, the outbox is there for it."""
-        return True, self._state
+        return True, (self._token.fault if self._token else "") or self._state
 
     async def run(self, standing: Standing) -> None:
         """Ask and renew for ever."""
@@ -119,6 +126,9 @@ class Enrolment:
         now_s = asyncio.get_running_loop().time()
         alone_s, kept = now_s - self._alone_since_s, kernel_synchronised()
         due = wants_renewal(held, datetime.now(UTC), clock_kept=kept, alone_s=alone_s)
+        if self._token is not None and id_in((self._folder / FILE).read_bytes()) is None:
+            # its key is in a file yet: the next one is not
+            due = True
         return due and now_s >= self._rest_until_s
 
     def _kept_out(self, held: StoredCertificate) -> bool:
@@ -140,14 +150,27 @@ class Enrolment:
         return outcome
 
     def _held(self) -> StoredCertificate | None:
-        """The certificate that we have; one that was given to another machine, with a copied card, is not ours."""
+        """The certificate that we have; one that was given to another machine, with a copied card, is not ours.
+
+        Nor is one whose key is not to be had: in a token that no setting names any more, or not in the one it names.
+        """
         held = stored_in(self._folder / FILE)
+        if held is not None and self._has_lost_its_key():
+            return None
         if held is None or held.hardware == self._hardware:
             self._metrics.certificate_end_s.set(held.not_after.timestamp() if held else 0)
             return held
         log.error("certificate_of_another_machine", identity=held.identity, given_to=held.hardware, here=self._hardware)
         (self._folder / FILE).unlink(missing_ok=True)
         return None
+
+    def _has_lost_its_key(self) -> bool:
+        if self._token is not None:
+            return self._token.key_is_gone
+        if id_in((self._folder / FILE).read_bytes()) is None:
+            return False
+        log.error("certificate_key_in_token", fix=f"set {SETTING} again, or be let in anew by the claim")
+        return True
 
     def _heeded(self, outcome: Outcome) -> float:
         """Say what came of it; returns for how long to wait now."""
@@ -157,6 +180,8 @@ class Enrolment:
             self._backoff = Backoff(first_s=2.0, cap_s=300.0)
             held = stored_in(self._folder / FILE)
             self._rest_until_s = asyncio.get_running_loop().time() + (REST_SHARE * held.life_s if held else 0.0)
+            if self._token is not None:
+                self._token.key_is_gone = False
             log.info("certificate_issued", detail=outcome.detail)
             return 0.0
         wait_s = REFUSED_S if outcome.result == "refused" else self._backoff.next_s()
@@ -172,7 +197,7 @@ class Enrolment:
         order = CertificateRequest(
             url, str(authority), str(self._folder), self._device, self._hardware, facts,
             settings.claim or "", settings.secret() or "", renew,
-            home="" if url == settings.url else str(settings.authority),
+            home="" if url == settings.url else str(settings.authority), key=settings.key or "",
         )  # fmt: skip
         if not renew and not (order.claim and order.token):
             return Outcome("refused", "no claim is set: set ENROL__CLAIM and ENROL__TOKEN_FILE")

@@ -17,6 +17,7 @@ from broker.errors import ContractError
 from device.enrolment.certificate_file import FILE, HOME_FILE, KEY_FILE, StoredCertificate, with_header
 from device.enrolment.certificate_request import CertificateRequest
 from device.files import write_atomically
+from device.token_uri import TokenUri
 
 LEAST_LIFE_S: Final = 3600.0
 """Of a certificate that a place gives of which the device was only told; its own home may give shorter ones."""
@@ -66,7 +67,7 @@ def keep(order: CertificateRequest, key: ec.EllipticCurvePrivateKey, answer: byt
         )
     # the root is not shown: who judges has it
     chain = [one for one in others if one.subject != one.issuer]
-    pem = b"".join([_key_pem(key), *(one.public_bytes(Encoding.PEM) for one in (leaf, *chain))])
+    pem = b"".join([_shown(order, key), *(one.public_bytes(Encoding.PEM) for one in (leaf, *chain))])
     folder = Path(order.folder)
     _keep_home_s(folder, believed=not order.home or _leads_to(leaf, others, Path(order.home)))
     write_atomically(folder / FILE, with_header(held, pem))
@@ -112,6 +113,15 @@ def _has_signed(authority: x509.Certificate, certificate: x509.Certificate) -> b
     except (ValueError, TypeError, InvalidSignature):
         return False
     return True
+
+
+def _shown(order: CertificateRequest, key: ec.EllipticCurvePrivateKey) -> bytes:
+    """The key itself, or which one of a token it is."""
+    if not order.key:
+        return _key_pem(key)
+    from device.token.keys import reference  # noqa: PLC0415 - without a token none of it is needed
+
+    return reference(TokenUri.parse(order.key), key)
 
 
 def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:

@@ -1,5 +1,6 @@
 """The keys of the meters at this device's ports, as the platform gave them: on disk for this account alone."""
 
+import base64
 from pathlib import Path
 from typing import Final
 
@@ -7,12 +8,14 @@ import structlog
 
 from broker.contract.keys import DeviceKeys, SealedKeys
 from broker.errors import ContractError
-from broker.sealed_box import open_box, recipient_of
+from broker.sealed_box import open_box, recipient_of, recipient_of_certificate
 from device.enrolment.certificate_file import FILE as CERTIFICATE
 from device.metrics import DeviceMetrics
 from device.outbox.outgoing import Outgoing
 from device.readings.counter_memory import CounterMemory
 from device.sealed_file import read_either, write_twice
+from device.token.order import AgentToken
+from device.token_uri import id_in
 from meters.wires.meter_key import MeterKey
 
 log = structlog.get_logger()
@@ -25,12 +28,16 @@ class MeterKeys:
     """Takes what the platform gives, and tells the key of a meter; `revision` rises with each change.
 
     `counters` are the frame counters of telegrams that were read by these keys; others begin other counts. `damage`
-    says what was found wrong with the file: without it the platform's retained message gives them again.
+    says what was found wrong with the file: without it the platform's retained message gives them again. Where the
+    certificate's key is in a token, `token` is asked for what only that key opens.
     """
 
-    def __init__(self, folder: Path, device: str, metrics: DeviceMetrics, outgoing: Outgoing) -> None:
+    def __init__(
+        self, folder: Path, device: str, metrics: DeviceMetrics, outgoing: Outgoing, token: str | None = None
+    ) -> None:
         self._file = folder / FILE
         self._certificate = folder / "enrolment" / CERTIFICATE
+        self._token = None if token is None else AgentToken(token, self._certificate)
         self._device = device
         self._metrics = metrics
         self._outgoing = outgoing
@@ -65,7 +72,7 @@ class MeterKeys:
         """The password by which a meter is asked (LLS, or programming mode), None where none was given."""
         return self._passwords.get(meter)
 
-    def take(self, payload: bytes) -> None:
+    async def take(self, payload: bytes) -> None:
         """Take the platform's message, which comes again with each connection; an empty one takes all keys back."""
         if not payload:
             if self._keys or self._passwords:
@@ -75,7 +82,7 @@ class MeterKeys:
         if message.version == self._version:
             return
         try:
-            found = self._opened(message)
+            found = await self._opened(message)
         except (ContractError, OSError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             self._metrics.meter_keys.labels("refused").inc()
@@ -84,16 +91,24 @@ class MeterKeys:
         if found is not None:
             self._keep(found)
 
-    def _opened(self, message: SealedKeys) -> DeviceKeys | None:
+    async def _opened(self, message: SealedKeys) -> DeviceKeys | None:
         """What is sealed in a message; None where it is for another key of ours. Raises ContractError, OSError."""
         if message.version < self._version:
             raise ContractError(f"it is older than {self._version}, which was here before", field="version")
         private = self._certificate.read_bytes()
-        if recipient_of(private) != message.to:
+        in_token = self._token is not None and id_in(private) is not None
+        if (recipient_of_certificate(private) if in_token else recipient_of(private)) != message.to:
             # sealed for the certificate that is on its way, or for the one before: the right one comes, too
             log.info("meter_keys_for_another_key", version=message.version)
             return None
-        text = open_box(private, message.sealed, DeviceKeys.context(self._device, message.version))
+        context = DeviceKeys.context(self._device, message.version)
+        if in_token and self._token is not None:
+            answer = await self._token.opened(message.sealed, context)
+            if answer.fault:
+                raise ContractError(answer.fault, field="sealed")
+            text = base64.b64decode(answer.opened)
+        else:
+            text = open_box(private, message.sealed, context)
         return DeviceKeys.opened(text, self._device, message.version)
 
     def _keep(self, found: DeviceKeys) -> None:

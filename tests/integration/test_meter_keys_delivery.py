@@ -86,9 +86,12 @@ async def test_more_meters_with_keys_than_a_device_takes_are_told(
         async def not_opened() -> bool:
             found = (await ask(running, "GET", "/meter-keys", ROOT))[1]["items"]
             states = {one["meter"]: one["state"] for one in found}
-            return [
-                states[meter] for meter in (*meters[:2], *meters[256:])
-            ] == ["not_opened", "given", "given", "too_many"]
+            return [states[meter] for meter in (*meters[:2], *meters[256:])] == [
+                "not_opened",
+                "given",
+                "given",
+                "too_many",
+            ]
 
         await until(not_opened, "the list says which key is at fault")
 

@@ -62,7 +62,8 @@ def serial_server(port: str) -> Iterator[str]:
 def _serve(port: str, listening: socket.socket, ended: threading.Event) -> None:
     listening.settimeout(0.1)
     while not ended.is_set():
-        with contextlib.suppress(TimeoutError):
+        # a client that is gone is no end
+        with contextlib.suppress(TimeoutError, ConnectionError):
             sock, _ = listening.accept()
             with sock, _PtyPort(port, 115200, timeout=0) as line:
                 _bridge(sock, line, ended)

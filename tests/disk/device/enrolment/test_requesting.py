@@ -14,9 +14,19 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from broker.errors import ContractError
-from device.enrolment.certificate_file import FILE, HOME_FILE, KEY_FILE, TOLD_FILE, stored_in, use
+from device.enrolment.certificate_file import (
+    FILE,
+    HOME_FILE,
+    KEY_FILE,
+    TOLD_FILE,
+    StoredCertificate,
+    stored_in,
+    use,
+    with_header,
+)
 from device.enrolment.certificate_request import CertificateRequest
 from device.enrolment.requesting import keep, next_key, request_for
+from device.token_uri import reference_pem
 from gateway.enrolment.authority import Authority, Life, Usage, make_intermediate, make_key, make_root
 from gateway.enrolment.requests import read_request
 
@@ -114,6 +124,16 @@ def test_what_has_ended_does_not_take_the_place_of_what_is_there(tmp_path: Path)
     with pytest.raises(ContractError, match="ended at"):
         keep(order(tmp_path), key, ended)
     assert stored_in(tmp_path / FILE) == held
+
+
+def test_software_from_before_tokens_finds_no_certificate_whose_key_is_in_one(tmp_path: Path) -> None:
+    """It then asks by its claim, where it could make no connection by this one; ours reads it as any other."""
+    held = StoredCertificate("pi-1", "hw-1", NOW, NOW + timedelta(days=1))
+    uri = "pkcs11:token=wattline;id=%01;type=private?pin-source=file:/etc/pin"
+    (tmp_path / FILE).write_bytes(with_header(held, reference_pem(uri)))
+    assert stored_in(tmp_path / FILE) == held
+    identity, *_ = (tmp_path / FILE).read_text().splitlines()
+    assert not identity.startswith("wattline-identity: ")
 
 
 @pytest.mark.parametrize("text", ["", "wattline-identity: pi-1\n", "x\n" * 9, "\xff\xfe"])

@@ -89,7 +89,7 @@ async def test_other_keys_begin_other_counts(tmp_path: Path) -> None:
     rig, intake = started(tmp_path)
     assert intake.take(push(3), NOON)
     # in a run that goes on
-    rig.context.keys.take(b"")
+    await rig.context.keys.take(b"")
     assert METER not in rig.context.keys.counters.of(PORT).all
 
 
