@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from broker.contract.identity import GATEWAY, INGESTOR, ROLES
+from broker.contract.identity import GATEWAY, INGESTOR, MONITOR, ROLES
 from broker.contract.topics import DEFAULT_ROOT, Topics
 from broker.errors import ContractError, PermanentError, WattlineError
 from broker.mosquitto.config import ADMIN_CERTIFICATE, CONFIG_FILE, first_listener, render_config
@@ -164,8 +164,10 @@ def add_user(
     except ContractError as error:
         raise click.BadParameter(str(error), param_hint="USER") from error
     is_device = login.client_id == user and role is None and user not in ROLES
-    if by_certificate and is_device:
+    if by_certificate and login.client_id is not None and user != MONITOR:
         reason = f"{user} is a device, which gets its certificate by enrolment; --role says what a service may do"
+        if not is_device:
+            reason = f"where services come by certificates nobody holds {user} to its client id; give it a password"
         raise click.BadParameter(reason, param_hint="USER")
     folder = folder.absolute()
     with _writing(folder):

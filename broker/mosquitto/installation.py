@@ -106,13 +106,14 @@ class Installation:
 
     def let_in(self, login: Login, password: str | None) -> Changed:
         """Let somebody in with this password; without one by a certificate alone, also who had a password."""
-        document = self._document()
-        had_password = document.has_password(login.name)
         if self._runs():
+            # the broker does not tell, and its file is large
+            had_password = password is None and self._document().has_password(login.name)
             asyncio.run(_running().let_in(self._as_admin(), login, password, had_password=had_password))
             return Changed.AT_BROKER
+        document = self._document()
         _put_own_role(document, login, _topics(document.roles))
-        if password is None and had_password:
+        if password is None and document.has_password(login.name):
             document.remove_login(login.name)
         document.put_login(login, hashed(password) if password else None)
         replace_file(self.folder / LOGINS_FILE, document.text(), self.owner)

@@ -83,5 +83,5 @@ def changed(seen: Watcher, value: float = 5.0) -> list[str]:
     return [name for name in FLEET if (d := seen.desired(name)) and d.parameters.reading_interval_s == value]
 
 
-def settings(broker: Broker, database: Database, **changes: Any) -> Any:
+def settings(broker: Broker, database: Database, /, **changes: Any) -> Any:
     return gateway_settings(broker, database, stage_tick_s=0.1, **changes)

@@ -231,7 +231,14 @@ def test_services_by_certificates_of_an_authority_of_their_own(tmp_path: Path, a
         assert typed("add-user", "--folder", folder, "--by-certificate", user).stdout == ""
     document = json.loads((folder / LOGINS_FILE).read_text())
     assert {one["username"] for one in document["clients"] if "password" not in one} == {"ingestor", "gateway"}
-    assert typed("add-user", "--folder", folder, "--by-certificate", "pi-1").exit_code == 2
+    for words, says in (
+        (("pi-1",), "by enrolment"),
+        (("--role", "engineer", "wattline-anna"), "nobody holds wattline-anna to its client id"),
+        (("--role", "monitor", "wattline-screen"), "give it a password"),
+    ):
+        refused = typed("add-user", "--folder", folder, "--by-certificate", *words)
+        assert refused.exit_code == 2
+        assert says in " ".join(refused.output.split())
 
 
 def test_a_folder_with_other_things_keeps_its_mode(tmp_path: Path) -> None:
