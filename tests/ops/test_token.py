@@ -180,7 +180,7 @@ async def test_what_is_wrong_with_a_token_is_said_and_readings_are_kept(device: 
     """A wrong PIN, which is tried once; a token that was taken out; another one in its place."""
     image, pin = await device.settings(), device.machine.home / "pin"
     async with device.machine.agent(image):
-        await until(device.online, "it is let in")
+        await device.stores_more()
     pin.write_text("000000\n")
     async with device.machine.agent(image) as agent:
         await until(lambda: said(agent, "token_unusable"), "it says what is wrong")
