@@ -101,9 +101,13 @@ class Module:
         except OSError as error:
             raise TokenError(f"module-path: {error}; install the token's PKCS#11 module, or name it") from error
         self._is_ours = self.call("C_Initialize", None, allowed=(ALREADY_INITIALIZED,)) == OK
-        self._slot, self.flags = self._found(uri)
         self._session = c_ulong()
-        self.call("C_OpenSession", c_ulong(self._slot), c_ulong(SERIAL_AND_RW), None, None, byref(self._session))
+        try:
+            slot, self.flags = self._found(uri)
+            self.call("C_OpenSession", c_ulong(slot), c_ulong(SERIAL_AND_RW), None, None, byref(self._session))
+        except TokenError:
+            self.close()
+            raise
 
     def call(self, function: str, *arguments: Any, allowed: tuple[int, ...] = ()) -> int:
         """Call one function of the module; returns what it says. Raises TokenError where all is not well."""
@@ -137,7 +141,11 @@ class Module:
         seen = []
         for slot in slots[: count.value]:
             info = _TokenInfo()
-            self.call("C_GetTokenInfo", c_ulong(slot), byref(info))
+            try:
+                self.call("C_GetTokenInfo", c_ulong(slot), byref(info))
+            except TokenError:
+                # another reader's, with something in it that this module does not know
+                continue
             label, serial = (bytes(text).rstrip(b" \0").decode(errors="replace") for text in (info.label, info.serial))
             if label == uri.token and uri.serial in ("", serial):
                 return slot, info.flags

@@ -66,6 +66,7 @@ def test_a_pi_s_settings_are_understood_by_its_agent(
     given = {
         "pi_server": "server", "pi_claim": CLAIM, "pi_ports": ["/dev/ttyUSB0", "/dev/ttyAMA0"], "pi_device_id": "pi-1",
         "pi_settings": {"WATTLINE_DEVICE_HTTP_PORT": 8090}, "pi_ntp": ["10.0.0.1"],
+        "pi_token_uri": "pkcs11:token=w;object=d?module-path=/m.so&pin-source=/run/pin",
     }  # fmt: skip
     names = ("device.env", "journald.conf", "watchdog.conf", "timesyncd.conf")
     tasks = [
@@ -81,6 +82,7 @@ def test_a_pi_s_settings_are_understood_by_its_agent(
     settings = read(DeviceSettings)
     assert (settings.device_id, settings.ports) == ("pi-1", ("/dev/ttyUSB0", "/dev/ttyAMA0"))
     assert (settings.enrol.claim, settings.http_port) == ("warsaw-1", 8090)
+    assert settings.enrol.key == given["pi_token_uri"]
     assert (settings.broker.host, settings.broker.port) == ("server", 8883)
     assert "Storage=volatile\nRuntimeMaxUse=32M\n" in (tmp_path / "journald.conf").read_text()
     assert "RuntimeWatchdogSec=14\n" in (tmp_path / "watchdog.conf").read_text()

@@ -176,11 +176,13 @@ async def test_a_key_never_leaves_its_token(device: Device, fleet_broker: Mosqui
         await device.stores_more()
 
 
-async def test_what_is_wrong_with_a_token_is_said_and_readings_are_kept(device: Device) -> None:
+async def test_what_is_wrong_with_a_token_is_said_and_readings_are_kept(
+    device: Device, fleet_broker: MosquittoServer
+) -> None:
     """A wrong PIN, which is tried once; a token that was taken out; another one in its place."""
     image, pin = await device.settings(), device.machine.home / "pin"
     async with device.machine.agent(image):
-        await until(device.online, "it is let in")
+        await device.stores_more()
     pin.write_text("000000\n")
     async with device.machine.agent(image) as agent:
         await until(lambda: said(agent, "token_unusable"), "it says what is wrong")
@@ -194,14 +196,17 @@ async def test_what_is_wrong_with_a_token_is_said_and_readings_are_kept(device: 
         await device.stores_more()
 
     tokens, away = device.machine.home / "tokens", device.machine.home / "away"
-    tokens.rename(away)
-    tokens.mkdir()
     async with device.machine.agent(image) as agent:
-        [fault] = await until(lambda: said(agent, "token_unusable"), "it misses its token")
+        await until(device.online, "it is back")
+        tokens.rename(away)
+        tokens.mkdir()
+        await device.stores_more()
+        await fleet_broker.restart()
+        [fault] = await until(lambda: said(agent, "token_unusable"), "for another connection it misses its token")
         assert "there is no token 'wattline'" in fault["reason"]
         tokens.rmdir()
         away.rename(tokens)
-        await until(device.online, "it is back, and so is the device")
+        await device.stores_more()
 
     await device.machine.set_up()
     async with device.machine.agent(image):
