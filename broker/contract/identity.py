@@ -10,7 +10,10 @@ INGESTOR: Final = "ingestor"
 GATEWAY: Final = "gateway"
 ENGINEER: Final = "engineer"
 MONITOR: Final = "monitor"
-ROLES: Final = (INGESTOR, GATEWAY, ENGINEER, MONITOR)
+BRIDGE: Final = "bridge"
+FOREIGN: Final = "foreign"
+"""Other people's devices, which speak topics of their own."""
+ROLES: Final = (INGESTOR, GATEWAY, ENGINEER, MONITOR, BRIDGE, FOREIGN)
 """What a login that is no device may be. One that has no other name is called as its role."""
 PLATFORM_PREFIX: Final = "wattline-"
 """How the client ids of our services begin, and logins that are no device's."""

@@ -307,7 +307,8 @@ class Connection:
                 header, topic, mid, payload = plain
                 qos = (header & 0x06) >> 1
                 if qos or not self._is_ignored(topic):
-                    self._deliver(Inbound(topic_text(topic), payload, bool(header & 0x01), qos, mid, None, None, self))
+                    retain, dup = bool(header & 0x01), bool(header & 0x08)
+                    self._deliver(Inbound(topic_text(topic), payload, retain, qos, mid, None, None, self, None, dup))
             else:
                 code = client.loop_read()
                 if code != MQTTErrorCode.MQTT_ERR_SUCCESS:

@@ -56,6 +56,7 @@ def received(message: mqtt.MQTTMessage, connection: Acknowledging, now_s: float)
         getattr(properties, "CorrelationData", None),
         connection,
         None if life_s is None else now_s + life_s,
+        bool(message.dup),
     )
 
 

@@ -41,7 +41,8 @@ class Acknowledging(Protocol):
 class Inbound:
     """A received message, not acknowledged until `ack()`; after a lost connection the broker sends it again.
 
-    `expires_s` is when its life ends by the event loop's clock (MQTT 5 3.3.2.3.3), None for one without end.
+    `expires_s` is when its life ends by the event loop's clock (MQTT 5 3.3.2.3.3), None for one without end. With `dup`
+    the broker has sent it before, and had no acknowledgement (MQTT 5 3.3.1.1).
     """
 
     topic: str
@@ -53,6 +54,7 @@ class Inbound:
     correlation: bytes | None
     _connection: "Acknowledging" = field(repr=False)
     expires_s: float | None = None
+    dup: bool = False
 
     @property
     def current(self) -> bool:
