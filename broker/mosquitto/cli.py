@@ -134,7 +134,7 @@ def write_config(
 def add_user(
     folder: Path, password_file: Path | None, role: str | None, address: str | None, owner: Owner | None, user: str
 ) -> None:
-    """Let USER in: a device by its id, one of the roles ingestor, gateway, bridge, engineer, monitor, foreign, or a person of a role.
+    """Let USER in: a device by its id, one of the services' and people's roles, or a person of a role.
 
     Without --password-file a random password is made and printed once. It holds at once where Mosquitto runs; who was
     connected with another one is cut off. Engineers and monitors connect with their name as client id.

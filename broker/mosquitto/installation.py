@@ -51,9 +51,9 @@ class Changed(Enum):
 def login_of(user: str, role: str | None = None) -> Login:
     """The login of a user: of a role, or of a device. Raises ContractError.
 
-    People, watchers and foreign devices have one client id, their name, so that none takes a service's or a device's. Services have
-    several of their own choice. Whoever is no device has a name that no device can enrol by: the broker knows a
-    certificate by its name alone.
+    People, watchers and foreign devices have one client id, their name, so that none of them can take a service's or a
+    device's. Services have several of their own choice. Whoever is no device has a name that no device can enrol by:
+    the broker knows a certificate by its name alone.
     """
     check_identity(user)
     if role is not None and not is_reserved(user):

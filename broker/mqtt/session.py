@@ -198,7 +198,7 @@ class Session:
                 connection.close(str(error) or "no SUBACK in time")
 
     async def subscribe_optional(self, *filters: tuple[str, int]) -> None:
-        """Add subscriptions that the broker may refuse, each for itself; what it refuses is asked for again now and then.
+        """Add subscriptions that the broker may refuse, each for itself; those are asked for again now and then.
 
         They outlive reconnects. One that a broker ends the connection over is left out after OPTIONAL_LOSSES of them.
         """

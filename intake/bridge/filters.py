@@ -7,6 +7,7 @@ from typing import Final
 
 from broker.contract.topics import DEFAULT_ROOT
 from broker.errors import ContractError
+from broker.mqtt.publication import subscription_id
 
 LONGEST_BYTES: Final = 1024
 _CACHED: Final = 10_000
@@ -20,7 +21,9 @@ def checked(name: str, root: str = DEFAULT_ROOT) -> str:
     """
     levels = name.split("/")
     if not name or len(name.encode("utf-8", "surrogatepass")) > LONGEST_BYTES or _has_control(name):
-        raise ContractError(f"{name[:80]!r} is no topic filter", field="topics", fix=f"1 to {LONGEST_BYTES} bytes of text")
+        raise ContractError(
+            f"{name[:80]!r} is no topic filter", field="topics", fix=f"1 to {LONGEST_BYTES} bytes of text"
+        )
     if any("#" in level for level in levels[:-1]) or any(
         level not in ("+", "#") and ("+" in level or "#" in level) for level in levels
     ):
@@ -73,39 +76,52 @@ def _has_control(text: str) -> bool:
 @dataclass(slots=True)
 class _Node:
     children: "dict[str, _Node]" = field(default_factory=dict)
-    owners: list[str] = field(default_factory=list)
-    owners_below: list[str] = field(default_factory=list)
+    claims: list[tuple[str, str]] = field(default_factory=list)
+    claims_below: list[tuple[str, str]] = field(default_factory=list)
 
 
 class Claims:
-    """Which sources claim a topic by their filters; several may, and each is given the message."""
+    """Which sources claim a topic by which of their filters; several may, and each is given the message."""
 
     def __init__(self, filters: Iterable[tuple[str, str]]) -> None:
         """`filters` are pairs of a source's name and a filter."""
         self._root = _Node()
         for owner, name in filters:
             self._add(owner, name)
-        self.owners = lru_cache(_CACHED)(self._owners)
-        """The sources of a topic, sorted, each once."""
+        self.of = lru_cache(_CACHED)(self._of)
+        """The sources of a topic, sorted, each with the first of its filters that covers it."""
+
+    def owners(self, topic: str, subscriptions: tuple[int, ...] = ()) -> tuple[str, ...]:
+        """Whose a message is that came by these subscriptions.
+
+        A broker may give one message for each subscription that covers its topic (MQTT 5 3.3.4); each source takes the
+        copy that came by the first of its filters. Where the broker has no identifiers it takes whatever comes.
+        """
+        if not subscriptions:
+            return tuple(owner for owner, _ in self.of(topic))
+        return tuple(owner for owner, name in self.of(topic) if subscription_id(name) in subscriptions)
 
     def _add(self, owner: str, name: str) -> None:
         node, levels = self._root, name.split("/")
         for level in levels:
             if level == "#":
-                node.owners_below.append(owner)
+                node.claims_below.append((owner, name))
                 return
             node = node.children.setdefault(level, _Node())
-        node.owners.append(owner)
+        node.claims.append((owner, name))
 
-    def _owners(self, topic: str) -> tuple[str, ...]:
-        return tuple(sorted(set(self._walk(self._root, topic.split("/"), 0))))
+    def _of(self, topic: str) -> tuple[tuple[str, str], ...]:
+        first: dict[str, str] = {}
+        for owner, name in sorted(self._walk(self._root, topic.split("/"), 0)):
+            first.setdefault(owner, name)
+        return tuple(first.items())
 
-    def _walk(self, node: _Node, levels: list[str], place: int) -> Iterator[str]:
+    def _walk(self, node: _Node, levels: list[str], place: int) -> Iterator[tuple[str, str]]:
         wild = place > 0 or not levels[0].startswith("$")
         if wild:
-            yield from node.owners_below
+            yield from node.claims_below
         if place == len(levels):
-            yield from node.owners
+            yield from node.claims
             return
         for level in (levels[place], "+") if wild else (levels[place],):
             if (child := node.children.get(level)) is not None:

@@ -1,1 +1,1 @@
-"""What foreign devices say of themselves in Home Assistant's discovery messages, read into proposals. Pure functions."""
+"""What foreign devices say of themselves in Home Assistant's discovery messages. Pure functions."""

@@ -8,9 +8,7 @@ _WHOLE: Final = re.compile(r"\s*\{\{-?(.*?)-?\}\}\s*", re.DOTALL)
 _STEP: Final = re.compile(
     r"""\.(?P<name>[A-Za-z_]\w*)|\[\s*(?:'(?P<single>[^'\\]*)'|"(?P<double>[^"\\]*)"|(?P<index>\d{1,4}))\s*\]"""
 )
-_HARMLESS: Final = re.compile(
-    r"(?:float|int|round|is_defined|default|string|trim)(?:\(\s*[^()|]{0,40}\))?"
-)
+_HARMLESS: Final = re.compile(r"(?:float|int|round|is_defined|default|string|trim)(?:\(\s*[^()|]{0,40}\))?")
 """Filters that leave a number what it is, but for its digits and for what stands where it is missing."""
 _SCALED: Final = re.compile(r"(?P<inner>.+?)\s*(?P<operator>[*/])\s*(?P<number>\d{1,12}(?:\.\d{1,12})?)\s*")
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -42,6 +40,10 @@ def _expression(text: str, depth: int) -> Picked | None:
     text, filters = parts
     if any(_HARMLESS.fullmatch(one) is None for one in filters):
         return None
+    return _picked(text, depth)
+
+
+def _picked(text: str, depth: int) -> Picked | None:
     if text.startswith("(") and _closes_at(text) == len(text) - 1:
         return _expression(text[1:-1].strip(), depth + 1)
     if scaled := _SCALED.fullmatch(text):

@@ -15,7 +15,6 @@ from broker.mosquitto.rights import (
     role_grants,
     root_of,
 )
-
 from intake.bridge.filters import matches, overlaps
 
 

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.errors import ContractError
+from broker.mqtt.publication import subscription_id
 from intake.bridge.filters import Claims, checked, matches, overlaps
 
 LEVEL = st.sampled_from(["a", "b", "", "$x"])
@@ -53,3 +54,12 @@ def test_each_source_is_named_once() -> None:
     assert claims.owners("x/y") == ("a", "b")
     assert claims.owners("x") == ("b",)
     assert claims.owners("q") == ()
+
+
+def test_of_several_copies_each_source_takes_one() -> None:
+    """The one that came by the first of its filters; one that came by a filter of nobody is nobody's."""
+    claims = Claims([("a", "x/+"), ("a", "x/#"), ("b", "x/y")])
+    copies = [(subscription_id(name),) for name in ("x/#", "x/+", "x/y", "x/gone")]
+    assert sorted(owner for copy in copies for owner in claims.owners("x/y", copy)) == ["a", "b"]
+    assert claims.owners("x/y", (subscription_id("x/#"), subscription_id("x/+"), subscription_id("x/y"))) == ("a", "b")
+    assert claims.owners("x/y", (subscription_id("x/gone"),)) == ()

@@ -10,7 +10,7 @@ from intake.bridge.discovery.announcement import DeviceFacts, Place, entities, p
 ESPHOME = {
     "dev_cla": "energy", "unit_of_meas": "kWh", "stat_cla": "total_increasing", "name": "Import total",
     "stat_t": "house-meter/sensor/import_total/state", "avty_t": "house-meter/status", "uniq_id": "ESPsensorimport",
-    "dev": {"ids": "3c6105aabbcc", "name": "house-meter", "sw": "esphome v2025.9", "mdl": "esp32dev", "mf": "Espressif"},
+    "dev": {"ids": "3c6105aabbcc", "name": "house-meter", "sw": "esphome v2025.9", "mdl": "esp32", "mf": "Espressif"},
 }  # fmt: skip
 
 
@@ -30,7 +30,7 @@ def test_short_keys_are_written_out() -> None:
     (one,) = entities(Place("sensor", "import_total", "house-meter"), json.dumps(ESPHOME).encode())
     assert one.state_topic == "house-meter/sensor/import_total/state"
     assert (one.device_class, one.state_class, one.unit) == ("energy", "total_increasing", "kWh")
-    assert one.device == DeviceFacts(("3c6105aabbcc",), "house-meter", "Espressif", "esp32dev", "esphome v2025.9")
+    assert one.device == DeviceFacts(("3c6105aabbcc",), "house-meter", "Espressif", "esp32", "esphome v2025.9")
     assert one.value_template is None
 
 
@@ -51,7 +51,7 @@ def test_a_device_announces_its_sensors_at_once() -> None:
         "o": {"name": "bla2mqtt", "sw": "2.1"},
         "~": "bla",
         "cmps": {
-            "one": {"p": "sensor", "dev_cla": "power", "unit_of_meas": "W", "val_tpl": "{{ value_json.power }}", "uniq_id": "p1"},
+            "one": {"p": "sensor", "dev_cla": "power", "unit_of_meas": "W", "uniq_id": "p1"},
             "two": {"p": "sensor", "stat_t": "~/energy", "uniq_id": "e1"},
             "three": {"p": "switch", "cmd_t": "bla/set"},
             "gone": {"p": "sensor"},

@@ -31,7 +31,7 @@ def entity(name: str, device_class: str, unit: str, state_class: str = "", *, la
         ("gas", "gas", "m³", "total_increasing", "7-0:3.0.0", 1),
     ],
 )
-def test_code_and_factor(name: str, device_class: str, unit: str, state_class: str, obis: str, factor: float) -> None:  # noqa: PLR0917
+def test_code_and_factor(name: str, device_class: str, unit: str, state_class: str, obis: str, factor: float) -> None:
     """By class, unit and the words of the name."""
     assert quantity_of(entity(name, device_class, unit, state_class)) == Quantified(obis, pytest.approx(factor))
 
