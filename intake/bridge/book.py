@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -13,6 +14,9 @@ from broker.plain_errors import plain_reason
 from intake.bridge.filters import Claims, checked
 from intake.bridge.settings import OURS
 from intake.bridge.store import SourceRow
+from meters.mappings.document import Mapping as MappingDocument
+from meters.mappings.load import load_mapping
+from meters.mappings.topics import filter_of
 
 MOST_FILTERS: Final = 200
 
@@ -23,7 +27,8 @@ class MqttSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     broker: str = Field(OURS, pattern=whole(NAME))
-    topics: tuple[str, ...] = Field(min_length=1, max_length=MOST_FILTERS)
+    topics: tuple[str, ...] = Field((), max_length=MOST_FILTERS)
+    """Filters beside those of the mapping's topics; of a source without a mapping its only ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,7 @@ def _source(row: SourceRow, root: str, brokers: Mapping[str, object]) -> Source:
         settings = MqttSettings.model_validate(row.settings)
     except ValidationError as error:
         raise ContractError(
-            plain_reason(dict(error.errors()[0])), field="settings", fix="name 1 to 200 topic filters"
+            plain_reason(dict(error.errors()[0])), field="settings", fix="a broker's name, and a list of topic filters"
         ) from error
     if settings.broker not in brokers:
         variable = f"WATTLINE_BRIDGE_BROKERS__{settings.broker.upper()}__HOST"
@@ -95,5 +100,16 @@ def _source(row: SourceRow, root: str, brokers: Mapping[str, object]) -> Source:
             field="broker",
             fix=f"set {variable}, or name one of {', '.join(brokers)}",
         )
-    filters = tuple(checked(name, root) for name in settings.topics)
-    return Source(row.name, settings.broker, filters, own_time=False)
+    mapping = _mapping(row.document) if row.document is not None else None
+    named = [*settings.topics, *(filter_of(pattern) for pattern in (mapping.topic if mapping is not None else ()))]
+    if not named:
+        raise ContractError(
+            "neither the mapping nor the settings name a topic", field="topic", fix="name one in the mapping"
+        )
+    filters = tuple(dict.fromkeys(checked(name, root) for name in named))
+    return Source(row.name, settings.broker, filters, mapping is not None and mapping.time is not None)
+
+
+@lru_cache(maxsize=1024)
+def _mapping(document: str) -> MappingDocument:
+    return load_mapping(document, origin="the store", trusted=True)

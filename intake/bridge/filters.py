@@ -32,7 +32,7 @@ def checked(name: str, root: str = DEFAULT_ROOT) -> str:
         )
     if levels[0].startswith("$"):
         raise ContractError(f"{name[:80]!r} is the broker's own", field="topics", fix="a filter without a leading $")
-    if overlaps(name, f"{root}/#"):
+    if any(overlaps(name, f"{root}/{ours}/#") for ours in ("devices", "specs")):
         raise ContractError(
             f"{name[:80]!r} would take our own devices' messages below {root}, too",
             field="topics", fix="begin it with the level that the foreign devices have, such as tele/+/SENSOR",

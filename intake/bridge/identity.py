@@ -6,8 +6,9 @@ MQTT gives a message no name of its own. What there is:
 - QoS 1 comes again where our PUBACK did not arrive: with the same packet id, and with DUP set (MQTT 5 3.3.1.1, 4.4).
   So its key is of the session's client id, packet id, topic, body, and the hour in which it came first. Where DUP is
   not set, it is new whatever the store has: a packet id comes again after 65 535 messages, which a busy broker sends
-  within the hour, and then the key counts on. Where it is set, it is the message that this session gave last with this packet
-  id, topic and body; after a restart nothing is known of those, and the store is asked for each hour that it may be of.
+  within the hour, and then the key counts on. Where it is set, it is the message that this session gave last with this
+  packet id, topic and body; after a restart nothing is known of those, and the store is asked for each hour that it may
+  be of.
 - A retained message that is given because we subscribed (RETAIN set, MQTT 5 3.3.1.3) is the topic's last one, of an
   unknown time: its key is of topic and body alone, so that subscribing again changes nothing.
 

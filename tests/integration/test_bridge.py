@@ -8,6 +8,7 @@ import pytest
 
 from broker.mqtt.session import Publication, RefusedError
 from deploy.local.process import free_port
+from meters.mappings.catalogue import named
 from tests.rigs.bridging import add_source, bridging, foreign, payloads, settings
 from tests.rigs.servers import Broker, Database
 from tests.rigs.waiting import until, until_equal
@@ -102,6 +103,23 @@ async def test_retained_messages_become_no_old_readings(broker: Broker, database
             await until_equal(lambda: bridge.metric('wattline_bridge_messages_total{result="retained"}'), 1)
             await device.publish(Publication(f"{prefix}/a", b"new", retain=True))
             await until_equal(lambda: payloads(database), [("plugs", f"{prefix}/a", b"new")])
+        await device.publish(Publication(f"{prefix}/a", b"", retain=True))
+
+
+async def test_the_mapping_names_the_topics_and_whether_retained_messages_say_when(
+    broker: Broker, database: Database, prefix: str
+) -> None:
+    """One whose payloads have a time of their own is given the retained ones, too, each once however often it comes."""
+    text = named("generic-json").text.replace("topic: foreign/{meter}", f"topic: {prefix}/{{meter}}")
+    await add_source(database, "plugs", [], text)
+    async with foreign(broker) as device:
+        body = b'{"at":"2026-11-23T10:00:00Z","values":{"1-0:1.8.0":1}}'
+        await device.publish(Publication(f"{prefix}/a", body, retain=True))
+        async with bridging(settings(broker, database)) as bridge:
+            await until_equal(lambda: bridge.metric('wattline_bridge_messages_total{result="kept"}'), 1)
+        async with bridging(settings(broker, database)) as bridge:
+            await until_equal(lambda: bridge.metric('wattline_bridge_messages_total{result="repeated"}'), 1)
+        assert len(await payloads(database)) == 1
         await device.publish(Publication(f"{prefix}/a", b"", retain=True))
 
 
