@@ -5,11 +5,9 @@ from typing import Annotated, Final, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-SECRET_CONTEXT: Final = "source:"
-"""Before a source's name, what its secret is sealed for (store.meter_keys)."""
-SECRET: Final = "secret"
+IN_FORCE: Final = "secret"
 """By this key the sealed document holds what the source signs with, or its token."""
-PREVIOUS: Final = "previous"
+BEFORE: Final = "previous"
 """The secret before, which is believed, too, until it is taken out: so that one can be changed without a refusal."""
 STANDARD_PREFIX: Final = "whsec_"
 """Before a secret of Standard Webhooks, which is base64."""
@@ -18,8 +16,8 @@ _FORBIDDEN: Final = {"host", "content-length", "content-type", "content-encoding
 
 
 def sealed_for(source: str) -> str:
-    """What the secret of a source is sealed for."""
-    return f"{SECRET_CONTEXT}{source}"
+    """What the secret of a source is sealed for (store.meter_keys)."""
+    return f"source:{source}"
 
 
 def _header(name: str) -> str:
