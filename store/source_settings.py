@@ -1,106 +1,143 @@
-"""The settings of a source as table `source` holds them: how it proves itself, and how much it may send. No I/O."""
+"""How a source proves itself and what it may send, as `source.settings` has it, and its secret as it lies sealed there.
 
-import re
-from typing import Annotated, Final, Literal, Self, TypeAlias
+Engineers set both through the gateway; who takes payloads reads them.
+"""
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final, Literal, Self
 
-IN_FORCE: Final = "secret"
-"""By this key the sealed document holds what the source signs with, or its token."""
-BEFORE: Final = "previous"
-"""The secret before, which is believed, too, until it is taken out: so that one can be changed without a refusal."""
-STANDARD_PREFIX: Final = "whsec_"
-"""Before a secret of Standard Webhooks, which is base64."""
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
-_FORBIDDEN: Final = {"host", "content-length", "content-type", "content-encoding", "transfer-encoding", "connection"}
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from broker.contract.identity import SOURCE_PREFIX
+from store.meter_keys import MasterKeys
 
-def sealed_for(source: str) -> str:
-    """What the secret of a source is sealed for (store.meter_keys)."""
-    return f"source:{source}"
+SOURCE_NAME: Final = r"[a-z0-9][a-z0-9-]{0,47}"
+MOST_BYTES: Final = 16 * 1024 * 1024
+SECRET_BYTES: Final = 32
+_HEADER: Final = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$"
 
-
-def _header(name: str) -> str:
-    if not _TOKEN.fullmatch(name):
-        raise ValueError(f"{name[:40]!r} is no name of a header; write one such as X-Signature")
-    if name.lower() in _FORBIDDEN:
-        raise ValueError(f"{name} has a meaning of its own; name the header that the sender signs in")
-    return name
-
-
-HeaderName: TypeAlias = Annotated[str, AfterValidator(_header)]
-MediaType: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.+*-]+/[a-z0-9.+*-]+$", max_length=100)]
+Header = Annotated[str, StringConstraints(pattern=_HEADER)]
+MediaType = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.+-]+/[a-z0-9.+*-]+$", max_length=100)]
+SignatureStyle = Literal["plain", "standard", "stripe", "github"]
+STYLE_HEADERS: Final = {
+    "standard": {"signature_header": "webhook-signature", "timestamp_header": "webhook-timestamp"},
+    "stripe": {"signature_header": "Stripe-Signature"},
+    "github": {"signature_header": "X-Hub-Signature-256"},
+}
+"""What senders of a style call their headers."""
 
 
-class _Document(BaseModel):
+class SourceSettings(BaseModel):
+    """A source's settings; each has a default, and what is unknown is refused."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    auth: Literal["hmac", "bearer", "mtls"] = Field(
+        "hmac", description="how it proves itself: a signature over time stamp and body, a token, or its certificate"
+    )
+    signature_style: SignatureStyle = Field(
+        "plain",
+        description="hmac: plain (see signature_header); standard: Standard Webhooks, with the id signed, too, base64, "
+        "and a secret that is base64; stripe: `t=TIME,v1=HEX` in one header; github: `sha256=HEX` of the body alone, "
+        "without a time stamp",
+    )
+    signature_header: Header = Field(
+        "X-Wattline-Signature",
+        description="hmac: SHA-256 in hex over the time stamp, a point and the body as sent; another style has another "
+        "default: webhook-signature, Stripe-Signature, X-Hub-Signature-256",
+    )
+    timestamp_header: Header = Field(
+        "X-Wattline-Timestamp",
+        description="hmac: seconds since 1970, part of what is signed; webhook-timestamp of style standard, none of stripe "
+        "and github",
+    )
+    id_header: Header = Field("webhook-id", description="hmac of style standard: the id, signed, too; else of no use")
+    key_header: Header = Field(
+        "Idempotency-Key", description="what names a payload, so that the same one sent again is taken once"
+    )
+    replay_window_s: float = Field(
+        300, ge=1, le=86_400, description="hmac: how far the time stamp may be off the clock here"
+    )
+    client_name: str = Field(
+        "", max_length=256, description="mtls: the common name, or a DNS or URI name, of the client's certificate"
+    )
+    max_bytes: int = Field(
+        1024 * 1024, ge=1, le=MOST_BYTES, description="a payload's size at most, unpacked; larger ones are refused"
+    )
+    posts_per_second: float = Field(
+        100, gt=0, le=100_000, description="payloads a second that are taken; beyond, the sender is told to wait"
+    )
+    burst: int = Field(1000, ge=1, le=1_000_000, description="payloads that may come at once on top of that rate")
+    bytes_per_second: float = Field(
+        4 * 1024 * 1024, gt=0, le=2**30, description="bytes a second that are taken, as sent; ten seconds' at once"
+    )
+    content_types: tuple[MediaType, ...] = Field(
+        (), max_length=20, description="those that are taken, text/* for all of a kind; none: any"
+    )
 
-class SignatureProof(_Document):
-    """HMAC-SHA256 with the source's secret; a sender's form of it is a `style`, and each header may have another name.
-
-    What is signed are the bytes of the body as they were sent, compressed where they were.
-    """
-
-    kind: Literal["signature"] = "signature"
-    style: Literal["standard", "stripe", "github", "plain"] = "standard"
-    """standard: Standard Webhooks, `ID.TIME.BODY`, base64 behind `v1,`, the secret base64 with or without `whsec_`.
-    stripe: `TIME.BODY`, hex, one header `t=TIME,v1=HEX`. github: `BODY`, hex behind `sha256=`, no time. plain: hex or
-    base64 of `TIME.BODY`, or of `BODY` where no timestamp_header is named."""
-    signature_header: HeaderName | None = None
-    """Default: webhook-signature, Stripe-Signature, X-Hub-Signature-256, X-Signature."""
-    timestamp_header: HeaderName | None = None
-    """Unix seconds. Default: webhook-timestamp of standard; stripe has it in its one header; else none."""
-    id_header: HeaderName | None = None
-    """Default: webhook-id; of standard only, and its idempotency key."""
-    window_s: int = Field(default=300, ge=1, le=86400)
-    """How far the time stamp may be from our clock, either way; a copy that comes later is refused."""
+    @model_validator(mode="before")
+    @classmethod
+    def _headers_of_the_style(cls, given: object) -> object:
+        """Headers that are not named are those of the style."""
+        style = given.get("signature_style") if isinstance(given, dict) else None
+        usual = STYLE_HEADERS.get(style, {}) if isinstance(style, str) else {}
+        return {**usual, **given} if isinstance(given, dict) else given
 
     @model_validator(mode="after")
-    def _time_where_the_style_has_it(self) -> Self:
-        if self.style in ("stripe", "github") and self.timestamp_header is not None:
-            raise ValueError(f"timestamp_header: style {self.style} has none; leave it out, or take style plain")
-        if self.style != "standard" and self.id_header is not None:
-            raise ValueError(f"id_header: style {self.style} signs no id; leave it out, or take style standard")
+    def _whole(self) -> Self:
+        if self.auth == "mtls" and not self.client_name:
+            raise ValueError("client_name: is missing; mtls wants the name in the client's certificate")
         return self
 
 
-class BearerProof(_Document):
-    """A token that the sender shows: `Authorization: Bearer TOKEN`, or the bare token in a header of its own."""
-
-    kind: Literal["bearer"] = "bearer"
-    header: HeaderName = "Authorization"
+def device_of(source: str) -> str:
+    """The device that stands for a source."""
+    return SOURCE_PREFIX + source
 
 
-class CertificateProof(_Document):
-    """The sender's own TLS certificate, of the authority that the intake was given, by one of these names."""
+@dataclass(frozen=True, slots=True, repr=False)
+class SourceSecret:
+    """What a source signs with or shows; the one before is good for a while after a change. It never shows itself."""
 
-    kind: Literal["certificate"] = "certificate"
-    names: tuple[Annotated[str, StringConstraints(min_length=1, max_length=253)], ...] = Field(
-        min_length=1, max_length=20
-    )
-    """Its common name or one of its DNS names."""
+    current: str
+    before: str = ""
+    before_until: datetime | None = None
+
+    def __repr__(self) -> str:
+        return "SourceSecret(***)"
+
+    def valid(self, now: datetime) -> tuple[str, ...]:
+        """Those that are good at this time, the newest first."""
+        old = self.before and self.before_until is not None and now < self.before_until
+        return (self.current, self.before) if old else (self.current,)
+
+    def changed(self, to: str, now: datetime, grace: timedelta) -> "SourceSecret":
+        """Another one from now on, this one for a while beside it."""
+        return SourceSecret(to, self.current, now + grace) if grace else SourceSecret(to)
 
 
-Proof: TypeAlias = Annotated[SignatureProof | BearerProof | CertificateProof, Field(discriminator="kind")]
+def new_secret() -> str:
+    """A secret that nobody can guess, in letters that may stand in a header."""
+    return secrets.token_urlsafe(SECRET_BYTES)
 
 
-class SourceSettings(_Document):
-    """How a source proves itself, and its limits; `{}` is a sender by Standard Webhooks with the usual ones."""
+def seal_secret(master: MasterKeys, source: str, secret: SourceSecret) -> bytes:
+    """As `source.secret` keeps it; `master.newest` is what `source.master` says of it."""
+    values = {"secret": secret.current}
+    if secret.before and secret.before_until is not None:
+        values |= {"before": secret.before, "before_until": secret.before_until.astimezone(UTC).isoformat()}
+    return master.seal(_sealed_for(source), values)
 
-    proof: Proof = SignatureProof()
-    max_bytes: int = Field(default=2**20, ge=1, le=64 * 2**20)
-    """Of a body, as it was sent and as it is without its compression."""
-    posts_per_s: float = Field(default=200.0, gt=0, le=100_000)
-    """On average, at each process of the intake."""
-    bytes_per_s: float = Field(default=4 * 2**20, gt=0, le=2**30)
-    """The same in bytes as they were sent."""
-    burst_s: float = Field(default=10.0, ge=1, le=3600)
-    """For so many seconds' worth at once."""
-    content_types: tuple[MediaType, ...] = Field(default=(), max_length=20)
-    """Those that are taken, `text/*` for all of a kind; none: any."""
 
-    @property
-    def needs_secret(self) -> bool:
-        """Whether it proves itself by a secret that both know."""
-        return not isinstance(self.proof, CertificateProof)
+def open_secret(master: MasterKeys, source: str, by: str, sealed: bytes) -> SourceSecret:
+    """What was sealed for this source by the master key of this name. Raises NotOpenedError."""
+    values = master.open(_sealed_for(source), by, sealed)
+    until = values.get("before_until")
+    return SourceSecret(values["secret"], values.get("before", ""), datetime.fromisoformat(until) if until else None)
+
+
+def _sealed_for(source: str) -> str:
+    # no meter's key has a space, so that neither can be opened in the other's place
+    return f"source {source}"

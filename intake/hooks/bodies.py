@@ -7,7 +7,6 @@ from typing import Final
 
 from intake.hooks.refusals import HookRefusal
 
-KEY_HEADERS: Final = ("Idempotency-Key", "webhook-id")
 KEY_MOST: Final = 255
 ENCODINGS: Final = ("", "identity", "gzip", "x-gzip", "deflate")
 _GZIP_ONLY, _ZLIB_ONLY, _RAW = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
@@ -63,11 +62,10 @@ def _damaged(why: str) -> HookRefusal:
     return HookRefusal(400, "damaged", f"the compressed body is damaged: {why}", "body", "send it again, as a whole")
 
 
-def key_of(headers: Mapping[str, str], body: bytes, id_header: str | None = None) -> str:
-    """The sender's idempotency key, or the SHA-256 of the body in hex. Raises HookRefusal for one that is no key."""
-    for name in KEY_HEADERS if id_header is None else (*KEY_HEADERS, id_header):
-        given = headers.get(name)
-        if given is None:
+def key_of(headers: Mapping[str, str], body: bytes, *names: str | None) -> str:
+    """The idempotency key in the first of these headers, else the body's SHA-256 in hex. Raises HookRefusal."""
+    for name in names:
+        if name is None or (given := headers.get(name)) is None:
             continue
         # the draft of the header has it in quotes, most senders do not
         key = given.strip().strip('"')

@@ -154,7 +154,7 @@ class Hooks:
         body = await _inflated(sent, encoding, limit)
         if not body:
             raise HookRefusal(422, "damaged", "the body is empty", "body", "send what happened in it")
-        key = key_of(headers, body, source.prover.id_header)
+        key = key_of(headers, body, source.settings.key_header, source.prover.id_header)
         self._metrics.bytes.inc(len(sent))
         kind = content_type[:CONTENT_TYPE_MOST].encode(errors="replace").decode()
         return await self._put(inbox, Payload(source.name, key, body, kind))
@@ -241,7 +241,7 @@ def _too_fast(source: Source, wait_s: float) -> HookRefusal:
     return HookRefusal(
         429,
         "rate",
-        f"{source.name} may send {settings.posts_per_s:g} posts and {settings.bytes_per_s:g} bytes a second",
+        f"{source.name} may send {settings.posts_per_second:g} posts and {settings.bytes_per_second:g} bytes a second",
         "request",
         "wait as Retry-After says, or have the limit raised",
         wait_s,

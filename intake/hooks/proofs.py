@@ -10,22 +10,13 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from intake.hooks.refusals import HookRefusal
-from store.source_settings import (
-    STANDARD_PREFIX,
-    BearerProof,
-    CertificateProof,
-    Proof,
-    SignatureProof,
-)  # fmt: skip
+from store.source_settings import SourceSettings
 
 SIGNATURES_MOST: Final = 8
 """Signatures of one post that are compared: a sender that changes its secret sends two."""
-_DEFAULTS: Final = {
-    "standard": ("webhook-signature", "webhook-timestamp", "webhook-id"),
-    "stripe": ("Stripe-Signature", None, None),
-    "github": ("X-Hub-Signature-256", None, None),
-    "plain": ("X-Signature", None, None),
-}
+STANDARD_PREFIX: Final = "whsec_"
+"""Before a secret of Standard Webhooks, which is base64."""
+AUTHORIZATION: Final = "Authorization"
 Headers = Mapping[str, str]
 
 
@@ -47,15 +38,14 @@ class SignatureProver(Prover):
 
     needs_body = True
 
-    def __init__(self, proof: SignatureProof, words: Sequence[str]) -> None:
+    def __init__(self, settings: SourceSettings, words: Sequence[str]) -> None:
         """With the secrets that are believed. Raises ValueError for one that is of no use to its style."""
-        signature, timestamp, identity = _DEFAULTS[proof.style]
-        self._style = proof.style
-        self._signature_header = proof.signature_header or signature or ""
-        self._timestamp_header = proof.timestamp_header or timestamp
-        self.id_header = proof.id_header or identity
-        self._window_s = proof.window_s
-        self._keys = [_standard_key(word) if proof.style == "standard" else word.encode() for word in words]
+        style = self._style = settings.signature_style
+        self._signature_header = settings.signature_header
+        self._timestamp_header = settings.timestamp_header if style in ("plain", "standard") else None
+        self.id_header = settings.id_header if style == "standard" else None
+        self._window_s = settings.replay_window_s
+        self._keys = [_standard_key(word) if style == "standard" else word.encode() for word in words]
 
     def check(self, headers: Headers, names: Sequence[str], body: bytes, now_s: float) -> None:  # noqa: ARG002
         """See Prover."""
@@ -89,7 +79,7 @@ class SignatureProver(Prover):
         return [given.strip().removeprefix("sha256=")]
 
     def _signed(self, headers: Headers, stamp: str | None, body: bytes) -> bytes:
-        if self._style == "github" or (self._style == "plain" and self._timestamp_header is None):
+        if self._style == "github":
             return body
         if stamp is None:
             header = self._timestamp_header or self._signature_header
@@ -112,47 +102,44 @@ class SignatureProver(Prover):
             raise HookRefusal(
                 401,
                 "replayed",
-                f"the time stamp is not within {self._window_s} s of our clock",
+                f"the time stamp is not within {self._window_s:g} s of our clock",
                 header,
                 "sign with the present time in Unix seconds; see that the sender's clock is right",
             )
 
 
 class BearerProver(Prover):
-    """A token in a header."""
+    """A token in the header Authorization."""
 
-    def __init__(self, proof: BearerProof, words: Sequence[str]) -> None:
-        self._header = proof.header
-        self._behind_bearer = proof.header.lower() == "authorization"
+    def __init__(self, words: Sequence[str]) -> None:
         # digests have one length, so that no time tells the token's
         self._tokens = [hashlib.sha256(word.encode()).digest() for word in words]
 
     def check(self, headers: Headers, names: Sequence[str], body: bytes, now_s: float) -> None:  # noqa: ARG002
         """See Prover."""
-        given = headers.get(self._header)
+        given = headers.get(AUTHORIZATION)
         if given is None:
-            raise _unproved(f"the header {self._header} is missing", self._header)
-        if self._behind_bearer:
-            scheme, _, given = given.partition(" ")
-            given = given if scheme.lower() == "bearer" else ""
-        found, proved = hashlib.sha256(_bytes(given.strip())).digest(), False
-        for token in self._tokens:
-            proved |= hmac.compare_digest(found, token)
+            raise _unproved(f"the header {AUTHORIZATION} is missing", AUTHORIZATION)
+        scheme, _, token = given.partition(" ")
+        found = hashlib.sha256(_bytes(token.strip() if scheme.lower() == "bearer" else "")).digest()
+        proved = False
+        for right in self._tokens:
+            proved |= hmac.compare_digest(found, right)
         if not proved:
-            raise _unproved("the token is not this source's", self._header)
+            raise _unproved("the token is not this source's", AUTHORIZATION)
 
 
 class CertificateProver(Prover):
     """The sender's TLS certificate."""
 
-    def __init__(self, proof: CertificateProof) -> None:
-        self._names = frozenset(name.lower() for name in proof.names)
+    def __init__(self, name: str) -> None:
+        self._name = name.lower()
 
     def check(self, headers: Headers, names: Sequence[str], body: bytes, now_s: float) -> None:  # noqa: ARG002
         """See Prover."""
         if not names:
             raise _unproved("no client certificate of a known authority came with it", "certificate")
-        if not self._names.intersection(name.lower() for name in names):
+        if self._name not in (name.lower() for name in names):
             raise HookRefusal(
                 403,
                 "forbidden",
@@ -162,18 +149,18 @@ class CertificateProver(Prover):
             )
 
 
-def prover(proof: Proof, words: Sequence[str]) -> Prover:
+def prover(settings: SourceSettings, words: Sequence[str]) -> Prover:
     """What proves a source's posts, by its secrets. Raises ValueError where they are of no use."""
-    if isinstance(proof, CertificateProof):
-        return CertificateProver(proof)
-    if not words:
+    if settings.auth == "mtls":
+        return CertificateProver(settings.client_name)
+    if not any(words):
         raise ValueError("it has no secret")
-    return BearerProver(proof, words) if isinstance(proof, BearerProof) else SignatureProver(proof, words)
+    return BearerProver(words) if settings.auth == "bearer" else SignatureProver(settings, words)
 
 
 def decoy() -> Prover:
     """What is asked for a source that is not there: as long as for one that is, and never right."""
-    return BearerProver(BearerProof(), [secrets.token_hex(32)])
+    return SignatureProver(SourceSettings(), [secrets.token_hex(32)])
 
 
 def _unproved(detail: str, field: str) -> HookRefusal:
@@ -182,7 +169,7 @@ def _unproved(detail: str, field: str) -> HookRefusal:
 
 def _standard_key(word: str) -> bytes:
     """The bytes of a secret of Standard Webhooks. Raises ValueError."""
-    text = word.removeprefix(STANDARD_PREFIX)
+    text = word.removeprefix(STANDARD_PREFIX).translate(str.maketrans("-_", "+/")).rstrip("=")
     try:
         return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except binascii.Error as error:

@@ -9,10 +9,10 @@ _ROUNDING: Final = 1e-9
 class Rate:
     """A bucket of posts and one of bytes, full at first; a post that alone is more than a burst takes all of it."""
 
-    def __init__(self, posts_per_s: float, bytes_per_s: float, burst_s: float) -> None:
+    def __init__(self, posts_per_s: float, burst: float, bytes_per_s: float, burst_bytes: float) -> None:
         self._rates = posts_per_s, bytes_per_s
         # less than one post would never let one through
-        self._full = max(1.0, posts_per_s * burst_s), bytes_per_s * burst_s
+        self._full = max(1.0, burst), burst_bytes
         self._left = self._full
         self._at_s = -math.inf
 

@@ -37,9 +37,9 @@ class Senders:
 
 
 def certificate_names(certificate: dict[str, Any]) -> tuple[str, ...]:
-    """Common names and DNS names of a verified certificate, as ssl's getpeercert tells it."""
+    """Common names, DNS and URI names of a verified certificate, as ssl's getpeercert tells it."""
     common = [value for part in certificate.get("subject", ()) for kind, value in part if kind == "commonName"]
-    return (*common, *(value for kind, value in certificate.get("subjectAltName", ()) if kind == "DNS"))
+    return (*common, *(value for kind, value in certificate.get("subjectAltName", ()) if kind in ("DNS", "URI")))
 
 
 def _common_name(told: str) -> str:

@@ -1,8 +1,9 @@
 """The sources that may post, as the store has them; while it is away, as they were."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Final
 
 import structlog
@@ -19,10 +20,12 @@ from store.errors import DATABASE_ERRORS, heals
 from store.meter_keys import MasterKeys
 from store.pool import Pool
 from store.probe import DatabaseProbe
-from store.source_settings import BEFORE, IN_FORCE, SourceSettings, sealed_for
+from store.source_settings import SourceSecret, SourceSettings, open_secret
 
 log = structlog.get_logger()
 READ_S: Final = 5.0
+BURST_S: Final = 10.0
+"""For how many seconds' worth of its bytes a source may send at once."""
 _Row = tuple[str, str, bytes | None, str | None]
 
 
@@ -35,6 +38,8 @@ class Source:
     prover: Prover | None
     rate: Rate
     fault: str = ""
+    until: datetime | None = None
+    """When the secret before is believed no longer."""
 
 
 class Sources:
@@ -73,33 +78,45 @@ class Sources:
     def take(self, rows: Iterable[HookSource]) -> None:
         """Believe these rows from now on."""
         found = {row[0]: (row[0], row[1], row[2], row[3]) for row in rows}
-        made = {
-            name: self._by_name[name] if self._rows.get(name) == row else self._made(row) for name, row in found.items()
-        }
+        made = {name: self._newest(row) for name, row in found.items()}
         self._by_name, self._rows, self.known = made, found, True
         self._metrics.sources.labels("usable").set(sum(not one.fault for one in made.values()))
         self._metrics.sources.labels("unusable").set(sum(bool(one.fault) for one in made.values()))
 
+    def _newest(self, row: _Row) -> Source:
+        """The source of a row: as it was where neither row nor time has changed it."""
+        known = self._by_name.get(row[0])
+        if known is None or self._rows.get(row[0]) != row:
+            return self._made(row)
+        if known.until is not None and datetime.now(UTC) >= known.until:
+            return replace(self._made(row), rate=known.rate)
+        return known
+
     def _made(self, row: _Row) -> Source:
         name, document, sealed, master = row
-        fault, proving, settings = "", None, SourceSettings()
+        fault, proving, settings, until = "", None, SourceSettings(), None
         try:
             settings = SourceSettings.model_validate_json(document)
-            proving = prover(settings.proof, self._words(name, sealed, master) if settings.needs_secret else ())
+            words: Sequence[str] = ()
+            if settings.auth != "mtls":
+                now, secret = datetime.now(UTC), self._secret(name, sealed, master)
+                words = secret.valid(now)
+                until = secret.before_until if len(words) > 1 else None
+            proving = prover(settings, words)
         except ValidationError as error:
             fault = f"its settings are none: {plain_reason(error.errors()[0])}"
         except (PermanentError, ValueError) as error:
             fault = str(error)
         if fault:
             log.error("source_unusable", source=name, reason=fault, fix="set its settings and its secret again")
-        rate = Rate(settings.posts_per_s, settings.bytes_per_s, settings.burst_s)
-        return Source(name, settings, proving, rate, fault)
+        per_s = settings.bytes_per_second
+        rate = Rate(settings.posts_per_second, settings.burst, per_s, BURST_S * per_s)
+        return Source(name, settings, proving, rate, fault, until)
 
-    def _words(self, name: str, sealed: bytes | None, master: str | None) -> list[str]:
-        """The secrets that are believed. Raises PermanentError or ValueError."""
+    def _secret(self, name: str, sealed: bytes | None, master: str | None) -> SourceSecret:
+        """What it signs with. Raises PermanentError or ValueError."""
         if sealed is None:
             raise ValueError("it has no secret")
         if self._keys is None:
             raise ValueError("this process has no master key to open its secret: METER_KEYS_FILE")
-        opened = self._keys.open(sealed_for(name), master or "", sealed)
-        return [opened[kind] for kind in (IN_FORCE, BEFORE) if opened.get(kind)]
+        return open_secret(self._keys, name, master or "", sealed)

@@ -55,7 +55,7 @@ async def test_what_is_taken_is_in_the_table(database: Database, tmp_path: Path)
         status, _, _ = await post(http, url, zipped, signed(zipped, "k2") | {"Content-Encoding": "gzip"})
         assert status == 202
 
-        url = await known(one, database, "tok", {"proof": {"kind": "bearer"}}, "a-token-of-a-cloud")
+        url = await known(one, database, "tok", {"auth": "bearer"}, "a-token-of-a-cloud")
         bearer = {"Authorization": "Bearer a-token-of-a-cloud"}
         assert (await post(http, url, BODY, bearer))[0] == 202
         assert (await post(http, url, BODY, bearer))[1]["repeated"], "by the digest of its body"
@@ -66,7 +66,7 @@ async def test_what_is_taken_is_in_the_table(database: Database, tmp_path: Path)
         async with http.post(url, data=b"e" * 3_000, headers=bearer, expect100=True) as got:
             assert got.status == 202, "who asks before sending is told to go on"
 
-        url = await known(one, database, "hub", {"proof": {"kind": "signature", "style": "github"}}, "s3cret")
+        url = await known(one, database, "hub", {"signature_style": "github"}, "s3cret")
         by_hub = {"X-Hub-Signature-256": "sha256=" + hmac.digest(b"s3cret", BODY, "sha256").hex()}
         assert (await post(http, url, BODY, by_hub))[0] == 202
         rows = await asked.rows("SELECT source, key, content_type, octet_length(body), state FROM payload ORDER BY id")
@@ -152,7 +152,7 @@ async def test_who_guesses_is_soon_not_judged_any_more(database: Database, tmp_p
 async def test_a_source_is_held_to_its_rate(database: Database, tmp_path: Path) -> None:
     """429 with Retry-After beyond it, in posts or in bytes; another source's posts are taken meanwhile."""
     async with serving(database, tmp_path) as (one, http):
-        slow = await known(one, database, "slow", {"posts_per_s": 0.01, "burst_s": 300})
+        slow = await known(one, database, "slow", {"posts_per_second": 0.01, "burst": 3})
         answers = [await post(http, slow, BODY, signed(BODY)) for _ in range(5)]
         assert [status for status, _, _ in answers] == [202, 202, 202, 429, 429]
         assert 50 < int(answers[3][2]["Retry-After"]) <= 100
@@ -214,7 +214,7 @@ async def test_tls_and_the_certificate_of_a_sender(database: Database, tmp_path:
         "TLS__CLIENT_CA": str(authority.certificate),
     }
     async with serving(database, tmp_path, **changes) as (one, http):
-        url = await known(one, database, "certified", {"proof": {"kind": "certificate", "names": ["cloud.example"]}})
+        url = await known(one, database, "certified", {"auth": "mtls", "client_name": "cloud.example"})
         statuses = []
         for pair in (right, wrong, None):
             context = ssl.create_default_context(cafile=str(authority.certificate))
@@ -230,7 +230,7 @@ async def test_what_a_proxy_says_is_believed_of_those_that_are_named(database: D
     """The certificate's subject in its header, and the address that is counted."""
     changes = {"PROXIES": "127.0.0.1", "CLIENT_NAME_HEADER": "X-Client-Subject"}
     async with serving(database, tmp_path, **changes) as (one, http):
-        url = await known(one, database, "certified", {"proof": {"kind": "certificate", "names": ["cloud.example"]}})
+        url = await known(one, database, "certified", {"auth": "mtls", "client_name": "cloud.example"})
         assert (await post(http, url, BODY, {"X-Client-Subject": "O=Cloud,CN=cloud.example"}))[0] == 202
         assert (await post(http, url, BODY, {"X-Client-Subject": "other.example"}))[0] == 403
         guesser = {"X-Forwarded-For": "203.0.113.9", "X-Client-Subject": "no"}

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ import asyncpg
 
 from deploy.local.process import free_port
 from store.meter_keys import MasterKeys, new_master_keys
-from store.source_settings import BEFORE, IN_FORCE, SourceSettings, sealed_for
+from store.source_settings import SourceSecret, SourceSettings, device_of, seal_secret
 from tests.rigs.servers import Database
 from tests.rigs.waiting import until
 
@@ -35,19 +36,20 @@ async def add_source(
     dsn: str, keys: MasterKeys, name: str, document: dict[str, Any] | None = None, word: str = WORD, before: str = ""
 ) -> None:
     """Enter a source and the device that stands for it, or change it."""
-    settings = SourceSettings.model_validate(document or {})
-    words = {IN_FORCE: word} | ({BEFORE: before} if before else {})
+    settings = SourceSettings.model_validate({"signature_style": "standard"} | (document or {}))
+    until = datetime.now(UTC) + timedelta(days=1)
+    secret = SourceSecret(word, before, until) if before else SourceSecret(word)
     connection = await asyncpg.connect(dsn)
     try:
-        await connection.execute("INSERT INTO device (name) VALUES ($1) ON CONFLICT DO NOTHING", f"source-{name}")
+        await connection.execute("INSERT INTO device (name) VALUES ($1) ON CONFLICT DO NOTHING", device_of(name))
         await connection.execute(
             "INSERT INTO source (name, kind, device_id, settings, secret, master, created_by) "
             "SELECT $1, 'hook', id, $3, $4, $5, 'test' FROM device WHERE name = $2 "
             "ON CONFLICT (name) DO UPDATE SET settings = $3, secret = $4, master = $5",
             name,
-            f"source-{name}",
+            device_of(name),
             settings.model_dump_json(),
-            keys.seal(sealed_for(name), words) if settings.needs_secret else None,
+            seal_secret(keys, name, secret) if settings.auth != "mtls" else None,
             keys.newest,
         )
     finally:
@@ -143,7 +145,12 @@ class Intake:
 async def intake(database: Database, folder: Path, dsn: str = "", **changes: str) -> AsyncIterator[Intake]:
     """A running intake with a source `head-end` by Standard Webhooks that may send as fast as it likes."""
     one = Intake(dsn or database.dsn("wattline_intake"), folder, changes)
-    await add_source(database.dsn(), one.keys, "head-end", {"posts_per_s": 100_000, "bytes_per_s": 2**30})
+    await add_source(
+        database.dsn(),
+        one.keys,
+        "head-end",
+        {"posts_per_second": 100_000, "burst": 1_000_000, "bytes_per_second": 2**30},
+    )
     await one.start()
     try:
         yield one
