@@ -11,8 +11,11 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from broker.contract.identity import SOURCE_PREFIX
+from broker.patterns import NAME, whole
 from store.meter_keys import MasterKeys
 
+OUR_BROKER: Final = "ours"
+"""The platform's own broker, where a source of MQTT names none."""
 SOURCE_NAME: Final = r"[a-z0-9][a-z0-9-]{0,47}"
 MOST_BYTES: Final = 16 * 1024 * 1024
 SECRET_BYTES: Final = 32
@@ -75,6 +78,14 @@ class SourceSettings(BaseModel):
     )
     content_types: tuple[MediaType, ...] = Field(
         (), max_length=20, description="those that are taken, text/* for all of a kind; none: any"
+    )
+    broker: str = Field(
+        OUR_BROKER, pattern=whole(NAME), description="mqtt: at which broker, as the bridge's settings call it"
+    )
+    topics: tuple[Annotated[str, StringConstraints(min_length=1, max_length=1024)], ...] = Field(
+        (),
+        max_length=200,
+        description="mqtt: filters beside those of the mapping's topics; without a mapping the only ones",
     )
 
     @model_validator(mode="before")

@@ -12,11 +12,11 @@ from broker.errors import ContractError
 from broker.patterns import NAME, whole
 from broker.plain_errors import plain_reason
 from intake.bridge.filters import Claims, checked
-from intake.bridge.settings import OURS
 from intake.bridge.store import SourceRow
 from meters.mappings.document import Mapping as MappingDocument
 from meters.mappings.load import load_mapping
 from meters.mappings.topics import filter_of
+from store.source_settings import OUR_BROKER
 
 MOST_FILTERS: Final = 200
 
@@ -26,7 +26,7 @@ class MqttSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    broker: str = Field(OURS, pattern=whole(NAME))
+    broker: str = Field(OUR_BROKER, pattern=whole(NAME))
     topics: tuple[str, ...] = Field((), max_length=MOST_FILTERS)
     """Filters beside those of the mapping's topics; of a source without a mapping its only ones."""
 

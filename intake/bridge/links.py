@@ -13,7 +13,8 @@ from broker.runtime.settings import BrokerAddress
 from intake.bridge.book import SourceBook
 from intake.bridge.metrics import BridgeMetrics
 from intake.bridge.pipeline import Pipeline, drain
-from intake.bridge.settings import OURS, BridgeSettings
+from intake.bridge.settings import BridgeSettings
+from store.source_settings import OUR_BROKER
 
 log = structlog.get_logger()
 QOS: Final = 1
@@ -76,7 +77,7 @@ class Links:
     def _options(self, broker: str) -> SessionOptions:
         settings = self._settings
         return SessionOptions(
-            client_id=settings.client_id if broker == OURS else f"{settings.client_id}-{broker}"[:64],
+            client_id=settings.client_id if broker == OUR_BROKER else f"{settings.client_id}-{broker}"[:64],
             clean_start=False,
             session_expiry_s=settings.session_expiry_s,
             receive_maximum=settings.receive_maximum,

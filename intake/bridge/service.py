@@ -18,13 +18,14 @@ from intake.bridge.links import Links
 from intake.bridge.metrics import BridgeMetrics
 from intake.bridge.notices import Notices
 from intake.bridge.pipeline import Pipeline
-from intake.bridge.settings import OURS, BridgeSettings
+from intake.bridge.settings import BridgeSettings
 from intake.bridge.store import mqtt_sources
 from intake.inbox.inbox import Inbox, InboxBounds, open_inbox
 from store.errors import DATABASE_ERRORS, heals
 from store.migrate import require_migrated
 from store.pool import Pool, open_pool
 from store.probe import DatabaseProbe
+from store.source_settings import OUR_BROKER
 
 log = structlog.get_logger()
 NAME: Final = "wattline-bridge"
@@ -73,7 +74,7 @@ class Bridge:
             await require_migrated(pool)
             async with open_inbox(pool, InboxBounds(), self.metrics.inbox, settings.stop_deadline_s) as inbox:
                 self.connected = True
-                log.info("bridge_started", client_id=settings.client_id, brokers=[OURS, *settings.brokers])
+                log.info("bridge_started", client_id=settings.client_id, brokers=[OUR_BROKER, *settings.brokers])
                 await self._bridge(pool, inbox, stop)
 
     async def _bridge(self, pool: Pool, inbox: Inbox, stop: asyncio.Event) -> None:
@@ -97,7 +98,7 @@ class Bridge:
 
     async def _follow(self, pool: Pool, links: Links, group: asyncio.TaskGroup) -> None:
         """Read the sources now and then, and subscribe to what they name."""
-        brokers = {OURS: None, **self._settings.brokers}
+        brokers = {OUR_BROKER: None, **self._settings.brokers}
         while True:
             try:
                 rows = await mqtt_sources(pool)

@@ -6,9 +6,7 @@ from broker.errors import PermanentError
 from broker.patterns import NAME, whole
 from broker.runtime.environment import SettingsConfigDict
 from broker.runtime.settings import BrokerAddress, ServiceClientId, ServiceSettings
-
-OURS = "ours"
-"""The name of the platform's own broker, where a source names none."""
+from store.source_settings import OUR_BROKER
 
 
 class BridgeSettings(ServiceSettings):
@@ -51,13 +49,13 @@ class BridgeSettings(ServiceSettings):
     @field_validator("brokers")
     @classmethod
     def _brokers_have_names(cls, value: dict[str, BrokerAddress]) -> dict[str, BrokerAddress]:
-        if OURS in value:
-            raise ValueError(f"{OURS!r} is the platform's own broker, which BROKER sets; call this one otherwise")
+        if OUR_BROKER in value:
+            raise ValueError(f"{OUR_BROKER!r} is the platform's own broker, which BROKER sets; call this one otherwise")
         return value
 
     def address(self, broker: str) -> BrokerAddress | None:
         """A broker's address by its name; None for one that is not set."""
-        return self.broker.as_user("bridge") if broker == OURS else self.brokers.get(broker)
+        return self.broker.as_user("bridge") if broker == OUR_BROKER else self.brokers.get(broker)
 
     def check_files(self) -> None:
         """See that the files which the settings name can be used. Raises PermanentError with the variable's name."""

@@ -54,4 +54,4 @@ def test_each_topic_has_a_share_and_each_source_another() -> None:
     assert admission.over("b", "calm-b", 10, 0.0) == ""
     assert admission.over("a", "mad", 10, 40.0) == ""
     assert admission.over("c", "large", 10**9, 0.0) == ""
-    assert admission.over("c", "large2", 1, 0.1) == "its source sent more bytes than it may"
+    assert admission.over("c", "large2", 10**6, 0.1) == "its source sent more bytes than it may"
