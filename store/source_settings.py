@@ -85,7 +85,7 @@ class SourceSettings(BaseModel):
     topics: tuple[Annotated[str, StringConstraints(min_length=1, max_length=1024)], ...] = Field(
         (),
         max_length=200,
-        description="mqtt: filters beside those of the mapping's topics; without a mapping the only ones",
+        description="mqtt: what to subscribe to in place of the mapping's topics, of which it is a part",
     )
 
     @model_validator(mode="before")

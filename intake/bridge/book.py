@@ -28,7 +28,7 @@ class MqttSettings(BaseModel):
 
     broker: str = Field(OUR_BROKER, pattern=whole(NAME))
     topics: tuple[str, ...] = Field((), max_length=MOST_FILTERS)
-    """Filters beside those of the mapping's topics; of a source without a mapping its only ones."""
+    """Filters in place of those of the mapping's topics, of which they may be a part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def _source(row: SourceRow, root: str, brokers: Mapping[str, object]) -> Source:
             fix=f"set {variable}, or name one of {', '.join(brokers)}",
         )
     mapping = _mapping(row.document) if row.document is not None else None
-    named = [*settings.topics, *(filter_of(pattern) for pattern in (mapping.topic if mapping is not None else ()))]
+    named = settings.topics or tuple(filter_of(pattern) for pattern in (mapping.topic if mapping is not None else ()))
     if not named:
         raise ContractError(
             "neither the mapping nor the settings name a topic", field="topic", fix="name one in the mapping"
