@@ -53,7 +53,7 @@ class SourceSettings(BaseModel):
     )
     timestamp_header: Header = Field(
         "X-Wattline-Timestamp",
-        description="hmac: seconds since 1970, part of what is signed; webhook-timestamp of style standard, none of stripe "
+        description="hmac: seconds since 1970, part of what is signed; webhook-timestamp of standard, none of stripe "
         "and github",
     )
     id_header: Header = Field("webhook-id", description="hmac of style standard: the id, signed, too; else of no use")

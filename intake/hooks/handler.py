@@ -87,7 +87,10 @@ class Hooks:
         """Keep a post; None for a load balancer that asks whether this process takes any."""
         path = request.rel_url.path
         if path == "/healthz" and request.method in ("GET", "HEAD"):
-            self._inbox().check("", 0)
+            _check_room(self._inbox(), "", 0)
+            well, detail = self._sources.check()
+            if not well:
+                raise HookRefusal(503, "away", f"the database: {detail}", retry_after_s=5)
             return None
         if not path.startswith(PATH):
             raise HookRefusal(404, "unknown", "posts go to /hooks/SOURCE", "path", "see docs/INTAKE.md")

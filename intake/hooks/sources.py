@@ -59,6 +59,10 @@ class Sources:
         """The source of this name, None where there is none that may post."""
         return self._by_name.get(name)
 
+    def check(self) -> tuple[bool, str]:
+        """Whether the database answers, for /healthz."""
+        return self._probe.check()
+
     async def run(self, pool: Pool, every_s: float) -> None:
         """Read them for ever. Raises PermanentError where the role may not."""
         while True:
