@@ -34,16 +34,22 @@ class Link:
 class Links:
     """Keeps the subscriptions as the book has them; a broker that is away or refuses us harms none of the others."""
 
-    def __init__(self, settings: BridgeSettings, book: SourceBook, metrics: BridgeMetrics, make: MakePipeline) -> None:
+    def __init__(
+        self, settings: BridgeSettings, book: SourceBook, metrics: BridgeMetrics, make: MakePipeline,
+        discovery: frozenset[str],
+    ) -> None:  # fmt: skip
         self._settings = settings
         self._book = book
         self._metrics = metrics
         self._make = make
+        self._discovery = discovery
         self._links: dict[str, Link] = {}
 
     async def follow(self, group: asyncio.TaskGroup) -> None:
         """Bring sessions and subscriptions to what the book says now."""
         wanted = {source.broker for source in self._book.sources.values()}
+        if self._discovery:
+            wanted |= {OUR_BROKER, *self._settings.brokers}
         for broker in [name for name in self._links if name not in wanted]:
             # its session stays at the broker until it expires; it gives nothing more by what is taken back here
             link = self._links.pop(broker)
@@ -65,13 +71,17 @@ class Links:
             link = self._links[broker] = Link(session, self._make(broker, session))
             link.filters = set(filters)
             # before the connection, so that what the broker kept for us finds its source
-            await session.subscribe_optional(*((name, QOS) for name in sorted(filters)))
+            heard = sorted(self._discovery - filters)
+            await session.subscribe_optional(*((name, QOS) for name in sorted(filters)), *((name, 0) for name in heard))
             link.task = group.create_task(_serve(broker, link), name=f"bridge.{broker}")
             return
         if gone := link.filters - filters:
             await link.session.unsubscribe(*sorted(gone))
-        if new := filters - link.filters:
-            await link.session.subscribe_optional(*((name, QOS) for name in sorted(new)))
+        new = [(name, QOS) for name in sorted(filters - link.filters)]
+        # what a source has no more is still listened to, by another QoS
+        new += [(name, 0) for name in sorted(gone & self._discovery)]
+        if new:
+            await link.session.subscribe_optional(*new)
         link.filters = set(filters)
 
     def _options(self, broker: str) -> SessionOptions:

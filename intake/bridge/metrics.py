@@ -6,9 +6,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from intake.inbox.metrics import InboxMetrics
 
-RESULTS: Final = ("kept", "repeated", "retained", "unclaimed", "flood", "too_large", "refused")
-"""What becomes of a message: stored, there already, a retained one of an unknown time, of no source, over its topic's
-or source's share, over the bound of bytes, or refused by the database."""
+RESULTS: Final = ("kept", "repeated", "retained", "unclaimed", "heard", "flood", "too_large", "refused")
+"""What becomes of a message: stored, there already, a retained one of an unknown time, of no source, an announcement,
+over its topic's or source's share, over the bound of bytes, or refused by the database."""
 
 
 class BridgeMetrics:

@@ -16,6 +16,7 @@ from intake.bridge.book import SourceBook
 from intake.bridge.identity import Deliveries, chance_key, next_turns, retained_key
 from intake.bridge.metrics import BridgeMetrics
 from intake.bridge.notices import Notices
+from intake.bridge.scout import Scout
 from intake.bridge.settings import BridgeSettings
 from intake.inbox.inbox import Inbox
 from intake.inbox.payload import InboxError, Kept, Payload, PayloadRefusedError
@@ -43,7 +44,7 @@ class Pipeline:
 
     def __init__(
         self, broker: str, session: Session, inbox: Inbox, pool: Pool, book: SourceBook, admission: Admission,
-        notices: Notices, metrics: BridgeMetrics, settings: BridgeSettings,
+        scout: Scout, notices: Notices, metrics: BridgeMetrics, settings: BridgeSettings,
     ) -> None:  # fmt: skip
         self._broker = broker
         self._session = session
@@ -51,6 +52,7 @@ class Pipeline:
         self._pool = pool
         self._book = book
         self._admission = admission
+        self._scout = scout
         self._notices = notices
         self._metrics = metrics
         self._most_bytes = settings.payload_kib * 1024
@@ -114,6 +116,9 @@ class Pipeline:
         """The sources that take a message, each with the key under which it is to be kept."""
         results, size = self._metrics.results, len(message.payload)
         owners = self._book.owners(self._broker, message.topic, message.subscriptions)
+        if self._scout.hear(self._broker, message):
+            results["heard"].inc()
+            return []
         if not owners:
             results["unclaimed"].inc()
             return []

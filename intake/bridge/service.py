@@ -18,6 +18,7 @@ from intake.bridge.links import Links
 from intake.bridge.metrics import BridgeMetrics
 from intake.bridge.notices import Notices
 from intake.bridge.pipeline import Pipeline
+from intake.bridge.scout import Scout
 from intake.bridge.settings import BridgeSettings
 from intake.bridge.store import mqtt_sources
 from intake.inbox.inbox import Inbox, InboxBounds, open_inbox
@@ -78,23 +79,26 @@ class Bridge:
                 await self._bridge(pool, inbox, stop)
 
     async def _bridge(self, pool: Pool, inbox: Inbox, stop: asyncio.Event) -> None:
-        admission = Admission(self._settings)
+        settings, admission = self._settings, Admission(self._settings)
+        scout = Scout(self._book, settings.discovery_prefix, enabled=settings.discovery)
 
         def make(broker: str, session: Session) -> Pipeline:
-            parts = self._book, admission, self._notices, self.metrics, self._settings
+            parts = self._book, admission, scout, self._notices, self.metrics, self._settings
             return Pipeline(broker, session, inbox, pool, *parts)
 
-        links = Links(self._settings, self._book, self.metrics, make)
+        links = Links(settings, self._book, self.metrics, make, scout.filters())
         self.health.add("brokers", links.check)
         async with asyncio.TaskGroup() as group:
             following = group.create_task(self._follow(pool, links, group), name="bridge.follow")
+            scouting = group.create_task(scout.keep(pool, settings.refresh_s), name="bridge.scout")
             telling = group.create_task(self._notices.keep(pool), name="bridge.notices")
             await stop.wait()
             following.cancel()
-            if not await links.drain(self._settings.stop_deadline_s):
+            if not await links.drain(settings.stop_deadline_s):
                 log.warning("stopped_before_all_was_stored", note="what has QoS 1 is given again")
             await links.close()
             telling.cancel()
+            scouting.cancel()
 
     async def _follow(self, pool: Pool, links: Links, group: asyncio.TaskGroup) -> None:
         """Read the sources now and then, and subscribe to what they name."""

@@ -43,6 +43,12 @@ class BridgeSettings(ServiceSettings):
     source_kib_per_s: float = Field(
         1024, gt=0, le=1_000_000, description="payload a second of one source, over a minute"
     )
+    discovery: bool = Field(
+        True, description="whether to listen for devices that have no source yet, at each broker, and propose one"
+    )
+    discovery_prefix: str = Field(
+        "homeassistant", pattern=whole(NAME), description="the first level of Home Assistant's discovery topics"
+    )
     refresh_s: float = Field(5, ge=0.1, le=3600, description="how often to look for sources that changed")
     stop_deadline_s: float = Field(10, ge=0, description="how long to store what was taken on SIGTERM")
 

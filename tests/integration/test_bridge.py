@@ -1,6 +1,7 @@
 """The bridge against a real Mosquitto and a real database: what foreign devices publish is kept, once each."""
 
 import asyncio
+import json
 import secrets
 
 import asyncpg
@@ -9,6 +10,7 @@ import pytest
 from broker.mqtt.session import Publication, RefusedError
 from deploy.local.process import free_port
 from meters.mappings.catalogue import named
+from meters.mappings.load import load_mapping
 from tests.rigs.bridging import add_source, bridging, foreign, payloads, settings
 from tests.rigs.servers import Broker, Database
 from tests.rigs.waiting import until, until_equal
@@ -159,5 +161,50 @@ async def _events(database: Database) -> list[str]:
     try:
         rows = await connection.fetch("SELECT event FROM event e JOIN device d ON d.id = e.device_id ORDER BY event")
         return [row["event"] for row in rows]
+    finally:
+        await connection.close()
+
+
+async def test_devices_that_announce_themselves_are_proposed(broker: Broker, database: Database, prefix: str) -> None:
+    """With a mapping that reads what they publish; a device that takes its announcement back is proposed no more."""
+    name = prefix.rpartition("/")[2]
+    announcement = {
+        "dev_cla": "energy", "unit_of_meas": "kWh", "stat_cla": "total_increasing", "name": "Total",
+        "stat_t": f"{prefix}/sensor/total/state", "uniq_id": f"{name}_total", "dev": {"ids": name, "name": name},
+    }  # fmt: skip
+    topic = f"homeassistant/sensor/{name}/total/config"
+    async with foreign(broker) as device:
+        await device.publish(Publication(topic, json.dumps(announcement).encode(), retain=True))
+        await device.publish(Publication(f"homeassistant/sensor/{name}/bad/config", b"{", retain=False))
+        async with bridging(settings(broker, database)):
+            (found,) = await until(lambda: _proposals(database, f"device:{name}"))
+            assert (found["origin"], found["name"], found["state"]) == ("homeassistant", name, "open")
+            assert found["topics"] == [f"{prefix}/sensor/total/state"]
+            assert json.loads(found["detail"])["meters"] == [f"HA:{name}"]
+            load_mapping(found["document"], origin="test")
+            await device.publish(Publication(topic, b"", retain=True))
+            await until_equal(lambda: _proposals(database, f"device:{name}"), [])
+
+
+async def test_devices_that_announce_nothing_are_proposed_by_what_they_publish(
+    broker: Broker, database: Database, prefix: str
+) -> None:
+    """A shipped mapping that reads it is the proposal, and names the meters that it has seen."""
+    plug = f"plug-{prefix.rpartition('/')[2]}"
+    async with bridging(settings(broker, database)), foreign(broker) as device:
+
+        async def proposed() -> bool:
+            await device.publish(Publication(f"tele/{plug}/SENSOR", b'{"ENERGY":{"Total":1.5}}', 0))
+            found = await _proposals(database, "mapping:tasmota-energy")
+            return any(f"TASMOTA:{plug}" in json.loads(one["detail"])["meters"] for one in found)
+
+        await until(proposed)
+        assert await payloads(database) == []
+
+
+async def _proposals(database: Database, key: str) -> list[asyncpg.Record]:
+    connection = await asyncpg.connect(database.dsn())
+    try:
+        return await connection.fetch("SELECT * FROM source_proposal WHERE key = $1", key)
     finally:
         await connection.close()

@@ -78,7 +78,8 @@ def test_a_topic_for_each_value() -> None:
     draft = draft_of(
         announced(
             {"dev": dtu, "dev_cla": "energy", "stat_cla": "total_increasing", "unit_of_meas": "kWh",
-             "name": "YieldTotal", "stat_t": "solar/116180000000/0/yieldtotal", "uniq_id": "116180000000_ch0_YieldTotal"},
+             "name": "YieldTotal", "stat_t": "solar/116180000000/0/yieldtotal",
+             "uniq_id": "116180000000_ch0_YieldTotal"},
             {"dev": dtu, "dev_cla": "power", "stat_cla": "measurement", "unit_of_meas": "W", "name": "Power",
              "stat_t": "solar/116180000000/0/power", "uniq_id": "116180000000_ch0_Power"},
             {"dev": dtu, "dev_cla": "energy", "stat_cla": "total_increasing", "unit_of_meas": "Wh", "name": "YieldDay",
