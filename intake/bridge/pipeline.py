@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
@@ -105,10 +106,12 @@ class Pipeline:
             await self._changed.wait()
 
     async def _keep(self, messages: list[Inbound]) -> None:
-        now_s = time.monotonic()
-        puts = [
-            self._put(message, owner, key) for message in messages for owner, key in await self._taken(message, now_s)
-        ]
+        now_s, now = time.monotonic(), datetime.now(UTC)
+        puts = []
+        for number, message in enumerate(messages):
+            # no two at one time, or the second reading of a series would contradict the first
+            came_at = now + timedelta(microseconds=number)
+            puts += [self._put(message, owner, key, came_at) for owner, key in await self._taken(message, now_s)]
         # a source that must wait for room holds up this stretch alone, and nothing of it is forgotten
         await asyncio.gather(*puts)
 
@@ -175,7 +178,7 @@ class Pipeline:
                 self._deliveries.known(message.mid, key)
             return key
 
-    async def _put(self, message: Inbound, owner: str, key: str) -> None:
+    async def _put(self, message: Inbound, owner: str, key: str, came_at: datetime) -> None:
         """Store a message for a source, however long the database is away."""
         is_new = not message.dup and not message.retain
         turns, backoff, uncertain = (
@@ -185,7 +188,9 @@ class Pipeline:
         )
         while True:
             try:
-                kept = await self._inbox.put(Payload(owner, key, message.payload, topic=message.topic), PUT_S)
+                kept = await self._inbox.put(
+                    Payload(owner, key, message.payload, topic=message.topic, came_at=came_at), PUT_S
+                )
             except PayloadRefusedError as error:
                 self._metrics.results["refused"].inc()
                 self._notices.tell(owner, "source_message_refused", topic=message.topic, reason=error.reason)

@@ -162,6 +162,7 @@ class Inbox:
                     [one.content_type for one in payloads],
                     [one.topic for one in payloads],
                     [one.body for one in payloads],
+                    [one.came_at for one in payloads],
                 )
             found = {(one.source, one.key): one.id for one in new}
             old: dict[tuple[str, str], int] = {}

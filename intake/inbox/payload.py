@@ -1,6 +1,7 @@
 """A payload as it came, what is answered of it, and why it may not be taken."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from broker.errors import WattlineError
@@ -21,6 +22,8 @@ class Payload:
     content_type: str = ""
     topic: str | None = None
     """The MQTT topic, of what came by one."""
+    came_at: datetime | None = None
+    """When it came, of what is sent no second time by its sender and may wait here for the database."""
 
     @property
     def size(self) -> int:

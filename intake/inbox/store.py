@@ -1,6 +1,7 @@
 """Payloads in the store."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from store.sql import Connection, statement
@@ -17,7 +18,7 @@ class StoredPayload(NamedTuple):
 @statement
 async def add_payloads(
     connection: Connection, sources: Sequence[str], keys: Sequence[str], content_types: Sequence[str],
-    topics: Sequence[str | None], bodies: Sequence[bytes],
+    topics: Sequence[str | None], bodies: Sequence[bytes], came_at: Sequence[datetime | None],
 ) -> list[StoredPayload]:  # fmt: skip
     """Add those that are new; returns these alone. Of two with one key the first is taken."""
 

@@ -1,5 +1,9 @@
 -- The bridge of foreign devices: it tells of sources that flood, and proposes sources of what it hears.
 
+ALTER TABLE payload ADD COLUMN came_at timestamptz;
+COMMENT ON COLUMN payload.came_at IS 'When it came, where it waited for the database: its readings without a time of their own are of then.';
+GRANT INSERT (came_at) ON payload TO wattline_intake;
+
 CREATE TABLE source_proposal (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     broker     text NOT NULL,

@@ -3,7 +3,7 @@ SELECT p.id, p.key, p.received_at, p.content_type, p.topic, p.body
 FROM (
     SELECT n.*, sum(octet_length(n.body)) OVER (ORDER BY n.id) - octet_length(n.body) AS bytes_before
     FROM (
-        SELECT id, key, received_at, content_type, topic, body
+        SELECT id, key, coalesce(came_at, received_at) AS received_at, content_type, topic, body
         FROM payload
         WHERE source = $1 AND state = 'waiting' AND id > $4
         ORDER BY id
