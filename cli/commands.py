@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "master-key": ("gateway.keys.cli:master_key", "server", "Make and exchange the key that seals keys of meters."),
     "broker": ("broker.mosquitto.cli:broker", "", "Write Mosquitto's config, and let users in."),
     "ingestor": ("ingestor.__main__:main", "server", "Run the ingestor: topics into TimescaleDB."),
+    "bridge": ("intake.bridge.service:main", "server", "Run the bridge: other people's devices by MQTT."),
     "worker": ("ingestor.worker.service:main", "server", "Run the worker: kept frames decoded again into history."),
     "intake": ("intake.hooks.__main__:main", "server", "Run the intake: webhooks of third parties, kept and answered."),
     "gateway": ("gateway.__main__:main", "server", "Run the config service and its HTTP API."),

@@ -15,7 +15,7 @@ class BridgeSettings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="WATTLINE_BRIDGE_", frozen=True)
 
     http_port: int = Field(
-        8084, ge=0, le=65535, description="port of /healthz and /metrics; 0 takes a free one, which the log names"
+        8088, ge=0, le=65535, description="port of /healthz and /metrics; 0 takes a free one, which the log names"
     )
     database_dsn: SecretStr = Field(
         min_length=1, description="postgresql://user:password@host:port/name, as role wattline_intake"
