@@ -284,7 +284,8 @@ def _intake(result: IntakeResult) -> Table:
     table = Table(
         f"posts of {result.body_bytes} B, {result.processes} processes", "offered/s", "accepted/s", "told to wait",
         "lost", "p50 ms", "p99 ms", "us/post: intake", "database",
-        caption=f"bare HTTP {result.bare_http_posts_s:,.0f} posts/s at {result.bare_http_cpu_us:.0f} us, ratio {result.ratio:.2f}; bare INSERT "
+        caption=f"bare HTTP {result.bare_http_posts_s:,.0f} posts/s at {result.bare_http_cpu_us:.0f} us, "
+        f"ratio {result.ratio:.2f}; bare INSERT "
         f"{result.bare_insert_rows_s:,.0f} rows/s; {result.rss_mib:.0f} MiB a process",
     )  # fmt: skip
     for name, load in (("as fast as answered", result.fast), ("steady", result.steady), ("burst", result.burst)):
