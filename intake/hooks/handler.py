@@ -131,20 +131,23 @@ class Hooks:
             raise HookRefusal(
                 503, "unusable", f"{source.name} can't be used: {source.fault}", "source", "", retry_after_s=60
             )
-        headers, names, limit = request.headers, self._senders.names(request), source.settings.max_bytes
+        headers, limit = request.headers, source.settings.max_bytes
         if not source.prover.needs_body:
+            names = self._senders.names(request) if source.settings.auth == "mtls" else ()
             source.prover.check(headers, names, b"", time.time())
         encoding = check_encoding(headers.get("Content-Encoding", ""))
         size = request.content_length or 0
         if size > limit:
             raise too_large(limit)
         now_s = time.monotonic()
-        if wait_s := source.rate.wait_s(size, now_s):
-            raise _too_fast(source, wait_s)
-        _check_room(inbox, source.name, size)
+        if not request.content.is_eof():
+            # no byte more is read of what would be refused
+            if wait_s := source.rate.wait_s(size, now_s):
+                raise _too_fast(source, wait_s)
+            _check_room(inbox, source.name, size)
         sent = await self._body(request, limit, held)
         if source.prover.needs_body:
-            source.prover.check(headers, names, sent, time.time())
+            source.prover.check(headers, (), sent, time.time())
         # counted once it is proved, so that nobody uses up another one's share
         if wait_s := source.rate.take(len(sent), now_s):
             raise _too_fast(source, wait_s)
