@@ -10,6 +10,7 @@ import click
 from broker.wording import counted
 from cli.client.sources import SourceClient
 from cli.connection import anywhere, api_options
+from cli.proposals import COMMANDS
 from cli.requests import as_json_option, ask, author_option, reason_option
 from cli.tables import console, shown, table
 from gateway.wording import when
@@ -322,4 +323,6 @@ def _print_tried(found: dict[str, Any]) -> None:
         click.echo(f"it gives nothing: {found['reason']}", err=True)
 
 
+for one_more in COMMANDS:
+    source.add_command(one_more)
 anywhere(source)

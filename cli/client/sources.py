@@ -75,3 +75,27 @@ class SourceClient(ConfigClient):
         query = {"author": author} | ({"id": str(number)} if number is not None else {})
         url = self._at("sources", name, "payloads", verb="" if drop else "retry").with_query(query)
         return int((await self._call("DELETE" if drop else "POST", url))["payloads"])
+
+    async def proposals(self, state: str | None) -> list[dict[str, Any]]:
+        """Sources that the bridge proposes, the newest first."""
+        query = {"state": state} if state else {}
+        found: list[dict[str, Any]] = (await self._call("GET", self._at("proposals").with_query(query)))["items"]
+        return found
+
+    async def proposal(self, number: int) -> dict[str, Any]:
+        """One of them with its mapping."""
+        return await self._call("GET", self._at("proposals", number))
+
+    async def accept(self, number: int, name: str | None, author: str) -> dict[str, Any]:
+        """Make the source of one."""
+        query = {"author": author} | ({"name": name} if name else {})
+        return await self._call("POST", self._at("proposals", number, verb="accept").with_query(query))
+
+    async def refuse(self, number: int, author: str) -> dict[str, Any]:
+        """Have one proposed no more."""
+        return await self._call("POST", self._at("proposals", number, verb="refuse").with_query(author=author))
+
+    async def shipped_mappings(self) -> list[dict[str, Any]]:
+        """Mappings that Wattline ships."""
+        found: list[dict[str, Any]] = (await self._call("GET", self._at("mappings")))["items"]
+        return found

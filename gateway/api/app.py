@@ -40,6 +40,7 @@ from gateway.api.reads import Reads
 from gateway.api.route import PREFIX, Route
 from gateway.api.software.routes import SoftwareRoutes
 from gateway.api.sources.payloads import PayloadRoutes
+from gateway.api.sources.proposals import ProposalRoutes
 from gateway.api.sources.routes import SourceRoutes
 from gateway.api.specs.answers import SpecAnswers
 from gateway.api.specs.rollouts import RolloutRoutes
@@ -59,6 +60,7 @@ from gateway.parameters.stages.run import Stages
 from gateway.settings import GatewaySettings
 from gateway.signals import Signals
 from gateway.sources.keeping import Sources
+from gateway.sources.proposals import Proposals
 from gateway.specs.job_requests import JobRequests
 from gateway.specs.life import SpecLife
 from gateway.specs.rollouts.models import Limits
@@ -98,6 +100,7 @@ def routes(
         *KeyRoutes(keys).routes(),
         *SourceRoutes(sources).routes(),
         *PayloadRoutes(sources).routes(),
+        *ProposalRoutes(Proposals(pool)).routes(),
         *PointRoutes(pool).routes(),
         *GapRoutes(pool).routes(),
         *ExportRoutes(reads).routes(),
