@@ -85,7 +85,8 @@ class Hooks:
 
     async def _take(self, request: web.BaseRequest, held: "Held") -> Kept | None:
         """Keep a post; None for a load balancer that asks whether this process takes any."""
-        path = request.rel_url.path
+        # names of sources have nothing that a URL would have to encode
+        path = request.raw_path.partition("?")[0]
         if path == "/healthz" and request.method in ("GET", "HEAD"):
             _check_room(self._inbox(), "", 0)
             well, detail = self._sources.check()
@@ -136,12 +137,12 @@ class Hooks:
             names = self._senders.names(request) if source.settings.auth == "mtls" else ()
             source.prover.check(headers, names, b"", time.time())
         encoding = check_encoding(headers.get("Content-Encoding", ""))
-        size = request.content_length or 0
-        if size > limit:
-            raise too_large(limit)
         now_s = time.monotonic()
         if not request.content.is_eof():
             # no byte more is read of what would be refused
+            size = request.content_length or 0
+            if size > limit:
+                raise too_large(limit)
             if wait_s := source.rate.wait_s(size, now_s):
                 raise _too_fast(source, wait_s)
             _check_room(inbox, source.name, size)

@@ -83,6 +83,8 @@ class Sources:
         """Believe these rows from now on."""
         found = {row[0]: (row[0], row[1], row[2], row[3]) for row in rows}
         made = {name: self._newest(row) for name, row in found.items()}
+        if not self.known:
+            log.info("sources_known", sources=len(found))
         self._by_name, self._rows, self.known = made, found, True
         self._metrics.sources.labels("usable").set(sum(not one.fault for one in made.values()))
         self._metrics.sources.labels("unusable").set(sum(bool(one.fault) for one in made.values()))

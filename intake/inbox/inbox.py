@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, TypeAlias
 
 import asyncpg
 import structlog
@@ -29,6 +29,8 @@ ATTEMPTS: Final = 3
 AWAY_S: Final = 0.5
 """After a failure of the database nothing is tried for so long: who sends meanwhile is told to come again."""
 AWAY_RETRY_S: Final = 5
+EXPIRY_S: Final = 0.1
+PooledConnection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,9 @@ class Inbox:
         self._bounds = bounds
         self._metrics = metrics
         self._pending = Pending(bounds.pending, bounds.pending_bytes)
+        self._unanswered: dict[Waiting, None] = {}
+        metrics.pending.set_function(lambda: self._pending.rows)
+        metrics.pending_bytes.set_function(lambda: self._pending.bytes)
         self._filled = asyncio.Event()
         self._closing = False
         self._away_until_s = float("-inf")
@@ -71,49 +76,64 @@ class Inbox:
 
     def check(self, source: str, size: int) -> None:
         """See whether a payload of so many bytes would be taken, before it is read. Raises InboxError."""
+        self._check_open()
+        self._pending.check(source, size)
+
+    def _check_open(self) -> None:
         if self._closing:
             raise InboxAwayError("this process is stopping")
-        if time.monotonic() < self._away_until_s:
+        if self._failure and time.monotonic() < self._away_until_s:
             raise InboxAwayError(f"the database can't be reached: {self._failure}", AWAY_RETRY_S)
-        self._pending.check(source, size)
 
     async def put(self, payload: Payload, deadline_s: float) -> Kept:
         """Commit a payload; returns once it is, or was before. Whoever is cancelled may find it kept all the same.
 
         Raises InboxError: InboxFullError, InboxAwayError (also after the deadline), or PayloadRefusedError.
         """
-        self.check(payload.source, payload.size)
+        self._check_open()
         loop = asyncio.get_running_loop()
-        waiting = Waiting(payload, loop.create_future())
+        waiting = Waiting(payload, loop.create_future(), payload.size, loop.time() + deadline_s)
         self._pending.add(waiting)
-        self._metrics.pending.set(self._pending.rows)
+        self._unanswered[waiting] = None
         self._filled.set()
-        timer = loop.call_later(deadline_s, _give_up, waiting.answer, deadline_s)
         try:
             return await waiting.answer
         finally:
-            timer.cancel()
+            del self._unanswered[waiting]
 
     def close(self) -> None:
         """Take nothing more; the writers end when what waits is written."""
         self._closing = True
         self._filled.set()
 
+    async def expire(self) -> None:
+        """Give up for ever what waits beyond its deadline, within EXPIRY_S of it: a timer for each would cost more."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(EXPIRY_S)
+            now_s = loop.time()
+            for one in self._unanswered:
+                if one.until_s <= now_s and not one.answer.done():
+                    late = "the database has not confirmed it in time; send it again, by the same key"
+                    one.answer.set_exception(InboxAwayError(late, AWAY_RETRY_S))
+
     async def write(self) -> None:
         """Write batches until the inbox is closed and empty."""
+        async with contextlib.AsyncExitStack() as held:
+            await self._write_all(_Writer(self._pool, held))
+
+    async def _write_all(self, writer: "_Writer") -> None:
         while await self._some():
             batch = self._pending.take(self._bounds.batch, self._bounds.batch_bytes)
             try:
                 if batch:
-                    await self._write(batch)
+                    await self._write(writer, batch)
             finally:
                 for one in batch:
                     # only where this task is cancelled: nobody would answer them any more
                     if not one.answer.done():
                         one.answer.set_exception(InboxAwayError("this process is stopping"))
                 self._pending.done(batch)
-                self._metrics.pending.set(self._pending.rows)
-                self._metrics.pending_bytes.set(self._pending.bytes)
 
     async def _some(self) -> bool:
         """Wait for payloads, and a moment for more; False where none will come."""
@@ -126,14 +146,14 @@ class Inbox:
             await asyncio.sleep(self._bounds.batch_wait_s)
         return True
 
-    async def _write(self, batch: list[Waiting]) -> None:
+    async def _write(self, writer: "_Writer", batch: list[Waiting]) -> None:
         """Write a batch and answer all of it; what the database refuses is found by halves."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                kept = await self._commit([one.payload for one in batch])
+                kept = await self._commit(writer, [one.payload for one in batch])
             except DATABASE_ERRORS as error:
                 if refuses_data(error):
-                    await self._refused(batch, error)
+                    await self._refused(writer, batch, error)
                     return
                 met = isinstance(error, asyncpg.PostgresError) and str(error.sqlstate or "").startswith("40")
                 if met and attempt < ATTEMPTS:
@@ -141,18 +161,19 @@ class Inbox:
                 self._failed(batch, error)
                 return
             break
+        self._failure = ""
         self.outage.back("database_back")
         _answer(batch, kept)
         new = len(kept.new)
         self._metrics.accepted.inc(new)
         self._metrics.repeated.inc(len(batch) - new)
 
-    async def _commit(self, payloads: list[Payload]) -> "_Committed":
+    async def _commit(self, writer: "_Writer", payloads: list[Payload]) -> "_Committed":
         # in one order of keys, so that two writers never wait for one another
         payloads = sorted(payloads, key=lambda one: (one.source, one.key))
         sources, keys = [one.source for one in payloads], [one.key for one in payloads]
         began_s = time.perf_counter()
-        async with asyncio.timeout(self._bounds.write_s), self._pool.acquire() as connection:
+        async with asyncio.timeout(self._bounds.write_s), writer.connected() as connection:
             async with confirmed(connection):
                 # alone it is a transaction of its own, in one exchange with the server
                 new = await add_payloads(
@@ -172,11 +193,11 @@ class Inbox:
         self._metrics.commit_s.observe(time.perf_counter() - began_s)
         return _Committed(found, old)
 
-    async def _refused(self, batch: list[Waiting], error: BaseException) -> None:
+    async def _refused(self, writer: "_Writer", batch: list[Waiting], error: BaseException) -> None:
         if len(batch) > 1:
             middle = len(batch) // 2
-            await self._write(batch[:middle])
-            await self._write(batch[middle:])
+            await self._write(writer, batch[:middle])
+            await self._write(writer, batch[middle:])
             return
         log.warning("payload_refused", source=batch[0].payload.source, reason=reason(error))
         _fail(batch, partial(PayloadRefusedError, f"the database refuses it: {reason(error)}"))
@@ -191,6 +212,42 @@ class Inbox:
         _fail(batch, partial(InboxAwayError, f"the database can't be reached: {self._failure}", AWAY_RETRY_S))
 
 
+class _Writer:
+    """One writer's connection, which it keeps while it does: to lend it anew costs as much as a small batch."""
+
+    def __init__(self, pool: Pool, held: contextlib.AsyncExitStack) -> None:
+        self._pool = pool
+        self._held = held
+        self._connection: PooledConnection | None = None
+
+    @contextlib.asynccontextmanager
+    async def connected(self) -> AsyncIterator[PooledConnection]:
+        """The connection; given back where the block fails. Raises database errors."""
+        if self._connection is not None and _is_gone(self._connection):
+            await self._give_back()
+        if self._connection is None:
+            self._connection = await self._held.enter_async_context(self._pool.acquire())
+        try:
+            yield self._connection
+        except BaseException:
+            await self._give_back()
+            raise
+
+    async def _give_back(self) -> None:
+        self._connection = None
+        # a connection that is lost has nothing to be given back, and the pool makes another one
+        with contextlib.suppress(*DATABASE_ERRORS):
+            await self._held.aclose()
+
+
+def _is_gone(connection: PooledConnection) -> bool:
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:
+        # it was lost, and the pool has taken it back already
+        return True
+
+
 @dataclass(frozen=True, slots=True)
 class _Committed:
     """What a batch found, by source and key."""
@@ -199,9 +256,7 @@ class _Committed:
     old: dict[tuple[str, str], int]
 
 
-async def _there_already(
-    connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]", missing: list[tuple[str, str]]
-) -> dict[tuple[str, str], int]:
+async def _there_already(connection: PooledConnection, missing: list[tuple[str, str]]) -> dict[tuple[str, str], int]:
     """The ids of repeats; a standby confirms that they are safe, as it may not have when they came first."""
     async with confirmed(connection), connection.transaction():
         rows: list[StoredPayload] = await find_payloads(
@@ -233,11 +288,6 @@ def _fail(batch: list[Waiting], error: Callable[[], InboxError]) -> None:
             one.answer.set_exception(error())
 
 
-def _give_up(answer: "asyncio.Future[Kept]", deadline_s: float) -> None:
-    if not answer.done():
-        answer.set_exception(InboxAwayError(f"the database has not confirmed it within {deadline_s:g} s", AWAY_RETRY_S))
-
-
 @contextlib.asynccontextmanager
 async def open_inbox(
     pool: Pool, bounds: InboxBounds, metrics: InboxMetrics, drain_s: float = 10.0
@@ -245,11 +295,12 @@ async def open_inbox(
     """An inbox with its writers; at the end what was taken is written, within `drain_s`."""
     inbox = Inbox(pool, bounds, metrics)
     async with asyncio.TaskGroup() as group:
+        expiring = group.create_task(inbox.expire(), name="inbox.expire")
         writers = [group.create_task(inbox.write(), name=f"inbox.write.{one}") for one in range(bounds.writers)]
         try:
             yield inbox
         finally:
             inbox.close()
             _, late = await asyncio.wait(writers, timeout=drain_s)
-            for one in late:
+            for one in (*late, expiring):
                 one.cancel()

@@ -19,6 +19,9 @@ class Waiting:
 
     payload: Payload
     answer: asyncio.Future[Kept]
+    size: int
+    until_s: float = float("inf")
+    """When it is given up, by the loop's clock."""
 
 
 class Pending:
@@ -55,7 +58,7 @@ class Pending:
 
     def add(self, one: Waiting) -> None:
         """Let one wait. Raises InboxFullError."""
-        source, size = one.payload.source, one.payload.size
+        source, size = one.payload.source, one.size
         self.check(source, size)
         self.rows += 1
         self.bytes += size
@@ -76,7 +79,7 @@ class Pending:
             del self._waiting[source]
             full = False
             for _ in range(min(TURN_ROWS, len(queue))):
-                if batch and (len(batch) >= most or size + queue[0].payload.size > most_bytes):
+                if batch and (len(batch) >= most or size + queue[0].size > most_bytes):
                     full = True
                     break
                 one = queue.popleft()
@@ -85,7 +88,7 @@ class Pending:
                     self._forget(one)
                     continue
                 batch.append(one)
-                size += one.payload.size
+                size += one.size
             if queue:
                 # behind the others
                 self._waiting[source] = queue
@@ -99,7 +102,7 @@ class Pending:
             self._forget(one)
 
     def _forget(self, one: Waiting) -> None:
-        source, size = one.payload.source, one.payload.size
+        source, size = one.payload.source, one.size
         self.rows -= 1
         self.bytes -= size
         rows, held = self._held[source]

@@ -129,7 +129,7 @@ async def test_an_intake_starts_without_its_database(own_database: Database, tmp
 async def test_two_processes_share_a_port_and_the_keys(database: Database, tmp_path: Path) -> None:
     """Both take posts; a key is new to one of them, whoever is asked; both stop when their parent is told to."""
     async with intake(database, tmp_path, PROCESSES="2", HTTP_PORT="0") as one, table(database) as asked:
-        await until(lambda: one.log.count('"intake_started"') == 2)
+        await until(lambda: one.log.count('"sources_known"') == 2)
         ids: dict[str, set[int]] = {}
         for number in range(40):
             # a connection each, which the kernel gives to one of the two

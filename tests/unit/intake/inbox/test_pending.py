@@ -17,7 +17,8 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 
 def waiting(loop: asyncio.AbstractEventLoop, source: str, key: str = "k", body: bytes = b"") -> Waiting:
-    return Waiting(Payload(source, key, body), loop.create_future())
+    payload = Payload(source, key, body)
+    return Waiting(payload, loop.create_future(), payload.size)
 
 
 def test_a_flood_of_one_source_delays_no_other(loop: asyncio.AbstractEventLoop) -> None:
