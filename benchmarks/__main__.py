@@ -18,6 +18,7 @@ import psutil
 from benchmarks.agent import measure_agent
 from benchmarks.config_restore import measure_restore
 from benchmarks.decoding import measure_decoding
+from benchmarks.intake import measure_intake
 from benchmarks.limit import measure_limit
 from benchmarks.packets import CODES, Load
 from benchmarks.pipeline import (
@@ -55,7 +56,7 @@ BACKLOG_HOURS = 6
 BACKLOG_EVERY_S = 10
 LIVE_BESIDE_S = 300
 """How long live readings come beside the backlog: as long as it may take."""
-PARTS = ("pipeline", "plain", "crowd", "backlog", "decode", "redecode", "agent", "restore")
+PARTS = ("pipeline", "plain", "crowd", "backlog", "decode", "redecode", "agent", "restore", "intake")
 USUAL = tuple(part for part in PARTS if part != "backlog")
 
 
@@ -193,6 +194,9 @@ async def _others(
         say("an agent with a meter that pushes each second")
         agent = await measure_agent(stack, logs)
         found |= {"agent": agent, "agent_rss_mib": agent.rss_mib, "agent_cpu_percent": agent.cpu_percent}
+    if "intake" in parts:
+        say("posts of 1 KB, signed, to two processes of the intake")
+        found["intake"] = await measure_intake(stack, connection, logs, scale)
     if "restore" in parts:
         fleet = max(100, int(RESTORE_DEVICES * scale))
         say(f"a broker that loses the configurations of {fleet:,} devices")

@@ -121,6 +121,52 @@ class DecodeResult(BaseModel):
     """How many lines of the protocol's usual speed, never silent, one core could read."""
 
 
+class IntakeLoad(BaseModel):
+    """Posts to the intake, of one kind of load."""
+
+    model_config = ConfigDict(frozen=True)
+
+    posts: int
+    accepted: int
+    """Answered 202."""
+    told_to_wait: int
+    """Answered 429 or 503."""
+    stored: int
+    """Rows that the table has more: as many as accepted, or something was lost."""
+    offered_s: float
+    """0: each connection posted again when it was answered."""
+    accepted_s: float
+    p50_ms: float
+    p99_ms: float
+    max_ms: float
+    intake_cpu_us: float
+    """Of all processes of the intake for each accepted post."""
+    database_cpu_us: float
+
+
+class IntakeResult(BaseModel):
+    """The intake of webhooks."""
+
+    model_config = ConfigDict(frozen=True)
+
+    processes: int
+    body_bytes: int
+    bare_http_posts_s: float
+    """Of as many processes of the same HTTP library that keep nothing, with the same generators."""
+    bare_http_cpu_us: float
+    bare_insert_rows_s: float
+    """Of the same statement in batches of 500 on one connection, with nothing else at work."""
+    fast: IntakeLoad
+    ratio: float
+    """fast.accepted_s over bare_http_posts_s."""
+    steady: IntakeLoad
+    """At half the rate of `fast`."""
+    burst: IntakeLoad
+    """100 000 posts within 10 s at the usual scale."""
+    rss_mib: float
+    """Of one process, after the burst."""
+
+
 class BenchReport(BaseModel):
     """The document that `make bench REPORT=` writes."""
 
@@ -140,6 +186,7 @@ class BenchReport(BaseModel):
     agent_rss_mib: float | None = None
     agent_cpu_percent: float | None = None
     agent: AgentResult | None = None
+    intake: IntakeResult | None = None
     decode: dict[str, DecodeResult] = {}
     redecode_frames_s: float | None = None
     """Of SML frames; `redecode` has P1 beside it."""
@@ -184,6 +231,8 @@ def show(report: BenchReport) -> None:
         console.print(_decode(report.decode))
     if report.redecode:
         console.print(_redecode(report.redecode))
+    if report.intake is not None:
+        console.print(_intake(report.intake))
     for line in _lines(report):
         console.print(line)
 
@@ -229,6 +278,29 @@ def _redecode(results: dict[str, RedecodeResult]) -> Table:
             f"{result.worker_cpu_us_per_frame:.0f}",
         )
     return again
+
+
+def _intake(result: IntakeResult) -> Table:
+    table = Table(
+        f"posts of {result.body_bytes} B, {result.processes} processes", "offered/s", "accepted/s", "told to wait",
+        "lost", "p50 ms", "p99 ms", "us/post: intake", "database",
+        caption=f"bare HTTP {result.bare_http_posts_s:,.0f} posts/s at {result.bare_http_cpu_us:.0f} us, "
+        f"ratio {result.ratio:.2f}; bare INSERT "
+        f"{result.bare_insert_rows_s:,.0f} rows/s; {result.rss_mib:.0f} MiB a process",
+    )  # fmt: skip
+    for name, load in (("as fast as answered", result.fast), ("steady", result.steady), ("burst", result.burst)):
+        table.add_row(
+            name,
+            f"{load.offered_s:,.0f}",
+            f"{load.accepted_s:,.0f}",
+            f"{load.told_to_wait:,}",
+            f"{load.accepted - load.stored:,}",
+            f"{load.p50_ms:.0f}",
+            f"{load.p99_ms:.0f}",
+            f"{load.intake_cpu_us:.0f}",
+            f"{load.database_cpu_us:.0f}",
+        )
+    return table
 
 
 def _lines(report: BenchReport) -> Iterator[str]:

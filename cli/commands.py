@@ -7,6 +7,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "point": ("cli.points:point", "cli", "List and rename points of delivery."),
     "meter": ("cli.meters:meter", "cli", "Set keys of meters; decide whose one is that two devices register."),
     "spec": ("cli.specs.command:spec", "cli", "List, show, validate, publish and roll out specs."),
+    "source": ("cli.sources:source", "cli", "Take payloads of third parties: sources, secrets and mappings."),
     "quarantine": ("cli.quarantine:quarantine", "cli", "List, show and retry what could not be taken."),
     "job": ("cli.jobs:job", "cli", "List, show, watch and cancel background jobs."),
     "export": ("cli.export:export", "cli", "Write readings or roll-ups to a CSV or Parquet file."),
@@ -22,7 +23,9 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "master-key": ("gateway.keys.cli:master_key", "server", "Make and exchange the key that seals keys of meters."),
     "broker": ("broker.mosquitto.cli:broker", "", "Write Mosquitto's config, and let users in."),
     "ingestor": ("ingestor.__main__:main", "server", "Run the ingestor: topics into TimescaleDB."),
+    "bridge": ("intake.bridge.service:main", "server", "Run the bridge: other people's devices by MQTT."),
     "worker": ("ingestor.worker.service:main", "server", "Run the worker: kept frames decoded again into history."),
+    "intake": ("intake.hooks.__main__:main", "server", "Run the intake: webhooks of third parties, kept and answered."),
     "gateway": ("gateway.__main__:main", "server", "Run the config service and its HTTP API."),
     "device": ("deploy.device_command:device", "cli", "Run the agent on a Raspberry Pi; list, show and label devices."),
     "updater": ("device.updater.__main__:main", "device", "Run the updater of a Raspberry Pi's software; install it."),
@@ -36,8 +39,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 }
 """Name: where the click command stands, the extra that it needs, and one line of help."""
 ASKING = (
-    "config", "update", "point", "meter", "spec", "quarantine", "job", "export", "audit", "token", "user", "claim",
-    "enrol", "device",
+    "config", "update", "point", "meter", "spec", "source", "quarantine", "job", "export", "audit", "token", "user",
+    "claim", "enrol", "device",
 )  # fmt: skip
 """The commands that ask a gateway."""
 ALONE: dict[str, tuple[str, str]] = {"device": ("device.__main__:main", "device")}

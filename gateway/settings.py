@@ -7,13 +7,13 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from broker.errors import PermanentError
+from broker.proxies import Network, Proxies
 from broker.runtime.environment import NoDecode, SettingsConfigDict
 from broker.runtime.http_bounds import ConnectionBounds
 from broker.runtime.settings import ServiceClientId, ServiceSettings
 from broker.runtime.tls import TlsFiles
 from gateway.enrolment.settings import CaSettings, EnrolmentSettings
 from gateway.oidc import OidcSettings
-from gateway.proxies import Network, Proxies
 from gateway.specs.rollouts.models import Limits
 from store.meter_keys import MasterKeys
 from store.quotas import QuotaLimits

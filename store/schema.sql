@@ -1192,6 +1192,7 @@ CREATE TABLE public.payload (
     events integer DEFAULT 0 NOT NULL,
     reason text,
     mapped_at timestamp with time zone,
+    came_at timestamp with time zone,
     CONSTRAINT payload_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'unmapped'::text, 'mapped'::text])))
 );
 
@@ -1212,6 +1213,8 @@ COMMENT ON COLUMN public.payload.state IS 'waiting for the worker; unmapped: no 
 COMMENT ON COLUMN public.payload.version IS 'The version of the mapping that was tried last.';
 
 COMMENT ON COLUMN public.payload.reason IS 'Why it is unmapped, naming the field.';
+
+COMMENT ON COLUMN public.payload.came_at IS 'When it came, where it waited for the database: its readings without a time of their own are of then.';
 
 ALTER TABLE public.payload ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.payload_id_seq
@@ -1585,6 +1588,50 @@ CREATE TABLE public.source_mapping (
 
 COMMENT ON TABLE public.source_mapping IS 'How payloads become readings and events, as YAML with goldens; immutable by version.';
 
+CREATE TABLE public.source_proposal (
+    id bigint NOT NULL,
+    broker text NOT NULL,
+    key text NOT NULL,
+    origin text NOT NULL,
+    name text NOT NULL,
+    topics text[] NOT NULL,
+    document text NOT NULL,
+    detail jsonb DEFAULT '{}'::jsonb NOT NULL,
+    state text DEFAULT 'open'::text NOT NULL,
+    source text,
+    decided_by text,
+    decided_at timestamp with time zone,
+    first_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT source_proposal_origin_check CHECK ((origin = ANY (ARRAY['homeassistant'::text, 'topics'::text, 'sparkplug'::text]))),
+    CONSTRAINT source_proposal_state_check CHECK ((state = ANY (ARRAY['open'::text, 'accepted'::text, 'refused'::text])))
+);
+
+COMMENT ON TABLE public.source_proposal IS 'Sources that the bridge proposes of what foreign devices announce and publish; an engineer takes or refuses them.';
+
+COMMENT ON COLUMN public.source_proposal.key IS 'What tells it from others at its broker: a device by its own identifier, a shipped mapping by its name.';
+
+COMMENT ON COLUMN public.source_proposal.origin IS 'homeassistant: the device announced itself; topics: a shipped mapping reads what is published.';
+
+COMMENT ON COLUMN public.source_proposal.name IS 'The name that the source would have.';
+
+COMMENT ON COLUMN public.source_proposal.topics IS 'What the source would subscribe to; none for the topics of its mapping.';
+
+COMMENT ON COLUMN public.source_proposal.document IS 'The mapping that it would have, as YAML.';
+
+COMMENT ON COLUMN public.source_proposal.detail IS 'The device, its meters, and of what else it announces why that is no reading.';
+
+COMMENT ON COLUMN public.source_proposal.source IS 'The source that was made of it.';
+
+ALTER TABLE public.source_proposal ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.source_proposal_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.spec_deprecation (
     name text NOT NULL,
     version integer NOT NULL,
@@ -1891,6 +1938,12 @@ ALTER TABLE ONLY public.source_mapping
 ALTER TABLE ONLY public.source
     ADD CONSTRAINT source_pkey PRIMARY KEY (name);
 
+ALTER TABLE ONLY public.source_proposal
+    ADD CONSTRAINT source_proposal_broker_key_key UNIQUE (broker, key);
+
+ALTER TABLE ONLY public.source_proposal
+    ADD CONSTRAINT source_proposal_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.spec_deprecation
     ADD CONSTRAINT spec_deprecation_pkey PRIMARY KEY (name, version);
 
@@ -2012,9 +2065,17 @@ CREATE INDEX parameter_stage_device_id ON public.parameter_stage_device USING bt
 
 CREATE UNIQUE INDEX parameter_stage_open ON public.parameter_stage USING btree (scope) WHERE (state = ANY (ARRAY['running'::text, 'paused'::text]));
 
+CREATE INDEX payload_body ON public.payload USING btree (mapped_at) WHERE ((state = 'mapped'::text) AND (reason IS NULL) AND (body IS NOT NULL));
+
 CREATE INDEX payload_mapped ON public.payload USING btree (mapped_at) WHERE (state = 'mapped'::text);
 
+CREATE INDEX payload_turn ON public.payload USING btree (source, id) WHERE (state = 'waiting'::text);
+
 CREATE INDEX payload_unmapped ON public.payload USING btree (source, id) WHERE (state = 'unmapped'::text);
+
+CREATE INDEX payload_untried ON public.payload USING btree (source, version, id) WHERE (((state = 'unmapped'::text) OR ((state = 'mapped'::text) AND (reason IS NOT NULL))) AND (body IS NOT NULL));
+
+COMMENT ON INDEX public.payload_untried IS 'What gave nothing, or not all, by the version that was tried last; 0 where there was none.';
 
 CREATE INDEX payload_waiting ON public.payload USING btree (id) WHERE (state = 'waiting'::text);
 
@@ -2434,6 +2495,16 @@ GRANT INSERT(key) ON TABLE public.meter TO wattline_ingestor;
 
 GRANT INSERT(device_id) ON TABLE public.meter TO wattline_ingestor;
 
+GRANT UPDATE(parent_id) ON TABLE public.meter TO wattline_ingestor;
+
+GRANT UPDATE(manufacturer) ON TABLE public.meter TO wattline_ingestor;
+
+GRANT UPDATE(product) ON TABLE public.meter TO wattline_ingestor;
+
+GRANT UPDATE(serial) ON TABLE public.meter TO wattline_ingestor;
+
+GRANT UPDATE(firmware) ON TABLE public.meter TO wattline_ingestor;
+
 GRANT INSERT(spec) ON TABLE public.meter TO wattline_ingestor;
 
 GRANT INSERT(installed_at) ON TABLE public.meter TO wattline_ingestor;
@@ -2465,6 +2536,7 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.enrolment TO wattline_gateway;
 
 GRANT SELECT,INSERT ON TABLE public.event TO wattline_ingestor;
 GRANT SELECT,INSERT ON TABLE public.event TO wattline_gateway;
+GRANT INSERT ON TABLE public.event TO wattline_intake;
 
 GRANT UPDATE(detail) ON TABLE public.event TO wattline_gateway;
 
@@ -2636,6 +2708,8 @@ GRANT INSERT(body) ON TABLE public.payload TO wattline_intake;
 
 GRANT SELECT(state) ON TABLE public.payload TO wattline_intake;
 
+GRANT INSERT(came_at) ON TABLE public.payload TO wattline_intake;
+
 GRANT SELECT,INSERT,UPDATE ON TABLE public.pgqueuer TO wattline_gateway;
 GRANT SELECT,DELETE,UPDATE ON TABLE public.pgqueuer TO wattline_ingestor;
 
@@ -2730,6 +2804,9 @@ GRANT SELECT ON TABLE public.source TO wattline_intake;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.source_mapping TO wattline_gateway;
 GRANT SELECT ON TABLE public.source_mapping TO wattline_ingestor;
 GRANT SELECT ON TABLE public.source_mapping TO wattline_intake;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.source_proposal TO wattline_intake;
+GRANT SELECT,UPDATE ON TABLE public.source_proposal TO wattline_gateway;
 
 GRANT SELECT,INSERT ON TABLE public.spec_deprecation TO wattline_gateway;
 

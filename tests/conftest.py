@@ -80,7 +80,7 @@ def _log_past_output() -> None:
 @pytest.fixture(autouse=True)
 def _ports_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """Services of several tests run side by side: each takes a free port for its metrics, unless told another."""
-    for service in ("INGESTOR", "WORKER", "DEVICE"):
+    for service in ("INGESTOR", "INTAKE", "WORKER", "DEVICE"):
         monkeypatch.setenv(f"WATTLINE_{service}_HTTP_PORT", "0")
 
 

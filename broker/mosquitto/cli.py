@@ -150,7 +150,7 @@ def add_user(
     owner: Owner | None,
     user: str,
 ) -> None:
-    """Let USER in: a device by its id, one of the roles ingestor, gateway, engineer, monitor, or a person of a role.
+    """Let USER in: a device by its id, one of the services' and people's roles, or a person of a role.
 
     Without --password-file a random password is made and printed once. It holds at once where Mosquitto runs; who was
     connected with another one is cut off. Engineers and monitors connect with their name as client id.

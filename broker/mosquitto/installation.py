@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from types import ModuleType
+from typing import Final
 
 from pydantic import SecretStr
 
 from broker.contract.identity import (
+    BRIDGE,
     ENGINEER,
+    FOREIGN,
     GATEWAY,
     INGESTOR,
     MONITOR,
@@ -32,8 +35,10 @@ from broker.mosquitto.rights import ADMIN, DEVICE, Grant, root_of
 from broker.runtime.settings import BrokerAddress
 
 SECRET_BYTES = 24
-_SERVICES = tuple(f"{PLATFORM_PREFIX}{name}" for name in (INGESTOR, GATEWAY, "admin"))
+_SERVICES = tuple(f"{PLATFORM_PREFIX}{name}" for name in (INGESTOR, GATEWAY, BRIDGE, "admin"))
 """How client ids of services begin by default, and the login of `wattline broker` itself."""
+_BOUND: Final = (ENGINEER, MONITOR, FOREIGN)
+"""Roles of whoever has one client id: the login's name."""
 
 
 class Changed(Enum):
@@ -46,20 +51,20 @@ class Changed(Enum):
 def login_of(user: str, role: str | None = None) -> Login:
     """The login of a user: of a role, or of a device. Raises ContractError.
 
-    People and watchers have one client id, their name, so that none of them can take a service's. Services have
-    several of their own choice. Whoever is no device has a name that no device can enrol by: the broker knows a
-    certificate by its name alone.
+    People, watchers and foreign devices have one client id, their name, so that none of them can take a service's or a
+    device's. Services have several of their own choice. Whoever is no device has a name that no device can enrol by:
+    the broker knows a certificate by its name alone.
     """
     check_identity(user)
     if role is not None and not is_reserved(user):
         wanted = f"call it {PLATFORM_PREFIX}{user}"
         raise ContractError(f"{user} may become a device's name, and that device a {role}", field="user", fix=wanted)
     role = role or (user if user in ROLES else None)
-    if role in (ENGINEER, MONITOR) and user.startswith(_SERVICES):
+    if role in _BOUND and user.startswith(_SERVICES):
         wanted = f"call it {PLATFORM_PREFIX}anna, after who it is"
         raise ContractError(f"{user} is a service's client id, which this {role} would take", field="user", fix=wanted)
     if role is not None:
-        return Login(user, (role,), user if role in (ENGINEER, MONITOR) else None)
+        return Login(user, (role,), user if role in _BOUND else None)
     if is_reserved(user):
         raise ContractError(f"{user} is the platform's own", field="user", fix="give the device another id")
     return device_login(user)

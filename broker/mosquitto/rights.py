@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from broker.contract.identity import ENGINEER, GATEWAY, INGESTOR, MONITOR
+from broker.contract.identity import BRIDGE, ENGINEER, FOREIGN, GATEWAY, INGESTOR, MONITOR
 from broker.contract.topics import DEFAULT_ROOT, DEVICE_READS, DEVICE_WRITES, Kind, Topics
 
 CONTROL: Final = "$CONTROL/dynamic-security/v1"
@@ -17,6 +17,15 @@ DEVICE: Final = "device"
 """The role that all devices share: what is the same for each of them."""
 LOGIN_LOG: Final = "$SYS/broker/log/N"
 """Where Mosquitto says, among other things, who was let in and who was refused."""
+FOREIGN_ROOTS: Final = (
+    "tele/#", "stat/#", "tasmota/#", "esphome/#", "+/sensor/+/state", "shellies/#", "+/events/rpc", "+/status/+",
+    "+/online", "zigbee2mqtt/#", "solar/#", "opendtu/#", "evcc/#", "amsreader/#", "ams/#", "homeassistant/#",
+    "spBv1.0/#", "foreign/#",
+)  # fmt: skip
+"""Where other people's devices publish at our broker, as their makers have it; `foreign/` is for whatever else."""
+SPARKPLUG_STATES: Final = "spBv1.0/STATE/+"
+SPARKPLUG_NODE_COMMANDS: Final = "spBv1.0/+/NCMD/+"
+"""What a Sparkplug host application writes: that it is there, and to ask nodes for a new birth (Sparkplug 3.0 6)."""
 _OWN: Final = "device:"
 _SYSTEM: Final = "$SYS/#"
 _ANY_SHARE: Final = "$share/+/"
@@ -97,6 +106,12 @@ def role_grants(topics: Topics) -> dict[str, tuple[Grant, ...]]:
         ),
         ENGINEER: (*whole, *by_hand, leave),
         MONITOR: (*whole, *system, leave),
+        BRIDGE: (
+            *_listening(FOREIGN_ROOTS), *_grants(Act.PUBLISH, [SPARKPLUG_STATES, SPARKPLUG_NODE_COMMANDS]), leave,
+        ),
+        FOREIGN: (
+            *_grants(Act.PUBLISH, FOREIGN_ROOTS), *_listening([SPARKPLUG_STATES, SPARKPLUG_NODE_COMMANDS]), leave,
+        ),
         DEVICE: every_device_grants(topics),
         ADMIN: control,
     }  # fmt: skip

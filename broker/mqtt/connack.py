@@ -32,8 +32,8 @@ class Granted:
     """One CONNACK that accepts us; each default is what MQTT 5 means by a property's absence.
 
     `packet_bytes` is the largest packet that the broker takes, `keepalive_s` and `session_expiry_s` what it sets in
-    place of what we asked, `client_id` the one that it gave us. Topic aliases and subscription identifiers are not
-    used, so what it says of those binds nobody.
+    place of what we asked, `client_id` the one that it gave us. Topic aliases are not used, so what it says of those
+    binds nobody.
     """
 
     session_present: bool = False
@@ -43,6 +43,7 @@ class Granted:
     retain: bool = True
     wildcards: bool = True
     shared: bool = True
+    identifiers: bool = True
     client_id: str | None = None
     keepalive_s: int | None = None
     session_expiry_s: int | None = None
@@ -58,6 +59,7 @@ class Granted:
             bool(getattr(properties, "RetainAvailable", 1)),
             bool(getattr(properties, "WildcardSubscriptionAvailable", 1)),
             bool(getattr(properties, "SharedSubscriptionAvailable", 1)),
+            bool(getattr(properties, "SubscriptionIdentifierAvailable", 1)),
             getattr(properties, "AssignedClientIdentifier", None),
             getattr(properties, "ServerKeepAlive", None),
             getattr(properties, "SessionExpiryInterval", None),
@@ -92,6 +94,8 @@ class Granted:
             facts |= {"in_flight": self.receive_maximum, "in_flight_wanted": options.in_flight}
         if self.packet_bytes is not None and self.packet_bytes < LARGEST_PACKET_BYTES:
             facts |= {"packet_bytes": self.packet_bytes, "packet_bytes_wanted": LARGEST_PACKET_BYTES}
+        if options.identified and not self.identifiers:
+            facts["subscription_identifiers"] = False
         if self.client_id not in (None, options.client_id):
             facts["client_id_given"] = self.client_id
         return facts

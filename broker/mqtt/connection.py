@@ -23,6 +23,7 @@ from broker.mqtt.packets import (
     publish_bytes,
     publish_properties,
     received,
+    subscribe_properties,
     topic_text,
 )
 from broker.mqtt.paho_client import Client, topic_octets
@@ -186,11 +187,19 @@ class Connection:
         Raises RefusedError if the broker refuses one of the filters for good or grants it a lower QoS, TransientError
         where it may grant it later.
         """
+        if self._options.identified and self.granted.identifiers:
+            for one in filters:
+                # an identifier is of all filters of one SUBSCRIBE
+                await self._subscribe((one,), subscribe_properties(one[0]))
+        else:
+            await self._subscribe(filters, None)
+
+    async def _subscribe(self, filters: tuple[tuple[str, int], ...], properties: Properties | None) -> None:
         wanted = [
             (name, SubscribeOptions(qos, noLocal=self._options.no_local and not is_shared(name)))
             for name, qos in filters
         ]
-        reasons = await self._answer(*self.client.subscribe(wanted))
+        reasons = await self._answer(*self.client.subscribe(wanted, properties=properties))
         for (name, qos), reason in zip(filters, reasons, strict=False):
             reason_text = f"the broker {self._broker} refuses the subscription to {name}: {reason}"
             if reason.value in SUBACK_TRANSIENT:
@@ -310,7 +319,8 @@ class Connection:
                 header, topic, mid, payload = plain
                 qos = (header & 0x06) >> 1
                 if qos or not self._is_ignored(topic):
-                    self._deliver(Inbound(topic_text(topic), payload, bool(header & 0x01), qos, mid, None, None, self))
+                    retain, dup = bool(header & 0x01), bool(header & 0x08)
+                    self._deliver(Inbound(topic_text(topic), payload, retain, qos, mid, None, None, self, None, dup))
             else:
                 code = client.loop_read()
                 if code != MQTTErrorCode.MQTT_ERR_SUCCESS:

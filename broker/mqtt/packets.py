@@ -5,7 +5,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from broker.mqtt.paho_client import topic_octets
-from broker.mqtt.publication import Acknowledging, Inbound, Publication, SessionOptions
+from broker.mqtt.publication import Acknowledging, Inbound, Publication, SessionOptions, subscription_id
 
 
 def connect_properties(options: SessionOptions) -> Properties:
@@ -13,6 +13,13 @@ def connect_properties(options: SessionOptions) -> Properties:
     properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
     properties.ReceiveMaximum = options.receive_maximum
     properties.SessionExpiryInterval = options.session_expiry_s
+    return properties
+
+
+def subscribe_properties(topic_filter: str) -> Properties:
+    """A SUBSCRIBE's properties: the identifier of its one filter."""
+    properties = Properties(PacketTypes.SUBSCRIBE)  # type: ignore[no-untyped-call]
+    properties.SubscriptionIdentifier = subscription_id(topic_filter)
     return properties
 
 
@@ -56,6 +63,8 @@ def received(message: mqtt.MQTTMessage, connection: Acknowledging, now_s: float)
         getattr(properties, "CorrelationData", None),
         connection,
         None if life_s is None else now_s + life_s,
+        bool(message.dup),
+        tuple(getattr(properties, "SubscriptionIdentifier", ())),
     )
 
 

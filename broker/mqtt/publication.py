@@ -1,6 +1,7 @@
 """What travels over a session: messages to send, messages received, and how a session is to behave."""
 
 import asyncio
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -10,6 +11,11 @@ from typing import Final, Protocol
 KEEPALIVE_S: Final = 30
 NO_SUBSCRIBERS: Final = 0x10
 """The PUBACK of a broker that had nobody to give the message to (MQTT 5 3.4.2.1)."""
+
+
+def subscription_id(topic_filter: str) -> int:
+    """The identifier of a filter's subscription: the same after a restart, as what the broker kept carries it."""
+    return 1 + zlib.crc32(topic_filter.encode()) % 268_435_455
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +47,8 @@ class Acknowledging(Protocol):
 class Inbound:
     """A received message, not acknowledged until `ack()`; after a lost connection the broker sends it again.
 
-    `expires_s` is when its life ends by the event loop's clock (MQTT 5 3.3.2.3.3), None for one without end.
+    `expires_s` is when its life ends by the event loop's clock (MQTT 5 3.3.2.3.3), None for one without end. With `dup`
+    the broker has sent it before, and had no acknowledgement (MQTT 5 3.3.1.1).
     """
 
     topic: str
@@ -53,6 +60,9 @@ class Inbound:
     correlation: bytes | None
     _connection: "Acknowledging" = field(repr=False)
     expires_s: float | None = None
+    dup: bool = False
+    subscriptions: tuple[int, ...] = ()
+    """Identifiers of the subscriptions by which it came, where the session has them."""
 
     @property
     def current(self) -> bool:
@@ -86,7 +96,9 @@ class SessionOptions:
     of QoS 0, topics that end with `ignored` are passed over as they come. What the broker refuses of `subscriptions`
     is an error; what it refuses of `optional` ones is done without, and asked for again now and then. Nothing
     more is read from the broker while payloads of `receive_bytes` wait for `Session.receive`, which TCP lets it feel.
-    Of a broker's nodes the first is tried first, with `spread` another one for each client id.
+    Of a broker's nodes the first is tried first, with `spread` another one for each client id. With `identified` each
+    subscription has the identifier of its filter (MQTT 5 3.8.2.1.2), where the broker has such: a broker may give a
+    message once for each of several filters that cover it, and they tell which of them it is.
     """
 
     client_id: str
@@ -100,6 +112,7 @@ class SessionOptions:
     refusal_is_fatal: bool = True
     spread: bool = False
     no_local: bool = False
+    identified: bool = False
     ignored: str | None = None
     subscriptions: tuple[tuple[str, int], ...] = ()
     optional: tuple[tuple[str, int], ...] = ()

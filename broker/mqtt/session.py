@@ -79,7 +79,7 @@ class Session:
         """Whether the broker answered the last attempt and refused our login, or what we subscribe to."""
         self._outage = Outage()
         self._logged_grants: dict[str, Any] = {}
-        self._refused: dict[str, int] = {}
+        self._added: dict[str, int] = {}
         self._unmet: dict[str, int] = {}
         self._done_without: set[str] = set()
         self._losses: Counter[str] = Counter()
@@ -181,7 +181,7 @@ class Session:
         """
         self._subscriptions.update(dict(filters))
         for name, _ in filters:
-            self._refused.pop(name, None)
+            self._added.pop(name, None)
         connection = self._connection
         if connection is not None and self._up.is_set():
             try:
@@ -191,16 +191,32 @@ class Session:
                     self._subscriptions.pop(name, None)
                 if self._options.refusal_is_fatal:
                     raise
-                self._refused.update(dict(filters))
+                self._added.update(dict(filters))
                 self._unmet.update(dict(filters))
                 log.warning("subscription_refused", reason=str(error), client_id=self._options.client_id)
             except (TransientError, TimeoutError) as error:
                 connection.close(str(error) or "no SUBACK in time")
 
+    async def subscribe_optional(self, *filters: tuple[str, int]) -> None:
+        """Add subscriptions that the broker may refuse, each for itself; those are asked for again now and then.
+
+        They outlive reconnects. One that a broker ends the connection over is left out after OPTIONAL_LOSSES of them.
+        """
+        self._added.update(dict(filters))
+        connection = self._connection
+        if connection is not None and self._up.is_set():
+            with contextlib.suppress(ConnectionLostError):
+                for name, qos in filters:
+                    await self._request(connection, name, qos)
+
+    def refused_filters(self) -> list[str]:
+        """Optional subscriptions that do not stand on the present connection."""
+        return sorted(self._unmet)
+
     async def unsubscribe(self, *filters: str) -> None:
         """Take subscriptions back; once this returns, the broker gives us nothing new by them."""
         for name in filters:
-            for wanted in (self._subscriptions, self._refused, self._unmet):
+            for wanted in (self._subscriptions, self._added, self._unmet):
                 wanted.pop(name, None)
         connection = self._connection
         if connection is not None and self._up.is_set():
@@ -329,7 +345,11 @@ class Session:
 
     async def _subscribe_optional(self, connection: Connection) -> None:
         self._unmet.clear()
-        for name, qos in (*self._options.optional, *self._refused.items()):
+        asked: set[str] = set()
+        # again for those that are added while the broker answers
+        while new := [one for one in (*self._options.optional, *self._added.items()) if one[0] not in asked]:
+            name, qos = new[0]
+            asked.add(name)
             if self._losses[name] >= OPTIONAL_LOSSES:
                 self._do_without(name, "the broker ends the connection over it")
                 self._losses[name] -= 1

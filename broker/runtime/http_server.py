@@ -54,7 +54,8 @@ async def serve_http(
     try:
         held = (bounds or ConnectionBounds()).within(open_files())
         server = BoundedServer(_factory(runner), held, refused, tls.context if tls else None)
-        listener = await _listen(server, settings, host or settings.http_host)
+        variable = settings.variable("http_port")
+        listener = await listen(server, host or settings.http_host, settings.http_port, variable)
         bound: int = listener.sockets[0].getsockname()[1]
         structlog.get_logger().info("http_listening", host=host or settings.http_host, port=bound, tls=tls is not None)
         try:
@@ -78,13 +79,17 @@ async def _plain(_: web.Request, response: web.StreamResponse) -> None:
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
 
 
-async def _listen(server: BoundedServer, settings: ProcessSettings, host: str) -> asyncio.Server:
-    port = settings.http_port
+async def listen(
+    server: BoundedServer, host: str, port: int, variable: str, *, reuse_port: bool = False, backlog: int = 128
+) -> asyncio.Server:
+    """Listen on a port that a setting names; with `reuse_port` beside others. Raises PermanentError."""
     try:
-        return await asyncio.get_running_loop().create_server(server, host, port, backlog=128, reuse_address=True)
+        return await asyncio.get_running_loop().create_server(
+            server, host, port, backlog=backlog, reuse_address=True, reuse_port=reuse_port or None
+        )
     except OSError as error:
         raise PermanentError(
-            f"can't listen on {host}:{port}: {error.strerror}; set {settings.variable('http_port')} to"
+            f"can't listen on {host}:{port}: {error.strerror}; set {variable} to"
             " another port (several services on one host need one each; 0 takes a free one)"
         ) from error
 

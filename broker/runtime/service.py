@@ -90,9 +90,15 @@ def load(settings: type[S]) -> S:
         sys.exit(str(error))
 
 
-def run_service(name: str, settings: S, run: Callable[[S, asyncio.Event], Awaitable[int | None]]) -> None:
+def run_service(
+    name: str,
+    settings: S,
+    run: Callable[[S, asyncio.Event], Awaitable[int | None]],
+    loop: Callable[[], asyncio.AbstractEventLoop] | None = None,
+) -> None:
     """Run a service until SIGTERM or SIGINT sets `stop`, then let it drain; it may return the process's exit status.
 
+    `loop` makes another event loop than asyncio's own.
     A PermanentError ends the process with status 1 and its message, not a traceback.
     """
     try:
@@ -106,13 +112,14 @@ def run_service(name: str, settings: S, run: Callable[[S, asyncio.Event], Awaita
 
     async def main() -> int | None:
         stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
+        running = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
+            running.add_signal_handler(number, stop.set)
         return await run(settings, stop)
 
     try:
-        status = asyncio.run(main())
+        with asyncio.Runner(loop_factory=loop) as runner:
+            status = runner.run(main())
     except PermanentError as error:
         sys.exit(f"wattline {name}: {error}")
     except ExceptionGroup as group:

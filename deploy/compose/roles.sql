@@ -5,3 +5,8 @@
 ALTER ROLE wattline_ingestor PASSWORD :'ingestor';
 ALTER ROLE wattline_gateway PASSWORD :'gateway';
 ALTER ROLE wattline_grafana PASSWORD :'grafana';
+-- what was installed before it has none
+\getenv intake WATTLINE_INTAKE_DB_PASSWORD
+\if :{?intake}
+ALTER ROLE wattline_intake PASSWORD :'intake';
+\endif

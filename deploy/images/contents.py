@@ -144,6 +144,7 @@ SERVER: Final = Image(
         "store/",
         "device/",
         "ingestor/",
+        "intake/",
         "gateway/",
         "cli/",
         "grafana/",

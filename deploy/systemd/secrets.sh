@@ -1,6 +1,7 @@
 #!/bin/sh
-# Writes what the units of this folder read, each with a random secret: ingestor.env, worker.env, gateway.env, and
-# roles.env with the passwords of the database's roles; meter-keys, a master key. Files that are there stay as they are.
+# Writes what the units of this folder read, each with a random secret: ingestor.env, worker.env, gateway.env, intake.env,
+# and roles.env with the passwords of the database's roles; meter-keys, a master key. Files that are there stay as they
+# are, but that roles.env gets the password of a role that it lacks.
 # sh secrets.sh FOLDER [DATABASE], the database as host:port/name
 set -eu
 umask 077
@@ -28,7 +29,9 @@ fresh roles.env <<EOF
 WATTLINE_INGESTOR_DB_PASSWORD=$(secret)
 WATTLINE_GATEWAY_DB_PASSWORD=$(secret)
 WATTLINE_GRAFANA_DB_PASSWORD=$(secret)
+WATTLINE_INTAKE_DB_PASSWORD=$(secret)
 EOF
+grep -q '^WATTLINE_INTAKE_DB_PASSWORD=' roles.env || echo "WATTLINE_INTAKE_DB_PASSWORD=$(secret)" >>roles.env
 . ./roles.env
 # the master key by which keys of meters are sealed: 32 octets
 fresh meter-keys <<EOF
@@ -41,6 +44,9 @@ WATTLINE_INGESTOR_BROKER__PORT=1884
 EOF
 fresh worker.env <<EOF
 WATTLINE_WORKER_DATABASE_DSN=postgresql://wattline_ingestor:$WATTLINE_INGESTOR_DB_PASSWORD@$database
+EOF
+fresh intake.env <<EOF
+WATTLINE_INTAKE_DATABASE_DSN=postgresql://wattline_intake:$WATTLINE_INTAKE_DB_PASSWORD@$database
 EOF
 fresh gateway.env <<EOF
 WATTLINE_GATEWAY_DATABASE_DSN=postgresql://wattline_gateway:$WATTLINE_GATEWAY_DB_PASSWORD@$database

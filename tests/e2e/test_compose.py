@@ -92,6 +92,8 @@ class Here:
                 given |= {variable: "127.0.0.1", variable.replace("HOST", "PORT"): str(self.ports[1884])}
         if name == "gateway":
             given["WATTLINE_GATEWAY_ENROLMENT__PORT"] = str(self.ports[8443])
+        if name == "intake":
+            given["WATTLINE_INTAKE_HOOKS_PORT"] = "0"
         return given
 
     def run(self, command: list[str], **given: str) -> str:
@@ -208,7 +210,7 @@ async def test_the_compose_file_s_platform_stores_a_reading(
     async with contextlib.AsyncExitStack() as exits:
         await exits.enter_async_context(here.broker(stack.toolchain))
         assert await asyncio.to_thread(here.is_well, "broker", here.ports[1884]), here.checked
-        for name in ("ingestor", "worker", "gateway"):
+        for name in ("ingestor", "worker", "intake", "gateway"):
             port = ports[name] = free_port()
             assert not await asyncio.to_thread(here.is_well, name, port), "nothing runs there yet"
             command = here.services[name]["command"]

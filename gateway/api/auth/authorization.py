@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import structlog
 from aiohttp import hdrs, web
 
+from broker.proxies import Proxies
 from broker.runtime.http_bounds import party
 from gateway.api.auth.rate_limits import Excess, RateLimits
 from gateway.api.auth.tokens import Authenticator
@@ -18,7 +19,6 @@ from gateway.audit import Attempt, Audit
 from gateway.faults import Fault, Kind, Refusal, forbidden, too_many
 from gateway.metrics import Metrics
 from gateway.principals import LOCAL, Principal
-from gateway.proxies import Proxies
 from gateway.roles import role_refusal
 from gateway.settings import GatewaySettings
 

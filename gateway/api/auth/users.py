@@ -4,9 +4,9 @@ from typing import Final
 
 from pydantic import SecretStr
 
+from broker.buckets import Buckets
 from gateway.api.auth.models import OwnPassword, UserPage, UserPatch, UserRequest, UserView
 from gateway.api.auth.passwords import fault_of
-from gateway.api.auth.rate_limits import Buckets
 from gateway.api.auth.store import add_account, change_account, find_account, list_accounts, remove_account
 from gateway.api.auth.tokens import Authenticator
 from gateway.api.pages import page_of, text_cursor

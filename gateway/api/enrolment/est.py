@@ -10,9 +10,9 @@ from aiohttp import hdrs, web
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
+from broker.buckets import Buckets
 from broker.runtime.http_bounds import party
 from gateway.api.auth.authorization import in_time
-from gateway.api.auth.rate_limits import Buckets
 from gateway.api.problem import STATUS
 from gateway.audit import NOBODY, Attempt, Audit
 from gateway.enrolment.authority import common_name

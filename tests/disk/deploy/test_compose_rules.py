@@ -18,6 +18,7 @@ from gateway.settings import GatewaySettings
 from grafana.build import HOME
 from ingestor.settings import IngestorSettings
 from ingestor.worker.settings import WorkerSettings
+from intake.hooks.settings import IntakeSettings
 from store.settings import StoreSettings
 from tests.rigs.compose_file import COMPOSE, DEPLOY, environment, filled, raw
 
@@ -26,7 +27,12 @@ EXAMPLE = environment(DEPLOY / ".env.example")
 GIVEN = {name: value or sha256(name.encode()).hexdigest()[:48] for name, value in EXAMPLE.items()}
 SERVICES: dict[str, dict[str, Any]] = filled(GIVEN)["services"]
 OURS = {name: service for name, service in SERVICES.items() if service["image"].startswith("wattline/")}
-SETTINGS = {"ingestor": IngestorSettings, "worker": WorkerSettings, "gateway": GatewaySettings}
+SETTINGS = {
+    "ingestor": IngestorSettings,
+    "worker": WorkerSettings,
+    "intake": IntakeSettings,
+    "gateway": GatewaySettings,
+}
 BY_SETTINGS = pytest.mark.parametrize("name", SETTINGS)
 
 
@@ -118,7 +124,7 @@ def test_migrate_and_grafana_know_theirs_too() -> None:
 def test_commands_are_wattline_s() -> None:
     """Whatever the image is started with is a command of `wattline`."""
     commands = [service["command"] for service in OURS.values() if "entrypoint" not in service]
-    assert sorted(commands) == [["gateway"], ["ingestor"], ["migrate"], ["worker"]]
+    assert sorted(commands) == [["gateway"], ["ingestor"], ["intake"], ["migrate"], ["worker"]]
     for command in commands:
         assert CliRunner().invoke(main, [*command, "--help"]).exit_code == 0
     assert 'ENTRYPOINT ["wattline"]' in (DEPLOY / "Dockerfile").read_text()
@@ -146,6 +152,7 @@ def test_whoever_runs_on_is_watched_and_waits_for_what_it_needs() -> None:
 def test_who_holds_many_connections_may_open_as_many_files() -> None:
     """Docker's own limit may be 1024, of which the broker alone would be full with a thousand devices."""
     assert SERVICES["broker"]["ulimits"]["nofile"] > MAX_DEVICES + MAX_SERVICES
+    assert SERVICES["intake"]["ulimits"]["nofile"] > 2 * IntakeSettings.model_fields["http_connections"].default
     assert SERVICES["gateway"]["ulimits"]["nofile"] > 2 * GatewaySettings.model_fields["http_connections"].default
 
 
@@ -177,12 +184,12 @@ def test_only_who_needs_the_database_reaches_it() -> None:
         shared = set(SERVICES[name].get("networks", ()))
         return {other for other, one in SERVICES.items() if shared & set(one.get("networks", ()))} - {name}
 
-    assert peers("database") == {"migrate", "database-roles", "ingestor", "worker", "gateway", "grafana"}
+    assert peers("database") == {"migrate", "database-roles", "ingestor", "worker", "intake", "gateway", "grafana"}
     # who adds logins while the broker runs
     assert peers("broker") == {"ingestor", "gateway", "broker-files"}
     assert "store" not in SERVICES["broker-files"]["networks"]
     networks = raw()["networks"]
-    assert {name for name, how in networks.items() if how and how.get("internal")} == {"store", "messages"}
+    assert {name for name, how in networks.items() if how and how.get("internal")} == {"store", "messages", "hooks"}
     for name, service in SERVICES.items():
         alone = service.get("network_mode") == "none"
         assert alone or service.get("networks"), f"{name} is on everybody's network"

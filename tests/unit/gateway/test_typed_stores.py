@@ -41,7 +41,7 @@ def test_sql_runs_as_typed_statements_only() -> None:
 
 def test_a_store_knows_what_its_rows_hold() -> None:
     """What is in a document is at least an object, which who reads it must look into."""
-    stores = {file: text for file, text in modules("gateway", "ingestor").items() if is_store(file)}
+    stores = {file: text for file, text in modules("gateway", "ingestor", "intake").items() if is_store(file)}
     assert len(stores) > 15
     loose = {
         f"{file}:{node.lineno}"

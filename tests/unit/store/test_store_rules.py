@@ -126,7 +126,7 @@ def test_statements_are_declared_in_stores_only() -> None:
     """SQL is run from modules named store, or from within the store; the rest of a room knows functions."""
     found = [
         str(path.relative_to(ROOT))
-        for room in ("broker", "meters", "store", "device", "ingestor", "gateway", "cli", "grafana", "deploy")
+        for room in ("broker", "meters", "store", "device", "ingestor", "intake", "gateway", "cli", "grafana", "deploy")
         for path in (ROOT / room).rglob("*.py")
         if "store" not in {path.stem, *path.relative_to(ROOT).parts[:-1]} and declaring(path.read_text("utf-8"))
     ]
@@ -142,5 +142,5 @@ def test_a_declaration_elsewhere_is_found() -> None:
 
 def test_no_row_is_read_by_the_name_of_a_column() -> None:
     """Mypy sees the fields of what a statement gives, and no string in brackets."""
-    rooms = [path for room in ("ingestor", "gateway") for path in (ROOT / room).rglob("*.py")]
+    rooms = [path for room in ("ingestor", "intake", "gateway") for path in (ROOT / room).rglob("*.py")]
     assert [str(path) for path in rooms if 'row["' in path.read_text("utf-8")] == []

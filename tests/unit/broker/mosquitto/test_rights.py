@@ -1,10 +1,11 @@
 """What each login may do, as it is granted by name."""
 
-from broker.contract.identity import ROLES
+from broker.contract.identity import BRIDGE, FOREIGN, ROLES
 from broker.contract.topics import DEVICE_READS, DEVICE_WRITES, Topics
 from broker.mosquitto.rights import (
     ADMIN,
     CONTROL,
+    FOREIGN_ROOTS,
     Act,
     Grant,
     device_grants,
@@ -14,6 +15,7 @@ from broker.mosquitto.rights import (
     role_grants,
     root_of,
 )
+from intake.bridge.filters import matches, overlaps
 
 
 def _of(grants: tuple[Grant, ...], act: Act) -> set[str]:
@@ -74,7 +76,20 @@ def test_roles_write_no_more_than_their_work_needs() -> None:
         },
         "engineer": {f"{root}/devices/+/config/desired", f"{root}/specs/+/+"},
         "monitor": set(),
+        "bridge": {"spBv1.0/STATE/+", "spBv1.0/+/NCMD/+"},
+        "foreign": set(FOREIGN_ROOTS),
     }  # fmt: skip
+
+
+def test_foreign_devices_and_the_bridge_have_nothing_of_ours() -> None:
+    """Neither reads or writes what our own devices say, whatever the root is."""
+    for root in ("wattline/v1", "acme", "a/b/c"):
+        roles = role_grants(Topics(root))
+        for role in (BRIDGE, FOREIGN):
+            topics = {grant.topic for grant in roles[role] if grant.act is not Act.UNSUBSCRIBE}
+            assert not [topic for topic in topics if overlaps(topic, f"{root}/#") and not topic.startswith("+/")]
+            ours = [f"{root}/devices/pi-1/{kind}" for kind in (*DEVICE_WRITES, *DEVICE_READS)] + [f"{root}/specs/x/1"]
+            assert not [(topic, one) for topic in topics for one in ours if matches(topic, one)]
 
 
 def test_a_share_is_the_ingestors_and_control_the_gateways() -> None:

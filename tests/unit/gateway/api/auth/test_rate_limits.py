@@ -3,7 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.api.auth.rate_limits import FAILED_BURST, Buckets, RateLimits
+from broker.buckets import Buckets
+from gateway.api.auth.rate_limits import FAILED_BURST, RateLimits
 from gateway.principals import Principal
 from gateway.roles import Role
 

@@ -25,7 +25,7 @@ from tests.rigs.dlms_visit import CHALLENGE, Visit
 
 Asking = Generator[bytes, bytes, Frame]
 ROOT = Path(__file__).resolve().parents[5]
-ROOMS = ("broker", "cli", "device", "gateway", "ingestor", "meters", "store", "grafana", "deploy")
+ROOMS = ("broker", "cli", "device", "gateway", "ingestor", "intake", "meters", "store", "grafana", "deploy")
 AT = 1_764_450_000
 NOW = datetime.fromtimestamp(AT, UTC)
 BERLIN = ZoneInfo("Europe/Berlin")

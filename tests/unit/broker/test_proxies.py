@@ -5,7 +5,7 @@ from ipaddress import ip_network
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from gateway.proxies import Proxies
+from broker.proxies import Proxies
 from gateway.settings import GatewaySettings
 
 PROXIES = Proxies([ip_network("10.0.0.0/24"), ip_network("fd00::1")])

@@ -1,0 +1,1 @@
+"""What third parties send: kept durably as it came, before anybody says yes to it."""

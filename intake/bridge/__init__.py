@@ -1,0 +1,1 @@
+"""`wattline bridge`: other people's devices by MQTT, from their own topics into the inbox."""

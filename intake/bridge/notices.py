@@ -1,0 +1,56 @@
+"""Events of sources, told once an hour for each kind: who floods does it a thousand times a second."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Final
+
+import structlog
+
+from intake.bridge.store import add_bridge_event
+from store.errors import DATABASE_ERRORS, reason
+from store.pool import Pool
+
+log = structlog.get_logger()
+EVERY_S: Final = 3600.0
+_MOST: Final = 1000
+"""Events that wait for the database; further ones are in the log alone."""
+
+
+class Notices:
+    """What is to be told; `keep` writes it. In the log at once, in the table once the database is there."""
+
+    def __init__(self) -> None:
+        self._told: dict[tuple[str, str], float] = {}
+        self._waiting: asyncio.Queue[tuple[str, str, Mapping[str, object]]] = asyncio.Queue(_MOST)
+
+    def tell(self, source: str, event: str, **detail: object) -> None:
+        """Tell something of a source, unless the same kind of it was told within the hour."""
+        now_s, key = time.monotonic(), (source, event)
+        if now_s - self._told.get(key, float("-inf")) < EVERY_S:
+            return
+        self._told[key] = now_s
+        log.warning(event, source=source, **detail)
+        if not self._waiting.full():
+            self._waiting.put_nowait((source, event, detail))
+
+    async def keep(self, pool: Pool) -> None:
+        """Write events, for ever; those that the database does not take now are tried again."""
+        while True:
+            source, event, detail = await self._waiting.get()
+            while True:
+                try:
+                    await add_bridge_event(pool, source, event, _storable(detail))
+                    break
+                except DATABASE_ERRORS as error:
+                    log.info("source_event_waits", event_name=event, reason=reason(error))
+                    await asyncio.sleep(1.0)
+
+
+def _storable(detail: Mapping[str, object]) -> dict[str, object]:
+    return {
+        name: value[:500].replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+        if isinstance(value, str)
+        else value
+        for name, value in detail.items()
+    }

@@ -1,0 +1,160 @@
+"""Listens for devices that nobody has a source for yet, and proposes one for each: an engineer takes or refuses it."""
+
+import asyncio
+import time
+from collections import OrderedDict
+from dataclasses import asdict, dataclass, field
+from typing import Final
+
+import structlog
+
+from broker.errors import ContractError
+from broker.mqtt.publication import Inbound
+from intake.bridge.book import SourceBook
+from intake.bridge.discovery.announcement import DeviceFacts, Entity, entities, place_of
+from intake.bridge.discovery.draft import drafted
+from intake.bridge.discovery.shipped import read_by, shipped_filters
+from intake.bridge.store import propose_source, withdraw_proposal
+from meters.mappings.catalogue import named
+from store.errors import DATABASE_ERRORS, reason
+from store.pool import Pool
+
+log = structlog.get_logger()
+
+MOST_ANNOUNCEMENTS: Final = 5000
+MOST_PROPOSALS: Final = 2000
+MOST_METERS: Final = 50
+"""Meters of a shipped mapping that its proposal names."""
+AGAIN_S: Final = 3600.0
+"""A topic is looked at so often at most: a proposal needs no more."""
+_MOST_TOPICS: Final = 20_000
+_LONGEST_BODY: Final = 64 * 1024
+
+
+@dataclass(slots=True)
+class _Heard:
+    """What was announced and published at one broker."""
+
+    announced: "OrderedDict[str, tuple[str, list[Entity]]]" = field(default_factory=OrderedDict)
+    """By the key of the announcement: the device, and its entities there."""
+    families: dict[str, set[str]] = field(default_factory=dict)
+    """Meters by the shipped mapping that reads them."""
+    devices: set[str] = field(default_factory=set)
+    """Those whose proposals are to be written anew."""
+    changed: set[str] = field(default_factory=set)
+    """Families of which that holds."""
+
+
+class Scout:
+    """Hears discovery messages and the topics of shipped mappings; `keep` writes what follows of them.
+
+    All that it keeps is bounded: of more announcements than that the longest known are forgotten.
+    """
+
+    def __init__(self, book: SourceBook, prefix: str, *, enabled: bool) -> None:
+        self._book = book
+        self._prefix = prefix
+        self._enabled = enabled
+        self._brokers: dict[str, _Heard] = {}
+        self._looked: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self.refused = 0
+        """Announcements that are none."""
+
+    def filters(self) -> frozenset[str]:
+        """What it listens to at each broker, by QoS 0."""
+        if not self._enabled:
+            return frozenset()
+        ours = (f"{self._prefix}/+/+/config", f"{self._prefix}/+/+/+/config")
+        return frozenset((*ours, *shipped_filters()))
+
+    def hear(self, broker: str, message: Inbound) -> bool:
+        """Take a look at a message; whether it is one of discovery, which is no reading of anybody."""
+        if not self._enabled or len(message.payload) > _LONGEST_BODY:
+            return False
+        place = place_of(message.topic, self._prefix)
+        heard = self._brokers.setdefault(broker, _Heard())
+        if place is not None:
+            try:
+                self._announced(heard, place.key, entities(place, message.payload))
+            except ContractError as error:
+                self.refused += 1
+                log.info("announcement_refused", topic=message.topic[:200], reason=str(error))
+            return True
+        if not message.retain and self._is_due(broker, message.topic) and not self._is_owned(broker, message.topic):
+            read = read_by(message.topic, message.payload)
+            if read is not None:
+                meters = heard.families.setdefault(read.shipped.name, set())
+                if len(meters) < MOST_METERS and not meters.issuperset(read.meters):
+                    meters.update(read.meters[:MOST_METERS])
+                    heard.changed.add(read.shipped.name)
+        return False
+
+    def _is_owned(self, broker: str, topic: str) -> bool:
+        return bool(self._book.owners(broker, topic, ()))
+
+    def _is_due(self, broker: str, topic: str) -> bool:
+        now_s, key = time.monotonic(), (broker, topic)
+        if now_s - self._looked.get(key, float("-inf")) < AGAIN_S:
+            return False
+        self._looked[key] = now_s
+        self._looked.move_to_end(key)
+        if len(self._looked) > _MOST_TOPICS:
+            self._looked.popitem(last=False)
+        return True
+
+    @staticmethod
+    def _announced(heard: _Heard, key: str, found: list[Entity]) -> None:
+        before = heard.announced.pop(key, None)
+        if before is not None:
+            heard.devices.add(before[0])
+        if found:
+            device = found[0].device.key or key
+            heard.announced[key] = device, found
+            heard.devices.add(device)
+            if len(heard.announced) > MOST_ANNOUNCEMENTS:
+                heard.announced.popitem(last=False)
+
+    async def keep(self, pool: Pool, every_s: float) -> None:
+        """Write proposals as they change, for ever; what the database does not take now is written later."""
+        while True:
+            await asyncio.sleep(every_s)
+            for broker, heard in self._brokers.items():
+                try:
+                    await self._write(pool, broker, heard)
+                except DATABASE_ERRORS as error:
+                    log.info("proposals_wait", reason=reason(error))
+
+    async def _write(self, pool: Pool, broker: str, heard: _Heard) -> None:
+        by_device: dict[str, list[Entity]] = {}
+        for device, found in heard.announced.values():
+            if device in heard.devices:
+                by_device.setdefault(device, []).extend(found)
+        for device in sorted(heard.devices):
+            await self._propose(pool, broker, device, by_device.get(device, []))
+            heard.devices.discard(device)
+        for name in sorted(heard.changed):
+            await self._propose_family(pool, broker, name, heard.families[name])
+            heard.changed.discard(name)
+
+    async def _propose(self, pool: Pool, broker: str, device: str, found: list[Entity]) -> None:
+        key = f"device:{device}"[:200]
+        draft = drafted(found[0].device, found, self._book.root) if found else None
+        if draft is None or all(self._is_owned(broker, topic) for topic in draft.topics):
+            await withdraw_proposal(pool, broker, key)
+            return
+        detail = {"device": _facts(found[0].device), "meters": draft.meters, "left_out": draft.left_out}
+        if await propose_source(
+            pool, broker, key, "homeassistant", draft.name, draft.topics, draft.document, detail, MOST_PROPOSALS
+        ):
+            log.info("source_proposed", broker=broker, name=draft.name, topics=len(draft.topics))
+
+    @staticmethod
+    async def _propose_family(pool: Pool, broker: str, name: str, meters: set[str]) -> None:
+        detail = {"meters": sorted(meters)}
+        text = named(name).text
+        if await propose_source(pool, broker, f"mapping:{name}", "topics", name, (), text, detail, MOST_PROPOSALS):
+            log.info("source_proposed", broker=broker, name=name, meters=len(meters))
+
+
+def _facts(device: DeviceFacts) -> dict[str, object]:
+    return {name: value for name, value in asdict(device).items() if value}

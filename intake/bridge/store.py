@@ -1,0 +1,40 @@
+"""MQTT sources in the store, and what is told of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pydantic import Json
+
+from store.sql import Affected, Database, statement
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """An enabled source; `document` is its mapping in force, None where it has none yet."""
+
+    name: str
+    settings: Json[Mapping[str, object]]
+    document: str | None
+
+
+@statement
+async def mqtt_sources(database: Database) -> list[SourceRow]:
+    """The enabled sources of foreign topics, by name."""
+
+
+@statement
+async def add_bridge_event(database: Database, source: str, event: str, detail: Json[Mapping[str, object]]) -> None:
+    """Enter a warning of a source's device."""
+
+
+@statement
+async def propose_source(
+    database: Database, broker: str, key: str, origin: str, name: str, topics: Sequence[str], document: str,
+    detail: Json[Mapping[str, object]], most: int,
+) -> Affected:  # fmt: skip
+    """Propose a source, or bring a proposal that is open up to date; none is added beyond so many in all."""
+
+
+@statement
+async def withdraw_proposal(database: Database, broker: str, key: str) -> Affected:
+    """Take an open proposal back."""

@@ -1,0 +1,261 @@
+"""A post from its head to its answer: proved, bounded, kept, and then said yes to."""
+
+import asyncio
+import contextlib
+import time
+from dataclasses import dataclass
+from typing import Final, NoReturn
+
+import structlog
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from broker.buckets import Buckets
+from intake.hooks.bodies import check_encoding, inflate, is_taken, key_of, too_large
+from intake.hooks.metrics import HookMetrics
+from intake.hooks.proofs import decoy
+from intake.hooks.refusals import HookRefusal
+from intake.hooks.senders import Senders
+from intake.hooks.settings import IntakeSettings
+from intake.hooks.sources import Source, Sources
+from intake.inbox.inbox import Inbox
+from intake.inbox.payload import InboxAwayError, InboxError, InboxFullError, Kept, Payload, PayloadRefusedError
+
+log = structlog.get_logger()
+PATH: Final = "/hooks/"
+GUESSES_PER_S: Final = 1.0
+GUESSES_BURST: Final = 20
+"""Posts of one address that prove nothing, as many as the gateway lets guess."""
+UNKNOWN_MOST: Final = 2**20
+"""So much is read of a post to a source that is not there."""
+BESIDE_BYTES: Final = 2**20
+"""What may be larger than this without its compression is decompressed beside the loop."""
+COMPRESSION_MOST: Final = 1032
+"""What deflate makes of a byte at most."""
+CONTENT_TYPE_MOST: Final = 200
+_ACCEPTED: Final = {"Content-Type": "application/json", "Server": "Wattline"}
+_DECOY: Final = decoy()
+
+
+@dataclass(slots=True)
+class Held:
+    """Bytes of one post's body that count as being read until it is answered."""
+
+    bytes: int = 0
+
+
+class Hooks:
+    """Answers requests; `inbox` is None until the database is there, and again at the end."""
+
+    def __init__(self, settings: IntakeSettings, sources: Sources, metrics: HookMetrics) -> None:
+        self.inbox: Inbox | None = None
+        self.in_flight = 0
+        self._settings = settings
+        self._sources = sources
+        self._metrics = metrics
+        self._senders = Senders(settings.proxies, settings.client_name_header)
+        self._guesses = Buckets(GUESSES_PER_S, GUESSES_BURST)
+        self._reading = 0
+        self._reading_most = settings.reading_mib * 2**20
+        metrics.reading_bytes.set_function(lambda: float(self._reading))
+        self._refused_logged_s: dict[str, float] = {}
+
+    async def answer(self, request: web.BaseRequest) -> web.Response:
+        """Answer a request, whatever it is."""
+        self.in_flight += 1
+        began_s, held = time.perf_counter(), Held()
+        try:
+            kept = await self._take(request, held)
+        except HookRefusal as refusal:
+            return self._refuse(request, refusal)
+        except (ConnectionError, HttpProcessingError, web.RequestPayloadError) as error:
+            # the sender left, or its body ended too soon
+            return self._refuse(request, HookRefusal(400, "left", f"the body ended too soon: {error}", "body"))
+        except Exception:
+            log.exception("post_failed", path=request.path[:100])
+            return self._refuse(request, HookRefusal(500, "failed", "the intake failed; its log says why"))
+        finally:
+            self.in_flight -= 1
+            self._reading -= held.bytes
+        if kept is None:
+            return web.Response(text="ok\n", headers={"Server": "Wattline"})
+        self._metrics.post_s.observe(time.perf_counter() - began_s)
+        body = b'{"id": %d, "repeated": %s}\n' % (kept.id, b"true" if kept.repeated else b"false")
+        return web.Response(body=body, status=202, headers=_ACCEPTED)
+
+    async def _take(self, request: web.BaseRequest, held: "Held") -> Kept | None:
+        """Keep a post; None for a load balancer that asks whether this process takes any."""
+        # names of sources have nothing that a URL would have to encode
+        path = request.raw_path.partition("?")[0]
+        if path == "/healthz" and request.method in ("GET", "HEAD"):
+            _check_room(self._inbox(), "", 0)
+            well, detail = self._sources.check()
+            if not well:
+                raise HookRefusal(503, "away", f"the database: {detail}", retry_after_s=5)
+            return None
+        if not path.startswith(PATH):
+            raise HookRefusal(404, "unknown", "posts go to /hooks/SOURCE", "path", "see docs/INTAKE.md")
+        if request.method not in ("POST", "PUT"):
+            raise HookRefusal(405, "method", f"{request.method[:20]} is not taken here", "method", "POST or PUT")
+        place = self._senders.place(request)
+        if wait_s := self._guesses.wait(place):
+            raise HookRefusal(
+                429, "guesses", f"too many posts of {place} that prove nothing", "request", "wait", retry_after_s=wait_s
+            )
+        inbox = self._inbox()
+        source = self._sources.find(path[len(PATH) :])
+        try:
+            if source is None:
+                await self._refuse_unknown(request, held)
+            return await self._keep(request, source, inbox, held)
+        except HookRefusal as refusal:
+            if refusal.status in (401, 403, 404):
+                self._guesses.take(place)
+            raise
+
+    def _inbox(self) -> Inbox:
+        if self.inbox is None or not self._sources.known:
+            raise HookRefusal(503, "away", "the database is not there yet", "", "", retry_after_s=5)
+        return self.inbox
+
+    async def _refuse_unknown(self, request: web.BaseRequest, held: "Held") -> NoReturn:
+        """Take the time that a source takes which is there, and say that it is not."""
+        body = await self._body(request, UNKNOWN_MOST, held)
+        with contextlib.suppress(HookRefusal):
+            _DECOY.check(request.headers, (), body, time.time())
+        raise HookRefusal(
+            404, "unknown", "there is no such source, or it is not enabled", "source", "GET /api/v1/sources lists them"
+        )
+
+    async def _keep(self, request: web.BaseRequest, source: Source, inbox: Inbox, held: "Held") -> Kept:
+        if source.prover is None:
+            raise HookRefusal(
+                503, "unusable", f"{source.name} can't be used: {source.fault}", "source", "", retry_after_s=60
+            )
+        headers, limit = request.headers, source.settings.max_bytes
+        if not source.prover.needs_body:
+            names = self._senders.names(request) if source.settings.auth == "mtls" else ()
+            source.prover.check(headers, names, b"", time.time())
+        encoding = check_encoding(headers.get("Content-Encoding", ""))
+        now_s = time.monotonic()
+        if not request.content.is_eof():
+            # no byte more is read of what would be refused
+            size = request.content_length or 0
+            if size > limit:
+                raise too_large(limit)
+            if wait_s := source.rate.wait_s(size, now_s):
+                raise _too_fast(source, wait_s)
+            _check_room(inbox, source.name, size)
+        sent = await self._body(request, limit, held)
+        if source.prover.needs_body:
+            source.prover.check(headers, (), sent, time.time())
+        # counted once it is proved, so that nobody uses up another one's share
+        if wait_s := source.rate.take(len(sent), now_s):
+            raise _too_fast(source, wait_s)
+        content_type = headers.get("Content-Type", "")
+        if not is_taken(content_type, source.settings.content_types):
+            raise HookRefusal(
+                415, "content_type", f"{content_type[:80]!r} is not taken of this source", "Content-Type",
+                f"send {', '.join(source.settings.content_types)}",
+            )  # fmt: skip
+        body = await _inflated(sent, encoding, limit)
+        if not body:
+            raise HookRefusal(422, "damaged", "the body is empty", "body", "send what happened in it")
+        key = key_of(headers, body, source.settings.key_header, source.prover.id_header)
+        self._metrics.bytes.inc(len(sent))
+        kind = content_type[:CONTENT_TYPE_MOST].encode(errors="replace").decode()
+        return await self._put(inbox, Payload(source.name, key, body, kind))
+
+    async def _put(self, inbox: Inbox, payload: Payload) -> Kept:
+        try:
+            return await inbox.put(payload, self._settings.post_timeout_s)
+        except InboxError as error:
+            raise _refusal_of(error) from error
+
+    async def _body(self, request: web.BaseRequest, limit: int, held: "Held") -> bytes:
+        """The body as it was sent, which counts as held. Raises HookRefusal beyond the limit, the room, or the time."""
+        content = request.content
+        if content.is_eof():
+            # it came with its head, as small ones do
+            body = content.read_nowait()
+            if len(body) > limit:
+                raise too_large(limit)
+            return body
+        if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
+            # only now: what is refused by its head is never sent
+            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        parts: list[bytes] = []
+        try:
+            async with asyncio.timeout(self._settings.body_timeout_s):
+                while not content.at_eof():
+                    part = await content.readany()
+                    self._reading += len(part)
+                    held.bytes += len(part)
+                    parts.append(part)
+                    if held.bytes > limit:
+                        raise too_large(limit)
+                    if self._reading > self._reading_most:
+                        raise HookRefusal(
+                            429, "full", "too many bodies are being read already", "request", "send again later", 1
+                        )
+        except TimeoutError:
+            raise HookRefusal(
+                408,
+                "slow",
+                f"the body did not come within {self._settings.body_timeout_s:g} s",
+                "body",
+                "send it again",
+            ) from None
+        return b"".join(parts)
+
+    def _refuse(self, request: web.BaseRequest, refusal: HookRefusal) -> web.Response:
+        self._metrics.refused.labels(refusal.reason).inc()
+        now_s = time.monotonic()
+        # one line a minute and reason: a flood must not become one of the log
+        if now_s - self._refused_logged_s.get(refusal.reason, float("-inf")) >= 60:
+            self._refused_logged_s[refusal.reason] = now_s
+            place = self._senders.place(request)
+            log.warning(
+                "post_refused", reason=refusal.reason, status=refusal.status, path=request.path[:100], address=place,
+                detail=refusal.detail,
+            )  # fmt: skip
+        response = web.Response(body=refusal.document(), status=refusal.status, headers=refusal.headers())
+        if refusal.status in (400, 408, 413) and not request.content.is_eof():
+            # the rest of the body is not worth waiting for
+            response.force_close()
+        return response
+
+
+def _check_room(inbox: Inbox, source: str, size: int) -> None:
+    try:
+        inbox.check(source, size)
+    except InboxError as error:
+        raise _refusal_of(error) from error
+
+
+def _refusal_of(error: InboxError) -> HookRefusal:
+    match error:
+        case InboxFullError():
+            return HookRefusal(429, "full", error.reason, "request", "send it again later", error.retry_after_s)
+        case PayloadRefusedError():
+            return HookRefusal(422, "refused", error.reason, "request", "change it")
+        case InboxAwayError() | _:
+            return HookRefusal(503, "away", error.reason, "", "", error.retry_after_s)
+
+
+def _too_fast(source: Source, wait_s: float) -> HookRefusal:
+    settings = source.settings
+    return HookRefusal(
+        429,
+        "rate",
+        f"{source.name} may send {settings.posts_per_second:g} posts and {settings.bytes_per_second:g} bytes a second",
+        "request",
+        "wait as Retry-After says, or have the limit raised",
+        wait_s,
+    )
+
+
+async def _inflated(sent: bytes, encoding: str, limit: int) -> bytes:
+    if encoding in ("", "identity") or min(limit, COMPRESSION_MOST * len(sent)) <= BESIDE_BYTES:
+        return inflate(sent, encoding, limit)
+    return await asyncio.to_thread(inflate, sent, encoding, limit)

@@ -1,0 +1,3 @@
+SELECT name, settings::text AS settings, secret, master
+FROM source
+WHERE kind IN ('hook', 'file') AND enabled
