@@ -10,6 +10,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from broker.contract import asyncapi
 from broker.contract.messages import MAX_PAYLOAD_BYTES
 from broker.outage import Outage
 from gateway.api.auth.authorization import Authorization
@@ -139,6 +140,7 @@ class Api:
         require_distinct(self.table)
         self._secured = authenticator.guarded
         self._specification: dict[str, Any] | None = None
+        self._root = settings.broker.root
 
     def application(self, extra: Sequence[web.RouteDef], pages: Middleware) -> web.Application:
         """The whole application: the API, its documents, and `extra`; `pages` answers browsers that went astray."""
@@ -150,6 +152,7 @@ class Api:
         for route in self.table:
             app.router.add_route(route.method, PREFIX + route.path, self.auth.serve(route))
         app.router.add_get(f"{PREFIX}/openapi.json", self._openapi)
+        app.router.add_get(f"{PREFIX}/asyncapi.json", self._asyncapi)
         app.add_routes(extra)
         app.on_response_prepare.append(self.auth.lasting)
         app.on_shutdown.append(self._ending)
@@ -160,6 +163,9 @@ class Api:
             # made for the first who asks, and beside the loop: most gateways start without anybody who reads it
             self._specification = await asyncio.to_thread(document, self.table, secured=self._secured)
         return web.json_response(self._specification)
+
+    async def _asyncapi(self, _: web.Request) -> web.Response:
+        return web.json_response(await asyncio.to_thread(asyncapi.document, self._root))
 
     async def _ending(self, _: web.Application) -> None:
         self._streams.end()

@@ -27,7 +27,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 T = TypeVar("T")
 COOKIE: Final = "wattline"
 METRICS: Final = "/metrics"
-OPEN: Final = (f"{PREFIX}/openapi.json", f"{PREFIX}/docs")
+OPEN: Final = (f"{PREFIX}/openapi.json", f"{PREFIX}/asyncapi.json", f"{PREFIX}/docs")
 """What needs no token below the API's prefix."""
 SAFE: Final = ("GET", "HEAD", "OPTIONS")
 HSTS_S: Final = 365 * 86400
