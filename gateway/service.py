@@ -48,6 +48,7 @@ from gateway.keys.keeping import MeterKeys
 from gateway.keys.master import MasterFile
 from gateway.meter_claims.run import MeterClaims
 from gateway.metrics import Metrics
+from gateway.notices.keeping import Notifications
 from gateway.parameters.stages.run import Stages
 from gateway.quotas import Quotas
 from gateway.settings import GatewaySettings
@@ -198,6 +199,7 @@ class Parts:
                 claims,
                 access,
                 keys,
+                Notifications(pool, master),
             )
         )
         self._enrolment = enrolment

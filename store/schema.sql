@@ -1056,6 +1056,132 @@ COMMENT ON COLUMN public.point.channel IS 'The M-Bus channel of a meter behind a
 
 COMMENT ON COLUMN public.point.slot IS 'Meters that share one line have a point each: the first is 1.';
 
+CREATE TABLE public.notice_channel (
+    name text NOT NULL,
+    kind text NOT NULL,
+    shown text NOT NULL,
+    sealed bytea NOT NULL,
+    master text NOT NULL,
+    author text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    changed_at timestamp with time zone DEFAULT now() NOT NULL,
+    failures integer DEFAULT 0 NOT NULL,
+    not_before timestamp with time zone,
+    answer text,
+    answered_at timestamp with time zone,
+    CONSTRAINT notice_channel_kind_check CHECK ((kind = ANY (ARRAY['webhook'::text, 'apprise'::text]))),
+    CONSTRAINT notice_channel_name_check CHECK ((name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'::text))
+);
+
+COMMENT ON TABLE public.notice_channel IS 'Where notifications go: a URL with its secrets, sealed.';
+
+COMMENT ON COLUMN public.notice_channel.shown IS 'The URL without its secrets, for people.';
+
+COMMENT ON COLUMN public.notice_channel.master IS 'Which master key sealed it, by its fingerprint.';
+
+COMMENT ON COLUMN public.notice_channel.failures IS 'Attempts since the last that went well.';
+
+COMMENT ON COLUMN public.notice_channel.not_before IS 'While it fails: when it is tried again.';
+
+COMMENT ON COLUMN public.notice_channel.answer IS 'What the other side said last.';
+
+CREATE TABLE public.notice_delivery (
+    id uuid NOT NULL,
+    rule text,
+    channel text NOT NULL,
+    made_at timestamp with time zone DEFAULT now() NOT NULL,
+    event jsonb NOT NULL,
+    title text NOT NULL,
+    text text NOT NULL,
+    state text DEFAULT 'waiting'::text NOT NULL,
+    tries_left integer NOT NULL,
+    tries integer DEFAULT 0 NOT NULL,
+    taken_until timestamp with time zone,
+    answer text,
+    changed_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT notice_delivery_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'sent'::text, 'dead'::text])))
+);
+
+COMMENT ON TABLE public.notice_delivery IS 'Messages: each goes out at least once, by the same id; dead ones wait for a person.';
+
+COMMENT ON COLUMN public.notice_delivery.rule IS 'Null of a test by hand.';
+
+COMMENT ON COLUMN public.notice_delivery.event IS 'The CloudEvent.';
+
+COMMENT ON COLUMN public.notice_delivery.taken_until IS 'A worker sends it; behind this time it is taken that it died.';
+
+CREATE TABLE public.notice_event (
+    id bigint NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    at timestamp with time zone NOT NULL,
+    device_id integer,
+    meter_id integer,
+    event text NOT NULL,
+    severity text NOT NULL,
+    detail jsonb NOT NULL
+);
+
+COMMENT ON TABLE public.notice_event IS 'Events that some rule is about, from their transaction until the rules have taken them.';
+
+ALTER TABLE public.notice_event ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.notice_event_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.notice_found (
+    rule text NOT NULL,
+    subject text NOT NULL,
+    device text,
+    meter text,
+    severity text NOT NULL,
+    since timestamp with time zone NOT NULL,
+    value double precision,
+    detail text NOT NULL,
+    lasting boolean NOT NULL,
+    found_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    told_at timestamp with time zone,
+    over_at timestamp with time zone
+);
+
+COMMENT ON TABLE public.notice_found IS 'What a rule has found: events until they are told, and states (lasting) until it is told that they are over.';
+
+COMMENT ON COLUMN public.notice_found.subject IS 'What it is the same by: of an event its number, of a state the device or meter.';
+
+CREATE SEQUENCE public.notice_missed
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+COMMENT ON SEQUENCE public.notice_missed IS 'Counts events that no rule was given, as 100 000 waited and no worker took them.';
+
+CREATE TABLE public.notice_rule (
+    name text NOT NULL,
+    channel text NOT NULL,
+    enabled boolean NOT NULL,
+    events text[] NOT NULL,
+    document jsonb NOT NULL,
+    author text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    changed_at timestamp with time zone DEFAULT now() NOT NULL,
+    told_at timestamp with time zone,
+    more bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT notice_rule_name_check CHECK ((name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'::text))
+);
+
+COMMENT ON TABLE public.notice_rule IS 'What is told to which channel, as a document of store/notices/rules.py.';
+
+COMMENT ON COLUMN public.notice_rule.events IS 'The names of the events that it is about, as LIKE takes them.';
+
+COMMENT ON COLUMN public.notice_rule.told_at IS 'When it spoke last.';
+
+COMMENT ON COLUMN public.notice_rule.more IS 'Events that are only counted, as too many waited; the next message says so.';
+
 CREATE TABLE public.parameter_document (
     id integer NOT NULL,
     scope text NOT NULL,
@@ -1784,6 +1910,21 @@ ALTER TABLE ONLY public.meter_register
 ALTER TABLE ONLY public.meter_stay
     ADD CONSTRAINT meter_stay_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.notice_channel
+    ADD CONSTRAINT notice_channel_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY public.notice_delivery
+    ADD CONSTRAINT notice_delivery_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.notice_event
+    ADD CONSTRAINT notice_event_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.notice_found
+    ADD CONSTRAINT notice_found_pkey PRIMARY KEY (rule, subject);
+
+ALTER TABLE ONLY public.notice_rule
+    ADD CONSTRAINT notice_rule_pkey PRIMARY KEY (name);
+
 ALTER TABLE ONLY public.parameter_document
     ADD CONSTRAINT parameter_document_pkey PRIMARY KEY (id);
 
@@ -1997,6 +2138,10 @@ CREATE UNIQUE INDEX meter_stay_one_place ON public.meter_stay USING btree (meter
 
 CREATE INDEX meter_stay_point_id ON public.meter_stay USING btree (point_id, installed_at);
 
+CREATE INDEX notice_delivery_ended ON public.notice_delivery USING btree (state, changed_at) WHERE (state <> 'waiting'::text);
+
+CREATE INDEX notice_delivery_waiting ON public.notice_delivery USING btree (channel, made_at) WHERE (state = 'waiting'::text);
+
 CREATE INDEX parameter_stage_device_id ON public.parameter_stage_device USING btree (device_id);
 
 CREATE UNIQUE INDEX parameter_stage_open ON public.parameter_stage USING btree (scope) WHERE (state = ANY (ARRAY['running'::text, 'paused'::text]));
@@ -2112,6 +2257,8 @@ CREATE TRIGGER message_late AFTER INSERT ON public.message REFERENCING NEW TABLE
 CREATE TRIGGER meter_moved AFTER UPDATE OF device_id ON public.meter FOR EACH ROW WHEN ((old.device_id IS DISTINCT FROM new.device_id)) EXECUTE FUNCTION public.note_meter_move();
 
 CREATE TRIGGER meter_moves_ordered BEFORE UPDATE OF device_id ON public.meter FOR EACH STATEMENT EXECUTE FUNCTION public.order_meter_moves();
+
+CREATE TRIGGER notice_new AFTER INSERT ON public.event FOR EACH ROW EXECUTE FUNCTION public.notice_of_event();
 
 CREATE TRIGGER reading_late AFTER INSERT ON public.reading REFERENCING NEW TABLE AS stored FOR EACH STATEMENT EXECUTE FUNCTION public.note_late_readings();
 
@@ -2239,6 +2386,15 @@ ALTER TABLE ONLY public.meter_stay
 
 ALTER TABLE ONLY public.meter_stay
     ADD CONSTRAINT meter_stay_point_id_fkey FOREIGN KEY (point_id) REFERENCES public.point(id);
+
+ALTER TABLE ONLY public.notice_delivery
+    ADD CONSTRAINT notice_delivery_channel_fkey FOREIGN KEY (channel) REFERENCES public.notice_channel(name) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.notice_found
+    ADD CONSTRAINT notice_found_rule_fkey FOREIGN KEY (rule) REFERENCES public.notice_rule(name) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.notice_rule
+    ADD CONSTRAINT notice_rule_channel_fkey FOREIGN KEY (channel) REFERENCES public.notice_channel(name);
 
 ALTER TABLE ONLY public.parameter_stage_device
     ADD CONSTRAINT parameter_stage_device_device_id_fkey FOREIGN KEY (device_id) REFERENCES public.device(id);
@@ -2404,6 +2560,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.device_boot TO wattline_gatewa
 GRANT SELECT,INSERT,UPDATE ON TABLE public.device_labels TO wattline_gateway;
 
 GRANT SELECT ON TABLE public.device_label_set TO wattline_gateway;
+GRANT SELECT ON TABLE public.device_label_set TO wattline_ingestor;
 
 GRANT SELECT ON TABLE public.device_label TO wattline_gateway;
 GRANT SELECT ON TABLE public.device_label TO wattline_grafana;
@@ -2423,6 +2580,7 @@ GRANT INSERT(installed_at) ON TABLE public.meter TO wattline_ingestor;
 
 GRANT SELECT ON TABLE public.device_overview TO wattline_gateway;
 GRANT SELECT ON TABLE public.device_overview TO wattline_grafana;
+GRANT SELECT ON TABLE public.device_overview TO wattline_ingestor;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.quota_day TO wattline_ingestor;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.quota_day TO wattline_gateway;
@@ -2443,6 +2601,7 @@ GRANT INSERT(kind) ON TABLE public.series TO wattline_ingestor;
 
 GRANT SELECT ON TABLE public.energy_series TO wattline_gateway;
 GRANT SELECT ON TABLE public.energy_series TO wattline_grafana;
+GRANT SELECT ON TABLE public.energy_series TO wattline_ingestor;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.enrolment TO wattline_gateway;
 
@@ -2465,6 +2624,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.gateway_gauge TO wattline_gate
 
 GRANT SELECT ON TABLE public.gateway_gauge_overview TO wattline_gateway;
 GRANT SELECT ON TABLE public.gateway_gauge_overview TO wattline_grafana;
+GRANT SELECT ON TABLE public.gateway_gauge_overview TO wattline_ingestor;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.gateway_waiting TO wattline_gateway;
 
@@ -2553,6 +2713,7 @@ GRANT SELECT ON TABLE public.spec TO wattline_ingestor;
 
 GRANT SELECT ON TABLE public.meter_secret_wanted TO wattline_gateway;
 GRANT SELECT ON TABLE public.meter_secret_wanted TO wattline_grafana;
+GRANT SELECT ON TABLE public.meter_secret_wanted TO wattline_ingestor;
 
 GRANT SELECT ON TABLE public.meter_spec TO wattline_gateway;
 GRANT SELECT ON TABLE public.meter_spec TO wattline_ingestor;
@@ -2573,6 +2734,38 @@ GRANT SELECT ON TABLE public.meter_swap TO wattline_ingestor;
 
 GRANT SELECT ON TABLE public.named_reading TO wattline_gateway;
 GRANT SELECT ON TABLE public.named_reading TO wattline_grafana;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.notice_channel TO wattline_gateway;
+GRANT SELECT ON TABLE public.notice_channel TO wattline_ingestor;
+
+GRANT UPDATE(failures) ON TABLE public.notice_channel TO wattline_ingestor;
+
+GRANT UPDATE(not_before) ON TABLE public.notice_channel TO wattline_ingestor;
+
+GRANT UPDATE(answer) ON TABLE public.notice_channel TO wattline_ingestor;
+
+GRANT UPDATE(answered_at) ON TABLE public.notice_channel TO wattline_ingestor;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.notice_delivery TO wattline_gateway;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.notice_delivery TO wattline_ingestor;
+
+GRANT SELECT ON TABLE public.notice_channel_overview TO wattline_gateway;
+GRANT SELECT ON TABLE public.notice_channel_overview TO wattline_ingestor;
+GRANT SELECT ON TABLE public.notice_channel_overview TO wattline_grafana;
+
+GRANT SELECT,DELETE ON TABLE public.notice_event TO wattline_ingestor;
+
+GRANT SELECT,DELETE ON TABLE public.notice_found TO wattline_gateway;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.notice_found TO wattline_ingestor;
+
+GRANT SELECT ON SEQUENCE public.notice_missed TO wattline_ingestor;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.notice_rule TO wattline_gateway;
+GRANT SELECT ON TABLE public.notice_rule TO wattline_ingestor;
+
+GRANT UPDATE(told_at) ON TABLE public.notice_rule TO wattline_ingestor;
+
+GRANT UPDATE(more) ON TABLE public.notice_rule TO wattline_ingestor;
 
 GRANT SELECT ON TABLE public.outbox_overview TO wattline_ingestor;
 GRANT SELECT ON TABLE public.outbox_overview TO wattline_gateway;
@@ -2746,6 +2939,7 @@ GRANT SELECT ON TABLE public.store_size TO wattline_grafana;
 
 GRANT SELECT ON TABLE public.unknown_meter TO wattline_gateway;
 GRANT SELECT ON TABLE public.unknown_meter TO wattline_grafana;
+GRANT SELECT ON TABLE public.unknown_meter TO wattline_ingestor;
 
 GRANT SELECT ON TABLE public.upkeep_lease TO wattline_ingestor;
 GRANT SELECT ON TABLE public.upkeep_lease TO wattline_gateway;
@@ -2756,3 +2950,4 @@ GRANT SELECT ON TABLE public.upkeep_standing TO wattline_grafana;
 
 GRANT SELECT ON TABLE public.waiting_device TO wattline_gateway;
 GRANT SELECT ON TABLE public.waiting_device TO wattline_grafana;
+GRANT SELECT ON TABLE public.waiting_device TO wattline_ingestor;

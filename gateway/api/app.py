@@ -30,6 +30,7 @@ from gateway.api.labels import LabelRoutes
 from gateway.api.ledger.routes import LedgerRoutes
 from gateway.api.meter_claims.routes import ClaimRoutes
 from gateway.api.meters.routes import MeterRoutes
+from gateway.api.notices.routes import NotifyRoutes
 from gateway.api.openapi import document
 from gateway.api.parameters.history import HistoryRoutes
 from gateway.api.parameters.routes import ParameterRoutes
@@ -53,6 +54,7 @@ from gateway.faults import Fault, Refusal, unavailable
 from gateway.keys.keeping import MeterKeys
 from gateway.meter_claims.run import MeterClaims
 from gateway.metrics import Metrics
+from gateway.notices.keeping import Notifications
 from gateway.parameters.group_changes import Groups
 from gateway.parameters.stages.run import Stages
 from gateway.settings import GatewaySettings
@@ -83,6 +85,7 @@ def routes(
     claims: MeterClaims,
     access: Access,
     keys: MeterKeys,
+    notifications: Notifications,
 ) -> list[Route]:
     """All routes of the API."""
     life = SpecLife(pool, configuration)
@@ -93,6 +96,7 @@ def routes(
         *MeterRoutes(pool, reads).routes(),
         *ClaimRoutes(pool, claims).routes(),
         *KeyRoutes(keys).routes(),
+        *NotifyRoutes(notifications).routes(),
         *PointRoutes(pool).routes(),
         *GapRoutes(pool).routes(),
         *ExportRoutes(reads).routes(),

@@ -87,6 +87,15 @@ class Delivered:
     payload: bytes | None
 
 
+@dataclass(frozen=True, slots=True)
+class SealedChannel:
+    """A channel as it is kept."""
+
+    name: str
+    master: str
+    sealed: bytes
+
+
 @statement
 async def key_meter(database: Database, meter: str) -> KeyMeter | None:
     """A meter by its key."""
@@ -171,3 +180,13 @@ async def forget_announced(database: Database) -> None:
 @statement
 async def redo_delivery(database: Database, device: str) -> None:
     """Have a device's message made anew, as the broker holds another one."""
+
+
+@statement
+async def sealed_channels(database: Database) -> list[SealedChannel]:
+    """All channels as they are kept."""
+
+
+@statement
+async def reseal_channel(database: Database, name: str, sealed: bytes, master: str) -> None:
+    """Keep a channel's address as another master key has sealed it."""

@@ -18,6 +18,9 @@ from broker.errors import PermanentError
 from broker.runtime.http_server import serve_health
 from broker.runtime.service import Health, load, run_service
 from broker.runtime.settings_help import settings_help
+from ingestor.notices.metrics import NoticeMetrics
+from ingestor.notices.sending import Limits
+from ingestor.notices.service import Notices
 from ingestor.worker import jobs
 from ingestor.worker.decoders import Decoders
 from ingestor.worker.jobs import LostJobError
@@ -82,7 +85,8 @@ class Worker:
         """Connect, then serve the queue until `stop`."""
         settings = self._settings
         # a job reads on one connection while it writes on another; the queue listens on one and asks on one
-        most = 2 * settings.jobs + 3
+        # notifications find on one and send by the others
+        most = 2 * settings.jobs + 3 + (3 if settings.notices else 0)
         dsn = settings.database_dsn.get_secret_value()
         async with open_pool(dsn, min_size=1, max_size=most, application_name=NAME) as pool:
             await require_migrated(pool)
@@ -92,8 +96,15 @@ class Worker:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._end(), name="worker.end")
                     observing = group.create_task(self._observe(pool), name="worker.observe")
+                    if settings.notices:
+                        group.create_task(self._notices(pool).run(self._stop), name="worker.notices")
                     await self._serve(pool, decoders)
                     observing.cancel()
+
+    def _notices(self, pool: Pool) -> Notices:
+        settings = self._settings
+        limits = Limits(settings.notices_timeout_s, settings.notices_private, settings.meter_keys_file)
+        return Notices(pool, NoticeMetrics(self.metrics.registry), limits, settings.notices_round_s)
 
     async def _end(self) -> None:
         await self._stop.wait()
