@@ -9,7 +9,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "spec": ("cli.specs.command:spec", "cli", "List, show, validate, publish and roll out specs."),
     "quarantine": ("cli.quarantine:quarantine", "cli", "List, show and retry what could not be taken."),
     "job": ("cli.jobs:job", "cli", "List, show, watch and cancel background jobs."),
-    "notify": ("cli.notify:notify", "cli", "Tell others what happens: rules, channels, messages on their way."),
+    "notify": ("cli.notify.command:notify", "cli", "Tell others what happens: rules, channels, messages on their way."),
     "export": ("cli.export:export", "cli", "Write readings or roll-ups to a CSV or Parquet file."),
     "audit": ("cli.audit:audit", "cli", "Prove that nothing is missing, or name what is."),
     "token": ("cli.tokens:token", "cli", "Make, list and revoke tokens of the API and the console."),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from cli.notify import notify
+from cli.notify.command import notify
 from gateway.keys.cli import _reseal
 from store.meter_keys import MasterKeys
 from tests.rigs.access import ROOT, ask

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from functools import partial
 from typing import IO, Any
 
 import click
@@ -219,7 +220,7 @@ def replay(client: NotifyClient, message: str | None, dead: bool, channel: str |
         one["id"] for one in ask(client, lambda api: api.messages(state="dead", channel=channel, limit="1000"))
     ]  # fmt: skip
     for number in chosen:
-        ask(client, lambda api, number=number: api.replay(number, author))
+        ask(client, partial(NotifyClient.replay, number=number, author=author))
     click.echo(f"{len(chosen)} sent again" if chosen else "none is dead")
 
 
