@@ -726,9 +726,9 @@ CREATE TABLE public.job (
     id bigint NOT NULL,
     kind text DEFAULT 'redecode'::text NOT NULL,
     state text DEFAULT 'queued'::text NOT NULL,
-    spec text NOT NULL,
+    spec text DEFAULT ''::text NOT NULL,
     since timestamp with time zone,
-    automatic boolean NOT NULL,
+    automatic boolean DEFAULT false NOT NULL,
     author text NOT NULL,
     reason text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
@@ -750,11 +750,26 @@ CREATE TABLE public.job (
     note text,
     error text,
     selection jsonb,
-    CONSTRAINT job_kind_check CHECK ((kind = ANY (ARRAY['redecode'::text, 'retry'::text]))),
+    arguments jsonb DEFAULT '{}'::jsonb NOT NULL,
+    priority smallint DEFAULT 0 NOT NULL,
+    key text,
+    schedule text,
+    not_before timestamp with time zone,
+    failures integer DEFAULT 0 NOT NULL,
+    deaths integer DEFAULT 0 NOT NULL,
+    done bigint DEFAULT 0 NOT NULL,
+    total bigint,
+    saved jsonb,
+    result jsonb,
+    CONSTRAINT job_kind_check CHECK ((kind ~ '^[a-z][a-z0-9_]{0,31}$'::text)),
     CONSTRAINT job_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'done'::text, 'failed'::text, 'cancelled'::text])))
 );
 
 COMMENT ON TABLE public.job IS 'Work beside the requests, such as kept frames decoded again into history; kept for 90 days.';
+
+COMMENT ON COLUMN public.job.kind IS 'What is done: a name of store/kinds, which the workers know how to do.';
+
+COMMENT ON COLUMN public.job.spec IS 'Of kept frames: what decodes them; empty of the kinds that need none.';
 
 COMMENT ON COLUMN public.job.since IS 'Frames that the device took before are left out; null takes all.';
 
@@ -775,6 +790,26 @@ COMMENT ON COLUMN public.job.readings IS 'Readings that were new to history; `re
 COMMENT ON COLUMN public.job.note IS 'What was wrong with the first frame that could not be decoded.';
 
 COMMENT ON COLUMN public.job.selection IS 'Of a retry: which payloads in quarantine, by cause, device, time (until) and number; null where all.';
+
+COMMENT ON COLUMN public.job.arguments IS 'What it was asked for, as its kind''s model says; never a secret.';
+
+COMMENT ON COLUMN public.job.priority IS 'Those of a higher one are taken first.';
+
+COMMENT ON COLUMN public.job.key IS 'What it is about, by its kind: as long as the row is kept there is no second one of the same key.';
+
+COMMENT ON COLUMN public.job.schedule IS 'The name of the schedule that asked for it.';
+
+COMMENT ON COLUMN public.job.not_before IS 'When it may be taken: later than at once where it is tried again after a failure.';
+
+COMMENT ON COLUMN public.job.failures IS 'How often it failed; its kind says how often it may before it is dead (failed).';
+
+COMMENT ON COLUMN public.job.deaths IS 'How often its worker died over it since it last got further.';
+
+COMMENT ON COLUMN public.job.done IS 'How far it is, of total, in its kind''s own units; null total where nobody knows it yet.';
+
+COMMENT ON COLUMN public.job.saved IS 'Where the next worker goes on, as its kind wrote it with the work itself.';
+
+COMMENT ON COLUMN public.job.result IS 'What came of it, as its kind says it.';
 
 ALTER TABLE public.job ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.job_id_seq
@@ -1953,9 +1988,15 @@ CREATE INDEX frame_received_at_idx ON public.frame USING btree (received_at DESC
 
 CREATE UNIQUE INDEX ingest_batch_at_ingestor ON public.ingest_batch USING btree (at, ingestor);
 
+CREATE INDEX job_ended ON public.job USING btree (finished_at) WHERE (finished_at IS NOT NULL);
+
+CREATE UNIQUE INDEX job_key ON public.job USING btree (kind, key) WHERE (key IS NOT NULL);
+
 CREATE INDEX job_meter_meter_id ON public.job_meter USING btree (meter_id);
 
 CREATE INDEX job_unfinished ON public.job USING btree (spec) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
+
+CREATE INDEX job_waiting ON public.job USING btree (kind, state) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
 
 CREATE INDEX key_delivery_unannounced ON public.key_delivery USING btree (device_id) WHERE (announced IS DISTINCT FROM version);
 
@@ -2071,7 +2112,7 @@ CREATE TRIGGER change_new AFTER INSERT ON public.device FOR EACH ROW EXECUTE FUN
 
 CREATE TRIGGER change_new AFTER INSERT ON public.event FOR EACH ROW EXECUTE FUNCTION public.note_change('event', 'event', 'severity', 'source');
 
-CREATE TRIGGER change_new AFTER INSERT ON public.job FOR EACH ROW EXECUTE FUNCTION public.note_change('job', 'id', 'spec', 'state');
+CREATE TRIGGER change_new AFTER INSERT ON public.job FOR EACH ROW EXECUTE FUNCTION public.note_change('job', 'id', 'spec', 'state', 'kind');
 
 CREATE TRIGGER change_new AFTER INSERT ON public.parameter_stage FOR EACH ROW EXECUTE FUNCTION public.note_change('stage', 'id', 'scope', 'state');
 
@@ -2093,7 +2134,7 @@ CREATE TRIGGER change_seen AFTER UPDATE OF online, registered_at, software ON pu
 
 CREATE TRIGGER change_state AFTER UPDATE ON public.command FOR EACH ROW WHEN ((old.state <> new.state)) EXECUTE FUNCTION public.note_change('command', 'id', 'command', 'state');
 
-CREATE TRIGGER change_state AFTER UPDATE ON public.job FOR EACH ROW WHEN ((old.state <> new.state)) EXECUTE FUNCTION public.note_change('job', 'id', 'spec', 'state');
+CREATE TRIGGER change_state AFTER UPDATE ON public.job FOR EACH ROW WHEN (((old.state <> new.state) OR (((old.done * 100) / GREATEST(old.total, (1)::bigint)) IS DISTINCT FROM ((new.done * 100) / GREATEST(new.total, (1)::bigint))) OR (((old.frames * 100) / GREATEST(old.total_frames, (1)::bigint)) IS DISTINCT FROM ((new.frames * 100) / GREATEST(new.total_frames, (1)::bigint))))) EXECUTE FUNCTION public.note_change('job', 'id', 'spec', 'state', 'kind');
 
 CREATE TRIGGER change_state AFTER UPDATE ON public.parameter_stage FOR EACH ROW WHEN (((old.state <> new.state) OR (old.step <> new.step))) EXECUTE FUNCTION public.note_change('stage', 'id', 'scope', 'state');
 
@@ -2477,7 +2518,7 @@ GRANT SELECT ON TABLE public.installation TO wattline_grafana;
 GRANT SELECT ON TABLE public.installation TO wattline_intake;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job TO wattline_gateway;
-GRANT SELECT,UPDATE ON TABLE public.job TO wattline_ingestor;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.job TO wattline_ingestor;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_meter TO wattline_gateway;
 GRANT SELECT,DELETE,UPDATE ON TABLE public.job_meter TO wattline_ingestor;
@@ -2619,10 +2660,11 @@ GRANT INSERT(body) ON TABLE public.payload TO wattline_intake;
 
 GRANT SELECT(state) ON TABLE public.payload TO wattline_intake;
 
-GRANT SELECT,INSERT,UPDATE ON TABLE public.pgqueuer TO wattline_gateway;
-GRANT SELECT,DELETE,UPDATE ON TABLE public.pgqueuer TO wattline_ingestor;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.pgqueuer TO wattline_gateway;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.pgqueuer TO wattline_ingestor;
 
 GRANT USAGE ON SEQUENCE public.pgqueuer_id_seq TO wattline_gateway;
+GRANT USAGE ON SEQUENCE public.pgqueuer_id_seq TO wattline_ingestor;
 
 GRANT SELECT,INSERT,DELETE ON TABLE public.pgqueuer_log TO wattline_gateway;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.pgqueuer_log TO wattline_ingestor;

@@ -27,7 +27,7 @@ class WorkerSettings(ProcessSettings):
     )
     processes: int = Field(0, ge=0, le=64, description="processes that decode; 0 is one for each core")
     nice: int = Field(5, ge=0, le=19, description="how far the processes that decode stand behind the others")
-    jobs: int = Field(2, ge=2, le=8, description="jobs at a time, so that a short one needn't wait for a long one")
+    jobs: int = Field(3, ge=2, le=16, description="jobs at a time; the last place is kept free of those that take long")
     portion_frames: int = Field(4000, ge=1, le=100_000, description="frames in one transaction")
     portion_mib: int = Field(4, ge=1, le=256, description="frames in one transaction, in MiB")
     heartbeat_timeout_s: float = Field(

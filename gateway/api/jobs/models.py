@@ -1,6 +1,6 @@
 """What the API answers about jobs, and the queries that it takes."""
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from broker.contract.messages import At
 from gateway.jobs.store import JobState
@@ -24,12 +24,18 @@ class JobsQuery(PageQuery):
 
 
 class JobView(ApiModel):
-    """Kept frames that are decoded again into history: how far it is, and what came of it."""
+    """Work beside the requests: how far it is, and what came of it.
+
+    Kept frames that are decoded again (redecode), and payloads of quarantine taken again (retry), have their counts in
+    `spec`, `meters` and `total_frames` to `refused`; every other kind has `arguments`, `done`, `total` and `result`.
+    """
 
     job: int
-    kind: str = Field(description="redecode, or retry: payloads in quarantine taken again, `frames` are these then.")
-    state: JobState
-    spec: str
+    kind: str = Field(description="What is done, such as redecode or retry.")
+    state: JobState = Field(
+        description="failed: dead after its last attempt; it stays until it is retried or forgotten."
+    )
+    spec: str = Field(description="Empty of kinds that need none.")
     since: At | None
     automatic: bool = Field(description="Queued because meters got the spec.")
     author: str
@@ -49,7 +55,16 @@ class JobView(ApiModel):
     finished_at: At | None
     attempts: int = Field(description="How often a worker took it up.")
     note: str | None = Field(description="What was wrong with the first frame that could not be decoded.")
-    error: str | None
+    error: str | None = Field(description="Why it failed, last or for good, or who cancelled it.")
+    arguments: dict[str, JsonValue] = Field(description="What it was asked for.")
+    priority: int = Field(description="Those of a higher one are taken first.")
+    schedule: str | None = Field(description="The schedule that asked for it.")
+    not_before: At | None = Field(description="When it is tried again, after a failure.")
+    failures: int = Field(description="How often it failed.")
+    done: int = Field(description="How far it is, in `unit`.")
+    total: int | None = Field(description="Of how many; null where nobody knows it yet.")
+    unit: str = Field(description="What `done` and `total` count.")
+    result: JsonValue = Field(description="What came of it, as its kind says it.")
 
 
 class JobPage(ApiModel):

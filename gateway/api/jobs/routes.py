@@ -9,6 +9,7 @@ from gateway.faults import invalid, unknown
 from gateway.jobs.store import Job, list_jobs
 from gateway.models import ReasonQuery, encode_cursor
 from gateway.specs.job_requests import JobRequests
+from store.kinds.every import KINDS
 from store.pool import Pool
 
 MAX_ID = 2**63 - 1
@@ -71,7 +72,8 @@ class JobRoutes:
 def job_view(job: Job) -> JobView:
     """A job as the API shows it."""
     values = asdict(job)
-    return JobView(job=values.pop("job_id"), **values)
+    kind = KINDS.get(job.kind)
+    return JobView(job=values.pop("job_id"), unit="" if kind is None else kind.unit, **values)
 
 
 def _number(call: Call) -> int:
