@@ -30,7 +30,7 @@ class AssignedSpec:
 
 @dataclass(frozen=True, slots=True)
 class OrphanedJob:
-    """A job that the queue has lost, and when it is to be taken."""
+    """A job that the queue does not have, and when it is to be taken."""
 
     id: int
     kind: str
@@ -82,8 +82,10 @@ async def find_job(database: Database, number: int) -> Job | None:
 
 
 @statement
-async def list_jobs(database: Database, before: int, state: str | None, spec: str | None, limit: int) -> list[Job]:
-    """Jobs below a number, the newest first; of one state, of one spec (`name` or `name@version`)."""
+async def list_jobs(
+    database: Database, before: int, state: str | None, spec: str | None, kind: str | None, limit: int
+) -> list[Job]:
+    """Jobs below a number, the newest first; of one state, of one spec (`name` or `name@version`), of one kind."""
 
 
 @statement
@@ -144,6 +146,11 @@ async def add_retry(
 @statement
 async def cancel_job(database: Database, number: int, why: str) -> str | None:
     """End a job; returns its kind, None where it had ended."""
+
+
+@statement
+async def requeue_job(database: Database, number: int) -> OrphanedJob | None:
+    """Have a job that failed or was cancelled wait again; None where it did not."""
 
 
 @statement

@@ -235,3 +235,8 @@ async def release_job(database: Database, number: int, holder: UUID) -> None:
 @statement
 async def count_jobs(database: Database) -> list[JobCount]:
     """Jobs that wait, run, or failed within a day, by kind and state."""
+
+
+@statement
+async def meter_series(database: Database, meter: str) -> list[int] | None:
+    """The series of a meter; None where there is no such meter."""

@@ -5,5 +5,6 @@ from typing import Any, Final
 
 from store.kinds.frames import REDECODE, RETRY
 from store.kinds.kind import Kind
+from store.kinds.recompute import RECOMPUTE
 
-KINDS: Final[Mapping[str, Kind[Any]]] = {one.name: one for one in (REDECODE, RETRY)}
+KINDS: Final[Mapping[str, Kind[Any]]] = {one.name: one for one in (REDECODE, RETRY, RECOMPUTE)}

@@ -1,10 +1,13 @@
 """What the API answers about jobs, and the queries that it takes."""
 
+from typing import Annotated
+
 from pydantic import Field, JsonValue
 
 from broker.contract.messages import At
 from gateway.jobs.store import JobState
 from gateway.models import ApiModel, Instant, PageQuery, ReasonQuery
+from gateway.validation import WHOLE_NUMBER
 
 
 class RedecodeQuery(ReasonQuery):
@@ -21,6 +24,36 @@ class JobsQuery(PageQuery):
 
     state: JobState | None = Field(default=None, description="Only those in this state.")
     spec: str | None = Field(default=None, max_length=80, description="Only of this spec: a name, or name@version.")
+    kind: str | None = Field(default=None, max_length=32, description="Only of this kind.")
+
+
+class JobAsked(ApiModel):
+    """A job to be done."""
+
+    kind: str = Field(min_length=1, max_length=32, description="What is to be done: GET /api/v1/job-kinds has them.")
+    arguments: dict[str, JsonValue] = Field(default_factory=dict, description="What for, as the kind's schema says.")
+    priority: Annotated[int, Field(ge=-100, le=100, strict=True), WHOLE_NUMBER] | None = Field(
+        default=None, description="Those of a higher one are taken first; without it the kind's own."
+    )
+
+
+class JobKindView(ApiModel):
+    """A kind of jobs."""
+
+    kind: str
+    says: str = Field(description="What it does.")
+    unit: str = Field(description="What its progress counts.")
+    by_hand: bool = Field(description="Whether POST /api/v1/jobs takes it.")
+    priority: int
+    concurrent: int = Field(description="How many run at a time, over all workers; 0 for no limit.")
+    attempts: int = Field(description="How often it may fail before it is dead.")
+    arguments: dict[str, JsonValue] = Field(description="What it is asked for, as a JSON schema.")
+
+
+class JobKinds(ApiModel):
+    """All kinds of jobs by name."""
+
+    items: tuple[JobKindView, ...]
 
 
 class JobView(ApiModel):
