@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -13,6 +14,8 @@ from cli.connection import anywhere, api_options
 from cli.job_tables import line, print_job, print_jobs, print_kinds
 from cli.requests import as_json_option, ask, author_option, reason_option
 from cli.tables import console, shown
+from cli.transfers import fetch as download
+from cli.transfers import free, transferred
 
 STATES: Final = ("queued", "running", "done", "failed", "cancelled")
 ENDED: Final = STATES[2:]
@@ -105,6 +108,18 @@ def run(
     A VALUE is JSON where it reads as such (true, 5, ["a"]), else text. `wattline job kinds` says what each wants.
     """
     _told(ask(client, lambda api: api.run(kind, arguments, priority, author=author, reason=reason)), as_json=as_json)
+
+
+@job.command("fetch")
+@number_argument
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
+@click.option("--force", is_flag=True, help="Overwrite FILE where it exists.")
+@click.pass_obj
+def fetch(client: JobClient, number: int, file: Path, force: bool) -> None:
+    """Write the file that a job made, such as an export, to FILE (- for standard output)."""
+    free(file, force=force)
+    url, token = client.file_of(number)
+    transferred(download(url, token, file, form=file.suffix.lower().removeprefix("."), force=force), file)
 
 
 @job.command("kinds")

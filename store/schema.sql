@@ -811,6 +811,42 @@ COMMENT ON COLUMN public.job.saved IS 'Where the next worker goes on, as its kin
 
 COMMENT ON COLUMN public.job.result IS 'What came of it, as its kind says it.';
 
+CREATE TABLE public.job_file (
+    id bigint NOT NULL,
+    job_id bigint,
+    name text NOT NULL,
+    media text NOT NULL,
+    bytes bigint DEFAULT 0 NOT NULL,
+    sha256 text,
+    complete boolean DEFAULT false NOT NULL,
+    author text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE public.job_file IS 'Files that jobs make (exports) and read (imports): bounded, and gone when they expire.';
+
+COMMENT ON COLUMN public.job_file.job_id IS 'The job that made it; null of one that somebody sent, until a job reads it.';
+
+COMMENT ON COLUMN public.job_file.complete IS 'Whether all of it is there; what is not belongs to nobody who is still at it.';
+
+ALTER TABLE public.job_file ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.job_file_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.job_file_part (
+    file_id bigint NOT NULL,
+    part integer NOT NULL,
+    data bytea NOT NULL
+);
+
+COMMENT ON TABLE public.job_file_part IS 'Its bytes, some 1 MiB each, from part 0 on.';
+
 ALTER TABLE public.job ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.job_id_seq
     START WITH 1
@@ -830,6 +866,31 @@ CREATE TABLE public.job_meter (
 );
 
 COMMENT ON TABLE public.job_meter IS 'The meters of a job, with the times of the first and last reading that their frames gave, sub-meters'' included.';
+
+CREATE TABLE public.job_schedule (
+    name text NOT NULL,
+    kind text NOT NULL,
+    arguments jsonb DEFAULT '{}'::jsonb NOT NULL,
+    cron text NOT NULL,
+    zone text NOT NULL,
+    enabled boolean DEFAULT true NOT NULL,
+    author text NOT NULL,
+    reason text,
+    changed_at timestamp with time zone DEFAULT now() NOT NULL,
+    next_at timestamp with time zone NOT NULL,
+    last_at timestamp with time zone,
+    last_job bigint,
+    error text,
+    CONSTRAINT job_schedule_name_check CHECK ((name ~ '^[a-z0-9][a-z0-9-]{0,47}$'::text))
+);
+
+COMMENT ON TABLE public.job_schedule IS 'Jobs that are asked for by the clock: one worker asks for each, once for each time.';
+
+COMMENT ON COLUMN public.job_schedule.cron IS 'Minute, hour, day of month, month, day of week, by the clock of zone.';
+
+COMMENT ON COLUMN public.job_schedule.next_at IS 'When it is due; times that passed while no worker ran are one job.';
+
+COMMENT ON COLUMN public.job_schedule.error IS 'Why the last time gave no job.';
 
 CREATE TABLE public.key_delivery (
     device_id integer NOT NULL,
@@ -1771,11 +1832,20 @@ ALTER TABLE ONLY public.ingestor_link
 ALTER TABLE ONLY public.installation
     ADD CONSTRAINT installation_pkey PRIMARY KEY (name);
 
+ALTER TABLE ONLY public.job_file_part
+    ADD CONSTRAINT job_file_part_pkey PRIMARY KEY (file_id, part);
+
+ALTER TABLE ONLY public.job_file
+    ADD CONSTRAINT job_file_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.job_meter
     ADD CONSTRAINT job_meter_pkey PRIMARY KEY (job_id, meter_id);
 
 ALTER TABLE ONLY public.job
     ADD CONSTRAINT job_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.job_schedule
+    ADD CONSTRAINT job_schedule_pkey PRIMARY KEY (name);
 
 ALTER TABLE ONLY public.key_delivery
     ADD CONSTRAINT key_delivery_pkey PRIMARY KEY (device_id);
@@ -1990,9 +2060,15 @@ CREATE UNIQUE INDEX ingest_batch_at_ingestor ON public.ingest_batch USING btree 
 
 CREATE INDEX job_ended ON public.job USING btree (finished_at) WHERE (finished_at IS NOT NULL);
 
+CREATE INDEX job_file_expires_at ON public.job_file USING btree (expires_at);
+
+CREATE INDEX job_file_job_id ON public.job_file USING btree (job_id);
+
 CREATE UNIQUE INDEX job_key ON public.job USING btree (kind, key) WHERE (key IS NOT NULL);
 
 CREATE INDEX job_meter_meter_id ON public.job_meter USING btree (meter_id);
+
+CREATE INDEX job_schedule_next_at ON public.job_schedule USING btree (next_at) WHERE enabled;
 
 CREATE INDEX job_unfinished ON public.job USING btree (spec) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
 
@@ -2226,6 +2302,12 @@ ALTER TABLE ONLY public.enrolment
 
 ALTER TABLE ONLY public.enrolment
     ADD CONSTRAINT enrolment_identity_fkey FOREIGN KEY (identity) REFERENCES public.credential(identity);
+
+ALTER TABLE ONLY public.job_file
+    ADD CONSTRAINT job_file_job_id_fkey FOREIGN KEY (job_id) REFERENCES public.job(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.job_file_part
+    ADD CONSTRAINT job_file_part_file_id_fkey FOREIGN KEY (file_id) REFERENCES public.job_file(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.job_meter
     ADD CONSTRAINT job_meter_job_id_fkey FOREIGN KEY (job_id) REFERENCES public.job(id) ON DELETE CASCADE;
@@ -2520,12 +2602,29 @@ GRANT SELECT ON TABLE public.installation TO wattline_intake;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job TO wattline_gateway;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.job TO wattline_ingestor;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_file TO wattline_gateway;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_file TO wattline_ingestor;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_file_part TO wattline_gateway;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_file_part TO wattline_ingestor;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_meter TO wattline_gateway;
 GRANT SELECT,DELETE,UPDATE ON TABLE public.job_meter TO wattline_ingestor;
 
 GRANT SELECT ON TABLE public.job_overview TO wattline_ingestor;
 GRANT SELECT ON TABLE public.job_overview TO wattline_gateway;
 GRANT SELECT ON TABLE public.job_overview TO wattline_grafana;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_schedule TO wattline_gateway;
+GRANT SELECT ON TABLE public.job_schedule TO wattline_ingestor;
+
+GRANT UPDATE(next_at) ON TABLE public.job_schedule TO wattline_ingestor;
+
+GRANT UPDATE(last_at) ON TABLE public.job_schedule TO wattline_ingestor;
+
+GRANT UPDATE(last_job) ON TABLE public.job_schedule TO wattline_ingestor;
+
+GRANT UPDATE(error) ON TABLE public.job_schedule TO wattline_ingestor;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.key_delivery TO wattline_gateway;
 

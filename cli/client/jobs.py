@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from yarl import URL
+
 from cli.client.http import ConfigClient
 
 
@@ -42,3 +44,15 @@ class JobClient(ConfigClient):
         page = await self._call("GET", self._at("job-kinds"))
         found: list[dict[str, Any]] = page["items"]
         return found
+
+    def file_of(self, number: int) -> tuple[URL, str | None]:
+        """Where the file of a job is, and the token by which it is fetched."""
+        return self._at("jobs", number, "file"), self._token
+
+    def files(self, name: str) -> tuple[URL, str | None]:
+        """Where a file is sent, and the token by which it is."""
+        return self._at("job-files").with_query({"name": name}), self._token
+
+    @property
+    def _token(self) -> str | None:
+        return self._headers.get("Authorization", "").removeprefix("Bearer ") or None

@@ -23,6 +23,7 @@ from gateway.jobs.store import (
     undecoded_meters,
 )  # fmt: skip
 from gateway.principals import SYSTEM
+from store.files import drop_expired_files
 from store.kinds.every import KINDS
 from store.kinds.frames import REDECODE, RETRY
 from store.kinds.kind import KEPT
@@ -121,9 +122,10 @@ async def queue_orphaned(connection: Connection) -> int:
 
 
 async def forget_old(connection: Connection) -> None:
-    """Delete jobs that ended long ago, each kind's in its own time."""
+    """Delete jobs that ended long ago, each kind's in its own time, and files that have expired."""
     known = [(one.name, one.kept) for one in KINDS.values()]
     await forget_jobs(connection, KEPT, [name for name, _ in known], [kept for _, kept in known])
+    await drop_expired_files(connection)
 
 
 async def _queue_by_spec(connection: Connection, meters: Iterable[MeterSpec], reason: str) -> None:

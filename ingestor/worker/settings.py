@@ -41,6 +41,8 @@ class WorkerSettings(ProcessSettings):
     max_devices: int = Field(100_000, ge=1, description="devices that a retry of quarantine may add to")
     meters_per_device: int = Field(256, ge=1, description="meters of one device; further ones go to quarantine")
     series_per_meter: int = Field(512, ge=1, description="OBIS codes of one meter; further ones go to quarantine")
+    export_mib: int = Field(2048, ge=1, le=1_048_576, description="the largest file that an export may make")
+    files_mib: int = Field(8192, ge=1, le=1_048_576, description="all files of jobs together, exports and imports")
     stop_deadline_s: float = Field(20, ge=0, description="how long to finish the portion in hand on SIGTERM")
 
     def check_files(self) -> None:
