@@ -12,6 +12,7 @@ from broker.runtime.settings_help import settings_help
 from ingestor.worker.context import Parts
 from ingestor.worker.decoders import Decoders
 from ingestor.worker.kinds.every import WORKS, Works
+from ingestor.worker.mappings.loop import Mappings
 from ingestor.worker.metrics import WorkerMetrics
 from ingestor.worker.serving import Serving
 from ingestor.worker.settings import WorkerSettings
@@ -69,8 +70,9 @@ class Worker:
     async def work(self) -> None:
         """Connect, then serve the queue until `stop`."""
         settings = self._settings
-        # a job reads on one connection while it writes on another; the queue listens on one and asks on one
-        most = 2 * settings.jobs + 3
+        # a job reads on one connection while it writes on another; the queue listens on one and asks on
+        # one, and payloads take one
+        most = 2 * settings.jobs + 4
         dsn = settings.database_dsn.get_secret_value()
         async with open_pool(dsn, min_size=1, max_size=most, application_name=NAME) as pool:
             await require_migrated(pool)
@@ -79,6 +81,8 @@ class Worker:
                 log.info("worker_started", processes=decoders.processes, jobs=settings.jobs, kinds=sorted(self._works))
                 async with asyncio.TaskGroup() as group:
                     group.create_task(serving.end(), name="worker.end")
+                    mappings = Mappings(pool, settings, self.metrics.registry, self._stop)
+                    group.create_task(mappings.run(), name="worker.mappings")
                     beside = [
                         group.create_task(serving.watch(), name="worker.watch"),
                         group.create_task(self._observe(pool, serving), name="worker.observe"),
