@@ -15,6 +15,7 @@ from broker.runtime.service import Health
 from broker.runtime.tls import ServerTls
 from gateway.api.app import Api, routes
 from gateway.api.enrolment.part import EnrolmentPart
+from gateway.api.jobs.files import FileRoutes
 from gateway.api.reads import Reads, open_reads
 from gateway.api.server_tls import own_certificate, server_tls
 from gateway.bus.command_sender import CommandSender
@@ -200,6 +201,7 @@ class Parts:
                 access,
                 keys,
                 Notifications(pool, master),
+                FileRoutes(pool, settings.job_file_mib, settings.job_files_mib),
             )
         )
         self._enrolment = enrolment

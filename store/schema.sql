@@ -726,9 +726,9 @@ CREATE TABLE public.job (
     id bigint NOT NULL,
     kind text DEFAULT 'redecode'::text NOT NULL,
     state text DEFAULT 'queued'::text NOT NULL,
-    spec text NOT NULL,
+    spec text DEFAULT ''::text NOT NULL,
     since timestamp with time zone,
-    automatic boolean NOT NULL,
+    automatic boolean DEFAULT false NOT NULL,
     author text NOT NULL,
     reason text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
@@ -750,11 +750,26 @@ CREATE TABLE public.job (
     note text,
     error text,
     selection jsonb,
-    CONSTRAINT job_kind_check CHECK ((kind = ANY (ARRAY['redecode'::text, 'retry'::text]))),
+    arguments jsonb DEFAULT '{}'::jsonb NOT NULL,
+    priority smallint DEFAULT 0 NOT NULL,
+    key text,
+    schedule text,
+    not_before timestamp with time zone,
+    failures integer DEFAULT 0 NOT NULL,
+    deaths integer DEFAULT 0 NOT NULL,
+    done bigint DEFAULT 0 NOT NULL,
+    total bigint,
+    saved jsonb,
+    result jsonb,
+    CONSTRAINT job_kind_check CHECK ((kind ~ '^[a-z][a-z0-9_]{0,31}$'::text)),
     CONSTRAINT job_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'done'::text, 'failed'::text, 'cancelled'::text])))
 );
 
 COMMENT ON TABLE public.job IS 'Work beside the requests, such as kept frames decoded again into history; kept for 90 days.';
+
+COMMENT ON COLUMN public.job.kind IS 'What is done: a name of store/kinds, which the workers know how to do.';
+
+COMMENT ON COLUMN public.job.spec IS 'Of kept frames: what decodes them; empty of the kinds that need none.';
 
 COMMENT ON COLUMN public.job.since IS 'Frames that the device took before are left out; null takes all.';
 
@@ -776,6 +791,62 @@ COMMENT ON COLUMN public.job.note IS 'What was wrong with the first frame that c
 
 COMMENT ON COLUMN public.job.selection IS 'Of a retry: which payloads in quarantine, by cause, device, time (until) and number; null where all.';
 
+COMMENT ON COLUMN public.job.arguments IS 'What it was asked for, as its kind''s model says; never a secret.';
+
+COMMENT ON COLUMN public.job.priority IS 'Those of a higher one are taken first.';
+
+COMMENT ON COLUMN public.job.key IS 'What it is about, by its kind: as long as the row is kept there is no second one of the same key.';
+
+COMMENT ON COLUMN public.job.schedule IS 'The name of the schedule that asked for it.';
+
+COMMENT ON COLUMN public.job.not_before IS 'When it may be taken: later than at once where it is tried again after a failure.';
+
+COMMENT ON COLUMN public.job.failures IS 'How often it failed; its kind says how often it may before it is dead (failed).';
+
+COMMENT ON COLUMN public.job.deaths IS 'How often its worker died over it since it last got further.';
+
+COMMENT ON COLUMN public.job.done IS 'How far it is, of total, in its kind''s own units; null total where nobody knows it yet.';
+
+COMMENT ON COLUMN public.job.saved IS 'Where the next worker goes on, as its kind wrote it with the work itself.';
+
+COMMENT ON COLUMN public.job.result IS 'What came of it, as its kind says it.';
+
+CREATE TABLE public.job_file (
+    id bigint NOT NULL,
+    job_id bigint,
+    name text NOT NULL,
+    media text NOT NULL,
+    bytes bigint DEFAULT 0 NOT NULL,
+    sha256 text,
+    complete boolean DEFAULT false NOT NULL,
+    author text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE public.job_file IS 'Files that jobs make (exports) and read (imports): bounded, and gone when they expire.';
+
+COMMENT ON COLUMN public.job_file.job_id IS 'The job that made it; null of one that somebody sent, until a job reads it.';
+
+COMMENT ON COLUMN public.job_file.complete IS 'Whether all of it is there; what is not belongs to nobody who is still at it.';
+
+ALTER TABLE public.job_file ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.job_file_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.job_file_part (
+    file_id bigint NOT NULL,
+    part integer NOT NULL,
+    data bytea NOT NULL
+);
+
+COMMENT ON TABLE public.job_file_part IS 'Its bytes, some 1 MiB each, from part 0 on.';
+
 ALTER TABLE public.job ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.job_id_seq
     START WITH 1
@@ -795,6 +866,31 @@ CREATE TABLE public.job_meter (
 );
 
 COMMENT ON TABLE public.job_meter IS 'The meters of a job, with the times of the first and last reading that their frames gave, sub-meters'' included.';
+
+CREATE TABLE public.job_schedule (
+    name text NOT NULL,
+    kind text NOT NULL,
+    arguments jsonb DEFAULT '{}'::jsonb NOT NULL,
+    cron text NOT NULL,
+    zone text NOT NULL,
+    enabled boolean DEFAULT true NOT NULL,
+    author text NOT NULL,
+    reason text,
+    changed_at timestamp with time zone DEFAULT now() NOT NULL,
+    next_at timestamp with time zone NOT NULL,
+    last_at timestamp with time zone,
+    last_job bigint,
+    error text,
+    CONSTRAINT job_schedule_name_check CHECK ((name ~ '^[a-z0-9][a-z0-9-]{0,47}$'::text))
+);
+
+COMMENT ON TABLE public.job_schedule IS 'Jobs that are asked for by the clock: one worker asks for each, once for each time.';
+
+COMMENT ON COLUMN public.job_schedule.cron IS 'Minute, hour, day of month, month, day of week, by the clock of zone.';
+
+COMMENT ON COLUMN public.job_schedule.next_at IS 'When it is due; times that passed while no worker ran are one job.';
+
+COMMENT ON COLUMN public.job_schedule.error IS 'Why the last time gave no job.';
 
 CREATE TABLE public.key_delivery (
     device_id integer NOT NULL,
@@ -1862,11 +1958,20 @@ ALTER TABLE ONLY public.ingestor_link
 ALTER TABLE ONLY public.installation
     ADD CONSTRAINT installation_pkey PRIMARY KEY (name);
 
+ALTER TABLE ONLY public.job_file_part
+    ADD CONSTRAINT job_file_part_pkey PRIMARY KEY (file_id, part);
+
+ALTER TABLE ONLY public.job_file
+    ADD CONSTRAINT job_file_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.job_meter
     ADD CONSTRAINT job_meter_pkey PRIMARY KEY (job_id, meter_id);
 
 ALTER TABLE ONLY public.job
     ADD CONSTRAINT job_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.job_schedule
+    ADD CONSTRAINT job_schedule_pkey PRIMARY KEY (name);
 
 ALTER TABLE ONLY public.key_delivery
     ADD CONSTRAINT key_delivery_pkey PRIMARY KEY (device_id);
@@ -2094,9 +2199,21 @@ CREATE INDEX frame_received_at_idx ON public.frame USING btree (received_at DESC
 
 CREATE UNIQUE INDEX ingest_batch_at_ingestor ON public.ingest_batch USING btree (at, ingestor);
 
+CREATE INDEX job_ended ON public.job USING btree (finished_at) WHERE (finished_at IS NOT NULL);
+
+CREATE INDEX job_file_expires_at ON public.job_file USING btree (expires_at);
+
+CREATE INDEX job_file_job_id ON public.job_file USING btree (job_id);
+
+CREATE UNIQUE INDEX job_key ON public.job USING btree (kind, key) WHERE (key IS NOT NULL);
+
 CREATE INDEX job_meter_meter_id ON public.job_meter USING btree (meter_id);
 
+CREATE INDEX job_schedule_next_at ON public.job_schedule USING btree (next_at) WHERE enabled;
+
 CREATE INDEX job_unfinished ON public.job USING btree (spec) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
+
+CREATE INDEX job_waiting ON public.job USING btree (kind, state) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
 
 CREATE INDEX key_delivery_unannounced ON public.key_delivery USING btree (device_id) WHERE (announced IS DISTINCT FROM version);
 
@@ -2146,9 +2263,17 @@ CREATE INDEX parameter_stage_device_id ON public.parameter_stage_device USING bt
 
 CREATE UNIQUE INDEX parameter_stage_open ON public.parameter_stage USING btree (scope) WHERE (state = ANY (ARRAY['running'::text, 'paused'::text]));
 
+CREATE INDEX payload_body ON public.payload USING btree (mapped_at) WHERE ((state = 'mapped'::text) AND (reason IS NULL) AND (body IS NOT NULL));
+
 CREATE INDEX payload_mapped ON public.payload USING btree (mapped_at) WHERE (state = 'mapped'::text);
 
+CREATE INDEX payload_turn ON public.payload USING btree (source, id) WHERE (state = 'waiting'::text);
+
 CREATE INDEX payload_unmapped ON public.payload USING btree (source, id) WHERE (state = 'unmapped'::text);
+
+CREATE INDEX payload_untried ON public.payload USING btree (source, version, id) WHERE (((state = 'unmapped'::text) OR ((state = 'mapped'::text) AND (reason IS NOT NULL))) AND (body IS NOT NULL));
+
+COMMENT ON INDEX public.payload_untried IS 'What gave nothing, or not all, by the version that was tried last; 0 where there was none.';
 
 CREATE INDEX payload_waiting ON public.payload USING btree (id) WHERE (state = 'waiting'::text);
 
@@ -2216,7 +2341,7 @@ CREATE TRIGGER change_new AFTER INSERT ON public.device FOR EACH ROW EXECUTE FUN
 
 CREATE TRIGGER change_new AFTER INSERT ON public.event FOR EACH ROW EXECUTE FUNCTION public.note_change('event', 'event', 'severity', 'source');
 
-CREATE TRIGGER change_new AFTER INSERT ON public.job FOR EACH ROW EXECUTE FUNCTION public.note_change('job', 'id', 'spec', 'state');
+CREATE TRIGGER change_new AFTER INSERT ON public.job FOR EACH ROW EXECUTE FUNCTION public.note_change('job', 'id', 'spec', 'state', 'kind');
 
 CREATE TRIGGER change_new AFTER INSERT ON public.parameter_stage FOR EACH ROW EXECUTE FUNCTION public.note_change('stage', 'id', 'scope', 'state');
 
@@ -2238,7 +2363,7 @@ CREATE TRIGGER change_seen AFTER UPDATE OF online, registered_at, software ON pu
 
 CREATE TRIGGER change_state AFTER UPDATE ON public.command FOR EACH ROW WHEN ((old.state <> new.state)) EXECUTE FUNCTION public.note_change('command', 'id', 'command', 'state');
 
-CREATE TRIGGER change_state AFTER UPDATE ON public.job FOR EACH ROW WHEN ((old.state <> new.state)) EXECUTE FUNCTION public.note_change('job', 'id', 'spec', 'state');
+CREATE TRIGGER change_state AFTER UPDATE ON public.job FOR EACH ROW WHEN (((old.state <> new.state) OR (((old.done * 100) / GREATEST(old.total, (1)::bigint)) IS DISTINCT FROM ((new.done * 100) / GREATEST(new.total, (1)::bigint))) OR (((old.frames * 100) / GREATEST(old.total_frames, (1)::bigint)) IS DISTINCT FROM ((new.frames * 100) / GREATEST(new.total_frames, (1)::bigint))))) EXECUTE FUNCTION public.note_change('job', 'id', 'spec', 'state', 'kind');
 
 CREATE TRIGGER change_state AFTER UPDATE ON public.parameter_stage FOR EACH ROW WHEN (((old.state <> new.state) OR (old.step <> new.step))) EXECUTE FUNCTION public.note_change('stage', 'id', 'scope', 'state');
 
@@ -2332,6 +2457,12 @@ ALTER TABLE ONLY public.enrolment
 
 ALTER TABLE ONLY public.enrolment
     ADD CONSTRAINT enrolment_identity_fkey FOREIGN KEY (identity) REFERENCES public.credential(identity);
+
+ALTER TABLE ONLY public.job_file
+    ADD CONSTRAINT job_file_job_id_fkey FOREIGN KEY (job_id) REFERENCES public.job(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.job_file_part
+    ADD CONSTRAINT job_file_part_file_id_fkey FOREIGN KEY (file_id) REFERENCES public.job_file(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.job_meter
     ADD CONSTRAINT job_meter_job_id_fkey FOREIGN KEY (job_id) REFERENCES public.job(id) ON DELETE CASCADE;
@@ -2574,6 +2705,16 @@ GRANT INSERT(key) ON TABLE public.meter TO wattline_ingestor;
 
 GRANT INSERT(device_id) ON TABLE public.meter TO wattline_ingestor;
 
+GRANT UPDATE(parent_id) ON TABLE public.meter TO wattline_ingestor;
+
+GRANT UPDATE(manufacturer) ON TABLE public.meter TO wattline_ingestor;
+
+GRANT UPDATE(product) ON TABLE public.meter TO wattline_ingestor;
+
+GRANT UPDATE(serial) ON TABLE public.meter TO wattline_ingestor;
+
+GRANT UPDATE(firmware) ON TABLE public.meter TO wattline_ingestor;
+
 GRANT INSERT(spec) ON TABLE public.meter TO wattline_ingestor;
 
 GRANT INSERT(installed_at) ON TABLE public.meter TO wattline_ingestor;
@@ -2637,7 +2778,13 @@ GRANT SELECT ON TABLE public.installation TO wattline_grafana;
 GRANT SELECT ON TABLE public.installation TO wattline_intake;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job TO wattline_gateway;
-GRANT SELECT,UPDATE ON TABLE public.job TO wattline_ingestor;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.job TO wattline_ingestor;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_file TO wattline_gateway;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_file TO wattline_ingestor;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_file_part TO wattline_gateway;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_file_part TO wattline_ingestor;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_meter TO wattline_gateway;
 GRANT SELECT,DELETE,UPDATE ON TABLE public.job_meter TO wattline_ingestor;
@@ -2645,6 +2792,17 @@ GRANT SELECT,DELETE,UPDATE ON TABLE public.job_meter TO wattline_ingestor;
 GRANT SELECT ON TABLE public.job_overview TO wattline_ingestor;
 GRANT SELECT ON TABLE public.job_overview TO wattline_gateway;
 GRANT SELECT ON TABLE public.job_overview TO wattline_grafana;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_schedule TO wattline_gateway;
+GRANT SELECT ON TABLE public.job_schedule TO wattline_ingestor;
+
+GRANT UPDATE(next_at) ON TABLE public.job_schedule TO wattline_ingestor;
+
+GRANT UPDATE(last_at) ON TABLE public.job_schedule TO wattline_ingestor;
+
+GRANT UPDATE(last_job) ON TABLE public.job_schedule TO wattline_ingestor;
+
+GRANT UPDATE(error) ON TABLE public.job_schedule TO wattline_ingestor;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.key_delivery TO wattline_gateway;
 
@@ -2812,10 +2970,11 @@ GRANT INSERT(body) ON TABLE public.payload TO wattline_intake;
 
 GRANT SELECT(state) ON TABLE public.payload TO wattline_intake;
 
-GRANT SELECT,INSERT,UPDATE ON TABLE public.pgqueuer TO wattline_gateway;
-GRANT SELECT,DELETE,UPDATE ON TABLE public.pgqueuer TO wattline_ingestor;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.pgqueuer TO wattline_gateway;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.pgqueuer TO wattline_ingestor;
 
 GRANT USAGE ON SEQUENCE public.pgqueuer_id_seq TO wattline_gateway;
+GRANT USAGE ON SEQUENCE public.pgqueuer_id_seq TO wattline_ingestor;
 
 GRANT SELECT,INSERT,DELETE ON TABLE public.pgqueuer_log TO wattline_gateway;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.pgqueuer_log TO wattline_ingestor;

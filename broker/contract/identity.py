@@ -14,6 +14,8 @@ ROLES: Final = (INGESTOR, GATEWAY, ENGINEER, MONITOR)
 """What a login that is no device may be. One that has no other name is called as its role."""
 PLATFORM_PREFIX: Final = "wattline-"
 """How the client ids of our services begin, and logins that are no device's."""
+SOURCE_PREFIX: Final = "source-"
+"""How the devices are called that stand for third parties' sources."""
 IDENTITY: Final = NAME + "(~[1-9][0-9]{0,5})?"
 """A device id, or with `~2`, `~3` that of a later enrolment of the same device."""
 _IDENTITY: Final = re.compile(IDENTITY)
@@ -26,7 +28,7 @@ def device_of(identity: str) -> str:
 
 def is_reserved(name: str) -> bool:
     """Whether a name is the platform's own, so that no device may have it."""
-    return name in ROLES or name.startswith(PLATFORM_PREFIX)
+    return name in ROLES or name.startswith((PLATFORM_PREFIX, SOURCE_PREFIX))
 
 
 def check_identity(identity: str) -> str:

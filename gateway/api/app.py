@@ -24,6 +24,7 @@ from gateway.api.devices.routes import DeviceRoutes
 from gateway.api.export.routes import ExportRoutes
 from gateway.api.gaps.routes import GapRoutes
 from gateway.api.groups import GroupRoutes
+from gateway.api.jobs.files import FileRoutes
 from gateway.api.jobs.routes import JobRoutes
 from gateway.api.keys.routes import KeyRoutes
 from gateway.api.labels import LabelRoutes
@@ -86,6 +87,7 @@ def routes(
     access: Access,
     keys: MeterKeys,
     notifications: Notifications,
+    files: FileRoutes,
 ) -> list[Route]:
     """All routes of the API."""
     life = SpecLife(pool, configuration)
@@ -108,6 +110,7 @@ def routes(
         *SpecRoutes(pool, life, answers).routes(),
         *RolloutRoutes(pool, rollouts, limits, answers).routes(),
         *JobRoutes(pool, jobs).routes(),
+        *files.routes(),
         *QuarantineRoutes(pool, jobs).routes(),
         *DecodeRoutes(configuration).routes(),
         *CommandRoutes(pool, commands).routes(),

@@ -28,7 +28,7 @@ class WorkerSettings(ProcessSettings):
     )
     processes: int = Field(0, ge=0, le=64, description="processes that decode; 0 is one for each core")
     nice: int = Field(5, ge=0, le=19, description="how far the processes that decode stand behind the others")
-    jobs: int = Field(2, ge=2, le=8, description="jobs at a time, so that a short one needn't wait for a long one")
+    jobs: int = Field(3, ge=2, le=16, description="jobs at a time; the last place is kept free of those that take long")
     portion_frames: int = Field(4000, ge=1, le=100_000, description="frames in one transaction")
     portion_mib: int = Field(4, ge=1, le=256, description="frames in one transaction, in MiB")
     heartbeat_timeout_s: float = Field(
@@ -47,6 +47,22 @@ class WorkerSettings(ProcessSettings):
     notices_timeout_s: float = Field(15, ge=0.1, le=120, description="how long an attempt to send one may take")
     notices_private: bool = Field(
         False, description="let channels of notifications reach private addresses, such as those of one's own network"
+    )
+    export_mib: int = Field(2048, ge=1, le=1_048_576, description="the largest file that an export may make")
+    files_mib: int = Field(8192, ge=1, le=1_048_576, description="all files of jobs together, exports and imports")
+    mapping_poll_s: float = Field(0.5, ge=0.05, le=60, description="how often to look for payloads of third parties")
+    meters_per_source: int = Field(
+        10_000, ge=1, description="meters of one third party's source; further ones go to quarantine"
+    )
+    payload_body_days: float = Field(7, ge=0, le=3660, description="how long bodies of mapped payloads are kept")
+    payload_days: float = Field(
+        30, ge=0.01, le=3660, description="how long a mapped payload is known, so that a repeat of it is taken for one"
+    )
+    unmapped_days: float = Field(
+        365, ge=0.01, le=3660, description="how long payloads are kept of which something could not be mapped"
+    )
+    unmapped_mib_per_source: int = Field(
+        1024, ge=1, le=1024 * 1024, description="unmapped payloads kept of one source; beyond, the oldest are dropped"
     )
     stop_deadline_s: float = Field(20, ge=0, description="how long to finish the portion in hand on SIGTERM")
 

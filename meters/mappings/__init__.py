@@ -1,0 +1,1 @@
+"""How payloads of third parties become readings and events: mappings as data, and their application."""

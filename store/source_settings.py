@@ -1,0 +1,110 @@
+"""How a source proves itself and what it may send, as `source.settings` has it, and its secret as it lies sealed there.
+
+Engineers set both through the gateway; who takes payloads reads them.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from broker.contract.identity import SOURCE_PREFIX
+from store.meter_keys import MasterKeys
+
+SOURCE_NAME: Final = r"[a-z0-9][a-z0-9-]{0,47}"
+MOST_BYTES: Final = 16 * 1024 * 1024
+SECRET_BYTES: Final = 32
+_HEADER: Final = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$"
+
+Header = Annotated[str, StringConstraints(pattern=_HEADER)]
+
+
+class SourceSettings(BaseModel):
+    """A source's settings; each has a default, and what is unknown is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    auth: Literal["hmac", "bearer", "mtls"] = Field(
+        "hmac", description="how it proves itself: a signature over time stamp and body, a token, or its certificate"
+    )
+    signature_header: Header = Field(
+        "X-Wattline-Signature", description="hmac: SHA-256 in hex over the time stamp, a point and the body as sent"
+    )
+    timestamp_header: Header = Field(
+        "X-Wattline-Timestamp", description="hmac: seconds since 1970, part of what is signed"
+    )
+    key_header: Header = Field(
+        "Idempotency-Key", description="what names a payload, so that the same one sent again is taken once"
+    )
+    replay_window_s: float = Field(
+        300, ge=1, le=86_400, description="hmac: how far the time stamp may be off the clock here"
+    )
+    client_name: str = Field(
+        "", max_length=256, description="mtls: the common name, or a DNS or URI name, of the client's certificate"
+    )
+    max_bytes: int = Field(
+        1024 * 1024, ge=1, le=MOST_BYTES, description="a payload's size at most, unpacked; larger ones are refused"
+    )
+    posts_per_second: float = Field(
+        100, gt=0, le=100_000, description="payloads a second that are taken; beyond, the sender is told to wait"
+    )
+    burst: int = Field(1000, ge=1, le=1_000_000, description="payloads that may come at once on top of that rate")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.auth == "mtls" and not self.client_name:
+            raise ValueError("client_name: is missing; mtls wants the name in the client's certificate")
+        return self
+
+
+def device_of(source: str) -> str:
+    """The device that stands for a source."""
+    return SOURCE_PREFIX + source
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SourceSecret:
+    """What a source signs with or shows; the one before is good for a while after a change. It never shows itself."""
+
+    current: str
+    before: str = ""
+    before_until: datetime | None = None
+
+    def __repr__(self) -> str:
+        return "SourceSecret(***)"
+
+    def valid(self, now: datetime) -> tuple[str, ...]:
+        """Those that are good at this time, the newest first."""
+        old = self.before and self.before_until is not None and now < self.before_until
+        return (self.current, self.before) if old else (self.current,)
+
+    def changed(self, to: str, now: datetime, grace: timedelta) -> "SourceSecret":
+        """Another one from now on, this one for a while beside it."""
+        return SourceSecret(to, self.current, now + grace) if grace else SourceSecret(to)
+
+
+def new_secret() -> str:
+    """A secret that nobody can guess, in letters that may stand in a header."""
+    return secrets.token_urlsafe(SECRET_BYTES)
+
+
+def seal_secret(master: MasterKeys, source: str, secret: SourceSecret) -> bytes:
+    """As `source.secret` keeps it; `master.newest` is what `source.master` says of it."""
+    values = {"secret": secret.current}
+    if secret.before and secret.before_until is not None:
+        values |= {"before": secret.before, "before_until": secret.before_until.astimezone(UTC).isoformat()}
+    return master.seal(_sealed_for(source), values)
+
+
+def open_secret(master: MasterKeys, source: str, by: str, sealed: bytes) -> SourceSecret:
+    """What was sealed for this source by the master key of this name. Raises NotOpenedError."""
+    values = master.open(_sealed_for(source), by, sealed)
+    until = values.get("before_until")
+    return SourceSecret(values["secret"], values.get("before", ""), datetime.fromisoformat(until) if until else None)
+
+
+def _sealed_for(source: str) -> str:
+    # no meter's key has a space, so that neither can be opened in the other's place
+    return f"source {source}"
