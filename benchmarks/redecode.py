@@ -24,7 +24,7 @@ from meters.specs.catalogue import catalogue
 from meters.specs.spec import Spec, spec_document
 from meters.telegram import Telegram
 from meters.wires.readers import read_all
-from store.queue import enqueue_redecode
+from store.queue import hand_out
 from store.sql import Connection
 
 METERS: Final = 10
@@ -173,7 +173,7 @@ async def _run(connection: Connection, worker: Service, spec: Spec, meters: list
         await connection.execute(
             "INSERT INTO job_meter (job_id, meter_id) SELECT $1, unnest($2::int[])", job_id, meters
         )
-        await enqueue_redecode(connection, job_id)
+        await hand_out(connection, job_id, "redecode")
     deadline = time.monotonic() + DEADLINE_S
     while time.monotonic() < deadline:
         worker.check()

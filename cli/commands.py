@@ -10,6 +10,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "source": ("cli.sources:source", "cli", "Take payloads of third parties: sources, secrets and mappings."),
     "quarantine": ("cli.quarantine:quarantine", "cli", "List, show and retry what could not be taken."),
     "job": ("cli.jobs:job", "cli", "List, show, watch and cancel background jobs."),
+    "notify": ("cli.notify.command:notify", "cli", "Tell others what happens: rules, channels, messages on their way."),
     "export": ("cli.export:export", "cli", "Write readings or roll-ups to a CSV or Parquet file."),
     "audit": ("cli.audit:audit", "cli", "Prove that nothing is missing, or name what is."),
     "token": ("cli.tokens:token", "cli", "Make, list and revoke tokens of the API and the console."),
@@ -39,7 +40,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 }
 """Name: where the click command stands, the extra that it needs, and one line of help."""
 ASKING = (
-    "config", "update", "point", "meter", "spec", "source", "quarantine", "job", "export", "audit", "token", "user",
+    "config", "update", "point", "meter", "spec", "source", "quarantine", "job", "notify", "export", "audit", "token",
+    "user",
     "claim", "enrol", "device",
 )  # fmt: skip
 """The commands that ask a gateway."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -10,9 +11,11 @@ from rich.text import Text
 
 from cli.client.jobs import JobClient
 from cli.connection import anywhere, api_options
-from cli.job_tables import line, print_job, print_jobs
+from cli.job_tables import line, print_job, print_jobs, print_kinds
 from cli.requests import as_json_option, ask, author_option, reason_option
 from cli.tables import console, shown
+from cli.transfers import fetch as download
+from cli.transfers import free, transferred
 
 STATES: Final = ("queued", "running", "done", "failed", "cancelled")
 ENDED: Final = STATES[2:]
@@ -24,19 +27,20 @@ number_argument = click.argument("number", type=click.IntRange(1, 2**53), metava
 @api_options()
 @click.pass_context
 def job(ctx: click.Context, url: str, token: str | None) -> None:
-    """List, show, watch and cancel jobs, such as kept frames that are decoded again into history."""
+    """Ask for jobs, list, show, watch, cancel and retry them: work that is too long for a request."""
     ctx.obj = JobClient(url, token)
 
 
 @job.command("list")
 @click.option("--state", type=click.Choice(STATES), help="Only those in this state.")
 @click.option("--spec", help="Only of this spec: a name, or name@version.")
+@click.option("--kind", help="Only of this kind.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="The newest so many.")
 @as_json_option
 @click.pass_obj
-def list_(client: JobClient, state: str | None, spec: str | None, limit: int, as_json: bool) -> None:
+def list_(client: JobClient, state: str | None, spec: str | None, kind: str | None, limit: int, as_json: bool) -> None:
     """Show jobs, the newest first."""
-    found = ask(client, lambda api: api.jobs(limit, state=state, spec=spec))
+    found = ask(client, lambda api: api.jobs(limit, state=state, spec=spec, kind=kind))
     if as_json:
         click.echo(json.dumps(found))
     else:
@@ -74,6 +78,74 @@ def watch(client: JobClient, number: int, as_json: bool) -> None:
 def cancel(client: JobClient, number: int, author: str, reason: str | None, as_json: bool) -> None:
     """End a job; what it has stored stays."""
     _told(ask(client, lambda api: api.cancel(number, author=author, reason=reason)), as_json=as_json)
+
+
+@job.command("retry")
+@number_argument
+@author_option
+@reason_option
+@as_json_option
+@click.pass_obj
+def retry(client: JobClient, number: int, author: str, reason: str | None, as_json: bool) -> None:
+    """Try a job again that failed or was cancelled; it goes on where it stood."""
+    _told(ask(client, lambda api: api.retry(number, author=author, reason=reason)), as_json=as_json)
+
+
+@job.command("run")
+@click.argument("kind")
+@click.argument("arguments", nargs=-1, metavar="[NAME=VALUE]...", callback=lambda _, __, given: _arguments(given))
+@click.option("--priority", type=click.IntRange(-100, 100), help="Those of a higher one are taken first.")
+@author_option
+@reason_option
+@as_json_option
+@click.pass_obj
+def run(
+    client: JobClient, kind: str, arguments: dict[str, Any], priority: int | None, author: str, reason: str | None,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Ask for a job of KIND, as `wattline job run recompute meter=LGZ:1 since=2026-01-01T00:00Z until=...`.
+
+    A VALUE is JSON where it reads as such (true, 5, ["a"]), else text. `wattline job kinds` says what each wants.
+    """
+    _told(ask(client, lambda api: api.run(kind, arguments, priority, author=author, reason=reason)), as_json=as_json)
+
+
+@job.command("fetch")
+@number_argument
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
+@click.option("--force", is_flag=True, help="Overwrite FILE where it exists.")
+@click.pass_obj
+def fetch(client: JobClient, number: int, file: Path, force: bool) -> None:
+    """Write the file that a job made, such as an export, to FILE (- for standard output)."""
+    free(file, force=force)
+    url, token = client.file_of(number)
+    transferred(download(url, token, file, form=file.suffix.lower().removeprefix("."), force=force), file)
+
+
+@job.command("kinds")
+@as_json_option
+@click.pass_obj
+def kinds(client: JobClient, as_json: bool) -> None:
+    """Show the kinds of jobs, and what each is asked for."""
+    found = ask(client, lambda api: api.kinds())
+    if as_json:
+        click.echo(json.dumps(found))
+    else:
+        print_kinds(found)
+
+
+def _arguments(given: tuple[str, ...]) -> dict[str, Any]:
+    """NAME=VALUE pairs as a document. Raises BadParameter."""
+    found: dict[str, Any] = {}
+    for one in given:
+        name, equals, text = one.partition("=")
+        if not (name and equals):
+            raise click.BadParameter(f"{one!r} is no argument of a job; write NAME=VALUE")
+        try:
+            found[name] = json.loads(text)
+        except ValueError:
+            found[name] = text
+    return found
 
 
 async def _followed(api: JobClient, number: int, *, as_json: bool) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from broker.runtime.service import Health
 from broker.runtime.tls import ServerTls
 from gateway.api.app import Api, routes
 from gateway.api.enrolment.part import EnrolmentPart
+from gateway.api.jobs.files import FileRoutes
 from gateway.api.reads import Reads, open_reads
 from gateway.api.server_tls import own_certificate, server_tls
 from gateway.bus.command_sender import CommandSender
@@ -48,6 +49,7 @@ from gateway.keys.keeping import MeterKeys
 from gateway.keys.master import MasterFile
 from gateway.meter_claims.run import MeterClaims
 from gateway.metrics import Metrics
+from gateway.notices.keeping import Notifications
 from gateway.parameters.stages.run import Stages
 from gateway.quotas import Quotas
 from gateway.settings import GatewaySettings
@@ -200,6 +202,8 @@ class Parts:
                 access,
                 keys,
                 Sources(pool, master),
+                Notifications(pool, master),
+                FileRoutes(pool, settings.job_file_mib, settings.job_files_mib),
             )
         )
         self._enrolment = enrolment

@@ -92,6 +92,10 @@ class GatewaySettings(ServiceSettings):
     """How often to look for claims that hold now."""
     job_sweep_s: float = Field(default=10.0, ge=0.5, le=3600)
     """How often to look for frames that came after their meter's spec, and for jobs that the queue lost."""
+    job_file_mib: int = Field(default=2048, ge=1, le=1_048_576)
+    """The largest file that may be sent for a job to read."""
+    job_files_mib: int = Field(default=8192, ge=1, le=1_048_576)
+    """All files of jobs together, exports and imports; they are in the database."""
     reconcile_quiet_s: float = Field(default=1.0, ge=0.1, le=60)
     """The retained messages have all come once none has for so long after a connection."""
     reconcile_s: float = Field(default=600.0, ge=0.5, le=86400)

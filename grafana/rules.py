@@ -152,6 +152,11 @@ def alerts(settings: GrafanaSettings) -> tuple[Alert, ...]:
               "`wattline update show` says why; `wattline update status` whether the roll-out has stopped by itself. "
               "This resolves once the device is to run another release, after an hour at the earliest.",
               f"{PREFIX}parameters?{_TO_DEVICE}"),
+        Alert("notices", "Notifications do not arrive", 0, "5m", "warning",
+              f"{value} messages to channel {_label('channel')} were given up, or wait for more than half an hour",
+              "`wattline notify channel list` has what the other side answered last; `wattline notify replay --dead` "
+              "sends them again once it is mended. docs/NOTIFICATIONS.md.",
+              platform),
         Alert("store_job", "Database job fails or is late", 0, "30m", "warning",
               f"{_label('job')} is {_label('state')}",
               "SELECT * FROM store_job says why. docs/STORE.md, Jobs, has what each does and what helps.",

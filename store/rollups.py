@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -86,6 +87,11 @@ async def rollup_step(connection: Connection, step: timedelta) -> CaughtUp | Non
 @slow_statement(STATEMENT_S)
 async def rollup_again(connection: Connection, most: int) -> int | None:
     """Roll up again at most so many hours of series to which something came late; how many."""
+
+
+@slow_statement(STATEMENT_S)
+async def rollup_anew(connection: Connection, series: Sequence[int], since: datetime, until: datetime) -> int:
+    """Make whole days of some series anew, after readings were changed by hand; how many quarter-hours they have."""
 
 
 @statement

@@ -734,9 +734,9 @@ CREATE TABLE public.job (
     id bigint NOT NULL,
     kind text DEFAULT 'redecode'::text NOT NULL,
     state text DEFAULT 'queued'::text NOT NULL,
-    spec text NOT NULL,
+    spec text DEFAULT ''::text NOT NULL,
     since timestamp with time zone,
-    automatic boolean NOT NULL,
+    automatic boolean DEFAULT false NOT NULL,
     author text NOT NULL,
     reason text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
@@ -758,11 +758,26 @@ CREATE TABLE public.job (
     note text,
     error text,
     selection jsonb,
-    CONSTRAINT job_kind_check CHECK ((kind = ANY (ARRAY['redecode'::text, 'retry'::text]))),
+    arguments jsonb DEFAULT '{}'::jsonb NOT NULL,
+    priority smallint DEFAULT 0 NOT NULL,
+    key text,
+    schedule text,
+    not_before timestamp with time zone,
+    failures integer DEFAULT 0 NOT NULL,
+    deaths integer DEFAULT 0 NOT NULL,
+    done bigint DEFAULT 0 NOT NULL,
+    total bigint,
+    saved jsonb,
+    result jsonb,
+    CONSTRAINT job_kind_check CHECK ((kind ~ '^[a-z][a-z0-9_]{0,31}$'::text)),
     CONSTRAINT job_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'done'::text, 'failed'::text, 'cancelled'::text])))
 );
 
 COMMENT ON TABLE public.job IS 'Work beside the requests, such as kept frames decoded again into history; kept for 90 days.';
+
+COMMENT ON COLUMN public.job.kind IS 'What is done: a name of store/kinds, which the workers know how to do.';
+
+COMMENT ON COLUMN public.job.spec IS 'Of kept frames: what decodes them; empty of the kinds that need none.';
 
 COMMENT ON COLUMN public.job.since IS 'Frames that the device took before are left out; null takes all.';
 
@@ -784,6 +799,62 @@ COMMENT ON COLUMN public.job.note IS 'What was wrong with the first frame that c
 
 COMMENT ON COLUMN public.job.selection IS 'Of a retry: which payloads in quarantine, by cause, device, time (until) and number; null where all.';
 
+COMMENT ON COLUMN public.job.arguments IS 'What it was asked for, as its kind''s model says; never a secret.';
+
+COMMENT ON COLUMN public.job.priority IS 'Those of a higher one are taken first.';
+
+COMMENT ON COLUMN public.job.key IS 'What it is about, by its kind: as long as the row is kept there is no second one of the same key.';
+
+COMMENT ON COLUMN public.job.schedule IS 'The name of the schedule that asked for it.';
+
+COMMENT ON COLUMN public.job.not_before IS 'When it may be taken: later than at once where it is tried again after a failure.';
+
+COMMENT ON COLUMN public.job.failures IS 'How often it failed; its kind says how often it may before it is dead (failed).';
+
+COMMENT ON COLUMN public.job.deaths IS 'How often its worker died over it since it last got further.';
+
+COMMENT ON COLUMN public.job.done IS 'How far it is, of total, in its kind''s own units; null total where nobody knows it yet.';
+
+COMMENT ON COLUMN public.job.saved IS 'Where the next worker goes on, as its kind wrote it with the work itself.';
+
+COMMENT ON COLUMN public.job.result IS 'What came of it, as its kind says it.';
+
+CREATE TABLE public.job_file (
+    id bigint NOT NULL,
+    job_id bigint,
+    name text NOT NULL,
+    media text NOT NULL,
+    bytes bigint DEFAULT 0 NOT NULL,
+    sha256 text,
+    complete boolean DEFAULT false NOT NULL,
+    author text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE public.job_file IS 'Files that jobs make (exports) and read (imports): bounded, and gone when they expire.';
+
+COMMENT ON COLUMN public.job_file.job_id IS 'The job that made it; null of one that somebody sent, until a job reads it.';
+
+COMMENT ON COLUMN public.job_file.complete IS 'Whether all of it is there; what is not belongs to nobody who is still at it.';
+
+ALTER TABLE public.job_file ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.job_file_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.job_file_part (
+    file_id bigint NOT NULL,
+    part integer NOT NULL,
+    data bytea NOT NULL
+);
+
+COMMENT ON TABLE public.job_file_part IS 'Its bytes, some 1 MiB each, from part 0 on.';
+
 ALTER TABLE public.job ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.job_id_seq
     START WITH 1
@@ -803,6 +874,31 @@ CREATE TABLE public.job_meter (
 );
 
 COMMENT ON TABLE public.job_meter IS 'The meters of a job, with the times of the first and last reading that their frames gave, sub-meters'' included.';
+
+CREATE TABLE public.job_schedule (
+    name text NOT NULL,
+    kind text NOT NULL,
+    arguments jsonb DEFAULT '{}'::jsonb NOT NULL,
+    cron text NOT NULL,
+    zone text NOT NULL,
+    enabled boolean DEFAULT true NOT NULL,
+    author text NOT NULL,
+    reason text,
+    changed_at timestamp with time zone DEFAULT now() NOT NULL,
+    next_at timestamp with time zone NOT NULL,
+    last_at timestamp with time zone,
+    last_job bigint,
+    error text,
+    CONSTRAINT job_schedule_name_check CHECK ((name ~ '^[a-z0-9][a-z0-9-]{0,47}$'::text))
+);
+
+COMMENT ON TABLE public.job_schedule IS 'Jobs that are asked for by the clock: one worker asks for each, once for each time.';
+
+COMMENT ON COLUMN public.job_schedule.cron IS 'Minute, hour, day of month, month, day of week, by the clock of zone.';
+
+COMMENT ON COLUMN public.job_schedule.next_at IS 'When it is due; times that passed while no worker ran are one job.';
+
+COMMENT ON COLUMN public.job_schedule.error IS 'Why the last time gave no job.';
 
 CREATE TABLE public.key_delivery (
     device_id integer NOT NULL,
@@ -1063,6 +1159,132 @@ COMMENT ON TABLE public.point IS 'Points of delivery: a port of a device, or an 
 COMMENT ON COLUMN public.point.channel IS 'The M-Bus channel of a meter behind another, empty for the meter at the port itself.';
 
 COMMENT ON COLUMN public.point.slot IS 'Meters that share one line have a point each: the first is 1.';
+
+CREATE TABLE public.notice_channel (
+    name text NOT NULL,
+    kind text NOT NULL,
+    shown text NOT NULL,
+    sealed bytea NOT NULL,
+    master text NOT NULL,
+    author text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    changed_at timestamp with time zone DEFAULT now() NOT NULL,
+    failures integer DEFAULT 0 NOT NULL,
+    not_before timestamp with time zone,
+    answer text,
+    answered_at timestamp with time zone,
+    CONSTRAINT notice_channel_kind_check CHECK ((kind = ANY (ARRAY['webhook'::text, 'apprise'::text]))),
+    CONSTRAINT notice_channel_name_check CHECK ((name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'::text))
+);
+
+COMMENT ON TABLE public.notice_channel IS 'Where notifications go: a URL with its secrets, sealed.';
+
+COMMENT ON COLUMN public.notice_channel.shown IS 'The URL without its secrets, for people.';
+
+COMMENT ON COLUMN public.notice_channel.master IS 'Which master key sealed it, by its fingerprint.';
+
+COMMENT ON COLUMN public.notice_channel.failures IS 'Attempts since the last that went well.';
+
+COMMENT ON COLUMN public.notice_channel.not_before IS 'While it fails: when it is tried again.';
+
+COMMENT ON COLUMN public.notice_channel.answer IS 'What the other side said last.';
+
+CREATE TABLE public.notice_delivery (
+    id uuid NOT NULL,
+    rule text,
+    channel text NOT NULL,
+    made_at timestamp with time zone DEFAULT now() NOT NULL,
+    event jsonb NOT NULL,
+    title text NOT NULL,
+    text text NOT NULL,
+    state text DEFAULT 'waiting'::text NOT NULL,
+    tries_left integer NOT NULL,
+    tries integer DEFAULT 0 NOT NULL,
+    taken_until timestamp with time zone,
+    answer text,
+    changed_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT notice_delivery_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'sent'::text, 'dead'::text])))
+);
+
+COMMENT ON TABLE public.notice_delivery IS 'Messages: each goes out at least once, by the same id; dead ones wait for a person.';
+
+COMMENT ON COLUMN public.notice_delivery.rule IS 'Null of a test by hand.';
+
+COMMENT ON COLUMN public.notice_delivery.event IS 'The CloudEvent.';
+
+COMMENT ON COLUMN public.notice_delivery.taken_until IS 'A worker sends it; behind this time it is taken that it died.';
+
+CREATE TABLE public.notice_event (
+    id bigint NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    at timestamp with time zone NOT NULL,
+    device_id integer,
+    meter_id integer,
+    event text NOT NULL,
+    severity text NOT NULL,
+    detail jsonb NOT NULL
+);
+
+COMMENT ON TABLE public.notice_event IS 'Events that some rule is about, from their transaction until the rules have taken them.';
+
+ALTER TABLE public.notice_event ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.notice_event_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.notice_found (
+    rule text NOT NULL,
+    subject text NOT NULL,
+    device text,
+    meter text,
+    severity text NOT NULL,
+    since timestamp with time zone NOT NULL,
+    value double precision,
+    detail text NOT NULL,
+    lasting boolean NOT NULL,
+    found_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    told_at timestamp with time zone,
+    over_at timestamp with time zone
+);
+
+COMMENT ON TABLE public.notice_found IS 'What a rule has found: events until they are told, and states (lasting) until it is told that they are over.';
+
+COMMENT ON COLUMN public.notice_found.subject IS 'What it is the same by: of an event its number, of a state the device or meter.';
+
+CREATE SEQUENCE public.notice_missed
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+COMMENT ON SEQUENCE public.notice_missed IS 'Counts events that no rule was given, as 100 000 waited and no worker took them.';
+
+CREATE TABLE public.notice_rule (
+    name text NOT NULL,
+    channel text NOT NULL,
+    enabled boolean NOT NULL,
+    events text[] NOT NULL,
+    document jsonb NOT NULL,
+    author text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    changed_at timestamp with time zone DEFAULT now() NOT NULL,
+    told_at timestamp with time zone,
+    more bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT notice_rule_name_check CHECK ((name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'::text))
+);
+
+COMMENT ON TABLE public.notice_rule IS 'What is told to which channel, as a document of store/notices/rules.py.';
+
+COMMENT ON COLUMN public.notice_rule.events IS 'The names of the events that it is about, as LIKE takes them.';
+
+COMMENT ON COLUMN public.notice_rule.told_at IS 'When it spoke last.';
+
+COMMENT ON COLUMN public.notice_rule.more IS 'Events that are only counted, as too many waited; the next message says so.';
 
 CREATE TABLE public.parameter_document (
     id integer NOT NULL,
@@ -1791,11 +2013,20 @@ ALTER TABLE ONLY public.ingestor_link
 ALTER TABLE ONLY public.installation
     ADD CONSTRAINT installation_pkey PRIMARY KEY (name);
 
+ALTER TABLE ONLY public.job_file_part
+    ADD CONSTRAINT job_file_part_pkey PRIMARY KEY (file_id, part);
+
+ALTER TABLE ONLY public.job_file
+    ADD CONSTRAINT job_file_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.job_meter
     ADD CONSTRAINT job_meter_pkey PRIMARY KEY (job_id, meter_id);
 
 ALTER TABLE ONLY public.job
     ADD CONSTRAINT job_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.job_schedule
+    ADD CONSTRAINT job_schedule_pkey PRIMARY KEY (name);
 
 ALTER TABLE ONLY public.key_delivery
     ADD CONSTRAINT key_delivery_pkey PRIMARY KEY (device_id);
@@ -1838,6 +2069,21 @@ ALTER TABLE ONLY public.meter_register
 
 ALTER TABLE ONLY public.meter_stay
     ADD CONSTRAINT meter_stay_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.notice_channel
+    ADD CONSTRAINT notice_channel_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY public.notice_delivery
+    ADD CONSTRAINT notice_delivery_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.notice_event
+    ADD CONSTRAINT notice_event_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.notice_found
+    ADD CONSTRAINT notice_found_pkey PRIMARY KEY (rule, subject);
+
+ALTER TABLE ONLY public.notice_rule
+    ADD CONSTRAINT notice_rule_pkey PRIMARY KEY (name);
 
 ALTER TABLE ONLY public.parameter_document
     ADD CONSTRAINT parameter_document_pkey PRIMARY KEY (id);
@@ -2017,9 +2263,21 @@ CREATE INDEX frame_received_at_idx ON public.frame USING btree (received_at DESC
 
 CREATE UNIQUE INDEX ingest_batch_at_ingestor ON public.ingest_batch USING btree (at, ingestor);
 
+CREATE INDEX job_ended ON public.job USING btree (finished_at) WHERE (finished_at IS NOT NULL);
+
+CREATE INDEX job_file_expires_at ON public.job_file USING btree (expires_at);
+
+CREATE INDEX job_file_job_id ON public.job_file USING btree (job_id);
+
+CREATE UNIQUE INDEX job_key ON public.job USING btree (kind, key) WHERE (key IS NOT NULL);
+
 CREATE INDEX job_meter_meter_id ON public.job_meter USING btree (meter_id);
 
+CREATE INDEX job_schedule_next_at ON public.job_schedule USING btree (next_at) WHERE enabled;
+
 CREATE INDEX job_unfinished ON public.job USING btree (spec) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
+
+CREATE INDEX job_waiting ON public.job USING btree (kind, state) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
 
 CREATE INDEX key_delivery_unannounced ON public.key_delivery USING btree (device_id) WHERE (announced IS DISTINCT FROM version);
 
@@ -2060,6 +2318,10 @@ CREATE UNIQUE INDEX meter_stay_one_meter ON public.meter_stay USING btree (point
 CREATE UNIQUE INDEX meter_stay_one_place ON public.meter_stay USING btree (meter_id) WHERE (removed_at IS NULL);
 
 CREATE INDEX meter_stay_point_id ON public.meter_stay USING btree (point_id, installed_at);
+
+CREATE INDEX notice_delivery_ended ON public.notice_delivery USING btree (state, changed_at) WHERE (state <> 'waiting'::text);
+
+CREATE INDEX notice_delivery_waiting ON public.notice_delivery USING btree (channel, made_at) WHERE (state = 'waiting'::text);
 
 CREATE INDEX parameter_stage_device_id ON public.parameter_stage_device USING btree (device_id);
 
@@ -2145,7 +2407,7 @@ CREATE TRIGGER change_new AFTER INSERT ON public.device FOR EACH ROW EXECUTE FUN
 
 CREATE TRIGGER change_new AFTER INSERT ON public.event FOR EACH ROW EXECUTE FUNCTION public.note_change('event', 'event', 'severity', 'source');
 
-CREATE TRIGGER change_new AFTER INSERT ON public.job FOR EACH ROW EXECUTE FUNCTION public.note_change('job', 'id', 'spec', 'state');
+CREATE TRIGGER change_new AFTER INSERT ON public.job FOR EACH ROW EXECUTE FUNCTION public.note_change('job', 'id', 'spec', 'state', 'kind');
 
 CREATE TRIGGER change_new AFTER INSERT ON public.parameter_stage FOR EACH ROW EXECUTE FUNCTION public.note_change('stage', 'id', 'scope', 'state');
 
@@ -2167,7 +2429,7 @@ CREATE TRIGGER change_seen AFTER UPDATE OF online, registered_at, software ON pu
 
 CREATE TRIGGER change_state AFTER UPDATE ON public.command FOR EACH ROW WHEN ((old.state <> new.state)) EXECUTE FUNCTION public.note_change('command', 'id', 'command', 'state');
 
-CREATE TRIGGER change_state AFTER UPDATE ON public.job FOR EACH ROW WHEN ((old.state <> new.state)) EXECUTE FUNCTION public.note_change('job', 'id', 'spec', 'state');
+CREATE TRIGGER change_state AFTER UPDATE ON public.job FOR EACH ROW WHEN (((old.state <> new.state) OR (((old.done * 100) / GREATEST(old.total, (1)::bigint)) IS DISTINCT FROM ((new.done * 100) / GREATEST(new.total, (1)::bigint))) OR (((old.frames * 100) / GREATEST(old.total_frames, (1)::bigint)) IS DISTINCT FROM ((new.frames * 100) / GREATEST(new.total_frames, (1)::bigint))))) EXECUTE FUNCTION public.note_change('job', 'id', 'spec', 'state', 'kind');
 
 CREATE TRIGGER change_state AFTER UPDATE ON public.parameter_stage FOR EACH ROW WHEN (((old.state <> new.state) OR (old.step <> new.step))) EXECUTE FUNCTION public.note_change('stage', 'id', 'scope', 'state');
 
@@ -2186,6 +2448,8 @@ CREATE TRIGGER message_late AFTER INSERT ON public.message REFERENCING NEW TABLE
 CREATE TRIGGER meter_moved AFTER UPDATE OF device_id ON public.meter FOR EACH ROW WHEN ((old.device_id IS DISTINCT FROM new.device_id)) EXECUTE FUNCTION public.note_meter_move();
 
 CREATE TRIGGER meter_moves_ordered BEFORE UPDATE OF device_id ON public.meter FOR EACH STATEMENT EXECUTE FUNCTION public.order_meter_moves();
+
+CREATE TRIGGER notice_new AFTER INSERT ON public.event FOR EACH ROW EXECUTE FUNCTION public.notice_of_event();
 
 CREATE TRIGGER reading_late AFTER INSERT ON public.reading REFERENCING NEW TABLE AS stored FOR EACH STATEMENT EXECUTE FUNCTION public.note_late_readings();
 
@@ -2260,6 +2524,12 @@ ALTER TABLE ONLY public.enrolment
 ALTER TABLE ONLY public.enrolment
     ADD CONSTRAINT enrolment_identity_fkey FOREIGN KEY (identity) REFERENCES public.credential(identity);
 
+ALTER TABLE ONLY public.job_file
+    ADD CONSTRAINT job_file_job_id_fkey FOREIGN KEY (job_id) REFERENCES public.job(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.job_file_part
+    ADD CONSTRAINT job_file_part_file_id_fkey FOREIGN KEY (file_id) REFERENCES public.job_file(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.job_meter
     ADD CONSTRAINT job_meter_job_id_fkey FOREIGN KEY (job_id) REFERENCES public.job(id) ON DELETE CASCADE;
 
@@ -2313,6 +2583,15 @@ ALTER TABLE ONLY public.meter_stay
 
 ALTER TABLE ONLY public.meter_stay
     ADD CONSTRAINT meter_stay_point_id_fkey FOREIGN KEY (point_id) REFERENCES public.point(id);
+
+ALTER TABLE ONLY public.notice_delivery
+    ADD CONSTRAINT notice_delivery_channel_fkey FOREIGN KEY (channel) REFERENCES public.notice_channel(name) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.notice_found
+    ADD CONSTRAINT notice_found_rule_fkey FOREIGN KEY (rule) REFERENCES public.notice_rule(name) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.notice_rule
+    ADD CONSTRAINT notice_rule_channel_fkey FOREIGN KEY (channel) REFERENCES public.notice_channel(name);
 
 ALTER TABLE ONLY public.parameter_stage_device
     ADD CONSTRAINT parameter_stage_device_device_id_fkey FOREIGN KEY (device_id) REFERENCES public.device(id);
@@ -2482,6 +2761,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.device_boot TO wattline_gatewa
 GRANT SELECT,INSERT,UPDATE ON TABLE public.device_labels TO wattline_gateway;
 
 GRANT SELECT ON TABLE public.device_label_set TO wattline_gateway;
+GRANT SELECT ON TABLE public.device_label_set TO wattline_ingestor;
 
 GRANT SELECT ON TABLE public.device_label TO wattline_gateway;
 GRANT SELECT ON TABLE public.device_label TO wattline_grafana;
@@ -2511,6 +2791,7 @@ GRANT INSERT(installed_at) ON TABLE public.meter TO wattline_ingestor;
 
 GRANT SELECT ON TABLE public.device_overview TO wattline_gateway;
 GRANT SELECT ON TABLE public.device_overview TO wattline_grafana;
+GRANT SELECT ON TABLE public.device_overview TO wattline_ingestor;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.quota_day TO wattline_ingestor;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.quota_day TO wattline_gateway;
@@ -2531,6 +2812,7 @@ GRANT INSERT(kind) ON TABLE public.series TO wattline_ingestor;
 
 GRANT SELECT ON TABLE public.energy_series TO wattline_gateway;
 GRANT SELECT ON TABLE public.energy_series TO wattline_grafana;
+GRANT SELECT ON TABLE public.energy_series TO wattline_ingestor;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.enrolment TO wattline_gateway;
 
@@ -2554,6 +2836,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.gateway_gauge TO wattline_gate
 
 GRANT SELECT ON TABLE public.gateway_gauge_overview TO wattline_gateway;
 GRANT SELECT ON TABLE public.gateway_gauge_overview TO wattline_grafana;
+GRANT SELECT ON TABLE public.gateway_gauge_overview TO wattline_ingestor;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.gateway_waiting TO wattline_gateway;
 
@@ -2566,7 +2849,13 @@ GRANT SELECT ON TABLE public.installation TO wattline_grafana;
 GRANT SELECT ON TABLE public.installation TO wattline_intake;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job TO wattline_gateway;
-GRANT SELECT,UPDATE ON TABLE public.job TO wattline_ingestor;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.job TO wattline_ingestor;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_file TO wattline_gateway;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_file TO wattline_ingestor;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_file_part TO wattline_gateway;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_file_part TO wattline_ingestor;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_meter TO wattline_gateway;
 GRANT SELECT,DELETE,UPDATE ON TABLE public.job_meter TO wattline_ingestor;
@@ -2574,6 +2863,17 @@ GRANT SELECT,DELETE,UPDATE ON TABLE public.job_meter TO wattline_ingestor;
 GRANT SELECT ON TABLE public.job_overview TO wattline_ingestor;
 GRANT SELECT ON TABLE public.job_overview TO wattline_gateway;
 GRANT SELECT ON TABLE public.job_overview TO wattline_grafana;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_schedule TO wattline_gateway;
+GRANT SELECT ON TABLE public.job_schedule TO wattline_ingestor;
+
+GRANT UPDATE(next_at) ON TABLE public.job_schedule TO wattline_ingestor;
+
+GRANT UPDATE(last_at) ON TABLE public.job_schedule TO wattline_ingestor;
+
+GRANT UPDATE(last_job) ON TABLE public.job_schedule TO wattline_ingestor;
+
+GRANT UPDATE(error) ON TABLE public.job_schedule TO wattline_ingestor;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.key_delivery TO wattline_gateway;
 
@@ -2639,6 +2939,7 @@ GRANT SELECT ON TABLE public.meter_overview TO wattline_grafana;
 
 GRANT SELECT ON TABLE public.meter_secret_wanted TO wattline_gateway;
 GRANT SELECT ON TABLE public.meter_secret_wanted TO wattline_grafana;
+GRANT SELECT ON TABLE public.meter_secret_wanted TO wattline_ingestor;
 
 GRANT SELECT ON TABLE public.meter_spec TO wattline_gateway;
 GRANT SELECT ON TABLE public.meter_spec TO wattline_ingestor;
@@ -2662,6 +2963,38 @@ GRANT SELECT ON TABLE public.meter_swap TO wattline_ingestor;
 
 GRANT SELECT ON TABLE public.named_reading TO wattline_gateway;
 GRANT SELECT ON TABLE public.named_reading TO wattline_grafana;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.notice_channel TO wattline_gateway;
+GRANT SELECT ON TABLE public.notice_channel TO wattline_ingestor;
+
+GRANT UPDATE(failures) ON TABLE public.notice_channel TO wattline_ingestor;
+
+GRANT UPDATE(not_before) ON TABLE public.notice_channel TO wattline_ingestor;
+
+GRANT UPDATE(answer) ON TABLE public.notice_channel TO wattline_ingestor;
+
+GRANT UPDATE(answered_at) ON TABLE public.notice_channel TO wattline_ingestor;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.notice_delivery TO wattline_gateway;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.notice_delivery TO wattline_ingestor;
+
+GRANT SELECT ON TABLE public.notice_channel_overview TO wattline_gateway;
+GRANT SELECT ON TABLE public.notice_channel_overview TO wattline_ingestor;
+GRANT SELECT ON TABLE public.notice_channel_overview TO wattline_grafana;
+
+GRANT SELECT,DELETE ON TABLE public.notice_event TO wattline_ingestor;
+
+GRANT SELECT,DELETE ON TABLE public.notice_found TO wattline_gateway;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.notice_found TO wattline_ingestor;
+
+GRANT SELECT ON SEQUENCE public.notice_missed TO wattline_ingestor;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.notice_rule TO wattline_gateway;
+GRANT SELECT ON TABLE public.notice_rule TO wattline_ingestor;
+
+GRANT UPDATE(told_at) ON TABLE public.notice_rule TO wattline_ingestor;
+
+GRANT UPDATE(more) ON TABLE public.notice_rule TO wattline_ingestor;
 
 GRANT SELECT ON TABLE public.outbox_overview TO wattline_ingestor;
 GRANT SELECT ON TABLE public.outbox_overview TO wattline_gateway;
@@ -2708,12 +3041,11 @@ GRANT INSERT(body) ON TABLE public.payload TO wattline_intake;
 
 GRANT SELECT(state) ON TABLE public.payload TO wattline_intake;
 
-GRANT INSERT(came_at) ON TABLE public.payload TO wattline_intake;
-
-GRANT SELECT,INSERT,UPDATE ON TABLE public.pgqueuer TO wattline_gateway;
-GRANT SELECT,DELETE,UPDATE ON TABLE public.pgqueuer TO wattline_ingestor;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.pgqueuer TO wattline_gateway;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.pgqueuer TO wattline_ingestor;
 
 GRANT USAGE ON SEQUENCE public.pgqueuer_id_seq TO wattline_gateway;
+GRANT USAGE ON SEQUENCE public.pgqueuer_id_seq TO wattline_ingestor;
 
 GRANT SELECT,INSERT,DELETE ON TABLE public.pgqueuer_log TO wattline_gateway;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.pgqueuer_log TO wattline_ingestor;
@@ -2840,6 +3172,7 @@ GRANT SELECT ON TABLE public.store_size TO wattline_grafana;
 
 GRANT SELECT ON TABLE public.unknown_meter TO wattline_gateway;
 GRANT SELECT ON TABLE public.unknown_meter TO wattline_grafana;
+GRANT SELECT ON TABLE public.unknown_meter TO wattline_ingestor;
 
 GRANT SELECT ON TABLE public.upkeep_lease TO wattline_ingestor;
 GRANT SELECT ON TABLE public.upkeep_lease TO wattline_gateway;
@@ -2850,3 +3183,4 @@ GRANT SELECT ON TABLE public.upkeep_standing TO wattline_grafana;
 
 GRANT SELECT ON TABLE public.waiting_device TO wattline_gateway;
 GRANT SELECT ON TABLE public.waiting_device TO wattline_grafana;
+GRANT SELECT ON TABLE public.waiting_device TO wattline_ingestor;

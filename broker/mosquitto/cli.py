@@ -1,6 +1,7 @@
 """`wattline broker`: write Mosquitto's configuration and let users in."""
 
 import contextlib
+import json
 import os
 import secrets
 import shlex
@@ -8,7 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import yaml
 
+from broker.contract.asyncapi import document
 from broker.contract.identity import GATEWAY, INGESTOR, MONITOR, ROLES
 from broker.contract.topics import DEFAULT_ROOT, Topics
 from broker.errors import ContractError, PermanentError, WattlineError
@@ -57,7 +60,21 @@ _path = click.Path(path_type=Path)
 
 @click.group()
 def broker() -> None:
-    """Write Mosquitto's config, and let users in."""
+    """Write Mosquitto's config, and let users in; print the contract of its topics."""
+
+
+@broker.command("asyncapi")
+@click.option("--root", default=DEFAULT_ROOT, show_default=True, help="The topics' root.")
+@click.option("--json", "as_json", is_flag=True, help="JSON in place of YAML.")
+def asyncapi(root: str, as_json: bool) -> None:
+    """Print the MQTT contract as an AsyncAPI 3.0 document: topics, QoS, and the messages' JSON schemas."""
+    try:
+        found = document(root)
+    except ContractError as error:
+        raise click.BadParameter(str(error), param_hint="--root") from error
+    click.echo(
+        json.dumps(found, indent=2) if as_json else yaml.safe_dump(found, sort_keys=False, width=120), nl=as_json
+    )
 
 
 @broker.command("config")

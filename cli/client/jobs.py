@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from yarl import URL
+
 from cli.client.http import ConfigClient
 
 
 class JobClient(ConfigClient):
-    """Reads and cancels jobs at one gateway; enter it with `async with`."""
+    """Asks for jobs at one gateway, reads and cancels them; enter it with `async with`."""
 
     async def jobs(self, limit: int, **query: str | None) -> list[dict[str, Any]]:
         """The newest jobs."""
@@ -23,3 +25,34 @@ class JobClient(ConfigClient):
         """End a job."""
         query = {"author": author} | ({"reason": reason} if reason else {})
         return await self._call("POST", self._at("jobs", number, verb="cancel").with_query(query))
+
+    async def retry(self, number: int, *, author: str, reason: str | None) -> dict[str, Any]:
+        """Try a job again."""
+        query = {"author": author} | ({"reason": reason} if reason else {})
+        return await self._call("POST", self._at("jobs", number, verb="retry").with_query(query))
+
+    async def run(
+        self, kind: str, arguments: dict[str, Any], priority: int | None, *, author: str, reason: str | None
+    ) -> dict[str, Any]:
+        """Ask for a job."""
+        query = {"author": author} | ({"reason": reason} if reason else {})
+        body = {"kind": kind, "arguments": arguments} | ({} if priority is None else {"priority": priority})
+        return await self._call("POST", self._at("jobs").with_query(query), body)
+
+    async def kinds(self) -> list[dict[str, Any]]:
+        """All kinds of jobs."""
+        page = await self._call("GET", self._at("job-kinds"))
+        found: list[dict[str, Any]] = page["items"]
+        return found
+
+    def file_of(self, number: int) -> tuple[URL, str | None]:
+        """Where the file of a job is, and the token by which it is fetched."""
+        return self._at("jobs", number, "file"), self._token
+
+    def files(self, name: str) -> tuple[URL, str | None]:
+        """Where a file is sent, and the token by which it is."""
+        return self._at("job-files").with_query({"name": name}), self._token
+
+    @property
+    def _token(self) -> str | None:
+        return self._headers.get("Authorization", "").removeprefix("Bearer ") or None

@@ -10,6 +10,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from broker.contract import asyncapi
 from broker.contract.messages import MAX_PAYLOAD_BYTES
 from broker.outage import Outage
 from gateway.api.auth.authorization import Authorization
@@ -23,12 +24,14 @@ from gateway.api.devices.routes import DeviceRoutes
 from gateway.api.export.routes import ExportRoutes
 from gateway.api.gaps.routes import GapRoutes
 from gateway.api.groups import GroupRoutes
+from gateway.api.jobs.files import FileRoutes
 from gateway.api.jobs.routes import JobRoutes
 from gateway.api.keys.routes import KeyRoutes
 from gateway.api.labels import LabelRoutes
 from gateway.api.ledger.routes import LedgerRoutes
 from gateway.api.meter_claims.routes import ClaimRoutes
 from gateway.api.meters.routes import MeterRoutes
+from gateway.api.notices.routes import NotifyRoutes
 from gateway.api.openapi import document
 from gateway.api.parameters.history import HistoryRoutes
 from gateway.api.parameters.routes import ParameterRoutes
@@ -55,6 +58,7 @@ from gateway.faults import Fault, Refusal, unavailable
 from gateway.keys.keeping import MeterKeys
 from gateway.meter_claims.run import MeterClaims
 from gateway.metrics import Metrics
+from gateway.notices.keeping import Notifications
 from gateway.parameters.group_changes import Groups
 from gateway.parameters.stages.run import Stages
 from gateway.settings import GatewaySettings
@@ -88,6 +92,8 @@ def routes(
     access: Access,
     keys: MeterKeys,
     sources: Sources,
+    notifications: Notifications,
+    files: FileRoutes,
 ) -> list[Route]:
     """All routes of the API."""
     life = SpecLife(pool, configuration)
@@ -101,6 +107,7 @@ def routes(
         *SourceRoutes(sources).routes(),
         *PayloadRoutes(sources).routes(),
         *ProposalRoutes(Proposals(pool)).routes(),
+        *NotifyRoutes(notifications).routes(),
         *PointRoutes(pool).routes(),
         *GapRoutes(pool).routes(),
         *ExportRoutes(reads).routes(),
@@ -112,6 +119,7 @@ def routes(
         *SpecRoutes(pool, life, answers).routes(),
         *RolloutRoutes(pool, rollouts, limits, answers).routes(),
         *JobRoutes(pool, jobs).routes(),
+        *files.routes(),
         *QuarantineRoutes(pool, jobs).routes(),
         *DecodeRoutes(configuration).routes(),
         *CommandRoutes(pool, commands).routes(),
@@ -148,6 +156,7 @@ class Api:
         require_distinct(self.table)
         self._secured = authenticator.guarded
         self._specification: dict[str, Any] | None = None
+        self._root = settings.broker.root
 
     def application(self, extra: Sequence[web.RouteDef], pages: Middleware) -> web.Application:
         """The whole application: the API, its documents, and `extra`; `pages` answers browsers that went astray."""
@@ -159,6 +168,7 @@ class Api:
         for route in self.table:
             app.router.add_route(route.method, PREFIX + route.path, self.auth.serve(route))
         app.router.add_get(f"{PREFIX}/openapi.json", self._openapi)
+        app.router.add_get(f"{PREFIX}/asyncapi.json", self._asyncapi)
         app.add_routes(extra)
         app.on_response_prepare.append(self.auth.lasting)
         app.on_shutdown.append(self._ending)
@@ -169,6 +179,9 @@ class Api:
             # made for the first who asks, and beside the loop: most gateways start without anybody who reads it
             self._specification = await asyncio.to_thread(document, self.table, secured=self._secured)
         return web.json_response(self._specification)
+
+    async def _asyncapi(self, _: web.Request) -> web.Response:
+        return web.json_response(await asyncio.to_thread(asyncapi.document, self._root))
 
     async def _ending(self, _: web.Application) -> None:
         self._streams.end()

@@ -123,6 +123,8 @@ class Route:
     """Media types of the answer; of one that is a stream `response` describes a row."""
     secret: bool = False
     """Whether what is sent holds a secret: the audit keeps nothing of the body."""
+    audited: bool = False
+    """Whether who reads it is entered in the audit, as who changes something always is."""
     stream: Callable[[Call, web.Request], Awaitable[web.StreamResponse]] | None = None
     """Answers in the handler's place, for as long as the client stays."""
 
@@ -140,8 +142,8 @@ class Route:
 
     @property
     def changes(self) -> bool:
-        """Whether it changes anything: what a viewer may call does not, but for their own password."""
-        return self.method != "GET" and (self.secret or self.needs is not Role.VIEWER)
+        """Whether it is audited: it changes something, as what a viewer may call does not, or takes much away."""
+        return self.audited or (self.method != "GET" and (self.secret or self.needs is not Role.VIEWER))
 
     def validated(self, asked: ApiRequest) -> Call:
         """The call, its query and its parameters valid. Raises Refusal."""

@@ -15,6 +15,7 @@ from gateway.console.groups import GroupPages
 from gateway.console.jobs import JobPages
 from gateway.console.labels import LabelPages
 from gateway.console.meter_keys import KeyPages
+from gateway.console.notify import NotifyPages
 from gateway.console.parameters import ParameterPages
 from gateway.console.people.login import LoginPages
 from gateway.console.people.me import OwnPages
@@ -44,6 +45,7 @@ def console_routes(console: ConsoleApi, session_h: int, oidc: OidcSettings) -> l
         *SpecPages(console).routes(),
         *UnknownPages(console).routes(),
         *JobPages(console).routes(),
+        *NotifyPages(console).routes(),
         *EnrolmentPages(console).routes(),
         *AdminPages(console).routes(),
         *OwnPages(console).routes(),

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -14,6 +14,7 @@ from gateway.jobs.store import (
     add_job_meters,
     add_retry,
     assigned_spec_rows,
+    forget_jobs,
     join_job,
     late_frames,
     orphaned_jobs,
@@ -22,13 +23,16 @@ from gateway.jobs.store import (
     undecoded_meters,
 )  # fmt: skip
 from gateway.principals import SYSTEM
-from store.queue import enqueue_redecode
+from store.files import drop_expired_files
+from store.kinds.every import KINDS
+from store.kinds.frames import REDECODE, RETRY
+from store.kinds.kind import KEPT
+from store.queue import hand_out
 from store.sql import Connection
 
 log = structlog.get_logger()
 MAX_UNFINISHED: Final = 1000
-"""Jobs that wait or run; beyond it a request is refused, and what was to be queued by itself is queued later."""
-KEPT: Final = timedelta(days=90)
+"""Jobs of a kind that wait or run; beyond it a request is refused, and what was to be queued by itself waits."""
 GOT_IT: Final = "its meters got the spec"
 CAME_LATE: Final = "frames came in after the spec"
 
@@ -60,7 +64,7 @@ async def queue_job(
         log.warning("job_not_queued", spec=spec, meters=len(meter_ids), most=MAX_UNFINISHED)
         return None
     await add_job_meters(connection, job_id, meter_ids)
-    await enqueue_redecode(connection, job_id)
+    await hand_out(connection, job_id, REDECODE.name)
     detail = {"job": job_id, "spec": spec, "meters": len(meter_ids), "author": author, "reason": reason}
     await record_event(connection, "redecoding_queued", detail=detail)
     log.info("job_queued", **detail)
@@ -102,7 +106,7 @@ async def queue_retry(
     if number is None:
         log.warning("retry_not_queued", selection=selection, most=MAX_UNFINISHED)
         return None
-    await enqueue_redecode(connection, number)
+    await hand_out(connection, number, RETRY.name)
     detail = {"job": number, "selection": selection, "author": author, "reason": reason}
     await record_event(connection, "quarantine_retry_queued", detail=detail)
     return number
@@ -111,10 +115,17 @@ async def queue_retry(
 async def queue_orphaned(connection: Connection) -> int:
     """Give unfinished jobs that the queue has lost back to it; returns how many."""
     found = await orphaned_jobs(connection)
-    for number in found:
-        log.warning("job_queued_again", job=number)
-        await enqueue_redecode(connection, number)
+    for one in found:
+        log.warning("job_queued_again", job=one.id, kind=one.kind)
+        await hand_out(connection, one.id, one.kind, priority=one.priority, delay=one.delay)
     return len(found)
+
+
+async def forget_old(connection: Connection) -> None:
+    """Delete jobs that ended long ago, each kind's in its own time, and files that have expired."""
+    known = [(one.name, one.kept) for one in KINDS.values()]
+    await forget_jobs(connection, KEPT, [name for name, _ in known], [kept for _, kept in known])
+    await drop_expired_files(connection)
 
 
 async def _queue_by_spec(connection: Connection, meters: Iterable[MeterSpec], reason: str) -> None:

@@ -29,8 +29,18 @@ class AssignedSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class OrphanedJob:
+    """A job that the queue does not have, and when it is to be taken."""
+
+    id: int
+    kind: str
+    priority: int
+    delay: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
-    """A job with its progress (0 to 1) and speed."""
+    """A job with its progress (0 to 1) and speed; `done` of `total` in its kind's own units."""
 
     job_id: int
     kind: str
@@ -56,6 +66,14 @@ class Job:
     attempts: int
     note: str | None
     error: str | None
+    arguments: Json[Mapping[str, object]]
+    priority: int
+    schedule: str | None
+    not_before: datetime | None
+    failures: int
+    done: int
+    total: int | None
+    result: Json[object] | None
 
 
 @statement
@@ -64,8 +82,10 @@ async def find_job(database: Database, number: int) -> Job | None:
 
 
 @statement
-async def list_jobs(database: Database, before: int, state: str | None, spec: str | None, limit: int) -> list[Job]:
-    """Jobs below a number, the newest first; of one state, of one spec (`name` or `name@version`)."""
+async def list_jobs(
+    database: Database, before: int, state: str | None, spec: str | None, kind: str | None, limit: int
+) -> list[Job]:
+    """Jobs below a number, the newest first; of one state, of one spec (`name` or `name@version`), of one kind."""
 
 
 @statement
@@ -106,7 +126,7 @@ async def late_frames(database: Database, since: datetime) -> list[MeterSpec]:
 
 
 @statement
-async def orphaned_jobs(database: Database) -> list[int]:
+async def orphaned_jobs(database: Database) -> list[OrphanedJob]:
     """Unfinished jobs of which the queue knows nothing."""
 
 
@@ -129,5 +149,10 @@ async def cancel_job(database: Database, number: int, why: str) -> str | None:
 
 
 @statement
-async def forget_jobs(database: Database, kept: timedelta) -> None:
-    """Delete what ended so long ago."""
+async def requeue_job(database: Database, number: int) -> OrphanedJob | None:
+    """Have a job that failed or was cancelled wait again; None where it did not."""
+
+
+@statement
+async def forget_jobs(database: Database, kept: timedelta, kinds: Sequence[str], each: Sequence[timedelta]) -> None:
+    """Delete what ended so long ago, of these kinds so long as each is kept."""

@@ -8,8 +8,16 @@ import click
 
 from broker.errors import PermanentError
 from broker.wording import counted
-from gateway.keys.store import put_secret, reseal_key, sealed_keys, sealed_secrets
+from gateway.keys.store import (
+    put_secret,
+    reseal_channel,
+    reseal_key,
+    sealed_channels,
+    sealed_keys,
+    sealed_secrets,
+)
 from store.meter_keys import MasterKeys, new_master_keys
+from store.notices.channels import sealed_for
 from store.source_settings import open_secret, seal_secret
 
 file_option = click.option(
@@ -45,7 +53,7 @@ def make(path: Path) -> None:
 )  # fmt: skip
 @click.option("--forget", is_flag=True, help="Then take the old ones out of FILE, once all services have the new one.")
 def rotate(path: Path, dsn: str, forget: bool) -> None:
-    """Seal all keys of meters, and secrets of sources, by another master key.
+    """Seal all keys of meters, secrets of sources and channels of notifications by another master key.
 
     The new one stands in FILE before anything is sealed by it, the old ones below it: whatever fails, nothing is lost.
     Services that were given a copy of FILE at their start (systemd's credentials) are started again between this and
@@ -80,6 +88,12 @@ async def _reseal(dsn: str, master: MasterKeys) -> int:
             for secret in secrets:
                 opened = open_secret(master, secret.name, secret.master, secret.secret)
                 await put_secret(connection, secret.name, seal_secret(master, secret.name, opened), master.newest)
+            channels = [one for one in await sealed_channels(connection) if one.master != master.newest]
+            for channel in channels:
+                values = master.open(sealed_for(channel.name), channel.master, channel.sealed)
+                await reseal_channel(
+                    connection, channel.name, master.seal(sealed_for(channel.name), values), master.newest
+                )
     finally:
         await connection.close()
-    return len(found) + len(secrets)
+    return len(found) + len(secrets) + len(channels)

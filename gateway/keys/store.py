@@ -97,6 +97,15 @@ class SealedSecret:
     master: str
 
 
+@dataclass(frozen=True, slots=True)
+class SealedChannel:
+    """A channel as it is kept."""
+
+    name: str
+    master: str
+    sealed: bytes
+
+
 @statement
 async def key_meter(database: Database, meter: str) -> KeyMeter | None:
     """A meter by its key."""
@@ -191,3 +200,13 @@ async def put_secret(connection: Connection, name: str, secret: bytes, master: s
 @statement
 async def sealed_secrets(connection: Connection) -> list[SealedSecret]:
     """The secrets of all sources, held for this transaction."""
+
+
+@statement
+async def sealed_channels(database: Database) -> list[SealedChannel]:
+    """All channels as they are kept."""
+
+
+@statement
+async def reseal_channel(database: Database, name: str, sealed: bytes, master: str) -> None:
+    """Keep a channel's address as another master key has sealed it."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from gateway.desired.change import Configuration
 from gateway.events import record_event
@@ -14,6 +15,8 @@ from gateway.specs.store import meters_of_spec
 from meters.specs.spec import Spec
 from store.pool import Pool
 from store.sql import Connection
+
+CANCELLED: Final = {"redecode": "redecoding_cancelled", "retry": "quarantine_retry_cancelled"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,9 @@ class JobRequests:
             cancelled = await cancel_job(connection, number, why)
             if cancelled is not None:
                 detail = {"job": number, "author": author, "reason": reason}
-                event = "quarantine_retry_cancelled" if cancelled == "retry" else "redecoding_cancelled"
+                event = CANCELLED.get(cancelled, "job_cancelled")
+                if event == "job_cancelled":
+                    detail["kind"] = cancelled
                 await record_event(connection, event, severity="warning", detail=detail)
         job = await self.find(number)
         check_cancelled(number, job.state)

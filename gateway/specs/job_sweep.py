@@ -6,8 +6,7 @@ from typing import Final
 
 from gateway.database import one_round
 from gateway.desired.change import Configuration
-from gateway.jobs.queueing import KEPT, queue_late, queue_orphaned
-from gateway.jobs.store import forget_jobs
+from gateway.jobs.queueing import forget_old, queue_late, queue_orphaned
 from gateway.metrics import Metrics
 from store.pool import Pool
 
@@ -38,5 +37,6 @@ class JobSweep:
         async with self._configuration.changing() as change:
             await queue_late(change.connection, self._swept_at - OVERLAP)
             await queue_orphaned(change.connection)
-        await forget_jobs(self._pool, KEPT)
+        async with self._pool.acquire() as connection:
+            await forget_old(connection)
         return True

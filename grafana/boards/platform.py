@@ -127,6 +127,12 @@ def _store() -> Part:
         24,
         7,
     )
+    notices = Frame(
+        "Notifications",
+        "Each channel: messages that wait, those given up (`wattline notify replay --dead`), and the last answer.",
+        24,
+        6,
+    )
     services = Frame(
         "What the services noted", "The newest hundred events of ingestor and gateway in the range.", 24, 8
     )
@@ -147,5 +153,6 @@ def _store() -> Part:
         rows(tables, "platform_tables", *sizes),
         rows(outboxes, "platform_outboxes", DEVICE, Field("Told", "dateTimeFromNow"), Field("Last", "dateTimeFromNow")),
         rows(jobs, "platform_jobs", Field("State", texts=_JOBS), *progress, Field("Changed", "dateTimeFromNow")),
+        rows(notices, "platform_notices", Field("Dead", steps=NONE_IS_GOOD), Field("Last sent", "dateTimeFromNow")),
         rows(services, "platform_services", Field("Time", "dateTimeAsIso")),
     )

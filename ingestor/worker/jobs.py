@@ -16,7 +16,9 @@ from ingestor.worker.decoding import Tally
 from ingestor.worker.store import (
     JobFrame,
     JobTotals,
+    Saved,
     Selection,
+    TakenJob,
     advance_job,
     advance_job_meters,
     count_job_frames,
@@ -60,9 +62,13 @@ class Job:
     since: datetime | None
     last_frame: int
     cursor: Cursor
-    kind: str = "redecode"
-    selection: Selection = None
-    """Of a retry: which payloads."""
+    taken: TakenJob
+    """As it stood when it was taken."""
+
+    @property
+    def selection(self) -> Selection:
+        """Of a retry: which payloads."""
+        return self.taken.selection
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,19 +95,23 @@ async def take(pool: Pool, job_id: int, before: uuid.UUID | None = None) -> Job 
     found = await take_job(pool, job_id, holder, before)
     if found is None:
         return None
-    await _frames_settled(pool, job_id)
-    if found.automatic:
-        await drop_reassigned_meters(pool, job_id, found.spec)
-    if found.total_frames is None:
-        try:
-            await (count_retry_frames if found.kind == "retry" else count_job_frames)(pool, job_id, holder)
-        except asyncpg.QueryCanceledError:
-            log.warning("job_frames_not_counted", job=job_id, note="too many to count: its progress is not known")
     cursor = Cursor()
     if found.cursor_meter is not None and found.cursor_received_at is not None:
         cursor = Cursor(found.cursor_meter, found.cursor_received_at, found.cursor_frame)
-    log.info("job_taken", job=job_id, spec=found.spec, attempt=found.attempts, frames_done=found.frames)
-    return Job(job_id, holder, found.spec, found.since, found.last_frame, cursor, found.kind, found.selection)
+    log.info("job_taken", job=job_id, kind=found.kind, attempt=found.attempts, failures=found.failures)
+    return Job(job_id, holder, found.spec, found.since, found.last_frame or 0, cursor, found)
+
+
+async def see_frames(pool: Pool, job: Job) -> None:
+    """See that all frames that are the job's are there, and how many they are."""
+    await _frames_settled(pool, job.id)
+    if job.taken.automatic:
+        await drop_reassigned_meters(pool, job.id, job.spec)
+    if job.taken.total_frames is None:
+        try:
+            await (count_retry_frames if job.taken.kind == "retry" else count_job_frames)(pool, job.id, job.holder)
+        except asyncpg.QueryCanceledError:
+            log.warning("job_frames_not_counted", job=job.id, note="too many to count: its progress is not known")
 
 
 async def _frames_settled(pool: Pool, job_id: int) -> None:
@@ -154,9 +164,11 @@ async def advance(connection: Connection, job: Job, done: Advance) -> bool:
     return True
 
 
-async def finish(pool: Pool, job: Job, state: str, error: str | None = None) -> JobTotals | None:
-    """End a job as `done`, `failed` or `cancelled`, with its event; its totals, None where it is no longer ours."""
-    return await finish_job(pool, job.id, job.holder, state, error)
+async def finish(
+    pool: Pool, job: Job, state: str, error: str | None = None, result: Saved = None, *, told: bool = True
+) -> JobTotals | None:
+    """End a job as `done` or `failed`, with its event; its totals, None where it is no longer ours."""
+    return await finish_job(pool, job.id, job.holder, state, error, result, told)
 
 
 async def release(pool: Pool, job: Job) -> None:

@@ -1,8 +1,11 @@
 """The worker's metrics, in a registry of their own."""
 
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from broker.outage import Outage
+from ingestor.worker.store import JobCount
 
 
 class WorkerMetrics:
@@ -16,14 +19,36 @@ class WorkerMetrics:
         self.readings = self._counter("readings", "Readings that were new to history")
         self.repeated = self._counter("readings_repeated", "Readings that history had already")
         self.refused = self._counter("readings_refused", "Values put into quarantine", "reason")
-        self.ended = self._counter("jobs_ended", "Jobs that ended, by how", "state")
+        self.ended = self._counter(
+            "jobs_ended", "Jobs that ended, by how; again: failed, to be tried again", "kind", "state"
+        )
         self.lost = self._counter("jobs_lost", "Jobs that were cancelled or taken over while in hand")
         self.retries = self._counter("retries", "Portions tried again", "error")
         self.portion_s = Histogram(
             "wattline_worker_portion_seconds", "What it takes to store a portion and commit", registry=self.registry
         )
-        self.jobs = Gauge("wattline_worker_jobs", "Jobs in the store, by state", ["state"], registry=self.registry)
+        self.job_s = Histogram(
+            "wattline_worker_job_seconds", "From a job's first start to its end", ["kind"], registry=self.registry,
+            buckets=(0.1, 1, 10, 60, 600, 3600, 36000),
+        )  # fmt: skip
+        self.jobs = Gauge(
+            "wattline_worker_jobs", "Jobs in the store; failed: within a day", ["kind", "state"], registry=self.registry
+        )
+        self.oldest_s = Gauge(
+            "wattline_worker_job_oldest_seconds", "How long the first that is due has waited", ["kind"],
+            registry=self.registry,
+        )  # fmt: skip
         self.in_hand = Gauge("wattline_worker_jobs_in_hand", "Jobs that this worker holds", registry=self.registry)
+
+    def count(self, kinds: Iterable[str], counts: Iterable[JobCount]) -> None:
+        """Show how many jobs of each kind there are; kinds that this worker does not know, too."""
+        found = {(one.kind, one.state): one for one in counts}
+        for kind in {*kinds, *(kind for kind, _ in found)}:
+            for state in ("queued", "running", "failed"):
+                one = found.get((kind, state))
+                self.jobs.labels(kind, state).set(0 if one is None else one.jobs)
+            waiting = found.get((kind, "queued"))
+            self.oldest_s.labels(kind).set(0 if waiting is None else waiting.oldest_s)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"wattline_worker_{name}", text, labels, registry=self.registry)

@@ -23,11 +23,12 @@ class WorkerSettings(ProcessSettings):
         min_length=1, description="postgresql://user:password@host:port/name, as role wattline_ingestor"
     )
     meter_keys_file: Path | None = Field(
-        None, description="the master key by which keys of meters are sealed; without it ciphered frames wait"
+        None,
+        description="the master key that seals keys of meters and channels of notifications; without it both wait",
     )
     processes: int = Field(0, ge=0, le=64, description="processes that decode; 0 is one for each core")
     nice: int = Field(5, ge=0, le=19, description="how far the processes that decode stand behind the others")
-    jobs: int = Field(2, ge=2, le=8, description="jobs at a time, so that a short one needn't wait for a long one")
+    jobs: int = Field(3, ge=2, le=16, description="jobs at a time; the last place is kept free of those that take long")
     portion_frames: int = Field(4000, ge=1, le=100_000, description="frames in one transaction")
     portion_mib: int = Field(4, ge=1, le=256, description="frames in one transaction, in MiB")
     heartbeat_timeout_s: float = Field(
@@ -41,6 +42,14 @@ class WorkerSettings(ProcessSettings):
     max_devices: int = Field(100_000, ge=1, description="devices that a retry of quarantine may add to")
     meters_per_device: int = Field(256, ge=1, description="meters of one device; further ones go to quarantine")
     series_per_meter: int = Field(512, ge=1, description="OBIS codes of one meter; further ones go to quarantine")
+    notices: bool = Field(True, description="send notifications; of several workers each may")
+    notices_round_s: float = Field(5, ge=0.05, le=600, description="how often to look for what rules are about")
+    notices_timeout_s: float = Field(15, ge=0.1, le=120, description="how long an attempt to send one may take")
+    notices_private: bool = Field(
+        False, description="let channels of notifications reach private addresses, such as those of one's own network"
+    )
+    export_mib: int = Field(2048, ge=1, le=1_048_576, description="the largest file that an export may make")
+    files_mib: int = Field(8192, ge=1, le=1_048_576, description="all files of jobs together, exports and imports")
     mapping_poll_s: float = Field(0.5, ge=0.05, le=60, description="how often to look for payloads of third parties")
     meters_per_source: int = Field(
         10_000, ge=1, description="meters of one third party's source; further ones go to quarantine"

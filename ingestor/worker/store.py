@@ -12,19 +12,29 @@ from store.sql import Connection, Database, statement
 
 Selection: TypeAlias = Json[Mapping[str, object]] | None
 """Which payloads a retry takes: cause, device, meter, until, id."""
+Saved: TypeAlias = Json[Mapping[str, object]] | None
+"""Where a job goes on, or what came of it, as its kind says it."""
 
 
 @dataclass(frozen=True, slots=True)
 class TakenJob:
-    """A job that somebody has just taken."""
+    """A job that somebody has just taken; `failures` and `deaths` of before, `saved` as its kind left it."""
 
     kind: str
+    arguments: Json[Mapping[str, object]]
+    author: str
+    reason: str | None
+    failures: int
+    deaths: int
+    saved: Saved
+    done: int
+    total: int | None
     selection: Selection
     spec: str
     since: datetime | None
     automatic: bool
     attempts: int
-    last_frame: int
+    last_frame: int | None
     total_frames: int | None
     frames: int
     cursor_meter: int | None
@@ -88,10 +98,19 @@ class JobTotals:
 
 
 class JobCount(NamedTuple):
-    """Jobs in a state."""
+    """Jobs of a kind in a state; how long the first of those that are due has waited."""
 
+    kind: str
     state: str
     jobs: int
+    oldest_s: float
+
+
+class HeldJob(NamedTuple):
+    """A job, and who has it in hand."""
+
+    id: int
+    worker: UUID
 
 
 @statement
@@ -177,10 +196,35 @@ async def advance_job_meters(
 
 
 @statement
+async def note_progress(
+    connection: Database, number: int, holder: UUID, done: int, total: int | None, note: str | None
+) -> bool | None:
+    """Say how far a job is; None where it is not the holder's."""
+
+
+@statement
+async def save_job(
+    connection: Connection, number: int, holder: UUID, saved: Json[Mapping[str, object]], done: int, total: int | None,
+    note: str | None,
+) -> bool | None:  # fmt: skip
+    """Say where the next worker goes on, and how far a job is; None where it is not the holder's."""
+
+
+@statement
+async def held_jobs(database: Database, numbers: Sequence[int]) -> list[HeldJob]:
+    """Those of these jobs that somebody has in hand."""
+
+
+@statement
+async def postpone_job(database: Database, number: int, holder: UUID, error: str, not_before: datetime) -> bool | None:
+    """Give a job back that failed, for another attempt; None where it is not the holder's."""
+
+
+@statement
 async def finish_job(
-    database: Database, number: int, holder: UUID, state: str, error: str | None
-) -> JobTotals | None:  # fmt: skip
-    """End a job, with its event; None where it is not the holder's."""
+    database: Database, number: int, holder: UUID, state: str, error: str | None, result: Saved, told: bool
+) -> JobTotals | None:
+    """End a job, with its event where it failed or `told`; None where it is not the holder's."""
 
 
 @statement
@@ -189,5 +233,10 @@ async def release_job(database: Database, number: int, holder: UUID) -> None:
 
 
 @statement
-async def count_unfinished_jobs(database: Database) -> list[JobCount]:
-    """Jobs that wait or run, by state."""
+async def count_jobs(database: Database) -> list[JobCount]:
+    """Jobs that wait, run, or failed within a day, by kind and state."""
+
+
+@statement
+async def meter_series(database: Database, meter: str) -> list[int] | None:
+    """The series of a meter; None where there is no such meter."""

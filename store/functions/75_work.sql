@@ -5,14 +5,17 @@ SELECT j.id AS job_id, j.kind, j.state, j.spec, j.since, j.automatic, j.author, 
        j.total_frames, j.frames, j.undecodable, j.readings, j.repeated, j.refused,
        CASE WHEN j.state = 'done' THEN 1
             WHEN j.total_frames > 0 THEN least(1, j.frames / j.total_frames::double precision)
+            WHEN j.total > 0 THEN least(1, j.done / j.total::double precision)
        END AS progress,
        CASE WHEN j.changed_at > j.started_at
             THEN j.frames / extract(epoch FROM j.changed_at - j.started_at)::double precision
        END AS frames_s,
-       j.created_at, j.started_at, j.changed_at, j.finished_at, j.attempts, j.note, j.error
+       j.created_at, j.started_at, j.changed_at, j.finished_at, j.attempts, j.note, j.error,
+       j.arguments, j.priority, j.schedule, j.not_before, j.failures, greatest(j.done, j.frames) AS done,
+       coalesce(j.total, j.total_frames) AS total, j.result
 FROM job j
 LEFT JOIN (SELECT job_id, count(*) AS meters FROM job_meter GROUP BY job_id) m ON m.job_id = j.id;
-COMMENT ON VIEW job_overview IS 'Jobs with their progress (0 to 1) and speed.';
+COMMENT ON VIEW job_overview IS 'Jobs with their progress (0 to 1) and speed; done of total in the units of their kind.';
 
 CREATE OR REPLACE VIEW quarantine AS
 SELECT f.received_at, f.id, d.name AS device, m.key AS meter, f.topic, f.kind, f.reason, f.detail, f.port, f.protocol,

@@ -17,8 +17,8 @@ from click.testing import CliRunner, Result
 from structlog.testing import capture_logs
 
 from cli.__main__ import main
-from gateway.api.export import formats
-from gateway.api.export import selection as exporting
+from store.export import formats
+from store.export import selection as exporting
 from tests.rigs.gateway import Gateway, gateway, gateway_settings
 from tests.rigs.gateway_process import answers, start
 from tests.rigs.rollups import METERS, Store, store_of

@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from multidict import CIMultiDictProxy
 
 from cli.__main__ import main
-from gateway.api.export import selection as exporting
+from store.export import selection as exporting
 from tests.rigs.gateway import Gateway, gateway, gateway_settings
 from tests.rigs.rollups import METERS, store_of
 from tests.rigs.servers import Broker, Database

@@ -55,7 +55,7 @@ async def test_kept_frames_become_history_at_their_true_times(database: Database
         counted = await metrics(url)
     assert counted['wattline_worker_frames_total{result="decoded"}'] == 240
     assert counted["wattline_worker_readings_total"] == counted["wattline_worker_readings_repeated_total"] == 240
-    assert counted['wattline_worker_jobs_ended_total{state="done"}'] == 2
+    assert counted['wattline_worker_jobs_ended_total{kind="redecode",state="done"}'] == 2
     done = await events(database, "redecoding_done")
     assert [one["detail"]["readings"] for one in done] == [240, 0]
     assert await rows(database, "SELECT frames, undecodable, first_at, last_at FROM job_meter WHERE job_id = 1") == [

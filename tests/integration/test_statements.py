@@ -29,7 +29,7 @@ from tests.rigs.servers import Database
 ROOT: Final = Path(__file__).parents[2]
 ELSEWHERE: Final[Mapping[str, set[str]]] = {
     "apache": {"rollup_due"},
-    "timescale": {"rollup_note", "rollup_step", "rollup_again", "late_mark"},
+    "timescale": {"rollup_note", "rollup_step", "rollup_again", "rollup_anew", "late_mark"},
 }
 """Statements by the edition that lacks what they use."""
 KINDS: Final[Mapping[str, set[Any]]] = {

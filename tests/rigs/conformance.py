@@ -57,6 +57,10 @@ NOT_ALL_TAKEN: Final = (
     "createUser", "changeUser", "changeOwnPassword",
     # which arguments a command takes is the command's own matter
     "giveCommand", "giveCommands",
+    # and which a job, its kind's; nothing there failed or was cancelled
+    "askJob", "retryJob",
+    # a file must not be empty, and its name may be anything printable
+    "sendJobFile",
     # only what ends in the future
     "createClaim",
     # whether a change changes anything, and a step chooses a device, takes the state of the fleet

@@ -14,12 +14,13 @@ from pydantic import SecretStr
 
 from broker.contract.messages import Clock
 from deploy.local.process import free_port
+from ingestor.worker.kinds.every import WORKS, Works
 from ingestor.worker.service import run
 from ingestor.worker.settings import WorkerSettings
 from meters.specs.catalogue import catalogue
 from meters.specs.spec import Spec, load_spec, spec_document
 from meters.wires.encode.p1 import encode_p1
-from store.queue import enqueue_redecode
+from store.queue import hand_out
 from tests.rigs.gateway import DEADLINE_S, connection, rows
 from tests.rigs.servers import Database
 from tests.rigs.specs import HEADER, KEY, acme
@@ -117,7 +118,7 @@ async def add_job(
         await opened.execute(
             "INSERT INTO job_meter (job_id, meter_id) SELECT $1, id FROM meter WHERE key = ANY ($2)", number, list(keys)
         )
-        await enqueue_redecode(opened, number)
+        await hand_out(opened, number, "redecode")
         return number
 
 
@@ -136,11 +137,11 @@ def worker_settings(database: Database, /, **changes: Any) -> WorkerSettings:
 
 
 @contextlib.asynccontextmanager
-async def working(settings: WorkerSettings) -> AsyncIterator[str]:
+async def working(settings: WorkerSettings, works: Works = WORKS) -> AsyncIterator[str]:
     """A worker in this process; leaving stops it as SIGTERM does. Yields where its HTTP server listens."""
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        task = group.create_task(run(settings, stop), name="worker")
+        task = group.create_task(run(settings, stop, works), name="worker")
         try:
             yield f"http://127.0.0.1:{settings.http_port}"
         finally:

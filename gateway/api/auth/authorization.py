@@ -27,7 +27,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 T = TypeVar("T")
 COOKIE: Final = "wattline"
 METRICS: Final = "/metrics"
-OPEN: Final = (f"{PREFIX}/openapi.json", f"{PREFIX}/docs")
+OPEN: Final = (f"{PREFIX}/openapi.json", f"{PREFIX}/asyncapi.json", f"{PREFIX}/docs")
 """What needs no token below the API's prefix."""
 SAFE: Final = ("GET", "HEAD", "OPTIONS")
 HSTS_S: Final = 365 * 86400
@@ -180,8 +180,9 @@ class Authorization:
         async def handle(request: web.Request) -> web.StreamResponse:
             who = request[WHO]
             if route.stream is not None:
-                call = await self._admitted(route, ApiRequest.of(request, b"", who), self._attempt(request, route.name))
-                return await route.stream(call, request)
+                attempt = self._attempt(request, route.name)
+                call = await self._admitted(route, ApiRequest.of(request, b"", who), attempt)
+                return await self._entered(route, who, attempt, route.stream(call, request))
             try:
                 body = await in_time(request.read()) if route.body is not None else b""
             except web.HTTPRequestEntityTooLarge:
@@ -196,23 +197,30 @@ class Authorization:
 
     async def perform(self, route: Route, asked: ApiRequest, attempt: Attempt) -> Answer:
         """Do what is asked, if the role covers it; a change is audited whatever comes of it. Raises Refusal."""
+
+        async def doing() -> Answer:
+            return await route.handler(await self._admitted(route, asked, attempt))
+
+        return await self._entered(route, asked.who, attempt, doing())
+
+    async def _entered(self, route: Route, who: Principal, attempt: Attempt, doing: Awaitable[T]) -> T:
+        """What comes of an attempt, entered in the audit where the route is one of a change."""
         try:
-            call = await self._admitted(route, asked, attempt)
-            answer = await route.handler(call)
+            answer = await doing
         except asyncio.CancelledError:
             if route.changes:
-                await asyncio.shield(self.audit.line(asked.who, attempt, 499, "the caller left before the answer"))
+                await asyncio.shield(self.audit.line(who, attempt, 499, "the caller left before the answer"))
             raise
         except Refusal as error:
             if route.changes and error.kind is not Kind.FORBIDDEN:
-                await self.audit.line(asked.who, attempt, status_of(error), error.detail)
+                await self.audit.line(who, attempt, status_of(error), error.detail)
             raise
         except Exception as error:
             if route.changes:
-                await self.audit.line(asked.who, attempt, status_of(error), f"{type(error).__name__}: {error}")
+                await self.audit.line(who, attempt, status_of(error), f"{type(error).__name__}: {error}")
             raise
         if route.changes:
-            await self.audit.line(asked.who, attempt, 200, "done")
+            await self.audit.line(who, attempt, 200, "done")
         return answer
 
     async def _admitted(self, route: Route, asked: ApiRequest, attempt: Attempt) -> Any:

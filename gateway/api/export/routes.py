@@ -5,13 +5,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BeforeValidator, Field
 
-from gateway.api.export.formats import MEDIA, encoded
-from gateway.api.export.selection import Export, Selection, Step, What
-from gateway.api.export.store import export_unknown
 from gateway.api.reads import Reads
 from gateway.api.route import Answer, Call, Route, Stream
 from gateway.faults import Fault, Kind, Refusal, invalid, unknown
 from gateway.models import ApiModel
+from store.export.formats import MEDIA, encoded
+from store.export.selection import Export, Selection, Step, What
+from store.export.store import export_unknown
 
 ROWS_HEADER = "Wattline-Rows"
 """About how many rows come, for a progress bar."""

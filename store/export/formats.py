@@ -3,15 +3,16 @@
 import asyncio
 import csv
 import io
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from datetime import UTC, datetime
 from operator import attrgetter
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gateway.api.export.selection import Export, Selection
+from store.export.selection import Selection
+from store.export.store import SeriesName
 
 MEDIA = {"csv": "text/csv; charset=utf-8; header=present", "parquet": "application/vnd.apache.parquet"}
 GROUP_ROWS = 100_000
@@ -48,12 +49,21 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """How a cell begins that spreadsheets take for a formula (OWASP, CSV injection)."""
 
 
-def encoded(export: Export, selection: Selection, form: str) -> AsyncGenerator[bytes, None]:
+class Pages(Protocol):
+    """An export, or what stands before one."""
+
+    series: dict[int, SeriesName]
+
+    def pages(self) -> AsyncIterator[list[Any]]:
+        """Pages of rows by time and series; none is empty."""
+
+
+def encoded(export: Pages, selection: Selection, form: str) -> AsyncGenerator[bytes, None]:
     """The whole file, in parts; an export without rows has its header at least."""
     return _csv(export, selection) if form == "csv" else _parquet(export, selection)
 
 
-def _getters(export: Export, selection: Selection) -> list[tuple[str, Callable[[Any], Any]]]:
+def _getters(export: Pages, selection: Selection) -> list[tuple[str, Callable[[Any], Any]]]:
     """How to take each column from a row."""
     series = export.series
 
@@ -67,7 +77,7 @@ def _getters(export: Export, selection: Selection) -> list[tuple[str, Callable[[
     return [(name, named(name) if name in names else plain(name)) for name, _ in COLUMNS[selection.query]]
 
 
-async def _csv(export: Export, selection: Selection) -> AsyncGenerator[bytes, None]:
+async def _csv(export: Pages, selection: Selection) -> AsyncGenerator[bytes, None]:
     getters = _getters(export, selection)
     yield (",".join(name for name, _ in getters) + "\r\n").encode()
 
@@ -116,7 +126,7 @@ class _Pipe(io.RawIOBase):
         return b"".join(parts)
 
 
-async def _parquet(export: Export, selection: Selection) -> AsyncGenerator[bytes, None]:
+async def _parquet(export: Pages, selection: Selection) -> AsyncGenerator[bytes, None]:
     getters = _getters(export, selection)
     schema = pa.schema(list(COLUMNS[selection.query]))
     pipe = _Pipe()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from gateway.api.export.store import (
+from store.export.store import (
     SeriesName,
     export_consumption,
     export_count,
@@ -13,8 +13,7 @@ from gateway.api.export.store import (
     export_rollup,
     export_series,
 )
-from gateway.api.reads import Reads
-from store.sql import declared
+from store.sql import Reader, declared
 
 Step = Literal["raw", "15m", "1h", "1d", "1mo"]
 What = Literal["rollup", "consumption"]
@@ -55,14 +54,14 @@ class Selection:
 class Export:
     """One export: `rows` is about how many there will be, `pages()` reads them."""
 
-    def __init__(self, reads: Reads, selection: Selection, series: dict[int, SeriesName], rows: int) -> None:
+    def __init__(self, reads: Reader, selection: Selection, series: dict[int, SeriesName], rows: int) -> None:
         self._reads = reads
         self._selection = selection
         self.series = series
         self.rows = rows
 
     @classmethod
-    async def prepare(cls, reads: Reads, selection: Selection) -> "Export":
+    async def prepare(cls, reads: Reader, selection: Selection) -> "Export":
         """Find the series, and count what the roll-ups know of them."""
         registers = selection.query == "export_consumption"
         found = await export_series(reads, selection.devices, selection.meters, selection.obis, registers)

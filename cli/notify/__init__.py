@@ -1,0 +1,1 @@
+"""`wattline notify`: channels, rules, and messages on their way."""

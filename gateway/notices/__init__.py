@@ -1,0 +1,1 @@
+"""Channels and rules of notifications, as people manage them; workers find, tell and send."""

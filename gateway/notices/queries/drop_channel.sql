@@ -1,0 +1,1 @@
+DELETE FROM notice_channel WHERE name = $1

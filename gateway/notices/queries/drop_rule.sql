@@ -1,0 +1,1 @@
+DELETE FROM notice_rule WHERE name = $1

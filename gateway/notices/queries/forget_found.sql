@@ -1,0 +1,1 @@
+DELETE FROM notice_found WHERE rule = $1

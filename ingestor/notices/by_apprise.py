@@ -1,0 +1,39 @@
+"""A message by apprise, in a process of its own, which ends at its time and reaches no address that it may not."""
+
+import asyncio
+import json
+import sys
+from typing import Final
+
+from ingestor.notices.outcome import MAX_ANSWER, Outcome
+from store.notices.channels import Address
+
+READ_BYTES: Final = 65536
+
+
+async def send(address: Address, title: str, text: str, *, timeout_s: float, private: bool) -> Outcome:
+    """Send it once; what came of it, whatever came."""
+    asked = json.dumps({"url": address.url, "title": title, "text": text, "private": private}).encode()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-I", "-m", "ingestor.notices.apprise_process",
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+        limit=READ_BYTES,
+    )  # fmt: skip
+    try:
+        async with asyncio.timeout(timeout_s):
+            said, _ = await process.communicate(asked)
+    except TimeoutError:
+        return Outcome("again", f"no answer within {timeout_s:g} s")
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return _outcome(said, process.returncode)
+
+
+def _outcome(said: bytes, code: int | None) -> Outcome:
+    try:
+        found = json.loads(said)
+    except ValueError:
+        return Outcome("again", f"the process that sends ended with {code}")
+    return Outcome(found["state"], str(found["answer"])[:MAX_ANSWER])

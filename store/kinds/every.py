@@ -1,0 +1,11 @@
+"""All kinds of jobs, by name."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from store.kinds.export import EXPORT
+from store.kinds.frames import REDECODE, RETRY
+from store.kinds.kind import Kind
+from store.kinds.recompute import RECOMPUTE
+
+KINDS: Final[Mapping[str, Kind[Any]]] = {one.name: one for one in (REDECODE, RETRY, RECOMPUTE, EXPORT)}

@@ -1,0 +1,1 @@
+DELETE FROM job_file WHERE id = $1

@@ -1,0 +1,1 @@
+SELECT * FROM job_file WHERE id = $1

@@ -1,0 +1,1 @@
+SELECT rollup_anew($1, $2, $3)

@@ -1,0 +1,79 @@
+"""Channels: which URLs are taken, and what is shown of them."""
+
+import base64
+
+import pytest
+
+from broker.errors import ContractError
+from store.meter_keys import NotOpenedError, new_master_keys
+from store.notices.channels import key_of, opened, parse_address, sealed_for
+
+SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "shown"),
+    [
+        ("https://hooks.example.org/in/s3cret?x=s3cret", "webhook", "https://hooks.example.org/***"),
+        ("http://[2001:db8::1]:8080/s3cret", "webhook", "http://[2001:db8::1]/***"),
+        ("mailtos://me:s3cret@smtp.example.org?to=you@example.org", "apprise", "mailtos://smtp.example.org/***"),
+        ("ntfys://ntfy.sh/s3cret", "apprise", "ntfys://ntfy.sh/***"),
+        ("tgram://s3cret/1234", "apprise", "tgram://***"),
+        ("slack://s3cret/B/C", "apprise", "slack://***"),
+        ("workflows://example.org/s3cret/b", "apprise", "workflows://example.org/***"),
+    ],
+)
+def test_nothing_of_a_url_is_shown_but_where_it_leads(url: str, kind: str, shown: str) -> None:
+    """Nor by the object itself, as in a traceback."""
+    address = parse_address(url)
+    assert (address.kind, address.shown) == (kind, shown)
+    assert "s3cret" not in repr(address)
+    assert opened(address.values()) == address
+
+
+@pytest.mark.parametrize(
+    ("url", "secret", "field"),
+    [
+        ("file:///etc/passwd", None, "url"),
+        ("json://127.0.0.1/", None, "url"),
+        ("exec://rm", None, "url"),
+        ("https:///path", None, "url"),
+        ("https://me:pass@example.org/", None, "url"),
+        ("https://example.org/#x", None, "url"),
+        ("https://example.org:port/", None, "url"),
+        ("https://[::1/", None, "url"),
+        ("https://example.org/a b", None, "url"),
+        ("https://example.org/\r\nX: y", None, "url"),
+        ("https://example.org/" + "x" * 3000, None, "url"),
+        ("mailto://", None, "url"),
+        ("https://example.org/", "hunter2", "secret"),
+        ("https://example.org/", "whsec_" + base64.b64encode(b"short").decode(), "secret"),
+        ("ntfy://example.org/x", SECRET, "secret"),
+    ],
+)
+def test_other_urls_are_refused_with_the_field_and_without_what_was_said(
+    url: str, secret: str | None, field: str
+) -> None:
+    """Of apprise's many services only those that are meant; secrets as Standard Webhooks has them."""
+    with pytest.raises(ContractError) as refused:
+        parse_address(url, secret)
+    assert refused.value.field == field
+    assert "hunter2" not in str(refused.value)
+    assert "pass" not in str(refused.value).replace("passwd", "")
+
+
+def test_a_secret_is_made_where_none_is_given() -> None:
+    """Each time another one."""
+    made = {parse_address("https://example.org/").secret for _ in range(3)}
+    assert len(made) == 3
+    assert all(len(key_of(one)) == 32 for one in made)
+    assert parse_address("https://example.org/", SECRET).secret == SECRET
+
+
+def test_a_channel_is_opened_under_its_own_name_only() -> None:
+    """Who can write to the table can't have another channel's messages sent to theirs."""
+    master = new_master_keys()
+    sealed = master.seal(sealed_for("a"), parse_address("https://example.org/").values())
+    assert opened(master.open(sealed_for("a"), master.newest, sealed)).url == "https://example.org/"
+    with pytest.raises(NotOpenedError):
+        master.open(sealed_for("b"), master.newest, sealed)
