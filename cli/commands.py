@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "broker": ("broker.mosquitto.cli:broker", "", "Write Mosquitto's config, and let users in."),
     "ingestor": ("ingestor.__main__:main", "server", "Run the ingestor: topics into TimescaleDB."),
     "worker": ("ingestor.worker.service:main", "server", "Run the worker: kept frames decoded again into history."),
+    "outlet": ("outlet.__main__:main", "server", "Give meters to Home Assistant, and readings to others."),
     "gateway": ("gateway.__main__:main", "server", "Run the config service and its HTTP API."),
     "device": ("deploy.device_command:device", "cli", "Run the agent on a Raspberry Pi; list, show and label devices."),
     "updater": ("device.updater.__main__:main", "device", "Run the updater of a Raspberry Pi's software; install it."),

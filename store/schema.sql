@@ -2297,17 +2297,24 @@ ALTER TABLE ONLY public.spec_rollout_step
 GRANT SELECT ON TABLE public.device TO wattline_ingestor;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.device TO wattline_gateway;
 
+GRANT SELECT(id) ON TABLE public.device TO wattline_outlet;
+
 GRANT INSERT(name) ON TABLE public.device TO wattline_ingestor;
+GRANT SELECT(name) ON TABLE public.device TO wattline_outlet;
 
 GRANT UPDATE(last_seen_at) ON TABLE public.device TO wattline_ingestor;
 
 GRANT UPDATE(online) ON TABLE public.device TO wattline_ingestor;
+GRANT SELECT(online) ON TABLE public.device TO wattline_outlet;
 
 GRANT UPDATE(status_at) ON TABLE public.device TO wattline_ingestor;
 
 GRANT UPDATE(boot) ON TABLE public.device TO wattline_ingestor;
 
 GRANT UPDATE(software) ON TABLE public.device TO wattline_ingestor;
+GRANT SELECT(software) ON TABLE public.device TO wattline_outlet;
+
+GRANT SELECT(registration) ON TABLE public.device TO wattline_outlet;
 
 GRANT UPDATE(outbox_at) ON TABLE public.device TO wattline_ingestor;
 
@@ -2412,6 +2419,7 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.device_twin TO wattline_gateway;
 
 GRANT SELECT ON TABLE public.meter TO wattline_ingestor;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.meter TO wattline_gateway;
+GRANT SELECT ON TABLE public.meter TO wattline_outlet;
 
 GRANT INSERT(key) ON TABLE public.meter TO wattline_ingestor;
 
@@ -2432,6 +2440,7 @@ GRANT SELECT ON TABLE public.device_quota TO wattline_grafana;
 
 GRANT SELECT ON TABLE public.series TO wattline_ingestor;
 GRANT SELECT ON TABLE public.series TO wattline_gateway;
+GRANT SELECT ON TABLE public.series TO wattline_outlet;
 
 GRANT INSERT(meter_id) ON TABLE public.series TO wattline_ingestor;
 
@@ -2475,6 +2484,7 @@ GRANT SELECT ON TABLE public.installation TO wattline_gateway;
 GRANT SELECT ON TABLE public.installation TO wattline_ingestor;
 GRANT SELECT ON TABLE public.installation TO wattline_grafana;
 GRANT SELECT ON TABLE public.installation TO wattline_intake;
+GRANT SELECT ON TABLE public.installation TO wattline_outlet;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job TO wattline_gateway;
 GRANT SELECT,UPDATE ON TABLE public.job TO wattline_ingestor;
@@ -2490,9 +2500,11 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.key_delivery TO wattline_gatew
 
 GRANT SELECT,INSERT ON TABLE public.reading TO wattline_ingestor;
 GRANT SELECT ON TABLE public.reading TO wattline_gateway;
+GRANT SELECT ON TABLE public.reading TO wattline_outlet;
 
 GRANT SELECT ON TABLE public.reading_source TO wattline_ingestor;
 GRANT SELECT ON TABLE public.reading_source TO wattline_gateway;
+GRANT SELECT ON TABLE public.reading_source TO wattline_outlet;
 
 GRANT SELECT ON TABLE public.latest_reading TO wattline_gateway;
 GRANT SELECT ON TABLE public.latest_reading TO wattline_grafana;
@@ -2566,6 +2578,7 @@ GRANT SELECT ON TABLE public.meter_stay TO wattline_grafana;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.point TO wattline_gateway;
 GRANT SELECT ON TABLE public.point TO wattline_ingestor;
 GRANT SELECT ON TABLE public.point TO wattline_grafana;
+GRANT SELECT ON TABLE public.point TO wattline_outlet;
 
 GRANT SELECT ON TABLE public.meter_swap TO wattline_gateway;
 GRANT SELECT ON TABLE public.meter_swap TO wattline_grafana;
@@ -2675,6 +2688,7 @@ GRANT SELECT ON TABLE public.schema_migration TO wattline_gateway;
 GRANT SELECT ON TABLE public.schema_migration TO wattline_ingestor;
 GRANT SELECT ON TABLE public.schema_migration TO wattline_grafana;
 GRANT SELECT ON TABLE public.schema_migration TO wattline_intake;
+GRANT SELECT ON TABLE public.schema_migration TO wattline_outlet;
 
 GRANT SELECT ON TABLE public.series_name TO wattline_ingestor;
 GRANT SELECT ON TABLE public.series_name TO wattline_gateway;
@@ -2739,6 +2753,7 @@ GRANT SELECT ON TABLE public.store_setting TO wattline_ingestor;
 GRANT SELECT ON TABLE public.store_setting TO wattline_gateway;
 GRANT SELECT ON TABLE public.store_setting TO wattline_grafana;
 GRANT SELECT ON TABLE public.store_setting TO wattline_intake;
+GRANT SELECT ON TABLE public.store_setting TO wattline_outlet;
 
 GRANT SELECT ON TABLE public.store_size TO wattline_ingestor;
 GRANT SELECT ON TABLE public.store_size TO wattline_gateway;

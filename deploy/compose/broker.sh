@@ -49,6 +49,7 @@ service() {
 service ingestor "$WATTLINE_INGESTOR_BROKER_PASSWORD"
 service gateway "$WATTLINE_GATEWAY_BROKER_PASSWORD"
 service monitor "$WATTLINE_MONITOR_BROKER_PASSWORD"
+[ -z "${WATTLINE_OUTLET_BROKER_PASSWORD:-}" ] || service outlet "$WATTLINE_OUTLET_BROKER_PASSWORD"
 # What mosquitto_sub reads in the broker's health check: a password among its arguments would be seen by all.
 options=$folder/mosquitto_sub
 (umask 077 && printf -- '-u monitor\n-P %s\n' "$WATTLINE_MONITOR_BROKER_PASSWORD" >"$options.growing")

@@ -5,3 +5,8 @@
 ALTER ROLE wattline_ingestor PASSWORD :'ingestor';
 ALTER ROLE wattline_gateway PASSWORD :'gateway';
 ALTER ROLE wattline_grafana PASSWORD :'grafana';
+-- who has no outlet gives it none
+\getenv outlet WATTLINE_OUTLET_DB_PASSWORD
+\if :{?outlet}
+ALTER ROLE wattline_outlet PASSWORD :'outlet';
+\endif

@@ -136,7 +136,7 @@ AGENT: Final = Image(
 )
 SERVER: Final = Image(
     name="server",
-    title="Wattline's services: ingestor, worker, gateway, and the commands that keep them",
+    title="Wattline's services: ingestor, worker, gateway, outlet, and the commands that keep them",
     requirements="requirements/server.txt",
     code=(
         "broker/",
@@ -145,6 +145,7 @@ SERVER: Final = Image(
         "device/",
         "ingestor/",
         "gateway/",
+        "outlet/",
         "cli/",
         "grafana/",
         "deploy/backup/",
@@ -152,7 +153,7 @@ SERVER: Final = Image(
         "deploy/device_command.py",
     ),
     vendored=("gateway/console/static/vendor/",),
-    starts=("cli.__main__", "ingestor.__main__", "ingestor.worker.service", "gateway.__main__"),
+    starts=("cli.__main__", "ingestor.__main__", "ingestor.worker.service", "gateway.__main__", "outlet.__main__"),
     tools=True,
     # 220 MB, Arrow for the most part, at a server's line: a tenth more bytes for a tenth of the time
     dependencies_level=9,

@@ -51,7 +51,7 @@ def statements() -> list[Statement]:
 
 def sources() -> list[str]:
     """The text of all modules of the services."""
-    return [file.read_text() for package in ("gateway", "ingestor", "store") for file in (ROOT / package).rglob("*.py")]
+    return [file.read_text() for package in ("gateway", "ingestor", "outlet", "store") for file in (ROOT / package).rglob("*.py")]
 
 
 def faults(kind: Any, column: str, where: str) -> list[str]:
@@ -136,7 +136,7 @@ def test_every_file_is_declared_once() -> None:
     assert len(set(declared)) == len(declared)
     files = {
         (str(file.parents[1].relative_to(ROOT)), file.stem)
-        for package in ("gateway", "ingestor", "store")
+        for package in ("gateway", "ingestor", "outlet", "store")
         for file in (ROOT / package).rglob("queries/*.sql")
     }
     texts = sources()

@@ -18,6 +18,7 @@ from device.updater.slots import CURRENT, FALLBACK, UPDATER
 from gateway.settings import GatewaySettings
 from ingestor.settings import IngestorSettings
 from ingestor.worker.settings import WorkerSettings
+from outlet.settings import OutletSettings
 from tests.rigs.systemd import Unit, environment_file, parse
 
 FOLDER = Path(__file__).resolve().parents[3] / "deploy" / "systemd"
@@ -25,6 +26,7 @@ SETTINGS = {
     "device": DeviceSettings,
     "gateway": GatewaySettings,
     "ingestor": IngestorSettings,
+    "outlet": OutletSettings,
     "updater": UpdaterSettings,
     "worker": WorkerSettings,
 }
@@ -143,16 +145,20 @@ def test_secrets_are_made_once_and_are_settings(tmp_path: Path) -> None:
     command = ["sh", str(FOLDER / "secrets.sh"), str(folder), "db.example:5433/meters"]
     subprocess.run(command, check=True, capture_output=True, timeout=60)
     made = {path.name: path.read_text() for path in folder.iterdir()}
-    assert set(made) == {"gateway.env", "ingestor.env", "meter-keys", "roles.env", "worker.env"}
+    assert set(made) == {"gateway.env", "ingestor.env", "meter-keys", "outlet.env", "roles.env", "worker.env"}
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in folder.iterdir())
     roles = environment_file(folder / "roles.env")
-    assert len({*roles.values()}) == 3
-    for name in ("gateway", "ingestor", "worker"):
+    assert len({*roles.values()}) == 4
+    for name in ("gateway", "ingestor", "outlet", "worker"):
         given = environment_file(folder / f"{name}.env")
         assert set(given) <= {variable.name for variable in variables(SETTINGS[name])}
-        role = "gateway" if name == "gateway" else "ingestor"
+        role = "ingestor" if name == "worker" else name
         password = roles[f"WATTLINE_{role.upper()}_DB_PASSWORD"]
         dsn = f"postgresql://wattline_{role}:{password}@db.example:5433/meters"
         assert given[f"WATTLINE_{name.upper()}_DATABASE_DSN"] == dsn
     subprocess.run(command, check=True, capture_output=True, timeout=60)
     assert {path.name: path.read_text() for path in folder.iterdir()} == made
+    before = [line for line in made["roles.env"].splitlines(keepends=True) if "OUTLET" not in line]
+    (folder / "roles.env").write_text("".join(before))
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    assert set(environment_file(folder / "roles.env")) == set(roles), "a later version's role has its password, too"

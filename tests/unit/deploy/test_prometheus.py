@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from gateway.metrics import Metrics as GatewayMetrics
 from ingestor.metrics import Metrics as IngestorMetrics
 from ingestor.worker.metrics import WorkerMetrics
+from outlet.metrics import OutletMetrics
 
 FOLDER = Path(__file__).resolve().parents[3] / "deploy" / "prometheus"
 _NAME = re.compile(r"\bwattline_[a-z_]+\b")
@@ -23,7 +24,12 @@ def _known(registry: CollectorRegistry) -> set[str]:
 
 def test_rules_ask_for_what_there_is() -> None:
     """A misspelt name would be a rule that never fires."""
-    registries = (GatewayMetrics().registry, IngestorMetrics().registry, WorkerMetrics().registry)
+    registries = (
+        GatewayMetrics().registry,
+        IngestorMetrics().registry,
+        WorkerMetrics().registry,
+        OutletMetrics().registry,
+    )
     known = set().union(*map(_known, registries))
     (group,) = yaml.safe_load((FOLDER / "wattline.rules.yml").read_text())["groups"]
     for rule in group["rules"]:
@@ -41,5 +47,6 @@ def test_every_service_is_scraped() -> None:
         "wattline-gateway": ["127.0.0.1:8080"],
         "wattline-ingestor": ["127.0.0.1:8081"],
         "wattline-worker": ["127.0.0.1:8082"],
+        "wattline-outlet": ["127.0.0.1:8087"],
     }
     assert document["rule_files"] == ["wattline.rules.yml"]

@@ -74,6 +74,8 @@ def test_roles_write_no_more_than_their_work_needs() -> None:
         },
         "engineer": {f"{root}/devices/+/config/desired", f"{root}/specs/+/+"},
         "monitor": set(),
+        "outlet": {"homeassistant/device/+/config", "wattline/ha/#"},
+        "home-assistant": {"homeassistant/#"},
     }  # fmt: skip
 
 
