@@ -10,6 +10,7 @@ from broker.runtime.http_server import serve_health
 from broker.runtime.service import Health
 from outlet.fleet.watch import FleetWatch
 from outlet.home_assistant.publisher import HomeAssistant
+from outlet.lines.exporter import LineExporter
 from outlet.metrics import OutletMetrics
 from outlet.settings import OutletSettings
 from store.migrate import require_migrated
@@ -26,7 +27,8 @@ async def run(settings: OutletSettings, stop: asyncio.Event) -> None:
     outputs = settings.outputs()
     if not outputs:
         raise PermanentError(
-            f"no output is switched on: set {settings.variable('home_assistant')}__ENABLED=true or another one"
+            f"no output is switched on: set {settings.variable('home_assistant')}__ENABLED=true, or "
+            f"{settings.variable('lines')}__URL; docs/OUTLET.md has them all"
         )
     outlet = Outlet(settings)
     async with serve_health(outlet.health, outlet.metrics.registry, settings), asyncio.TaskGroup() as group:
@@ -51,14 +53,21 @@ class Outlet:
             self._home_assistant = HomeAssistant(settings, self._watch, self.metrics, software())
             self.health.add("home_assistant", self._home_assistant.check)
 
+        self._lines: LineExporter | None = None
+        if settings.lines.url:
+            self._lines = LineExporter(settings.lines, settings.look_every_s, self.metrics)
+            self.health.add("lines", self._lines.check)
+
     async def work(self) -> None:
         """Run all outputs; one that waits for its receiver holds up no other."""
         settings = self._settings
         dsn = settings.database_dsn.get_secret_value()
-        async with open_pool(dsn, min_size=1, max_size=2, application_name=settings.client_id) as pool:
+        async with open_pool(dsn, min_size=1, max_size=3, application_name=settings.client_id) as pool:
             await require_migrated(pool)
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._watch.keep(pool), name="outlet.watch")
+                if self._lines is not None:
+                    group.create_task(self._lines.run(pool), name="outlet.lines")
                 if self._home_assistant is not None:
                     group.create_task(self._home_assistant.run(), name="outlet.home_assistant")
 

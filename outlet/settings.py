@@ -1,10 +1,12 @@
 """What the outlet can be told, by environment variables named WATTLINE_OUTLET_..."""
 
+from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 
 from broker.contract.outlets import HOME_ASSISTANT, HOME_ASSISTANT_STATES
+from broker.errors import PermanentError
 from broker.patterns import NAME, whole
 from broker.runtime.environment import SettingsConfigDict
 from broker.runtime.settings import ServiceClientId, ServiceSettings
@@ -26,6 +28,40 @@ class HomeAssistantSettings(BaseModel):
         "wattline", pattern=r"^[a-z0-9_-]{1,32}$",
         description="what ids begin with: another one for each platform that one Home Assistant sees",
     )  # fmt: skip
+
+
+class LinesSettings(BaseModel):
+    """Each reading as a line of InfluxDB's line protocol, over HTTP."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str = Field(
+        "", pattern=r"^(https?://[!-~]+)?$",
+        description="where lines are posted, with its path and query, as http://influx:8086/api/v2/write?org=o&bucket=b",
+    )  # fmt: skip
+    authorization: SecretStr | None = Field(
+        None, description="the header Authorization as it is: `Token ...` (InfluxDB 2), `Bearer ...` (3), `Basic ...`"
+    )
+    authorization_file: Path | None = Field(None, description="a file that holds it, in place of it")
+    measurement: str = Field("reading", min_length=1, max_length=64, description="the measurement (table) of all lines")
+    since: AwareDatetime | None = Field(
+        None, description="readings from then on are given, also those of before; by default those stored from now on"
+    )
+    name: str = Field(
+        "lines", pattern=r"^[a-z0-9][a-z0-9-]{0,47}$",
+        description="under which the store keeps how far it is: another one begins anew",
+    )  # fmt: skip
+
+    def secret(self) -> str | None:
+        """The header, read from its file where one is named. Raises PermanentError if that can't be read."""
+        if self.authorization is not None:
+            return self.authorization.get_secret_value()
+        if self.authorization_file is None:
+            return None
+        try:
+            return self.authorization_file.read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise PermanentError(f"{self.authorization_file}: {error}; name a readable file") from error
 
 
 class OutletSettings(ServiceSettings):
@@ -53,7 +89,21 @@ class OutletSettings(ServiceSettings):
         description="a meter is unavailable after so long, or three of its cadences, in silence",
     )
     home_assistant: HomeAssistantSettings = HomeAssistantSettings()
+    lines: LinesSettings = LinesSettings()
 
     def outputs(self) -> list[str]:
         """The outputs that are switched on."""
-        return ["home_assistant"] if self.home_assistant.enabled else []
+        on = {"home_assistant": self.home_assistant.enabled, "lines": bool(self.lines.url)}
+        return [name for name, switched in on.items() if switched]
+
+    def logs_in_by_password(self) -> bool:
+        """Whether a broker is needed at all."""
+        return self.home_assistant.enabled
+
+    def check_files(self) -> None:
+        """See that the files which the settings name can be used. Raises PermanentError with the variable's name."""
+        super().check_files()
+        try:
+            self.lines.secret()
+        except PermanentError as error:
+            raise PermanentError(f"{self.variable('lines')}__AUTHORIZATION_FILE: {error}") from error

@@ -11,7 +11,7 @@ from broker.errors import PermanentError
 from outlet.fleet.snapshot import Snapshot
 from outlet.fleet.store import newest_readings, standing_meters
 from outlet.metrics import OutletMetrics
-from store.errors import DATABASE_ERRORS, is_transient
+from store.errors import DATABASE_ERRORS, heals
 from store.pool import Pool
 from store.probe import DatabaseProbe
 
@@ -41,7 +41,7 @@ class FleetWatch:
             try:
                 snapshot = await self._look(pool)
             except DATABASE_ERRORS as error:
-                if not is_transient(error):
+                if not heals(error):
                     raise PermanentError(f"the database refuses the outlet: {error}; run `wattline migrate`") from error
                 self._metrics.database.failed("database_unavailable", reason=self.probe.failed(error))
                 self._metrics.look_failures.labels(type(error).__name__).inc()
