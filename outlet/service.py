@@ -12,6 +12,7 @@ from outlet.fleet.watch import FleetWatch
 from outlet.home_assistant.publisher import HomeAssistant
 from outlet.lines.exporter import LineExporter
 from outlet.metrics import OutletMetrics
+from outlet.prometheus.collector import MeterCollector
 from outlet.settings import OutletSettings
 from store.migrate import require_migrated
 from store.pool import open_pool
@@ -53,6 +54,8 @@ class Outlet:
             self._home_assistant = HomeAssistant(settings, self._watch, self.metrics, software())
             self.health.add("home_assistant", self._home_assistant.check)
 
+        if settings.meter_metrics:
+            self.metrics.registry.register(MeterCollector(self._watch, settings.silent_s))
         self._lines: LineExporter | None = None
         if settings.lines.url:
             self._lines = LineExporter(settings.lines, settings.look_every_s, self.metrics)

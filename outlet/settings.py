@@ -90,10 +90,14 @@ class OutletSettings(ServiceSettings):
     )
     home_assistant: HomeAssistantSettings = HomeAssistantSettings()
     lines: LinesSettings = LinesSettings()
+    meter_metrics: bool = Field(
+        default=False, description="newest readings of each meter on /metrics, for small sites that have Prometheus"
+    )
 
     def outputs(self) -> list[str]:
         """The outputs that are switched on."""
         on = {"home_assistant": self.home_assistant.enabled, "lines": bool(self.lines.url)}
+        on["meter_metrics"] = self.meter_metrics
         return [name for name, switched in on.items() if switched]
 
     def logs_in_by_password(self) -> bool:
