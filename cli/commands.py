@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "bridge": ("intake.bridge.service:main", "server", "Run the bridge: other people's devices by MQTT."),
     "worker": ("ingestor.worker.service:main", "server", "Run the worker: kept frames decoded again into history."),
     "intake": ("intake.hooks.__main__:main", "server", "Run the intake: webhooks of third parties, kept and answered."),
+    "outlet": ("outlet.__main__:main", "server", "Give meters to Home Assistant, and readings to others."),
     "gateway": ("gateway.__main__:main", "server", "Run the config service and its HTTP API."),
     "device": ("deploy.device_command:device", "cli", "Run the agent on a Raspberry Pi; list, show and label devices."),
     "updater": ("device.updater.__main__:main", "device", "Run the updater of a Raspberry Pi's software; install it."),

@@ -28,7 +28,7 @@ from store.sql import Connection, statement
 
 log = structlog.get_logger()
 
-ROLES = ("wattline_ingestor", "wattline_gateway", "wattline_intake", "wattline_grafana")
+ROLES = ("wattline_ingestor", "wattline_gateway", "wattline_intake", "wattline_outlet", "wattline_grafana")
 """Made without a password: whoever runs the database sets one, or lets them in by certificate or peer."""
 POSTGRES_MAJOR = 17
 CONNECT_TIMEOUT_S = 15.0

@@ -1285,6 +1285,26 @@ COMMENT ON COLUMN public.notice_rule.events IS 'The names of the events that it 
 COMMENT ON COLUMN public.notice_rule.told_at IS 'When it spoke last.';
 
 COMMENT ON COLUMN public.notice_rule.more IS 'Events that are only counted, as too many waited; the next message says so.';
+CREATE TABLE public.outlet_cursor (
+    name text NOT NULL,
+    since timestamp with time zone NOT NULL,
+    xid xid8 DEFAULT '0'::xid8 NOT NULL,
+    span_id bigint DEFAULT 0 NOT NULL,
+    seeded boolean DEFAULT false NOT NULL,
+    made_in xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT outlet_cursor_name_check CHECK ((name ~ '^[a-z0-9][a-z0-9-]{0,47}$'::text))
+);
+
+COMMENT ON TABLE public.outlet_cursor IS 'Outputs that want each reading, and how far each is: without one that was seen of late nobody notes spans.';
+
+COMMENT ON COLUMN public.outlet_cursor.since IS 'Readings from then on are given; those of before this row are entered as spans once (seeded).';
+
+COMMENT ON COLUMN public.outlet_cursor.xid IS 'The transaction, and span_id the span in it, up to which all is given.';
+
+COMMENT ON COLUMN public.outlet_cursor.made_in IS 'Transactions that began before it may not have seen it: seeding waits for them.';
+
+COMMENT ON COLUMN public.outlet_cursor.seen_at IS 'When the output last looked. One that was away for more than a week is seeded again, from then on.';
 
 CREATE TABLE public.parameter_document (
     id integer NOT NULL,
@@ -1919,6 +1939,29 @@ CREATE TABLE public.store_setting (
 
 COMMENT ON TABLE public.store_setting IS 'Settings of the store by name, as docs/STORE.md lists them; `wattline migrate` checks and applies them.';
 
+CREATE TABLE public.stored_span (
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    id bigint NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    from_at timestamp with time zone NOT NULL,
+    until_at timestamp with time zone NOT NULL,
+    series integer[] NOT NULL,
+    CONSTRAINT stored_span_check CHECK ((until_at >= from_at))
+);
+
+COMMENT ON TABLE public.stored_span IS 'Readings of these series between these times, both among them, were stored; kept until every output has given them.';
+
+COMMENT ON COLUMN public.stored_span.xid IS 'By it spans are read in the order of commits: those below the oldest running transaction are all there.';
+
+ALTER TABLE public.stored_span ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.stored_span_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.upkeep_lease (
     only_row boolean DEFAULT true NOT NULL,
     holder text,
@@ -2084,6 +2127,8 @@ ALTER TABLE ONLY public.notice_found
 
 ALTER TABLE ONLY public.notice_rule
     ADD CONSTRAINT notice_rule_pkey PRIMARY KEY (name);
+ALTER TABLE ONLY public.outlet_cursor
+    ADD CONSTRAINT outlet_cursor_pkey PRIMARY KEY (name);
 
 ALTER TABLE ONLY public.parameter_document
     ADD CONSTRAINT parameter_document_pkey PRIMARY KEY (id);
@@ -2213,6 +2258,9 @@ ALTER TABLE ONLY public.store_kept
 
 ALTER TABLE ONLY public.store_setting
     ADD CONSTRAINT store_setting_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY public.stored_span
+    ADD CONSTRAINT stored_span_pkey PRIMARY KEY (xid, id);
 
 ALTER TABLE ONLY public.upkeep_lease
     ADD CONSTRAINT upkeep_lease_pkey PRIMARY KEY (only_row);
@@ -2654,17 +2702,24 @@ GRANT SELECT ON TABLE public.profile_day TO wattline_grafana;
 GRANT SELECT ON TABLE public.device TO wattline_ingestor;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.device TO wattline_gateway;
 
+GRANT SELECT(id) ON TABLE public.device TO wattline_outlet;
+
 GRANT INSERT(name) ON TABLE public.device TO wattline_ingestor;
+GRANT SELECT(name) ON TABLE public.device TO wattline_outlet;
 
 GRANT UPDATE(last_seen_at) ON TABLE public.device TO wattline_ingestor;
 
 GRANT UPDATE(online) ON TABLE public.device TO wattline_ingestor;
+GRANT SELECT(online) ON TABLE public.device TO wattline_outlet;
 
 GRANT UPDATE(status_at) ON TABLE public.device TO wattline_ingestor;
 
 GRANT UPDATE(boot) ON TABLE public.device TO wattline_ingestor;
 
 GRANT UPDATE(software) ON TABLE public.device TO wattline_ingestor;
+GRANT SELECT(software) ON TABLE public.device TO wattline_outlet;
+
+GRANT SELECT(registration) ON TABLE public.device TO wattline_outlet;
 
 GRANT UPDATE(outbox_at) ON TABLE public.device TO wattline_ingestor;
 
@@ -2770,6 +2825,7 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.device_twin TO wattline_gateway;
 
 GRANT SELECT ON TABLE public.meter TO wattline_ingestor;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.meter TO wattline_gateway;
+GRANT SELECT ON TABLE public.meter TO wattline_outlet;
 
 GRANT INSERT(key) ON TABLE public.meter TO wattline_ingestor;
 
@@ -2801,6 +2857,7 @@ GRANT SELECT ON TABLE public.device_quota TO wattline_grafana;
 
 GRANT SELECT ON TABLE public.series TO wattline_ingestor;
 GRANT SELECT ON TABLE public.series TO wattline_gateway;
+GRANT SELECT ON TABLE public.series TO wattline_outlet;
 
 GRANT INSERT(meter_id) ON TABLE public.series TO wattline_ingestor;
 
@@ -2847,6 +2904,7 @@ GRANT SELECT ON TABLE public.installation TO wattline_gateway;
 GRANT SELECT ON TABLE public.installation TO wattline_ingestor;
 GRANT SELECT ON TABLE public.installation TO wattline_grafana;
 GRANT SELECT ON TABLE public.installation TO wattline_intake;
+GRANT SELECT ON TABLE public.installation TO wattline_outlet;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job TO wattline_gateway;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.job TO wattline_ingestor;
@@ -2879,9 +2937,11 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.key_delivery TO wattline_gatew
 
 GRANT SELECT,INSERT ON TABLE public.reading TO wattline_ingestor;
 GRANT SELECT ON TABLE public.reading TO wattline_gateway;
+GRANT SELECT ON TABLE public.reading TO wattline_outlet;
 
 GRANT SELECT ON TABLE public.reading_source TO wattline_ingestor;
 GRANT SELECT ON TABLE public.reading_source TO wattline_gateway;
+GRANT SELECT ON TABLE public.reading_source TO wattline_outlet;
 
 GRANT SELECT ON TABLE public.latest_reading TO wattline_gateway;
 GRANT SELECT ON TABLE public.latest_reading TO wattline_grafana;
@@ -2956,6 +3016,7 @@ GRANT SELECT ON TABLE public.meter_stay TO wattline_grafana;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.point TO wattline_gateway;
 GRANT SELECT ON TABLE public.point TO wattline_ingestor;
 GRANT SELECT ON TABLE public.point TO wattline_grafana;
+GRANT SELECT ON TABLE public.point TO wattline_outlet;
 
 GRANT SELECT ON TABLE public.meter_swap TO wattline_gateway;
 GRANT SELECT ON TABLE public.meter_swap TO wattline_grafana;
@@ -2999,6 +3060,9 @@ GRANT UPDATE(more) ON TABLE public.notice_rule TO wattline_ingestor;
 GRANT SELECT ON TABLE public.outbox_overview TO wattline_ingestor;
 GRANT SELECT ON TABLE public.outbox_overview TO wattline_gateway;
 GRANT SELECT ON TABLE public.outbox_overview TO wattline_grafana;
+
+GRANT SELECT ON TABLE public.outlet_cursor TO wattline_ingestor;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.outlet_cursor TO wattline_outlet;
 
 GRANT SELECT ON TABLE public.parameter_change TO wattline_gateway;
 GRANT SELECT ON TABLE public.parameter_change TO wattline_grafana;
@@ -3098,6 +3162,7 @@ GRANT SELECT ON TABLE public.schema_migration TO wattline_gateway;
 GRANT SELECT ON TABLE public.schema_migration TO wattline_ingestor;
 GRANT SELECT ON TABLE public.schema_migration TO wattline_grafana;
 GRANT SELECT ON TABLE public.schema_migration TO wattline_intake;
+GRANT SELECT ON TABLE public.schema_migration TO wattline_outlet;
 
 GRANT SELECT ON TABLE public.series_name TO wattline_ingestor;
 GRANT SELECT ON TABLE public.series_name TO wattline_gateway;
@@ -3165,10 +3230,21 @@ GRANT SELECT ON TABLE public.store_setting TO wattline_ingestor;
 GRANT SELECT ON TABLE public.store_setting TO wattline_gateway;
 GRANT SELECT ON TABLE public.store_setting TO wattline_grafana;
 GRANT SELECT ON TABLE public.store_setting TO wattline_intake;
+GRANT SELECT ON TABLE public.store_setting TO wattline_outlet;
 
 GRANT SELECT ON TABLE public.store_size TO wattline_ingestor;
 GRANT SELECT ON TABLE public.store_size TO wattline_gateway;
 GRANT SELECT ON TABLE public.store_size TO wattline_grafana;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.stored_span TO wattline_outlet;
+
+GRANT UPDATE(xid) ON TABLE public.stored_span TO wattline_outlet;
+
+GRANT INSERT(from_at) ON TABLE public.stored_span TO wattline_ingestor;
+
+GRANT INSERT(until_at) ON TABLE public.stored_span TO wattline_ingestor;
+
+GRANT INSERT(series) ON TABLE public.stored_span TO wattline_ingestor;
 
 GRANT SELECT ON TABLE public.unknown_meter TO wattline_gateway;
 GRANT SELECT ON TABLE public.unknown_meter TO wattline_grafana;

@@ -13,7 +13,9 @@ MONITOR: Final = "monitor"
 BRIDGE: Final = "bridge"
 FOREIGN: Final = "foreign"
 """Other people's devices, which speak topics of their own."""
-ROLES: Final = (INGESTOR, GATEWAY, ENGINEER, MONITOR, BRIDGE, FOREIGN)
+OUTLET: Final = "outlet"
+HOME_ASSISTANT: Final = "home-assistant"
+ROLES: Final = (INGESTOR, GATEWAY, ENGINEER, MONITOR, BRIDGE, FOREIGN, OUTLET, HOME_ASSISTANT)
 """What a login that is no device may be. One that has no other name is called as its role."""
 PLATFORM_PREFIX: Final = "wattline-"
 """How the client ids of our services begin, and logins that are no device's."""

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from broker.contract.identity import BRIDGE, ENGINEER, FOREIGN, GATEWAY, INGESTOR, MONITOR
+from broker.contract import outlets
+from broker.contract.identity import BRIDGE, ENGINEER, FOREIGN, GATEWAY, HOME_ASSISTANT, INGESTOR, MONITOR, OUTLET
 from broker.contract.topics import DEFAULT_ROOT, DEVICE_READS, DEVICE_WRITES, Kind, Topics
 
 CONTROL: Final = "$CONTROL/dynamic-security/v1"
@@ -112,9 +113,24 @@ def role_grants(topics: Topics) -> dict[str, tuple[Grant, ...]]:
         FOREIGN: (
             *_grants(Act.PUBLISH, FOREIGN_ROOTS), *_listening([SPARKPLUG_STATES, SPARKPLUG_NODE_COMMANDS]), leave,
         ),
+        OUTLET: (*_outlet_grants(), leave),
+        HOME_ASSISTANT: (*_home_assistant_grants(), leave),
         DEVICE: every_device_grants(topics),
         ADMIN: control,
     }  # fmt: skip
+
+
+def _outlet_grants() -> list[Grant]:
+    """What the outlet may do: say what is for others, and hear those who ask for it; nothing of the platform's own."""
+    configs = f"{outlets.HOME_ASSISTANT}/device/+/config"
+    writes = [configs, f"{outlets.HOME_ASSISTANT_STATES}/#"]
+    return [*_grants(Act.PUBLISH, writes), *_listening([configs, f"{outlets.HOME_ASSISTANT}/status"])]
+
+
+def _home_assistant_grants() -> list[Grant]:
+    """What a Home Assistant may do at our broker: its own prefix both ways, and our values for it."""
+    own = f"{outlets.HOME_ASSISTANT}/#"
+    return [Grant(Act.PUBLISH, own), *_listening([own, f"{outlets.HOME_ASSISTANT_STATES}/#"])]
 
 
 def _listening(filters: Iterable[str]) -> list[Grant]:

@@ -54,5 +54,7 @@ config --services-host 0.0.0.0 --services-authority "$folder/services.pem" --pas
 for service in ingestor gateway monitor; do
     user --by-certificate "$service"
 done
+[ -z "${WATTLINE_OUTLET_BROKER_PASSWORD:-}" ] ||
+    printf '%s' "$WATTLINE_OUTLET_BROKER_PASSWORD" | user --password-file /dev/stdin outlet
 # of before services had certificates
 rm -f "$folder/mosquitto_sub"

@@ -10,3 +10,8 @@ ALTER ROLE wattline_grafana PASSWORD :'grafana';
 \if :{?intake}
 ALTER ROLE wattline_intake PASSWORD :'intake';
 \endif
+-- who has no outlet gives it none
+\getenv outlet WATTLINE_OUTLET_DB_PASSWORD
+\if :{?outlet}
+ALTER ROLE wattline_outlet PASSWORD :'outlet';
+\endif

@@ -136,7 +136,7 @@ AGENT: Final = Image(
 )
 SERVER: Final = Image(
     name="server",
-    title="Wattline's services: ingestor, worker, gateway, and the commands that keep them",
+    title="Wattline's services: ingestor, worker, gateway, outlet, and the commands that keep them",
     requirements="requirements/server.txt",
     code=(
         "broker/",
@@ -146,6 +146,7 @@ SERVER: Final = Image(
         "ingestor/",
         "intake/",
         "gateway/",
+        "outlet/",
         "cli/",
         "grafana/",
         "deploy/backup/",
@@ -153,7 +154,7 @@ SERVER: Final = Image(
         "deploy/device_command.py",
     ),
     vendored=("gateway/console/static/vendor/",),
-    starts=("cli.__main__", "ingestor.__main__", "ingestor.worker.service", "gateway.__main__"),
+    starts=("cli.__main__", "ingestor.__main__", "ingestor.worker.service", "gateway.__main__", "outlet.__main__"),
     tools=True,
     # 220 MB, Arrow for the most part, at a server's line: a tenth more bytes for a tenth of the time
     dependencies_level=9,

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Writes what the units of this folder read, each with a random secret: ingestor.env, worker.env, gateway.env, intake.env,
-# and roles.env with the passwords of the database's roles; meter-keys, a master key. Files that are there stay as they
-# are, but that roles.env gets the password of a role that it lacks.
+# outlet.env, and roles.env with the passwords of the database's roles; meter-keys, a master key. Files that are there stay
+# as they are, but that roles.env gets the password of a role that it lacks.
 # sh secrets.sh FOLDER [DATABASE], the database as host:port/name
 set -eu
 umask 077
@@ -33,6 +33,11 @@ WATTLINE_INTAKE_DB_PASSWORD=$(secret)
 EOF
 grep -q '^WATTLINE_INTAKE_DB_PASSWORD=' roles.env || echo "WATTLINE_INTAKE_DB_PASSWORD=$(secret)" >>roles.env
 . ./roles.env
+# of before there was one
+if [ -z "${WATTLINE_OUTLET_DB_PASSWORD:-}" ]; then
+    WATTLINE_OUTLET_DB_PASSWORD=$(secret)
+    echo "WATTLINE_OUTLET_DB_PASSWORD=$WATTLINE_OUTLET_DB_PASSWORD" >>roles.env
+fi
 # the master key by which keys of meters are sealed: 32 octets
 fresh meter-keys <<EOF
 $(od -An -v -N32 -tx1 /dev/urandom | tr -d ' \n')
@@ -47,6 +52,11 @@ WATTLINE_WORKER_DATABASE_DSN=postgresql://wattline_ingestor:$WATTLINE_INGESTOR_D
 EOF
 fresh intake.env <<EOF
 WATTLINE_INTAKE_DATABASE_DSN=postgresql://wattline_intake:$WATTLINE_INTAKE_DB_PASSWORD@$database
+EOF
+fresh outlet.env <<EOF
+WATTLINE_OUTLET_DATABASE_DSN=postgresql://wattline_outlet:$WATTLINE_OUTLET_DB_PASSWORD@$database
+WATTLINE_OUTLET_BROKER__HOST=127.0.0.1
+WATTLINE_OUTLET_BROKER__PORT=1884
 EOF
 fresh gateway.env <<EOF
 WATTLINE_GATEWAY_DATABASE_DSN=postgresql://wattline_gateway:$WATTLINE_GATEWAY_DB_PASSWORD@$database

@@ -82,6 +82,16 @@ async def update_statuses(
 
 
 @statement
+async def outlets_listen(connection: Connection) -> bool:
+    """Whether an output wants to know of what is stored."""
+
+
+@statement
+async def add_spans(connection: Connection, rows: list[tuple[datetime, datetime, list[int]]]) -> None:
+    """Note that readings of series between two times are stored by this transaction."""
+
+
+@statement
 async def live_chunk(connection: Connection) -> Chunk | None:
     """The chunk of the present, where it takes all series and late readings are noted by a trigger."""
 

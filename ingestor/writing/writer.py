@@ -15,6 +15,7 @@ from ingestor.batches.rows import HEADER, LEDGER_COLUMNS, READING_BYTES, READING
 from ingestor.batches.store import Conflict, find_devices
 from ingestor.writing.batch_log import Entry
 from ingestor.writing.live_chunk import LiveChunk, Samples
+from ingestor.writing.spans import note_spans
 from ingestor.writing.store import (
     add_boot_ends,
     add_events,
@@ -85,6 +86,7 @@ class Writer:
                 if batch.ledger:
                     await _copy(connection, "message", LEDGER_COLUMNS, batch.ledger)
             refused = await self._keep(connection, batch, conflicts)
+            await note_spans(connection, batch)
         await _write_statuses(connection, batch)
         return Written(rows, batch.rows - rows - len(conflicts), len(conflicts), refused)
 
@@ -103,6 +105,7 @@ class Writer:
             await self._write_records(connection, batch, entry)
             await self._stage_ledger(connection, batch)
             refused = await self._keep(connection, batch, conflicts)
+            await note_spans(connection, batch)
         await _write_statuses(connection, batch)
         return Written(rows, batch.rows - rows - len(conflicts), len(conflicts), refused)
 

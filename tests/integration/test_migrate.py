@@ -194,12 +194,13 @@ async def test_which_roles_nobody_can_log_in_as(own_postgres: PostgresServer) ->
         "wattline_grafana",
         "wattline_ingestor",
         "wattline_intake",
+        "wattline_outlet",
     ]
     assert all(f"ALTER ROLE {line.split()[1]} PASSWORD '...'" in line for line in first)
     async with table(Database(own_postgres, "wattline")) as asked:
         await asked.execute("ALTER ROLE wattline_gateway PASSWORD 'one'; ALTER ROLE wattline_ingestor NOLOGIN")
         await asked.execute("ALTER ROLE wattline_grafana PASSWORD 'two' VALID UNTIL '2020-01-01'")
-        await asked.execute("ALTER ROLE wattline_intake PASSWORD 'three'")
+        await asked.execute("ALTER ROLE wattline_intake PASSWORD 'three'; ALTER ROLE wattline_outlet PASSWORD 'four'")
     second = await notes()
     assert len(second) == 2
     assert "the password of wattline_grafana has expired: ALTER ROLE wattline_grafana VALID UNTIL" in second[0]

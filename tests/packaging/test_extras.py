@@ -20,7 +20,7 @@ _ROOMS = {
     "": ("meters", "broker.contract", "device.simulator"),
     "cli": ("cli",),
     "device": ("device", "broker.mqtt"),
-    "server": ("cli", "store", "broker", "ingestor", "intake", "gateway", "grafana"),
+    "server": ("cli", "store", "broker", "ingestor", "intake", "gateway", "outlet", "grafana"),
 }
 """The packages that work with an extra alone."""
 _FOREIGN = {

@@ -21,6 +21,7 @@ from gateway.settings import GatewaySettings
 from ingestor.settings import IngestorSettings
 from ingestor.worker.settings import WorkerSettings
 from intake.hooks.settings import IntakeSettings
+from outlet.settings import OutletSettings
 from tests.rigs.systemd import Unit, environment_file, parse
 
 FOLDER = Path(__file__).resolve().parents[3] / "deploy" / "systemd"
@@ -29,6 +30,7 @@ SETTINGS = {
     "gateway": GatewaySettings,
     "ingestor": IngestorSettings,
     "intake": IntakeSettings,
+    "outlet": OutletSettings,
     "updater": UpdaterSettings,
     "worker": WorkerSettings,
 }
@@ -185,11 +187,13 @@ def test_secrets_are_made_once_and_are_settings(tmp_path: Path) -> None:
     command = ["sh", str(FOLDER / "secrets.sh"), str(folder), "db.example:5433/meters"]
     subprocess.run(command, check=True, capture_output=True, timeout=60)
     made = {path.name: path.read_text() for path in folder.iterdir()}
-    assert set(made) == {"gateway.env", "ingestor.env", "intake.env", "meter-keys", "roles.env", "worker.env"}
+    assert set(made) == {
+        "gateway.env", "ingestor.env", "intake.env", "meter-keys", "outlet.env", "roles.env", "worker.env",
+    }  # fmt: skip
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in folder.iterdir())
     roles = environment_file(folder / "roles.env")
-    assert len({*roles.values()}) == 4
-    for name in ("gateway", "ingestor", "intake", "worker"):
+    assert len({*roles.values()}) == 5
+    for name in ("gateway", "ingestor", "intake", "outlet", "worker"):
         given = environment_file(folder / f"{name}.env")
         assert set(given) <= {variable.name for variable in variables(SETTINGS[name])}
         role = "ingestor" if name == "worker" else name
@@ -198,9 +202,9 @@ def test_secrets_are_made_once_and_are_settings(tmp_path: Path) -> None:
         assert given[f"WATTLINE_{name.upper()}_DATABASE_DSN"] == dsn
     subprocess.run(command, check=True, capture_output=True, timeout=60)
     assert {path.name: path.read_text() for path in folder.iterdir()} == made
-    # as it was before there was an intake: its role's password is added, and all else stays
-    old = [line for line in made["roles.env"].splitlines() if "INTAKE" not in line]
+    # as it was before there was an intake and an outlet: their roles' passwords are added, and all else stays
+    old = [line for line in made["roles.env"].splitlines() if "INTAKE" not in line and "OUTLET" not in line]
     (folder / "roles.env").write_text("\n".join(old) + "\n")
     subprocess.run(command, check=True, capture_output=True, timeout=60)
-    assert (folder / "roles.env").read_text().splitlines()[:-1] == old
+    assert (folder / "roles.env").read_text().splitlines()[:-2] == old
     assert set(environment_file(folder / "roles.env")) == set(roles)

@@ -10,6 +10,7 @@ from gateway.metrics import Metrics as GatewayMetrics
 from ingestor.metrics import Metrics as IngestorMetrics
 from ingestor.worker.metrics import WorkerMetrics
 from intake.hooks.metrics import HookMetrics
+from outlet.metrics import OutletMetrics
 
 FOLDER = Path(__file__).resolve().parents[3] / "deploy" / "prometheus"
 _NAME = re.compile(r"\bwattline_[a-z_]+\b")
@@ -29,6 +30,7 @@ def test_rules_ask_for_what_there_is() -> None:
         IngestorMetrics().registry,
         WorkerMetrics().registry,
         HookMetrics().registry,
+        OutletMetrics().registry,
     )
     known = set().union(*map(_known, registries))
     (group,) = yaml.safe_load((FOLDER / "wattline.rules.yml").read_text())["groups"]
@@ -48,5 +50,6 @@ def test_every_service_is_scraped() -> None:
         "wattline-ingestor": ["127.0.0.1:8081"],
         "wattline-worker": ["127.0.0.1:8082"],
         "wattline-intake": ["127.0.0.1:8084"],
+        "wattline-outlet": ["127.0.0.1:8087"],
     }
     assert document["rule_files"] == ["wattline.rules.yml"]

@@ -78,6 +78,8 @@ def test_roles_write_no_more_than_their_work_needs() -> None:
         "monitor": set(),
         "bridge": {"spBv1.0/STATE/+", "spBv1.0/+/NCMD/+"},
         "foreign": set(FOREIGN_ROOTS),
+        "outlet": {"homeassistant/device/+/config", "wattline/ha/#"},
+        "home-assistant": {"homeassistant/#"},
     }  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""The meters that stand and their newest readings, as the store has them."""

@@ -1,0 +1,64 @@
+"""The HTTP endpoint that takes lines: what its answers mean."""
+
+import asyncio
+from typing import Final
+
+import aiohttp
+
+from broker.errors import TransientError, WattlineError
+
+TIMEOUT_S: Final = 30.0
+WAIT_MAX_S: Final = 300.0
+_BAD_LINES: Final = frozenset({400, 413, 422})
+"""Something of what was sent is not taken, ever: InfluxDB names a line that it can't parse, or a field's type."""
+_SAID: Final = 300
+
+
+class BadLinesError(WattlineError):
+    """Some of the lines are refused for good; the rest of them may be stored."""
+
+
+class NotTakenError(TransientError):
+    """Nobody takes lines just now: away, overloaded, or a token or address that somebody must mend."""
+
+    def __init__(self, reason: str, wait_s: float = 0.0) -> None:
+        super().__init__(reason)
+        self.wait_s = wait_s
+
+
+class Receiver:
+    """Posts lines to one address."""
+
+    def __init__(self, http: aiohttp.ClientSession, url: str, authorization: str | None) -> None:
+        self._http = http
+        self._url = url
+        self._headers = {"Content-Type": "text/plain; charset=utf-8"}
+        if authorization:
+            self._headers["Authorization"] = authorization
+
+    async def post(self, lines: list[str]) -> None:
+        """Have lines taken. Raises BadLinesError, or NotTakenError where they are to be sent again."""
+        body = "\n".join(lines).encode()
+        try:
+            async with (
+                asyncio.timeout(TIMEOUT_S),
+                self._http.post(self._url, data=body, headers=self._headers, allow_redirects=False) as answer,
+            ):
+                if answer.status < 300:
+                    return
+                said = (await answer.content.read(_SAID)).decode("utf-8", "replace")
+                reason = f"HTTP {answer.status}: {said}".strip()
+                if answer.status in _BAD_LINES:
+                    raise BadLinesError(reason)
+                raise NotTakenError(reason, _wait_s(answer.headers.get("Retry-After")))
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise NotTakenError(str(error) or type(error).__name__) from error
+
+
+def _wait_s(header: str | None) -> float:
+    """Seconds of a Retry-After (RFC 9110 10.2.3), at most five minutes; a date is none that we wait for."""
+    try:
+        wait_s = float(header or 0)
+    except ValueError:
+        return 0.0
+    return min(max(wait_s, 0.0), WAIT_MAX_S)

@@ -1,0 +1,1 @@
+"""Newest readings as metrics of the outlet's own /metrics, for small sites that have Prometheus and nothing else."""
