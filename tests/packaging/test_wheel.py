@@ -10,7 +10,19 @@ from pathlib import Path
 import pytest
 
 _TOP = Path(__file__).resolve().parents[2]
-_PACKAGES = ("broker", "meters", "store", "device", "ingestor", "intake", "gateway", "outlet", "cli", "grafana", "deploy")
+_PACKAGES = (
+    "broker",
+    "meters",
+    "store",
+    "device",
+    "ingestor",
+    "intake",
+    "gateway",
+    "outlet",
+    "cli",
+    "grafana",
+    "deploy",
+)
 _DATA = (".sql", ".yaml", ".yml", ".json", ".sh", ".html", ".css", ".js", ".service", ".conf")
 # Put together here, so that this file is not its own finding.
 _REGISTRIES = tuple(

@@ -8,7 +8,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("broker", "meters", "store", "device", "ingestor", "intake", "gateway", "outlet", "cli", "grafana", "deploy")
+PACKAGES = (
+    "broker",
+    "meters",
+    "store",
+    "device",
+    "ingestor",
+    "intake",
+    "gateway",
+    "outlet",
+    "cli",
+    "grafana",
+    "deploy",
+)
 
 
 def modules() -> dict[str, Path]:

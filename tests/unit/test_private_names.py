@@ -10,7 +10,19 @@ import paho.mqtt.client as mqtt
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("broker", "meters", "store", "device", "ingestor", "intake", "gateway", "outlet", "cli", "grafana", "deploy")
+PACKAGES = (
+    "broker",
+    "meters",
+    "store",
+    "device",
+    "ingestor",
+    "intake",
+    "gateway",
+    "outlet",
+    "cli",
+    "grafana",
+    "deploy",
+)
 PAHO = ROOT / "broker/mqtt/paho_client.py"
 
 

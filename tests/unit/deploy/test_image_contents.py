@@ -17,7 +17,19 @@ from deploy.images.python_packages import BuildError, Package, without
 from deploy.images.sbom import bill
 
 _TOP: Final = Path(__file__).resolve().parents[3]
-_OURS: Final = ("broker", "meters", "store", "device", "ingestor", "intake", "gateway", "outlet", "cli", "grafana", "deploy")
+_OURS: Final = (
+    "broker",
+    "meters",
+    "store",
+    "device",
+    "ingestor",
+    "intake",
+    "gateway",
+    "outlet",
+    "cli",
+    "grafana",
+    "deploy",
+)
 _PINS: Final = """a==1 \\
     --hash=sha256:1
 b-c==2 ; python_version < '4' \\

@@ -126,7 +126,19 @@ def test_statements_are_declared_in_stores_only() -> None:
     """SQL is run from modules named store, or from within the store; the rest of a room knows functions."""
     found = [
         str(path.relative_to(ROOT))
-        for room in ("broker", "meters", "store", "device", "ingestor", "intake", "gateway", "outlet", "cli", "grafana", "deploy")
+        for room in (
+            "broker",
+            "meters",
+            "store",
+            "device",
+            "ingestor",
+            "intake",
+            "gateway",
+            "outlet",
+            "cli",
+            "grafana",
+            "deploy",
+        )
         for path in (ROOT / room).rglob("*.py")
         if "store" not in {path.stem, *path.relative_to(ROOT).parts[:-1]} and declaring(path.read_text("utf-8"))
     ]
