@@ -15,7 +15,7 @@ from cli.job_tables import line, print_job, print_jobs, print_kinds
 from cli.requests import as_json_option, ask, author_option, reason_option
 from cli.tables import console, shown
 from cli.transfers import fetch as download
-from cli.transfers import free, transferred
+from cli.transfers import free, send, transferred
 
 STATES: Final = ("queued", "running", "done", "failed", "cancelled")
 ENDED: Final = STATES[2:]
@@ -120,6 +120,24 @@ def fetch(client: JobClient, number: int, file: Path, force: bool) -> None:
     free(file, force=force)
     url, token = client.file_of(number)
     transferred(download(url, token, file, form=file.suffix.lower().removeprefix("."), force=force), file)
+
+
+@job.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--source", required=True, help="The source whose mapping says what its records mean.")
+@click.option("--version", type=click.IntRange(1), help="Of the mapping; the one in force without it.")
+@author_option
+@reason_option
+@as_json_option
+@click.pass_obj
+def import_(
+    client: JobClient, file: Path, source: str, version: int | None, author: str, reason: str | None, as_json: bool
+) -> None:
+    """Send FILE, CSV or NDJSON, and have it taken into history by a source's mapping; answers the job."""
+    url, token = client.files(file.name)
+    sent = transferred(send(url.update_query({"author": author}), token, file), file)
+    asked = {"file": sent["file"], "source": source} | ({} if version is None else {"version": version})
+    _told(ask(client, lambda api: api.run("import", asked, None, author=author, reason=reason)), as_json=as_json)
 
 
 @job.command("kinds")
