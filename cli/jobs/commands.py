@@ -12,6 +12,7 @@ from rich.text import Text
 from cli.client.jobs import JobClient
 from cli.connection import anywhere, api_options
 from cli.job_tables import line, print_job, print_jobs, print_kinds
+from cli.jobs.schedules import arguments_of, schedule
 from cli.requests import as_json_option, ask, author_option, reason_option
 from cli.tables import console, shown
 from cli.transfers import fetch as download
@@ -93,7 +94,7 @@ def retry(client: JobClient, number: int, author: str, reason: str | None, as_js
 
 @job.command("run")
 @click.argument("kind")
-@click.argument("arguments", nargs=-1, metavar="[NAME=VALUE]...", callback=lambda _, __, given: _arguments(given))
+@click.argument("arguments", nargs=-1, metavar="[NAME=VALUE]...", callback=lambda _, __, given: arguments_of(given))
 @click.option("--priority", type=click.IntRange(-100, 100), help="Those of a higher one are taken first.")
 @author_option
 @reason_option
@@ -152,20 +153,6 @@ def kinds(client: JobClient, as_json: bool) -> None:
         print_kinds(found)
 
 
-def _arguments(given: tuple[str, ...]) -> dict[str, Any]:
-    """NAME=VALUE pairs as a document. Raises BadParameter."""
-    found: dict[str, Any] = {}
-    for one in given:
-        name, equals, text = one.partition("=")
-        if not (name and equals):
-            raise click.BadParameter(f"{one!r} is no argument of a job; write NAME=VALUE")
-        try:
-            found[name] = json.loads(text)
-        except ValueError:
-            found[name] = text
-    return found
-
-
 async def _followed(api: JobClient, number: int, *, as_json: bool) -> dict[str, Any]:
     """The job once it has ended; its progress is shown meanwhile."""
     out, told = console(), None
@@ -190,4 +177,5 @@ def _told(found: dict[str, Any], *, as_json: bool) -> None:
         print_job(found)
 
 
+job.add_command(schedule)
 anywhere(job)
