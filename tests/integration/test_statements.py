@@ -20,6 +20,7 @@ from pydantic import AwareDatetime, BaseModel, Json, ValidationError
 
 import gateway
 import ingestor
+import intake
 import outlet
 import store
 from store.edition import timescaledb_license
@@ -43,7 +44,7 @@ KINDS: Final[Mapping[str, set[Any]]] = {
 
 def statements() -> list[Statement]:
     """All that any module of the services declares."""
-    for package in (gateway, ingestor, outlet, store):
+    for package in (gateway, ingestor, intake, outlet, store):
         for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
             if not module.name.endswith("__main__"):
                 importlib.import_module(module.name)
@@ -54,7 +55,7 @@ def sources() -> list[str]:
     """The text of all modules of the services."""
     return [
         file.read_text()
-        for package in ("gateway", "ingestor", "outlet", "store")
+        for package in ("gateway", "ingestor", "intake", "outlet", "store")
         for file in (ROOT / package).rglob("*.py")
     ]
 
@@ -141,7 +142,7 @@ def test_every_file_is_declared_once() -> None:
     assert len(set(declared)) == len(declared)
     files = {
         (str(file.parents[1].relative_to(ROOT)), file.stem)
-        for package in ("gateway", "ingestor", "outlet", "store")
+        for package in ("gateway", "ingestor", "intake", "outlet", "store")
         for file in (ROOT / package).rglob("queries/*.sql")
     }
     texts = sources()
