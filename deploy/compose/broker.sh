@@ -48,6 +48,7 @@ service() {
 }
 service ingestor "$WATTLINE_INGESTOR_BROKER_PASSWORD"
 service gateway "$WATTLINE_GATEWAY_BROKER_PASSWORD"
+service bridge "$WATTLINE_BRIDGE_BROKER_PASSWORD"
 service monitor "$WATTLINE_MONITOR_BROKER_PASSWORD"
 # What mosquitto_sub reads in the broker's health check: a password among its arguments would be seen by all.
 options=$folder/mosquitto_sub

@@ -18,6 +18,7 @@ from device.updater.slots import CURRENT, FALLBACK, UPDATER
 from gateway.settings import GatewaySettings
 from ingestor.settings import IngestorSettings
 from ingestor.worker.settings import WorkerSettings
+from intake.bridge.settings import BridgeSettings
 from intake.hooks.settings import IntakeSettings
 from tests.rigs.systemd import Unit, environment_file, parse
 
@@ -26,6 +27,7 @@ SETTINGS = {
     "device": DeviceSettings,
     "gateway": GatewaySettings,
     "ingestor": IngestorSettings,
+    "bridge": BridgeSettings,
     "intake": IntakeSettings,
     "updater": UpdaterSettings,
     "worker": WorkerSettings,
@@ -145,14 +147,22 @@ def test_secrets_are_made_once_and_are_settings(tmp_path: Path) -> None:
     command = ["sh", str(FOLDER / "secrets.sh"), str(folder), "db.example:5433/meters"]
     subprocess.run(command, check=True, capture_output=True, timeout=60)
     made = {path.name: path.read_text() for path in folder.iterdir()}
-    assert set(made) == {"gateway.env", "ingestor.env", "intake.env", "meter-keys", "roles.env", "worker.env"}
+    assert set(made) == {
+        "bridge.env",
+        "gateway.env",
+        "ingestor.env",
+        "intake.env",
+        "meter-keys",
+        "roles.env",
+        "worker.env",
+    }
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in folder.iterdir())
     roles = environment_file(folder / "roles.env")
     assert len({*roles.values()}) == 4
-    for name in ("gateway", "ingestor", "intake", "worker"):
+    for name in ("bridge", "gateway", "ingestor", "intake", "worker"):
         given = environment_file(folder / f"{name}.env")
         assert set(given) <= {variable.name for variable in variables(SETTINGS[name])}
-        role = "ingestor" if name == "worker" else name
+        role = {"worker": "ingestor", "bridge": "intake"}.get(name, name)
         password = roles[f"WATTLINE_{role.upper()}_DB_PASSWORD"]
         dsn = f"postgresql://wattline_{role}:{password}@db.example:5433/meters"
         assert given[f"WATTLINE_{name.upper()}_DATABASE_DSN"] == dsn
