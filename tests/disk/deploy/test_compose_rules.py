@@ -18,6 +18,7 @@ from gateway.settings import GatewaySettings
 from grafana.build import HOME
 from ingestor.settings import IngestorSettings
 from ingestor.worker.settings import WorkerSettings
+from intake.bridge.settings import BridgeSettings
 from intake.hooks.settings import IntakeSettings
 from store.settings import StoreSettings
 from tests.rigs.compose_file import COMPOSE, DEPLOY, environment, filled, raw
@@ -31,6 +32,7 @@ SETTINGS = {
     "ingestor": IngestorSettings,
     "worker": WorkerSettings,
     "intake": IntakeSettings,
+    "bridge": BridgeSettings,
     "gateway": GatewaySettings,
 }
 BY_SETTINGS = pytest.mark.parametrize("name", SETTINGS)
@@ -124,7 +126,7 @@ def test_migrate_and_grafana_know_theirs_too() -> None:
 def test_commands_are_wattline_s() -> None:
     """Whatever the image is started with is a command of `wattline`."""
     commands = [service["command"] for service in OURS.values() if "entrypoint" not in service]
-    assert sorted(commands) == [["gateway"], ["ingestor"], ["intake"], ["migrate"], ["worker"]]
+    assert sorted(commands) == [["bridge"], ["gateway"], ["ingestor"], ["intake"], ["migrate"], ["worker"]]
     for command in commands:
         assert CliRunner().invoke(main, [*command, "--help"]).exit_code == 0
     assert 'ENTRYPOINT ["wattline"]' in (DEPLOY / "Dockerfile").read_text()
@@ -184,9 +186,18 @@ def test_only_who_needs_the_database_reaches_it() -> None:
         shared = set(SERVICES[name].get("networks", ()))
         return {other for other, one in SERVICES.items() if shared & set(one.get("networks", ()))} - {name}
 
-    assert peers("database") == {"migrate", "database-roles", "ingestor", "worker", "intake", "gateway", "grafana"}
+    assert peers("database") == {
+        "migrate",
+        "database-roles",
+        "ingestor",
+        "worker",
+        "intake",
+        "bridge",
+        "gateway",
+        "grafana",
+    }
     # who adds logins while the broker runs
-    assert peers("broker") == {"ingestor", "gateway", "broker-files"}
+    assert peers("broker") == {"ingestor", "bridge", "gateway", "broker-files"}
     assert "store" not in SERVICES["broker-files"]["networks"]
     networks = raw()["networks"]
     assert {name for name, how in networks.items() if how and how.get("internal")} == {"store", "messages", "hooks"}

@@ -20,6 +20,7 @@ from device.updater.slots import CURRENT, FALLBACK, UPDATER
 from gateway.settings import GatewaySettings
 from ingestor.settings import IngestorSettings
 from ingestor.worker.settings import WorkerSettings
+from intake.bridge.settings import BridgeSettings
 from intake.hooks.settings import IntakeSettings
 from outlet.settings import OutletSettings
 from tests.rigs.systemd import Unit, environment_file, parse
@@ -29,6 +30,7 @@ SETTINGS = {
     "device": DeviceSettings,
     "gateway": GatewaySettings,
     "ingestor": IngestorSettings,
+    "bridge": BridgeSettings,
     "intake": IntakeSettings,
     "outlet": OutletSettings,
     "updater": UpdaterSettings,
@@ -188,15 +190,15 @@ def test_secrets_are_made_once_and_are_settings(tmp_path: Path) -> None:
     subprocess.run(command, check=True, capture_output=True, timeout=60)
     made = {path.name: path.read_text() for path in folder.iterdir()}
     assert set(made) == {
-        "gateway.env", "ingestor.env", "intake.env", "meter-keys", "outlet.env", "roles.env", "worker.env",
+        "bridge.env", "gateway.env", "ingestor.env", "intake.env", "meter-keys", "outlet.env", "roles.env", "worker.env",
     }  # fmt: skip
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in folder.iterdir())
     roles = environment_file(folder / "roles.env")
     assert len({*roles.values()}) == 5
-    for name in ("gateway", "ingestor", "intake", "outlet", "worker"):
+    for name in ("bridge", "gateway", "ingestor", "intake", "outlet", "worker"):
         given = environment_file(folder / f"{name}.env")
         assert set(given) <= {variable.name for variable in variables(SETTINGS[name])}
-        role = "ingestor" if name == "worker" else name
+        role = {"worker": "ingestor", "bridge": "intake"}.get(name, name)
         password = roles[f"WATTLINE_{role.upper()}_DB_PASSWORD"]
         dsn = f"postgresql://wattline_{role}:{password}@db.example:5433/meters"
         assert given[f"WATTLINE_{name.upper()}_DATABASE_DSN"] == dsn

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from gateway.metrics import Metrics as GatewayMetrics
 from ingestor.metrics import Metrics as IngestorMetrics
 from ingestor.worker.metrics import WorkerMetrics
+from intake.bridge.metrics import BridgeMetrics
 from intake.hooks.metrics import HookMetrics
 from outlet.metrics import OutletMetrics
 
@@ -31,6 +32,7 @@ def test_rules_ask_for_what_there_is() -> None:
         WorkerMetrics().registry,
         HookMetrics().registry,
         OutletMetrics().registry,
+        BridgeMetrics().registry,
     )
     known = set().union(*map(_known, registries))
     (group,) = yaml.safe_load((FOLDER / "wattline.rules.yml").read_text())["groups"]
@@ -51,5 +53,6 @@ def test_every_service_is_scraped() -> None:
         "wattline-worker": ["127.0.0.1:8082"],
         "wattline-intake": ["127.0.0.1:8091"],
         "wattline-outlet": ["127.0.0.1:8087"],
+        "wattline-bridge": ["127.0.0.1:8088"],
     }
     assert document["rule_files"] == ["wattline.rules.yml"]
