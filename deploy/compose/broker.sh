@@ -46,15 +46,14 @@ install -m 644 "$authority/chain.pem" "$authority/root.pem" "$folder"
 (cd "$folder" && chown "$owner" broker.pem broker.key chain.pem root.pem)
 install -m 644 "$services/root.pem" "$folder/services.pem"
 chown "$owner" "$folder/services.pem"
-chown -R "$WATTLINE_AUTHORITY_OWNER" "$WATTLINE_INGESTOR_LOGIN_FOLDER" "$WATTLINE_GATEWAY_LOGIN_FOLDER"
+chown -R "$WATTLINE_AUTHORITY_OWNER" "$WATTLINE_INGESTOR_LOGIN_FOLDER" "$WATTLINE_GATEWAY_LOGIN_FOLDER" \
+    "$WATTLINE_BRIDGE_LOGIN_FOLDER" ${WATTLINE_OUTLET_LOGIN_FOLDER:+"$WATTLINE_OUTLET_LOGIN_FOLDER"}
 sh "$(dirname "$0")/certificates.sh" >/dev/null
 config --services-host 0.0.0.0 --services-authority "$folder/services.pem" --password-port 8884 \
     --certificate "$folder/broker.pem" --key "$folder/broker.key" --authority "$folder/chain.pem"
 
-for service in ingestor gateway monitor; do
+for service in ingestor gateway monitor bridge ${WATTLINE_OUTLET_LOGIN_FOLDER:+outlet}; do
     user --by-certificate "$service"
 done
-[ -z "${WATTLINE_OUTLET_BROKER_PASSWORD:-}" ] ||
-    printf '%s' "$WATTLINE_OUTLET_BROKER_PASSWORD" | user --password-file /dev/stdin outlet
 # of before services had certificates
 rm -f "$folder/mosquitto_sub"

@@ -13,6 +13,9 @@ all() {
     due monitor "$WATTLINE_BROKER_FOLDER"
     due ingestor "$WATTLINE_INGESTOR_LOGIN_FOLDER"
     due gateway "$WATTLINE_GATEWAY_LOGIN_FOLDER"
+    due bridge "$WATTLINE_BRIDGE_LOGIN_FOLDER"
+    # where deploy/compose/outlet.yaml lies over compose.yaml
+    [ -z "${WATTLINE_OUTLET_LOGIN_FOLDER:-}" ] || due outlet "$WATTLINE_OUTLET_LOGIN_FOLDER"
     # what the health check looks at
     touch "$services.looked"
 }

@@ -17,7 +17,7 @@ if [ ! -e "$folder/services-ca/chain.pem" ]; then
 fi
 # by it `wattline broker` itself reaches the broker
 due wattline-admin "$broker"
-for service in ingestor gateway; do
+for service in ingestor gateway bridge outlet; do
     made=$(due "$service" "$folder")
     [ -z "$made" ] && continue
     echo "$made"

@@ -19,7 +19,7 @@ def test_secrets_are_made_once(tmp_path: Path) -> None:
     secret = {name: value for name, value in made.items() if not EXAMPLE[name]}
     assert list(made) == list(EXAMPLE)
     assert all(re.fullmatch(r"[0-9a-f]{48}", value) for value in secret.values())
-    assert len(set(secret.values())) == len(secret) == 6
+    assert len(set(secret.values())) == len(secret) == 7
     assert (tmp_path / ".env").stat().st_mode & 0o077 == 0
     assert socket.gethostname() in made["WATTLINE_NAMES"].split(","), "what devices call this machine"
     assert "stays" in subprocess.run(command, check=True, capture_output=True, text=True).stdout
