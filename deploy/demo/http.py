@@ -59,8 +59,9 @@ class Api:
                                 last = await answer.text()
                                 if answer.ok:
                                     return
-                        except aiohttp.ClientError as error:
-                            last = str(error)
+                        except (aiohttp.ClientError, TimeoutError) as error:
+                            # one answer that takes longer than the session's timeout is no verdict yet
+                            last = str(error) or last
                         await asyncio.sleep(0.1)
             except TimeoutError:
                 raise PermanentError(f"{url} was not well within {HEALTHY_S:.0f} s: {last}") from None
