@@ -8,23 +8,17 @@ import click
 from cli.client.jobs import JobClient
 from cli.requests import as_json_option, ask, author_option, reason_option
 from cli.tables import console, shown, table
-from gateway.wording import when
+from gateway.wording import typed_pair, when
 
 name_argument = click.argument("name")
 
 
 def arguments_of(given: tuple[str, ...]) -> dict[str, Any]:
     """NAME=VALUE pairs as a document. Raises BadParameter."""
-    found: dict[str, Any] = {}
-    for one in given:
-        name, equals, text = one.partition("=")
-        if not (name and equals):
-            raise click.BadParameter(f"{one!r} is no argument of a job; write NAME=VALUE")
-        try:
-            found[name] = json.loads(text)
-        except ValueError:
-            found[name] = text
-    return found
+    try:
+        return dict(typed_pair(one) for one in given)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 @click.group()
