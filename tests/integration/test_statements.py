@@ -20,6 +20,7 @@ from pydantic import AwareDatetime, BaseModel, Json, ValidationError
 
 import gateway
 import ingestor
+import intake
 import store
 from store.edition import timescaledb_license
 from store.sql import STATEMENTS, Affected, NoRowError, Statement, has_names, is_json
@@ -42,7 +43,7 @@ KINDS: Final[Mapping[str, set[Any]]] = {
 
 def statements() -> list[Statement]:
     """All that any module of the services declares."""
-    for package in (gateway, ingestor, store):
+    for package in (gateway, ingestor, intake, store):
         for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
             if not module.name.endswith("__main__"):
                 importlib.import_module(module.name)
@@ -51,7 +52,11 @@ def statements() -> list[Statement]:
 
 def sources() -> list[str]:
     """The text of all modules of the services."""
-    return [file.read_text() for package in ("gateway", "ingestor", "store") for file in (ROOT / package).rglob("*.py")]
+    return [
+        file.read_text()
+        for package in ("gateway", "ingestor", "intake", "store")
+        for file in (ROOT / package).rglob("*.py")
+    ]
 
 
 def faults(kind: Any, column: str, where: str) -> list[str]:
@@ -136,7 +141,7 @@ def test_every_file_is_declared_once() -> None:
     assert len(set(declared)) == len(declared)
     files = {
         (str(file.parents[1].relative_to(ROOT)), file.stem)
-        for package in ("gateway", "ingestor", "store")
+        for package in ("gateway", "ingestor", "intake", "store")
         for file in (ROOT / package).rglob("queries/*.sql")
     }
     texts = sources()

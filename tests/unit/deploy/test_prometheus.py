@@ -47,6 +47,6 @@ def test_every_service_is_scraped() -> None:
         "wattline-gateway": ["127.0.0.1:8080"],
         "wattline-ingestor": ["127.0.0.1:8081"],
         "wattline-worker": ["127.0.0.1:8082"],
-        "wattline-intake": ["127.0.0.1:8084"],
+        "wattline-intake": ["127.0.0.1:8091"],
     }
     assert document["rule_files"] == ["wattline.rules.yml"]
