@@ -7,6 +7,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "point": ("cli.points:point", "cli", "List and rename points of delivery."),
     "meter": ("cli.meters:meter", "cli", "Set keys of meters; decide whose one is that two devices register."),
     "spec": ("cli.specs.command:spec", "cli", "List, show, validate, publish and roll out specs."),
+    "source": ("cli.sources.command:source", "cli", "Take payloads of third parties: sources, secrets and mappings."),
     "quarantine": ("cli.quarantine:quarantine", "cli", "List, show and retry what could not be taken."),
     "job": ("cli.jobs:job", "cli", "List, show, watch and cancel background jobs."),
     "export": ("cli.export:export", "cli", "Write readings or roll-ups to a CSV or Parquet file."),
@@ -37,8 +38,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 }
 """Name: where the click command stands, the extra that it needs, and one line of help."""
 ASKING = (
-    "config", "update", "point", "meter", "spec", "quarantine", "job", "export", "audit", "token", "user", "claim",
-    "enrol", "device",
+    "config", "update", "point", "meter", "spec", "source", "quarantine", "job", "export", "audit", "token", "user",
+    "claim", "enrol", "device",
 )  # fmt: skip
 """The commands that ask a gateway."""
 ALONE: dict[str, tuple[str, str]] = {"device": ("device.__main__:main", "device")}

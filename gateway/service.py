@@ -52,6 +52,7 @@ from gateway.parameters.stages.run import Stages
 from gateway.quotas import Quotas
 from gateway.settings import GatewaySettings
 from gateway.signals import Signals
+from gateway.sources.keeping import Sources
 from gateway.specs.job_sweep import JobSweep
 from gateway.specs.life import SpecLife
 from gateway.specs.rollouts.judging import RolloutJudge
@@ -198,6 +199,7 @@ class Parts:
                 claims,
                 access,
                 keys,
+                Sources(pool, master),
             )
         )
         self._enrolment = enrolment

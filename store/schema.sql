@@ -2001,9 +2001,17 @@ CREATE INDEX parameter_stage_device_id ON public.parameter_stage_device USING bt
 
 CREATE UNIQUE INDEX parameter_stage_open ON public.parameter_stage USING btree (scope) WHERE (state = ANY (ARRAY['running'::text, 'paused'::text]));
 
+CREATE INDEX payload_body ON public.payload USING btree (mapped_at) WHERE ((state = 'mapped'::text) AND (reason IS NULL) AND (body IS NOT NULL));
+
 CREATE INDEX payload_mapped ON public.payload USING btree (mapped_at) WHERE (state = 'mapped'::text);
 
+CREATE INDEX payload_turn ON public.payload USING btree (source, id) WHERE (state = 'waiting'::text);
+
 CREATE INDEX payload_unmapped ON public.payload USING btree (source, id) WHERE (state = 'unmapped'::text);
+
+CREATE INDEX payload_untried ON public.payload USING btree (source, version, id) WHERE (((state = 'unmapped'::text) OR ((state = 'mapped'::text) AND (reason IS NOT NULL))) AND (body IS NOT NULL));
+
+COMMENT ON INDEX public.payload_untried IS 'What gave nothing, or not all, by the version that was tried last; 0 where there was none.';
 
 CREATE INDEX payload_waiting ON public.payload USING btree (id) WHERE (state = 'waiting'::text);
 
@@ -2416,6 +2424,16 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.meter TO wattline_gateway;
 GRANT INSERT(key) ON TABLE public.meter TO wattline_ingestor;
 
 GRANT INSERT(device_id) ON TABLE public.meter TO wattline_ingestor;
+
+GRANT UPDATE(parent_id) ON TABLE public.meter TO wattline_ingestor;
+
+GRANT UPDATE(manufacturer) ON TABLE public.meter TO wattline_ingestor;
+
+GRANT UPDATE(product) ON TABLE public.meter TO wattline_ingestor;
+
+GRANT UPDATE(serial) ON TABLE public.meter TO wattline_ingestor;
+
+GRANT UPDATE(firmware) ON TABLE public.meter TO wattline_ingestor;
 
 GRANT INSERT(spec) ON TABLE public.meter TO wattline_ingestor;
 

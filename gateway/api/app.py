@@ -39,6 +39,8 @@ from gateway.api.quarantine.routes import QuarantineRoutes
 from gateway.api.reads import Reads
 from gateway.api.route import PREFIX, Route
 from gateway.api.software.routes import SoftwareRoutes
+from gateway.api.sources.payloads import PayloadRoutes
+from gateway.api.sources.routes import SourceRoutes
 from gateway.api.specs.answers import SpecAnswers
 from gateway.api.specs.rollouts import RolloutRoutes
 from gateway.api.specs.routes import SpecRoutes
@@ -56,6 +58,7 @@ from gateway.parameters.group_changes import Groups
 from gateway.parameters.stages.run import Stages
 from gateway.settings import GatewaySettings
 from gateway.signals import Signals
+from gateway.sources.keeping import Sources
 from gateway.specs.job_requests import JobRequests
 from gateway.specs.life import SpecLife
 from gateway.specs.rollouts.models import Limits
@@ -82,6 +85,7 @@ def routes(
     claims: MeterClaims,
     access: Access,
     keys: MeterKeys,
+    sources: Sources,
 ) -> list[Route]:
     """All routes of the API."""
     life = SpecLife(pool, configuration)
@@ -92,6 +96,8 @@ def routes(
         *MeterRoutes(pool, reads).routes(),
         *ClaimRoutes(pool, claims).routes(),
         *KeyRoutes(keys).routes(),
+        *SourceRoutes(sources).routes(),
+        *PayloadRoutes(sources).routes(),
         *PointRoutes(pool).routes(),
         *GapRoutes(pool).routes(),
         *ExportRoutes(reads).routes(),

@@ -8,8 +8,9 @@ import click
 
 from broker.errors import PermanentError
 from broker.wording import counted
-from gateway.keys.store import reseal_key, sealed_keys
+from gateway.keys.store import put_secret, reseal_key, sealed_keys, sealed_secrets
 from store.meter_keys import MasterKeys, new_master_keys
+from store.source_settings import open_secret, seal_secret
 
 file_option = click.option(
     "--file", "path", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The master key's file."
@@ -44,7 +45,7 @@ def make(path: Path) -> None:
 )  # fmt: skip
 @click.option("--forget", is_flag=True, help="Then take the old ones out of FILE, once all services have the new one.")
 def rotate(path: Path, dsn: str, forget: bool) -> None:
-    """Seal all keys of meters by another master key.
+    """Seal all keys of meters, and secrets of sources, by another master key.
 
     The new one stands in FILE before anything is sealed by it, the old ones below it: whatever fails, nothing is lost.
     Services that were given a copy of FILE at their start (systemd's credentials) are started again between this and
@@ -75,6 +76,10 @@ async def _reseal(dsn: str, master: MasterKeys) -> int:
                 values = master.open(one.meter, one.master, one.sealed)
                 sealed = master.seal(one.meter, values)
                 await reseal_key(connection, one.meter_id, sealed, master.newest, master.fingerprint(values))
+            secrets = [one for one in await sealed_secrets(connection) if one.master != master.newest]
+            for secret in secrets:
+                opened = open_secret(master, secret.name, secret.master, secret.secret)
+                await put_secret(connection, secret.name, seal_secret(master, secret.name, opened), master.newest)
     finally:
         await connection.close()
-    return len(found)
+    return len(found) + len(secrets)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from store.sql import Affected, Database, statement
+from store.sql import Affected, Connection, Database, statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,15 @@ class Delivered:
 
     version: int
     payload: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class SealedSecret:
+    """A source's secret as it lies in the store."""
+
+    name: str
+    secret: bytes
+    master: str
 
 
 @statement
@@ -171,3 +180,13 @@ async def forget_announced(database: Database) -> None:
 @statement
 async def redo_delivery(database: Database, device: str) -> None:
     """Have a device's message made anew, as the broker holds another one."""
+
+
+@statement
+async def put_secret(connection: Connection, name: str, secret: bytes, master: str) -> None:
+    """Replace a source's sealed secret."""
+
+
+@statement
+async def sealed_secrets(connection: Connection) -> list[SealedSecret]:
+    """The secrets of all sources, held for this transaction."""

@@ -21,6 +21,7 @@ from broker.runtime.settings_help import settings_help
 from ingestor.worker import jobs
 from ingestor.worker.decoders import Decoders
 from ingestor.worker.jobs import LostJobError
+from ingestor.worker.mappings.loop import Mappings
 from ingestor.worker.metrics import WorkerMetrics
 from ingestor.worker.redecoding import Redecoding
 from ingestor.worker.retrying import Retrying
@@ -81,8 +82,9 @@ class Worker:
     async def work(self) -> None:
         """Connect, then serve the queue until `stop`."""
         settings = self._settings
-        # a job reads on one connection while it writes on another; the queue listens on one and asks on one
-        most = 2 * settings.jobs + 3
+        # a job reads on one connection while it writes on another; the queue listens on one and asks on
+        # one, and payloads take one
+        most = 2 * settings.jobs + 4
         dsn = settings.database_dsn.get_secret_value()
         async with open_pool(dsn, min_size=1, max_size=most, application_name=NAME) as pool:
             await require_migrated(pool)
@@ -92,6 +94,8 @@ class Worker:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._end(), name="worker.end")
                     observing = group.create_task(self._observe(pool), name="worker.observe")
+                    mappings = Mappings(pool, settings, self.metrics.registry, self._stop)
+                    group.create_task(mappings.run(), name="worker.mappings")
                     await self._serve(pool, decoders)
                     observing.cancel()
 

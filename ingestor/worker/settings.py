@@ -41,6 +41,20 @@ class WorkerSettings(ProcessSettings):
     max_devices: int = Field(100_000, ge=1, description="devices that a retry of quarantine may add to")
     meters_per_device: int = Field(256, ge=1, description="meters of one device; further ones go to quarantine")
     series_per_meter: int = Field(512, ge=1, description="OBIS codes of one meter; further ones go to quarantine")
+    mapping_poll_s: float = Field(0.5, ge=0.05, le=60, description="how often to look for payloads of third parties")
+    meters_per_source: int = Field(
+        10_000, ge=1, description="meters of one third party's source; further ones go to quarantine"
+    )
+    payload_body_days: float = Field(7, ge=0, le=3660, description="how long bodies of mapped payloads are kept")
+    payload_days: float = Field(
+        30, ge=0.01, le=3660, description="how long a mapped payload is known, so that a repeat of it is taken for one"
+    )
+    unmapped_days: float = Field(
+        365, ge=0.01, le=3660, description="how long payloads are kept of which something could not be mapped"
+    )
+    unmapped_mib_per_source: int = Field(
+        1024, ge=1, le=1024 * 1024, description="unmapped payloads kept of one source; beyond, the oldest are dropped"
+    )
     stop_deadline_s: float = Field(20, ge=0, description="how long to finish the portion in hand on SIGTERM")
 
     def check_files(self) -> None:

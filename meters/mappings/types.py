@@ -4,7 +4,7 @@ from collections.abc import Mapping as Table
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 MOST_FAULTS: Final = 50
 """How many faults of a payload are kept; more are counted."""
@@ -49,7 +49,7 @@ class MappedEvent:
     kind: str
     at: datetime
     meter: str | None = None
-    severity: str = "info"
+    severity: Literal["info", "warning", "error"] = "info"
     detail: Table[str, Any] = field(default_factory=dict)
 
 

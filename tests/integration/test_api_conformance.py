@@ -30,6 +30,8 @@ async def test_every_operation_answers_as_its_document_says(broker: Broker, data
             f"{running.url}/api/v1/groups/g1", json={"selector": "site=warsaw"}, headers=token
         )
         assert made.status == 200
+        made = await running.http.post(f"{running.url}/api/v1/sources", json={"name": "acme"}, headers=token)
+        assert made.status == 200
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
             trial = await asyncio.to_thread(Trial, running.url, TOKEN, mode)
             names = await asyncio.to_thread(trial.run)

@@ -28,7 +28,7 @@ CHECKED = (
 LONGEST_S = 0.05
 """What a request may wait for: devices that do not report, and a stream without an end."""
 THERE: Final[dict[str, Any]] = {
-    "device": "d1", "group": "g1", "meter": "ZZZ:1", "selector": "site=warsaw", "canary": "d1",
+    "device": "d1", "source": "acme", "group": "g1", "meter": "ZZZ:1", "selector": "site=warsaw", "canary": "d1",
     "steps": ["10%", "site=warsaw"], "rollback_to": 0, "time_zone": "Europe/Vilnius",
     "broker_address": "", "broker_authority": "", "enrol_url": "",
     # a release needs a source beside it
@@ -61,6 +61,10 @@ NOT_ALL_TAKEN: Final = (
     "createClaim",
     # whether a change changes anything, and a step chooses a device, takes the state of the fleet
     "stageGroupParameters", "stageFleetParameters",
+    # whether a document is a good mapping takes its goldens, and a sample is text or base64; mtls wants a name; a
+    # secret wants a master key; there is one source, and no payload
+    "putSourceMapping", "trySourceMapping", "draftSourceMapping", "createSource", "putSourceSettings",
+    "putSourceSecret", "retryPayloads", "deletePayloads",
 )  # fmt: skip
 """Operations that refuse some of what fits their schema, and why."""
 JUDGES: Final = ("validateSpec",)

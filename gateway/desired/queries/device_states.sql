@@ -13,5 +13,6 @@ LEFT JOIN LATERAL (
     WHERE scope = 'device:' || d.name
     ORDER BY version DESC LIMIT 1
 ) l ON true
-WHERE d.id = ANY($1::int[])
+-- a third party's source is no device that could be given anything
+WHERE d.id = ANY($1::int[]) AND NOT EXISTS (SELECT FROM source o WHERE o.device_id = d.id)
 ORDER BY d.id

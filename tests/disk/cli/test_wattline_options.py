@@ -16,6 +16,7 @@ OTHER = "http://127.0.0.1:7"
 LISTS = (
     ["config", "get", "pi-1"], ["config", "group", "list"], ["config", "stages"], ["point", "list"], ["spec", "list"],
     ["spec", "unknown"], ["spec", "rollouts"], ["job", "list"], ["token", "list"], ["user", "list"], ["claim", "list"],
+    ["source", "list"],
     ["enrol", "list"], ["device", "list"],
     ["device", "command", "pi-1", "ping"],
 )  # fmt: skip

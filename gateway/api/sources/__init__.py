@@ -1,0 +1,1 @@
+"""Routes about third parties' sources, their mappings and their payloads."""

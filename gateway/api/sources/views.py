@@ -1,0 +1,35 @@
+"""What the domain found, as the API's documents."""
+
+from dataclasses import asdict
+
+from gateway.api.sources.models import MappingView, TriedEvent, TriedSample, TriedView
+from gateway.sources.store import MappingVersion
+from gateway.sources.trying import MOST_SHOWN
+from meters.mappings.types import Mapped
+
+
+def mapping_view(source: str, one: MappingVersion) -> MappingView:
+    """A version of a source's mapping."""
+    return MappingView(source=source, **asdict(one))
+
+
+def tried_view(mapped: Mapped) -> TriedView:
+    """What a payload would give, the first of it."""
+    samples = [(meter, sample) for meter, found in mapped.readings.items() for sample in found]
+    return TriedView(
+        gives_nothing=mapped.gives_nothing,
+        reason=mapped.reason,
+        values=mapped.values,
+        meters=len(mapped.readings),
+        readings=tuple(
+            TriedSample(meter=meter, at=one.at, values={code: float(value) for code, value in one.values.items()})
+            for meter, one in samples[:MOST_SHOWN]
+        ),
+        events=tuple(
+            TriedEvent(kind=one.kind, at=one.at, meter=one.meter, severity=one.severity, detail=dict(one.detail))
+            for one in mapped.events[:MOST_SHOWN]
+        ),
+        ignored=mapped.ignored,
+        faults=tuple(str(one) for one in mapped.faults),
+        faulty=mapped.faulty,
+    )

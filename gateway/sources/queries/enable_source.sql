@@ -1,0 +1,1 @@
+UPDATE source SET enabled = $2, changed_at = now() WHERE name = $1

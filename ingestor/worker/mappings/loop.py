@@ -1,0 +1,110 @@
+"""The loop that takes payloads: turns of all sources, one after the other, and what is kept no longer."""
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from broker.backoff import Backoff
+from broker.errors import PermanentError
+from ingestor.batches.store import record_event
+from ingestor.worker.mappings.metrics import MappingMetrics
+from ingestor.worker.mappings.store import (
+    count_payloads,
+    forget_bodies,
+    forget_mapped,
+    forget_unmapped,
+    retry_untried,
+    waiting_sources,
+)
+from ingestor.worker.mappings.turn import Turns
+from ingestor.worker.settings import WorkerSettings
+from store.errors import DATABASE_ERRORS, is_transient, reason
+from store.pool import Pool
+
+log = structlog.get_logger()
+OBSERVE_S: Final = 10.0
+UPKEEP_S: Final = 300.0
+RETRIED: Final = 1_000
+"""Payloads of a source that a new version has wait again at once; the others follow."""
+FORGOTTEN: Final = 5_000
+"""Rows that one statement drops."""
+MIB: Final = 1024 * 1024
+
+
+class Mappings:
+    """Serves all sources until `stop`: a turn each, so that a source that floods delays the others by one portion."""
+
+    def __init__(self, pool: Pool, settings: WorkerSettings, registry: CollectorRegistry, stop: asyncio.Event) -> None:
+        self._pool = pool
+        self._settings = settings
+        self._stop = stop
+        self._metrics = MappingMetrics(registry)
+        self._turns = Turns(pool, settings, self._metrics)
+        self._observed_s = self._kept_s = -UPKEEP_S
+
+    async def run(self) -> None:
+        """Work through outages of the database. Raises PermanentError where a person must act."""
+        backoff = Backoff(first_s=0.2, cap_s=10.0)
+        while not self._stop.is_set():
+            try:
+                found = await self.round()
+            except DATABASE_ERRORS as error:
+                if not is_transient(error):
+                    raise PermanentError(f"the database refuses payloads' mapping: {error}") from error
+                log.warning("payloads_not_mapped", reason=reason(error))
+                await self._pause(backoff.next_s())
+            else:
+                backoff.succeeded()
+                if not found:
+                    await self._pause(self._settings.mapping_poll_s)
+
+    async def round(self) -> int:
+        """A turn of each source that has something waiting; how many payloads were settled."""
+        settled = 0
+        for source in await waiting_sources(self._pool):
+            if self._stop.is_set():
+                return settled
+            settled += await self._turns.take(source)
+        settled += await retry_untried(self._pool, RETRIED)
+        now_s = time.monotonic()
+        if now_s - self._observed_s >= OBSERVE_S:
+            self._metrics.show(await count_payloads(self._pool))
+            self._observed_s = now_s
+        if now_s - self._kept_s >= UPKEEP_S:
+            await self.forget(datetime.now(UTC))
+            self._kept_s = now_s
+        return settled
+
+    async def forget(self, now: datetime) -> None:
+        """Drop bodies and rows that were kept long enough, and unmapped payloads beyond their bounds, which is told."""
+        settings = self._settings
+        unmapped_before = now - timedelta(days=settings.unmapped_days)
+        bodies_before = now - timedelta(days=settings.payload_body_days)
+        rows_before = now - timedelta(days=settings.payload_days)
+        while not self._stop.is_set() and await forget_bodies(self._pool, bodies_before, FORGOTTEN) == FORGOTTEN:
+            pass
+        while (
+            not self._stop.is_set()
+            and await forget_mapped(self._pool, rows_before, unmapped_before, FORGOTTEN) == FORGOTTEN
+        ):
+            pass
+        async with self._pool.acquire() as connection, connection.transaction():
+            gone = await forget_unmapped(connection, unmapped_before, settings.unmapped_mib_per_source * MIB, FORGOTTEN)
+            for one in gone:
+                detail = {"source": one.source, "payloads": one.payloads, "bytes": one.bytes}
+                detail |= {"since": one.since.isoformat(), "fix": "give the source a mapping that takes them"}
+                await record_event(connection, one.device_id, None, "payloads_dropped", "warning", detail)
+        for one in gone:
+            self._metrics.dropped.labels(one.source).inc(one.payloads)
+            log.warning("payloads_dropped", source=one.source, payloads=one.payloads, bytes=one.bytes)
+
+    async def _pause(self, delay_s: float) -> None:
+        try:
+            async with asyncio.timeout(delay_s):
+                await self._stop.wait()
+        except TimeoutError:
+            return

@@ -1,0 +1,234 @@
+"""One turn of a source: its next payloads mapped, stored and settled in one transaction."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, field
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from broker.contract.topics import Topics
+from broker.errors import ContractError
+from ingestor.batches.assembler import MOST_DAYS, Assembler
+from ingestor.batches.batch import Batch, Received
+from ingestor.batches.limits import Limits
+from ingestor.batches.names import Names, Wanted
+from ingestor.batches.records import clean
+from ingestor.failures import Remedy, remedy_for
+from ingestor.metrics import Metrics
+from ingestor.worker.mappings.messages import received_of
+from ingestor.worker.mappings.metrics import MappingMetrics
+from ingestor.worker.mappings.store import (
+    WaitingPayload,
+    WaitingSource,
+    lock_payloads,
+    mapping_document,
+    note_facts,
+    settle_payloads,
+    waiting_payloads,
+)
+from ingestor.worker.settings import WorkerSettings
+from ingestor.writing.writer import FEW_ROWS, MANY_ROWS, Writer
+from meters.mappings.apply import map_payload
+from meters.mappings.document import Mapping
+from meters.mappings.load import load_mapping
+from meters.mappings.types import Mapped, MeterFacts, Payload
+from store.errors import DATABASE_ERRORS
+from store.pool import Pool
+from store.sql import Connection
+
+log = structlog.get_logger()
+PORTION: Final = 200
+"""Payloads of a turn, at most."""
+PORTION_BYTES: Final = 4 * 1024 * 1024
+"""The same in bytes; one payload is taken whatever its size."""
+NO_MAPPING: Final = "the source has no mapping yet; `wattline source map` gives it one"
+OWN_FAULT: Final = "Wattline's own code failed on it"
+_MOST_REASON: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    client_id: str
+    earliest_at: datetime
+    max_future_s: float
+
+
+@dataclass(slots=True)
+class _Judged:
+    """One payload with what came of it; `reason` says what of it could not be taken."""
+
+    id: int
+    mapped: Mapped | None
+    reason: str
+    received: list[Received] = field(default_factory=list)
+    batch: Batch = field(default_factory=Batch)
+
+    @property
+    def state(self) -> str:
+        return "unmapped" if self.mapped is None or self.mapped.gives_nothing else "mapped"
+
+    def refuse(self, reason: str) -> None:
+        self.mapped, self.reason, self.received, self.batch = None, reason, [], Batch()
+
+
+class Turns:
+    """Does turns of sources. What is in memory is a portion, bounded in number and bytes; a repeat changes nothing."""
+
+    def __init__(self, pool: Pool, settings: WorkerSettings, metrics: MappingMetrics) -> None:
+        self._pool = pool
+        self._metrics = metrics
+        self._names = Names(Limits(settings.max_devices, settings.meters_per_source, settings.series_per_meter))
+        self._topics = Topics()
+        rules = _Rules("wattline-worker-mappings", settings.earliest_at, settings.max_future_s)
+        self._assembler = Assembler(rules, self._topics, self._names, Metrics())
+        self._mappings: dict[str, tuple[int, Mapping | str]] = {}
+        """By source the version in force, and its mapping, or why it can't be read."""
+
+    async def take(self, source: WaitingSource) -> int:
+        """Do one turn of a source; how many payloads were settled. Raises database errors that time may heal."""
+        started_s = time.monotonic()
+        payloads = await waiting_payloads(self._pool, source.name, PORTION, PORTION_BYTES, 0)
+        if not payloads:
+            return 0
+        mapping = await self._mapping(source)
+        judged = await asyncio.to_thread(self._map, source, mapping, payloads)
+        settled = await self._store(source, judged)
+        self._metrics.portion_s.observe(time.monotonic() - started_s)
+        return settled
+
+    async def _mapping(self, source: WaitingSource) -> Mapping | str:
+        if source.version is None:
+            return NO_MAPPING
+        known = self._mappings.get(source.name)
+        if known is not None and known[0] == source.version:
+            return known[1]
+        document = await mapping_document(self._pool, source.name, source.version)
+        found: Mapping | str
+        try:
+            found = load_mapping(document or "", origin=f"{source.name}@{source.version}", trusted=True)
+        except ContractError as error:
+            found = f"the mapping can't be read by this version of Wattline: {error}"
+            log.warning("mapping_unreadable", source=source.name, version=source.version, reason=str(error))
+        self._mappings[source.name] = (source.version, found)
+        return found
+
+    def _map(self, source: WaitingSource, mapping: Mapping | str, payloads: Sequence[WaitingPayload]) -> list[_Judged]:
+        """Beside the loop, which answers meanwhile: one payload may have a hundred thousand records."""
+        return [self._map_one(source, mapping, one) for one in payloads]
+
+    def _map_one(self, source: WaitingSource, mapping: Mapping | str, one: WaitingPayload) -> _Judged:
+        if isinstance(mapping, str) or one.body is None:
+            return _Judged(one.id, None, mapping if isinstance(mapping, str) else "its body was dropped")
+        payload = Payload(one.body, one.received_at, one.content_type, one.topic, one.key)
+        try:
+            mapped = map_payload(mapping, payload)
+            received = received_of(source.name, source.version or 0, payload, mapped, self._topics)
+        except Exception as error:
+            # a payload on which our own code fails would stop all that come after it
+            log.exception("payload_failed", source=source.name, payload=one.id)
+            return _Judged(one.id, None, f"{OWN_FAULT}: {error!r}"[:_MOST_REASON])
+        return _Judged(one.id, mapped, mapped.reason, received)
+
+    async def _store(self, source: WaitingSource, judged: Sequence[_Judged]) -> int:
+        """Store a portion, or its halves where the database refuses something in it."""
+        pieces = False
+        while True:
+            try:
+                return await self._store_once(source, judged, pieces=pieces)
+            except (*DATABASE_ERRORS, ValueError, OverflowError) as error:
+                self._names.clear()
+                remedy = remedy_for(error)
+                if remedy is Remedy.PIECES and not pieces:
+                    pieces = True
+                    continue
+                if remedy not in (Remedy.SPLIT, Remedy.STAGE):
+                    raise
+                if len(judged) == 1:
+                    if judged[0].mapped is None:
+                        raise
+                    judged[0].refuse(f"the database refuses it: {error}"[:_MOST_REASON])
+                    continue
+                half = len(judged) // 2
+                return await self._store(source, judged[:half]) + await self._store(source, judged[half:])
+
+    async def _store_once(self, source: WaitingSource, judged: Sequence[_Judged], *, pieces: bool) -> int:
+        async with self._pool.acquire() as connection:
+            # before the transaction, which locks no names while it looks for others
+            await self._judge(connection, judged)
+            writer = Writer(self._assembler.conflicting)
+            whole = _together(judged)
+            if pieces or len(whole.days()) > MOST_DAYS:
+                # more chunks than one transaction may make: not with the payloads' state, but a repeat changes nothing
+                await writer.write_in_pieces(connection, whole, FEW_ROWS if pieces else MANY_ROWS)
+                whole = Batch()
+            async with connection.transaction():
+                free = set(await lock_payloads(connection, [one.id for one in judged]))
+                taken = [one for one in judged if one.id in free]
+                if len(taken) < len(judged) and whole.received:
+                    whole = _together(taken)
+                if whole.received:
+                    await writer.write(connection, whole, staged=True)
+                await self._settle(connection, source, taken)
+        self._count(source, taken)
+        return len(taken)
+
+    async def _judge(self, connection: Connection, judged: Sequence[_Judged]) -> None:
+        await self._names.catch_up(connection)
+        wanted = Wanted()
+        for one in judged:
+            one.batch = Batch()
+            for received in one.received:
+                self._assembler.add(one.batch, received)
+            more = self._assembler.wanted(one.batch)
+            wanted.devices |= more.devices
+            wanted.meters |= more.meters
+            for of, points in more.points.items():
+                wanted.points.setdefault(of, set()).update(points)
+        if wanted:
+            await self._names.resolve(connection, wanted)
+        for one in judged:
+            self._assembler.complete(one.batch)
+
+    @staticmethod
+    async def _settle(connection: Connection, source: WaitingSource, taken: Sequence[_Judged]) -> None:
+        facts = {key: one for each in taken if each.mapped is not None for key, one in each.mapped.meters.items()}
+        told = sorted((key, *map(clean, astuple(one))) for key, one in facts.items() if one != MeterFacts())
+        if told:
+            await note_facts(connection, source.device_id, *(list(column) for column in zip(*told, strict=True)))
+        await settle_payloads(
+            connection,
+            [one.id for one in taken],
+            source.device_id,
+            source.version or 0,
+            [one.state for one in taken],
+            [one.mapped.values if one.mapped is not None else 0 for one in taken],
+            [len(one.mapped.events) if one.mapped is not None else 0 for one in taken],
+            [clean(one.reason, _MOST_REASON) or None for one in taken],
+        )
+
+    def _count(self, source: WaitingSource, taken: Sequence[_Judged]) -> None:
+        for one in taken:
+            self._metrics.payloads.labels(source.name, one.state).inc()
+            if one.mapped is not None:
+                self._metrics.values.labels(source.name).inc(one.mapped.values)
+        refused = next((one for one in taken if one.state == "unmapped"), None)
+        if refused is not None:
+            log.info("payloads_unmapped", source=source.name, first=refused.id, reason=refused.reason)
+
+
+def _together(judged: Sequence[_Judged]) -> Batch:
+    """All of a portion in one batch; the ledger enters none of it, for nobody but the table has numbered it."""
+    whole = Batch()
+    for one in judged:
+        batch = one.batch
+        whole.received += batch.received
+        whole.fresh += batch.readings
+        whole.events |= batch.events
+        whole.device_ids |= batch.device_ids
+        whole.stored |= {stored.delivery: stored for stored in batch.stored.values()}
+        for device_id, meters in batch.foreign.items():
+            whole.foreign.setdefault(device_id, set()).update(meters)
+    return whole

@@ -1,0 +1,166 @@
+"""Payloads of third parties through the worker: into readings and events, exactly once, or kept with the reason."""
+
+import asyncio
+import signal
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from ingestor.worker.mappings.loop import Mappings
+from store.pool import open_pool
+from tests.rigs.gateway import connection, events, rows
+from tests.rigs.redecoding import metrics, worker_process, worker_settings, working
+from tests.rigs.servers import Database
+from tests.rigs.sources import MAPPING, add_payload, add_source, map_source, payloads
+from tests.rigs.waiting import until, until_equal
+
+START = datetime(2026, 11, 20, tzinfo=UTC)
+READINGS = "SELECT time, value, obis FROM named_reading WHERE meter = $1 ORDER BY time, obis"
+
+
+def record(number: int, **more: Any) -> dict[str, Any]:
+    """Reading so many of a meter."""
+    return {"id": "7", "t": (START + timedelta(minutes=number)).isoformat(), "kwh": 100 + number, **more}
+
+
+async def settled(database: Database) -> bool:
+    return not await rows(database, "SELECT FROM payload WHERE state = 'waiting'")
+
+
+async def test_payloads_become_readings_and_events(database: Database) -> None:
+    """Each way that a payload can go, by one worker, and what of it the metrics, the fleet and the catalogue show."""
+    device_id = await add_source(database)
+    await add_source(database, "unmapped", None)
+    await add_payload(database, [record(0), record(1, alarm="Cover Open")])
+    await add_payload(database, [record(2), record(3, kwh="x")])
+    await add_payload(database, b"\x00\xff poison")
+    await add_payload(database, {"id": "7", "t": "2026-11-20T00:01:00Z", "kwh": 999})
+    await add_payload(database, record(4, alarm="\ud800"))
+    await add_payload(database, record(0), "unmapped")
+    # the same again under another key: its readings and its event are there already
+    await add_payload(database, [record(0), record(1, alarm="Cover Open")], key="again")
+    async with working(worker_settings(database, mapping_poll_s=0.1)) as url:
+        await until(lambda: settled(database), "all payloads are settled")
+        async with asyncio.timeout(60):
+            while (await metrics(url)).get('wattline_worker_payloads_total{result="mapped",source="acme"}') != 5:
+                await asyncio.sleep(0.1)
+    found = await payloads(database)
+    assert [(one["state"], one["readings"], one["events"]) for one in found] == [
+        ("mapped", 2, 1), ("mapped", 1, 0), ("unmapped", 0, 0), ("mapped", 1, 0), ("mapped", 1, 0), ("unmapped", 0, 0),
+        ("mapped", 2, 1),
+    ]  # fmt: skip
+    assert "record 2, values.1-0:1.8.0: 'x' is no number" in found[1]["reason"]
+    assert "no utf-8 text" in found[2]["reason"]
+    assert "the source has no mapping yet" in found[5]["reason"]
+    values = [(row["time"], row["value"]) for row in await rows(database, READINGS, "ACME:7")]
+    assert values == [(START + timedelta(minutes=number), 100.0 + number) for number in (0, 1, 2, 4)]
+    assert [one["detail"] for one in await events(database, "cover_open")] == [{}, {}]
+    conflict = await rows(database, "SELECT reason FROM frame WHERE device_id = $1", device_id)
+    assert [one["reason"] for one in conflict] == ["value_conflict"]
+    (meter,) = await rows(database, "SELECT manufacturer, product, device_id FROM meter WHERE key = 'ACME:7'")
+    assert meter == {"manufacturer": "ACME", "product": "Cloud", "device_id": device_id}
+    assert await rows(database, "SELECT FROM message") == []
+    assert (await rows(database, "SELECT last_seen_at FROM device WHERE id = $1", device_id))[0]["last_seen_at"]
+
+
+async def test_a_new_version_takes_what_was_unmapped(database: Database) -> None:
+    """What gave nothing, and what gave a part, is tried again; what gave all is not."""
+    await add_source(database, "acme", MAPPING.replace("kwh", "energy"))
+    await add_payload(database, record(0))
+    await add_payload(database, [{**record(1), "energy": 101}, record(2)])
+    await add_payload(database, {**record(3), "energy": 103})
+    async with working(worker_settings(database, mapping_poll_s=0.1)):
+        await until(lambda: settled(database), "all are tried")
+        assert [one["state"] for one in await payloads(database)] == ["unmapped", "mapped", "mapped"]
+        await map_source(database, MAPPING)
+        await until_equal(lambda: versions(database), [2, 2, 1])
+    assert [one["state"] for one in await payloads(database)] == ["mapped", "mapped", "mapped"]
+    assert len(await rows(database, READINGS, "ACME:7")) == 4
+
+
+async def versions(database: Database) -> list[int]:
+    return [one["version"] for one in await payloads(database) if one["state"] != "waiting"]
+
+
+async def test_a_killed_worker_loses_and_doubles_nothing(database: Database) -> None:
+    """Killed again and again amid its work: each payload is settled once, each reading and event is there once."""
+    await add_source(database)
+    async with connection(database) as opened:
+        await opened.execute(
+            "INSERT INTO payload (source, key, body) SELECT 'acme', n::text, convert_to(json_build_object("
+            "'id', n % 7, 't', timestamptz '2026-11-20 00:00Z' + n * interval '1 minute', 'kwh', n, 'alarm', 'a' || n"
+            ")::text, 'UTF8') FROM generate_series(1, 3000) AS n"
+        )
+    of = worker_settings(database, mapping_poll_s=0.1)
+    for done in (1, 800, 1600):
+        async with worker_process(of) as process:
+            await until(lambda done=done: mapped(database, done), f"{done} are mapped")
+            process.send_signal(signal.SIGKILL)
+            await process.wait()
+    async with working(of):
+        await until(lambda: settled(database), "all are settled")
+    (found,) = await rows(database, "SELECT count(*) AS n FROM payload WHERE state = 'mapped'")
+    assert found["n"] == 3000
+    (found,) = await rows(database, "SELECT count(*) AS n, sum(value) AS sum FROM reading")
+    assert found == {"n": 3000, "sum": 4501500.0}
+    told = "SELECT count(*) AS n, count(DISTINCT event) AS kinds FROM event WHERE event ~ '^a[0-9]'"
+    assert await rows(database, told) == [{"n": 3000, "kinds": 3000}]
+
+
+async def mapped(database: Database, most: int) -> bool:
+    (found,) = await rows(database, "SELECT count(*) AS n FROM payload WHERE state = 'mapped'")
+    return int(found["n"]) >= most
+
+
+async def test_a_source_that_floods_delays_the_others_by_a_portion(database: Database) -> None:
+    for name in ("a-flood", "quiet"):
+        await add_source(database, name)
+    async with connection(database) as opened:
+        await opened.execute(
+            "INSERT INTO payload (source, key, body) SELECT 'a-flood', n::text, '{}' FROM generate_series(1, 1000) AS n"
+        )
+    await add_payload(database, record(0), "quiet")
+    async with pool(database) as opened:
+        assert await Mappings(opened, worker_settings(database), CollectorRegistry(), asyncio.Event()).round() == 201
+    assert (await payloads(database))[-1]["state"] == "mapped"
+
+
+async def test_what_was_kept_long_enough_goes(database: Database) -> None:
+    """Bodies first, then rows; unmapped ones stay until their own time or bound, which is told."""
+    await add_source(database)
+    for number in range(3):
+        await add_payload(database, record(number))
+    for letter in b"abcd":
+        await add_payload(database, bytes([letter]) * 600_000)
+    now = datetime.now(UTC)
+    of = worker_settings(database, unmapped_mib_per_source=1)
+    async with pool(database) as opened:
+        mappings = Mappings(opened, of, CollectorRegistry(), asyncio.Event())
+        while await mappings.round():
+            pass
+        assert [one["gone"] for one in await payloads(database)] == [False, False, False, False]
+        await mappings.forget(now + timedelta(days=8))
+        assert [one["gone"] for one in await payloads(database)] == [True, True, True, False]
+        await mappings.forget(now + timedelta(days=31))
+        assert [one["state"] for one in await payloads(database)] == ["unmapped"]
+        await mappings.forget(now + timedelta(days=366))
+        assert await payloads(database) == []
+    # the same once an hour
+    (told,) = await events(database, "payloads_dropped")
+    assert (told["detail"]["payloads"], told["detail"]["bytes"]) == (3, 1_800_000)
+
+
+def pool(database: Database) -> Any:
+    return open_pool(database.dsn("wattline_ingestor"), min_size=1, max_size=4, application_name="test")
+
+
+async def test_years_in_one_payload(database: Database) -> None:
+    """More days than one transaction may make chunks of are stored in pieces, and settled after them."""
+    await add_source(database)
+    days = [{"id": "7", "t": (START - timedelta(days=day)).isoformat(), "kwh": 10_000 - day} for day in range(400)]
+    await add_payload(database, days)
+    async with working(worker_settings(database, mapping_poll_s=0.1)):
+        await until(lambda: settled(database), "it is settled")
+    assert (await payloads(database))[0]["readings"] == 400
+    assert len(await rows(database, READINGS, "ACME:7")) == 400
