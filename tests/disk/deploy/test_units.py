@@ -190,7 +190,8 @@ def test_secrets_are_made_once_and_are_settings(tmp_path: Path) -> None:
     subprocess.run(command, check=True, capture_output=True, timeout=60)
     made = {path.name: path.read_text() for path in folder.iterdir()}
     assert set(made) == {
-        "bridge.env", "gateway.env", "ingestor.env", "intake.env", "meter-keys", "outlet.env", "roles.env", "worker.env",
+        "bridge.env", "gateway.env", "ingestor.env", "intake.env", "meter-keys", "outlet.env", "roles.env",
+        "worker.env",
     }  # fmt: skip
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in folder.iterdir())
     roles = environment_file(folder / "roles.env")
