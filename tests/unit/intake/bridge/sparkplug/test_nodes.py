@@ -16,6 +16,15 @@ from tests.rigs.sparkplug import birth, metric, payload
 NODE, DEVICE = "spBv1.0/g/{}/n", "spBv1.0/g/{}/n/d"
 
 
+FOREIGN = bytes.fromhex(
+    "0880ea9f81ab3312120a0562645365711880ea9f81ab332004580312250a0f4d657465722f312d303a312e382e3010011880"
+    "ea9f81ab33200a6900000000004a934012120a015410021880ea9f81ab33200250d8ff0312110a01461880ea9f81ab332009"
+    "65cdcccc3d120f0a024f6e1880ea9f81ab33200b7001120f0a01531880ea9f81ab33200c7a017812170a01551880ea9f81ab"
+    "3320085880808080808080808001120e0a014e1880ea9f81ab33200a38011800"
+)
+"""An NBIRTH as pysparkplug 0.6.1 (Apache-2.0) writes it."""
+
+
 class Host:
     """Nodes that are told messages by topic and bytes."""
 
@@ -152,3 +161,12 @@ def test_a_rebirth_is_asked_for_as_nodes_read_it__tck_id_operational_behavior_da
     assert (asked.name, asked.datatype, asked.value, asked.timestamp_ms) == (
         "Node Control/Rebirth", 11, True, 1_763_892_000_000,
     )  # fmt: skip
+
+
+def test_a_foreign_library_s_birth_is_read() -> None:
+    """As pysparkplug writes it: an Int16 in sixteen bits, a null, a sequence number of zero."""
+    read = decode(FOREIGN)
+    assert (read.timestamp_ms, read.seq) == (1_763_892_000_000, 0)
+    assert {one.name: one.value for one in read.metrics} == {
+        "bdSeq": 3, "Meter/1-0:1.8.0": 1234.5, "T": -40, "F": 0.1, "On": True, "S": "x", "U": 2**63, "N": None,
+    }  # fmt: skip
