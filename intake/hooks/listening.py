@@ -46,7 +46,7 @@ async def listening(
     hooks: Hooks, settings: IntakeSettings, metrics: HookMetrics, tls: ServerTls | None
 ) -> AsyncIterator[Listener]:
     """Serve senders while the context lasts. Raises PermanentError if the port can't be had."""
-    # without aiohttp's application: it has one route, and its table and middlewares cost a third of an answer
+    # without aiohttp's application: there is one route, and its table and middlewares are passed for each post
     server = web.Server(
         hooks.answer,
         access_log=None,

@@ -53,7 +53,7 @@ class IntakeSettings(ProcessSettings):
         None, description="the master key by which sources' secrets are sealed; without it only certificates prove"
     )
     http_port: int = Field(
-        8084,
+        8091,
         ge=0,
         le=65535,
         description="port of /healthz and /metrics; with several processes the first one's, the others count on from "

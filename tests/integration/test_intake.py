@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import hmac
 import json
+import re
 import ssl
 import time
 import zlib
@@ -91,6 +92,25 @@ async def test_what_is_taken_is_in_the_table(database: Database, tmp_path: Path)
 async def parts(*given: bytes) -> AsyncIterator[bytes]:
     for one in given:
         yield one
+
+
+@pytest.mark.parametrize(("block", "auth"), [(0, "hmac"), (1, "bearer")])
+async def test_the_lines_of_the_docs_work(database: Database, tmp_path: Path, block: int, auth: str) -> None:
+    """The blocks of INTEGRATIONS.md, pasted into a shell once the source and its secret are there."""
+    text = (Path(__file__).parents[2] / "docs" / "INTEGRATIONS.md").read_text()
+    section = text.partition("## Webhooks in\n")[2].partition("\n## ")[0]
+    blocks = re.findall(r"((?:^    .+\n)+)", section, re.MULTILINE)
+    async with serving(database, tmp_path) as (one, _), table(database) as asked:
+        await known(one, database, "acme", {"auth": auth, "signature_style": "plain"}, "s3cret")
+        (tmp_path / "acme.secret").write_text("s3cret\n")
+        lines = [line for line in blocks[block].splitlines() if "wattline source" not in line]
+        script = "\n".join(lines).replace("https://hooks.example", one.url)
+        shell = await asyncio.create_subprocess_exec(
+            "bash", "-euc", script, cwd=tmp_path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        )
+        out, _ = await shell.communicate()
+        assert re.search(rb'{"id": [0-9]+, "repeated": false}', out), out
+        assert await asked.value("SELECT position('12.5' IN convert_from(body, 'UTF8')) > 0 FROM payload")
 
 
 async def test_each_refusal_says_why_and_keeps_nothing(database: Database, tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def test_every_service_is_scraped() -> None:
         "wattline-gateway": ["127.0.0.1:8080"],
         "wattline-ingestor": ["127.0.0.1:8081"],
         "wattline-worker": ["127.0.0.1:8082"],
-        "wattline-intake": ["127.0.0.1:8084"],
+        "wattline-intake": ["127.0.0.1:8091"],
         "wattline-bridge": ["127.0.0.1:8088"],
     }
     assert document["rule_files"] == ["wattline.rules.yml"]
