@@ -7,7 +7,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "point": ("cli.points:point", "cli", "List and rename points of delivery."),
     "meter": ("cli.meters:meter", "cli", "Set keys of meters; decide whose one is that two devices register."),
     "spec": ("cli.specs.command:spec", "cli", "List, show, validate, publish and roll out specs."),
-    "source": ("cli.sources:source", "cli", "Take payloads of third parties: sources, secrets and mappings."),
+    "source": ("cli.sources.command:source", "cli", "Take payloads of third parties: sources, secrets and mappings."),
     "quarantine": ("cli.quarantine:quarantine", "cli", "List, show and retry what could not be taken."),
     "job": ("cli.jobs:job", "cli", "List, show, watch and cancel background jobs."),
     "export": ("cli.export:export", "cli", "Write readings or roll-ups to a CSV or Parquet file."),

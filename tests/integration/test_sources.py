@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.sources import source
+from cli.sources.command import source
 from store.meter_keys import MasterKeys, new_master_keys
 from store.source_settings import open_secret
 from tests.rigs.cli import typed

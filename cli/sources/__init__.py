@@ -1,0 +1,1 @@
+"""`wattline source`: third parties whose payloads become readings, and how."""
