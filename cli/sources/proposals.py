@@ -1,7 +1,7 @@
 """The commands `wattline source proposals|accept|refuse|catalogue`: sources that nobody need type in."""
 
 import json
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -97,5 +97,5 @@ def _text(one: dict[str, Any]) -> str:
     return "\n".join([*lines, one["document"]]).rstrip("\n")
 
 
-COMMANDS = (proposals, accept, refuse, catalogue)
+COMMANDS: Final = (proposals, accept, refuse, catalogue)
 """Commands of the group `source`."""

@@ -11,6 +11,7 @@ from broker.contract.topics import DEFAULT_ROOT
 from broker.errors import ContractError
 from broker.patterns import NAME, whole
 from broker.plain_errors import plain_reason
+from intake.bridge.discovery.shipped import SPARKPLUG
 from intake.bridge.filters import Claims, checked
 from intake.bridge.store import SourceRow
 from meters.mappings.document import Mapping as MappingDocument
@@ -72,8 +73,13 @@ class SourceBook:
         }
 
     def filters(self, broker: str) -> set[str]:
-        """All filters at a broker."""
-        return {name for source in self.sources.values() if source.broker == broker for name in source.filters}
+        """All filters at a broker, but for those of Sparkplug."""
+        named = {name for source in self.sources.values() if source.broker == broker for name in source.filters}
+        return {name for name in named if not name.startswith(SPARKPLUG)}
+
+    def sparkplug_brokers(self) -> set[str]:
+        """Brokers with sources of Sparkplug edge nodes, which a host application hears."""
+        return {one.broker for one in self.sources.values() if any(name.startswith(SPARKPLUG) for name in one.filters)}
 
     def owners(self, broker: str, topic: str, subscriptions: tuple[int, ...]) -> tuple[str, ...]:
         """The sources whose a message at a broker is, by its topic and by what it came by."""

@@ -34,4 +34,11 @@ class BridgeMetrics:
         self.sources_faulty = Gauge(
             "wattline_bridge_sources_faulty", "Of these, those that are not subscribed to", registry=self.registry
         )
+        self.nodes = Gauge(
+            "wattline_bridge_sparkplug_nodes", "Sparkplug edge nodes that are born and not dead", ["broker"],
+            registry=self.registry,
+        )  # fmt: skip
+        self.rebirths = Counter(
+            "wattline_bridge_sparkplug_rebirths", "Births asked for, as a message was missing", registry=self.registry
+        )
         self.held = Gauge("wattline_bridge_held", "Messages taken and not yet stored", registry=self.registry)

@@ -20,6 +20,8 @@ from intake.bridge.notices import Notices
 from intake.bridge.pipeline import Pipeline
 from intake.bridge.scout import Scout
 from intake.bridge.settings import BridgeSettings
+from intake.bridge.sparkplug.host import SparkplugHost
+from intake.bridge.sparkplug.hosts import Hosts
 from intake.bridge.store import mqtt_sources
 from intake.inbox.inbox import Inbox, InboxBounds, open_inbox
 from store.errors import DATABASE_ERRORS, heals
@@ -87,20 +89,31 @@ class Bridge:
             return Pipeline(broker, session, inbox, pool, *parts)
 
         links = Links(settings, self._book, self.metrics, make, scout.filters())
+
+        def make_host(broker: str) -> SparkplugHost | None:
+            address = settings.address(broker)
+            if address is None:
+                return None
+            parts = self._book, admission, self._notices, self.metrics
+            return SparkplugHost(broker, address, settings, *parts, inbox)
+
+        hosts = Hosts(self._book, make_host)
         self.health.add("brokers", links.check)
+        self.health.add("sparkplug", hosts.check)
         async with asyncio.TaskGroup() as group:
-            following = group.create_task(self._follow(pool, links, group), name="bridge.follow")
+            following = group.create_task(self._follow(pool, links, hosts, group), name="bridge.follow")
             scouting = group.create_task(scout.keep(pool, settings.refresh_s), name="bridge.scout")
             telling = group.create_task(self._notices.keep(pool), name="bridge.notices")
             await stop.wait()
             following.cancel()
             if not await links.drain(settings.stop_deadline_s):
                 log.warning("stopped_before_all_was_stored", note="what has QoS 1 is given again")
+            await hosts.close()
             await links.close()
             telling.cancel()
             scouting.cancel()
 
-    async def _follow(self, pool: Pool, links: Links, group: asyncio.TaskGroup) -> None:
+    async def _follow(self, pool: Pool, links: Links, hosts: Hosts, group: asyncio.TaskGroup) -> None:
         """Read the sources now and then, and subscribe to what they name."""
         brokers = {OUR_BROKER: None, **self._settings.brokers}
         while True:
@@ -119,6 +132,7 @@ class Bridge:
                     if before.get(name) != fault:
                         self._notices.tell(name, "source_not_bridged", reason=fault)
                 await links.follow(group)
+                await hosts.follow(group)
             await asyncio.sleep(self._settings.refresh_s)
 
 

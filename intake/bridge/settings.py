@@ -49,6 +49,11 @@ class BridgeSettings(ServiceSettings):
     discovery_prefix: str = Field(
         "homeassistant", pattern=whole(NAME), description="the first level of Home Assistant's discovery topics"
     )
+    sparkplug_host_id: str = Field(
+        "wattline",
+        pattern=whole(NAME),
+        description="what Sparkplug edge nodes call this host application; it is one where a source has their topics",
+    )
     refresh_s: float = Field(5, ge=0.1, le=3600, description="how often to look for sources that changed")
     stop_deadline_s: float = Field(10, ge=0, description="how long to store what was taken on SIGTERM")
 

@@ -8,7 +8,7 @@ CREATE TABLE source_proposal (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     broker     text NOT NULL,
     key        text NOT NULL,
-    origin     text NOT NULL CHECK (origin IN ('homeassistant', 'topics', 'sparkplug')),
+    origin     text NOT NULL CHECK (origin IN ('homeassistant', 'topics')),
     name       text NOT NULL,
     topics     text[] NOT NULL,
     document   text NOT NULL,

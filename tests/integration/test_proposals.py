@@ -2,7 +2,7 @@
 
 import json
 
-from cli.sources import source
+from cli.sources.command import source
 from intake.bridge.discovery.announcement import Place, entities
 from intake.bridge.discovery.draft import Draft, drafted
 from intake.bridge.store import propose_source

@@ -3,11 +3,15 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from typing import Final
 
 from intake.bridge.filters import matches
 from meters.mappings.apply import map_payload
 from meters.mappings.catalogue import Shipped, catalogue
 from meters.mappings.types import Payload
+
+SPARKPLUG: Final = "spBv1.0/"
+"""Topics of edge nodes, which speak no JSON: the host application hears those."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +25,7 @@ class Read:
 @cache
 def shipped_filters() -> tuple[str, ...]:
     """The topic filters of all shipped mappings, each once."""
-    return tuple(sorted({name for one in catalogue() for name in one.filters}))
+    return tuple(sorted({name for one in catalogue() for name in one.filters if not name.startswith(SPARKPLUG)}))
 
 
 def read_by(topic: str, body: bytes) -> Read | None:

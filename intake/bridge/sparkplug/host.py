@@ -1,0 +1,167 @@
+"""The bridge as a Sparkplug host application at one broker: its state, what edge nodes say, and births asked for."""
+
+import asyncio
+import hashlib
+import json
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import structlog
+
+from broker.backoff import Backoff
+from broker.errors import ContractError, PermanentError
+from broker.mqtt.publication import Inbound, Publication
+from broker.mqtt.session import Session, SessionOptions
+from broker.runtime.settings import BrokerAddress
+from intake.bridge.admission import Admission
+from intake.bridge.book import SourceBook
+from intake.bridge.metrics import BridgeMetrics
+from intake.bridge.notices import Notices
+from intake.bridge.settings import BridgeSettings
+from intake.bridge.sparkplug.nodes import Nodes
+from intake.bridge.sparkplug.protobuf import decode, encode_rebirth
+from intake.bridge.sparkplug.topics import EVERYTHING, command, parse, state, state_payload
+from intake.inbox.inbox import Inbox
+from intake.inbox.payload import InboxError, Payload, PayloadRefusedError
+
+log = structlog.get_logger()
+TAKE: Final = 250
+PUT_S: Final = 30.0
+
+
+class SparkplugHost:
+    """A session of its own, without a past: the specification wants a clean start, and a will that says offline."""
+
+    def __init__(
+        self, broker: str, address: BrokerAddress, settings: BridgeSettings, book: SourceBook, admission: Admission,
+        notices: Notices, metrics: BridgeMetrics, inbox: Inbox,
+    ) -> None:  # fmt: skip
+        self._broker = broker
+        self._host = settings.sparkplug_host_id
+        self._book = book
+        self._admission = admission
+        self._notices = notices
+        self._metrics = metrics
+        self._inbox = inbox
+        self._nodes = Nodes()
+        self._born = asyncio.Event()
+        self._at_ms = _now_ms()
+        self.session = Session(address, self._options(settings), on_connect=lambda _: self._born.set())
+
+    def _options(self, settings: BridgeSettings) -> SessionOptions:
+        will = Publication(state(self._host), state_payload(self._at_ms, online=False), 1, retain=True)
+        return SessionOptions(
+            client_id=f"{settings.client_id}-sparkplug-{self._broker}"[:64],
+            receive_maximum=settings.receive_maximum,
+            receive_bytes=settings.intake_mib * 2**20,
+            will=will,
+            refusal_is_fatal=False,
+            subscriptions=((EVERYTHING, 1),),
+        )
+
+    async def run(self) -> None:
+        """Be a host until cancelled, then say that it goes."""
+        try:
+            async with self.session, asyncio.TaskGroup() as group:
+                group.create_task(self._say_online(), name=f"bridge.{self._broker}.sparkplug.state")
+                try:
+                    await self._take()
+                finally:
+                    # a proper end sends no will
+                    await self._say(online=False)
+        except* PermanentError as error:
+            log.error("sparkplug_given_up", broker=self._broker, reason=str(error.exceptions[0]))  # noqa: TRY400
+
+    async def _say_online(self) -> None:
+        """After each connection, and where something else retained that we are not there."""
+        while True:
+            await self._born.wait()
+            self._born.clear()
+            await self._say(online=True)
+
+    async def _say(self, *, online: bool) -> None:
+        if self.session.connected:
+            told = Publication(state(self._host), state_payload(self._at_ms, online=online), 1, retain=True)
+            try:
+                async with asyncio.timeout(5):
+                    await self.session.send(told)
+            except (ContractError, PermanentError, OSError, TimeoutError) as error:
+                log.warning("sparkplug_state_not_told", broker=self._broker, reason=str(error))
+
+    async def _take(self) -> None:
+        while True:
+            messages = await self.session.receive(TAKE)
+            now = datetime.now(UTC)
+            puts = []
+            for number, message in enumerate(messages):
+                if message.topic == state(self._host):
+                    self._hear_state(message)
+                elif not message.retain:
+                    puts += self._heard(message, now + timedelta(microseconds=number))
+            await asyncio.gather(*(self._put(one) for one in puts))
+            for message in messages:
+                message.ack()
+            self._metrics.nodes.labels(self._broker).set(self._nodes.alive)
+
+    def _hear_state(self, message: Inbound) -> None:
+        """A will of an earlier connection may come late: then we say again that we are there."""
+        if b'"online": false' in message.payload or b'"online":false' in message.payload:
+            self._born.set()
+
+    def _heard(self, message: Inbound, came_at: datetime) -> list[Payload]:
+        place = parse(message.topic)
+        if place is None:
+            return []
+        owners = self._book.owners(self._broker, message.topic, ())
+        try:
+            heard = self._nodes.hear(place, decode(message.payload), time.monotonic())
+        except ContractError as error:
+            self._metrics.results["refused"].inc()
+            for owner in owners:
+                self._notices.tell(owner, "source_message_refused", topic=message.topic, reason=str(error))
+            return []
+        if heard.rebirth:
+            self._metrics.rebirths.inc()
+            now_ms = _now_ms()
+            self.session.send(Publication(command(place.group, place.node), encode_rebirth(now_ms), 0))
+            log.info("sparkplug_rebirth_asked", broker=self._broker, group=place.group, node=place.node)
+        if heard.gone:
+            for owner in owners:
+                self._notices.tell(owner, "source_offline", node=f"{place.group}/{place.node}", device=place.device)
+        if heard.document is None:
+            return []
+        body = json.dumps(heard.document, allow_nan=False, default=str).encode()
+        key = f"sparkplug-{hashlib.sha256(message.topic.encode() + bytes(1) + message.payload).hexdigest()[:40]}"
+        return [
+            Payload(owner, key, body, "application/json", message.topic, came_at)
+            for owner in owners
+            if self._takes(owner, message)
+        ]
+
+    def _takes(self, owner: str, message: Inbound) -> bool:
+        reason = self._admission.over(owner, message.topic, len(message.payload), time.monotonic())
+        if reason:
+            self._metrics.results["flood"].inc()
+            self._notices.tell(owner, "source_flooding", topic=message.topic, reason=reason)
+        return not reason
+
+    async def _put(self, payload: Payload) -> None:
+        backoff = Backoff(cap_s=5.0)
+        while True:
+            try:
+                kept = await self._inbox.put(payload, PUT_S)
+            except PayloadRefusedError as error:
+                self._metrics.results["refused"].inc()
+                self._notices.tell(payload.source, "source_message_refused", topic=payload.topic, reason=error.reason)
+                return
+            except InboxError:
+                self._metrics.retries.inc()
+                await asyncio.sleep(backoff.next_s())
+                continue
+            self._metrics.results["repeated" if kept.repeated else "kept"].inc()
+            return
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

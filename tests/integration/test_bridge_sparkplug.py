@@ -1,0 +1,74 @@
+"""The bridge as a Sparkplug host application against a real Mosquitto: an edge node, state, aliases and rebirth."""
+
+import json
+import secrets
+from collections.abc import AsyncIterator
+
+import pytest
+
+from broker.mqtt.session import Publication, Session, SessionOptions
+from intake.bridge.sparkplug.protobuf import decode
+from tests.rigs.bridging import add_source, bridging, settings
+from tests.rigs.gateway import rows
+from tests.rigs.servers import Broker, Database
+from tests.rigs.sparkplug import birth, metric, payload
+from tests.rigs.waiting import until, until_equal
+
+KEPT = "SELECT topic, convert_from(body, 'UTF8') AS body FROM payload ORDER BY id"
+
+
+@pytest.fixture
+def group() -> str:
+    """A group of this test alone."""
+    return f"g-{secrets.token_hex(4)}"
+
+
+@pytest.fixture
+async def node(broker: Broker, group: str) -> AsyncIterator[Session]:
+    """A foreign edge node, which hears its commands and the hosts' states."""
+    heard = ((f"spBv1.0/{group}/NCMD/n", 1), ("spBv1.0/STATE/+", 1))
+    async with Session(broker.address("foreign"), SessionOptions("edge-" + group, subscriptions=heard)) as session:
+        await session.wait_connected()
+        yield session
+
+
+async def test_a_host_says_that_it_is_there_hears_nodes_and_asks_for_births(
+    broker: Broker, database: Database, group: str, node: Session
+) -> None:
+    """State with its will, data by alias, a gap that asks for a birth, and a state that says offline at the end."""
+    await add_source(database, "plant", [f"spBv1.0/{group}/+/+", f"spBv1.0/{group}/+/+/+"])
+    of = settings(broker, database, sparkplug_host_id=f"h-{group}", discovery=False)
+
+    async def said(kind: str) -> list[bytes]:
+        return [one.payload for one in await node.receive(10) if kind in one.topic]
+
+    async with bridging(of):
+        online = json.loads((await until(lambda: said(f"STATE/h-{group}")))[-1])
+        assert online["online"] is True
+
+        async def send(kind: str, data: bytes, device: str = "") -> None:
+            await node.publish(Publication(f"spBv1.0/{group}/{kind}/n{device}", data, 0))
+
+        # before any birth: kept with its alias, and a birth is asked for
+        await send("NDATA", payload(9, metric(alias=1, value=2.0)))
+        (asked,) = await until(lambda: said("NCMD"))
+        assert decode(asked).metrics[0].name == "Node Control/Rebirth"
+        await send("NBIRTH", birth(1, metric("1-0:1.8.0", "Double", 5.5, alias=1)))
+        await send("DBIRTH", payload(1, metric("Meter/1-0:16.7.0", "Double", 0.5, alias=2)), "/d")
+        await send("DDATA", payload(2, metric(alias=2, value=0.75, timestamp=1_763_892_060_000)), "/d")
+        await until_equal(lambda: _count(database), 4)
+        # the same again, byte for byte, is out of sequence and no second payload
+        await send("DDATA", payload(2, metric(alias=2, value=0.75, timestamp=1_763_892_060_000)), "/d")
+        await send("DDATA", payload(3, metric(alias=2, value=1.0)), "/d")
+        await until_equal(lambda: _count(database), 5)
+    documents = [json.loads(row["body"]) for row in await rows(database, KEPT)]
+    named = [[one.get("name") for one in document["metrics"]] for document in documents]
+    assert sorted(map(str, named)) == sorted(
+        map(str, [[None], ["1-0:1.8.0"], ["Meter/1-0:16.7.0"], ["Meter/1-0:16.7.0"], ["Meter/1-0:16.7.0"]])
+    )
+    offline = json.loads((await until(lambda: said(f"STATE/h-{group}")))[-1])
+    assert offline == {"online": False, "timestamp": online["timestamp"]}
+
+
+async def _count(database: Database) -> int:
+    return len(await rows(database, KEPT))
