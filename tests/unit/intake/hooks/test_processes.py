@@ -13,7 +13,7 @@ def settings(**changes: object) -> IntakeSettings:
 
 def test_each_has_a_health_port_of_its_own_and_shares_the_hooks() -> None:
     """Counted on from the first one's, which meets no port of the hooks."""
-    given = settings()
+    given = settings(http_port=IntakeSettings.model_fields["http_port"].default)
     told = [environment(given, number) for number in range(64)]
     ports = [int(one["WATTLINE_INTAKE_HTTP_PORT"]) for one in told]
     assert ports == list(range(given.http_port, given.http_port + 64))
@@ -26,7 +26,7 @@ def test_each_has_a_health_port_of_its_own_and_shares_the_hooks() -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1"])
 def test_others_are_served_in_plain_by_name_only(host: str) -> None:
     """Behind a proxy, by TLS, or where it is said so."""
-    with pytest.raises(PermanentError, match="HOOKS_HOST.*without TLS"):
+    with pytest.raises(PermanentError, match=r"HOOKS_HOST.*without TLS"):
         settings(hooks_host=host).check_files()
     settings(hooks_host=host, http_plaintext=True).check_files()
     settings(hooks_host=host, proxies="10.0.0.5").check_files()
