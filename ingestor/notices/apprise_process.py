@@ -52,7 +52,7 @@ def main() -> None:
     service = apprise.Apprise.instantiate(asked["url"], suppress_exceptions=True)
     if service is None:
         answer = {"state": "dead", "answer": "apprise takes no such URL; docs/NOTIFICATIONS.md has one of each kind"}
-    elif service.notify(body=asked["text"], title=asked["title"]):
+    elif service.notify(body=asked["text"], title=asked["title"], body_format="text"):
         answer = {"state": "sent", "answer": "taken"}
     elif refused:
         answer = {"state": "dead", "answer": f"it leads to {refused[0]}, which is not an address of the world's; {FIX}"}

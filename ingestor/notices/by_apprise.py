@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 from typing import Final
 
@@ -9,6 +10,8 @@ from ingestor.notices.outcome import MAX_ANSWER, Outcome
 from store.notices.channels import Address
 
 READ_BYTES: Final = 65536
+KEPT: Final = ("PATH", "LANG", "TZ", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
+"""What the process is given of the worker's environment: none of its secrets, and no proxy."""
 
 
 async def send(address: Address, title: str, text: str, *, timeout_s: float, private: bool) -> Outcome:
@@ -17,7 +20,7 @@ async def send(address: Address, title: str, text: str, *, timeout_s: float, pri
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-I", "-m", "ingestor.notices.apprise_process",
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-        limit=READ_BYTES,
+        limit=READ_BYTES, env={name: os.environ[name] for name in KEPT if name in os.environ},
     )  # fmt: skip
     try:
         async with asyncio.timeout(timeout_s):

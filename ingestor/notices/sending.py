@@ -37,10 +37,11 @@ class Limits:
 class Sender:
     """Sends what is due; a task for each channel that has something, so that a dead one holds up none but itself."""
 
-    def __init__(self, pool: Pool, metrics: NoticeMetrics, limits: Limits) -> None:
+    def __init__(self, pool: Pool, metrics: NoticeMetrics, limits: Limits, stop: asyncio.Event) -> None:
         self._pool = pool
         self._metrics = metrics
         self._limits = limits
+        self._stop = stop
         self._busy: dict[str, asyncio.Task[None]] = {}
 
     async def round(
@@ -54,7 +55,7 @@ class Sender:
                 self._busy[channel] = group.create_task(work, name=f"worker.notices.{channel}")  # type: ignore[arg-type]
 
     async def _drain(self, channel: str) -> None:
-        while await self._one(channel):
+        while not self._stop.is_set() and await self._one(channel):
             pass
 
     async def _one(self, channel: str) -> bool:

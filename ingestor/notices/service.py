@@ -32,7 +32,7 @@ class Notices:
         """Go round until `stop`; what is being sent then is finished."""
         zone = "UTC"
         async with asyncio.TaskGroup() as group:
-            sender = Sender(self._pool, self._metrics, self._limits)
+            sender = Sender(self._pool, self._metrics, self._limits, stop)
             finder: Finder | None = None
             while not stop.is_set():
                 if finder is None:

@@ -51,7 +51,7 @@ async def post(address: Address, message: str, event: Mapping[str, Any], *, time
             check(url.host or "", [url.host or ""] if _is_literal(url.host or "") else [])
         resolver = ThreadedResolver() if private else PublicResolver()
         connector = aiohttp.TCPConnector(resolver=resolver, limit=1, force_close=True, use_dns_cache=False)
-        async with asyncio.timeout(timeout_s), aiohttp.ClientSession(connector=connector, trust_env=False) as session:
+        async with asyncio.timeout(timeout_s), _session(connector) as session:
             signed = headers(address.secret, message, now, body)
             async with session.post(url, data=body, headers=signed, allow_redirects=False) as response:
                 said = (await response.content.read(READ_BYTES)).decode("utf-8", "replace")
@@ -65,6 +65,12 @@ async def post(address: Address, message: str, event: Mapping[str, Any], *, time
         if forbidden is not None:
             return Outcome("dead", str(forbidden)[:MAX_ANSWER])
         return Outcome("again", _plain(f"{type(error).__name__}: {error}")[:MAX_ANSWER])
+
+
+def _session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
+    # what comes back is not unpacked: a little of it might be a lot
+    identity = {"Accept-Encoding": "identity", "User-Agent": "Wattline"}
+    return aiohttp.ClientSession(connector=connector, trust_env=False, auto_decompress=False, headers=identity)
 
 
 def _is_literal(host: str) -> bool:

@@ -53,6 +53,11 @@ INSERT INTO command (id, batch, device_id, command, author, gateway, expires_at)
 SELECT gen_random_uuid(), gen_random_uuid(), id, 'read_now', 'a', 'g', now() + interval '1 hour' FROM device;
 INSERT INTO account (name, role, password, author) VALUES ('bare-user', 'viewer', '', 'a');
 INSERT INTO api_token (name, role, sha256, author) VALUES ('bare', 'viewer', '', 'a');
+INSERT INTO notice_channel (name, kind, shown, sealed, master, author) VALUES ('bare', 'webhook', '', '', '', 'a');
+INSERT INTO notice_rule (name, channel, enabled, events, document, author)
+VALUES ('bare', 'bare', true, '{}', '{"about": "offline", "channel": "bare"}', 'a');
+INSERT INTO notice_delivery (id, channel, event, title, text, tries_left)
+VALUES (gen_random_uuid(), 'bare', '{}', '', '', 1);
 INSERT INTO audit (actor, address, action, method, path, status, result) VALUES ('a', '-', 'x', 'GET', '/', 200, 'ok')
 """
 """Each row with the columns that may not be NULL and have no default, and such as tell one from another."""
@@ -67,6 +72,7 @@ async def names(database: Database) -> dict[str, list[str]]:
         "group": "SELECT name FROM parameter_group", "stage": "SELECT id FROM parameter_stage",
         "job": "SELECT id FROM job", "id": "SELECT id FROM command", "name": "VALUES ('bare')",
         "version": "VALUES (1), (2)", "payload": "SELECT id FROM frame WHERE kind = 'payload'",
+        "channel": "VALUES ('bare')", "rule": "VALUES ('bare')", "message": "SELECT id FROM notice_delivery",
     }  # fmt: skip
     async with connection(database) as opened:
         return {field: [str(one[0]) for one in await opened.fetch(sql)] for field, sql in wanted.items()}

@@ -61,6 +61,8 @@ NOT_ALL_TAKEN: Final = (
     "askJob", "retryJob", "putJobSchedule",
     # a file must not be empty, and its name may be anything printable
     "sendJobFile",
+    # what a URL is no pattern says; which fields a rule has is its kind's matter, and its channel must be there
+    "putChannel", "putRule",
     # only what ends in the future
     "createClaim",
     # whether a change changes anything, and a step chooses a device, takes the state of the fleet

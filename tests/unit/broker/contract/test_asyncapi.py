@@ -9,10 +9,12 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from broker.contract.asyncapi import CHANNELS, document
 from broker.contract.commands import COMMANDS
 from broker.contract.topics import DELIVERY, DEVICE_WRITES, Kind, Topics
+from broker.mosquitto.cli import broker
 
 ROOT = Path(__file__).parents[4]
 DATA = ROOT / "tests" / "data"
@@ -60,7 +62,13 @@ def test_the_document_is_valid_asyncapi() -> None:
 
 def test_the_kept_text_is_what_the_contract_says() -> None:
     """`wattline broker asyncapi > docs/asyncapi.yaml` writes it anew."""
-    assert yaml.safe_load((ROOT / "docs" / "asyncapi.yaml").read_text()) == made()
+    kept = (ROOT / "docs" / "asyncapi.yaml").read_text()
+    assert yaml.safe_load(kept) == made()
+    assert CliRunner().invoke(broker, ["asyncapi"]).output == kept
+    assert json.loads(CliRunner().invoke(broker, ["asyncapi", "--json"]).output) == made()
+    refused = CliRunner().invoke(broker, ["asyncapi", "--root", "a/#"])
+    assert refused.exit_code == 2
+    assert "--root" in refused.output
 
 
 def test_every_reference_leads_somewhere() -> None:
