@@ -12,7 +12,8 @@ ENGINEER: Final = "engineer"
 MONITOR: Final = "monitor"
 OUTLET: Final = "outlet"
 HOME_ASSISTANT: Final = "home-assistant"
-ROLES: Final = (INGESTOR, GATEWAY, ENGINEER, MONITOR, OUTLET, HOME_ASSISTANT)
+SPARKPLUG_HOST: Final = "sparkplug-host"
+ROLES: Final = (INGESTOR, GATEWAY, ENGINEER, MONITOR, OUTLET, HOME_ASSISTANT, SPARKPLUG_HOST)
 """What a login that is no device may be. One that has no other name is called as its role."""
 PLATFORM_PREFIX: Final = "wattline-"
 """How the client ids of our services begin, and logins that are no device's."""

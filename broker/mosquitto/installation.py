@@ -14,10 +14,13 @@ from pydantic import SecretStr
 from broker.contract.identity import (
     ENGINEER,
     GATEWAY,
+    HOME_ASSISTANT,
     INGESTOR,
     MONITOR,
+    OUTLET,
     PLATFORM_PREFIX,
     ROLES,
+    SPARKPLUG_HOST,
     check_identity,
     device_of,
     is_reserved,
@@ -32,8 +35,9 @@ from broker.mosquitto.rights import ADMIN, DEVICE, Grant, root_of
 from broker.runtime.settings import BrokerAddress
 
 SECRET_BYTES = 24
-_SERVICES = tuple(f"{PLATFORM_PREFIX}{name}" for name in (INGESTOR, GATEWAY, "admin"))
+_SERVICES = tuple(f"{PLATFORM_PREFIX}{name}" for name in (INGESTOR, GATEWAY, OUTLET, "admin"))
 """How client ids of services begin by default, and the login of `wattline broker` itself."""
+_ONE_CLIENT_ID = (ENGINEER, MONITOR, HOME_ASSISTANT, SPARKPLUG_HOST)
 
 
 class Changed(Enum):
@@ -46,8 +50,8 @@ class Changed(Enum):
 def login_of(user: str, role: str | None = None) -> Login:
     """The login of a user: of a role, or of a device. Raises ContractError.
 
-    People and watchers have one client id, their name, so that none of them can take a service's. Services have
-    several of their own choice. Whoever is no device has a name that no device can enrol by: the broker knows a
+    People, watchers and others' systems have one client id, their name, so that none of them can take a service's.
+    Services have several of their own choice. Whoever is no device has a name that no device can enrol by: the broker knows a
     certificate by its name alone.
     """
     check_identity(user)
@@ -55,11 +59,11 @@ def login_of(user: str, role: str | None = None) -> Login:
         wanted = f"call it {PLATFORM_PREFIX}{user}"
         raise ContractError(f"{user} may become a device's name, and that device a {role}", field="user", fix=wanted)
     role = role or (user if user in ROLES else None)
-    if role in (ENGINEER, MONITOR) and user.startswith(_SERVICES):
+    if role in _ONE_CLIENT_ID and user.startswith(_SERVICES):
         wanted = f"call it {PLATFORM_PREFIX}anna, after who it is"
         raise ContractError(f"{user} is a service's client id, which this {role} would take", field="user", fix=wanted)
     if role is not None:
-        return Login(user, (role,), user if role in (ENGINEER, MONITOR) else None)
+        return Login(user, (role,), user if role in _ONE_CLIENT_ID else None)
     if is_reserved(user):
         raise ContractError(f"{user} is the platform's own", field="user", fix="give the device another id")
     return device_login(user)

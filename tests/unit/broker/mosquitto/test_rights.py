@@ -74,7 +74,8 @@ def test_roles_write_no_more_than_their_work_needs() -> None:
         },
         "engineer": {f"{root}/devices/+/config/desired", f"{root}/specs/+/+"},
         "monitor": set(),
-        "outlet": {"homeassistant/device/+/config", "wattline/ha/#"},
+        "outlet": {"homeassistant/device/+/config", "wattline/ha/#", "spBv1.0/Wattline/#"},
+        "sparkplug-host": {"spBv1.0/+/NCMD/+", "spBv1.0/+/DCMD/+/+", "spBv1.0/STATE/+"},
         "home-assistant": {"homeassistant/#"},
     }  # fmt: skip
 
