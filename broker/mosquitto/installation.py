@@ -51,8 +51,8 @@ def login_of(user: str, role: str | None = None) -> Login:
     """The login of a user: of a role, or of a device. Raises ContractError.
 
     People, watchers and others' systems have one client id, their name, so that none of them can take a service's.
-    Services have several of their own choice. Whoever is no device has a name that no device can enrol by: the broker knows a
-    certificate by its name alone.
+    Services have several of their own choice. Whoever is no device has a name that no device can enrol by: the broker
+    knows a certificate by its name alone.
     """
     check_identity(user)
     if role is not None and not is_reserved(user):
