@@ -14,6 +14,7 @@ from outlet.lines.exporter import LineExporter
 from outlet.metrics import OutletMetrics
 from outlet.prometheus.collector import MeterCollector
 from outlet.settings import OutletSettings
+from outlet.sparkplug.publisher import Sparkplug
 from store.migrate import require_migrated
 from store.pool import open_pool
 
@@ -56,6 +57,10 @@ class Outlet:
 
         if settings.meter_metrics:
             self.metrics.registry.register(MeterCollector(self._watch, settings.silent_s))
+        self._sparkplug: Sparkplug | None = None
+        if settings.sparkplug.enabled:
+            self._sparkplug = Sparkplug(settings, self._watch, self.metrics, software())
+            self.health.add("sparkplug", self._sparkplug.check)
         self._lines: LineExporter | None = None
         if settings.lines.url:
             self._lines = LineExporter(settings.lines, settings.look_every_s, self.metrics)
@@ -69,6 +74,8 @@ class Outlet:
             await require_migrated(pool)
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._watch.keep(pool), name="outlet.watch")
+                if self._sparkplug is not None:
+                    group.create_task(self._sparkplug.run(), name="outlet.sparkplug")
                 if self._lines is not None:
                     group.create_task(self._lines.run(pool), name="outlet.lines")
                 if self._home_assistant is not None:

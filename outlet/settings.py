@@ -5,13 +5,14 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 
-from broker.contract.outlets import HOME_ASSISTANT, HOME_ASSISTANT_STATES
+from broker.contract.outlets import HOME_ASSISTANT, HOME_ASSISTANT_STATES, SPARKPLUG_GROUP
 from broker.errors import PermanentError
 from broker.patterns import NAME, whole
 from broker.runtime.environment import SettingsConfigDict
 from broker.runtime.settings import ServiceClientId, ServiceSettings
 
 _TOPIC = r"^[A-Za-z0-9_-]{1,64}(/[A-Za-z0-9_-]{1,64}){0,7}$"
+_ID = r"^[^+/#\x00-\x1f]{1,64}$"
 
 
 class HomeAssistantSettings(BaseModel):
@@ -64,6 +65,16 @@ class LinesSettings(BaseModel):
             raise PermanentError(f"{self.authorization_file}: {error}; name a readable file") from error
 
 
+class SparkplugSettings(BaseModel):
+    """Meters as devices of one Sparkplug B edge node."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    enabled: bool = Field(default=False, description="publish meters as Sparkplug B, over the outlet's broker")
+    group: str = Field(SPARKPLUG_GROUP, pattern=_ID, description="the group id")
+    node: str = Field("wattline", pattern=_ID, description="the edge node id: another one for each platform of a group")
+
+
 class OutletSettings(ServiceSettings):
     """Settings of one outlet; each has a default but the database. All outputs are off until they are switched on."""
 
@@ -90,6 +101,7 @@ class OutletSettings(ServiceSettings):
     )
     home_assistant: HomeAssistantSettings = HomeAssistantSettings()
     lines: LinesSettings = LinesSettings()
+    sparkplug: SparkplugSettings = SparkplugSettings()
     meter_metrics: bool = Field(
         default=False, description="newest readings of each meter on /metrics, for small sites that have Prometheus"
     )
@@ -97,12 +109,12 @@ class OutletSettings(ServiceSettings):
     def outputs(self) -> list[str]:
         """The outputs that are switched on."""
         on = {"home_assistant": self.home_assistant.enabled, "lines": bool(self.lines.url)}
-        on["meter_metrics"] = self.meter_metrics
+        on |= {"sparkplug": self.sparkplug.enabled, "meter_metrics": self.meter_metrics}
         return [name for name, switched in on.items() if switched]
 
     def logs_in_by_password(self) -> bool:
         """Whether a broker is needed at all."""
-        return self.home_assistant.enabled
+        return self.home_assistant.enabled or self.sparkplug.enabled
 
     def check_files(self) -> None:
         """See that the files which the settings name can be used. Raises PermanentError with the variable's name."""

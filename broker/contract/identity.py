@@ -15,7 +15,8 @@ FOREIGN: Final = "foreign"
 """Other people's devices, which speak topics of their own."""
 OUTLET: Final = "outlet"
 HOME_ASSISTANT: Final = "home-assistant"
-ROLES: Final = (INGESTOR, GATEWAY, ENGINEER, MONITOR, BRIDGE, FOREIGN, OUTLET, HOME_ASSISTANT)
+SPARKPLUG_HOST: Final = "sparkplug-host"
+ROLES: Final = (INGESTOR, GATEWAY, ENGINEER, MONITOR, BRIDGE, FOREIGN, OUTLET, HOME_ASSISTANT, SPARKPLUG_HOST)
 """What a login that is no device may be. One that has no other name is called as its role."""
 PLATFORM_PREFIX: Final = "wattline-"
 """How the client ids of our services begin, and logins that are no device's."""

@@ -17,10 +17,13 @@ from broker.contract.identity import (
     ENGINEER,
     FOREIGN,
     GATEWAY,
+    HOME_ASSISTANT,
     INGESTOR,
     MONITOR,
+    OUTLET,
     PLATFORM_PREFIX,
     ROLES,
+    SPARKPLUG_HOST,
     check_identity,
     device_of,
     is_reserved,
@@ -35,9 +38,9 @@ from broker.mosquitto.rights import ADMIN, DEVICE, Grant, root_of
 from broker.runtime.settings import BrokerAddress
 
 SECRET_BYTES = 24
-_SERVICES = tuple(f"{PLATFORM_PREFIX}{name}" for name in (INGESTOR, GATEWAY, BRIDGE, "admin"))
+_SERVICES = tuple(f"{PLATFORM_PREFIX}{name}" for name in (INGESTOR, GATEWAY, BRIDGE, OUTLET, "admin"))
 """How client ids of services begin by default, and the login of `wattline broker` itself."""
-_BOUND: Final = (ENGINEER, MONITOR, FOREIGN)
+_BOUND: Final = (ENGINEER, MONITOR, FOREIGN, HOME_ASSISTANT, SPARKPLUG_HOST)
 """Roles of whoever has one client id: the login's name."""
 
 
@@ -51,9 +54,9 @@ class Changed(Enum):
 def login_of(user: str, role: str | None = None) -> Login:
     """The login of a user: of a role, or of a device. Raises ContractError.
 
-    People, watchers and foreign devices have one client id, their name, so that none of them can take a service's or a
-    device's. Services have several of their own choice. Whoever is no device has a name that no device can enrol by:
-    the broker knows a certificate by its name alone.
+    People, watchers, foreign devices and others' systems have one client id, their name, so that none of them can take
+    a service's or a device's. Services have several of their own choice. Whoever is no device has a name that no device
+    can enrol by: the broker knows a certificate by its name alone.
     """
     check_identity(user)
     if role is not None and not is_reserved(user):

@@ -6,8 +6,19 @@ from enum import StrEnum
 from typing import Final
 
 from broker.contract import outlets
-from broker.contract.identity import BRIDGE, ENGINEER, FOREIGN, GATEWAY, HOME_ASSISTANT, INGESTOR, MONITOR, OUTLET
+from broker.contract.identity import (
+    BRIDGE,
+    ENGINEER,
+    FOREIGN,
+    GATEWAY,
+    HOME_ASSISTANT,
+    INGESTOR,
+    MONITOR,
+    OUTLET,
+    SPARKPLUG_HOST,
+)
 from broker.contract.topics import DEFAULT_ROOT, DEVICE_READS, DEVICE_WRITES, Kind, Topics
+from broker.sparkplug.topics import NAMESPACE
 
 CONTROL: Final = "$CONTROL/dynamic-security/v1"
 """Where logins and rights are changed."""
@@ -115,6 +126,7 @@ def role_grants(topics: Topics) -> dict[str, tuple[Grant, ...]]:
         ),
         OUTLET: (*_outlet_grants(), leave),
         HOME_ASSISTANT: (*_home_assistant_grants(), leave),
+        SPARKPLUG_HOST: (*_sparkplug_host_grants(), leave),
         DEVICE: every_device_grants(topics),
         ADMIN: control,
     }  # fmt: skip
@@ -123,14 +135,22 @@ def role_grants(topics: Topics) -> dict[str, tuple[Grant, ...]]:
 def _outlet_grants() -> list[Grant]:
     """What the outlet may do: say what is for others, and hear those who ask for it; nothing of the platform's own."""
     configs = f"{outlets.HOME_ASSISTANT}/device/+/config"
-    writes = [configs, f"{outlets.HOME_ASSISTANT_STATES}/#"]
-    return [*_grants(Act.PUBLISH, writes), *_listening([configs, f"{outlets.HOME_ASSISTANT}/status"])]
+    node = f"{NAMESPACE}/{outlets.SPARKPLUG_GROUP}"
+    writes = [configs, f"{outlets.HOME_ASSISTANT_STATES}/#", f"{node}/#"]
+    heard = [configs, f"{outlets.HOME_ASSISTANT}/status", f"{node}/NCMD/+"]
+    return [*_grants(Act.PUBLISH, writes), *_listening(heard)]
 
 
 def _home_assistant_grants() -> list[Grant]:
     """What a Home Assistant may do at our broker: its own prefix both ways, and our values for it."""
     own = f"{outlets.HOME_ASSISTANT}/#"
     return [Grant(Act.PUBLISH, own), *_listening([own, f"{outlets.HOME_ASSISTANT_STATES}/#"])]
+
+
+def _sparkplug_host_grants() -> list[Grant]:
+    """What a host application of Sparkplug may do: hear all edge nodes, send commands, say that it is there."""
+    writes = [f"{NAMESPACE}/+/NCMD/+", f"{NAMESPACE}/+/DCMD/+/+", f"{NAMESPACE}/STATE/+"]
+    return [*_grants(Act.PUBLISH, writes), *_listening([f"{NAMESPACE}/#"])]
 
 
 def _listening(filters: Iterable[str]) -> list[Grant]:

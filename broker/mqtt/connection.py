@@ -66,6 +66,8 @@ class Connection:
         self.taken_over = False
         self.unwanted = False
         """Whether the broker ended it because of what we did."""
+        self.sent = False
+        """Whether its CONNECT has left, so that the broker may have its will."""
         self.granted = Granted()
         self.certificate: bytes | None = None
         """What the broker showed (DER), None without TLS."""
@@ -91,7 +93,7 @@ class Connection:
         if (tls := address.tls()) is not None:
             client.tls_set_context(tls)
         if options.will is not None:
-            will = options.will
+            will = options.will() if callable(options.will) else options.will
             client.will_set(will.topic, will.payload, will.qos, will.retain)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
@@ -131,6 +133,7 @@ class Connection:
                 # nobody waits for it any more, and its socket may connect yet
                 self.client.abandon()
                 opening.add_done_callback(self._given_up)
+        self.sent = True
         self._sock = cast("socket.socket", self.client.socket())
         if self._sock is None:
             raise ConnectionLostError("the socket closed while connecting")

@@ -2,7 +2,7 @@
 
 import asyncio
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
@@ -91,7 +91,8 @@ class SessionOptions:
 
     `receive_maximum` (MQTT 5 3.1.2.11.3) bounds what the broker sends ahead of our acks, and so the intake queue;
     QoS 0 messages that find it full are counted in `Session.dropped_qos0`, logged, dropped. `in_flight` bounds our own
-    unacknowledged publishes. With `refusal_is_fatal` a refused login ends the session, else it is retried for ever.
+    unacknowledged publishes. A `will` that is a function is asked before each connection.
+    With `refusal_is_fatal` a refused login ends the session, else it is retried for ever.
     `no_local` asks the broker not to send us what we publish (MQTT 5 3.8.3.1), where the subscription is not shared;
     of QoS 0, topics that end with `ignored` are passed over as they come. What the broker refuses of `subscriptions`
     is an error; what it refuses of `optional` ones is done without, and asked for again now and then. Nothing
@@ -108,7 +109,7 @@ class SessionOptions:
     receive_bytes: int | None = None
     in_flight: int = 100
     keepalive_s: int = KEEPALIVE_S
-    will: Publication | None = None
+    will: Publication | Callable[[], Publication] | None = None
     refusal_is_fatal: bool = True
     spread: bool = False
     no_local: bool = False

@@ -68,6 +68,8 @@ class Session:
         self._connection: Connection | None = None
         self._task: asyncio.Task[None] | None = None
         self.connections = 0
+        self.connects = 0
+        """CONNECT packets that were sent, answered or not."""
         self.certificate: bytes | None = None
         """What the broker showed at the last connection (DER), None without TLS."""
         self.dropped_qos0 = 0
@@ -295,6 +297,7 @@ class Session:
                 # a node that was lost may be back at once, with our session; one that does not let us in is left
                 turn += 1
             finally:
+                self.connects += connection.sent
                 self._down(connection)
             await self._rest(backoff.next_s())
 

@@ -78,7 +78,8 @@ def test_roles_write_no_more_than_their_work_needs() -> None:
         "monitor": set(),
         "bridge": {"spBv1.0/STATE/+", "spBv1.0/+/NCMD/+"},
         "foreign": set(FOREIGN_ROOTS),
-        "outlet": {"homeassistant/device/+/config", "wattline/ha/#"},
+        "outlet": {"homeassistant/device/+/config", "wattline/ha/#", "spBv1.0/Wattline/#"},
+        "sparkplug-host": {"spBv1.0/+/NCMD/+", "spBv1.0/+/DCMD/+/+", "spBv1.0/STATE/+"},
         "home-assistant": {"homeassistant/#"},
     }  # fmt: skip
 

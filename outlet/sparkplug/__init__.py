@@ -1,0 +1,1 @@
+"""Our meters as devices below one edge node of Sparkplug B 3.0."""

@@ -1,0 +1,122 @@
+"""The edge node's connection: births with each, data as the store has it, rebirths as hosts ask, a death at the end."""
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from broker.errors import ContractError, WattlineError
+from broker.mqtt.session import Publication, Session, SessionOptions
+from broker.outage import Outage
+from outlet.fleet.snapshot import Snapshot
+from outlet.fleet.watch import FleetWatch
+from outlet.metrics import OutletMetrics
+from outlet.settings import OutletSettings
+from outlet.sparkplug.node import EdgeNode, Message
+
+log = structlog.get_logger()
+OUTPUT: Final = "sparkplug"
+BDSEQ_MODULUS: Final = 256
+LEAVE_S: Final = 3.0
+REBIRTH_S: Final = 1.0
+"""Births are given at most so often, however often hosts ask."""
+
+
+class Sparkplug:
+    """Publishes one edge node; what waits while its broker is away is one look, whose births tell all."""
+
+    def __init__(self, settings: OutletSettings, watch: FleetWatch, metrics: OutletMetrics, software: str) -> None:
+        told = settings.sparkplug
+        self._node = EdgeNode(told.group, told.node, software, settings.silent_s)
+        self._watch = watch
+        self._metrics = metrics
+        self._outage = Outage()
+        self._failure = ""
+        self._wish = asyncio.Event()
+        self._births_s = float("-inf")
+        self._bdseq = -1
+        options = SessionOptions(
+            f"{settings.client_id}-sparkplug", will=self._will, subscriptions=((self._node.commands, 1),)
+        )
+        self._session = Session(settings.broker.as_user("outlet"), options)
+
+    def _will(self) -> Publication:
+        """The death of the connection that is made next; its births have the same number."""
+        self._bdseq = self._session.connects % BDSEQ_MODULUS
+        return self._node.death(self._bdseq)
+
+    def check(self) -> tuple[bool, str]:
+        """For Health."""
+        if not self._session.connected:
+            return False, self._session.last_error or "not connected yet"
+        return not self._failure, self._failure or "the edge node is born"
+
+    async def run(self) -> None:
+        """Publish until cancelled; then die properly. Raises PermanentError for a login that is refused."""
+        async with self._session as session, asyncio.TaskGroup() as group:
+            group.create_task(self._listen(session), name="outlet.sparkplug.listen")
+            group.create_task(self._rebirths(session), name="outlet.sparkplug.rebirths")
+            seen: Snapshot | None = None
+            connection = 0
+            try:
+                while True:
+                    await session.wait_connected()
+                    seen = await self._watch.after(seen)
+                    if session.connections != connection:
+                        connection = session.connections
+                        self._births(session, seen)
+                    elif session.connected:
+                        self._send(session, self._node.data(seen))
+            finally:
+                await self._leave(session)
+
+    def _births(self, session: Session, snapshot: Snapshot) -> None:
+        self._births_s = asyncio.get_running_loop().time()
+        self._send(session, self._node.births(snapshot, self._bdseq))
+
+    def _send(self, session: Session, messages: list[Message]) -> None:
+        """Hand over in one go, so that nothing comes between; what a lost connection swallows the next births tell."""
+        for topic, payload in messages:
+            if session.post(topic, payload):
+                self._metrics.published.labels(OUTPUT).inc()
+            elif session.connected:
+                # hosts see the hole in the numbers and ask for births
+                self._metrics.refused.labels(OUTPUT).inc()
+                self._failure = f"{topic}: {len(payload)} bytes are more than the broker takes in one message"
+                self._outage.failed("sparkplug_not_published", reason=self._failure)
+                return
+            else:
+                return
+        self._failure = ""
+        self._outage.back("sparkplug_published_again")
+
+    async def _listen(self, session: Session) -> None:
+        async for message in session.messages():
+            message.ack()
+            try:
+                if self._node.asks_for_births(message.topic, message.payload):
+                    self._wish.set()
+            except ContractError as error:
+                log.warning("sparkplug_command_unreadable", topic=message.topic, reason=str(error))
+
+    async def _rebirths(self, session: Session) -> None:
+        """Answer wishes, several that come at once by the same births."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._wish.wait()
+            await asyncio.sleep(max(0.0, self._births_s + REBIRTH_S - loop.time()))
+            self._wish.clear()
+            snapshot = self._watch.newest
+            # before the first births of a connection these answer the wish
+            if snapshot is not None and session.connected and self._births_s > float("-inf"):
+                log.info("sparkplug_rebirth")
+                self._births(session, snapshot)
+
+    async def _leave(self, session: Session) -> None:
+        """An edge node that ends on purpose says so: a proper disconnect sends no will."""
+        if not session.connected:
+            return
+        try:
+            await session.publish(self._node.death(self._bdseq), LEAVE_S)
+        except (TimeoutError, WattlineError) as error:
+            log.warning("sparkplug_death_not_told", reason=str(error))

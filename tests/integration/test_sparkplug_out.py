@@ -1,0 +1,114 @@
+"""Our edge node at a real broker, as a host application sees it: births, data, rebirth, both kinds of death."""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from broker.mqtt.session import Publication, Session, SessionOptions
+from broker.sparkplug.datatypes import DataType
+from broker.sparkplug.decoding import decode
+from broker.sparkplug.encoding import encode
+from broker.sparkplug.payload import Metric, Payload
+from broker.sparkplug.topics import REBIRTH, MessageType, NodeTopic
+from tests.rigs.ingesting import device, ingesting, settings, table
+from tests.rigs.outlets import OutletProcess, giving, outlet_settings, tell
+from tests.rigs.servers import Broker, Database
+from tests.rigs.waiting import until
+
+
+class Host:
+    """A host application that keeps what it heard of one edge node, in order, and follows its numbers."""
+
+    def __init__(self, session: Session, node: str) -> None:
+        self.session = session
+        self.node = node
+        self.heard: list[tuple[NodeTopic, Payload]] = []
+
+    def kinds(self) -> list[MessageType]:
+        """Types of all that it heard."""
+        return [topic.kind for topic, _ in self.heard]
+
+    def numbered(self) -> bool:
+        """Whether no number is missing since the last NBIRTH."""
+        births = [place for place, (topic, _) in enumerate(self.heard) if topic.kind is MessageType.NBIRTH]
+        numbers = [payload.seq for topic, payload in self.heard[births[-1] :] if topic.kind is not MessageType.NDEATH]
+        return numbers == [number % 256 for number in range(len(numbers))]
+
+    async def wish(self) -> None:
+        """Ask for births."""
+        wish = Metric(REBIRTH, datatype=DataType.BOOLEAN, value=True)
+        topic = str(NodeTopic(MessageType.NCMD, "Wattline", self.node))
+        await self.session.publish(Publication(topic, encode(Payload((wish,), 1)), qos=0))
+
+    def bdseq(self, kind: MessageType) -> list[object]:
+        """The numbers of all births, or deaths."""
+        found = [payload.metric("bdSeq") for topic, payload in self.heard if topic.kind is kind]
+        return [one.value for one in found if one is not None]
+
+    async def listen(self) -> None:
+        """Hear the node."""
+        async for message in self.session.messages():
+            message.ack()
+            topic = NodeTopic.parse(message.topic)
+            assert not message.retain
+            if topic.node == self.node and topic.kind is not MessageType.NCMD:
+                self.heard.append((topic, decode(message.payload)))
+
+
+@contextlib.asynccontextmanager
+async def hosting(broker: Broker, node: str) -> AsyncIterator[Host]:
+    options = SessionOptions(f"wattline-host-{secrets.token_hex(4)}", subscriptions=(("spBv1.0/Wattline/#", 1),))
+    async with Session(broker.address("sparkplug-host"), options) as session, asyncio.TaskGroup() as group:
+        host = Host(session, node)
+        listening = group.create_task(host.listen())
+        await session.wait_connected()
+        yield host
+        listening.cancel()
+
+
+async def test_an_edge_node_is_born_speaks_is_reborn_and_dies(broker: Broker, database: Database) -> None:
+    """message-flow and operational-behavior rules, at the broker: order, numbers, rebirth, an end on purpose."""
+    async with (
+        ingesting(settings(broker, database.dsn("wattline_ingestor"))), device(broker) as pi, table(database) as asked,
+        hosting(broker, "one") as host,
+    ):  # fmt: skip
+        await tell(pi, "TST:1", e1_8_0=100.5)
+        async with giving(outlet_settings(broker, database, sparkplug={"enabled": True, "node": "one"})):
+            await until(lambda: host.kinds() == [MessageType.NBIRTH, MessageType.DBIRTH])
+            await tell(pi, "TST:1", e1_8_0=101.0)
+            await until(lambda: MessageType.DDATA in host.kinds())
+            assert host.heard[-1][1].metrics[0].value == 101.0
+            await host.wish()
+            await until(lambda: host.kinds().count(MessageType.NBIRTH) == 2)
+            await until(lambda: host.kinds()[-1] is MessageType.DBIRTH)
+            await asked.execute("UPDATE device SET online = false")
+            await until(lambda: host.kinds()[-1] is MessageType.DDEATH)
+            assert host.numbered()
+        await until(lambda: host.kinds()[-1] is MessageType.NDEATH)
+        assert host.bdseq(MessageType.NBIRTH) == [0, 0]
+        assert host.bdseq(MessageType.NDEATH) == [0]
+
+
+async def test_a_connection_that_is_lost_dies_by_its_will_and_the_next_counts_on(
+    own_broker: Broker, database: Database, tmp_path: Path
+) -> None:
+    """Kill -9: the will is NDEATH with the births' bdSeq; a broker that restarts: bdSeq rises by one, births anew."""
+    process = OutletProcess(
+        outlet_settings(own_broker, database), tmp_path / "log", SPARKPLUG__ENABLED="true", SPARKPLUG__NODE="two"
+    )
+    async with hosting(own_broker, "two") as host:
+        await process.start()
+        await until(lambda: host.bdseq(MessageType.NBIRTH) == [0])
+        await own_broker.server.restart()
+
+        async def heard_again() -> bool:
+            # who came back last, node or host, decides whether the births were heard
+            await host.wish()
+            return host.bdseq(MessageType.NBIRTH)[-1] == 1
+
+        await until(heard_again)
+        await process.kill()
+        await until(lambda: host.bdseq(MessageType.NDEATH)[-1:] == [1])
+    assert "Traceback" not in process.log
