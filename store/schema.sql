@@ -1845,7 +1845,7 @@ CREATE TABLE public.source_proposal (
     decided_at timestamp with time zone,
     first_at timestamp with time zone DEFAULT now() NOT NULL,
     last_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT source_proposal_origin_check CHECK ((origin = ANY (ARRAY['homeassistant'::text, 'topics'::text, 'sparkplug'::text]))),
+    CONSTRAINT source_proposal_origin_check CHECK ((origin = ANY (ARRAY['homeassistant'::text, 'topics'::text]))),
     CONSTRAINT source_proposal_state_check CHECK ((state = ANY (ARRAY['open'::text, 'accepted'::text, 'refused'::text])))
 );
 

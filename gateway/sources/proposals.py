@@ -11,14 +11,16 @@ from gateway.events import record_event
 from gateway.faults import conflict, invalid, unknown
 from gateway.fleet.store.devices import ensure_device
 from gateway.sources.keeping import MOST_SOURCES, read_mapping
-from gateway.sources.proposal_store import (
+from gateway.sources.store import (
     Proposal,
     ProposalState,
+    add_mapping,
+    add_source,
     decide_proposal,
     held_proposal,
     list_proposals,
+    source_states,
 )
-from gateway.sources.store import add_mapping, add_source, source_states
 from store.pool import Pool
 from store.source_settings import SourceSettings, device_of
 from store.sql import Connection

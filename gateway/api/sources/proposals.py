@@ -10,8 +10,8 @@ from gateway.api.route import Answer, Call, Route
 from gateway.api.sources.models import SourceName
 from gateway.faults import unknown
 from gateway.models import ApiModel, AuthorQuery
-from gateway.sources.proposal_store import Proposal, ProposalState
 from gateway.sources.proposals import Proposals
+from gateway.sources.store import Proposal, ProposalState
 from meters.mappings.catalogue import Shipped, catalogue
 
 PATH = "/proposals"

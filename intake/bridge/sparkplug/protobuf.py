@@ -90,8 +90,8 @@ def _metric(data: bytes) -> Metric:
             facts[name] = bool(value) if name in ("historical", "null") else value
         elif number in _VALUES:
             raw = number, value
-    value = None if raw is None or facts.get("null") else _value(*raw, facts.get("datatype"))
-    return Metric(**facts, value=value)
+    found = None if raw is None or facts.get("null") else _value(*raw, facts.get("datatype"))
+    return Metric(**facts, value=found)
 
 
 _PLAIN: Final = {2: "alias", 3: "timestamp_ms", 4: "datatype", 5: "historical", 7: "null"}
