@@ -1285,6 +1285,7 @@ COMMENT ON COLUMN public.notice_rule.events IS 'The names of the events that it 
 COMMENT ON COLUMN public.notice_rule.told_at IS 'When it spoke last.';
 
 COMMENT ON COLUMN public.notice_rule.more IS 'Events that are only counted, as too many waited; the next message says so.';
+
 CREATE TABLE public.outlet_cursor (
     name text NOT NULL,
     since timestamp with time zone NOT NULL,
@@ -2127,6 +2128,7 @@ ALTER TABLE ONLY public.notice_found
 
 ALTER TABLE ONLY public.notice_rule
     ADD CONSTRAINT notice_rule_pkey PRIMARY KEY (name);
+
 ALTER TABLE ONLY public.outlet_cursor
     ADD CONSTRAINT outlet_cursor_pkey PRIMARY KEY (name);
 
@@ -3104,6 +3106,8 @@ GRANT INSERT(topic) ON TABLE public.payload TO wattline_intake;
 GRANT INSERT(body) ON TABLE public.payload TO wattline_intake;
 
 GRANT SELECT(state) ON TABLE public.payload TO wattline_intake;
+
+GRANT INSERT(came_at) ON TABLE public.payload TO wattline_intake;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.pgqueuer TO wattline_gateway;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.pgqueuer TO wattline_ingestor;
