@@ -1,6 +1,8 @@
-"""How times are written for people, on the command line and in the console alike."""
+"""How people write and read things, on the command line and in the console alike."""
 
+import json
 from datetime import UTC, datetime
+from typing import Any
 
 
 def when(at: str | datetime | None, *, seconds: bool = True) -> str:
@@ -9,3 +11,14 @@ def when(at: str | datetime | None, *, seconds: bool = True) -> str:
         return ""
     given = datetime.fromisoformat(at) if isinstance(at, str) else at
     return f"{given.astimezone(UTC):{'%Y-%m-%d %H:%M:%SZ' if seconds else '%Y-%m-%d %H:%MZ'}}"
+
+
+def typed_pair(text: str) -> tuple[str, Any]:
+    """NAME=VALUE as people type it: JSON where it reads as such, else text. Raises ValueError."""
+    name, equals, value = text.strip().partition("=")
+    if not (name.strip() and equals):
+        raise ValueError(f"{text.strip()[:80]!r} is no argument of a job; write NAME=VALUE")
+    try:
+        return name.strip(), json.loads(value)
+    except ValueError:
+        return name.strip(), value.strip()

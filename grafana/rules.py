@@ -157,6 +157,11 @@ def alerts(settings: GrafanaSettings) -> tuple[Alert, ...]:
               "`wattline notify channel list` has what the other side answered last; `wattline notify replay --dead` "
               "sends them again once it is mended. docs/NOTIFICATIONS.md.",
               platform),
+        Alert("job", "Jobs fail or wait", 0, "1m", "warning",
+              f"{_label('kind')}: {value} {_label('trouble')}",
+              "`wattline job list --state failed` says why, and `wattline job retry` tries one again. Jobs that wait "
+              "have no worker that knows them, or too few. docs/JOBS.md.",
+              platform),
         Alert("store_job", "Database job fails or is late", 0, "30m", "warning",
               f"{_label('job')} is {_label('state')}",
               "SELECT * FROM store_job says why. docs/STORE.md, Jobs, has what each does and what helps.",

@@ -45,6 +45,22 @@ class JobClient(ConfigClient):
         found: list[dict[str, Any]] = page["items"]
         return found
 
+    async def schedules(self) -> list[dict[str, Any]]:
+        """All schedules."""
+        page = await self._call("GET", self._at("job-schedules"))
+        found: list[dict[str, Any]] = page["items"]
+        return found
+
+    async def put_schedule(self, name: str, body: dict[str, Any], *, author: str, reason: str | None) -> dict[str, Any]:
+        """Make or change a schedule."""
+        query = {"author": author} | ({"reason": reason} if reason else {})
+        return await self._call("PUT", self._at("job-schedules", name).with_query(query), body)
+
+    async def drop_schedule(self, name: str, *, author: str, reason: str | None) -> dict[str, Any]:
+        """Remove a schedule."""
+        query = {"author": author} | ({"reason": reason} if reason else {})
+        return await self._call("DELETE", self._at("job-schedules", name).with_query(query))
+
     def file_of(self, number: int) -> tuple[URL, str | None]:
         """Where the file of a job is, and the token by which it is fetched."""
         return self._at("jobs", number, "file"), self._token

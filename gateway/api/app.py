@@ -26,6 +26,7 @@ from gateway.api.gaps.routes import GapRoutes
 from gateway.api.groups import GroupRoutes
 from gateway.api.jobs.files import FileRoutes
 from gateway.api.jobs.routes import JobRoutes
+from gateway.api.jobs.schedules import ScheduleRoutes
 from gateway.api.keys.routes import KeyRoutes
 from gateway.api.labels import LabelRoutes
 from gateway.api.ledger.routes import LedgerRoutes
@@ -111,6 +112,7 @@ def routes(
         *RolloutRoutes(pool, rollouts, limits, answers).routes(),
         *JobRoutes(pool, jobs).routes(),
         *files.routes(),
+        *ScheduleRoutes(pool).routes(),
         *QuarantineRoutes(pool, jobs).routes(),
         *DecodeRoutes(configuration).routes(),
         *CommandRoutes(pool, commands).routes(),

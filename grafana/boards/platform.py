@@ -121,11 +121,11 @@ def _store() -> Part:
         24,
         7,
     )
-    jobs = Frame(
-        "Kept frames decoded again",
-        "Jobs that make history of raw frames: those under way, and those that ended in the range; the newest hundred.",
+    kinds = Frame(
+        "Jobs by kind",
+        "What waits, runs and failed of each kind of jobs, and how long the first that is due has waited for a worker.",
         24,
-        7,
+        6,
     )
     notices = Frame(
         "Notifications",
@@ -133,6 +133,7 @@ def _store() -> Part:
         24,
         6,
     )
+    jobs = Frame("Jobs", "Those under way, and those that ended in the range; the newest hundred.", 24, 7)
     services = Frame(
         "What the services noted", "The newest hundred events of ingestor and gateway in the range.", 24, 8
     )
@@ -152,6 +153,9 @@ def _store() -> Part:
     return "Store and devices", (
         rows(tables, "platform_tables", *sizes),
         rows(outboxes, "platform_outboxes", DEVICE, Field("Told", "dateTimeFromNow"), Field("Last", "dateTimeFromNow")),
+        rows(
+            kinds, "platform_job_kinds", Field("Failed in a day", steps=NONE_IS_GOOD), Field("First has waited", "s", 0)
+        ),
         rows(jobs, "platform_jobs", Field("State", texts=_JOBS), *progress, Field("Changed", "dateTimeFromNow")),
         rows(notices, "platform_notices", Field("Dead", steps=NONE_IS_GOOD), Field("Last sent", "dateTimeFromNow")),
         rows(services, "platform_services", Field("Time", "dateTimeAsIso")),

@@ -1,5 +1,5 @@
-SELECT j.job_id AS "Job", j.state AS "State", j.spec AS "Spec", j.meters AS "Meters", j.progress AS "Progress", j.frames AS "Frames",
-       j.readings AS "New readings", j.undecodable AS "Undecodable", j.refused AS "Refused", j.frames_s AS "Speed",
+SELECT j.job_id AS "Job", j.kind AS "Kind", j.state AS "State", coalesce(nullif(j.spec, ''), j.schedule, j.reason) AS "Of", j.progress AS "Progress",
+       j.done AS "Done", j.readings AS "New readings", j.undecodable AS "Undecodable", j.refused AS "Refused", j.frames_s AS "Speed",
        j.author AS "Author", j.changed_at AS "Changed",
        CASE WHEN j.job_id IS NULL THEN 'no job in this range' ELSE coalesce(j.error, j.note) END AS "Note"
 FROM (VALUES (true)) f

@@ -17,6 +17,7 @@ from ingestor.worker.decoders import Decoders
 from ingestor.worker.kinds.every import WORKS, Works
 from ingestor.worker.mappings.loop import Mappings
 from ingestor.worker.metrics import WorkerMetrics
+from ingestor.worker.schedules import ask_by_the_clock
 from ingestor.worker.serving import Serving
 from ingestor.worker.settings import WorkerSettings
 from ingestor.worker.store import count_jobs
@@ -90,6 +91,7 @@ class Worker:
                         group.create_task(self._notices(pool).run(self._stop), name="worker.notices")
                     beside = [
                         group.create_task(serving.watch(), name="worker.watch"),
+                        group.create_task(ask_by_the_clock(pool, self.metrics), name="worker.schedules"),
                         group.create_task(self._observe(pool, serving), name="worker.observe"),
                     ]
                     await serving.serve()

@@ -113,6 +113,20 @@ class HeldJob(NamedTuple):
     worker: UUID
 
 
+@dataclass(frozen=True, slots=True)
+class ImportSource:
+    """A source, the device that stands for it, and the version of its mapping in force."""
+
+    name: str
+    device_id: int
+    version: int | None
+
+
+@statement
+async def source_of_import(database: Database, name: str) -> ImportSource | None:
+    """A source."""
+
+
 @statement
 async def take_job(database: Database, number: int, holder: UUID, before: UUID | None) -> TakenJob | None:
     """Hold a job that has not ended; with `before` only where that holder has it, or nobody."""

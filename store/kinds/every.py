@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from store.kinds.export import EXPORT
 from store.kinds.frames import REDECODE, RETRY
+from store.kinds.importing import IMPORT
 from store.kinds.kind import Kind
 from store.kinds.recompute import RECOMPUTE
 
-KINDS: Final[Mapping[str, Kind[Any]]] = {one.name: one for one in (REDECODE, RETRY, RECOMPUTE, EXPORT)}
+KINDS: Final[Mapping[str, Kind[Any]]] = {one.name: one for one in (REDECODE, RETRY, RECOMPUTE, EXPORT, IMPORT)}

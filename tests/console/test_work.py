@@ -74,6 +74,43 @@ async def test_a_job_is_followed_to_its_end(broker: Broker, database: Database) 
         assert at.complaints == []
 
 
+async def test_a_job_is_asked_for_tried_again_and_put_on_the_clock(broker: Broker, database: Database) -> None:
+    """What does not fit is said beside the form; what failed is tried again; a schedule is set and removed."""
+    async with browsing(broker, database) as at:
+        at.accept()
+        await at.go("/jobs")
+        ask = at.page.locator("#ask")
+        await ask.get_by_label("Kind of job").select_option("recompute")
+        await ask.get_by_label("Arguments").fill("meter=NO:1\nsince=2026-01-01T00:00:00Z")
+        await ask.get_by_role("button", name="Ask for it").click()
+        await ask.locator(".error", has_text="arguments.until").wait_for()
+        await ask.get_by_label("Arguments").fill("meter=NO:1\nsince=2026-01-01T00:00:00Z\nuntil=2026-02-01T00:00:00Z")
+        await ask.get_by_role("button", name="Ask for it").click()
+        await at.page.wait_for_url("**/jobs/1")
+        job = at.page.locator("#job")
+        async with working(worker_settings(database)):
+            await job.locator(".badge", has_text="failed").wait_for()
+        await job.get_by_text("there is no meter NO:1").wait_for()
+        await job.get_by_role("button", name="Try it again").click()
+        await job.locator(".badge", has_text="queued").wait_for()
+        await at.go("/jobs")
+        plan = at.page.locator("#schedules")
+        fields = {"Schedule": "monthly", "When": "15 4 1 * * *", "Time zone": "Europe/Warsaw"}
+        for label, text in fields.items():
+            await plan.get_by_label(label).first.fill(text)
+        await plan.get_by_label("Asks for").select_option("export")
+        await plan.get_by_label("With arguments").fill("since=$month-1\nuntil=$month")
+        await plan.get_by_role("button", name="Set the schedule").click()
+        await plan.locator(".error", has_text="is no cron expression").wait_for()
+        await plan.get_by_label("When").fill("15 4 1 * *")
+        await plan.get_by_role("button", name="Set the schedule").click()
+        row = plan.locator("tbody tr", has_text="monthly")
+        await row.get_by_text("15 4 1 * *").wait_for()
+        await row.get_by_role("button", name="Remove").click()
+        await plan.get_by_text("No schedules yet.").wait_for()
+        assert at.complaints == []
+
+
 async def _press(at: Browsing, name: str, **fields: str) -> None:
     """Fill in the form of a button of the spec's life, and press it."""
     form = at.page.locator("#life form", has=at.page.get_by_role("button", name=name))

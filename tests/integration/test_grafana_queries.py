@@ -354,9 +354,12 @@ async def test_commands_and_jobs(year: Year) -> None:
     assert [row["Command"] for row in await ask(year, "wattline-parameters", "Commands to devices", chosen=one)] == [
         "read_now"
     ]
-    (job,) = await ask(year, "wattline-platform", "Kept frames decoded again")
-    shown = ("State", "Spec", "Meters", "Progress", "Frames", "New readings", "Undecodable", "Speed")
-    assert [job[name] for name in shown] == ["running", "lgz-e350@4", 1, 0.25, 100, 380, 5, 10.0]
+    (job,) = await ask(year, "wattline-platform", "Jobs")
+    shown = ("Kind", "State", "Of", "Progress", "Done", "New readings", "Undecodable", "Speed")
+    assert [job[name] for name in shown] == ["redecode", "running", "lgz-e350@4", 0.25, 100, 380, 5, 10.0]
+    (kind,) = await ask(year, "wattline-platform", "Jobs by kind")
+    shown = ("Kind", "Waiting", "Running", "Failed in a day", "First has waited")
+    assert [kind[name] for name in shown] == ["redecode", 0, 1, 0, None]
 
 
 async def test_swaps_and_points(year: Year) -> None:

@@ -68,6 +68,10 @@ async def test_the_file_is_what_a_request_gives_and_is_fetched(
             result = json.loads(done["result"])
             assert (result["rows"], result["bytes"]) == (4 * 721, len(wanted))
             assert result["sha256"] == hashlib.sha256(wanted).hexdigest()
+        sent = await typed(running, job_command, "import", str(tmp_path / "a.csv"), "--source", "nobody", "--json")
+        assert sent.exit_code == 0, sent.output
+        number = json.loads(sent.output.splitlines()[-1])["job"]
+        assert (await ended(database, number, "failed"))["error"] == "there is no source nobody"
         missing = await typed(running, job_command, "fetch", "99", str(tmp_path / "b.csv"))
         assert (missing.exit_code, "job 99 has no file" in missing.output) == (1, True), missing.output
     audited = await rows(database, "SELECT status FROM audit WHERE action = 'fetchJobFile' ORDER BY at")

@@ -58,7 +58,7 @@ NOT_ALL_TAKEN: Final = (
     # which arguments a command takes is the command's own matter
     "giveCommand", "giveCommands",
     # and which a job, its kind's; nothing there failed or was cancelled
-    "askJob", "retryJob",
+    "askJob", "retryJob", "putJobSchedule",
     # a file must not be empty, and its name may be anything printable
     "sendJobFile",
     # what a URL is no pattern says; which fields a rule has is its kind's matter, and its channel must be there

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
 from ingestor.worker.context import Work
-from ingestor.worker.kinds import export, recompute, redecode, retry
+from ingestor.worker.kinds import export, importing, recompute, redecode, retry
 
 Works: TypeAlias = Mapping[str, Work[Any]]
-WORKS: Final[Works] = {one.kind.name: one for one in (redecode.WORK, retry.WORK, recompute.WORK, export.WORK)}
+WORKS: Final[Works] = {
+    one.kind.name: one for one in (redecode.WORK, retry.WORK, recompute.WORK, export.WORK, importing.WORK)
+}

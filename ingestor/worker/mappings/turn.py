@@ -50,7 +50,9 @@ _MOST_REASON: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
-class _Rules:
+class Rules:
+    """What the assembler must know of who stores."""
+
     client_id: str
     earliest_at: datetime
     max_future_s: float
@@ -82,7 +84,7 @@ class Turns:
         self._metrics = metrics
         self._names = Names(Limits(settings.max_devices, settings.meters_per_source, settings.series_per_meter))
         self._topics = Topics()
-        rules = _Rules("wattline-worker-mappings", settings.earliest_at, settings.max_future_s)
+        rules = Rules("wattline-worker-mappings", settings.earliest_at, settings.max_future_s)
         self._assembler = Assembler(rules, self._topics, self._names, Metrics())
         self._mappings: dict[str, tuple[int, Mapping | str]] = {}
         """By source the version in force, and its mapping, or why it can't be read."""

@@ -12,10 +12,11 @@ from rich.text import Text
 from cli.client.jobs import JobClient
 from cli.connection import anywhere, api_options
 from cli.job_tables import line, print_job, print_jobs, print_kinds
+from cli.jobs.schedules import arguments_of, schedule
 from cli.requests import as_json_option, ask, author_option, reason_option
 from cli.tables import console, shown
 from cli.transfers import fetch as download
-from cli.transfers import free, transferred
+from cli.transfers import free, send, transferred
 
 STATES: Final = ("queued", "running", "done", "failed", "cancelled")
 ENDED: Final = STATES[2:]
@@ -93,7 +94,7 @@ def retry(client: JobClient, number: int, author: str, reason: str | None, as_js
 
 @job.command("run")
 @click.argument("kind")
-@click.argument("arguments", nargs=-1, metavar="[NAME=VALUE]...", callback=lambda _, __, given: _arguments(given))
+@click.argument("arguments", nargs=-1, metavar="[NAME=VALUE]...", callback=lambda _, __, given: arguments_of(given))
 @click.option("--priority", type=click.IntRange(-100, 100), help="Those of a higher one are taken first.")
 @author_option
 @reason_option
@@ -122,6 +123,24 @@ def fetch(client: JobClient, number: int, file: Path, force: bool) -> None:
     transferred(download(url, token, file, form=file.suffix.lower().removeprefix("."), force=force), file)
 
 
+@job.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--source", required=True, help="The source whose mapping says what its records mean.")
+@click.option("--version", type=click.IntRange(1), help="Of the mapping; the one in force without it.")
+@author_option
+@reason_option
+@as_json_option
+@click.pass_obj
+def import_(
+    client: JobClient, file: Path, source: str, version: int | None, author: str, reason: str | None, as_json: bool
+) -> None:
+    """Send FILE, CSV or NDJSON, and have it taken into history by a source's mapping; answers the job."""
+    url, token = client.files(file.name)
+    sent = transferred(send(url.update_query({"author": author}), token, file), file)
+    asked = {"file": sent["file"], "source": source} | ({} if version is None else {"version": version})
+    _told(ask(client, lambda api: api.run("import", asked, None, author=author, reason=reason)), as_json=as_json)
+
+
 @job.command("kinds")
 @as_json_option
 @click.pass_obj
@@ -132,20 +151,6 @@ def kinds(client: JobClient, as_json: bool) -> None:
         click.echo(json.dumps(found))
     else:
         print_kinds(found)
-
-
-def _arguments(given: tuple[str, ...]) -> dict[str, Any]:
-    """NAME=VALUE pairs as a document. Raises BadParameter."""
-    found: dict[str, Any] = {}
-    for one in given:
-        name, equals, text = one.partition("=")
-        if not (name and equals):
-            raise click.BadParameter(f"{one!r} is no argument of a job; write NAME=VALUE")
-        try:
-            found[name] = json.loads(text)
-        except ValueError:
-            found[name] = text
-    return found
 
 
 async def _followed(api: JobClient, number: int, *, as_json: bool) -> dict[str, Any]:
@@ -172,4 +177,5 @@ def _told(found: dict[str, Any], *, as_json: bool) -> None:
         print_job(found)
 
 
+job.add_command(schedule)
 anywhere(job)

@@ -1,0 +1,1 @@
+SELECT name, device_id, version FROM source WHERE name = $1

@@ -1,0 +1,1 @@
+DELETE FROM job_schedule WHERE name = $1 RETURNING true

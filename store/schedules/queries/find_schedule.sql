@@ -1,0 +1,1 @@
+SELECT * FROM job_schedule WHERE name = $1

@@ -1,0 +1,123 @@
+"""Imports: years of CSV by a source's mapping, each record once, whoever dies, and faults by their lines."""
+
+import hashlib
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from store.files import PART_BYTES
+from store.kinds.importing import IMPORT, ImportArguments
+from store.queue import enqueue
+from tests.rigs.gateway import connection, events, rows
+from tests.rigs.redecoding import ended, job, worker_process, worker_settings, working
+from tests.rigs.servers import Database
+from tests.rigs.sources import add_source
+from tests.rigs.waiting import until
+
+MAPPING = """
+format: {type: csv, delimiter: ";", decimal: ",", skip_lines: 1}
+meter: "OLD:{id}"
+time: {at: t, format: "%d.%m.%Y %H:%M", zone: Europe/Warsaw}
+values:
+  1-0:1.8.0: {path: kwh}
+"""
+TOP = "Readings of the old system\nid;t;kwh\n"
+START = datetime(2024, 1, 1, 0, 15, tzinfo=UTC)
+READINGS = "SELECT count(*) AS n, count(DISTINCT (series_id, time)) AS different, min(time) AS first FROM reading"
+
+
+def line(number: int, meter: int = 1) -> str:
+    """A quarter-hour of a meter."""
+    return f"{meter};{START + timedelta(minutes=15 * number):%d.%m.%Y %H:%M};{1000 + number},5\n"
+
+
+async def sent(database: Database, data: bytes) -> int:
+    """A file as the gateway keeps it."""
+    async with connection(database) as opened:
+        number: int = await opened.fetchval(
+            "INSERT INTO job_file (name, media, bytes, sha256, complete, author, expires_at)"
+            " VALUES ('old.csv', 'text/csv', $1, $2, true, 'anna', now() + '1 day') RETURNING id",
+            len(data),
+            hashlib.sha256(data).hexdigest(),
+        )
+        for part in range(0, len(data), PART_BYTES):
+            piece = data[part : part + PART_BYTES]
+            await opened.execute("INSERT INTO job_file_part VALUES ($1, $2, $3)", number, part // PART_BYTES, piece)
+        return number
+
+
+async def ask(database: Database, file: int, **more: Any) -> int:
+    """Ask for an import."""
+    async with connection(database) as opened, opened.transaction():
+        asked = ImportArguments(file=file, source=more.get("source", "acme"))
+        found = await enqueue(opened, IMPORT, asked, author="anna")
+    assert found is not None
+    return found
+
+
+async def test_a_file_becomes_history_and_faults_have_their_lines(database: Database) -> None:
+    """What fits is stored, what does not is told with its line; the same file again changes nothing."""
+    await add_source(database, "acme", MAPPING)
+    lines = [line(number) for number in range(20)]
+    lines[4] = "1;31.02.2024 00:00;5\n"
+    lines.insert(10, "\n")
+    lines[12] = "1;01.01.2024 09:00;five\n"
+    data = (TOP + "".join(lines)).encode()
+    async with working(worker_settings(database)):
+        first = await ended(database, await ask(database, await sent(database, data)))
+        again = await ended(database, await ask(database, await sent(database, data)))
+        nobody = await ended(database, await ask(database, 99), "failed")
+        nothing = await ended(database, await ask(database, await sent(database, data), source="other"), "failed")
+    result = json.loads(first["result"])
+    assert (result["records"], result["values"], result["new"], result["faulty"]) == (20, 18, 18, 2)
+    assert [one.split(":")[0] for one in result["faults"]] == ["line 7", "line 15"], result["faults"]
+    assert "'five'" in result["faults"][1]
+    assert (first["done"], first["total"], first["note"]) == (len(data), len(data), "20 records, 18 values, 2 faults")
+    result = json.loads(again["result"])
+    assert (result["new"], result["repeated"]) == (0, 18)
+    (found,) = await rows(database, READINGS)
+    assert found == {"n": 18, "different": 18, "first": datetime(2023, 12, 31, 23, 15, tzinfo=UTC)}
+    assert nobody["error"] == "there is no file 99: it has expired, or was never sent whole"
+    assert nothing["error"] == "there is no source other"
+    # done, and removed; what failed may be tried again
+    assert len(await rows(database, "SELECT FROM job_file")) == 1
+    (meter,) = await rows(
+        database, "SELECT d.name FROM meter m JOIN device d ON d.id = m.device_id WHERE key = 'OLD:1'"
+    )
+    assert meter == {"name": "source-acme"}
+
+
+async def test_a_killed_workers_import_goes_on_where_it_stood(database: Database) -> None:
+    """Kill -9 in the middle: another worker goes on at the cursor, and each reading is stored once."""
+    await add_source(database, "acme", MAPPING.replace("Europe/Warsaw", "UTC"))
+    count = 20_000
+    data = (TOP + "".join(line(number) for number in range(count))).encode()
+    number = await ask(database, await sent(database, data))
+    async with worker_process(worker_settings(database)) as first:
+
+        async def begun() -> int:
+            return int((await job(database, number))["done"])
+
+        done: int = await until(begun, "a portion is stored")
+        first.kill()
+        await first.wait()
+    assert done < len(data), "it was over before anything could happen to it"
+    async with working(worker_settings(database)):
+        found = await ended(database, number)
+    result = json.loads(found["result"])
+    assert (found["attempts"], result["records"], result["values"], result["faulty"]) == (2, count, count, 0)
+    # portions and cursor are one transaction: nothing was taken a second time
+    assert (result["new"], result["repeated"]) == (count, 0)
+    (stored,) = await rows(database, READINGS)
+    assert stored["n"] == stored["different"] == result["new"]
+    assert await events(database, "job_failed") == []
+
+
+async def test_a_quote_that_is_never_closed_is_said_with_its_line(database: Database) -> None:
+    """And what stands before it is stored."""
+    await add_source(database, "acme", MAPPING)
+    data = (TOP + line(0) + '1;"' + "x" * (2 * PART_BYTES)).encode() + b"\nmore"
+    async with working(worker_settings(database)):
+        found = await ended(database, await ask(database, await sent(database, data)), "failed")
+    assert found["error"].startswith("the record at line 4 is longer than"), found["error"]
+    assert (await rows(database, READINGS))[0]["n"] == 1
