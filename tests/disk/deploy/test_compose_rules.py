@@ -185,8 +185,9 @@ def test_only_who_needs_the_database_reaches_it() -> None:
     assert {name for name, how in networks.items() if how and how.get("internal")} == {"store", "messages"}
     for name, service in SERVICES.items():
         assert service.get("networks"), f"{name} is on everybody's network"
-        open_to_all = {network for network in service.get("networks", ()) if not networks[network]}
+        open_to_all = {network for network in service.get("networks", ()) if not networks[network]} - {"outside"}
         assert bool(open_to_all) == ("ports" in service), f"{name}: only what is published is reached from outside"
+    assert {name for name, service in SERVICES.items() if "outside" in service["networks"]} == {"worker"}
 
 
 def test_only_the_gateway_has_the_authority_s_keys_and_nothing_is_published_in_plain() -> None:
