@@ -204,8 +204,9 @@ def test_only_who_needs_the_database_reaches_it() -> None:
     for name, service in SERVICES.items():
         alone = service.get("network_mode") == "none"
         assert alone or service.get("networks"), f"{name} is on everybody's network"
-        open_to_all = {network for network in service.get("networks", ()) if not networks[network]}
+        open_to_all = {network for network in service.get("networks", ()) if not networks[network]} - {"outside"}
         assert bool(open_to_all) == ("ports" in service), f"{name}: only what is published is reached from outside"
+    assert {name for name, service in SERVICES.items() if "outside" in service.get("networks", ())} == {"worker"}
 
 
 def test_only_the_gateway_has_the_authority_s_keys_and_nothing_is_published_in_plain() -> None:
