@@ -41,7 +41,6 @@ CREATE OR REPLACE TRIGGER change_state AFTER UPDATE ON job FOR EACH ROW
           OR old.frames * 100 / greatest(old.total_frames, 1) IS DISTINCT FROM new.frames * 100 / greatest(new.total_frames, 1))
     EXECUTE FUNCTION note_change('job', 'id', 'spec', 'state', 'kind');
 
--- The worker, too, may ask for jobs; the gateway takes what was cancelled out of the queue.
+-- The worker, too, may ask for jobs.
 GRANT INSERT ON job, pgqueuer TO wattline_ingestor;
 GRANT USAGE ON SEQUENCE pgqueuer_id_seq TO wattline_ingestor;
-GRANT DELETE ON pgqueuer TO wattline_gateway;

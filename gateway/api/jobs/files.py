@@ -11,7 +11,7 @@ from pydantic import Field, RootModel
 
 from broker.contract.messages import At
 from gateway.api.route import Answer, Call, Route, Stream
-from gateway.faults import Fault, Kind, Refusal, invalid, unknown
+from gateway.faults import Fault, Kind, Refusal, invalid
 from gateway.models import ApiModel, AuthorQuery
 from store.files import (
     KEPT,
@@ -116,7 +116,8 @@ class FileRoutes:
         await complete_file(self._pool, number, digest)
         found = await find_file(self._pool, number)
         if found is None:
-            raise unknown("file", str(number))
+            gone = "the file was removed as soon as it was there"
+            raise Refusal(Kind.CONFLICT, gone, [Fault("body", gone, "send it again")])
         return await Route.respond(request, Answer(file_view(found)))
 
 

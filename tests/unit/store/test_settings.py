@@ -53,7 +53,7 @@ def test_files_are_rendered_whole(edition: str) -> None:
     files = rendered(edition, StoreSettings(zone="America/Argentina/Buenos_Aires", keep_readings="forever"))
     folders = [path.rpartition("/")[0] for path in files]
     assert sorted(set(folders), key=folders.index) == ["functions", f"editions/{edition}"]
-    assert folders.count(f"editions/{edition}") == {"apache": 4, "community": 6}[edition]
+    assert folders.count(f"editions/{edition}") == {"apache": 5, "community": 6}[edition]
     assert not [name for name, sql in files.items() if "{{" in sql]
 
 
