@@ -3,7 +3,9 @@
 Engineers set both through the gateway; who takes payloads reads them.
 """
 
+import base64
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, Literal, Self
@@ -18,18 +20,21 @@ OUR_BROKER: Final = "ours"
 """The platform's own broker, where a source of MQTT names none."""
 SOURCE_NAME: Final = r"[a-z0-9][a-z0-9-]{0,47}"
 MOST_BYTES: Final = 16 * 1024 * 1024
-SECRET_BYTES: Final = 32
+SECRET_BYTES: Final = 33
+"""Of one that is made: in base64 they need no sign at the end."""
 _HEADER: Final = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$"
 
 Header = Annotated[str, StringConstraints(pattern=_HEADER)]
 MediaType = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.+-]+/[a-z0-9.+*-]+$", max_length=100)]
 SignatureStyle = Literal["plain", "standard", "stripe", "github"]
-STYLE_HEADERS: Final = {
+STYLE_HEADERS: Final[Mapping[str, Mapping[str, str]]] = {
+    "plain": {"signature_header": "X-Wattline-Signature", "timestamp_header": "X-Wattline-Timestamp"},
     "standard": {"signature_header": "webhook-signature", "timestamp_header": "webhook-timestamp"},
     "stripe": {"signature_header": "Stripe-Signature"},
     "github": {"signature_header": "X-Hub-Signature-256"},
 }
 """What senders of a style call their headers."""
+_USUAL: Final = {(name, header) for headers in STYLE_HEADERS.values() for name, header in headers.items()}
 
 
 class SourceSettings(BaseModel):
@@ -91,16 +96,22 @@ class SourceSettings(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _headers_of_the_style(cls, given: object) -> object:
-        """Headers that are not named are those of the style."""
-        style = given.get("signature_style") if isinstance(given, dict) else None
+        """Headers that are not named are those of the style, and so are those of another one that it was before."""
+        if not isinstance(given, dict):
+            return given
+        style = given.get("signature_style", "plain")
         usual = STYLE_HEADERS.get(style, {}) if isinstance(style, str) else {}
-        return {**usual, **given} if isinstance(given, dict) else given
+        return {**usual, **{name: value for name, value in given.items() if not _is_usual(name, value)}}
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if self.auth == "mtls" and not self.client_name:
             raise ValueError("client_name: is missing; mtls wants the name in the client's certificate")
         return self
+
+
+def _is_usual(name: object, value: object) -> bool:
+    return isinstance(name, str) and isinstance(value, str) and (name, value) in _USUAL
 
 
 def device_of(source: str) -> str:
@@ -130,8 +141,8 @@ class SourceSecret:
 
 
 def new_secret() -> str:
-    """A secret that nobody can guess, in letters that may stand in a header."""
-    return secrets.token_urlsafe(SECRET_BYTES)
+    """A secret that nobody can guess, in letters that may stand in a header; base64, as Standard Webhooks wants it."""
+    return base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
 
 
 def seal_secret(master: MasterKeys, source: str, secret: SourceSecret) -> bytes:

@@ -119,8 +119,11 @@ class Inbox:
 
     async def write(self) -> None:
         """Write batches until the inbox is closed and empty."""
-        async with contextlib.AsyncExitStack() as held:
-            await self._write_all(_Writer(self._pool, held))
+        writer = _Writer(self._pool)
+        try:
+            await self._write_all(writer)
+        finally:
+            await writer.give_back(None)
 
     async def _write_all(self, writer: "_Writer") -> None:
         while await self._some():
@@ -215,29 +218,33 @@ class Inbox:
 class _Writer:
     """One writer's connection, which it keeps while it does: to lend it anew costs as much as a small batch."""
 
-    def __init__(self, pool: Pool, held: contextlib.AsyncExitStack) -> None:
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._held = held
+        self._hold: asyncpg.pool.PoolAcquireContext[asyncpg.Record] | None = None
         self._connection: PooledConnection | None = None
 
     @contextlib.asynccontextmanager
     async def connected(self) -> AsyncIterator[PooledConnection]:
         """The connection; given back where the block fails. Raises database errors."""
         if self._connection is not None and _is_gone(self._connection):
-            await self._give_back()
+            await self.give_back(None)
         if self._connection is None:
-            self._connection = await self._held.enter_async_context(self._pool.acquire())
+            self._hold = self._pool.acquire()
+            self._connection = await self._hold.__aenter__()
         try:
             yield self._connection
-        except BaseException:
-            await self._give_back()
+        except BaseException as error:
+            await self.give_back(error)
             raise
 
-    async def _give_back(self) -> None:
+    async def give_back(self, error: BaseException | None) -> None:
+        """Give it back after an error: the pool throws it away where its server is no primary any more."""
+        hold, self._hold, connected = self._hold, None, self._connection is not None
         self._connection = None
-        # a connection that is lost has nothing to be given back, and the pool makes another one
-        with contextlib.suppress(*DATABASE_ERRORS):
-            await self._held.aclose()
+        if hold is not None and connected:
+            # one that is lost has nothing to be given back, and the pool makes another one
+            with contextlib.suppress(*DATABASE_ERRORS):
+                await hold.__aexit__(type(error) if error else None, error, None)
 
 
 def _is_gone(connection: PooledConnection) -> bool:

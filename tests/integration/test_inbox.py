@@ -12,9 +12,9 @@ from intake.inbox.inbox import Inbox, InboxBounds, open_inbox
 from intake.inbox.metrics import InboxMetrics
 from intake.inbox.payload import InboxAwayError, InboxFullError, Kept, Payload, PayloadRefusedError
 from store.pool import open_pool
-from tests.rigs.ingesting import table
+from tests.rigs.ingesting import Table, table
 from tests.rigs.servers import Database
-from tests.rigs.waiting import until_equal
+from tests.rigs.waiting import until, until_equal
 
 DEADLINE_S = 60.0
 
@@ -99,6 +99,40 @@ async def test_an_outage_refuses_and_ends(own_database: Database) -> None:
             assert not (await kept()).repeated
         assert await inbox.put(Payload("a", "1", b""), DEADLINE_S) == Kept(first.id, repeated=True)
         assert metrics.failed._value.get() >= 1
+
+
+async def test_a_server_that_is_no_primary_any_more_is_left(own_database: Database) -> None:
+    """Its connection is thrown away, not used again and again: the next one looks for the primary."""
+    of_it = "SELECT array_agg(pid) FROM pg_stat_activity WHERE application_name = 'test'"
+    async with inbox_of(own_database, InboxBounds(writers=1)) as (inbox, _), table(own_database) as asked:
+        await inbox.put(Payload("a", "1", b""), DEADLINE_S)
+        before = set(await asked.value(of_it))
+        await asked.execute("SET default_transaction_read_only = off")
+        await asked.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+        await asked.execute("SELECT pg_reload_conf()")
+
+        async def refused() -> bool:
+            try:
+                await inbox.put(Payload("a", "2", b""), DEADLINE_S)
+            except InboxAwayError as error:
+                return "read-only" in error.reason
+            return False
+
+        await until(refused)
+        await asked.execute("ALTER SYSTEM RESET default_transaction_read_only")
+        await asked.execute("SELECT pg_reload_conf()")
+
+        async def kept() -> bool:
+            with contextlib.suppress(InboxAwayError):
+                return bool(await inbox.put(Payload("a", "3", b""), DEADLINE_S))
+            return False
+
+        await until(kept)
+        await until(lambda: _all_others(asked, of_it, before), "its backend has ended")
+
+
+async def _all_others(asked: Table, of_it: str, before: set[int]) -> bool:
+    return not before & set(await asked.value(of_it))
 
 
 async def test_a_slow_database_fills_the_room_and_no_more(database: Database) -> None:

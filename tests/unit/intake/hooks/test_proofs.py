@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from intake.hooks.proofs import SIGNATURES_MOST, Prover, decoy, prover
 from intake.hooks.refusals import HookRefusal
-from store.source_settings import SourceSettings
+from store.source_settings import SourceSettings, new_secret
 
 NOW_S = 1614265330.0
 GITHUB = "It's a Secret to Everybody", b"Hello, World!"
@@ -149,6 +149,20 @@ def test_headers_that_are_not_named_are_those_of_the_style() -> None:
     assert (found.signature_header, found.timestamp_header) == ("webhook-signature", "X-Time")
     assert SourceSettings.model_validate(found.model_dump()) == found
     assert SourceSettings().signature_header == "X-Wattline-Signature"
+    # as an engineer changes one field of a document that has all
+    other = SourceSettings.model_validate(SourceSettings().model_dump() | {"signature_style": "github"})
+    assert other.signature_header == "X-Hub-Signature-256"
+    back = SourceSettings.model_validate(other.model_dump() | {"signature_style": "plain"})
+    assert back == SourceSettings()
+
+
+def test_a_secret_that_is_made_is_of_use_to_every_style() -> None:
+    """Also where its bytes are wanted."""
+    for style in ("plain", "standard", "stripe", "github"):
+        word = new_secret()
+        assert len(word) == 44
+        made({"signature_style": style}, word)
+    assert base64.b64decode(word, validate=True)
 
 
 @pytest.mark.parametrize(
