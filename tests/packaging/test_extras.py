@@ -17,7 +17,10 @@ from cli.commands import ALONE, COMMANDS
 from deploy.local.process import free_port, until
 
 _ROOMS = {
-    "": ("meters", "broker.contract", "device.simulator"),
+    "": (
+        "meters.decoding", "meters.drafts", "meters.explain", "meters.specs", "meters.wires", "broker.contract",
+        "device.simulator",
+    ),
     "cli": ("cli",),
     "device": ("device", "broker.mqtt"),
     "server": ("cli", "store", "broker", "ingestor", "intake", "gateway", "outlet", "grafana"),

@@ -13,6 +13,7 @@ from broker.errors import PermanentError
 from ingestor.batches.store import record_event
 from ingestor.worker.mappings.metrics import MappingMetrics
 from ingestor.worker.mappings.store import (
+    WaitingSource,
     count_payloads,
     forget_bodies,
     forget_mapped,
@@ -30,6 +31,7 @@ OBSERVE_S: Final = 10.0
 UPKEEP_S: Final = 300.0
 RETRIED: Final = 1_000
 """Payloads of a source that a new version has wait again at once; the others follow."""
+PUT_OFF_S: Final = 60.0
 FORGOTTEN: Final = 5_000
 """Rows that one statement drops."""
 MIB: Final = 1024 * 1024
@@ -44,6 +46,8 @@ class Mappings:
         self._stop = stop
         self._metrics = MappingMetrics(registry)
         self._turns = Turns(pool, settings, self._metrics)
+        self._put_off: dict[str, float] = {}
+        """Until when sources wait on whose payloads our own code failed."""
         self._observed_s = self._kept_s = -UPKEEP_S
 
     async def run(self) -> None:
@@ -64,13 +68,13 @@ class Mappings:
 
     async def round(self) -> int:
         """A turn of each source that has something waiting; how many payloads were settled."""
-        settled = 0
+        settled, now_s = 0, time.monotonic()
         for source in await waiting_sources(self._pool):
             if self._stop.is_set():
                 return settled
-            settled += await self._turns.take(source)
+            if now_s >= self._put_off.get(source.name, now_s):
+                settled += await self._take(source)
         settled += await retry_untried(self._pool, RETRIED)
-        now_s = time.monotonic()
         if now_s - self._observed_s >= OBSERVE_S:
             self._metrics.show(await count_payloads(self._pool))
             self._observed_s = now_s
@@ -78,6 +82,20 @@ class Mappings:
             await self.forget(datetime.now(UTC))
             self._kept_s = now_s
         return settled
+
+    async def _take(self, source: WaitingSource) -> int:
+        """A turn of one source; what no outage explains puts this one off, and none of the others."""
+        try:
+            return await self._turns.take(source)
+        except PermanentError:
+            raise
+        except Exception as error:
+            if isinstance(error, DATABASE_ERRORS) and is_transient(error):
+                raise
+            log.exception("source_put_off", source=source.name, again_in_s=PUT_OFF_S)
+            self._metrics.put_off.labels(source.name).inc()
+            self._put_off[source.name] = time.monotonic() + PUT_OFF_S
+            return 0
 
     async def forget(self, now: datetime) -> None:
         """Drop bodies and rows that were kept long enough, and unmapped payloads beyond their bounds, which is told."""

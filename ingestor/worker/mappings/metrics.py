@@ -20,6 +20,10 @@ class MappingMetrics:
             "wattline_worker_payloads_dropped", "Unmapped payloads dropped, too old or too many", ["source"],
             registry=registry,
         )  # fmt: skip
+        self.put_off = Counter(
+            "wattline_worker_sources_put_off", "Turns on which our own code failed, so that the source waits a minute",
+            ["source"], registry=registry,
+        )  # fmt: skip
         self.portion_s = Histogram(
             "wattline_worker_payload_portion_seconds", "What it takes to map a portion and commit", registry=registry
         )

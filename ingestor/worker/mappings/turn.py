@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 
 from broker.contract.topics import Topics
-from broker.errors import ContractError
+from broker.errors import ContractError, PermanentError
 from ingestor.batches.assembler import MOST_DAYS, Assembler
 from ingestor.batches.batch import Batch, Received
 from ingestor.batches.limits import Limits
@@ -46,6 +46,7 @@ PORTION_BYTES: Final = 4 * 1024 * 1024
 """The same in bytes; one payload is taken whatever its size."""
 NO_MAPPING: Final = "the source has no mapping yet; `wattline source map` gives it one"
 OWN_FAULT: Final = "Wattline's own code failed on it"
+REFUSED: Final = "the database refuses it"
 _MOST_REASON: Final = 500
 
 
@@ -140,18 +141,20 @@ class Turns:
         while True:
             try:
                 return await self._store_once(source, judged, pieces=pieces)
-            except (*DATABASE_ERRORS, ValueError, OverflowError) as error:
+            except PermanentError:
+                raise
+            except Exception as error:
                 self._names.clear()
-                remedy = remedy_for(error)
+                ours = not isinstance(error, (*DATABASE_ERRORS, ValueError, OverflowError))
+                remedy = Remedy.SPLIT if ours else remedy_for(error)
                 if remedy is Remedy.PIECES and not pieces:
                     pieces = True
                     continue
-                if remedy not in (Remedy.SPLIT, Remedy.STAGE):
+                if remedy not in (Remedy.SPLIT, Remedy.STAGE) or (len(judged) == 1 and judged[0].mapped is None):
                     raise
                 if len(judged) == 1:
-                    if judged[0].mapped is None:
-                        raise
-                    judged[0].refuse(f"the database refuses it: {error}"[:_MOST_REASON])
+                    log.warning("payload_refused", source=source.name, payload=judged[0].id, reason=repr(error))
+                    judged[0].refuse(f"{OWN_FAULT if ours else REFUSED}: {error!r}"[:_MOST_REASON])
                     continue
                 half = len(judged) // 2
                 return await self._store(source, judged[:half]) + await self._store(source, judged[half:])
