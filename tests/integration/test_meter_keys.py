@@ -14,6 +14,7 @@ from cli.meters import meter as meter_command
 from deploy.local.stack import LocalStack
 from gateway.keys.cli import master_key
 from store.meter_keys import MasterKeys
+from store.source_settings import open_secret
 from tests.rigs.access import ROOT, ask
 from tests.rigs.cli import typed
 from tests.rigs.gateway import Gateway, connection, entered, events, p1_meter, rows, send
@@ -147,6 +148,11 @@ async def test_another_master_key_seals_what_is_there(broker: Broker, database: 
         assert ("by api" in page, "Replace key" in page, KEY in page) == (True, True, False)
         [old] = await rows(database, "SELECT sealed, master, fingerprint FROM meter_key")
         first = MasterKeys.load(file)
+        assert (await ask(running, "POST", "/sources", ROOT, json={"name": "acme"}))[0] == 200
+        given = {"secret": "what-acme-signs-with"}
+        assert (await ask(running, "PUT", "/sources/acme/secret", ROOT, json=given))[0:2] == (
+            200, {"name": "acme"} | given,
+        )  # fmt: skip
         for words in ((), ("--forget",)):
             said = await asyncio.to_thread(rotated, database, file, *words)
             assert said.exit_code == 0, said.output
@@ -155,6 +161,8 @@ async def test_another_master_key_seals_what_is_there(broker: Broker, database: 
         assert len(now.keys) == 1
         assert now.open(METER, new["master"], new["sealed"]) == {"encryption": KEY}
         assert first.open(METER, old["master"], old["sealed"]) == {"encryption": KEY}
+        [secret] = await rows(database, "SELECT secret, master FROM source")
+        assert open_secret(now, "acme", secret["master"], secret["secret"]).current == given["secret"]
         for master, moved in ((first, METER), (now, "KFM:ANOTHER")):
             with pytest.raises(Exception, match="sealed"):
                 master.open(moved, new["master"], new["sealed"])

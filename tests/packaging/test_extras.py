@@ -17,11 +17,19 @@ from cli.commands import ALONE, COMMANDS
 from deploy.local.process import free_port, until
 
 _ROOMS = {
-    "": ("meters", "broker.contract", "device.simulator"),
+    "": (
+        "meters.decoding", "meters.drafts", "meters.explain", "meters.specs", "meters.wires", "broker.contract",
+        "device.simulator",
+    ),
     "cli": ("cli",),
     "device": ("device", "broker.mqtt"),
+<<<<<<< HEAD
     "server": ("cli", "store", "broker", "ingestor", "intake", "gateway", "grafana"),
 }
+=======
+    "server": ("cli", "store", "broker", "meters", "ingestor", "gateway", "grafana"),
+}  # fmt: skip
+>>>>>>> sources
 """The packages that work with an extra alone."""
 _FOREIGN = {
     "": ("aiohttp", "paho", "serial", "asyncpg"),
