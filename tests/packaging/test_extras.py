@@ -23,13 +23,8 @@ _ROOMS = {
     ),
     "cli": ("cli",),
     "device": ("device", "broker.mqtt"),
-<<<<<<< HEAD
-    "server": ("cli", "store", "broker", "ingestor", "intake", "gateway", "grafana"),
-}
-=======
-    "server": ("cli", "store", "broker", "meters", "ingestor", "gateway", "grafana"),
+    "server": ("cli", "store", "broker", "meters", "ingestor", "intake", "gateway", "grafana"),
 }  # fmt: skip
->>>>>>> sources
 """The packages that work with an extra alone."""
 _FOREIGN = {
     "": ("aiohttp", "paho", "serial", "asyncpg"),
