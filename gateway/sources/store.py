@@ -156,7 +156,7 @@ class Proposal:
     name: str
     topics: Sequence[str]
     document: str
-    detail: Json[Mapping[str, Any]]
+    detail: Json[Mapping[str, object]]
     state: ProposalState
     source: str | None
     decided_by: str | None
