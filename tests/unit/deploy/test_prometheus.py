@@ -10,6 +10,7 @@ from gateway.metrics import Metrics as GatewayMetrics
 from ingestor.metrics import Metrics as IngestorMetrics
 from ingestor.worker.metrics import WorkerMetrics
 from outlet.metrics import OutletMetrics
+from outlet.settings import OutletSettings
 
 FOLDER = Path(__file__).resolve().parents[3] / "deploy" / "prometheus"
 _NAME = re.compile(r"\bwattline_[a-z_]+\b")
@@ -41,12 +42,17 @@ def test_rules_ask_for_what_there_is() -> None:
 
 def test_every_service_is_scraped() -> None:
     """On the ports that are the services' own."""
-    document = yaml.safe_load((FOLDER / "prometheus.yml").read_text())
+    text = (FOLDER / "prometheus.yml").read_text()
+    document = yaml.safe_load(text)
     targets = {one["job_name"]: one["static_configs"][0]["targets"] for one in document["scrape_configs"]}
     assert targets == {
         "wattline-gateway": ["127.0.0.1:8080"],
         "wattline-ingestor": ["127.0.0.1:8081"],
         "wattline-worker": ["127.0.0.1:8082"],
-        "wattline-outlet": ["127.0.0.1:8087"],
     }
     assert document["rule_files"] == ["wattline.rules.yml"]
+    with_outlet = yaml.safe_load(re.sub(r"^  # (?=- |  )", "  ", text, flags=re.MULTILINE))["scrape_configs"]
+    port = OutletSettings.model_fields["http_port"].default
+    assert with_outlet[-1] == {
+        "job_name": "wattline-outlet", "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]
+    }  # fmt: skip
