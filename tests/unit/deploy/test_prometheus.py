@@ -12,6 +12,7 @@ from ingestor.worker.metrics import WorkerMetrics
 from intake.bridge.metrics import BridgeMetrics
 from intake.hooks.metrics import HookMetrics
 from outlet.metrics import OutletMetrics
+from outlet.settings import OutletSettings
 
 FOLDER = Path(__file__).resolve().parents[3] / "deploy" / "prometheus"
 _NAME = re.compile(r"\bwattline_[a-z_]+\b")
@@ -45,7 +46,8 @@ def test_rules_ask_for_what_there_is() -> None:
 
 def test_every_service_is_scraped() -> None:
     """On the ports that are the services' own."""
-    document = yaml.safe_load((FOLDER / "prometheus.yml").read_text())
+    text = (FOLDER / "prometheus.yml").read_text()
+    document = yaml.safe_load(text)
     targets = {one["job_name"]: one["static_configs"][0]["targets"] for one in document["scrape_configs"]}
     assert targets == {
         "wattline-gateway": ["127.0.0.1:8080"],
@@ -56,3 +58,8 @@ def test_every_service_is_scraped() -> None:
         "wattline-bridge": ["127.0.0.1:8088"],
     }
     assert document["rule_files"] == ["wattline.rules.yml"]
+    with_outlet = yaml.safe_load(re.sub(r"^  # (?=- |  )", "  ", text, flags=re.MULTILINE))["scrape_configs"]
+    port = OutletSettings.model_fields["http_port"].default
+    assert with_outlet[-1] == {
+        "job_name": "wattline-outlet", "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]
+    }  # fmt: skip

@@ -1,7 +1,6 @@
 """What the outlet is told, and what it says to wrong settings."""
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
@@ -28,7 +27,6 @@ def test_without_an_output_it_says_what_to_switch_on() -> None:
         ("SPARKPLUG__GROUP", "a/b", "SPARKPLUG__GROUP"),
         ("LINES__URL", "influx:8086", "LINES__URL"),
         ("LINES__SINCE", "yesterday", "LINES__SINCE"),
-        ("LINES__AUTHORIZATION_FILE", "/nowhere/at/all", "LINES__AUTHORIZATION_FILE"),
         ("MOST_METERS", "0", "MOST_METERS"),
     ],
 )
@@ -36,15 +34,13 @@ def test_a_wrong_setting_is_named(name: str, value: str, said: str, monkeypatch:
     """By its variable, before anything is opened."""
     monkeypatch.setenv("WATTLINE_OUTLET_DATABASE_DSN", DSN)
     monkeypatch.setenv(f"WATTLINE_OUTLET_{name}", value)
-    with pytest.raises(PermanentError) as refused:
+    with pytest.raises(SystemExit) as refused:
         load(OutletSettings)
     assert f"WATTLINE_OUTLET_{said}" in str(refused.value)
 
 
-def test_a_secret_comes_from_a_file(tmp_path: Path) -> None:
-    """Without the end of its line."""
-    (tmp_path / "header").write_text("Bearer abc\n")
-    lines = {"url": "https://influx/api/v3/write_lp?db=m", "authorization_file": tmp_path / "header"}
-    settings = OutletSettings(database_dsn=DSN, lines=lines)  # type: ignore[arg-type]
-    assert settings.lines.secret() == "Bearer abc"
-    assert settings.outputs() == ["lines"]
+def test_a_file_that_is_not_there_is_named() -> None:
+    """Before anything is opened, too."""
+    lines = {"url": "https://influx/write", "authorization_file": "/nowhere/at/all"}
+    with pytest.raises(PermanentError, match="WATTLINE_OUTLET_LINES__AUTHORIZATION_FILE: /nowhere/at/all"):
+        OutletSettings(database_dsn=DSN, lines=lines).check_files()  # type: ignore[arg-type]
