@@ -3109,7 +3109,7 @@ GRANT SELECT(state) ON TABLE public.payload TO wattline_intake;
 
 GRANT INSERT(came_at) ON TABLE public.payload TO wattline_intake;
 
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.pgqueuer TO wattline_gateway;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.pgqueuer TO wattline_gateway;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.pgqueuer TO wattline_ingestor;
 
 GRANT USAGE ON SEQUENCE public.pgqueuer_id_seq TO wattline_gateway;

@@ -18,7 +18,12 @@ from deploy.local.process import free_port, until
 
 _ROOMS = {
     "": (
-        "meters.decoding", "meters.drafts", "meters.explain", "meters.specs", "meters.wires", "broker.contract",
+        "meters.decoding",
+        "meters.drafts",
+        "meters.explain",
+        "meters.specs",
+        "meters.wires",
+        "broker.contract",
         "device.simulator",
     ),
     "cli": ("cli",),
