@@ -30,7 +30,6 @@ from broker.contract.topics import DEFAULT_ROOT, DELIVERY, DEVICE_WRITES, Kind, 
 
 VERSION: Final = "1.0.0"
 """Of the contract, not of the software: the topics' root names its first figure."""
-_BINDING: Final = "0.2.0"
 _SCHEMA: Final = "#/components/schemas/{model}"
 _LEVELS: Final = {
     "device": "The device's id, bound to its hardware.",
@@ -143,7 +142,6 @@ def _messages(kind: Kind) -> dict[str, dict[str, Any]]:
         "mqtt": {
             "correlationData": {"type": "string", "description": "Given back with the reply."},
             "responseTopic": {"type": "string", "description": "The device's own topic of replies."},
-            "bindingVersion": _BINDING,
         }
     }
     return {
@@ -167,7 +165,7 @@ def _operation(kind: Kind) -> tuple[str, dict[str, Any]]:
         "action": "receive" if received else "send",
         "channel": {"$ref": f"#/channels/{name}"},
         "summary": CHANNELS[kind].says,
-        "bindings": {"mqtt": {"qos": delivery.qos, "retain": delivery.retain, "bindingVersion": _BINDING}},
+        "bindings": {"mqtt": {"qos": delivery.qos, "retain": delivery.retain}},
     }
     if kind is Kind.COMMAND:
         operation["reply"] = {"channel": {"$ref": f"#/channels/{_id(Kind.REPLIES)}"}}

@@ -9,7 +9,7 @@ from deploy.ci.version import parsed
 
 PLACES: Final = (
     "pyproject.toml", "README.md", "deploy/Dockerfile", "deploy/compose.yaml", "deploy/ansible/galaxy.yml",
-    "docs/OPERATIONS.md",
+    "deploy/compose/outlet.yaml", "docs/OPERATIONS.md",
 )  # fmt: skip
 """The files that name the present version; tests hold that no other does."""
 CHANGELOG: Final = "CHANGELOG.md"

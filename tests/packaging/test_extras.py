@@ -28,7 +28,7 @@ _ROOMS = {
     ),
     "cli": ("cli",),
     "device": ("device", "broker.mqtt"),
-    "server": ("cli", "store", "broker", "ingestor", "intake", "gateway", "outlet", "grafana"),
+    "server": ("cli", "store", "broker", "meters", "ingestor", "intake", "gateway", "outlet", "grafana"),
 }
 """The packages that work with an extra alone."""
 _FOREIGN = {

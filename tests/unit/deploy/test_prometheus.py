@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import yaml
 from prometheus_client import CollectorRegistry
@@ -10,7 +11,9 @@ from gateway.metrics import Metrics as GatewayMetrics
 from ingestor.metrics import Metrics as IngestorMetrics
 from ingestor.worker.metrics import WorkerMetrics
 from intake.bridge.metrics import BridgeMetrics
+from intake.bridge.settings import BridgeSettings
 from intake.hooks.metrics import HookMetrics
+from intake.hooks.settings import IntakeSettings
 from outlet.metrics import OutletMetrics
 from outlet.settings import OutletSettings
 
@@ -45,21 +48,22 @@ def test_rules_ask_for_what_there_is() -> None:
 
 
 def test_every_service_is_scraped() -> None:
-    """On the ports that are the services' own."""
+    """On the ports that are the services' own; those that not everybody has are there to be taken in."""
     text = (FOLDER / "prometheus.yml").read_text()
     document = yaml.safe_load(text)
-    targets = {one["job_name"]: one["static_configs"][0]["targets"] for one in document["scrape_configs"]}
-    assert targets == {
+    assert _targets(document) == {
         "wattline-gateway": ["127.0.0.1:8080"],
         "wattline-ingestor": ["127.0.0.1:8081"],
         "wattline-worker": ["127.0.0.1:8082"],
-        "wattline-intake": ["127.0.0.1:8091"],
-        "wattline-outlet": ["127.0.0.1:8087"],
-        "wattline-bridge": ["127.0.0.1:8088"],
     }
     assert document["rule_files"] == ["wattline.rules.yml"]
-    with_outlet = yaml.safe_load(re.sub(r"^  # (?=- |  )", "  ", text, flags=re.MULTILINE))["scrape_configs"]
-    port = OutletSettings.model_fields["http_port"].default
-    assert with_outlet[-1] == {
-        "job_name": "wattline-outlet", "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]
-    }  # fmt: skip
+    whole = yaml.safe_load(re.sub(r"^  # (?=- |  )", "  ", text, flags=re.MULTILINE))
+    more = {name: targets for name, targets in _targets(whole).items() if name not in _targets(document)}
+    settings = {"intake": IntakeSettings, "bridge": BridgeSettings, "outlet": OutletSettings}
+    assert more == {
+        f"wattline-{name}": [f"127.0.0.1:{of.model_fields['http_port'].default}"] for name, of in settings.items()
+    }
+
+
+def _targets(document: dict[str, Any]) -> dict[str, list[str]]:
+    return {one["job_name"]: one["static_configs"][0]["targets"] for one in document["scrape_configs"]}
