@@ -2732,6 +2732,9 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.source_mapping TO wattline_gat
 GRANT SELECT ON TABLE public.source_mapping TO wattline_ingestor;
 GRANT SELECT ON TABLE public.source_mapping TO wattline_intake;
 
+GRANT SELECT ON TABLE public.source_overview TO wattline_gateway;
+GRANT SELECT ON TABLE public.source_overview TO wattline_grafana;
+
 GRANT SELECT,INSERT ON TABLE public.spec_deprecation TO wattline_gateway;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.spec_draft TO wattline_gateway;
