@@ -171,14 +171,14 @@ def disable(client: SourceClient, name: str, author: str) -> None:
 
 
 def _changes(given: tuple[str, ...]) -> dict[str, Any]:
-    """Settings by name; numbers as such. The gateway judges both."""
+    """Settings by name; numbers as such, lists and texts that look like numbers as JSON. The gateway judges both."""
     found: dict[str, Any] = {}
     for one in given:
         name, equals, text = one.partition("=")
         if not equals or not name:
             raise click.BadParameter(f"{one!r} is no setting; write NAME=VALUE, for example auth=bearer")
         try:
-            found[name] = float(text) if "." in text else int(text)
+            found[name] = json.loads(text) if text[:1] in ("[", '"') else float(text) if "." in text else int(text)
         except ValueError:
             found[name] = text
     return found

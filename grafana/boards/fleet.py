@@ -31,6 +31,11 @@ _KEYS = (
     *((state, state, "orange") for state in ("key missing", "key wrong", "secret missing", "access refused")),
 )
 _WAITING = (("no device waits", "no device waits", "green"),)
+_SOURCES = (
+    ("good", "good", "green"),
+    ("off", "off", "blue"),
+    *((state, state, "orange") for state in ("no mapping yet", "some unmapped", "behind")),
+)
 _SILENT = (
     ("silent", "silent", "orange"),
     ("never heard", "never heard", "orange"),
@@ -128,6 +133,11 @@ def _attention(settings: GrafanaSettings) -> Part:
     keys = Frame("Meters that wait for a key or password", about_keys, 24, 6)
     about_waiting = "`wattline enrol approve` or `refuse`, or the console's page Enrolment; the longest first."
     waiting = Frame("Devices that wait for approval", about_waiting, 24, 6)
+    about_sources = (
+        "Third parties whose payloads become readings. `wattline source payloads NAME --state unmapped` shows what no "
+        "mapping made anything of; behind is what waits for longer than five minutes."
+    )
+    sources = Frame("Sources of third parties", about_sources, 24, 6)
     says = Field("Says it is", texts=(("every meter has its spec", "every meter has its spec", "green"),))
     missing = Field("Missing", steps=((None, "orange"), (100, "red")))
     return "Who needs a look", (
@@ -141,6 +151,9 @@ def _attention(settings: GrafanaSettings) -> Part:
              Field("Told last", "dateTimeFromNow"), BOARD),
         rows(waiting, "fleet_waiting", Field("Name", texts=_WAITING), Field("First asked", "dateTimeAsIso"),
              Field("Asked last", "dateTimeFromNow")),
+        rows(sources, "fleet_sources", Field("Name", texts=(("no sources", "no sources", "green"),)),
+             Field("Stands", texts=_SOURCES, width_px=150), Field("Heard", "dateTimeFromNow"),
+             Field("Waiting since", "dateTimeFromNow")),
     )  # fmt: skip
 
 
