@@ -67,8 +67,8 @@ NOT_ALL_TAKEN: Final = (
     "stageGroupParameters", "stageFleetParameters",
 )  # fmt: skip
 """Operations that refuse some of what fits their schema, and why."""
-JUDGES: Final = ("validateSpec",)
-"""Operations that answer 200 to whatever comes, with all that speaks against it."""
+JUDGES: Final = ("validateSpec", "sendJobFile")
+"""Operations that answer 200 to whatever comes, with all that speaks against it; a file may hold any bytes."""
 
 
 class Trial:
