@@ -1,5 +1,6 @@
 """Roll-ups made anew after somebody changed readings by hand."""
 
+import json
 from datetime import UTC, datetime
 
 from store.kinds.recompute import RECOMPUTE, RecomputeArguments
@@ -53,3 +54,30 @@ async def test_a_meter_that_is_not_there_is_said(database: Database) -> None:
         number = await enqueue(store.connection, RECOMPUTE, asked, author="anna")
     async with working(worker_settings(database)):
         assert (await ended(database, number or 0, "failed"))["error"] == "there is no meter TST:9"
+
+
+async def test_another_worker_goes_on_where_the_first_one_stood(database: Database) -> None:
+    """What was done before it died is not done again; what is left is."""
+    middle = datetime(2026, 2, 15, tzinfo=UTC)
+    async with store_of(database) as store:
+        await store.execute(METERS)
+        await store.execute(FILL)
+        await store.roll_up()
+        await store.execute("DELETE FROM reading WHERE series_id = 1 AND time IN ('2026-02-10Z', '2026-02-20Z')")
+        asked = RecomputeArguments(
+            meter="TST:1", since=datetime(2026, 2, 1, tzinfo=UTC), until=datetime(2026, 2, 28, tzinfo=UTC)
+        )
+        async with store.connection.transaction():
+            number = await enqueue(store.connection, RECOMPUTE, asked, author="anna")
+        await store.connection.execute(
+            "UPDATE job SET state = 'running', worker = gen_random_uuid(), saved = $2 WHERE id = $1",
+            number, json.dumps({"until": middle.isoformat(), "quarter_hours": 7}),
+        )  # fmt: skip
+        async with working(worker_settings(database)):
+            done = await ended(database, number or 0)
+        left = await store.rows(
+            "SELECT bucket::date::text FROM rollup_15m WHERE series_id = 1 AND bucket IN ('2026-02-10Z', '2026-02-20Z')"
+        )
+    assert [tuple(one) for one in left] == [("2026-02-10",)]
+    # two series, 13 days of 72 readings, less the one that was deleted, and what was done before
+    assert json.loads(done["result"]) == {"quarter_hours": 7 + 2 * 13 * 72 - 1}

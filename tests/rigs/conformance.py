@@ -73,8 +73,8 @@ NOT_ALL_TAKEN: Final = (
     "putSourceSecret", "retryPayloads", "deletePayloads",
 )  # fmt: skip
 """Operations that refuse some of what fits their schema, and why."""
-JUDGES: Final = ("validateSpec",)
-"""Operations that answer 200 to whatever comes, with all that speaks against it."""
+JUDGES: Final = ("validateSpec", "sendJobFile")
+"""Operations that answer 200 to whatever comes, with all that speaks against it; a file may hold any bytes."""
 
 
 class Trial:
