@@ -3206,6 +3206,9 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.source_mapping TO wattline_gat
 GRANT SELECT ON TABLE public.source_mapping TO wattline_ingestor;
 GRANT SELECT ON TABLE public.source_mapping TO wattline_intake;
 
+GRANT SELECT ON TABLE public.source_overview TO wattline_gateway;
+GRANT SELECT ON TABLE public.source_overview TO wattline_grafana;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.source_proposal TO wattline_intake;
 GRANT SELECT,UPDATE ON TABLE public.source_proposal TO wattline_gateway;
 
