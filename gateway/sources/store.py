@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from pydantic import Json
 
@@ -12,7 +12,7 @@ from store.sql import Affected, Connection, Database, statement
 SourceKind: TypeAlias = Literal["hook", "mqtt", "file"]
 PayloadState: TypeAlias = Literal["waiting", "unmapped", "mapped"]
 ProposalState: TypeAlias = Literal["open", "accepted", "refused"]
-Settings: TypeAlias = Json[Mapping[str, Any]]
+Settings: TypeAlias = Json[Mapping[str, object]]
 
 
 @dataclass(frozen=True, slots=True)
