@@ -4,16 +4,23 @@ import re
 from typing import Final
 
 LISTS: Final = {
+    "channels": "wattline notify channel list",
     "claims": "wattline claim list",
     "commands": "wattline device command --help",
     "devices": "wattline device list",
     "enrolments": "wattline enrol list",
     "groups": "wattline config group list",
     "jobs": "wattline job list",
+    "mappings": "wattline source catalogue",
+    "messages": "wattline notify messages",
     "meters": "wattline point list",
+    "payloads": "wattline source payloads --help",
     "points": "wattline point list",
+    "proposals": "wattline source proposals",
     "quarantine": "wattline quarantine list",
     "rollouts": "wattline spec rollouts",
+    "rules": "wattline notify rule list",
+    "sources": "wattline source list",
     "specs": "wattline spec list",
     "stages": "wattline config stages",
     "tokens": "wattline token list",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 from pydantic import Json
@@ -36,7 +36,7 @@ class StoredRule:
     """A rule; `found` is what it has found and not told the end of, `more` what it only counted."""
 
     name: str
-    document: Json[Mapping[str, Any]]
+    document: Json[Mapping[str, object]]
     author: str
     created_at: datetime
     changed_at: datetime
@@ -57,7 +57,7 @@ class StoredDelivery:
     tries: int
     title: str
     text: str
-    event: Json[Mapping[str, Any]]
+    event: Json[Mapping[str, object]]
     answer: str | None
     changed_at: datetime
 
@@ -97,7 +97,7 @@ async def list_rules(database: Database, name: str | None) -> list[StoredRule]:
 @statement
 async def put_rule(
     connection: Connection, name: str, channel: str, enabled: bool, events: Sequence[str],
-    document: Json[Mapping[str, Any]], author: str,
+    document: Json[Mapping[str, object]], author: str,
 ) -> None:  # fmt: skip
     """Enter a rule, or replace it."""
 
@@ -132,6 +132,6 @@ async def wake_channel(database: Database, number: UUID) -> None:
 
 @statement
 async def add_test(
-    database: Database, number: UUID, channel: str, event: Json[Mapping[str, Any]], title: str, text: str
+    database: Database, number: UUID, channel: str, event: Json[Mapping[str, object]], title: str, text: str
 ) -> None:  # fmt: skip
     """Enter a test, which is tried once."""

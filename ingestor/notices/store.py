@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from pydantic import Json
@@ -16,7 +15,7 @@ class StoredRule:
     """A rule that is enabled, and when it spoke last; `more` events it has only counted since."""
 
     name: str
-    document: Json[Mapping[str, Any]]
+    document: Json[Mapping[str, object]]
     told_at: datetime | None
     more: int
 
@@ -31,7 +30,7 @@ class TakenEvent:
     meter: str | None
     event: str
     severity: str
-    detail: Json[Mapping[str, Any]]
+    detail: Json[Mapping[str, object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,7 @@ class TakenNotice:
     rule: str | None
     channel: str
     made_at: datetime
-    event: Json[Mapping[str, Any]]
+    event: Json[Mapping[str, object]]
     title: str
     text: str
     tries: int
@@ -157,7 +156,7 @@ async def note_told(connection: Connection, rule: str, phase: str, repeat: timed
 
 @statement
 async def add_notice(
-    connection: Connection, number: UUID, rule: str, channel: str, event: Json[Mapping[str, Any]], title: str,
+    connection: Connection, number: UUID, rule: str, channel: str, event: Json[Mapping[str, object]], title: str,
     text: str, tries: int, most: int,
 ) -> None:  # fmt: skip
     """Enter a message; dead at once where `most` wait for its channel."""
