@@ -10,6 +10,7 @@ from typing import Final
 import structlog
 
 from broker.backoff import Backoff
+from broker.contract.outlets import is_ours
 from broker.errors import ContractError, PermanentError
 from broker.mqtt.publication import Inbound, Publication
 from broker.mqtt.session import Session, SessionOptions
@@ -111,7 +112,7 @@ class SparkplugHost:
 
     def _heard(self, message: Inbound, came_at: datetime) -> list[Payload]:
         place = parse(message.topic)
-        if place is None:
+        if place is None or is_ours(message.topic):
             return []
         owners = self._book.owners(self._broker, message.topic, ())
         try:
