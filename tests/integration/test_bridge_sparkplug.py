@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from broker.mqtt.session import Publication, Session, SessionOptions
-from intake.bridge.sparkplug.protobuf import decode
+from broker.sparkplug.decoding import decode
 from tests.rigs.bridging import add_source, bridging, settings
 from tests.rigs.gateway import rows
 from tests.rigs.ingesting import Running
