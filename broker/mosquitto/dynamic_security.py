@@ -140,13 +140,13 @@ class Held:
 
 
 def roles_of(found: Iterable[Mapping[str, Any]]) -> dict[str, frozenset[Grant]]:
-    """What roles may do, by their JSON; what is denied or of an act that we do not use is left out."""
+    """What roles may do, by their JSON; what is of an act that we do not use is left out."""
     acts = set(Act)
     return {
         str(role.get("rolename")): frozenset(
-            Grant(Act(acl["acltype"]), acl["topic"])
+            Grant(Act(acl["acltype"]), acl["topic"], allow=bool(acl.get("allow")))
             for acl in role.get("acls", ())
-            if acl.get("allow") and acl.get("acltype") in acts
+            if acl.get("acltype") in acts
         )
         for role in found
     }
@@ -199,8 +199,12 @@ def remove_login(name: str) -> Command:
 
 
 def _role(name: str, grants: Iterable[Grant]) -> dict[str, Any]:
-    # the plugin takes the first of one act and topic
-    acls = [{"acltype": str(grant.act), "topic": grant.topic, "allow": True} for grant in dict.fromkeys(grants)]
+    # the plugin takes the first of one act and topic, and of several that fit the one of the highest priority
+    acls = [
+        {"acltype": str(grant.act), "topic": grant.topic, "allow": grant.allow}
+        | ({} if grant.allow else {"priority": 1})
+        for grant in dict.fromkeys(grants)
+    ]
     return {"rolename": name, "acls": acls}
 
 

@@ -58,10 +58,14 @@ class Act(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One act on one topic, or on what a filter covers. A filter may be subscribed to that is covered as a whole."""
+    """One act on one topic, or on what a filter covers. A filter may be subscribed to that is covered as a whole.
+
+    What is not to be allowed is denied before anything is granted that covers it.
+    """
 
     act: Act
     topic: str
+    allow: bool = True
 
 
 def own_role(device: str) -> str:
@@ -122,7 +126,8 @@ def role_grants(topics: Topics) -> dict[str, tuple[Grant, ...]]:
             *_listening(FOREIGN_ROOTS), *_grants(Act.PUBLISH, [SPARKPLUG_STATES, SPARKPLUG_NODE_COMMANDS]), leave,
         ),
         FOREIGN: (
-            *_grants(Act.PUBLISH, FOREIGN_ROOTS), *_listening([SPARKPLUG_STATES, SPARKPLUG_NODE_COMMANDS]), leave,
+            *_grants(Act.PUBLISH, FOREIGN_ROOTS), *_never_foreign(),
+            *_listening([SPARKPLUG_STATES, SPARKPLUG_NODE_COMMANDS]), leave,
         ),
         OUTLET: (*_outlet_grants(), leave),
         HOME_ASSISTANT: (*_home_assistant_grants(), leave),
@@ -132,10 +137,15 @@ def role_grants(topics: Topics) -> dict[str, tuple[Grant, ...]]:
     }  # fmt: skip
 
 
+def _never_foreign() -> list[Grant]:
+    """What no foreign device writes: whoever reads it would take what it says for our meters' values."""
+    ours = (f"{outlets.SPARKPLUG_NODES}/#", f"{outlets.HOME_ASSISTANT_STATES}/#", outlets.HOME_ASSISTANT_DEVICES)
+    return [Grant(Act.PUBLISH, topic, allow=False) for topic in ours]
+
+
 def _outlet_grants() -> list[Grant]:
     """What the outlet may do: say what is for others, and hear those who ask for it; nothing of the platform's own."""
-    configs = f"{outlets.HOME_ASSISTANT}/device/+/config"
-    node = f"{NAMESPACE}/{outlets.SPARKPLUG_GROUP}"
+    configs, node = outlets.HOME_ASSISTANT_DEVICES, outlets.SPARKPLUG_NODES
     writes = [configs, f"{outlets.HOME_ASSISTANT_STATES}/#", f"{node}/#"]
     heard = [configs, f"{outlets.HOME_ASSISTANT}/status", f"{node}/NCMD/+"]
     return [*_grants(Act.PUBLISH, writes), *_listening(heard)]

@@ -1,9 +1,11 @@
-"""Payloads from Protocol Buffers (Sparkplug 3.0, 6.4), whoever sent them: all data types, bounded in depth."""
+"""Payloads from Protocol Buffers (Sparkplug 3.0, 6.4), whoever sent them: all data types, within bounds."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from broker.errors import ContractError
 from broker.sparkplug.datatypes import Array, DataType, Scalar, data_type, meant
 from broker.sparkplug.payload import DataSet, Metric, Payload, Template, Value
 from broker.sparkplug.protobuf import (
@@ -18,22 +20,45 @@ from broker.sparkplug.protobuf import (
     text_of,
 )
 
+BYTES_MAX: Final = 1024 * 1024
+METRICS_MAX: Final = 10_000
+"""Metrics of a payload, those of its templates and the rows of its data sets among them."""
 DEPTH_MAX: Final = 8
 """Templates within templates: deeper ones are refused."""
 _UINT32: Final = 2**32 - 1
+_NUMBERS: Final = frozenset(DataType)
 
 
-def decode(data: bytes) -> Payload:
+@dataclass(slots=True)
+class _Reading:
+    """How a payload is read, and how much of it may still come."""
+
+    plain: bool
+    left: int = METRICS_MAX
+
+    def take(self) -> None:
+        """One metric or row more."""
+        self.left -= 1
+        if self.left < 0:
+            raise broken(f"more than {METRICS_MAX} metrics")
+
+
+def decode(data: bytes, *, plain: bool = False) -> Payload:
     """A payload from bytes. Raises ContractError where they are none, or a value can't be what it says it is.
 
-    Fields that are unknown are passed over. How many bytes there are is the caller's to bound.
+    Fields that are unknown are passed over. With `plain` single values alone are read, for a host that uses no others:
+    properties, arrays, data sets and templates are passed over, broken or not; a value that can't be what it says it is
+    stays as it travelled, and one of an unknown type has no type, so that none costs the metrics beside it.
     """
+    if len(data) > BYTES_MAX:
+        raise ContractError(f"{len(data)} bytes", field="payload", fix=f"{BYTES_MAX} bytes at most")
+    reading = _Reading(plain)
     metrics, timestamp_ms, seq = list[Metric](), None, None
     for number, kind, value in read_fields(data):
         if number == 1:
             timestamp_ms = number_of(kind, value)
         elif number == 2:
-            metrics.append(_decode_metric(bytes_of(kind, value), 0))
+            metrics.append(_decode_metric(bytes_of(kind, value), 0, reading))
         elif number == 3:
             seq = number_of(kind, value)
     return Payload(tuple(metrics), timestamp_ms, seq)
@@ -52,7 +77,8 @@ _READERS: Final[tuple[_Reader, ...]] = (
 """How int, long, float, double, boolean, string and bytes values are read, in the order of their fields' numbers."""
 
 
-def _decode_metric(data: bytes, depth: int) -> Metric:
+def _decode_metric(data: bytes, depth: int, reading: _Reading) -> Metric:
+    reading.take()
     if depth > DEPTH_MAX:
         raise broken(f"templates lie more than {DEPTH_MAX} deep")
     name: str | None = None
@@ -64,25 +90,42 @@ def _decode_metric(data: bytes, depth: int) -> Metric:
             name = text_of(kind, raw)
         elif 2 <= number <= 7:
             numbers[number] = number_of(kind, raw)
-        elif number == 9:
+        elif number == 9 and not reading.plain:
             properties = _decode_properties(bytes_of(kind, raw))
-        elif 10 <= number <= 18:
-            value = _decode_value(number, kind, raw, depth)
-    datatype = data_type(numbers[4]) if 4 in numbers else None
+        elif 10 <= number <= (15 if reading.plain else 18):
+            value = _decode_value(number, kind, raw, depth, reading)
+    datatype = _type_of(numbers.get(4), reading)
     if numbers.get(7):
         value = None
     elif datatype is not None and isinstance(value, bool | int | float | str | bytes):
-        value = meant(value, datatype, name or "")
+        value = _meant(value, datatype, name or "", reading)
     return Metric(
         name, numbers.get(2), numbers.get(3), datatype, value, is_historical=bool(numbers.get(5)),
         is_transient=bool(numbers.get(6)), is_null=value is None, properties=properties,
     )  # fmt: skip
 
 
-def _decode_value(number: int, kind: WireType, raw: FieldValue, depth: int) -> Value:
+def _type_of(number: int | None, reading: _Reading) -> DataType | None:
+    if number is None or (reading.plain and number not in _NUMBERS):
+        return None
+    return data_type(number)
+
+
+def _meant(value: Scalar, datatype: DataType, name: str, reading: _Reading) -> Scalar | Array:
+    try:
+        return meant(value, datatype, name)
+    except ContractError:
+        if not reading.plain:
+            raise
+        return value
+
+
+def _decode_value(number: int, kind: WireType, raw: FieldValue, depth: int, reading: _Reading) -> Value:
     if number == 17:
-        return _decode_dataset(bytes_of(kind, raw))
-    return _decode_template(bytes_of(kind, raw), depth + 1) if number == 18 else _READERS[number - 10](kind, raw)
+        return _decode_dataset(bytes_of(kind, raw), reading)
+    if number == 18:
+        return _decode_template(bytes_of(kind, raw), depth + 1, reading)
+    return _READERS[number - 10](kind, raw)
 
 
 def _decode_properties(data: bytes) -> Mapping[str, Scalar | None]:
@@ -113,7 +156,7 @@ def _decode_property(data: bytes) -> Scalar | None:
     return None if isinstance(found, tuple) else found
 
 
-def _decode_dataset(data: bytes) -> DataSet:
+def _decode_dataset(data: bytes, reading: _Reading) -> DataSet:
     columns, types, rows = list[str](), list[DataType](), list[bytes]()
     for number, kind, raw in read_fields(data):
         if number == 2:
@@ -123,6 +166,7 @@ def _decode_dataset(data: bytes) -> DataSet:
             packed = [raw] if isinstance(raw, int) else _packed(bytes_of(kind, raw))
             types += [data_type(one) for one in packed]
         elif number == 4:
+            reading.take()
             rows.append(bytes_of(kind, raw))
     if len(columns) != len(types):
         raise broken(f"{len(columns)} columns and {len(types)} types of a data set")
@@ -151,13 +195,13 @@ def _decode_cell(data: bytes, datatype: DataType) -> Scalar | Array | None:
     return None
 
 
-def _decode_template(data: bytes, depth: int) -> Template:
+def _decode_template(data: bytes, depth: int, reading: _Reading) -> Template:
     metrics, ref, version, definition = list[Metric](), None, None, False
     for number, kind, raw in read_fields(data):
         if number == 1:
             version = text_of(kind, raw)
         elif number == 2:
-            metrics.append(_decode_metric(bytes_of(kind, raw), depth))
+            metrics.append(_decode_metric(bytes_of(kind, raw), depth, reading))
         elif number == 4:
             ref = text_of(kind, raw)
         elif number == 5:

@@ -6,6 +6,7 @@ from broker.errors import ContractError
 from broker.sparkplug.datatypes import LONG, SIGNED, TEXTS, UNSIGNED, DataType, Scalar, travelling, unfit
 from broker.sparkplug.payload import Metric, Payload
 from broker.sparkplug.protobuf import put_bytes, put_double, put_float, put_varint
+from broker.sparkplug.topics import REBIRTH
 
 
 def encode(payload: Payload) -> bytes:
@@ -18,6 +19,12 @@ def encode(payload: Payload) -> bytes:
     if payload.seq is not None:
         out += put_varint(3, payload.seq)
     return bytes(out)
+
+
+def encode_rebirth(now_ms: int) -> bytes:
+    """An NCMD's payload that asks an edge node for new births (Sparkplug 3.0, 6.4.20)."""
+    wish = Metric(REBIRTH, timestamp_ms=now_ms, datatype=DataType.BOOLEAN, value=True)
+    return encode(Payload((wish,), timestamp_ms=now_ms))
 
 
 def _encode_metric(metric: Metric) -> bytes:

@@ -124,8 +124,14 @@ def text_of(kind: WireType, value: FieldValue) -> str:
 
 
 def float_of(kind: WireType, value: FieldValue) -> float:
-    """What a field of a float of 32 or 64 bit holds. Raises ContractError."""
+    """What a field of a float of 32 or 64 bit holds. Raises ContractError.
+
+    Of 32 bit it is the shortest number that is the same there: 0.1, as its sender meant it, and not 0.10000000149.
+    """
     if kind not in (WireType.FIXED32, WireType.FIXED64) or not isinstance(value, bytes):
         raise broken("a float is wanted, and something else is there")
-    found: float = struct.unpack("<f" if kind is WireType.FIXED32 else "<d", value)[0]
-    return found
+    if kind is WireType.FIXED64:
+        return float(struct.unpack("<d", value)[0])
+    found = float(struct.unpack("<f", value)[0])
+    shorter = (float(f"{found:.{digits}g}") for digits in (6, 7, 8))
+    return next((one for one in shorter if struct.pack("<f", one) == value), found)

@@ -1,5 +1,6 @@
 """Sparkplug's topics and message types (Sparkplug 3.0, chapter 4)."""
 
+import json
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Self
@@ -75,6 +76,11 @@ def check_id(name: str, field: str) -> str:
 def state_topic(host: str) -> str:
     """Where a host application says whether it is online."""
     return f"{NAMESPACE}/STATE/{check_id(host, 'host')}"
+
+
+def state_payload(at_ms: int, *, online: bool) -> bytes:
+    """What it says there: of one time with its will, so that nodes can tell an old will from a new one."""
+    return json.dumps({"online": online, "timestamp": at_ms}).encode()
 
 
 def next_seq(seq: int) -> int:

@@ -7,6 +7,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from broker.contract.outlets import is_ours
 from broker.contract.topics import DEFAULT_ROOT
 from broker.errors import ContractError
 from broker.patterns import NAME, whole
@@ -82,7 +83,9 @@ class SourceBook:
         return {one.broker for one in self.sources.values() if any(name.startswith(SPARKPLUG) for name in one.filters)}
 
     def owners(self, broker: str, topic: str, subscriptions: tuple[int, ...]) -> tuple[str, ...]:
-        """The sources whose a message at a broker is, by its topic and by what it came by."""
+        """The sources whose a message at a broker is, by its topic and by what it came by; none of our own outlet's."""
+        if is_ours(topic):
+            return ()
         claims = self._claims.get(broker)
         return claims.owners(topic, subscriptions) if claims is not None else ()
 

@@ -8,6 +8,7 @@ from typing import Final
 
 import structlog
 
+from broker.contract.outlets import is_ours
 from broker.errors import ContractError
 from broker.mqtt.publication import Inbound
 from intake.bridge.book import SourceBook
@@ -80,7 +81,12 @@ class Scout:
                 self.refused += 1
                 log.info("announcement_refused", topic=message.topic[:200], reason=str(error))
             return True
-        if not message.retain and self._is_due(broker, message.topic) and not self._is_owned(broker, message.topic):
+        if (
+            not message.retain
+            and not is_ours(message.topic)
+            and self._is_due(broker, message.topic)
+            and not self._is_owned(broker, message.topic)
+        ):
             read = read_by(message.topic, message.payload)
             if read is not None:
                 meters = heard.families.setdefault(read.shipped.name, set())

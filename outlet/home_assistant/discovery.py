@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from broker.contract.outlets import ORIGIN
 from outlet.fleet.snapshot import Meter
 from outlet.fleet.store import StandingMeter
 from outlet.home_assistant.entities import Entity, device_type, entity_of
@@ -126,7 +127,7 @@ def meter_document(meter: Meter, naming: Naming) -> dict[str, Any]:
     }
     return {
         "device": _known(device),
-        "origin": {"name": "Wattline", "sw_version": naming.software},
+        "origin": {"name": ORIGIN, "sw_version": naming.software},
         "components": {_PLAIN.sub("_", one.obis): _sensor(one, ident, naming) for one in entities(meter)},
         "state_topic": naming.state(ident),
         "availability": [{"topic": naming.status}, {"topic": naming.available(ident)}],
@@ -167,7 +168,7 @@ def device_document(facts: StandingMeter, naming: Naming) -> dict[str, Any]:
                 "sw_version": facts.software,
             }
         ),
-        "origin": {"name": "Wattline", "sw_version": naming.software},
+        "origin": {"name": ORIGIN, "sw_version": naming.software},
         "components": {
             "online": {
                 "platform": "binary_sensor",

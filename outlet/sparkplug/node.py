@@ -53,7 +53,7 @@ class EdgeNode:
 
     def asks_for_births(self, topic: str, data: bytes) -> bool:
         """Whether a command is a host's wish for births. Raises ContractError for one that can't be read."""
-        wish = decode(data).metric(REBIRTH) if topic == self.commands else None
+        wish = decode(data, plain=True).metric(REBIRTH) if topic == self.commands else None
         return wish is not None and wish.value is True
 
     def births(self, snapshot: Snapshot, bdseq: int) -> list[Message]:

@@ -1,8 +1,10 @@
 """Payloads of each message, topics, and what the ingestor makes of a delivery."""
 
+import json
 from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import cycle
 from typing import Final
 
 from pydantic import SecretStr
@@ -12,6 +14,7 @@ from broker.contract.obis import Obis, canonical, lookup
 from broker.contract.topics import Topics
 from broker.errors import WattlineError
 from broker.mqtt.publication import Inbound
+from broker.sparkplug.decoding import decode as decode_sparkplug
 from ingestor.batches.assembler import Assembler
 from ingestor.batches.batch import Batch, Received
 from ingestor.batches.limits import Limits
@@ -20,6 +23,7 @@ from ingestor.batches.names import Names
 from ingestor.batches.rows import micros
 from ingestor.metrics import Metrics
 from ingestor.settings import IngestorSettings
+from intake.bridge.sparkplug.nodes import Nodes, place_of
 from tests.fuzz import seeds
 from tests.fuzz.registry import Try, target
 
@@ -83,6 +87,20 @@ def _obis() -> Try:
         for unit in ("kWh", "Wh", "m³", "", None):
             with suppress(WattlineError):
                 canonical(code, Decimal("1.5"), unit)
+
+    return attempt
+
+
+@target("sparkplug", seeds.sparkplug, share=20)
+def _sparkplug() -> Try:
+    nodes, topics = Nodes(), ("spBv1.0/g/NBIRTH/n", "spBv1.0/g/DDATA/n/d", "spBv1.0/g/NDEATH/n", "spBv1.0/g/NDATA/n")
+    places = cycle([place for topic in topics if (place := place_of(topic)) is not None])
+
+    def attempt(data: bytes) -> None:
+        heard = nodes.hear(next(places), decode_sparkplug(data, plain=True), 0.0)
+        # what is kept for the source must be JSON
+        json.dumps(heard.document, allow_nan=False)
+        decode_sparkplug(data)
 
     return attempt
 

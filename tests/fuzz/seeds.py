@@ -2,6 +2,7 @@
 
 import base64
 import functools
+import json
 from decimal import Decimal
 from pathlib import Path
 
@@ -64,6 +65,12 @@ def ciphered() -> tuple[bytes, ...]:
 def contract(name: str) -> tuple[bytes, ...]:
     """The golden payload of a message."""
     return ((CONTRACT / f"{name}.json").read_bytes(),)
+
+
+def sparkplug() -> tuple[bytes, ...]:
+    """Payloads as Google's protobuf writes them."""
+    vectors = json.loads((ROOT / "tests" / "data" / "sparkplug-vectors.json").read_text())
+    return tuple(bytes.fromhex(one["hex"]) for one in vectors.values() if isinstance(one, dict))
 
 
 @functools.cache

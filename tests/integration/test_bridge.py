@@ -126,14 +126,18 @@ async def test_the_mapping_names_the_topics_and_whether_retained_messages_say_wh
 
 
 async def test_a_foreign_login_has_nothing_of_ours(broker: Broker, database: Database, prefix: str) -> None:
-    """It can't publish as one of our devices; and a broker that is away keeps no other from working."""
+    """It can't publish as a device of ours or as our outlet; and a broker that is away keeps no other from working."""
     await add_source(database, "here", [f"{prefix}/#"])
     await add_source(database, "there", ["x/#"], broker="attic")
     away = broker.address("bridge").model_copy(update={"port": free_port()})
     of = settings(broker, database, brokers={"attic": away})
     async with foreign(broker) as device:
-        with pytest.raises(RefusedError):
-            await device.publish(Publication(f"{broker.topics.root}/devices/pi-1/readings", b"{}"))
+        for ours in (
+            f"{broker.topics.root}/devices/pi-1/readings", "spBv1.0/Wattline/DDATA/wattline/LGZ:1",
+            "homeassistant/device/wattline_meter_1/config", "wattline/ha/wattline/wattline_meter_1/state",
+        ):  # fmt: skip
+            with pytest.raises(RefusedError):
+                await device.publish(Publication(ours, b"{}"))
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             from intake.bridge.service import run

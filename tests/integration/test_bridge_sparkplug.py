@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from broker.mqtt.session import Publication, Session, SessionOptions
-from intake.bridge.sparkplug.protobuf import decode
+from broker.sparkplug.decoding import decode
 from tests.rigs.bridging import add_source, bridging, settings
 from tests.rigs.gateway import rows
+from tests.rigs.ingesting import Running
 from tests.rigs.servers import Broker, Database
 from tests.rigs.sparkplug import birth, metric, payload
 from tests.rigs.waiting import until, until_equal
@@ -68,6 +69,32 @@ async def test_a_host_says_that_it_is_there_hears_nodes_and_asks_for_births(
     )
     offline = json.loads((await until(lambda: said(f"STATE/h-{group}")))[-1])
     assert offline == {"online": False, "timestamp": online["timestamp"]}
+
+
+async def test_our_own_meters_do_not_come_back(broker: Broker, database: Database, group: str) -> None:
+    """Of the outlet's edge node nothing is kept, and it is asked for no birth; a foreign one beside it is."""
+    await add_source(database, "plant", ["spBv1.0/+/+/+", "spBv1.0/+/+/+/+"])
+    of = settings(broker, database, sparkplug_host_id=f"h-{group}", discovery=False)
+    ours = SessionOptions(f"wattline-out-{group}", subscriptions=(("spBv1.0/Wattline/NCMD/+", 1),))
+    async with (
+        Session(broker.address("outlet"), ours) as outlet,
+        Session(broker.address("foreign"), SessionOptions("edge-" + group)) as node,
+        bridging(of) as running,
+    ):
+        await outlet.wait_connected()
+        await node.wait_connected()
+        await until(lambda: _hears(running))
+        await outlet.publish(Publication("spBv1.0/Wattline/NDATA/wattline", payload(7, metric("x", "Double", 1.0)), 1))
+        await node.publish(Publication(f"spBv1.0/{group}/NDATA/n", payload(7, metric("y", "Double", 2.0)), 1))
+        # what came after it is there: it would be, too
+        await until(lambda: _count(database))
+        assert [row["topic"] for row in await rows(database, KEPT)] == [f"spBv1.0/{group}/NDATA/n"]
+        assert await running.metric("wattline_bridge_sparkplug_rebirths_total") == 1
+
+
+async def _hears(running: Running) -> bool:
+    _, document = await running.health()
+    return document["checks"]["sparkplug"] == {"ok": True, "detail": "1 connected"}
 
 
 async def _count(database: Database) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from broker.contract.identity import FOREIGN
 from broker.contract.messages import Status
 from broker.contract.topics import Kind, Topics, shared
 from broker.errors import PermanentError
@@ -19,7 +20,7 @@ from broker.mosquitto.config import TlsFiles
 from broker.mosquitto.control import Control
 from broker.mosquitto.dynamic_security import device_login, own_roles, put_login, put_role
 from broker.mosquitto.installation import login_of
-from broker.mosquitto.rights import ADMIN, CONTROL
+from broker.mosquitto.rights import ADMIN, CONTROL, role_grants
 from broker.mosquitto.running import let_in, let_out
 from cli.__main__ import main
 from deploy.local.answers import mqtt_answers
@@ -552,3 +553,14 @@ async def test_a_new_password_ends_the_old_one(ground: Ground, database: Databas
         async with running.http.post(f"{url}/pi-2/credentials:rotate") as answer:
             assert answer.status == 503
         await ground.server.start()
+
+
+async def test_a_role_with_denials_is_told_as_it_was_put(broker: Broker) -> None:
+    """By a running broker, too: else each look at it would write the role anew."""
+    wanted = frozenset(role_grants(broker.topics)[FOREIGN])
+    async with Control.open(broker.address(ADMIN), f"admin-{secrets.token_hex(4)}") as control:
+        assert wanted <= (await control.roles())[FOREIGN]
+        name = f"denying-{secrets.token_hex(4)}"
+        await control.run([put_role(name, wanted, await control.held())])
+        assert (await control.roles())[name] == wanted
+        await control.run([{"command": "deleteRole", "rolename": name}])

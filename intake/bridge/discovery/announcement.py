@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from broker.contract.outlets import ORIGIN
 from broker.errors import ContractError
 from intake.bridge.discovery.abbreviations import written_out
 
@@ -69,7 +70,7 @@ def place_of(topic: str, prefix: str = "homeassistant") -> Place | None:
 
 
 def entities(place: Place, payload: bytes) -> list[Entity]:
-    """The sensors that a message announces; none where it is empty (taken back) or of another kind.
+    """The sensors that a message announces; none where it is empty (taken back), another kind's, or our outlet's.
 
     A message of the kind `device` carries its sensors as components, which share what stands beside them. Raises
     ContractError for what is no such document.
@@ -79,6 +80,9 @@ def entities(place: Place, payload: bytes) -> list[Entity]:
     if len(payload) > MOST_BYTES:
         raise ContractError(f"{len(payload)} bytes", field="payload", fix=f"{MOST_BYTES} bytes at most")
     document = written_out(_object(payload))
+    origin = document.get("origin")
+    if isinstance(origin, Mapping) and origin.get("name") == ORIGIN:
+        return []
     facts = _device(document.get("device"))
     if place.component == "sensor":
         found = _entity(document, {}, place.object_id, facts)

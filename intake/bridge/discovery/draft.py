@@ -9,6 +9,7 @@ from typing import Any, Final
 import yaml
 
 from broker.contract.obis import Obis, lookup
+from broker.contract.outlets import is_ours
 from broker.errors import ContractError
 from intake.bridge.discovery.announcement import DeviceFacts, Entity
 from intake.bridge.discovery.quantities import quantity_of
@@ -84,6 +85,8 @@ def _point(entity: Entity, root: str) -> _Point | str:
     picked = pick(entity.value_template)
     if picked is None:
         return f"its template computes: {entity.value_template}"[:200]
+    if is_ours(entity.state_topic):
+        return "its topic is our own outlet's"
     try:
         topic = checked(entity.state_topic, root)
     except ContractError as error:

@@ -10,18 +10,20 @@ from typing import Final
 import structlog
 
 from broker.backoff import Backoff
+from broker.contract.outlets import is_ours
 from broker.errors import ContractError, PermanentError
 from broker.mqtt.publication import Inbound, Publication
 from broker.mqtt.session import Session, SessionOptions
 from broker.runtime.settings import BrokerAddress
+from broker.sparkplug.decoding import decode
+from broker.sparkplug.encoding import encode_rebirth
+from broker.sparkplug.topics import NAMESPACE, MessageType, NodeTopic, state_payload, state_topic
 from intake.bridge.admission import Admission
 from intake.bridge.book import SourceBook
 from intake.bridge.metrics import BridgeMetrics
 from intake.bridge.notices import Notices
 from intake.bridge.settings import BridgeSettings
-from intake.bridge.sparkplug.nodes import Nodes
-from intake.bridge.sparkplug.protobuf import decode, encode_rebirth
-from intake.bridge.sparkplug.topics import EVERYTHING, command, parse, state, state_payload
+from intake.bridge.sparkplug.nodes import Nodes, place_of
 from intake.inbox.inbox import Inbox
 from intake.inbox.payload import InboxError, Payload, PayloadRefusedError
 
@@ -38,7 +40,7 @@ class SparkplugHost:
         notices: Notices, metrics: BridgeMetrics, inbox: Inbox,
     ) -> None:  # fmt: skip
         self._broker = broker
-        self._host = settings.sparkplug_host_id
+        self._state = state_topic(settings.sparkplug_host_id)
         self._book = book
         self._admission = admission
         self._notices = notices
@@ -50,14 +52,14 @@ class SparkplugHost:
         self.session = Session(address, self._options(settings), on_connect=lambda _: self._born.set())
 
     def _options(self, settings: BridgeSettings) -> SessionOptions:
-        will = Publication(state(self._host), state_payload(self._at_ms, online=False), 1, retain=True)
+        will = Publication(self._state, state_payload(self._at_ms, online=False), 1, retain=True)
         return SessionOptions(
             client_id=f"{settings.client_id}-sparkplug-{self._broker}"[:64],
             receive_maximum=settings.receive_maximum,
             receive_bytes=settings.intake_mib * 2**20,
             will=will,
             refusal_is_fatal=False,
-            subscriptions=((EVERYTHING, 1),),
+            subscriptions=((f"{NAMESPACE}/#", 1),),
         )
 
     async def run(self) -> None:
@@ -82,7 +84,7 @@ class SparkplugHost:
 
     async def _say(self, *, online: bool) -> None:
         if self.session.connected:
-            told = Publication(state(self._host), state_payload(self._at_ms, online=online), 1, retain=True)
+            told = Publication(self._state, state_payload(self._at_ms, online=online), 1, retain=True)
             try:
                 async with asyncio.timeout(5):
                     await self.session.send(told)
@@ -95,7 +97,7 @@ class SparkplugHost:
             now = datetime.now(UTC)
             puts = []
             for number, message in enumerate(messages):
-                if message.topic == state(self._host):
+                if message.topic == self._state:
                     self._hear_state(message)
                 elif not message.retain:
                     puts += self._heard(message, now + timedelta(microseconds=number))
@@ -110,12 +112,12 @@ class SparkplugHost:
             self._born.set()
 
     def _heard(self, message: Inbound, came_at: datetime) -> list[Payload]:
-        place = parse(message.topic)
-        if place is None:
+        place = place_of(message.topic)
+        if place is None or is_ours(message.topic):
             return []
         owners = self._book.owners(self._broker, message.topic, ())
         try:
-            heard = self._nodes.hear(place, decode(message.payload), time.monotonic())
+            heard = self._nodes.hear(place, decode(message.payload, plain=True), time.monotonic())
         except ContractError as error:
             self._metrics.results["refused"].inc()
             for owner in owners:
@@ -124,7 +126,8 @@ class SparkplugHost:
         if heard.rebirth:
             self._metrics.rebirths.inc()
             now_ms = _now_ms()
-            self.session.send(Publication(command(place.group, place.node), encode_rebirth(now_ms), 0))
+            command = NodeTopic(MessageType.NCMD, place.group, place.node)
+            self.session.send(Publication(str(command), encode_rebirth(now_ms), 0))
             log.info("sparkplug_rebirth_asked", broker=self._broker, group=place.group, node=place.node)
         if heard.gone:
             for owner in owners:

@@ -5,17 +5,18 @@ devices counts one up, 0 to 255 (6.4.3). What is out of sequence, or of a node o
 for a new birth, and is kept all the same with what it says by itself.
 """
 
+import contextlib
 import math
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from intake.bridge.sparkplug.protobuf import Metric, SparkplugPayload, typed
-from intake.bridge.sparkplug.topics import Kind, Place
+from broker.errors import ContractError
+from broker.sparkplug.datatypes import DataType
+from broker.sparkplug.payload import Metric, Payload
+from broker.sparkplug.topics import BDSEQ, MessageType, NodeTopic, next_seq
 
-BDSEQ: Final = "bdSeq"
 CONTROL: Final = "Node Control/"
-SEQUENCE: Final = 256
 REBIRTH_EVERY_S: Final = 60.0
 """A node is asked for a new birth so often at most."""
 MOST_NODES: Final = 5000
@@ -32,7 +33,7 @@ class _Node:
     bdseq: int | None = None
     dead: bool = True
     asked_s: float = float("-inf")
-    aliases: dict[int, tuple[str, int | None]] = field(default_factory=dict)
+    aliases: dict[int, tuple[str, DataType | None]] = field(default_factory=dict)
     """Names and data types by alias: an alias is one for the node and all its devices (6.4.9)."""
     devices: set[str] = field(default_factory=set)
 
@@ -58,29 +59,29 @@ class Nodes:
         """Nodes that are born and not dead."""
         return sum(not node.dead for node in self._nodes.values())
 
-    def hear(self, place: Place, payload: SparkplugPayload, now_s: float) -> Heard:
+    def hear(self, place: NodeTopic, payload: Payload, now_s: float) -> Heard:
         """Take one message; `now_s` of one monotonic clock."""
         node = self._node(place)
         match place.kind:
-            case Kind.NBIRTH:
+            case MessageType.NBIRTH:
                 return self._born(node, place, payload)
-            case Kind.NDEATH:
+            case MessageType.NDEATH:
                 return _died(node, payload)
-        in_order = not node.dead and node.seq is not None and payload.seq == (node.seq + 1) % SEQUENCE
+        in_order = not node.dead and node.seq is not None and payload.seq == next_seq(node.seq)
         if in_order:
             node.seq = payload.seq
-        if place.kind is Kind.DBIRTH:
+        if place.kind is MessageType.DBIRTH:
             if not node.dead and len(node.devices) < MOST_DEVICES:
                 node.devices.add(place.device)
             _learn(node, payload)
-        elif place.kind is Kind.DDEATH:
+        elif place.kind is MessageType.DDEATH:
             node.devices.discard(place.device)
             return Heard(rebirth=self._ask(node, now_s, in_order), gone=True)
         known = not place.device or place.device in node.devices
         document, complete = _document(node, place, payload)
         return Heard(document, self._ask(node, now_s, in_order and known and complete))
 
-    def _node(self, place: Place) -> _Node:
+    def _node(self, place: NodeTopic) -> _Node:
         key = place.group, place.node
         node = self._nodes.get(key)
         if node is None:
@@ -91,7 +92,7 @@ class Nodes:
         return node
 
     @staticmethod
-    def _born(node: _Node, place: Place, payload: SparkplugPayload) -> Heard:
+    def _born(node: _Node, place: NodeTopic, payload: Payload) -> Heard:
         node.aliases.clear()
         node.devices.clear()
         node.seq, node.dead = payload.seq, False
@@ -111,7 +112,16 @@ class Nodes:
         return True
 
 
-def _died(node: _Node, payload: SparkplugPayload) -> Heard:
+def place_of(topic: str) -> NodeTopic | None:
+    """A topic of an edge node's messages; None for commands, states, and what is no topic of Sparkplug's."""
+    try:
+        place = NodeTopic.parse(topic)
+    except ContractError:
+        return None
+    return place if place.kind not in (MessageType.NCMD, MessageType.DCMD) else None
+
+
+def _died(node: _Node, payload: Payload) -> Heard:
     """A will of a connection before the present one says nothing of it: its bdSeq is another (6.4.19)."""
     if node.dead or (node.bdseq is not None and _bdseq(payload) != node.bdseq):
         return Heard()
@@ -120,18 +130,18 @@ def _died(node: _Node, payload: SparkplugPayload) -> Heard:
     return Heard(gone=True)
 
 
-def _bdseq(payload: SparkplugPayload) -> int | None:
-    found = next((metric.value for metric in payload.metrics if metric.name == BDSEQ), None)
-    return int(found) if isinstance(found, int | float) else None
+def _bdseq(payload: Payload) -> int | None:
+    found = payload.metric(BDSEQ)
+    return found.value if found is not None and isinstance(found.value, int) else None
 
 
-def _learn(node: _Node, payload: SparkplugPayload) -> None:
+def _learn(node: _Node, payload: Payload) -> None:
     for metric in payload.metrics:
         if metric.alias is not None and metric.name and len(node.aliases) < MOST_ALIASES:
             node.aliases[metric.alias] = metric.name, metric.datatype
 
 
-def _document(node: _Node, place: Place, payload: SparkplugPayload) -> tuple[dict[str, Any] | None, bool]:
+def _document(node: _Node, place: NodeTopic, payload: Payload) -> tuple[dict[str, Any] | None, bool]:
     """What a mapping is given, and whether each metric has a name."""
     metrics = [_shown(node, metric, payload) for metric in payload.metrics if not _is_ours(metric)]
     if not metrics:
@@ -145,27 +155,36 @@ def _document(node: _Node, place: Place, payload: SparkplugPayload) -> tuple[dic
 
 def _is_ours(metric: Metric) -> bool:
     """The protocol's own metrics, which are no readings."""
-    return metric.name == BDSEQ or metric.name.startswith(CONTROL)
+    return metric.name is not None and (metric.name == BDSEQ or metric.name.startswith(CONTROL))
 
 
-def _shown(node: _Node, metric: Metric, payload: SparkplugPayload) -> dict[str, Any]:
+def _shown(node: _Node, metric: Metric, payload: Payload) -> dict[str, Any]:
     name, datatype = metric.name, metric.datatype
     if not name and metric.alias is not None and metric.alias in node.aliases:
         name, known = node.aliases[metric.alias]
         datatype = datatype if datatype is not None else known
-    value = metric.value
-    if metric.datatype is None and isinstance(value, int) and not isinstance(value, bool):
-        value = typed(value, datatype)
-    if isinstance(value, float) and not math.isfinite(value):
-        # no number of JSON's, and none of a meter's
-        value = None
-    shown: dict[str, Any] = {"value": value, "timestamp": metric.timestamp_ms or payload.timestamp_ms}
+    shown: dict[str, Any] = {
+        "value": _value(metric, datatype),
+        "timestamp": metric.timestamp_ms or payload.timestamp_ms,
+    }
     if name:
         shown["name"] = name
     if metric.alias is not None:
         shown["alias"] = metric.alias
     if datatype is not None:
         shown["datatype"] = datatype
-    if metric.historical:
+    if metric.is_historical:
         shown["historical"] = True
     return shown
+
+
+def _value(metric: Metric, datatype: DataType | None) -> bool | int | float | str | None:
+    """A value as a document has it, by its birth's data type where it names none; what is not of that type stays."""
+    value = metric.value
+    if metric.datatype is None and datatype is not None:
+        with contextlib.suppress(ContractError):
+            value = metric.typed(datatype).value
+    # not finite: no number of JSON's, and none of a meter's
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, bool | int | float | str) else None

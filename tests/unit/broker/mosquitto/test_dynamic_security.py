@@ -37,6 +37,18 @@ def test_a_document_is_read_as_it_was_written() -> None:
     assert len(again.tree["roles"][0]["acls"]) == 2
 
 
+def test_a_denial_goes_before_what_is_allowed() -> None:
+    """The plugin takes the first that fits, by priority; what is read again is what was put."""
+    grants = [Grant(Act.PUBLISH, "a/#"), Grant(Act.PUBLISH, "a/b/#", allow=False)]
+    document = Document()
+    document.put_role("r", grants)
+    assert document.tree["roles"][0]["acls"] == [
+        {"acltype": "publishClientSend", "topic": "a/#", "allow": True},
+        {"acltype": "publishClientSend", "topic": "a/b/#", "allow": False, "priority": 1},
+    ]
+    assert Document.parse(document.text()).roles == {"r": frozenset(grants)}
+
+
 def test_what_we_do_not_know_of_a_document_is_kept() -> None:
     """Somebody's own groups, and that a login is disabled, outlast what we put."""
     text = json.dumps({"groups": [{"groupname": "g"}], "clients": [{"username": "pi-1", "disabled": True}]})

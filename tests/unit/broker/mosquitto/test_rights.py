@@ -19,7 +19,7 @@ from intake.bridge.filters import matches, overlaps
 
 
 def _of(grants: tuple[Grant, ...], act: Act) -> set[str]:
-    return {grant.topic for grant in grants if grant.act is act}
+    return {grant.topic for grant in grants if grant.act is act and grant.allow}
 
 
 def test_a_device_has_its_own_topics_by_name() -> None:
@@ -93,6 +93,24 @@ def test_foreign_devices_and_the_bridge_have_nothing_of_ours() -> None:
             assert not [topic for topic in topics if overlaps(topic, f"{root}/#") and not topic.startswith("+/")]
             ours = [f"{root}/devices/pi-1/{kind}" for kind in (*DEVICE_WRITES, *DEVICE_READS)] + [f"{root}/specs/x/1"]
             assert not [(topic, one) for topic in topics for one in ours if matches(topic, one)]
+
+
+def _may(grants: tuple[Grant, ...], act: Act, topic: str) -> bool:
+    """As the plugin judges: a denial first."""
+    said = {grant.allow for grant in grants if grant.act is act and matches(grant.topic, topic)}
+    return said == {True}
+
+
+def test_foreign_devices_speak_for_none_of_our_meters() -> None:
+    """What the outlet says to others, and what it is told by hosts, is nobody's to write who is foreign."""
+    grants = role_grants(Topics())[FOREIGN]
+    for topic in (
+        "spBv1.0/Wattline/DDATA/wattline/LGZ:1", "spBv1.0/Wattline/NBIRTH/wattline", "spBv1.0/Wattline/NCMD/wattline",
+        "wattline/ha/wattline/wattline_meter_1/state", "homeassistant/device/wattline_meter_1/config",
+    ):  # fmt: skip
+        assert not _may(grants, Act.PUBLISH, topic), topic
+    for topic in ("spBv1.0/plant/DDATA/n/d", "homeassistant/sensor/plug/energy/config", "tele/plug/SENSOR"):
+        assert _may(grants, Act.PUBLISH, topic), topic
 
 
 def test_a_share_is_the_ingestors_and_control_the_gateways() -> None:

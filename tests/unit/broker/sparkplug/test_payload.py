@@ -1,6 +1,8 @@
 """Sparkplug payloads as bytes: what Google's protobuf wrote is read, and what we write is byte for byte the same."""
 
 import json
+import math
+import struct
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,12 +12,19 @@ from hypothesis import strategies as some
 
 from broker.errors import ContractError
 from broker.sparkplug.datatypes import DataType
-from broker.sparkplug.decoding import decode
-from broker.sparkplug.encoding import encode
+from broker.sparkplug.decoding import BYTES_MAX, METRICS_MAX, decode
+from broker.sparkplug.encoding import encode, encode_rebirth
 from broker.sparkplug.payload import DataSet, Metric, Payload, Template
+from broker.sparkplug.protobuf import put_bytes, put_varint
 
 VECTORS: Final[dict[str, Any]] = json.loads((Path(__file__).parents[3] / "data/sparkplug-vectors.json").read_text())
 AT: Final = VECTORS["at_ms"]
+PYSPARKPLUG: Final = (
+    "0880ea9f81ab3312120a0562645365711880ea9f81ab332004580312250a0f4d657465722f312d303a312e382e3010011880"
+    "ea9f81ab33200a6900000000004a934012120a015410021880ea9f81ab33200250d8ff0312110a01461880ea9f81ab332009"
+    "65cdcccc3d120f0a024f6e1880ea9f81ab33200b7001120f0a01531880ea9f81ab33200c7a017812170a01551880ea9f81ab"
+    "3320085880808080808080808001120e0a014e1880ea9f81ab33200a38011800"
+)
 
 
 def vector(name: str) -> bytes:
@@ -114,6 +123,72 @@ def test_templates_too_deep_are_refused() -> None:
         decode(b"\x12" + bytes([len(data)]) + data)
 
 
+def _metrics(number: int) -> bytes:
+    return put_bytes(2, b"") * number
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (put_bytes(9, bytes(BYTES_MAX)), "bytes"),
+        (_metrics(METRICS_MAX + 1), "more than 10000 metrics"),
+        (put_bytes(2, put_bytes(18, _metrics(METRICS_MAX))), "more than 10000 metrics"),
+        (put_bytes(2, put_bytes(17, put_bytes(4, b"") * (METRICS_MAX + 1))), "more than 10000 metrics"),
+    ],
+)
+def test_what_would_take_much_memory_is_refused(data: bytes, reason: str) -> None:
+    """Bytes; metrics and rows, at whatever depth."""
+    with pytest.raises(ContractError, match=reason):
+        decode(data)
+
+
+def test_as_many_metrics_as_may_be_are_read() -> None:
+    """The bound itself."""
+    assert len(decode(_metrics(METRICS_MAX)).metrics) == METRICS_MAX
+
+
+@pytest.mark.parametrize("sent", [0.1, 234.5, 16777216.0, 12345.678, 3.4028234663852886e38, 0.0, -0.2, math.inf])
+def test_a_float_is_the_shortest_number_that_is_the_same(sent: float) -> None:
+    """0.1 and not 0.10000000149; of 32 bit it stays the same to the bit."""
+    (one,) = decode(encode(Payload((Metric("f", datatype=DataType.FLOAT, value=sent),)))).metrics
+    assert isinstance(one.value, float)
+    assert struct.pack("<f", one.value) == struct.pack("<f", sent)
+    assert len(repr(one.value)) <= len(repr(sent))
+
+
+def test_a_host_that_wants_single_values_loses_none_by_what_stands_beside_it() -> None:
+    """A broken table or property, a type that is unknown, a value that is no such type: the others are read."""
+    data = (
+        put_bytes(2, put_bytes(1, b"table") + put_bytes(17, b"\x0b"))
+        + put_bytes(2, put_bytes(1, b"odd") + put_varint(4, 99) + put_varint(10, 5))
+        + put_bytes(2, put_bytes(1, b"misfit") + put_varint(4, DataType.BOOLEAN) + put_varint(10, 1))
+        + put_bytes(
+            2, put_bytes(1, b"unit") + put_varint(4, DataType.INT8) + put_varint(10, 255) + put_bytes(9, b"\xff")
+        )
+    )
+    with pytest.raises(ContractError):
+        decode(data)
+    found = decode(data, plain=True).metrics
+    assert [(one.name, one.value) for one in found] == [("table", None), ("odd", 5), ("misfit", 1), ("unit", -1)]
+    with pytest.raises(ContractError):
+        decode(b"\x12\x05", plain=True)
+
+
+def test_another_library_s_birth_is_read() -> None:
+    """As pysparkplug 0.6.1 (Apache-2.0) writes it: an Int16 in sixteen bits, a null, a sequence number of zero."""
+    read = decode(bytes.fromhex(PYSPARKPLUG))
+    assert (read.timestamp_ms, read.seq) == (1_763_892_000_000, 0)
+    assert {one.name: one.value for one in read.metrics} == {
+        "bdSeq": 3, "Meter/1-0:1.8.0": 1234.5, "T": -40, "F": 0.1, "On": True, "S": "x", "U": 2**63, "N": None,
+    }  # fmt: skip
+
+
+def test_a_rebirth_is_asked_for_as_nodes_read_it__tck_id_operational_behavior_data_commands_rebirth_name() -> None:
+    """A Boolean called Node Control/Rebirth, true; without a sequence number."""
+    asked = decode(encode_rebirth(AT))
+    assert asked == Payload((Metric("Node Control/Rebirth", None, AT, DataType.BOOLEAN, value=True),), AT)
+
+
 @pytest.mark.parametrize(
     ("metric", "reason"),
     [
@@ -131,12 +206,12 @@ def test_a_value_that_its_type_cant_be_is_not_sent(metric: Metric, reason: str) 
         encode(Payload((metric,)))
 
 
-@given(some.binary(max_size=120))
+@given(some.binary(max_size=120), some.booleans())
 @settings(max_examples=300, deadline=None)
-def test_any_bytes_give_a_payload_or_a_contract_error(data: bytes) -> None:
+def test_any_bytes_give_a_payload_or_a_contract_error(data: bytes, plain: bool) -> None:
     """Whatever a foreign sender sends."""
     try:
-        decode(data)
+        decode(data, plain=plain)
     except ContractError:
         return
 

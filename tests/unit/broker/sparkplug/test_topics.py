@@ -3,7 +3,7 @@
 import pytest
 
 from broker.errors import ContractError
-from broker.sparkplug.topics import MessageType, NodeTopic, next_seq, state_topic
+from broker.sparkplug.topics import MessageType, NodeTopic, next_seq, state_payload, state_topic
 
 
 def test_tck_id_topic_structure() -> None:
@@ -12,6 +12,7 @@ def test_tck_id_topic_structure() -> None:
         assert str(NodeTopic.parse(text)) == text
     assert NodeTopic.parse("spBv1.0/G/DCMD/E/D") == NodeTopic(MessageType.DCMD, "G", "E", "D")
     assert state_topic("scada") == "spBv1.0/STATE/scada"
+    assert state_payload(7, online=True) == b'{"online": true, "timestamp": 7}'
 
 
 @pytest.mark.parametrize("kind", ["DBIRTH", "DDEATH", "DDATA", "DCMD"])

@@ -42,6 +42,15 @@ def test_one_that_can_not_be_bridged_says_why_and_harms_no_other() -> None:
     assert "WATTLINE_BRIDGE_BROKERS__ATTIC__HOST" in found.faults["away"]
 
 
+def test_what_our_outlet_publishes_is_no_sources() -> None:
+    """Our own meters must not come back as foreign ones, whatever a source's filters cover."""
+    found = book(SourceRow("wide", {"topics": ["spBv1.0/+/DDATA/+/+", "+/ha/#"]}, None))
+    assert found.owners("ours", "spBv1.0/plant/DDATA/n/d", ()) == ("wide",)
+    assert found.owners("ours", "spBv1.0/Wattline/DDATA/wattline/LGZ:1", ()) == ()
+    assert found.owners("ours", "other/ha/x/state", ()) == ("wide",)
+    assert found.owners("ours", "wattline/ha/wattline/wattline_meter_1/state", ()) == ()
+
+
 def test_each_topic_has_a_share_and_each_source_another() -> None:
     """One that floods is refused, another of the same source is not until the source's own share is used up."""
     settings = BridgeSettings(database_dsn="postgresql://x", topic_per_s=1, source_per_s=2)

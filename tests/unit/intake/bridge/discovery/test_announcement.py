@@ -1,11 +1,15 @@
 """Discovery messages as devices publish them."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
 from broker.errors import ContractError
 from intake.bridge.discovery.announcement import DeviceFacts, Place, entities, place_of
+from outlet.fleet.snapshot import Meter
+from outlet.fleet.store import NewestReading, StandingMeter
+from outlet.home_assistant.discovery import Naming, meter_document
 
 ESPHOME = {
     "dev_cla": "energy", "unit_of_meas": "kWh", "stat_cla": "total_increasing", "name": "Import total",
@@ -23,6 +27,20 @@ def test_the_topic_names_the_announcement() -> None:
     assert place_of("homeassistant/sensor/a/b/c/config") is None
     assert place_of("other/sensor/x/config") is None
     assert place_of("homeassistant/sensor/plug/energy/config").key == "sensor/plug/energy"  # type: ignore[union-attr]
+
+
+def test_what_our_outlet_announces_is_nothing_foreign() -> None:
+    """By the origin that its documents name, whatever its prefix, topics and ids are set to."""
+    facts = StandingMeter(
+        1, "TST:1", None, "E350", None, None, None, None, None, None, online=None, software=None, hardware=None,
+        point=None, renamed=False,
+    )  # fmt: skip
+    newest = NewestReading(1, 1, "1-0:1.8.0", "kWh", "register", datetime(2026, 11, 30, tzinfo=UTC), 5.0, None)
+    ours = meter_document(Meter(facts, {newest.obis: newest}), Naming("homeassistant", "else/where", "site-7", "1"))
+    assert ours["components"]
+    assert entities(Place("device", "x"), json.dumps(ours).encode()) == []
+    others = ours | {"origin": {"name": "bla2mqtt"}}
+    assert len(entities(Place("device", "x"), json.dumps(others).encode())) == 1
 
 
 def test_short_keys_are_written_out() -> None:

@@ -72,6 +72,15 @@ def test_one_topic_with_json() -> None:
     }  # fmt: skip
 
 
+def test_our_outlet_s_own_topics_are_no_part_of_a_draft() -> None:
+    """Whoever announces them: our meters would come back as readings of another."""
+    loop = zigbee("energy", "energy", "kWh", "total_increasing") | {"state_topic": "wattline/ha/wattline/m/state"}
+    found = announced(loop)
+    assert drafted(found[0].device, found, ROOT) is None
+    draft = draft_of([*found, *announced(zigbee("power", "power", "W"))])
+    assert list(draft.left_out.values()) == ["its topic is our own outlet's"]
+
+
 def test_a_topic_for_each_value() -> None:
     """ESPHome and OpenDTU publish plain numbers; the topic tells which one it is."""
     dtu = {"ids": ["116180000000"], "name": "Roof {west}", "mf": "Hoymiles", "mdl": "HM-400"}
