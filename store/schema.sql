@@ -988,6 +988,26 @@ CREATE TABLE public.ledger_skipped (
 
 COMMENT ON TABLE public.ledger_skipped IS 'Deliveries of a device that could not be summed up, and were left out so that all others are.';
 
+CREATE TABLE public.mapping_turn (
+    source text NOT NULL,
+    worker uuid NOT NULL,
+    open boolean NOT NULL,
+    first_id bigint NOT NULL,
+    last_id bigint NOT NULL,
+    until_id bigint NOT NULL,
+    deaths integer NOT NULL
+);
+
+COMMENT ON TABLE public.mapping_turn IS 'The turn of a source that a worker has in hand, or had last; who maps a source holds an advisory lock of its name.';
+
+COMMENT ON COLUMN public.mapping_turn.open IS 'Its worker has not ended it: found open by another one, the worker died in it.';
+
+COMMENT ON COLUMN public.mapping_turn.first_id IS 'The first payload of the turn, last_id the last one.';
+
+COMMENT ON COLUMN public.mapping_turn.until_id IS 'A worker died in a turn up to here: until then payloads are taken one by one.';
+
+COMMENT ON COLUMN public.mapping_turn.deaths IS 'How many workers died over first_id, taken alone.';
+
 CREATE TABLE public.meter_claim (
     meter_id integer NOT NULL,
     device_id integer NOT NULL,
@@ -1436,6 +1456,7 @@ CREATE TABLE public.payload (
     reason text,
     mapped_at timestamp with time zone,
     came_at timestamp with time zone,
+    digest bytea,
     CONSTRAINT payload_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'unmapped'::text, 'mapped'::text])))
 );
 
@@ -1458,6 +1479,8 @@ COMMENT ON COLUMN public.payload.version IS 'The version of the mapping that was
 COMMENT ON COLUMN public.payload.reason IS 'Why it is unmapped, naming the field.';
 
 COMMENT ON COLUMN public.payload.came_at IS 'When it came, where it waited for the database: its readings without a time of their own are of then.';
+
+COMMENT ON COLUMN public.payload.digest IS 'The SHA-256 of the body, which tells another body under a key from a repeat when the body is gone; null of older rows.';
 
 ALTER TABLE public.payload ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.payload_id_seq
@@ -2087,6 +2110,9 @@ ALTER TABLE ONLY public.ledger_hole
 ALTER TABLE ONLY public.ledger_state
     ADD CONSTRAINT ledger_state_pkey PRIMARY KEY (only_row);
 
+ALTER TABLE ONLY public.mapping_turn
+    ADD CONSTRAINT mapping_turn_pkey PRIMARY KEY (source);
+
 ALTER TABLE ONLY public.message_kind
     ADD CONSTRAINT message_kind_kind_key UNIQUE (kind);
 
@@ -2589,6 +2615,9 @@ ALTER TABLE ONLY public.job_meter
 ALTER TABLE ONLY public.key_delivery
     ADD CONSTRAINT key_delivery_device_id_fkey FOREIGN KEY (device_id) REFERENCES public.device(id);
 
+ALTER TABLE ONLY public.mapping_turn
+    ADD CONSTRAINT mapping_turn_source_fkey FOREIGN KEY (source) REFERENCES public.source(name);
+
 ALTER TABLE ONLY public.meter_claim
     ADD CONSTRAINT meter_claim_device_id_fkey FOREIGN KEY (device_id) REFERENCES public.device(id);
 
@@ -2975,6 +3004,8 @@ GRANT SELECT ON TABLE public.ledger_skip TO wattline_grafana;
 GRANT SELECT ON TABLE public.ledger_summary TO wattline_gateway;
 GRANT SELECT ON TABLE public.ledger_summary TO wattline_grafana;
 
+GRANT SELECT,INSERT,UPDATE ON TABLE public.mapping_turn TO wattline_ingestor;
+
 GRANT SELECT ON TABLE public.message_gap TO wattline_gateway;
 GRANT SELECT ON TABLE public.message_gap TO wattline_grafana;
 
@@ -3108,6 +3139,8 @@ GRANT INSERT(body) ON TABLE public.payload TO wattline_intake;
 GRANT SELECT(state) ON TABLE public.payload TO wattline_intake;
 
 GRANT INSERT(came_at) ON TABLE public.payload TO wattline_intake;
+
+GRANT SELECT(digest),INSERT(digest) ON TABLE public.payload TO wattline_intake;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.pgqueuer TO wattline_gateway;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.pgqueuer TO wattline_ingestor;

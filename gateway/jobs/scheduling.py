@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from broker.errors import ContractError
 from broker.zones import known_zone
 from gateway.events import record_event
-from gateway.faults import Fault, Kind, Refusal, invalid
+from gateway.faults import Fault, Kind, Refusal, conflict, invalid
 from gateway.jobs.asking import arguments_of
 from store.schedules.cron import check_cron, filled, next_after
-from store.schedules.store import Schedule, drop_schedule, find_schedule, put_schedule
+from store.schedules.store import Schedule, drop_schedule, find_schedule, list_schedules, put_schedule
 from store.sql import Connection, Database
+
+MOST: Final = 200
+"""Schedules: each may be due every minute, and a time that gives no job is an event."""
 
 
 async def save(
@@ -35,6 +38,9 @@ async def save(
         expression = check_cron(cron)
     except ContractError as error:
         raise invalid(error.field, error.reason, error.fix) from error
+    there = await list_schedules(connection)
+    if len(there) >= MOST and all(one.name != name for one in there):
+        raise conflict(f"there are {MOST} schedules already: remove one")
     now = datetime.now(UTC)
     due = next_after(expression, zone, now)
     arguments_of(kind, filled(arguments, due, zone))

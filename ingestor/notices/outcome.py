@@ -1,13 +1,17 @@
 """What came of an attempt, and when there is another one. Pure functions."""
 
 import random
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final, Literal
+from urllib.parse import unquote
 
 MAX_ANSWER: Final = 500
 """Characters of an answer that are kept."""
+MOST_PLAIN: Final = 5
+"""Parts of a URL that are no longer hide nothing: they would take words out of what is said."""
 FIRST_S: Final = 5.0
 CAP_S: Final = 3600.0
 MOST_ASKED_S: Final = 6 * 3600.0
@@ -33,6 +37,15 @@ def judged(status: int, said: str, retry_after: str | None, now: datetime) -> Ou
         return Outcome("again", answer[:MAX_ANSWER], retry_after_s(retry_after, now))
     why = "; redirects are not followed" if 300 <= status < 400 else ""
     return Outcome("dead", answer[: MAX_ANSWER - len(why)] + why)
+
+
+def without(said: str, url: str) -> str:
+    """What somebody said without anything of a URL behind its host: that is a secret, and errors like to quote it."""
+    tail = re.sub(r"^[a-z]+://[^/?#]*", "", url)
+    parts = {tail, *re.split(r"[/?&=#@:]", tail)}
+    for part in sorted((one for one in (*parts, *map(unquote, parts)) if len(one) > MOST_PLAIN), key=len, reverse=True):
+        said = said.replace(part, "***")
+    return said
 
 
 def retry_after_s(text: str | None, now: datetime) -> float | None:

@@ -13,7 +13,7 @@ from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
 from ingestor.notices.addresses import ForbiddenAddressError, check
-from ingestor.notices.outcome import MAX_ANSWER, Outcome, judged
+from ingestor.notices.outcome import MAX_ANSWER, Outcome, judged, without
 from ingestor.notices.signing import headers
 from store.notices.channels import Address
 
@@ -55,7 +55,12 @@ async def post(address: Address, message: str, event: Mapping[str, Any], *, time
             signed = headers(address.secret, message, now, body)
             async with session.post(url, data=body, headers=signed, allow_redirects=False) as response:
                 said = (await response.content.read(READ_BYTES)).decode("utf-8", "replace")
-                return judged(response.status, _plain(said), response.headers.get("Retry-After"), datetime.now(UTC))
+                return judged(
+                    response.status,
+                    _plain(without(said, address.url)),
+                    response.headers.get("Retry-After"),
+                    datetime.now(UTC),
+                )
     except ForbiddenAddressError as error:
         return Outcome("dead", str(error)[:MAX_ANSWER])
     except TimeoutError:
@@ -64,7 +69,8 @@ async def post(address: Address, message: str, event: Mapping[str, Any], *, time
         forbidden = _cause(error)
         if forbidden is not None:
             return Outcome("dead", str(forbidden)[:MAX_ANSWER])
-        return Outcome("again", _plain(f"{type(error).__name__}: {error}")[:MAX_ANSWER])
+        said = without(f"{type(error).__name__}: {error}", address.url)
+        return Outcome("again", _plain(said)[:MAX_ANSWER])
 
 
 def _session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:

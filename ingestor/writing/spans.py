@@ -9,6 +9,7 @@ from ingestor.writing.store import add_spans, outlets_listen
 from store.sql import Connection
 
 _HOUR_US: Final = 3_600_000_000
+_DAY_US: Final = 24 * _HOUR_US
 
 
 async def note_spans(connection: Connection, batch: Batch) -> None:
@@ -21,13 +22,17 @@ async def note_spans(connection: Connection, batch: Batch) -> None:
 
 
 def spans(readings: bytes) -> list[tuple[datetime, datetime, list[int]]]:
-    """First and last time, and series, of packed readings; what is of other hours is not taken together."""
-    bounds = dict[int, tuple[int, int]]()
+    """First and last time, and series, of packed readings; what is of other hours is not taken together.
+
+    No span is longer than a series' day: one of years would have outputs give all that lies between again.
+    """
+    bounds = dict[tuple[int, int], tuple[int, int]]()
     for _, _, at_us, _, _, _, series_id, _, _ in READING.iter_unpack(readings):
-        low, high = bounds.get(series_id, (at_us, at_us))
-        bounds[series_id] = (min(low, at_us), max(high, at_us))
+        key = series_id, at_us // _DAY_US
+        low, high = bounds.get(key, (at_us, at_us))
+        bounds[key] = (min(low, at_us), max(high, at_us))
     together = dict[tuple[int, int], list[tuple[int, int, int]]]()
-    for series_id, (low, high) in bounds.items():
+    for (series_id, _), (low, high) in bounds.items():
         together.setdefault((low // _HOUR_US, high // _HOUR_US), []).append((low, high, series_id))
     return [_span(some) for some in together.values()]
 

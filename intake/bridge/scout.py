@@ -17,7 +17,7 @@ from intake.bridge.discovery.draft import drafted
 from intake.bridge.discovery.shipped import read_by, shipped_filters
 from intake.bridge.store import propose_source, withdraw_proposal
 from meters.mappings.catalogue import named
-from store.errors import DATABASE_ERRORS, reason
+from store.errors import DATABASE_ERRORS, is_transient, reason
 from store.pool import Pool
 
 log = structlog.get_logger()
@@ -124,7 +124,7 @@ class Scout:
         """Write proposals as they change, for ever; what the database does not take now is written later."""
         while True:
             await asyncio.sleep(every_s)
-            for broker, heard in self._brokers.items():
+            for broker, heard in list(self._brokers.items()):
                 try:
                     await self._write(pool, broker, heard)
                 except DATABASE_ERRORS as error:
@@ -136,7 +136,14 @@ class Scout:
             if device in heard.devices:
                 by_device.setdefault(device, []).extend(found)
         for device in sorted(heard.devices):
-            await self._propose(pool, broker, device, by_device.get(device, []))
+            try:
+                await self._propose(pool, broker, device, by_device.get(device, []))
+            except (*DATABASE_ERRORS, ContractError, ValueError) as error:
+                if isinstance(error, DATABASE_ERRORS) and is_transient(error):
+                    raise
+                # a name with a line's end in it, say: that device alone is not proposed
+                self.refused += 1
+                log.info("announcement_refused", broker=broker, device=device[:200], reason=str(error)[:500])
             heard.devices.discard(device)
         for name in sorted(heard.changed):
             await self._propose_family(pool, broker, name, heard.families[name])

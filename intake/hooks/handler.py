@@ -19,7 +19,15 @@ from intake.hooks.senders import Senders
 from intake.hooks.settings import IntakeSettings
 from intake.hooks.sources import Source, Sources
 from intake.inbox.inbox import Inbox
-from intake.inbox.payload import InboxAwayError, InboxError, InboxFullError, Kept, Payload, PayloadRefusedError
+from intake.inbox.payload import (
+    InboxAwayError,
+    InboxError,
+    InboxFullError,
+    Kept,
+    KeyReusedError,
+    Payload,
+    PayloadRefusedError,
+)
 
 log = structlog.get_logger()
 PATH: Final = "/hooks/"
@@ -237,6 +245,8 @@ def _refusal_of(error: InboxError) -> HookRefusal:
     match error:
         case InboxFullError():
             return HookRefusal(429, "full", error.reason, "request", "send it again later", error.retry_after_s)
+        case KeyReusedError():
+            return HookRefusal(422, "key", error.reason, "request", "give each post a key of its own")
         case PayloadRefusedError():
             return HookRefusal(422, "refused", error.reason, "request", "change it")
         case InboxAwayError() | _:

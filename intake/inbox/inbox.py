@@ -5,6 +5,7 @@ No sender waits for company: a batch is whatever came while the one before was w
 
 import asyncio
 import contextlib
+import hashlib
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import structlog
 
 from broker.outage import Outage
 from intake.inbox.metrics import InboxMetrics
-from intake.inbox.payload import InboxAwayError, InboxError, Kept, Payload, PayloadRefusedError
+from intake.inbox.payload import InboxAwayError, InboxError, Kept, KeyReusedError, Payload, PayloadRefusedError
 from intake.inbox.pending import Pending, Waiting
 from intake.inbox.store import StoredPayload, add_payloads, find_payloads
 from store.errors import DATABASE_ERRORS, is_transient, reason, refuses_data
@@ -166,10 +167,10 @@ class Inbox:
             break
         self._failure = ""
         self.outage.back("database_back")
-        _answer(batch, kept)
+        reused = _answer(batch, kept)
         new = len(kept.new)
         self._metrics.accepted.inc(new)
-        self._metrics.repeated.inc(len(batch) - new)
+        self._metrics.repeated.inc(len(batch) - new - reused)
 
     async def _commit(self, writer: "_Writer", payloads: list[Payload]) -> "_Committed":
         # in one order of keys, so that two writers never wait for one another
@@ -188,8 +189,8 @@ class Inbox:
                     [one.body for one in payloads],
                     [one.came_at for one in payloads],
                 )
-            found = {(one.source, one.key): one.id for one in new}
-            old: dict[tuple[str, str], int] = {}
+            found = {(one.source, one.key): one for one in new}
+            old: dict[tuple[str, str], StoredPayload] = {}
             if missing := [one for one in zip(sources, keys, strict=True) if one not in found]:
                 old = await _there_already(connection, missing)
         self._metrics.batches.inc()
@@ -259,34 +260,49 @@ def _is_gone(connection: PooledConnection) -> bool:
 class _Committed:
     """What a batch found, by source and key."""
 
-    new: dict[tuple[str, str], int]
-    old: dict[tuple[str, str], int]
+    new: dict[tuple[str, str], StoredPayload]
+    old: dict[tuple[str, str], StoredPayload]
 
 
-async def _there_already(connection: PooledConnection, missing: list[tuple[str, str]]) -> dict[tuple[str, str], int]:
+async def _there_already(
+    connection: PooledConnection, missing: list[tuple[str, str]]
+) -> dict[tuple[str, str], StoredPayload]:
     """The ids of repeats; a standby confirms that they are safe, as it may not have when they came first."""
     async with confirmed(connection), connection.transaction():
         rows: list[StoredPayload] = await find_payloads(
             connection, [source for source, _ in missing], [key for _, key in missing]
         )
         await wait_for_standby(connection)
-    return {(one.source, one.key): one.id for one in rows}
+    return {(one.source, one.key): one for one in rows}
 
 
-def _answer(batch: list[Waiting], committed: _Committed) -> None:
-    """Tell each of a batch; of several with one key the first brought it, and the others repeat it."""
-    first = set(committed.new)
+def _answer(batch: list[Waiting], committed: _Committed) -> int:
+    """Tell each of a batch; of several with one key the first brought it, and the others repeat it.
+
+    Returns how many are no repeat, but bring another body.
+    """
+    first, reused = set(committed.new), 0
     for one in batch:
         if one.answer.done():
             continue
         key = (one.payload.source, one.payload.key)
-        number = committed.new.get(key) or committed.old.get(key)
-        if number is None:
+        stored = committed.new.get(key) or committed.old.get(key)
+        if stored is None:
             # it was there, and was deleted before it could be asked for
             one.answer.set_exception(InboxAwayError("it was just forgotten; send it again"))
             continue
-        one.answer.set_result(Kept(number, repeated=key not in first))
+        if key not in first and _is_another(one.payload, stored):
+            reused += 1
+            one.answer.set_exception(KeyReusedError(f"another body came with the key {one.payload.key[:80]!r} before"))
+            continue
+        one.answer.set_result(Kept(stored.id, repeated=key not in first))
         first.discard(key)
+    return reused
+
+
+def _is_another(payload: Payload, stored: StoredPayload) -> bool:
+    """Whether a payload is no repeat of what has its key."""
+    return stored.digest is not None and stored.digest != hashlib.sha256(payload.body).digest()
 
 
 def _fail(batch: list[Waiting], error: Callable[[], InboxError]) -> None:

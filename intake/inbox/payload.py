@@ -59,3 +59,7 @@ class InboxAwayError(InboxError):
 
 class PayloadRefusedError(InboxError):
     """The database refuses this payload, and would for ever: a key that is too long, say."""
+
+
+class KeyReusedError(PayloadRefusedError):
+    """Another body has this key already: to call this one a repeat would lose it."""

@@ -13,6 +13,8 @@ class StoredPayload(NamedTuple):
     id: int
     source: str
     key: str
+    digest: bytes | None
+    """Of its body, SHA-256; None of one that an older Wattline kept."""
 
 
 @statement

@@ -16,23 +16,29 @@ from meters.mappings.quantities import Quantities, quantities_of
 from meters.mappings.records import Record, RefusedError, records_of, scope_of
 from meters.mappings.topics import match_topic
 from meters.mappings.types import NO_VALUES, REPEATED, SKIPPED, Mapped, MappedEvent, MeterFacts, Payload, Sample
+from meters.mappings.work import MOST_WORK, TooMuchError, bounded_work
 
 MOST_VALUES: Final = 1_000_000
 MOST_EVENTS: Final = 10_000
 MOST_DETAIL: Final = 2_000
 _KEY: Final = re.compile(METER_KEY)
 _BETWEEN_WORDS: Final = re.compile(r"[^a-z0-9]+")
+_JSON: Final = json.JSONEncoder(default=str)
 _NO_CODES: Final = frozenset[str]()
 
 
-def map_payload(mapping: Mapping, payload: Payload) -> Mapped:
-    """What a payload gives by a mapping, whatever it is."""
+def map_payload(mapping: Mapping, payload: Payload, most_work: int = MOST_WORK) -> Mapped:
+    """What a payload gives by a mapping, whatever it is; nothing where that takes more steps than `most_work`."""
     result = Mapped(key=default_key(payload))
     try:
-        _Application(mapping, payload, result).run()
+        with bounded_work(most_work):
+            _Application(mapping, payload, result).run()
     except RefusedError as refused:
         result = Mapped(key=result.key)
         result.fault("", refused.field, refused.reason)
+    except TooMuchError as error:
+        result = Mapped(key=result.key)
+        result.fault("", "records", str(error))
     return result
 
 
@@ -260,5 +266,10 @@ def _names_something(text: str, record: Record) -> bool:
 
 def _bounded(value: Any) -> Any:
     """A detail as it stands, or the beginning of its text where it is long."""
-    text = json.dumps(value, default=str)
-    return value if len(text) <= MOST_DETAIL else text[:MOST_DETAIL]
+    text = ""
+    for part in _JSON.iterencode(value):
+        # no further: it may be all of the payload, for each of its events
+        text += part[: MOST_DETAIL + 1]
+        if len(text) > MOST_DETAIL:
+            return text[:MOST_DETAIL]
+    return value

@@ -13,6 +13,8 @@ MOST_BODY_BYTES: Final = 16 * 1024 * 1024
 MOST_DEPTH: Final = 32
 MOST_LINES: Final = 200_000
 MOST_COLUMNS: Final = 1024
+MOST_CELLS: Final = 4_000_000
+"""Cells of all lines: each takes some fifty times of what an empty one took in the payload."""
 MOST_FIELDS: Final = 4096
 """Fields of a form."""
 _BOMS: Final = (
@@ -115,7 +117,7 @@ def _table(form: Form, text: str) -> list[dict[str, str]]:
         raise BodyError("a NUL character; a CSV has none")
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=form.delimiter)
     names: list[str] | None = None if form.header else list(form.columns)
-    found = list[dict[str, str]]()
+    found, cells = list[dict[str, str]](), 0
     try:
         for number, row in enumerate(rows):
             if number < form.skip_lines or not any(cell.strip() for cell in row):
@@ -127,6 +129,9 @@ def _table(form: Form, text: str) -> list[dict[str, str]]:
                 continue
             if len(found) >= MOST_LINES:
                 raise BodyError(f"more than {MOST_LINES} lines")
+            cells += len(row)
+            if cells > MOST_CELLS:
+                raise BodyError(f"line {rows.line_num}: more than {MOST_CELLS} cells")
             names += [f"c{place}" for place in range(len(names) + 1, len(row) + 1)]
             found.append({name: cell.strip() for name, cell in zip(names, row, strict=False)})
     except csv.Error as error:

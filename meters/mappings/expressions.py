@@ -1,6 +1,7 @@
 """JMESPath expressions (jmespath.org) and texts with them in braces, bounded so that none can hold a worker up."""
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -9,12 +10,16 @@ from jmespath import compile as compile_expression
 from jmespath.exceptions import JMESPathError
 from jmespath.functions import Functions, signature
 from jmespath.parser import ParsedResult
-from jmespath.visitor import Options
+from jmespath.visitor import Options, TreeInterpreter
+
+from meters.mappings.work import MOST_MEMBERS, TooMuchError, take_steps, work_left
 
 MOST_CHARACTERS: Final = 256
 MOST_NODES: Final = 100
 MOST_COPIES: Final = 6
 """Multi-selects in one expression: each may double what the next one sees, and nothing else can make it grow."""
+MOST_WIDTH: Final = 64
+"""Copies of one value that the multi-selects of an expression may make, one behind the other."""
 MOST_TEXT: Final = 4096
 """Characters of a text that an expression may make."""
 _COPIES: Final = ("multi_select_list", "multi_select_dict")
@@ -37,13 +42,55 @@ class _Functions(Functions):
         """The parts of a text: `split(id, '-')[0]`."""
         return text.split(separator, 64) if separator else [text]
 
+    @signature({"types": ["string"]}, {"types": ["array-string"]})
+    def _func_join(self, separator: str, texts: list[str]) -> str:
+        size = sum(map(len, texts)) + len(separator) * len(texts)
+        if size > MOST_MEMBERS:
+            raise TooMuchError(f"join: a text of {size} characters; at most {MOST_MEMBERS}")
+        return separator.join(texts)
+
     @signature({"types": ["array-string", "array-number", "array", "object", "string", "number", "boolean", "null"]})
     def _func_to_string(self, value: Any) -> str | None:
         """A number or a truth value as text; what holds others is none, for it would be written out whole."""
         return None if isinstance(value, dict | list) else text_of(value)
 
 
-_OPTIONS: Final = Options(custom_functions=_Functions())
+_FUNCTIONS: Final = _Functions()
+_OPTIONS: Final = Options(custom_functions=_FUNCTIONS)
+
+
+class _Bounded(TreeInterpreter):
+    """JMESPath's own, which counts its steps: a filter in a filter would take for ever, a list of lists all memory."""
+
+    def __init__(self, left: list[int]) -> None:
+        super().__init__(_OPTIONS)
+        self._left = left
+
+    def visit(self, node: Any, *args: Any, **kwargs: Any) -> Any:
+        take_steps(self._left, 1)
+        return super().visit(node, *args, **kwargs)
+
+    def visit_flatten(self, node: Any, value: Any) -> Any:
+        base = self.visit(node["children"][0], value)
+        if not isinstance(base, list):
+            return None
+        size = sum(len(one) if isinstance(one, list) else 1 for one in base)
+        if size > MOST_MEMBERS:
+            raise TooMuchError(f"{size} members of lists in one list; at most {MOST_MEMBERS}")
+        take_steps(self._left, len(base) + size // 8)
+        return [one for part in base for one in (part if isinstance(part, list) else (part,))]
+
+    def visit_function_expression(self, node: Any, value: Any) -> Any:
+        given = [self.visit(child, value) for child in node["children"]]
+        # what a function looks through counts, too; a text is looked through faster
+        take_steps(self._left, sum(_size(one) for one in given))
+        return _FUNCTIONS.call_function(node["value"], given)
+
+
+def _size(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value) // 64
+    return len(value) if isinstance(value, list | dict) else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +103,7 @@ class Expression:
     def of(self, scope: Any) -> Any:
         """Its value; None where nothing is there. Raises ExpressionError for a function given what it can't take."""
         try:
-            return self._parsed.search(scope, options=_OPTIONS)
+            return _Bounded(work_left()).visit(self._parsed.parsed, scope)
         except (JMESPathError, ArithmeticError, ValueError, TypeError, AttributeError, LookupError) as error:
             raise ExpressionError(f"{self.text}: {str(error)[:200]}") from error
         except RecursionError as error:
@@ -78,11 +125,13 @@ def expression(text: str) -> Expression:
 
 
 def _check(text: str, tree: Any) -> None:
-    nodes, copies, open_nodes = 0, 0, [tree]
+    nodes, copies, width, open_nodes = 0, 0, 1, [tree]
     while open_nodes:
         node = open_nodes.pop()
         nodes += 1
-        copies += node["type"] in _COPIES
+        if node["type"] in _COPIES:
+            copies += 1
+            width *= _width(node["children"])
         name = node.get("value")
         if node["type"] == "function_expression" and name not in _Functions.FUNCTION_TABLE:
             raise ExpressionError(f"{text[:80]!r}: there is no function {str(name)[:40]}")
@@ -91,6 +140,16 @@ def _check(text: str, tree: Any) -> None:
         raise ExpressionError(f"{text[:80]!r} has {nodes} parts; at most {MOST_NODES}")
     if copies > MOST_COPIES:
         raise ExpressionError(f"{text[:80]!r} has {copies} multi-selects; at most {MOST_COPIES}")
+    if width > MOST_WIDTH:
+        raise ExpressionError(f"{text[:80]!r} may make {width} copies of a value; at most {MOST_WIDTH}")
+
+
+def _width(members: list[dict[str, Any]]) -> int:
+    """How many copies of what it is given a multi-select may make: different fields are parts of it, one each."""
+    plain = [one["children"][0] if one["type"] == "key_val_pair" else one for one in members]
+    fields = Counter(one["value"] for one in plain if one["type"] == "field")
+    others = sum(one["type"] not in ("field", "literal") for one in plain)
+    return max(1, others + max(fields.values(), default=0))
 
 
 def text_of(value: Any) -> str | None:
@@ -104,6 +163,13 @@ def text_of(value: Any) -> str | None:
     if isinstance(value, int):
         return str(value) if value.bit_length() <= 128 else None
     return None
+
+
+def shown(value: object) -> str:
+    """A value for people, shortly: what holds others is not written out, for it may be all of a payload."""
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "a list"
+    return repr(str(value)[:40])
 
 
 def is_true(value: Any) -> bool:

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Final
 
 from broker.zones import zone_info
+from meters.mappings.expressions import shown
 
 EARLIEST: Final = datetime(2000, 1, 2, tzinfo=UTC)
 LATEST: Final = datetime(2100, 1, 1, tzinfo=UTC)
@@ -55,12 +56,12 @@ def read_stamp(value: object, formats: Sequence[str]) -> Stamp:
     if value is None or value == "":
         raise StampError("no time is there")
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise StampError(f"{str(value)[:40]!r} is no time")
+        raise StampError(f"{shown(value)} is no time")
     for one in formats:
         found = _since_1970(value, _PER_SECOND[one]) if one in _PER_SECOND else _written(str(value).strip(), one)
         if found is not None:
             return found
-    raise StampError(f"{str(value)[:40]!r} is no time of the form {' or '.join(formats)}")
+    raise StampError(f"{shown(value)} is no time of the form {' or '.join(formats)}")
 
 
 def _since_1970(value: str | float, per_second: int) -> Stamp | None:

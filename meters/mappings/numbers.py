@@ -8,6 +8,7 @@ from typing import Final
 from broker.contract.obis import Obis, canonical
 from broker.errors import ContractError
 from meters.mappings.document import Value
+from meters.mappings.expressions import shown
 
 _PLAIN: Final = re.compile(r"[+-]?[0-9]{1,30}(?:\.[0-9]{0,30})?(?:[eE][+-]?[0-9]{1,2})?|[+-]?\.[0-9]{1,30}")
 _MOST: Final = Decimal(10) ** 15
@@ -21,7 +22,7 @@ class NumberError(ValueError):
 def number_of(value: object, decimal: str = ".", thousands: str = "") -> Decimal:
     """A number, or a text that is one as the source writes it. Raises NumberError."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise NumberError(f"{str(value)[:40]!r} is no number")
+        raise NumberError(f"{shown(value)} is no number")
     if isinstance(value, int) and value.bit_length() > 64:
         raise NumberError("a number beyond 1e15")
     found = _written(value, decimal, thousands) if isinstance(value, str) else Decimal(repr(value))

@@ -8,6 +8,7 @@ from typing import Any, Final
 from meters.mappings.bodies import Unreadable
 from meters.mappings.expressions import ExpressionError, expression
 from meters.mappings.types import Mapped
+from meters.mappings.work import spend
 
 MOST_RECORDS: Final = 200_000
 
@@ -39,6 +40,7 @@ class Record:
 
 def scope_of(item: Any, base: dict[str, Any]) -> dict[str, Any]:
     """What expressions look at: an object's members, or `value` for what is none."""
+    spend(1 + (len(item) >> 3 if isinstance(item, dict) else 0))
     return {**item, **base} if isinstance(item, dict) else {"value": item, **base}
 
 

@@ -33,7 +33,8 @@ class Address:
     def shown(self) -> str:
         """What people may see: scheme and host, of services whose host is a token the scheme alone."""
         parts = urlsplit(self.url)
-        if parts.scheme in ("tgram", "slack"):
+        topic_alone = parts.scheme in ("ntfy", "ntfys") and not parts.path.strip("/")
+        if parts.scheme in ("tgram", "slack") or topic_alone:
             return f"{parts.scheme}://***"
         return f"{parts.scheme}://{_host(parts)}/***"
 

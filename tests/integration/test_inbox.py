@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from intake.inbox.inbox import Inbox, InboxBounds, open_inbox
 from intake.inbox.metrics import InboxMetrics
-from intake.inbox.payload import InboxAwayError, InboxFullError, Kept, Payload, PayloadRefusedError
+from intake.inbox.payload import InboxAwayError, InboxFullError, Kept, KeyReusedError, Payload, PayloadRefusedError
 from store.pool import open_pool
 from tests.rigs.ingesting import Table, table
 from tests.rigs.servers import Database
@@ -33,13 +33,13 @@ async def inbox_of(database: Database, bounds: InboxBounds | None = None) -> Asy
 async def test_many_at_once_are_few_commits_and_each_is_kept_once(database: Database) -> None:
     """What is answered is in the table; a repeat is told its id and changes nothing, also within one batch."""
     async with inbox_of(database) as (inbox, metrics), table(database) as asked:
-        payloads = [Payload("head-end", f"k{number % 400}", b"%d" % number) for number in range(500)]
+        payloads = [Payload("head-end", f"k{number % 400}", b"%d" % (number % 400)) for number in range(500)]
         kept = await asyncio.gather(*(inbox.put(one, DEADLINE_S) for one in payloads))
         rows = dict(await asked.rows("SELECT key, id FROM payload"))
         assert [one.id for one in kept] == [rows[one.key] for one in payloads]
         assert sum(one.repeated for one in kept) == 100
         assert not any(one.repeated for one in kept[:400])
-        again = await inbox.put(Payload("head-end", "k1", b"other", "text/csv"), DEADLINE_S)
+        again = await inbox.put(Payload("head-end", "k1", b"1", "text/csv"), DEADLINE_S)
         assert again == Kept(rows["k1"], repeated=True)
         other = await inbox.put(Payload("meters", "k1", b"x", "application/json", "a/b"), DEADLINE_S)
         assert not other.repeated
@@ -50,6 +50,20 @@ async def test_many_at_once_are_few_commits_and_each_is_kept_once(database: Data
             ("application/json", "a/b", b"x", "waiting")
         ]
         assert await asked.value("SELECT body FROM payload WHERE id = $1", again.id) == b"1"
+
+
+async def test_a_key_with_another_body_is_no_repeat(database: Database) -> None:
+    """Neither within a batch nor later, nor when the body is gone: who sends it would be told that it is kept."""
+    async with inbox_of(database) as (inbox, _), table(database) as asked:
+        same = [Payload("a", "k", body) for body in (b"1", b"2", b"1")]
+        found = await asyncio.gather(*(inbox.put(one, DEADLINE_S) for one in same), return_exceptions=True)
+        assert [type(one) for one in found] == [Kept, KeyReusedError, Kept]
+        await asked.rows("UPDATE payload SET body = NULL RETURNING id")
+        with pytest.raises(KeyReusedError, match="another body came with the key 'k'"):
+            await inbox.put(Payload("a", "k", b"2"), DEADLINE_S)
+        assert (await inbox.put(Payload("a", "k", b"1"), DEADLINE_S)).repeated
+        await asked.rows("UPDATE payload SET digest = NULL RETURNING id")
+        assert (await inbox.put(Payload("a", "k", b"2"), DEADLINE_S)).repeated, "of an older Wattline nobody knows"
 
 
 async def test_what_the_database_refuses_harms_no_other(database: Database) -> None:

@@ -62,14 +62,16 @@ async def test_what_can_not_be_asked_for_is_told(database: Database) -> None:
     due = datetime.now(UTC) - timedelta(minutes=1)
     await add(database, "odd", due, "{}", kind="unheard_of")
     await add(database, "bare", due, "{}")
+    await add(database, "away", due - timedelta(minutes=1), "{}", zone="Nowhere/Land")
     async with working(worker_settings(database)):
 
         async def told() -> bool:
-            return len(await events(database, "job_schedule_failed")) == 2
+            return len(await events(database, "job_schedule_failed")) == 3
 
-        await until(told, "both are told")
+        await until(told, "all are told")
     errors = [one["error"] for one in await rows(database, f"{NEXT} ORDER BY name")]
     assert errors == [
+        "'No time zone found with key Nowhere/Land'",
         "what it asks for does not fit export: Field required",
         "this version of Wattline knows no kind unheard_of",
     ]
@@ -102,5 +104,13 @@ async def test_schedules_from_the_command_line(broker: Broker, database: Databas
             assert (refused.exit_code, sentence in refused.output) == (1, True), refused.output
         assert (await typed(running, job_command, "schedule", "remove", "monthly")).exit_code == 0
         assert (await typed(running, job_command, "schedule", "list", "--json")).output == "[]\n"
+        async with connection(database) as opened:
+            await opened.execute(
+                "INSERT INTO job_schedule (name, kind, arguments, cron, zone, enabled, author, next_at)"
+                " SELECT 's' || n, 'export', '{}', '0 0 * * *', 'UTC', false, 'anna', now()"
+                " FROM generate_series(1, 200) n"
+            )
+        refused = await typed(running, job_command, *words, "--cron", "0 5 * * *")
+        assert (refused.exit_code, "there are 200 schedules already" in refused.output) == (1, True), refused.output
     names = ("job_schedule_made", "job_schedule_changed", "job_schedule_removed")
     assert [len(await events(database, one)) for one in names] == [1, 1, 1]

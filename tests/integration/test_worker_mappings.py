@@ -4,11 +4,13 @@ import asyncio
 import signal
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 from prometheus_client import CollectorRegistry
 
+from ingestor.worker.mappings.hand import in_hand
 from ingestor.worker.mappings.loop import Mappings
-from store.pool import open_pool
+from store.pool import Pool, open_pool
 from tests.rigs.gateway import connection, events, rows
 from tests.rigs.redecoding import metrics, worker_process, worker_settings, working
 from tests.rigs.servers import Database
@@ -106,6 +108,45 @@ async def test_a_killed_worker_loses_and_doubles_nothing(database: Database) -> 
     assert found == {"n": 3000, "sum": 4501500.0}
     told = "SELECT count(*) AS n, count(DISTINCT event) AS kinds FROM event WHERE event ~ '^a[0-9]'"
     assert await rows(database, told) == [{"n": 3000, "kinds": 3000}]
+
+
+async def test_a_payload_that_ends_its_workers_is_set_aside(database: Database) -> None:
+    """Each worker that takes it dies; then it is unmapped with the reason, and what came with it is mapped."""
+    await add_source(database)
+    good, bad, last = [await add_payload(database, record(number)) for number in range(3)]
+    async with open_pool(database.dsn("wattline_ingestor"), min_size=1, max_size=4, application_name="test") as pool:
+        assert await died(database, pool) == [good, bad, last]
+        assert await died(database, pool) == [good], "one by one"
+        async with in_hand(pool, uuid4(), "acme"):
+            async with in_hand(pool, uuid4(), "acme") as other:
+                assert not other.payloads, "one worker at a time"
+            await execute(database, "UPDATE payload SET state = 'mapped' WHERE id = $1", good)
+        for _ in range(3):
+            assert await died(database, pool) == [bad]
+        async with working(worker_settings(database, mapping_poll_s=0.1)):
+            await until(lambda: settled(database), "all payloads are settled")
+            assert [one["state"] for one in await payloads(database)] == ["mapped", "unmapped", "mapped"]
+            assert "3 workers died over it" in (await payloads(database))[1]["reason"]
+            # by hand it is tried again, as any
+            await execute(database, "UPDATE payload SET state = 'waiting' WHERE id = $1", bad)
+            await until(lambda: settled(database), "it is tried")
+    assert [one["state"] for one in await payloads(database)] == ["mapped"] * 3
+
+
+async def died(database: Database, pool: Pool) -> list[int]:
+    """What a worker had in hand whose connections broke in its turn, and which came no more."""
+    async with in_hand(pool, uuid4(), "acme") as hand:
+        await execute(
+            database,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1",
+            "wattline_ingestor",
+        )
+        return [one.id for one in hand.payloads]
+
+
+async def execute(database: Database, query: str, *arguments: Any) -> None:
+    async with connection(database) as opened:
+        await opened.execute(query, *arguments)
 
 
 async def mapped(database: Database, most: int) -> bool:

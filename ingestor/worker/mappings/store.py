@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from store.sql import Affected, Connection, Database, statement
 
@@ -47,6 +48,45 @@ class PayloadCounts:
     waiting: int
     unmapped: int
     oldest_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A turn of a source as mapping_turn has it: in hand where it is `open`, else the last one."""
+
+    worker: UUID
+    open: bool
+    first_id: int
+    last_id: int
+    until_id: int
+    deaths: int
+
+
+@statement
+async def try_lock_source(connection: Connection, source: str) -> bool:
+    """Whether this connection is now the only one that maps a source."""
+
+
+@statement
+async def unlock_source(connection: Connection, source: str) -> bool:
+    """Let others map a source."""
+
+
+@statement
+async def last_turn(connection: Connection, source: str) -> Turn | None:
+    """The turn that was in hand last."""
+
+
+@statement
+async def begin_turn(
+    connection: Connection, source: str, worker: UUID, first_id: int, last_id: int, until_id: int, deaths: int
+) -> None:  # fmt: skip
+    """Say what is taken in hand, before it can do harm."""
+
+
+@statement
+async def end_turn(connection: Connection, source: str) -> None:
+    """Say that a turn's worker has lived through it."""
 
 
 @statement

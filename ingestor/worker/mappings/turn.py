@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass, field
 from datetime import datetime
 from typing import Final
+from uuid import uuid4
 
 import structlog
 
@@ -18,6 +19,7 @@ from ingestor.batches.names import Names, Wanted
 from ingestor.batches.records import clean
 from ingestor.failures import Remedy, remedy_for
 from ingestor.metrics import Metrics
+from ingestor.worker.mappings.hand import MOST_DEATHS, in_hand
 from ingestor.worker.mappings.messages import received_of
 from ingestor.worker.mappings.metrics import MappingMetrics
 from ingestor.worker.mappings.store import (
@@ -27,7 +29,6 @@ from ingestor.worker.mappings.store import (
     mapping_document,
     note_facts,
     settle_payloads,
-    waiting_payloads,
 )
 from ingestor.worker.settings import WorkerSettings
 from ingestor.writing.writer import FEW_ROWS, MANY_ROWS, Writer
@@ -40,11 +41,8 @@ from store.pool import Pool
 from store.sql import Connection
 
 log = structlog.get_logger()
-PORTION: Final = 200
-"""Payloads of a turn, at most."""
-PORTION_BYTES: Final = 4 * 1024 * 1024
-"""The same in bytes; one payload is taken whatever its size."""
 NO_MAPPING: Final = "the source has no mapping yet; `wattline source map` gives it one"
+DEADLY: Final = f"{MOST_DEATHS} workers died over it, maybe for want of memory; `wattline source retry` tries it again"
 OWN_FAULT: Final = "Wattline's own code failed on it"
 REFUSED: Final = "the database refuses it"
 _MOST_REASON: Final = 500
@@ -82,6 +80,7 @@ class Turns:
 
     def __init__(self, pool: Pool, settings: WorkerSettings, metrics: MappingMetrics) -> None:
         self._pool = pool
+        self._worker = uuid4()
         self._metrics = metrics
         self._names = Names(Limits(settings.max_devices, settings.meters_per_source, settings.series_per_meter))
         self._topics = Topics()
@@ -91,14 +90,19 @@ class Turns:
         """By source the version in force, and its mapping, or why it can't be read."""
 
     async def take(self, source: WaitingSource) -> int:
-        """Do one turn of a source; how many payloads were settled. Raises database errors that time may heal."""
+        """Do one turn of a source; how many payloads were settled, 0 where another worker is at it.
+
+        Raises database errors that time may heal.
+        """
         started_s = time.monotonic()
-        payloads = await waiting_payloads(self._pool, source.name, PORTION, PORTION_BYTES, 0)
-        if not payloads:
-            return 0
-        mapping = await self._mapping(source)
-        judged = await asyncio.to_thread(self._map, source, mapping, payloads)
-        settled = await self._store(source, judged)
+        async with in_hand(self._pool, self._worker, source.name) as hand:
+            if not hand.payloads:
+                return 0
+            mapping: Mapping | str = DEADLY if hand.is_deadly else await self._mapping(source)
+            judged = await asyncio.to_thread(self._map, source, mapping, hand.payloads)
+            settled = await self._store(source, judged)
+        if hand.is_deadly:
+            log.error("payload_deadly", source=source.name, payload=judged[0].id, deaths=MOST_DEATHS)
         self._metrics.portion_s.observe(time.monotonic() - started_s)
         return settled
 

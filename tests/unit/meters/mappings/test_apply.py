@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from broker.errors import ContractError
 from meters.mappings.apply import map_payload
 from meters.mappings.document import Mapping
 from meters.mappings.load import mapping_from
@@ -177,3 +178,46 @@ def test_whatever_comes_gives_readings_or_a_reason(kind: str, body: bytes) -> No
     found = mapped(body, format={"type": kind}, time=time, events=events, records=["[]" if kind != "raw" else "@"])
     assert found.values or found.events or found.ignored or found.reason
     assert found.gives_nothing is (not found.readings and not found.events)
+
+
+TEN = ",".join("@" * 10)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["|".join([f"[{TEN}][]"] * 6), "|".join([f"{{a:[{','.join(['a'] * 9)}][]}}"] * 3), f"[[{TEN}],[{TEN}]]|[{TEN}]"],
+)
+def test_an_expression_that_would_multiply_what_it_sees_is_refused(path: str) -> None:
+    with pytest.raises(ContractError, match="copies of a value; at most 64"):
+        mapping(values={"1-0:1.8.0": {"path": path}})
+
+
+def test_many_members_of_one_record_are_no_copies_of_it() -> None:
+    wide = "rows[*].{" + ",".join(f"k{number}:v{number}" for number in range(20)) + "}|[].{k1:k1,k2:k2}"
+    mapping(records=[wide])
+
+
+def test_what_an_expression_makes_is_bounded() -> None:
+    """Each in time and memory, whoever wrote the mapping and whatever is sent."""
+    many = json.dumps({"id": "1", "kwh": 1, "a": [1] * 40_000, "t": "x" * 100_000, "l": ["y"] * 100_000})
+    for more, said in (
+        ({"values": {"1-0:1.8.0": {"path": "a[?contains(`[1]`, @)] | [" + ",".join("@" * 30) + "][]|[0]"}}}, "members"),
+        ({"values": {"1-0:1.8.0": {"path": "join(t, l)"}}}, "join: a text of"),
+        ({"records": ["a"], "values": {"1-0:1.8.0": {"path": "_body.a[?@==`2`]|[0]"}}}, "takes too long"),
+        ({"records": ["a", "_body.a[?@==`2`]"], "values": {"1-0:1.8.0": {"path": "value"}}}, "takes too long"),
+    ):
+        found = map_payload(mapping(**more), Payload(many.encode(), RECEIVED), most_work=300_000)
+        assert found.gives_nothing
+        assert said in found.reason
+
+
+def test_a_csv_of_empty_cells_is_bounded_in_memory() -> None:
+    found = mapped(("x" + ";" * 1000 + "\n") * 5000, format={"type": "csv"})
+    assert "more than 4000000 cells" in found.reason
+
+
+def test_a_detail_that_is_all_of_the_payload_is_cut() -> None:
+    body = json.dumps({"id": "1", "kwh": 1, "rows": ["x" * 50] * 1000})
+    found = mapped(body, events=[{"kind": "all", "detail": {"all": "_body", "short": "id"}}])
+    assert len(found.events[0].detail["all"]) == 2000
+    assert found.events[0].detail["short"] == "1"

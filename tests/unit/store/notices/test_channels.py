@@ -18,6 +18,7 @@ SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
         ("http://[2001:db8::1]:8080/s3cret", "webhook", "http://[2001:db8::1]/***"),
         ("mailtos://me:s3cret@smtp.example.org?to=you@example.org", "apprise", "mailtos://smtp.example.org/***"),
         ("ntfys://ntfy.sh/s3cret", "apprise", "ntfys://ntfy.sh/***"),
+        ("ntfy://s3cret", "apprise", "ntfy://***"),
         ("tgram://s3cret/1234", "apprise", "tgram://***"),
         ("slack://s3cret/B/C", "apprise", "slack://***"),
         ("workflows://example.org/s3cret/b", "apprise", "workflows://example.org/***"),
