@@ -12,6 +12,7 @@ from gateway.desired.layering import Layering, PlacedLayer, load_layering
 from gateway.desired.layers import EffectiveParameters, Layer, compose, effective, merged_values
 from gateway.desired.spec_catalogue import SpecCatalogue
 from gateway.desired.store import StoredState, device_states, meters_of_devices, rollout_before
+from gateway.faults import Fault, conflict
 from gateway.fleet.meters import KnownMeter, assign, from_stored
 from gateway.validation import KNOWN
 from store.sql import Connection
@@ -126,6 +127,15 @@ async def load_states(connection: Connection, device_ids: Sequence[int]) -> list
         before[canary.device_id][canary.key] = canary.before
     stored = await device_states(connection, device_ids)
     return [device_state(one, layering, tuple(meters[one.id]), before[one.id]) for one in stored]
+
+
+async def load_state(connection: Connection, device_id: int) -> DeviceState:
+    """The state of a device. Raises Refusal: a conflict where it stands for a third party's source."""
+    states = await load_states(connection, [device_id])
+    if not states:
+        fault = Fault("device", "stands for a third party's source", "GET /api/v1/sources lists them, with settings")
+        raise conflict("a source has no parameters", [fault])
+    return states[0]
 
 
 def device_state(

@@ -9,7 +9,7 @@ from gateway.desired.capabilities import refusals
 from gateway.desired.change import Change
 from gateway.desired.layering import add_layer, latest_layer
 from gateway.desired.layers import FLEET, Layer, device_scope, differences, faults_of_whole
-from gateway.desired.state import load_states
+from gateway.desired.state import load_state
 from gateway.desired.store import configured_devices
 from gateway.events import record_event
 from gateway.faults import Fault, conflict, invalid, invalid_fields, unknown
@@ -107,7 +107,7 @@ async def check_layer(connection: Connection, scope: Scope, before: Layer, after
         require_stable(scope.group.selector, after)
     faults: Sequence[Fault]
     if scope.device_id is not None:
-        state = (await load_states(connection, [scope.device_id]))[0]
+        state = await load_state(connection, scope.device_id)
         below = tuple(placed.layer for placed in state.below)
         faults = [*refusals(state, after), *faults_of_whole((*below, after), changed)]
     else:

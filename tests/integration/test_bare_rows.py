@@ -58,6 +58,14 @@ INSERT INTO notice_rule (name, channel, enabled, events, document, author)
 VALUES ('bare', 'bare', true, '{}', '{"about": "offline", "channel": "bare"}', 'a');
 INSERT INTO notice_delivery (id, channel, event, title, text, tries_left)
 VALUES (gen_random_uuid(), 'bare', '{}', '', '', 1);
+INSERT INTO device (name) VALUES ('source-bare');
+INSERT INTO source (name, kind, device_id, created_by)
+SELECT 'bare', 'hook', id, 'a' FROM device WHERE name = 'source-bare';
+INSERT INTO source_mapping (source, version, document, sha256, author) VALUES ('bare', 1, '', '', 'a');
+INSERT INTO payload (source, key) VALUES ('bare', 'k');
+INSERT INTO source_proposal (broker, key, origin, name, topics, document) VALUES ('ours', 'k', 'topics', 'n', '{}', '');
+INSERT INTO job_schedule (name, kind, cron, zone, author, next_at)
+VALUES ('bare', 'recompute', '0 0 * * *', 'UTC', 'a', now());
 INSERT INTO audit (actor, address, action, method, path, status, result) VALUES ('a', '-', 'x', 'GET', '/', 200, 'ok')
 """
 """Each row with the columns that may not be NULL and have no default, and such as tell one from another."""
@@ -71,7 +79,9 @@ async def names(database: Database) -> dict[str, list[str]]:
         "device": "SELECT name FROM device", "meter": "SELECT key FROM meter", "point": "SELECT id FROM point",
         "group": "SELECT name FROM parameter_group", "stage": "SELECT id FROM parameter_stage",
         "job": "SELECT id FROM job", "id": "SELECT id FROM command", "name": "VALUES ('bare')",
-        "version": "VALUES (1), (2)", "payload": "SELECT id FROM frame WHERE kind = 'payload'",
+        "version": "VALUES (1), (2)",
+        "payload": "SELECT id FROM frame WHERE kind = 'payload' UNION SELECT id FROM payload",
+        "source": "VALUES ('bare')", "proposal": "SELECT id FROM source_proposal", "schedule": "VALUES ('bare')",
         "channel": "VALUES ('bare')", "rule": "VALUES ('bare')", "message": "SELECT id FROM notice_delivery",
     }  # fmt: skip
     async with connection(database) as opened:

@@ -72,7 +72,10 @@ async def test_a_host_says_that_it_is_there_hears_nodes_and_asks_for_births(
 
 
 async def test_our_own_meters_do_not_come_back(broker: Broker, database: Database, group: str) -> None:
-    """Of the outlet's edge node nothing is kept, and it is asked for no birth; a foreign one beside it is."""
+    """Of the outlet's edge node nothing is kept, and it is asked for no birth; a foreign one beside it is.
+
+    What is too large is not even read.
+    """
     await add_source(database, "plant", ["spBv1.0/+/+/+", "spBv1.0/+/+/+/+"])
     of = settings(broker, database, sparkplug_host_id=f"h-{group}", discovery=False)
     ours = SessionOptions(f"wattline-out-{group}", subscriptions=(("spBv1.0/Wattline/NCMD/+", 1),))
@@ -85,11 +88,14 @@ async def test_our_own_meters_do_not_come_back(broker: Broker, database: Databas
         await node.wait_connected()
         await until(lambda: _hears(running))
         await outlet.publish(Publication("spBv1.0/Wattline/NDATA/wattline", payload(7, metric("x", "Double", 1.0)), 1))
+        large = payload(7, metric("z", "String", "z" * 260 * 1024))
+        await node.publish(Publication(f"spBv1.0/{group}/NDATA/large", large, 1))
         await node.publish(Publication(f"spBv1.0/{group}/NDATA/n", payload(7, metric("y", "Double", 2.0)), 1))
         # what came after it is there: it would be, too
         await until(lambda: _count(database))
         assert [row["topic"] for row in await rows(database, KEPT)] == [f"spBv1.0/{group}/NDATA/n"]
         assert await running.metric("wattline_bridge_sparkplug_rebirths_total") == 1
+        assert await running.metric('wattline_bridge_messages_total{result="too_large"}') == 1
 
 
 async def _hears(running: Running) -> bool:

@@ -17,7 +17,7 @@ from gateway.api.parameters.models import (
 from gateway.api.route import Answer
 from gateway.desired.layering import PlacedLayer
 from gateway.desired.layers import FLEET, Layer, device_scope, effective
-from gateway.desired.state import load_states
+from gateway.desired.state import load_state
 from gateway.desired.store import StoredLayer, latest_layers
 from gateway.faults import unknown
 from gateway.fleet.groups import members_of
@@ -54,7 +54,7 @@ async def _device(connection: Connection, device: str, device_id: int) -> Answer
     stored = await device_detail(connection, device)
     if stored is None:
         raise unknown("device", device)
-    state = (await load_states(connection, [device_id]))[0]
+    state = await load_state(connection, device_id)
     layers = await layer_views(connection, (*state.below, PlacedLayer(device_scope(device), state.own)))
     report = report_view(stored)
     document = None if state.desired is None else state.desired.model_dump(mode="json")

@@ -47,6 +47,7 @@ class SparkplugHost:
         self._metrics = metrics
         self._inbox = inbox
         self._nodes = Nodes()
+        self._most_bytes = settings.payload_kib * 1024
         self._born = asyncio.Event()
         self._at_ms = _now_ms()
         self.session = Session(address, self._options(settings), on_connect=lambda _: self._born.set())
@@ -116,6 +117,13 @@ class SparkplugHost:
         if place is None or is_ours(message.topic):
             return []
         owners = self._book.owners(self._broker, message.topic, ())
+        if len(message.payload) > self._most_bytes:
+            # before it is read: a mebibyte of tiny fields would keep all others waiting for seconds
+            self._metrics.results["too_large"].inc()
+            of = {"topic": message.topic, "bytes": len(message.payload), "most": self._most_bytes}
+            for owner in owners:
+                self._notices.tell(owner, "source_message_too_large", **of)
+            return []
         try:
             heard = self._nodes.hear(place, decode(message.payload, plain=True), time.monotonic())
         except ContractError as error:
