@@ -7,11 +7,12 @@ from typing import Final
 
 import structlog
 
+from broker.outage import Outage
 from ingestor.notices.finding import Finder
 from ingestor.notices.metrics import NoticeMetrics
 from ingestor.notices.sending import Limits, Sender
 from ingestor.notices.store import count_notices, forget_notices, give_up_notices, notices_missed
-from store.errors import DATABASE_ERRORS, reason
+from store.errors import DATABASE_ERRORS, is_transient, reason
 from store.pool import Pool
 
 log = structlog.get_logger()
@@ -21,7 +22,10 @@ FORGET_S: Final = 3600.0
 class Notices:
     """Notifications of one worker; any number of them share the work."""
 
-    def __init__(self, pool: Pool, metrics: NoticeMetrics, limits: Limits, round_s: float) -> None:
+    def __init__(
+        self, pool: Pool, metrics: NoticeMetrics, limits: Limits, round_s: float, database: Outage | None = None
+    ) -> None:
+        self._database = database or Outage()
         self._pool = pool
         self._metrics = metrics
         self._limits = limits
@@ -59,7 +63,8 @@ class Notices:
             await work
         except DATABASE_ERRORS as error:
             self._metrics.failures.labels(step).inc()
-            log.warning("notices_failed", step=step, reason=reason(error))
+            report = self._database.failed if is_transient(error) else log.warning
+            report("notices_failed", step=step, reason=reason(error))
         except Exception:
             # the worker's other work is not to end for a slip in this
             self._metrics.failures.labels(step).inc()

@@ -85,7 +85,7 @@ class Worker:
                 log.info("worker_started", processes=decoders.processes, jobs=settings.jobs, kinds=sorted(self._works))
                 async with asyncio.TaskGroup() as group:
                     group.create_task(serving.end(), name="worker.end")
-                    mappings = Mappings(pool, settings, self.metrics.registry, self._stop)
+                    mappings = Mappings(pool, settings, self.metrics.registry, self._stop, self.metrics.database)
                     group.create_task(mappings.run(), name="worker.mappings")
                     if settings.notices:
                         group.create_task(self._notices(pool).run(self._stop), name="worker.notices")
@@ -101,7 +101,9 @@ class Worker:
     def _notices(self, pool: Pool) -> Notices:
         settings = self._settings
         limits = Limits(settings.notices_timeout_s, settings.notices_private, settings.meter_keys_file)
-        return Notices(pool, NoticeMetrics(self.metrics.registry), limits, settings.notices_round_s)
+        return Notices(
+            pool, NoticeMetrics(self.metrics.registry), limits, settings.notices_round_s, self.metrics.database
+        )
 
     async def _observe(self, pool: Pool, serving: Serving) -> None:
         while True:

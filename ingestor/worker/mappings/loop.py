@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from broker.backoff import Backoff
 from broker.errors import PermanentError
+from broker.outage import Outage
 from ingestor.batches.store import record_event
 from ingestor.worker.mappings.metrics import MappingMetrics
 from ingestor.worker.mappings.store import (
@@ -40,7 +41,11 @@ MIB: Final = 1024 * 1024
 class Mappings:
     """Serves all sources until `stop`: a turn each, so that a source that floods delays the others by one portion."""
 
-    def __init__(self, pool: Pool, settings: WorkerSettings, registry: CollectorRegistry, stop: asyncio.Event) -> None:
+    def __init__(
+        self, pool: Pool, settings: WorkerSettings, registry: CollectorRegistry, stop: asyncio.Event,
+        database: Outage | None = None,
+    ) -> None:  # fmt: skip
+        self._database = database or Outage()
         self._pool = pool
         self._settings = settings
         self._stop = stop
@@ -59,7 +64,7 @@ class Mappings:
             except DATABASE_ERRORS as error:
                 if not is_transient(error):
                     raise PermanentError(f"the database refuses payloads' mapping: {error}") from error
-                log.warning("payloads_not_mapped", reason=reason(error))
+                self._database.failed("payloads_not_mapped", reason=reason(error))
                 await self._pause(backoff.next_s())
             else:
                 backoff.succeeded()
