@@ -25,7 +25,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "broker": ("broker.mosquitto.cli:broker", "", "Write Mosquitto's config, and let users in."),
     "ingestor": ("ingestor.__main__:main", "server", "Run the ingestor: topics into TimescaleDB."),
     "bridge": ("intake.bridge.service:main", "server", "Run the bridge: other people's devices by MQTT."),
-    "worker": ("ingestor.worker.service:main", "server", "Run the worker: kept frames decoded again into history."),
+    "worker": (
+        "ingestor.worker.service:main",
+        "server",
+        "Run the worker: jobs, others' payloads, notifications.",
+    ),
     "intake": ("intake.hooks.__main__:main", "server", "Run the intake: webhooks of third parties, kept and answered."),
     "outlet": ("outlet.__main__:main", "server", "Give meters to Home Assistant, and readings to others."),
     "gateway": ("gateway.__main__:main", "server", "Run the config service and its HTTP API."),

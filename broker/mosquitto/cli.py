@@ -12,7 +12,7 @@ import click
 import yaml
 
 from broker.contract.asyncapi import document
-from broker.contract.identity import GATEWAY, INGESTOR, MONITOR, ROLES
+from broker.contract.identity import BRIDGE, GATEWAY, INGESTOR, MONITOR, OUTLET, ROLES
 from broker.contract.topics import DEFAULT_ROOT, Topics
 from broker.errors import ContractError, PermanentError, WattlineError
 from broker.mosquitto.config import ADMIN_CERTIFICATE, CONFIG_FILE, first_listener, render_config
@@ -137,7 +137,7 @@ def write_config(
         click.echo(f"{folder} holds other files too, so its owner and mode stay: Mosquitto must be able to write there")
     _print_owner(folder, owner)
     click.echo(f"rights hold {changed.value}")
-    click.echo(_next_steps(folder, owner, (INGESTOR, GATEWAY) if found[0].identity else ()))
+    click.echo(_next_steps(folder, owner, (INGESTOR, GATEWAY, BRIDGE, OUTLET) if found[0].identity else ()))
 
 
 @broker.command("add-user")

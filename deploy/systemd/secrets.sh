@@ -1,6 +1,6 @@
 #!/bin/sh
 # Writes what the units of this folder read, each with a random secret: ingestor.env, worker.env, gateway.env, intake.env,
-# outlet.env, and roles.env with the passwords of the database's roles; meter-keys, a master key. Files that are there stay
+# bridge.env, outlet.env, and roles.env with the passwords of the database's roles; meter-keys, a master key. Files that are there stay
 # as they are, but that roles.env gets the password of a role that it lacks.
 # sh secrets.sh FOLDER [DATABASE], the database as host:port/name
 set -eu
@@ -32,12 +32,8 @@ WATTLINE_GRAFANA_DB_PASSWORD=$(secret)
 WATTLINE_INTAKE_DB_PASSWORD=$(secret)
 EOF
 grep -q '^WATTLINE_INTAKE_DB_PASSWORD=' roles.env || echo "WATTLINE_INTAKE_DB_PASSWORD=$(secret)" >>roles.env
+grep -q '^WATTLINE_OUTLET_DB_PASSWORD=' roles.env || echo "WATTLINE_OUTLET_DB_PASSWORD=$(secret)" >>roles.env
 . ./roles.env
-# of before there was one
-if [ -z "${WATTLINE_OUTLET_DB_PASSWORD:-}" ]; then
-    WATTLINE_OUTLET_DB_PASSWORD=$(secret)
-    echo "WATTLINE_OUTLET_DB_PASSWORD=$WATTLINE_OUTLET_DB_PASSWORD" >>roles.env
-fi
 # the master key by which keys of meters are sealed: 32 octets
 fresh meter-keys <<EOF
 $(od -An -v -N32 -tx1 /dev/urandom | tr -d ' \n')

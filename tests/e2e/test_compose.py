@@ -54,7 +54,16 @@ class Here:
     """What each health check said last."""
 
     def __post_init__(self) -> None:
-        for volume in ("broker", "authority", "trust", "keys", "services", "ingestor-login", "gateway-login"):
+        for volume in (
+            "broker",
+            "authority",
+            "trust",
+            "keys",
+            "services",
+            "ingestor-login",
+            "gateway-login",
+            "bridge-login",
+        ):
             (self.volumes / volume).mkdir()
 
     @property

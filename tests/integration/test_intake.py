@@ -101,10 +101,10 @@ async def test_the_lines_of_the_docs_work(database: Database, tmp_path: Path, bl
     section = text.partition("## Webhooks in\n")[2].partition("\n## ")[0]
     blocks = re.findall(r"((?:^    .+\n)+)", section, re.MULTILINE)
     async with serving(database, tmp_path) as (one, _), table(database) as asked:
-        await known(one, database, "acme", {"auth": auth, "signature_style": "plain"}, "s3cret")
+        await known(one, database, "hooked", {"auth": auth, "signature_style": "plain"}, "s3cret")
         (tmp_path / "acme.secret").write_text("s3cret\n")
-        lines = [line for line in blocks[block].splitlines() if "wattline source" not in line]
-        script = "\n".join(lines).replace("https://hooks.example", one.url)
+        lines = [line for line in blocks[block].splitlines() if not re.search("wattline source|systemctl", line)]
+        script = "\n".join(lines).replace("http://127.0.0.1:8085", one.url)
         shell = await asyncio.create_subprocess_exec(
             "bash", "-euc", script, cwd=tmp_path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
         )

@@ -219,9 +219,10 @@ def test_only_the_gateway_has_the_authority_s_keys_and_nothing_is_published_in_p
         (name, one.partition(":")[0])
         for name, service in SERVICES.items()
         for one in service.get("volumes", ())
-        if one.startswith(("services:", "ingestor-login:", "gateway-login:"))
-        and name not in ("broker-files", "certificates")
-    } == {("ingestor", "ingestor-login"), ("gateway", "gateway-login")}, "each has its own login, none what signs them"
+        if one.startswith("services:") or "-login:" in one and name not in ("broker-files", "certificates")
+    } == {(one, f"{one}-login") for one in ("ingestor", "gateway", "bridge")}, (
+        "each has its own login, none what signs them"
+    )
     assert "trust:/trust:ro" in SERVICES["ingestor"]["volumes"]
     assert "--plaintext" not in (DEPLOY / "compose" / "broker.sh").read_text("utf-8")
     for service in SERVICES.values():
