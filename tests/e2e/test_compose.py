@@ -219,7 +219,7 @@ async def test_the_compose_file_s_platform_stores_a_reading(
     async with contextlib.AsyncExitStack() as exits:
         await exits.enter_async_context(here.broker(stack.toolchain))
         assert await asyncio.to_thread(here.is_well, "broker", here.ports[1884]), here.checked
-        for name in ("ingestor", "worker", "intake", "gateway"):
+        for name in ("ingestor", "worker", "intake", "bridge", "gateway"):
             port = ports[name] = free_port()
             assert not await asyncio.to_thread(here.is_well, name, port), "nothing runs there yet"
             command = here.services[name]["command"]
@@ -319,7 +319,7 @@ async def same_passwords(postgres: PostgresServer, secrets: dict[str, str]) -> N
     """Each role's password is the one of .env, by PostgreSQL's own word."""
     connection = await asyncpg.connect(postgres.dsn("wattline"), timeout=30)
     try:
-        for role in ("ingestor", "gateway", "grafana"):
+        for role in ("ingestor", "gateway", "intake", "grafana"):
             verifier = await connection.fetchval(
                 "SELECT rolpassword FROM pg_authid WHERE rolname = $1", f"wattline_{role}"
             )

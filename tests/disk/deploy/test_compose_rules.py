@@ -219,7 +219,7 @@ def test_only_the_gateway_has_the_authority_s_keys_and_nothing_is_published_in_p
         (name, one.partition(":")[0])
         for name, service in SERVICES.items()
         for one in service.get("volumes", ())
-        if one.startswith("services:") or "-login:" in one and name not in ("broker-files", "certificates")
+        if (one.startswith("services:") or "-login:" in one) and name not in ("broker-files", "certificates")
     } == {(one, f"{one}-login") for one in ("ingestor", "gateway", "bridge")}, (
         "each has its own login, none what signs them"
     )
