@@ -55,7 +55,7 @@ class LinesSettings(BaseModel):
 
     def secret(self) -> str | None:
         """The header, read from its file where one is named. Raises PermanentError if that can't be read."""
-        if self.authorization is not None:
+        if self.authorization:
             return self.authorization.get_secret_value()
         if self.authorization_file is None:
             return None
@@ -113,7 +113,7 @@ class OutletSettings(ServiceSettings):
         return [name for name, switched in on.items() if switched]
 
     def logs_in_by_password(self) -> bool:
-        """Whether a broker is needed at all."""
+        """Not where no output goes over the broker: then nothing is shown to one."""
         return self.home_assistant.enabled or self.sparkplug.enabled
 
     def check_files(self) -> None:

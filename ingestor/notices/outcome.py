@@ -3,10 +3,11 @@
 import random
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from typing import Final, Literal
 from urllib.parse import unquote
+
+from broker.retry_after import retry_after_s
 
 MAX_ANSWER: Final = 500
 """Characters of an answer that are kept."""
@@ -34,7 +35,7 @@ def judged(status: int, said: str, retry_after: str | None, now: datetime) -> Ou
     if 200 <= status < 300:
         return Outcome("sent", answer[:MAX_ANSWER])
     if status >= 500 or status in _MAY_HEAL:
-        return Outcome("again", answer[:MAX_ANSWER], retry_after_s(retry_after, now))
+        return Outcome("again", answer[:MAX_ANSWER], retry_after_s(retry_after, now, MOST_ASKED_S))
     why = "; redirects are not followed" if 300 <= status < 400 else ""
     return Outcome("dead", answer[: MAX_ANSWER - len(why)] + why)
 
@@ -46,20 +47,6 @@ def without(said: str, url: str) -> str:
     for part in sorted((one for one in (*parts, *map(unquote, parts)) if len(one) > MOST_PLAIN), key=len, reverse=True):
         said = said.replace(part, "***")
     return said
-
-
-def retry_after_s(text: str | None, now: datetime) -> float | None:
-    """Seconds of a Retry-After (RFC 9110 10.2.3): a number or a date; None where there is none that can be read."""
-    if not text:
-        return None
-    if text.strip().isascii() and text.strip().isdigit():
-        return min(float(text.strip()[:9]), MOST_ASKED_S)
-    try:
-        at = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
-    return min(max((at - now).total_seconds(), 0.0), MOST_ASKED_S)
 
 
 def pause(failures: int, asked_s: float | None) -> timedelta:

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import aiohttp
@@ -18,6 +19,7 @@ from outlet.lines.store import (
     StoredReading,
     advance_cursor,
     drop_spans,
+    newest_of_meters,
     next_spans,
     note_look,
     open_cursor,
@@ -34,10 +36,25 @@ log = structlog.get_logger()
 SPANS: Final = 200
 PAGE: Final = 5000
 PROBES: Final = 20
-"""Where so many lines are refused and none is taken, the receiver is told something wrong, and lines wait."""
+"""Where so many lines of a page are refused and none is taken, it is seen first whether the receiver takes any."""
+PROOFS: Final = 20
+"""Newest readings by which that is seen."""
+PROOFS_OF: Final = timedelta(days=7)
 TOLD: Final = 3
 """Refused lines that are logged of a page; all are counted."""
 _LONG_AGO: Final = datetime(1, 1, 1, tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class _Page:
+    """What became of a page's lines: how many were taken, and those that were refused, with the reason."""
+
+    taken: int = 0
+    refused: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def all_refused(self) -> bool:
+        return bool(self.refused) and not self.taken
 
 
 class LineExporter:
@@ -53,7 +70,7 @@ class LineExporter:
         self._metrics = metrics
         self._outage = Outage()
         self._failure = ""
-        self._took = False
+        self._proof = ""
 
     def check(self) -> tuple[bool, str]:
         """For Health."""
@@ -94,7 +111,7 @@ class LineExporter:
         self._metrics.lines_behind_s.set(max(0.0, behind_s))
         for span in together(spans):
             async for readings in pages(pool, span):
-                await self._give(receiver, readings)
+                await self._give(pool, receiver, readings)
         if spans:
             await advance_cursor(pool, name, spans[-1].xid, spans[-1].id)
             await drop_spans(pool)
@@ -102,37 +119,61 @@ class LineExporter:
         self._outage.back("lines_taken_again")
         return bool(spans)
 
-    async def _give(self, receiver: Receiver, readings: list[StoredReading]) -> None:
-        """Post a page. Raises NotTakenError also where every line is refused: then it is not the lines that are bad."""
+    async def _give(self, pool: Pool, receiver: Receiver, readings: list[StoredReading]) -> None:
+        """Post a page. Raises NotTakenError where the newest readings are refused, too: then it is not the lines."""
+        lines, page = self._lines(readings), _Page()
+        await self._post(receiver, lines, page, PROBES)
+        if page.all_refused:
+            why = page.refused[0][1]
+            await self._prove(pool, receiver, why)
+            # the receiver takes lines now: what it refuses of this page now is refused for good
+            page = _Page()
+            await self._post(receiver, lines, page, len(lines))
+            if page.all_refused:
+                await self._prove(pool, receiver, why)
+        self._metrics.lines.inc(page.taken)
+        self._metrics.lines_refused.inc(len(page.refused))
+        for one, why in page.refused[:TOLD]:
+            log.warning("line_refused", line=one[:200], reason=why, refused=len(page.refused))
+
+    def _lines(self, readings: list[StoredReading]) -> list[str]:
+        """Those readings that can be said."""
         measurement = self._settings.measurement
         made = [line(measurement, one.meter, one.obis, one.unit, one.at, one.value) for one in readings]
-        lines = [one for one in made if one is not None]
-        refused = list[tuple[str, str]]()
-        taken = await self._post(receiver, lines, refused)
-        if refused and not taken and not (self._took and len(lines) == 1):
-            raise NotTakenError(f"all {len(lines)} lines are refused: {refused[0][1]}")
-        self._took = self._took or bool(taken)
-        self._metrics.lines.inc(taken)
-        self._metrics.lines_refused.inc(len(refused))
-        for one, why in refused[:TOLD]:
-            log.warning("line_refused", line=one[:200], reason=why, refused=len(refused))
+        return [one for one in made if one is not None]
 
-    async def _post(self, receiver: Receiver, lines: list[str], refused: list[tuple[str, str]]) -> int:
-        """How many were taken; where some are refused for good, halves are posted until these are found."""
-        if not lines:
-            return 0
+    async def _post(self, receiver: Receiver, lines: list[str], page: _Page, most: int) -> None:
+        """Post lines; where some are refused for good, halves until these are found, or `most` of them and no other."""
+        if not lines or (len(page.refused) >= most and page.all_refused):
+            return
         try:
             await receiver.post(lines)
         except BadLinesError as error:
-            if len(lines) == 1:
-                refused.append((lines[0], str(error)))
-                return 0
+            if len(lines) == 1 or error.dropped == len(lines):
+                page.refused += [(one, str(error)) for one in lines]
+                return
             half = len(lines) // 2
-            taken = await self._post(receiver, lines[:half], refused)
-            if not taken and len(refused) >= PROBES:
-                raise NotTakenError(f"the first {len(refused)} lines are refused: {error}") from error
-            return taken + await self._post(receiver, lines[half:], refused)
-        return len(lines)
+            await self._post(receiver, lines[:half], page, most)
+            await self._post(receiver, lines[half:], page, most)
+            return
+        page.taken += len(lines)
+        self._proof = lines[-1]
+
+    async def _prove(self, pool: Pool, receiver: Receiver, why: str) -> None:
+        """Have something taken that is good: what was taken last, or the newest of some meters; repeats change nothing.
+
+        Raises NotTakenError where nothing is: whatever the receiver is told, as at a wrong address, is refused.
+        """
+        proofs = [self._proof] if self._proof else []
+        proofs += self._lines(await newest_of_meters(pool, datetime.now(UTC) - PROOFS_OF, PROOFS))
+        for one in proofs:
+            try:
+                await receiver.post([one])
+            except BadLinesError:
+                continue
+            self._proof = one
+            return
+        raise NotTakenError(f"all lines are refused, the newest, too: {why}")
 
     async def _wait(self, pool: Pool, wait_s: float) -> None:
         """Wait for the receiver, while the store goes on to note for us."""

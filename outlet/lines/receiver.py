@@ -1,21 +1,32 @@
 """The HTTP endpoint that takes lines: what its answers mean."""
 
 import asyncio
+import re
+from datetime import UTC, datetime
 from typing import Final
 
 import aiohttp
 
 from broker.errors import TransientError, WattlineError
+from broker.retry_after import retry_after_s
 
 TIMEOUT_S: Final = 30.0
 WAIT_MAX_S: Final = 300.0
+"""The longest that a Retry-After is obeyed."""
 _BAD_LINES: Final = frozenset({400, 413, 422})
 """Something of what was sent is not taken, ever: InfluxDB names a line that it can't parse, or a field's type."""
 _SAID: Final = 300
+_DROPPED: Final = re.compile(r"partial write: .*dropped=([0-9]{1,9})\b")
+"""InfluxDB 1 and 2 (`tsdb.PartialWriteError`): so many of the points are refused for good, all others are stored."""
 
 
 class BadLinesError(WattlineError):
-    """Some of the lines are refused for good; the rest of them may be stored."""
+    """Some of the lines are refused for good; the rest of them may be stored. `dropped` are known to be refused."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        found = _DROPPED.search(reason)
+        self.dropped = int(found[1]) if found else 0
 
 
 class NotTakenError(TransientError):
@@ -50,15 +61,7 @@ class Receiver:
                 reason = f"HTTP {answer.status}: {said}".strip()
                 if answer.status in _BAD_LINES:
                     raise BadLinesError(reason)
-                raise NotTakenError(reason, _wait_s(answer.headers.get("Retry-After")))
+                asked_s = retry_after_s(answer.headers.get("Retry-After"), datetime.now(UTC), WAIT_MAX_S)
+                raise NotTakenError(reason, asked_s or 0.0)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise NotTakenError(str(error) or type(error).__name__) from error
-
-
-def _wait_s(header: str | None) -> float:
-    """Seconds of a Retry-After (RFC 9110 10.2.3), at most five minutes; a date is none that we wait for."""
-    try:
-        wait_s = float(header or 0)
-    except ValueError:
-        return 0.0
-    return min(max(wait_s, 0.0), WAIT_MAX_S)

@@ -60,6 +60,11 @@ async def readings_between(
 
 
 @statement
+async def newest_of_meters(database: Database, since: datetime, most: int) -> list[StoredReading]:
+    """Newest readings of different series since then, of as many meters as there are."""
+
+
+@statement
 async def advance_cursor(database: Database, name: str, xid: str, span_id: int) -> None:
     """Note that all is given up to this span."""
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import asyncpg
 
+from outlet.lines.exporter import PROBES
 from tests.rigs.ingesting import device, ingesting, settings, table
 from tests.rigs.line_receiver import line_receiver
 from tests.rigs.outlets import OutletProcess, giving, outlet_settings, tell
@@ -116,3 +117,37 @@ async def test_a_receiver_that_refuses_everything_is_told_and_nothing_is_thrown_
             await until(lambda: receiver.refused >= 3)
             receiver.fail = 0
             await until_equal(lambda: sorted(key[1] for key in receiver.points), ["1-0:1.8.0", "1-0:2.8.0"])
+
+
+async def test_a_page_of_which_every_line_is_refused_holds_nothing_up(broker: Broker, database: Database) -> None:
+    """Beyond the receiver's retention, or a meter that it never takes: left out once it surely takes others."""
+    of = settings(broker, database.dsn("wattline_ingestor"))
+    async with ingesting(of), device(broker) as pi, table(database) as asked, line_receiver() as receiver:
+        receiver.kept_ns = int((NOW - timedelta(days=1)).timestamp()) * 10**9
+        receiver.bad = "TST:bad"
+        lines = {"url": receiver.url, "since": NOW - timedelta(days=3)}
+        for meter, back in (("TST:old", timedelta(days=2)), ("TST:bad", timedelta(hours=2))):
+            await pi.send(pi.payload(meter=meter, samples=samples(NOW - back, 2 * PROBES)))
+        await until_equal(asked.readings, 4 * PROBES)
+        async with giving(outlet_settings(broker, database, lines=lines)):
+            await until(lambda: receiver.refused > PROBES)
+            await stays(lambda: not receiver.points, 0.5, "nothing shows yet that the receiver takes any")
+            assert await asked.value("SELECT count(*) FROM stored_span")
+
+            # in one page behind more refused lines than are probed
+            receiver.fail = 503
+            await pi.send(
+                pi.payload(meter="TST:bad", samples=samples(NOW - timedelta(hours=2, minutes=-1), 2 * PROBES))
+            )
+            await pi.send(pi.payload(meter="TST:good", samples=samples(NOW - timedelta(hours=2), 3)))
+            await tell(pi, "TST:1", e1_8_0=1.0)
+            await until_equal(asked.readings, 6 * PROBES + 4)
+            receiver.fail = 0
+            await until_equal(lambda: len(receiver.points), 4)
+            await until_equal(lambda: asked.value("SELECT count(*) FROM stored_span"), 0)
+            assert {key[0] for key in receiver.points} == {"TST:good", "TST:1"}
+
+
+def samples(since: datetime, most: int) -> list[dict[str, object]]:
+    """Samples of a register, a second apart."""
+    return [{"at": (since + timedelta(seconds=n)).isoformat(), "values": {"1-0:1.8.0": 1.0}} for n in range(most)]

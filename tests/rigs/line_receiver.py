@@ -49,7 +49,11 @@ def _point(text: str) -> Point:
 
 @dataclass
 class LineReceiver:
-    """What came; `fail` answers all posts with that status, `bad` refuses those that carry that meter."""
+    """What came.
+
+    `fail` answers all posts with that status, `bad` refuses those that carry that meter, and points before `kept_ns`
+    are dropped, as InfluxDB does beyond a bucket's retention: what else is in such a post is stored.
+    """
 
     url: str = ""
     points: dict[tuple[str, str, str, int], float] = field(default_factory=dict)
@@ -59,6 +63,7 @@ class LineReceiver:
     fail: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     bad: str = ""
+    kept_ns: int = 0
     authorization: str = ""
     lines: list[int] = field(default_factory=list)
 
@@ -76,11 +81,19 @@ class LineReceiver:
         if self.bad and any(one.meter == self.bad for one in points):
             self.refused += 1
             return web.Response(status=400, text=f"partial write: {self.bad}")
+        dropped = sum(one.at_ns < self.kept_ns for one in points)
+        points = [one for one in points if one.at_ns >= self.kept_ns]
         self.lines.append(len(points))
         for one in points:
             key = (one.meter, one.obis, one.unit, one.at_ns)
             assert self.points.get(key, one.value) == one.value, "a repeat is another value"
             self.points[key] = one.value
+        if dropped:
+            self.refused += 1
+            said = (
+                f"failure writing points to database: partial write: points beyond retention policy dropped={dropped}"
+            )
+            return web.json_response({"code": "unprocessable entity", "message": said}, status=422)
         return web.Response(status=204)
 
 

@@ -3,8 +3,10 @@
 import re
 import tomllib
 
+import pytest
 import yaml
 
+from broker.runtime.service import load
 from broker.runtime.settings_help import variables
 from outlet.settings import OutletSettings
 from tests.rigs.compose_file import DEPLOY, raw
@@ -33,3 +35,29 @@ def test_it_is_confined_and_meets_those_whom_it_needs() -> None:
     assert re.fullmatch("[1-9][0-9]*g", outlet["mem_limit"])
     assert set(OVERLAY["services"]) - {"outlet"} <= set(below["services"])
     assert set(outlet["depends_on"]) <= set(below["services"])
+
+
+@pytest.mark.parametrize(
+    ("of_env", "outputs", "header"),
+    [
+        ({}, ["home_assistant"], None),
+        (
+            {
+                "WATTLINE_OUTLET_HOME_ASSISTANT": "false", "WATTLINE_OUTLET_LINES_URL": "http://influx:8086/write?db=m",
+                "WATTLINE_OUTLET_LINES_AUTHORIZATION": "Token a b",
+            },
+            ["lines"],
+            "Token a b",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_given_is_chosen_in_env(
+    of_env: dict[str, str], outputs: list[str], header: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left out of .env is as not set."""
+    for name, value in OVERLAY["services"]["outlet"]["environment"].items():
+        filled = re.sub(r"\$\{(\w+):\?\}", "x", value)
+        monkeypatch.setenv(name, re.sub(r"\$\{(\w+):-(\w*)\}", lambda at: of_env.get(at[1], at[2]), filled))
+    settings = load(OutletSettings)
+    assert settings.outputs() == outputs
+    assert settings.lines.secret() == header

@@ -44,3 +44,13 @@ def test_a_file_that_is_not_there_is_named() -> None:
     lines = {"url": "https://influx/write", "authorization_file": "/nowhere/at/all"}
     with pytest.raises(PermanentError, match="WATTLINE_OUTLET_LINES__AUTHORIZATION_FILE: /nowhere/at/all"):
         OutletSettings(database_dsn=DSN, lines=lines).check_files()  # type: ignore[arg-type]
+
+
+def test_a_password_that_no_broker_is_shown_needs_no_tls() -> None:
+    """Where readings go to lines alone; Home Assistant's broker is shown it."""
+    broker = {"host": "broker.example", "password": "secret"}
+    lines = {"url": "https://influx/write"}
+    OutletSettings(database_dsn=DSN, broker=broker, lines=lines).check_files()
+    shown = OutletSettings(database_dsn=DSN, broker=broker, home_assistant={"enabled": True})
+    with pytest.raises(PermanentError, match="WATTLINE_OUTLET_BROKER__"):
+        shown.check_files()
