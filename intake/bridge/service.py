@@ -97,7 +97,7 @@ class Bridge:
             parts = self._book, admission, self._notices, self.metrics
             return SparkplugHost(broker, address, settings, *parts, inbox)
 
-        hosts = Hosts(self._book, make_host)
+        hosts = Hosts(self._book, make_host, settings.stop_deadline_s)
         self.health.add("brokers", links.check)
         self.health.add("sparkplug", hosts.check)
         async with asyncio.TaskGroup() as group:
@@ -106,9 +106,9 @@ class Bridge:
             telling = group.create_task(self._notices.keep(pool), name="bridge.notices")
             await stop.wait()
             following.cancel()
-            if not await links.drain(settings.stop_deadline_s):
+            drained, _ = await asyncio.gather(links.drain(settings.stop_deadline_s), hosts.close())
+            if not drained:
                 log.warning("stopped_before_all_was_stored", note="what has QoS 1 is given again")
-            await hosts.close()
             await links.close()
             telling.cancel()
             scouting.cancel()
