@@ -133,6 +133,8 @@ class Bridge:
                         self._notices.tell(name, "source_not_bridged", reason=fault)
                 await links.follow(group)
                 await hosts.follow(group)
+            # while the database is away, too
+            links.measure(hosts)
             await asyncio.sleep(self._settings.refresh_s)
 
 

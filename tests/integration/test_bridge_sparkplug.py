@@ -11,8 +11,10 @@ from broker.mqtt.session import Publication, Session, SessionOptions
 from broker.sparkplug.decoding import decode
 from intake.bridge.admission import Admission
 from intake.bridge.book import SourceBook
+from intake.bridge.links import Links
 from intake.bridge.metrics import BridgeMetrics
 from intake.bridge.notices import Notices
+from intake.bridge.pipeline import Pipeline
 from intake.bridge.sparkplug.host import SparkplugHost
 from intake.bridge.sparkplug.hosts import Hosts
 from intake.bridge.store import mqtt_sources
@@ -124,7 +126,10 @@ async def test_what_a_host_has_in_hand_is_stored_before_it_goes(
         book.read(await mqtt_sources(pool), {"ours": None})
         host = SparkplugHost("ours", of.broker, of, book, Admission(of), Notices(), metrics, inbox)
         hosts = Hosts(book, lambda _: host, 60)
+        links = Links(of, book, metrics, no_pipeline, frozenset())
         await hosts.follow(tasks)
+        links.measure(hosts)
+        assert shown(metrics) == {"brokers": 1, "brokers_connected": 0, "held": 0, "qos0_dropped": 0}
         async with asyncio.timeout(60):
             while not host.session.connected:
                 await asyncio.sleep(0.01)
@@ -137,6 +142,9 @@ async def test_what_a_host_has_in_hand_is_stored_before_it_goes(
             async with asyncio.timeout(60):
                 while not host.held:
                     await asyncio.sleep(0.01)
+            host.session.dropped_qos0 = 3
+            links.measure(hosts)
+            assert shown(metrics) == {"brokers": 1, "brokers_connected": 1, "held": 1, "qos0_dropped": 3}
             closing = tasks.create_task(hosts.close())
         async with asyncio.timeout(60):
             await closing
@@ -145,6 +153,17 @@ async def test_what_a_host_has_in_hand_is_stored_before_it_goes(
     assert [row["topic"] for row in await rows(database, KEPT)] == ["busy", f"spBv1.0/{group}/NDATA/n"]
     said = [one.payload for one in await node.receive(10) if "STATE" in one.topic]
     assert json.loads(said[-1])["online"] is False
+
+
+def no_pipeline(broker: str, _: Session) -> Pipeline:
+    """For links that follow nothing."""
+    raise AssertionError(broker)
+
+
+def shown(metrics: BridgeMetrics) -> dict[str, float | None]:
+    """What the metrics say of sessions."""
+    names = ("brokers", "brokers_connected", "held", "qos0_dropped")
+    return {name: metrics.registry.get_sample_value(f"wattline_bridge_{name}") for name in names}
 
 
 async def _hears(running: Running) -> bool:
