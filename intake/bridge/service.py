@@ -66,7 +66,7 @@ class Bridge:
         self._probe = DatabaseProbe()
         self._outage = Outage()
         self._book = SourceBook(settings.broker.root)
-        self._notices = Notices()
+        self._notices = Notices(self.metrics)
         self.health.add("database", self._probe.check)
 
     async def work(self, stop: asyncio.Event) -> None:
@@ -82,7 +82,7 @@ class Bridge:
 
     async def _bridge(self, pool: Pool, inbox: Inbox, stop: asyncio.Event) -> None:
         settings, admission = self._settings, Admission(self._settings)
-        scout = Scout(self._book, settings.discovery_prefix, enabled=settings.discovery)
+        scout = Scout(self._book, self.metrics, settings.discovery_prefix, enabled=settings.discovery)
 
         def make(broker: str, session: Session) -> Pipeline:
             parts = self._book, admission, scout, self._notices, self.metrics, self._settings

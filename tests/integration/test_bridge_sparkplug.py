@@ -124,7 +124,7 @@ async def test_what_a_host_has_in_hand_is_stored_before_it_goes(
         asyncio.TaskGroup() as tasks,
     ):
         book.read(await mqtt_sources(pool), {"ours": None})
-        host = SparkplugHost("ours", of.broker, of, book, Admission(of), Notices(), metrics, inbox)
+        host = SparkplugHost("ours", of.broker, of, book, Admission(of), Notices(metrics), metrics, inbox)
         hosts = Hosts(book, lambda _: host, 60)
         links = Links(of, book, metrics, no_pipeline, frozenset())
         await hosts.follow(tasks)
