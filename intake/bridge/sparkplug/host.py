@@ -80,6 +80,9 @@ class SparkplugHost:
                         self._taking = group.create_task(self._take(group), name=f"{name}.take")
                         await asyncio.wait({self._taking})
                         saying.cancel()
+                    # what waits is nowhere else; a flood ends with whoever cancels us
+                    while self.session.waiting:
+                        await self._keep(await self.session.receive(TAKE))
                 finally:
                     # a proper end sends no will
                     await self._say(online=False)
@@ -87,7 +90,7 @@ class SparkplugHost:
             log.error("sparkplug_given_up", broker=self._broker, reason=str(error.exceptions[0]))  # noqa: TRY400
 
     def stop(self) -> None:
-        """Take nothing more; what was taken is still stored and acknowledged, and `run` ends.
+        """Wait for nothing more; what has come is still stored and acknowledged, and `run` ends.
 
         The session is without a past: what a cancelled `run` has in hand never comes again, by whatever QoS.
         """
@@ -114,11 +117,11 @@ class SparkplugHost:
     async def _take(self, group: asyncio.TaskGroup) -> None:
         while True:
             messages = await self.session.receive(TAKE)
-            self.held = len(messages)
             # a task of its own, which goes on where nothing more is to be taken
             await asyncio.wait({group.create_task(self._keep(messages), name=f"bridge.{self._broker}.sparkplug.keep")})
 
     async def _keep(self, messages: list[Inbound]) -> None:
+        self.held = len(messages)
         now = datetime.now(UTC)
         puts = []
         for number, message in enumerate(messages):
