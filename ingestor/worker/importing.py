@@ -133,6 +133,7 @@ class Importing:
                 _count(done, batch, written)
                 told = f"{done.records} records, {done.values} values, {done.faulty} faults"
                 await self._context.save(connection, done.document(), done.at, self._file.bytes, told)
+        self._context.parts.metrics.refuse((*batch.stored.values(), *written.refused))
         after.new, after.repeated, after.quarantined = done.new, done.repeated, done.quarantined
 
     async def _apart(self, received: Sequence[Received], after: Tally) -> None:
@@ -143,6 +144,7 @@ class Importing:
                 async with connection.transaction():
                     written = await Writer(self._assembler.conflicting).write(connection, batch, staged=True)
             _count(after, batch, written)
+            self._context.parts.metrics.refuse((*batch.stored.values(), *written.refused))
         except (*DATABASE_ERRORS, ValueError, OverflowError) as error:
             self._names.clear()
             if remedy_for(error) not in (Remedy.SPLIT, Remedy.STAGE):

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from broker.outage import Outage
+from ingestor.batches.records import Stored
 from ingestor.worker.store import JobCount
 
 
@@ -18,7 +19,9 @@ class WorkerMetrics:
         self.frames = self._counter("frames", "Kept frames done, by result: decoded or undecodable", "result")
         self.readings = self._counter("readings", "Readings that were new to history")
         self.repeated = self._counter("readings_repeated", "Readings that history had already")
-        self.refused = self._counter("readings_refused", "Values put into quarantine", "reason")
+        self.refused = self._counter(
+            "readings_refused", "Values, of sources' payloads rows of them, put into quarantine", "reason"
+        )
         self.ended = self._counter(
             "jobs_ended", "Jobs that ended, by how; again: failed, to be tried again", "kind", "state"
         )
@@ -39,6 +42,11 @@ class WorkerMetrics:
             registry=self.registry,
         )  # fmt: skip
         self.in_hand = Gauge("wattline_worker_jobs_in_hand", "Jobs that this worker holds", registry=self.registry)
+
+    def refuse(self, rows: Iterable[Stored]) -> None:
+        """Count rows of quarantine, once they are committed."""
+        for row in rows:
+            self.refused.labels(row.reason).inc()
 
     def count(self, kinds: Iterable[str], counts: Iterable[JobCount]) -> None:
         """Show how many jobs of each kind there are; kinds that this worker does not know, too."""

@@ -85,7 +85,7 @@ class Worker:
                 log.info("worker_started", processes=decoders.processes, jobs=settings.jobs, kinds=sorted(self._works))
                 async with asyncio.TaskGroup() as group:
                     group.create_task(serving.end(), name="worker.end")
-                    mappings = Mappings(pool, settings, self.metrics.registry, self._stop, self.metrics.database)
+                    mappings = Mappings(pool, settings, self.metrics, self._stop)
                     group.create_task(mappings.run(), name="worker.mappings")
                     if settings.notices:
                         group.create_task(self._notices(pool).run(self._stop), name="worker.notices")

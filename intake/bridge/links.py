@@ -14,6 +14,7 @@ from intake.bridge.book import SourceBook
 from intake.bridge.metrics import BridgeMetrics
 from intake.bridge.pipeline import Pipeline, drain
 from intake.bridge.settings import BridgeSettings
+from intake.bridge.sparkplug.hosts import Hosts
 from store.source_settings import OUR_BROKER
 
 log = structlog.get_logger()
@@ -61,7 +62,6 @@ class Links:
             address = self._settings.address(broker)
             if address is not None:
                 await self._follow_one(broker, address, group)
-        self._measure()
 
     async def _follow_one(self, broker: str, address: BrokerAddress, group: asyncio.TaskGroup) -> None:
         filters = self._book.filters(broker)
@@ -110,12 +110,15 @@ class Links:
         if tasks:
             await asyncio.wait(tasks)
 
-    def _measure(self) -> None:
+    def measure(self, hosts: Hosts) -> None:
+        """Show the sessions of links and hosts; a broker counts once, and as connected where each session of it is."""
         metrics, links = self._metrics, self._links.values()
-        metrics.brokers_wanted.set(len(self._links))
-        metrics.brokers.set(sum(link.session.connected for link in links))
-        metrics.dropped_qos0.set(sum(link.session.dropped_qos0 for link in links))
-        metrics.held.set(sum(link.pipeline.held for link in links))
+        sessions = [(name, link.session) for name, link in self._links.items()] + list(hosts.sessions.items())
+        wanted = {name for name, _ in sessions}
+        metrics.brokers_wanted.set(len(wanted))
+        metrics.brokers.set(len(wanted - {name for name, session in sessions if not session.connected}))
+        metrics.dropped_qos0.set(sum(session.dropped_qos0 for _, session in sessions))
+        metrics.held.set(sum(link.pipeline.held for link in links) + hosts.held)
         metrics.sources.set(len(self._book.sources) + len(self._book.faults))
         refused = {name for link in links for name in link.session.refused_filters()}
         unheard = [one for one in self._book.sources.values() if refused.intersection(one.filters)]

@@ -41,4 +41,14 @@ class BridgeMetrics:
         self.rebirths = Counter(
             "wattline_bridge_sparkplug_rebirths", "Births asked for, as a message was missing", registry=self.registry
         )
+        self.unproposed = Counter(
+            "wattline_bridge_proposals_refused", "Announcements that are none, or of which no source can be proposed",
+            registry=self.registry,
+        )  # fmt: skip
+        self._events = Counter(
+            "wattline_bridge_events_lost", "Events of sources that are in the log alone", ["reason"],
+            registry=self.registry,
+        )  # fmt: skip
+        self.events_lost = {reason: self._events.labels(reason) for reason in ("full", "refused")}
+        """Too many waited for the database, or it refuses them."""
         self.held = Gauge("wattline_bridge_held", "Messages taken and not yet stored", registry=self.registry)

@@ -7,8 +7,10 @@ from typing import Final
 
 import structlog
 
+from broker.outage import Outage
+from intake.bridge.metrics import BridgeMetrics
 from intake.bridge.store import add_bridge_event
-from store.errors import DATABASE_ERRORS, reason
+from store.errors import DATABASE_ERRORS, heals, reason
 from store.pool import Pool
 
 log = structlog.get_logger()
@@ -20,7 +22,9 @@ _MOST: Final = 1000
 class Notices:
     """What is to be told; `keep` writes it. In the log at once, in the table once the database is there."""
 
-    def __init__(self) -> None:
+    def __init__(self, metrics: BridgeMetrics) -> None:
+        self._metrics = metrics
+        self._outage = Outage()
         self._told: dict[tuple[str, str], float] = {}
         self._waiting: asyncio.Queue[tuple[str, str, Mapping[str, object]]] = asyncio.Queue(_MOST)
 
@@ -31,19 +35,27 @@ class Notices:
             return
         self._told[key] = now_s
         log.warning(event, source=source, **detail)
-        if not self._waiting.full():
+        if self._waiting.full():
+            self._metrics.events_lost["full"].inc()
+        else:
             self._waiting.put_nowait((source, event, detail))
 
     async def keep(self, pool: Pool) -> None:
-        """Write events, for ever; those that the database does not take now are tried again."""
+        """Write events, for ever; what the database does not take now is tried again, what it never takes is let go."""
         while True:
             source, event, detail = await self._waiting.get()
             while True:
                 try:
                     await add_bridge_event(pool, source, event, _storable(detail))
+                    self._outage.back("source_events_written")
                     break
                 except DATABASE_ERRORS as error:
-                    log.info("source_event_waits", event_name=event, reason=reason(error))
+                    if not heals(error):
+                        # for want of a right, say: it would keep all others waiting
+                        self._metrics.events_lost["refused"].inc()
+                        log.error("source_event_refused", source=source, event_name=event, reason=reason(error))  # noqa: TRY400
+                        break
+                    self._outage.failed("source_events_wait", event_name=event, reason=reason(error))
                     await asyncio.sleep(1.0)
 
 

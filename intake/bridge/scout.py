@@ -11,13 +11,15 @@ import structlog
 from broker.contract.outlets import is_ours
 from broker.errors import ContractError
 from broker.mqtt.publication import Inbound
+from broker.outage import Outage
 from intake.bridge.book import SourceBook
 from intake.bridge.discovery.announcement import DeviceFacts, Entity, entities, place_of
 from intake.bridge.discovery.draft import drafted
 from intake.bridge.discovery.shipped import read_by, shipped_filters
+from intake.bridge.metrics import BridgeMetrics
 from intake.bridge.store import propose_source, withdraw_proposal
 from meters.mappings.catalogue import named
-from store.errors import DATABASE_ERRORS, is_transient, reason
+from store.errors import DATABASE_ERRORS, heals, reason
 from store.pool import Pool
 
 log = structlog.get_logger()
@@ -52,14 +54,14 @@ class Scout:
     All that it keeps is bounded: of more announcements than that the longest known are forgotten.
     """
 
-    def __init__(self, book: SourceBook, prefix: str, *, enabled: bool) -> None:
+    def __init__(self, book: SourceBook, metrics: BridgeMetrics, prefix: str, *, enabled: bool) -> None:
         self._book = book
+        self._metrics = metrics
+        self._outage = Outage()
         self._prefix = prefix
         self._enabled = enabled
         self._brokers: dict[str, _Heard] = {}
         self._looked: OrderedDict[tuple[str, str], float] = OrderedDict()
-        self.refused = 0
-        """Announcements that are none."""
 
     def filters(self) -> frozenset[str]:
         """What it listens to at each broker, by QoS 0."""
@@ -78,8 +80,7 @@ class Scout:
             try:
                 self._announced(heard, place.key, entities(place, message.payload))
             except ContractError as error:
-                self.refused += 1
-                log.info("announcement_refused", topic=message.topic[:200], reason=str(error))
+                self._refuse(broker, topic=message.topic[:200], reason=str(error)[:500])
             return True
         if (
             not message.retain
@@ -108,6 +109,16 @@ class Scout:
             self._looked.popitem(last=False)
         return True
 
+    def _refuse(self, broker: str, **facts: str) -> None:
+        """Count what can't be proposed; it is told once an hour, for who announces may do it a thousand times a second.
+
+        `facts` begin with what it is of, and end with the reason.
+        """
+        self._metrics.unproposed.inc()
+        name, of = next(iter(facts.items()))
+        if self._is_due(broker, f"{name}:{of}"):
+            log.warning("announcement_refused", broker=broker, **facts)
+
     @staticmethod
     def _announced(heard: _Heard, key: str, found: list[Entity]) -> None:
         before = heard.announced.pop(key, None)
@@ -128,7 +139,9 @@ class Scout:
                 try:
                     await self._write(pool, broker, heard)
                 except DATABASE_ERRORS as error:
-                    log.info("proposals_wait", reason=reason(error))
+                    self._outage.failed("proposals_wait", reason=reason(error))
+                else:
+                    self._outage.back("proposals_written")
 
     async def _write(self, pool: Pool, broker: str, heard: _Heard) -> None:
         by_device: dict[str, list[Entity]] = {}
@@ -139,14 +152,18 @@ class Scout:
             try:
                 await self._propose(pool, broker, device, by_device.get(device, []))
             except (*DATABASE_ERRORS, ContractError, ValueError) as error:
-                if isinstance(error, DATABASE_ERRORS) and is_transient(error):
+                if isinstance(error, DATABASE_ERRORS) and heals(error):
                     raise
                 # a name with a line's end in it, say: that device alone is not proposed
-                self.refused += 1
-                log.info("announcement_refused", broker=broker, device=device[:200], reason=str(error)[:500])
+                self._refuse(broker, device=device[:200], reason=str(error)[:500])
             heard.devices.discard(device)
         for name in sorted(heard.changed):
-            await self._propose_family(pool, broker, name, heard.families[name])
+            try:
+                await self._propose_family(pool, broker, name, heard.families[name])
+            except DATABASE_ERRORS as error:
+                if heals(error):
+                    raise
+                self._refuse(broker, mapping=name, reason=str(error)[:500])
             heard.changed.discard(name)
 
     async def _propose(self, pool: Pool, broker: str, device: str, found: list[Entity]) -> None:

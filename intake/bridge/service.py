@@ -66,7 +66,7 @@ class Bridge:
         self._probe = DatabaseProbe()
         self._outage = Outage()
         self._book = SourceBook(settings.broker.root)
-        self._notices = Notices()
+        self._notices = Notices(self.metrics)
         self.health.add("database", self._probe.check)
 
     async def work(self, stop: asyncio.Event) -> None:
@@ -82,7 +82,7 @@ class Bridge:
 
     async def _bridge(self, pool: Pool, inbox: Inbox, stop: asyncio.Event) -> None:
         settings, admission = self._settings, Admission(self._settings)
-        scout = Scout(self._book, settings.discovery_prefix, enabled=settings.discovery)
+        scout = Scout(self._book, self.metrics, settings.discovery_prefix, enabled=settings.discovery)
 
         def make(broker: str, session: Session) -> Pipeline:
             parts = self._book, admission, scout, self._notices, self.metrics, self._settings
@@ -97,7 +97,7 @@ class Bridge:
             parts = self._book, admission, self._notices, self.metrics
             return SparkplugHost(broker, address, settings, *parts, inbox)
 
-        hosts = Hosts(self._book, make_host)
+        hosts = Hosts(self._book, make_host, settings.stop_deadline_s)
         self.health.add("brokers", links.check)
         self.health.add("sparkplug", hosts.check)
         async with asyncio.TaskGroup() as group:
@@ -106,9 +106,9 @@ class Bridge:
             telling = group.create_task(self._notices.keep(pool), name="bridge.notices")
             await stop.wait()
             following.cancel()
-            if not await links.drain(settings.stop_deadline_s):
+            drained, _ = await asyncio.gather(links.drain(settings.stop_deadline_s), hosts.close())
+            if not drained:
                 log.warning("stopped_before_all_was_stored", note="what has QoS 1 is given again")
-            await hosts.close()
             await links.close()
             telling.cancel()
             scouting.cancel()
@@ -133,6 +133,8 @@ class Bridge:
                         self._notices.tell(name, "source_not_bridged", reason=fault)
                 await links.follow(group)
                 await hosts.follow(group)
+            # while the database is away, too
+            links.measure(hosts)
             await asyncio.sleep(self._settings.refresh_s)
 
 

@@ -9,9 +9,13 @@ import pytest
 
 from broker.mqtt.session import Publication, RefusedError
 from deploy.local.process import free_port
+from intake.bridge.metrics import BridgeMetrics
+from intake.bridge.notices import Notices
 from meters.mappings.catalogue import named
 from meters.mappings.load import load_mapping
+from store.pool import open_pool
 from tests.rigs.bridging import add_source, bridging, foreign, payloads, settings
+from tests.rigs.gateway import connection
 from tests.rigs.servers import Broker, Database
 from tests.rigs.waiting import until, until_equal
 
@@ -212,3 +216,31 @@ async def _proposals(database: Database, key: str) -> list[asyncpg.Record]:
         return await connection.fetch("SELECT * FROM source_proposal WHERE key = $1", key)
     finally:
         await connection.close()
+
+
+async def test_an_event_that_the_database_refuses_keeps_no_other_waiting(database: Database) -> None:
+    """It is counted, and the next one is tried; for want of a right, say, which no waiting mends."""
+    await add_source(database, "plugs", ["tele/+/SENSOR"])
+    metrics = BridgeMetrics()
+    notices = Notices(metrics)
+    notices.tell("plugs", "source_flooding")
+    notices.tell("plugs", "source_offline")
+
+    def refused() -> float | None:
+        return metrics.registry.get_sample_value("wattline_bridge_events_lost_total", {"reason": "refused"})
+
+    async with (
+        connection(database) as other,
+        open_pool(database.dsn("wattline_intake"), min_size=1, max_size=1, application_name="test") as pool,
+        asyncio.TaskGroup() as tasks,
+    ):
+        await other.execute("REVOKE ALL ON event FROM wattline_intake")
+        keeping = tasks.create_task(notices.keep(pool))
+        async with asyncio.timeout(60):
+            while refused() != 2:
+                await asyncio.sleep(0.01)
+        await other.execute("GRANT SELECT, INSERT ON event TO wattline_intake")
+        notices.tell("plugs", "source_message_refused")
+        told = "SELECT event FROM event WHERE event ~ '^source_'"
+        await until_equal(lambda: other.fetchval(told), "source_message_refused")
+        keeping.cancel()

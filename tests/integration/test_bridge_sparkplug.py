@@ -1,5 +1,6 @@
 """The bridge as a Sparkplug host application against a real Mosquitto: an edge node, state, aliases and rebirth."""
 
+import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator
@@ -8,8 +9,20 @@ import pytest
 
 from broker.mqtt.session import Publication, Session, SessionOptions
 from broker.sparkplug.decoding import decode
+from intake.bridge.admission import Admission
+from intake.bridge.book import SourceBook
+from intake.bridge.links import Links
+from intake.bridge.metrics import BridgeMetrics
+from intake.bridge.notices import Notices
+from intake.bridge.pipeline import Pipeline
+from intake.bridge.sparkplug.host import SparkplugHost
+from intake.bridge.sparkplug.hosts import Hosts
+from intake.bridge.store import mqtt_sources
+from intake.inbox.inbox import InboxBounds, open_inbox
+from intake.inbox.payload import Payload
+from store.pool import open_pool
 from tests.rigs.bridging import add_source, bridging, settings
-from tests.rigs.gateway import rows
+from tests.rigs.gateway import connection, rows
 from tests.rigs.ingesting import Running
 from tests.rigs.servers import Broker, Database
 from tests.rigs.sparkplug import birth, metric, payload
@@ -96,6 +109,65 @@ async def test_our_own_meters_do_not_come_back(broker: Broker, database: Databas
         assert [row["topic"] for row in await rows(database, KEPT)] == [f"spBv1.0/{group}/NDATA/n"]
         assert await running.metric("wattline_bridge_sparkplug_rebirths_total") == 1
         assert await running.metric('wattline_bridge_messages_total{result="too_large"}') == 1
+
+
+async def test_what_a_host_has_in_hand_is_stored_before_it_goes(
+    broker: Broker, database: Database, group: str, node: Session
+) -> None:
+    """Its session has no past: what was taken, and waits for the database, would never come again."""
+    await add_source(database, "plant", [f"spBv1.0/{group}/+/+"])
+    of, book, metrics = settings(broker, database, sparkplug_host_id=f"h-{group}"), SourceBook(), BridgeMetrics()
+    async with (
+        open_pool(database.dsn("wattline_intake"), min_size=1, max_size=4, application_name="test") as pool,
+        open_inbox(pool, InboxBounds(writers=1), metrics.inbox) as inbox,
+        connection(database) as other,
+        asyncio.TaskGroup() as tasks,
+    ):
+        book.read(await mqtt_sources(pool), {"ours": None})
+        host = SparkplugHost("ours", of.broker, of, book, Admission(of), Notices(metrics), metrics, inbox)
+        hosts = Hosts(book, lambda _: host, 60)
+        links = Links(of, book, metrics, no_pipeline, frozenset())
+        await hosts.follow(tasks)
+        links.measure(hosts)
+        assert shown(metrics) == {"brokers": 1, "brokers_connected": 0, "held": 0, "qos0_dropped": 0}
+        async with asyncio.timeout(60):
+            while not host.session.connected:
+                await asyncio.sleep(0.01)
+        async with other.transaction():
+            await other.execute("LOCK TABLE payload IN ACCESS EXCLUSIVE MODE")
+            tasks.create_task(inbox.put(Payload("plant", "busy", b"{}", topic="busy"), 60))
+            blocked = "SELECT count(*) FROM pg_locks WHERE relation = 'payload'::regclass AND NOT granted"
+            await until(lambda: other.fetchval(blocked), "the one writer is busy")
+            await node.publish(Publication(f"spBv1.0/{group}/NDATA/n", payload(9, metric("x", "Double", 1.0)), 0))
+            async with asyncio.timeout(60):
+                while not host.held:
+                    await asyncio.sleep(0.01)
+            await node.publish(Publication(f"spBv1.0/{group}/NDATA/n", payload(10, metric("x", "Double", 2.0)), 0))
+            async with asyncio.timeout(60):
+                while not host.session.waiting:
+                    await asyncio.sleep(0.01)
+            host.session.dropped_qos0 = 3
+            links.measure(hosts)
+            assert shown(metrics) == {"brokers": 1, "brokers_connected": 1, "held": 1, "qos0_dropped": 3}
+            closing = tasks.create_task(hosts.close())
+        async with asyncio.timeout(60):
+            await closing
+        assert host.held == 0
+        assert hosts.check() == (True, "0 connected")
+    assert [row["topic"] for row in await rows(database, KEPT)] == ["busy", *2 * [f"spBv1.0/{group}/NDATA/n"]]
+    said = [one.payload for one in await node.receive(10) if "STATE" in one.topic]
+    assert json.loads(said[-1])["online"] is False
+
+
+def no_pipeline(broker: str, _: Session) -> Pipeline:
+    """For links that follow nothing."""
+    raise AssertionError(broker)
+
+
+def shown(metrics: BridgeMetrics) -> dict[str, float | None]:
+    """What the metrics say of sessions."""
+    names = ("brokers", "brokers_connected", "held", "qos0_dropped")
+    return {name: metrics.registry.get_sample_value(f"wattline_bridge_{name}") for name in names}
 
 
 async def _hears(running: Running) -> bool:

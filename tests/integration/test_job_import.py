@@ -9,7 +9,7 @@ from store.files import PART_BYTES
 from store.kinds.importing import IMPORT, ImportArguments
 from store.queue import enqueue
 from tests.rigs.gateway import connection, events, rows
-from tests.rigs.redecoding import ended, job, worker_process, worker_settings, working
+from tests.rigs.redecoding import ended, job, metrics, worker_process, worker_settings, working
 from tests.rigs.servers import Database
 from tests.rigs.sources import add_source
 from tests.rigs.waiting import until
@@ -63,9 +63,13 @@ async def test_a_file_becomes_history_and_faults_have_their_lines(database: Data
     lines.insert(10, "\n")
     lines[12] = "1;01.01.2024 09:00;five\n"
     data = (TOP + "".join(lines)).encode()
-    async with working(worker_settings(database)):
+    async with working(worker_settings(database)) as url:
         first = await ended(database, await ask(database, await sent(database, data)))
         again = await ended(database, await ask(database, await sent(database, data)))
+        another = (TOP + line(0).replace("1000,5", "1,5")).encode()
+        conflict = await ended(database, await ask(database, await sent(database, another)))
+        assert json.loads(conflict["result"])["quarantined"] == 1
+        assert (await metrics(url))['wattline_worker_readings_refused_total{reason="value_conflict"}'] == 1
         nobody = await ended(database, await ask(database, 99), "failed")
         nothing = await ended(database, await ask(database, await sent(database, data), source="other"), "failed")
     result = json.loads(first["result"])

@@ -6,10 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from prometheus_client import CollectorRegistry
-
 from ingestor.worker.mappings.hand import in_hand
 from ingestor.worker.mappings.loop import Mappings
+from ingestor.worker.metrics import WorkerMetrics
 from store.pool import Pool, open_pool
 from tests.rigs.gateway import connection, events, rows
 from tests.rigs.redecoding import metrics, worker_process, worker_settings, working
@@ -47,6 +46,8 @@ async def test_payloads_become_readings_and_events(database: Database) -> None:
         async with asyncio.timeout(60):
             while (await metrics(url)).get('wattline_worker_payloads_total{result="mapped",source="acme"}') != 5:
                 await asyncio.sleep(0.1)
+        shown = await metrics(url)
+        assert shown['wattline_worker_readings_refused_total{reason="value_conflict"}'] == 1
     found = await payloads(database)
     assert [(one["state"], one["readings"], one["events"]) for one in found] == [
         ("mapped", 2, 1), ("mapped", 1, 0), ("unmapped", 0, 0), ("mapped", 1, 0), ("mapped", 1, 0), ("unmapped", 0, 0),
@@ -163,7 +164,7 @@ async def test_a_source_that_floods_delays_the_others_by_a_portion(database: Dat
         )
     await add_payload(database, record(0), "quiet")
     async with pool(database) as opened:
-        assert await Mappings(opened, worker_settings(database), CollectorRegistry(), asyncio.Event()).round() == 201
+        assert await Mappings(opened, worker_settings(database), WorkerMetrics(), asyncio.Event()).round() == 201
     assert (await payloads(database))[-1]["state"] == "mapped"
 
 
@@ -177,7 +178,7 @@ async def test_what_was_kept_long_enough_goes(database: Database) -> None:
     now = datetime.now(UTC)
     of = worker_settings(database, unmapped_mib_per_source=1)
     async with pool(database) as opened:
-        mappings = Mappings(opened, of, CollectorRegistry(), asyncio.Event())
+        mappings = Mappings(opened, of, WorkerMetrics(), asyncio.Event())
         while await mappings.round():
             pass
         assert [one["gone"] for one in await payloads(database)] == [False, False, False, False]

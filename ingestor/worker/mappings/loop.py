@@ -6,11 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
-from prometheus_client import CollectorRegistry
 
 from broker.backoff import Backoff
 from broker.errors import PermanentError
-from broker.outage import Outage
 from ingestor.batches.store import record_event
 from ingestor.worker.mappings.metrics import MappingMetrics
 from ingestor.worker.mappings.store import (
@@ -23,6 +21,7 @@ from ingestor.worker.mappings.store import (
     waiting_sources,
 )
 from ingestor.worker.mappings.turn import Turns
+from ingestor.worker.metrics import WorkerMetrics
 from ingestor.worker.settings import WorkerSettings
 from store.errors import DATABASE_ERRORS, is_transient, reason
 from store.pool import Pool
@@ -41,16 +40,13 @@ MIB: Final = 1024 * 1024
 class Mappings:
     """Serves all sources until `stop`: a turn each, so that a source that floods delays the others by one portion."""
 
-    def __init__(
-        self, pool: Pool, settings: WorkerSettings, registry: CollectorRegistry, stop: asyncio.Event,
-        database: Outage | None = None,
-    ) -> None:  # fmt: skip
-        self._database = database or Outage()
+    def __init__(self, pool: Pool, settings: WorkerSettings, metrics: WorkerMetrics, stop: asyncio.Event) -> None:
+        self._database = metrics.database
         self._pool = pool
         self._settings = settings
         self._stop = stop
-        self._metrics = MappingMetrics(registry)
-        self._turns = Turns(pool, settings, self._metrics)
+        self._metrics = MappingMetrics(metrics.registry)
+        self._turns = Turns(pool, settings, self._metrics, metrics)
         self._put_off: dict[str, float] = {}
         """Until when sources wait on whose payloads our own code failed."""
         self._observed_s = self._kept_s = -UPKEEP_S

@@ -30,8 +30,9 @@ from ingestor.worker.mappings.store import (
     note_facts,
     settle_payloads,
 )
+from ingestor.worker.metrics import WorkerMetrics
 from ingestor.worker.settings import WorkerSettings
-from ingestor.writing.writer import FEW_ROWS, MANY_ROWS, Writer
+from ingestor.writing.writer import FEW_ROWS, MANY_ROWS, Writer, Written
 from meters.mappings.apply import map_payload
 from meters.mappings.document import Mapping
 from meters.mappings.load import load_mapping
@@ -78,10 +79,11 @@ class _Judged:
 class Turns:
     """Does turns of sources. What is in memory is a portion, bounded in number and bytes; a repeat changes nothing."""
 
-    def __init__(self, pool: Pool, settings: WorkerSettings, metrics: MappingMetrics) -> None:
+    def __init__(self, pool: Pool, settings: WorkerSettings, metrics: MappingMetrics, worker: WorkerMetrics) -> None:
         self._pool = pool
         self._worker = uuid4()
         self._metrics = metrics
+        self._worker_metrics = worker
         self._names = Names(Limits(settings.max_devices, settings.meters_per_source, settings.series_per_meter))
         self._topics = Topics()
         rules = Rules("wattline-worker-mappings", settings.earliest_at, settings.max_future_s)
@@ -168,20 +170,22 @@ class Turns:
             # before the transaction, which locks no names while it looks for others
             await self._judge(connection, judged)
             writer = Writer(self._assembler.conflicting)
-            whole = _together(judged)
+            whole = rest = _together(judged)
+            written = Written(0, 0)
             if pieces or len(whole.days()) > MOST_DAYS:
                 # more chunks than one transaction may make: not with the payloads' state, but a repeat changes nothing
-                await writer.write_in_pieces(connection, whole, FEW_ROWS if pieces else MANY_ROWS)
-                whole = Batch()
+                written = await writer.write_in_pieces(connection, whole, FEW_ROWS if pieces else MANY_ROWS)
+                rest = Batch()
             async with connection.transaction():
                 free = set(await lock_payloads(connection, [one.id for one in judged]))
                 taken = [one for one in judged if one.id in free]
-                if len(taken) < len(judged) and whole.received:
-                    whole = _together(taken)
-                if whole.received:
-                    await writer.write(connection, whole, staged=True)
+                if len(taken) < len(judged) and rest.received:
+                    whole = rest = _together(taken)
+                if rest.received:
+                    written = await writer.write(connection, rest, staged=True)
                 await self._settle(connection, source, taken)
         self._count(source, taken)
+        self._worker_metrics.refuse((*whole.stored.values(), *written.refused))
         return len(taken)
 
     async def _judge(self, connection: Connection, judged: Sequence[_Judged]) -> None:

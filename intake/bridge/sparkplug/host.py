@@ -50,6 +50,10 @@ class SparkplugHost:
         self._most_bytes = settings.payload_kib * 1024
         self._born = asyncio.Event()
         self._at_ms = _now_ms()
+        self._taking: asyncio.Task[None] | None = None
+        self._stopped = False
+        self.held = 0
+        """Messages taken and not yet acknowledged."""
         self.session = Session(address, self._options(settings), on_connect=lambda _: self._born.set())
 
     def _options(self, settings: BridgeSettings) -> SessionOptions:
@@ -64,17 +68,35 @@ class SparkplugHost:
         )
 
     async def run(self) -> None:
-        """Be a host until cancelled, then say that it goes."""
+        """Be a host until `stop`, and until what was taken is stored, or until cancelled; then say that it goes."""
+        if self._stopped:
+            return
+        name = f"bridge.{self._broker}.sparkplug"
         try:
-            async with self.session, asyncio.TaskGroup() as group:
-                group.create_task(self._say_online(), name=f"bridge.{self._broker}.sparkplug.state")
+            async with self.session:
                 try:
-                    await self._take()
+                    async with asyncio.TaskGroup() as group:
+                        saying = group.create_task(self._say_online(), name=f"{name}.state")
+                        self._taking = group.create_task(self._take(group), name=f"{name}.take")
+                        await asyncio.wait({self._taking})
+                        saying.cancel()
+                    # what waits is nowhere else; a flood ends with whoever cancels us
+                    while self.session.waiting:
+                        await self._keep(await self.session.receive(TAKE))
                 finally:
                     # a proper end sends no will
                     await self._say(online=False)
         except* PermanentError as error:
             log.error("sparkplug_given_up", broker=self._broker, reason=str(error.exceptions[0]))  # noqa: TRY400
+
+    def stop(self) -> None:
+        """Wait for nothing more; what has come is still stored and acknowledged, and `run` ends.
+
+        The session is without a past: what a cancelled `run` has in hand never comes again, by whatever QoS.
+        """
+        self._stopped = True
+        if self._taking is not None:
+            self._taking.cancel()
 
     async def _say_online(self) -> None:
         """After each connection, and where something else retained that we are not there."""
@@ -92,20 +114,26 @@ class SparkplugHost:
             except (ContractError, PermanentError, OSError, TimeoutError) as error:
                 log.warning("sparkplug_state_not_told", broker=self._broker, reason=str(error))
 
-    async def _take(self) -> None:
+    async def _take(self, group: asyncio.TaskGroup) -> None:
         while True:
             messages = await self.session.receive(TAKE)
-            now = datetime.now(UTC)
-            puts = []
-            for number, message in enumerate(messages):
-                if message.topic == self._state:
-                    self._hear_state(message)
-                elif not message.retain:
-                    puts += self._heard(message, now + timedelta(microseconds=number))
-            await asyncio.gather(*(self._put(one) for one in puts))
-            for message in messages:
-                message.ack()
-            self._metrics.nodes.labels(self._broker).set(self._nodes.alive)
+            # a task of its own, which goes on where nothing more is to be taken
+            await asyncio.wait({group.create_task(self._keep(messages), name=f"bridge.{self._broker}.sparkplug.keep")})
+
+    async def _keep(self, messages: list[Inbound]) -> None:
+        self.held = len(messages)
+        now = datetime.now(UTC)
+        puts = []
+        for number, message in enumerate(messages):
+            if message.topic == self._state:
+                self._hear_state(message)
+            elif not message.retain:
+                puts += self._heard(message, now + timedelta(microseconds=number))
+        await asyncio.gather(*(self._put(one) for one in puts))
+        for message in messages:
+            message.ack()
+        self.held = 0
+        self._metrics.nodes.labels(self._broker).set(self._nodes.alive)
 
     def _hear_state(self, message: Inbound) -> None:
         """A will of an earlier connection may come late: then we say again that we are there."""
