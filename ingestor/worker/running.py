@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from broker.errors import ContractError, PermanentError, WattlineError
 from ingestor.worker.context import Context, Parts, Result, StoppedError, Work
 from ingestor.worker.jobs import Job, LostJobError
-from store.errors import DATABASE_ERRORS, is_transient
+from store.errors import DATABASE_ERRORS, heals
 from store.kinds.kind import Kind
 
 log = structlog.get_logger()
@@ -53,7 +53,7 @@ def _is_outage(error: Exception, kind: Kind[Any]) -> bool:
     """Whether the database is away; an OSError may be another server's, which is the job's own."""
     if isinstance(error, OSError):
         return not isinstance(error, kind.heals)
-    return isinstance(error, DATABASE_ERRORS) and is_transient(error)
+    return isinstance(error, DATABASE_ERRORS) and heals(error)
 
 
 def _judged(error: Exception, kind: Kind[Any], job: Job) -> Outcome:

@@ -21,7 +21,7 @@ from ingestor.worker.kinds.every import Works
 from ingestor.worker.running import Outcome, attempt
 from ingestor.worker.store import held_jobs, postpone_job
 from ingestor.worker.taking import Taking
-from store.errors import DATABASE_ERRORS, is_transient, reason
+from store.errors import DATABASE_ERRORS, heals, is_transient, reason
 from store.queue import CHANNEL, queue_of
 
 log = structlog.get_logger()
@@ -62,7 +62,7 @@ class Serving:
             try:
                 await self._serve_once()
             except (*DATABASE_ERRORS, FailingListenerError) as error:
-                if not isinstance(error, FailingListenerError) and not is_transient(error):
+                if not isinstance(error, FailingListenerError) and not heals(error):
                     raise PermanentError(f"the database refuses the worker: {error}") from error
                 metrics.database.failed("queue_unavailable", reason=reason(error))
                 metrics.retries.labels(type(error).__name__).inc()

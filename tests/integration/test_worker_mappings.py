@@ -1,6 +1,7 @@
 """Payloads of third parties through the worker: into readings and events, exactly once, or kept with the reason."""
 
 import asyncio
+import contextlib
 import signal
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -115,34 +116,42 @@ async def test_a_payload_that_ends_its_workers_is_set_aside(database: Database) 
     """Each worker that takes it dies; then it is unmapped with the reason, and what came with it is mapped."""
     await add_source(database)
     good, bad, last = [await add_payload(database, record(number)) for number in range(3)]
-    async with open_pool(database.dsn("wattline_ingestor"), min_size=1, max_size=4, application_name="test") as pool:
-        assert await died(database, pool) == [good, bad, last]
-        assert await died(database, pool) == [good], "one by one"
-        async with in_hand(pool, uuid4(), "acme"):
-            async with in_hand(pool, uuid4(), "acme") as other:
-                assert not other.payloads, "one worker at a time"
-            await execute(database, "UPDATE payload SET state = 'mapped' WHERE id = $1", good)
-        for _ in range(3):
-            assert await died(database, pool) == [bad]
-        async with working(worker_settings(database, mapping_poll_s=0.1)):
-            await until(lambda: settled(database), "all payloads are settled")
-            assert [one["state"] for one in await payloads(database)] == ["mapped", "unmapped", "mapped"]
-            assert "3 workers died over it" in (await payloads(database))[1]["reason"]
-            # by hand it is tried again, as any
-            await execute(database, "UPDATE payload SET state = 'waiting' WHERE id = $1", bad)
-            await until(lambda: settled(database), "it is tried")
+    assert await died(database) == [good, bad, last]
+    assert await died(database) == [good], "one by one"
+    async with pool_of(database) as pool, in_hand(pool, uuid4(), "acme"):
+        async with in_hand(pool, uuid4(), "acme") as other:
+            assert not other.payloads, "one worker at a time"
+        await execute(database, "UPDATE payload SET state = 'mapped' WHERE id = $1", good)
+    for _ in range(3):
+        assert await died(database) == [bad]
+    async with working(worker_settings(database, mapping_poll_s=0.1)):
+        await until(lambda: settled(database), "all payloads are settled")
+        assert [one["state"] for one in await payloads(database)] == ["mapped", "unmapped", "mapped"]
+        assert "3 workers died over it" in (await payloads(database))[1]["reason"]
+        # by hand it is tried again, as any
+        await execute(database, "UPDATE payload SET state = 'waiting' WHERE id = $1", bad)
+        await until(lambda: settled(database), "it is tried")
     assert [one["state"] for one in await payloads(database)] == ["mapped"] * 3
 
 
-async def died(database: Database, pool: Pool) -> list[int]:
+def pool_of(database: Database) -> contextlib.AbstractAsyncContextManager[Pool]:
+    return open_pool(database.dsn("wattline_ingestor"), min_size=1, max_size=4, application_name="test")
+
+
+async def died(database: Database) -> list[int]:
     """What a worker had in hand whose connections broke in its turn, and which came no more."""
-    async with in_hand(pool, uuid4(), "acme") as hand:
+    async with pool_of(database) as pool, in_hand(pool, uuid4(), "acme") as hand:
         await execute(
             database,
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1",
             "wattline_ingestor",
         )
-        return [one.id for one in hand.payloads]
+        found = [one.id for one in hand.payloads]
+    ours = "usename = 'wattline_ingestor' AND datname = current_database()"
+    left = f"SELECT count(*) AS n FROM pg_stat_activity WHERE {ours}"  # noqa: S608 - the test's own text
+    # its lock goes with its sessions
+    await until_equal(lambda: rows(database, left), [{"n": 0}])
+    return found
 
 
 async def execute(database: Database, query: str, *arguments: Any) -> None:

@@ -23,7 +23,7 @@ from ingestor.worker.mappings.store import (
 from ingestor.worker.mappings.turn import Turns
 from ingestor.worker.metrics import WorkerMetrics
 from ingestor.worker.settings import WorkerSettings
-from store.errors import DATABASE_ERRORS, is_transient, reason
+from store.errors import DATABASE_ERRORS, heals, reason
 from store.pool import Pool
 
 log = structlog.get_logger()
@@ -58,7 +58,7 @@ class Mappings:
             try:
                 found = await self.round()
             except DATABASE_ERRORS as error:
-                if not is_transient(error):
+                if not heals(error):
                     raise PermanentError(f"the database refuses payloads' mapping: {error}") from error
                 self._database.failed("payloads_not_mapped", reason=reason(error))
                 await self._pause(backoff.next_s())
@@ -91,7 +91,7 @@ class Mappings:
         except PermanentError:
             raise
         except Exception as error:
-            if isinstance(error, DATABASE_ERRORS) and is_transient(error):
+            if isinstance(error, DATABASE_ERRORS) and heals(error):
                 raise
             log.exception("source_put_off", source=source.name, again_in_s=PUT_OFF_S)
             self._metrics.put_off.labels(source.name).inc()
