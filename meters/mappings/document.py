@@ -196,7 +196,7 @@ class Mapping(Section):
     """The source that it is for, where it is for one alone."""
     version: Annotated[int, Field(ge=1, le=10**9 - 1)] | None = None
     """Left out, the next one."""
-    title: Label = ""
+    title: Annotated[str, StringConstraints(max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
     notes: Annotated[tuple[Prose, ...], BeforeValidator(as_tuple), Field(max_length=16)] = ()
     format: Form
     topic: Topics = ()
