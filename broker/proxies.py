@@ -1,10 +1,23 @@
 """Which proxies are believed, and whom they speak for."""
 
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final
 
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
+_FIX: Final = "give addresses or networks with commas, as 10.0.0.5,192.168.7.0/24"
+
+
+def networks_of(value: object) -> tuple[Network, ...]:
+    """Networks as a setting has them: a text with commas, or a list. Raises ValueError that says how it is written."""
+    parts = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple):
+        raise ValueError(_FIX)  # noqa: TRY004 - what pydantic takes for a refusal
+    try:
+        return tuple(ip_network(part) for part in parts)
+    except ValueError as error:
+        raise ValueError(f"{error}; {_FIX}") from error
 
 
 class Proxies:

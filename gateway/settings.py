@@ -1,13 +1,12 @@
 """The settings of the gateway, by environment variables named WATTLINE_GATEWAY_..."""
 
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from broker.errors import PermanentError
-from broker.proxies import Network, Proxies
+from broker.proxies import Network, Proxies, networks_of
 from broker.runtime.environment import NoDecode, SettingsConfigDict
 from broker.runtime.http_bounds import ConnectionBounds
 from broker.runtime.settings import ServiceClientId, ServiceSettings
@@ -145,14 +144,8 @@ class GatewaySettings(ServiceSettings):
 
     @field_validator("proxies", mode="before")
     @classmethod
-    def _proxies_are_networks(cls, value: object) -> object:
-        parts = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-        if not isinstance(parts, list | tuple):
-            raise ValueError("give addresses or networks with commas, as 10.0.0.5,192.168.7.0/24")  # noqa: TRY004
-        try:
-            return tuple(ip_network(part) for part in parts)
-        except ValueError as error:
-            raise ValueError(f"{error}; give addresses or networks with commas, as 10.0.0.5,192.168.7.0/24") from error
+    def _proxies_are_networks(cls, value: object) -> tuple[Network, ...]:
+        return networks_of(value)
 
     def connection_bounds(self) -> ConnectionBounds:
         """How many connections each listener holds, the API's and the enrolment's; a proxy's are all its clients'."""

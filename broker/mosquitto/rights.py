@@ -32,11 +32,11 @@ LOGIN_LOG: Final = "$SYS/broker/log/N"
 FOREIGN_ROOTS: Final = (
     "tele/#", "stat/#", "tasmota/#", "esphome/#", "+/sensor/+/state", "shellies/#", "+/events/rpc", "+/status/+",
     "+/online", "zigbee2mqtt/#", "solar/#", "opendtu/#", "evcc/#", "amsreader/#", "ams/#", "homeassistant/#",
-    "spBv1.0/#", "foreign/#",
+    f"{NAMESPACE}/#", "foreign/#",
 )  # fmt: skip
 """Where other people's devices publish at our broker, as their makers have it; `foreign/` is for whatever else."""
-SPARKPLUG_STATES: Final = "spBv1.0/STATE/+"
-SPARKPLUG_NODE_COMMANDS: Final = "spBv1.0/+/NCMD/+"
+SPARKPLUG_STATES: Final = f"{NAMESPACE}/STATE/+"
+SPARKPLUG_NODE_COMMANDS: Final = f"{NAMESPACE}/+/NCMD/+"
 """What a Sparkplug host application writes: that it is there, and to ask nodes for a new birth (Sparkplug 3.0 6)."""
 _OWN: Final = "device:"
 _SYSTEM: Final = "$SYS/#"

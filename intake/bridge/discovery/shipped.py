@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Final
 
+from broker.sparkplug.topics import NAMESPACE
 from intake.bridge.filters import matches
 from meters.mappings.apply import map_payload
 from meters.mappings.catalogue import Shipped, catalogue
 from meters.mappings.types import Payload
 
-SPARKPLUG: Final = "spBv1.0/"
+SPARKPLUG: Final = f"{NAMESPACE}/"
 """Topics of edge nodes, which speak no JSON: the host application hears those."""
 
 
