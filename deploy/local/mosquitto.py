@@ -15,7 +15,7 @@ from broker.contract.identity import GATEWAY, INGESTOR, ROLES
 from broker.contract.topics import Kind, Topics
 from broker.mosquitto.config import CONFIG_FILE, LOGINS_FILE, MAX_DEVICES, Listener, TlsFiles, render_config
 from broker.mosquitto.control import Control
-from broker.mosquitto.dynamic_security import Document, Login, device_login, put_login, put_role
+from broker.mosquitto.dynamic_security import Document, Login, device_login, put_login, put_role, remove_login
 from broker.mosquitto.installation import login_of
 from broker.mosquitto.passwords import hashed
 from broker.mosquitto.rights import ADMIN, Act, Grant, device_grants, own_role, role_grants
@@ -169,6 +169,14 @@ class MosquittoServer:
         """Take back what add_root granted to roles."""
         self._roots = tuple(other for other in self._roots if other.root != topics.root)
         await self._change((), roles=True)
+
+    async def remove_users(self) -> None:
+        """Forget all logins that were added, by whomever, and throw their connections out."""
+        for name in self._logins.keys() - {*ROLES, ADMIN}:
+            del self._logins[name], self._passwords[name]
+        async with Control.open(self.address(ADMIN), f"{ADMIN}-{secrets.token_hex(4)}") as control:
+            held = await control.held()
+            await control.run([remove_login(name) for name in held.logins - self._logins.keys()])
 
     def remove_data(self) -> None:
         """Forget all sessions and retained messages; for a server that does not run."""

@@ -33,7 +33,7 @@ log = structlog.get_logger()
 PATH: Final = "/hooks/"
 GUESSES_PER_S: Final = 1.0
 GUESSES_BURST: Final = 20
-"""Posts of one address that prove nothing, as many as the gateway lets guess."""
+"""Posts of one address to one source that prove nothing, as many as the gateway lets guess."""
 UNKNOWN_MOST: Final = 2**20
 """So much is read of a post to a source that is not there."""
 BESIDE_BYTES: Final = 2**20
@@ -106,19 +106,21 @@ class Hooks:
         if request.method not in ("POST", "PUT"):
             raise HookRefusal(405, "method", f"{request.method[:20]} is not taken here", "method", "POST or PUT")
         place = self._senders.place(request)
-        if wait_s := self._guesses.wait(place):
+        source = self._sources.find(path[len(PATH) :])
+        # senders may share an address: who guesses at one source shuts out nobody at another
+        guesses_at = f"{place} {source.name if source else ''}"
+        if wait_s := self._guesses.wait(guesses_at):
             raise HookRefusal(
                 429, "guesses", f"too many posts of {place} that prove nothing", "request", "wait", retry_after_s=wait_s
             )
         inbox = self._inbox()
-        source = self._sources.find(path[len(PATH) :])
         try:
             if source is None:
                 await self._refuse_unknown(request, held)
             return await self._keep(request, source, inbox, held)
         except HookRefusal as refusal:
             if refusal.status in (401, 403, 404):
-                self._guesses.take(place)
+                self._guesses.take(guesses_at)
             raise
 
     def _inbox(self) -> Inbox:

@@ -166,7 +166,8 @@ async def test_a_flood_of_one_source_leaves_another_alone(database: Database, tm
                 times.append(time.perf_counter() - began_s)
                 assert status == 202
             flooding = False
-        assert set(told) == {202, 404, 429} or set(told) == {202, 429}
+        # its first posts may come before the intake knows it
+        assert {202, 429} <= set(told) <= {202, 404, 429}
         by_source = dict(await asked.rows("SELECT source, count(*) FROM payload GROUP BY source"))
         assert by_source["head-end"] == 50
         assert by_source["flood"] == told.count(202)

@@ -154,9 +154,11 @@ async def test_each_refusal_says_why_and_keeps_nothing(database: Database, tmp_p
 
 
 async def test_who_guesses_is_soon_not_judged_any_more(database: Database, tmp_path: Path) -> None:
-    """After twenty wrong ones an address is told to wait, with a right one, too; the body of a flood is not read."""
+    """After twenty wrong ones an address is told to wait, with a right one, too; at other sources it is not."""
     async with serving(database, tmp_path) as (one, http):
         url = f"{one.url}/hooks/head-end"
+        other = await known(one, database, "other", {})
+        assert 429 in [(await post(http, f"{one.url}/hooks/nobody", BODY, {}))[0] for _ in range(60)]
         statuses = [(await post(http, url, BODY, signed(BODY + b"x")))[0] for _ in range(60)]
         assert statuses[:20] == [401] * 20
         assert 429 in statuses
@@ -167,6 +169,7 @@ async def test_who_guesses_is_soon_not_judged_any_more(database: Database, tmp_p
             status, document, headers = await post(http, url, BODY, signed(BODY))
         assert (status, document["status"]) == (429, 429)
         assert int(headers["Retry-After"]) >= 1
+        assert (await post(http, other, BODY, signed(BODY)))[0] == 202
 
 
 async def test_a_source_is_held_to_its_rate(database: Database, tmp_path: Path) -> None:
