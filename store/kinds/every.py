@@ -8,5 +8,6 @@ from store.kinds.frames import REDECODE, RETRY
 from store.kinds.importing import IMPORT
 from store.kinds.kind import Kind
 from store.kinds.recompute import RECOMPUTE
+from store.kinds.report import REPORT
 
-KINDS: Final[Mapping[str, Kind[Any]]] = {one.name: one for one in (REDECODE, RETRY, RECOMPUTE, EXPORT, IMPORT)}
+KINDS: Final[Mapping[str, Kind[Any]]] = {one.name: one for one in (REDECODE, RETRY, RECOMPUTE, EXPORT, IMPORT, REPORT)}
