@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from store.kinds.backup import BACKUP, BackupArguments
 from store.queue import enqueue
 from tests.rigs.cli import typed
 from tests.rigs.gateway import connection, gateway, gateway_settings, rows
-from tests.rigs.redecoding import ended, job, metrics, worker_settings, working
+from tests.rigs.redecoding import ended, job, metrics, worker_process, worker_settings, working
 from tests.rigs.servers import Broker, Database
 from tests.rigs.waiting import until
 
@@ -126,15 +127,10 @@ async def test_cancelled_or_failed_it_leaves_nothing(
 ) -> None:
     """Neither a half file nor PostgreSQL's program; what was made before stays, and the reason is told."""
     (folder / "wattline-20260101T000000Z-1.backup").write_text("of before")
-    still = folder.parent / "bin" / "pg_dump"
-    still.parent.mkdir()
-    still.write_text(f"#!/bin/sh\necho $$ > {folder.parent}/dumping\nexec sleep 1000\n")
-    still.chmod(0o755)
     with monkeypatch.context() as patch:
-        patch.setenv("PATH", f"{still.parent}:{os.environ['PATH']}")
+        dumping = _still(folder, patch)
         async with working(settings(database, folder)):
             number = await ask(database)
-            dumping = folder.parent / "dumping"
             await until(lambda: dumping.exists() and dumping.read_text().strip(), "it is at it")
             async with connection(database) as opened:
                 await opened.execute(
@@ -154,6 +150,25 @@ async def test_cancelled_or_failed_it_leaves_nothing(
     assert names(folder) == {"wattline-20260101T000000Z-1.backup"}
 
 
+async def test_a_killed_workers_backup_is_begun_anew(
+    database: Database, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it had begun is gone once the next one is made, and counts as nothing."""
+    number = await ask(database)
+    with monkeypatch.context() as patch:
+        dumping = _still(folder, patch)
+        async with worker_process(settings(database, folder)) as first:
+            await until(lambda: dumping.exists() and dumping.read_text().strip(), "it is at it")
+            first.kill()
+            await first.wait()
+    assert len(names(folder)) == 1
+    async with working(settings(database, folder)):
+        done = json.loads((await ended(database, number))["result"])
+    assert names(folder) == {done["file"]}
+    assert manifest(folder / done["file"]).lacks == {}
+    os.kill(int(dumping.read_text()), signal.SIGKILL)
+
+
 async def test_a_worker_without_a_folder_leaves_backups_to_others(database: Database, folder: Path) -> None:
     """It does all else; the backup waits for one that can."""
     number = await ask(database)
@@ -166,3 +181,13 @@ async def test_a_worker_without_a_folder_leaves_backups_to_others(database: Data
     assert [one["state"] for one in await rows(database, "SELECT state FROM job WHERE id = $1", number)] == ["queued"]
     async with working(settings(database, folder)):
         await ended(database, number)
+
+
+def _still(folder: Path, patch: pytest.MonkeyPatch) -> Path:
+    """Have a pg_dump that does nothing, for ever; returns the file that has its number once it is at it."""
+    still, dumping = folder.parent / "bin" / "pg_dump", folder.parent / "dumping"
+    still.parent.mkdir()
+    still.write_text(f"#!/bin/sh\necho $$ > {dumping}\nexec sleep 1000\n")
+    still.chmod(0o755)
+    patch.setenv("PATH", f"{still.parent}:{os.environ['PATH']}")
+    return dumping
