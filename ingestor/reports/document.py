@@ -30,6 +30,7 @@ class Line(_Part):
     unit: str
     direction: Direction | None
     counts: bool
+    billed: bool
     value: Decimal | None
     quality: Quality
     from_at: datetime | None
@@ -147,7 +148,7 @@ def report(
         meters=len(standings), incomplete=sum(one.complete_percent != 100 for one in standings),
         totals=tuple(total for way in TOTAL_OF if (total := _total(way, standings)) is not None),  # type: ignore[arg-type]
         currency=currency, cost=sum(costs, Decimal(0)) if currency is not None else None,
-        unpriced=sum(currency is not None and line.counts and line.price is None for line in lines),
+        unpriced=sum(currency is not None and line.billed and line.price is None for line in lines),
         standings=tuple(standings),
     )  # fmt: skip
 
@@ -158,7 +159,7 @@ def _line(one: ReportSeries, energy: ReportEnergy | None, span: Span, prices: Ma
         price = prices.get(one.obis, prices.get(TOTAL_OF[one.direction]))
     value = None if energy is None else energy.value
     return Line(
-        obis=one.obis, unit=one.unit, direction=one.direction, counts=one.counts, value=value,
+        obis=one.obis, unit=one.unit, direction=one.direction, counts=one.counts, billed=one.billed, value=value,
         quality=_quality(energy, span),
         from_at=None if energy is None else energy.from_at, until_at=None if energy is None else energy.until_at,
         flags="" if energy is None else energy.flags, price=price,

@@ -1,7 +1,8 @@
 """A report put together: which meters, and what the roll-ups say of them, some at a time."""
 
+import contextlib
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -11,6 +12,7 @@ from broker.selectors import parse_selector
 from ingestor.reports.document import Figures, Report, Standing, report, standing
 from ingestor.reports.period import Span
 from ingestor.reports.store import (
+    LONG_S,
     ReportMeter,
     ReportSeries,
     report_energy,
@@ -23,7 +25,7 @@ from ingestor.reports.store import (
 )
 from store.kinds.report import ReportArguments
 from store.pool import Pool
-from store.sql import declared
+from store.sql import Connection, declared
 
 MOST_METERS: Final = 10_000
 AT_A_TIME: Final = 100
@@ -37,12 +39,14 @@ async def gathered(
 ) -> Report:
     """The report; `of_store`: its days are those of the roll-ups. Raises PermanentError where no meter is chosen."""
     meters = await _chosen(pool, asked, span)
-    gaps = {one.meter_id: one for one in await report_gaps(pool, span.since, span.until)}
+    async with _unhurried(pool) as reads:
+        gaps = {one.meter_id: one for one in await report_gaps(reads, span.since, span.until)}
     step = _step(asked, span, of_store=of_store)
     standings: list[Standing] = []
     for begin in range(0, len(meters), AT_A_TIME):
         some = meters[begin : begin + AT_A_TIME]
-        figures = await _figures(pool, [one.meter_id for one in some], span, step)
+        async with _unhurried(pool) as reads:
+            figures = await _figures(reads, [one.meter_id for one in some], span, step)
         standings += [standing(one, figures, gaps.get(one.meter_id), span, asked.prices) for one in some]
         await tell(len(standings), len(meters))
     return report(asked.title, chosen_by(asked), zone, span, made_at, standings, asked.currency)
@@ -56,8 +60,17 @@ def chosen_by(asked: ReportArguments) -> str:
     return ", ".join(said) or "all meters"
 
 
+@contextlib.asynccontextmanager
+async def _unhurried(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection whose statements the server, too, lets take long."""
+    async with pool.acquire() as connection, connection.transaction(readonly=True):
+        await connection.execute(f"SET LOCAL statement_timeout = '{LONG_S:.0f}s'")
+        yield connection
+
+
 async def _chosen(pool: Pool, asked: ReportArguments, span: Span) -> list[ReportMeter]:
-    found = await report_meters(pool, asked.meters, span.since, span.until, MOST_METERS + 1)
+    async with _unhurried(pool) as reads:
+        found = await report_meters(reads, asked.meters, span.since, span.until, MOST_METERS + 1)
     if len(found) > MOST_METERS:
         raise PermanentError(f"meters: more than {MOST_METERS} (choose them by site or group)")
     if asked.group is not None:
@@ -73,10 +86,10 @@ async def _chosen(pool: Pool, asked: ReportArguments, span: Span) -> list[Report
     return found
 
 
-async def _figures(pool: Pool, meter_ids: Sequence[int], span: Span, step: str) -> Figures:
+async def _figures(reads: Connection, meter_ids: Sequence[int], span: Span, step: str) -> Figures:
     times = span.since, span.until
     series: dict[int, list[ReportSeries]] = defaultdict(list)
-    for one in await report_series(pool, meter_ids):
+    for one in await report_series(reads, meter_ids):
         series[one.meter_id].append(one)
     ids = [one.series_id for some in series.values() for one in some]
     energy = declared(report_energy).instead("consumption_1d", f"consumption_{step}")
@@ -84,9 +97,9 @@ async def _figures(pool: Pool, meter_ids: Sequence[int], span: Span, step: str) 
     power = declared(report_power).instead("rollup_1h", hourly)
     return Figures(
         series,
-        {one.series_id: one for one in await energy.run(pool, ids, *times)} if ids else {},
-        {one.meter_id: one for one in await power.run(pool, meter_ids, *times)},
-        {one.meter_id: one for one in await report_heard(pool, meter_ids, *times)},
+        {one.series_id: one for one in await energy.run(reads, ids, *times)} if ids else {},
+        {one.meter_id: one for one in await power.run(reads, meter_ids, *times)},
+        {one.meter_id: one for one in await report_heard(reads, meter_ids, *times)},
     )
 
 

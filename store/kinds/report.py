@@ -1,6 +1,6 @@
 """Reports of energy over a day, a week or a month, by mail."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Final, Literal, Self
 
@@ -18,6 +18,13 @@ Meters = Annotated[
 ]
 
 
+def _of_this_age(at: datetime) -> datetime:
+    """A time that has a month before it in every zone's calendar. Raises ValueError."""
+    if not 2000 <= at.year <= 2200:
+        raise ValueError("write a time of the years 2000 to 2200")
+    return at
+
+
 class ReportArguments(JobArguments):
     """Which period, which meters (those for which all that is given holds), and by which channel it goes."""
 
@@ -25,7 +32,7 @@ class ReportArguments(JobArguments):
         pattern=whole(NAME), description="The channel of notifications that it goes by, one of e-mail."
     )
     period: Period = Field(description="day, week (from Monday on) or month: the last whole one.")
-    before: AwareDatetime | None = Field(
+    before: Annotated[AwareDatetime, AfterValidator(_of_this_age)] | None = Field(
         default=None, description="The last one that had ended then; without it, when the job was asked for."
     )
     zone: Annotated[str, AfterValidator(known_zone)] | None = Field(

@@ -3,13 +3,17 @@
 import csv
 import io
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cli.jobs import job as job_command
-from store.kinds.report import REPORT, ReportArguments
+from ingestor.reports.gathering import gathered
+from ingestor.reports.period import last_whole
+from store.kinds.report import REPORT, Period, ReportArguments
+from store.pool import open_pool
 from store.queue import enqueue
 from tests.rigs.cli import typed
 from tests.rigs.gateway import connection, gateway, gateway_settings, rows
@@ -156,6 +160,7 @@ async def test_a_report_that_can_not_be_is_refused_when_it_is_asked_for(broker: 
             (("channel=mail", "period=year"), "arguments.period"),
             (("channel=mail", "period=day", "group=none"), "arguments.group: there is no group 'none'"),
             (("channel=mail", "period=day", 'meters=["X:1"]'), "arguments.meters: there is no meter 'X:1'"),
+            (("channel=mail", "period=day", "before=0001-01-01T00:00:00Z"), "a time of the years 2000 to 2200"),
             (("channel=mail", "period=day", "currency=EUR"), "prices and currency belong together"),
             (("channel=mail", "period=day", "zone=Mars/Olympus"), "no IANA zone"),
         ):
@@ -166,6 +171,33 @@ async def test_a_report_that_can_not_be_is_refused_when_it_is_asked_for(broker: 
                            "before=$hour", "--cron", "0 5 * * *")  # fmt: skip
         assert good.exit_code == 0, good.output
     assert await rows(platform.database, "SELECT FROM job WHERE kind = 'report'") == []
+
+
+async def test_energy_is_the_same_by_whichever_roll_up_it_is_told(platform: Platform) -> None:
+    """Days of another zone are made of hours, or quarters where its clock is off by half of one; weeks, months too."""
+    told: list[tuple[int, int]] = []
+
+    async def tell(done: int, total: int) -> None:
+        told.append((done, total))
+
+    async def energies(period: Period, zone: str, before: str) -> list[tuple[str, float, str]]:
+        span = last_whole(period, zone, datetime.fromisoformat(before))
+        asked = ReportArguments(channel="mail", period=period, meters=("TST:1", "TST:2"))
+        made = await gathered(pool, asked, span, zone, span.until, tell, of_store=zone == "UTC")
+        return [(one.meter, float(line.value or 0), line.quality) for one in made.standings for line in one.lines]
+
+    dsn = platform.database.dsn("wattline_ingestor")
+    async with open_pool(dsn, min_size=1, max_size=1, application_name="test") as pool:
+        day = [("TST:1", 6.0, "measured"), ("TST:2", 24.0, "measured")]
+        for zone in ("UTC", "Africa/Abidjan", "Europe/Warsaw", "Asia/Kolkata"):
+            assert await energies("day", zone, "2026-03-09T12:00:00Z") == day, zone
+        assert await energies("week", "UTC", "2026-03-09T12:00:00Z") == [
+            ("TST:1", 42.0, "measured"), ("TST:2", 168.0, "measured")
+        ]  # fmt: skip
+        assert await energies("month", "UTC", "2026-04-01T00:00:00Z") == [
+            ("TST:1", 60.0, "part"), ("TST:2", 240.0, "part")
+        ]  # fmt: skip
+    assert told[-1] == (2, 2)
 
 
 async def _hurry(database: Database, number: int) -> None:

@@ -34,9 +34,10 @@ def made(*energies: ReportEnergy, series: tuple[ReportSeries, ...], prices: dict
 
 
 def tariffs(*numbers: int) -> tuple[ReportSeries, ...]:
-    """Registers of import; 0 is the total."""
+    """Registers of import as energy_series has them: 0 is the total, which is the energy; tariffs are what is paid."""
     return tuple(
-        ReportSeries(n, 1, f"1-0:1.8.{n}", "kWh", "import", counts=n != 0, billed=n != 0) for n in numbers
+        ReportSeries(n, 1, f"1-0:1.8.{n}", "kWh", "import", counts=not n or 0 not in numbers, billed=n > 0)
+        for n in numbers
     )  # fmt: skip
 
 
