@@ -127,10 +127,10 @@ def completeness(
     if until < span.until:
         said.append(f"it was taken away {until:%Y-%m-%d %H:%MZ}")
     if gaps is None and heard.hours < FEWEST_HOURS:
-        said.append(f"readings in {heard.hours} hours alone: whether any are missing can't be told")
+        said.append(f"readings in {heard.hours} of its hours alone: whether any are missing can't be told")
         return None, "; ".join(said)
     if gaps is not None:
-        said.append(f"{gaps.missing} readings are missing in {gaps.gaps} {'gap' if gaps.gaps == 1 else 'gaps'}")
+        said.append(f"readings missing: {gaps.missing}, in {gaps.gaps} {'gap' if gaps.gaps == 1 else 'gaps'}")
     covered_s = (until - since).total_seconds() - (0.0 if gaps is None else gaps.gap_s)
     share = max(0.0, covered_s) / (span.until - span.since).total_seconds()
     return math.floor(share * 1000) / 10, "; ".join(said) or "no gap"

@@ -52,18 +52,18 @@ def html(report: Report, attached: str | None, job: int) -> str:
 
 
 def _summary(report: Report) -> list[str]:
-    meters = f"{report.meters} {'meter' if report.meters == 1 else 'meters'}"
+    meters = _counted(report.meters, "meter")
     times = f"{_local(report, report.since)} to {_local(report, report.until)} ({report.zone})"
     said = [subject(report), f"From {times}, {report.chosen}: {meters}."]
     for total in report.totals:
         unsure = f"; of {total.unsure} estimated or a part of the time only" if total.unsure else ""
         unknown = f"; not known of {total.unknown} more, which are not counted" if total.unknown else ""
         said.append(
-            f"{total.direction.capitalize()}: {total.value:,.3f} kWh, the sum of {total.meters} "
-            f"{'meter' if total.meters == 1 else 'meters'}{unsure}{unknown}."
+            f"{total.direction.capitalize()}: {total.value:,.3f} kWh, the sum of "
+            f"{_counted(total.meters, 'meter')}{unsure}{unknown}."
         )
     if report.currency is not None and report.cost is not None:
-        unpriced = f"; {report.unpriced} registers have no price" if report.unpriced else ""
+        unpriced = f"; without a price: {_counted(report.unpriced, 'register')}" if report.unpriced else ""
         said.append(f"Cost: {report.cost:,.2f} {report.currency} by the prices that were given{unpriced}.")
     if report.incomplete:
         said.append(f"Not complete, or nobody can tell: {report.incomplete} of {report.meters} meters.")
@@ -75,7 +75,7 @@ def _summary(report: Report) -> list[str]:
 def _closing(report: Report, attached: str | None, job: int) -> list[str]:
     said = []
     if (left := report.meters - len(report.standings)) > 0:
-        said.append(f"{left} more meters are in the file alone.")
+        said.append(f"In the file alone: {_counted(left, 'more meter')}.")
     if attached is None:
         said.append(f"The file is too large for a mail: `wattline job fetch {job} FILE` has it.")
     else:
@@ -120,11 +120,15 @@ def _remark(report: Report, line: Line) -> str:
 def _power(report: Report, one: Standing) -> str:
     if one.highest_kw is None or one.highest_at is None:
         return "not measured"
-    return f"{one.highest_kw:g} kW, from {_local(report, one.highest_at)} on"
+    return f"{one.highest_kw:g} kW, within the hour from {_local(report, one.highest_at)}"
 
 
 def _complete(one: Standing) -> str:
     return one.completeness if one.complete_percent is None else f"{one.complete_percent:g} %: {one.completeness}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" + ("" if count == 1 else "s")
 
 
 def _plain(value: Decimal) -> str:

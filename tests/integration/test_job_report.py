@@ -92,7 +92,7 @@ async def test_a_report_says_what_was_measured_and_what_is_missing(
         assert "Import: 30.000 kWh, the sum of 2 meters; not known of 1 more, which are not counted." in text
         assert "Cost: 15.00 EUR by the prices that were given" in text
         assert "Not complete, or nobody can tell: 2 of 3 meters." in text
-        assert "7.5 kW, from 2026-03-09 18:00 on" in text
+        assert "7.5 kW, within the hour from 2026-03-09 18:00" in text
         assert "no reading has ever come" in text
     found = table(server)
     assert list(found) == ["TST:1", "TST:2", "TST:3"]

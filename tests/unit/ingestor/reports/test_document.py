@@ -45,16 +45,17 @@ def tariffs(*numbers: int) -> tuple[ReportSeries, ...]:
     ("heard", "gaps", "removed_at", "percent", "said"),
     [
         (HEARD, None, None, 100.0, "no gap"),
-        (HEARD, ReportGaps(1, 1, 1, 1.0), None, 99.9, "1 readings are missing in 1 gap"),
-        (HEARD, ReportGaps(1, 2, 9, 6 * 3600.0), None, 75.0, "9 readings are missing in 2 gaps"),
-        (replace(HEARD, hours=1), None, None, None, "readings in 1 hours alone: whether any are missing can't be told"),
+        (HEARD, ReportGaps(1, 1, 1, 1.0), None, 99.9, "readings missing: 1, in 1 gap"),
+        (HEARD, ReportGaps(1, 2, 9, 6 * 3600.0), None, 75.0, "readings missing: 9, in 2 gaps"),
+        (replace(HEARD, hours=1), None, None, None,
+         "readings in 1 of its hours alone: whether any are missing can't be told"),
         (replace(HEARD, before=False, first_at=SPAN.since + 12 * HOUR, hours=12), None, None, 50.0,
          "the first reading ever came 2026-03-09 12:00Z"),
         (replace(HEARD, before=False, first_at=None, hours=0), None, None, 0.0, "no reading has ever come"),
         (None, None, None, 0.0, "no reading has ever come"),
         (HEARD, None, SPAN.since + 6 * HOUR, 25.0, "it was taken away 2026-03-09 06:00Z"),
         (replace(HEARD, first_at=None, hours=0), ReportGaps(1, 1, 96, 86400.0), None, 0.0,
-         "96 readings are missing in 1 gap"),
+         "readings missing: 96, in 1 gap"),
     ],
 )  # fmt: skip
 def test_completeness_is_never_more_than_is_known(
@@ -102,6 +103,6 @@ def test_what_does_not_fit_a_mail_is_told() -> None:
     some = [standing(METER, figures, None, SPAN, None)] * 3
     found = report("T", "all", "UTC", SPAN, SPAN.until, some, None).cut(2)
     text = plain(found, None, 7)
-    assert "1 more meters are in the file alone." in text
+    assert "In the file alone: 1 more meter." in text
     assert "`wattline job fetch 7 FILE` has it" in text
     assert Report.model_validate(found.model_dump(mode="json")) == found
