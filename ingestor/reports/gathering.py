@@ -41,7 +41,8 @@ async def gathered(
     meters = await _chosen(pool, asked, span)
     async with _unhurried(pool) as reads:
         gaps = {one.meter_id: one for one in await report_gaps(reads, span.since, span.until)}
-    step = _step(asked, span, of_store=of_store)
+    # a month of the store is one interval of its roll-ups
+    step = "1mo" if of_store and asked.period == "month" else "1d"
     standings: list[Standing] = []
     for begin in range(0, len(meters), AT_A_TIME):
         some = meters[begin : begin + AT_A_TIME]
@@ -101,10 +102,3 @@ async def _figures(reads: Connection, meter_ids: Sequence[int], span: Span, step
         {one.meter_id: one for one in await power.run(reads, meter_ids, *times)},
         {one.meter_id: one for one in await report_heard(reads, meter_ids, *times)},
     )
-
-
-def _step(asked: ReportArguments, span: Span, *, of_store: bool) -> str:
-    """The coarsest roll-up whose intervals the time is made of: what it tells adds up alike whichever it is."""
-    if of_store:
-        return "1mo" if asked.period == "month" else "1d"
-    return "1h" if span.on_the(HOUR) else "15m"

@@ -130,7 +130,7 @@ async def report_series(database: Database, meter_ids: Sequence[int]) -> list[Re
 async def report_energy(
     database: Database, series_ids: Sequence[int], since: datetime, until: datetime
 ) -> list[ReportEnergy]:
-    """What registers rose by the days of a time; `instead` makes it those of another step."""
+    """What registers rose in a time; `instead` makes its days months, of which it then is made."""
 
 
 @slow_statement(LONG_S)

@@ -174,7 +174,7 @@ async def test_a_report_that_can_not_be_is_refused_when_it_is_asked_for(broker: 
 
 
 async def test_energy_is_the_same_by_whichever_roll_up_it_is_told(platform: Platform) -> None:
-    """Days of another zone are made of hours, or quarters where its clock is off by half of one; weeks, months too."""
+    """Of another zone it is made of the days of the store within it and of quarters beside them; weeks, months too."""
     told: list[tuple[int, int]] = []
 
     async def tell(done: int, total: int) -> None:

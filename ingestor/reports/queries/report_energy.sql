@@ -1,6 +1,14 @@
+-- Whole days of the store, and quarters before and behind them where days are another zone's: all steps add up alike.
 -- Stands inside of the time cancel out: only what is told of its ends, and what was left out, makes the sum a guess.
-WITH told AS MATERIALIZED (
-    SELECT * FROM consumption_1d($2, $3, $1::integer[])
+WITH edge AS MATERIALIZED (
+    SELECT d.begins_at, greatest(bucket_start('1d', $3), d.begins_at) AS ends_at
+    FROM (SELECT least(bucket_next('1d', $2), $3) AS begins_at) d
+), told AS MATERIALIZED (
+    SELECT c.* FROM edge e CROSS JOIN LATERAL consumption_1d(e.begins_at, e.ends_at, $1::integer[]) c WHERE e.begins_at < e.ends_at
+    UNION ALL
+    SELECT c.* FROM edge e CROSS JOIN LATERAL consumption_15m($2, e.begins_at, $1::integer[]) c WHERE $2 < e.begins_at
+    UNION ALL
+    SELECT c.* FROM edge e CROSS JOIN LATERAL consumption_15m(e.ends_at, $3, $1::integer[]) c WHERE e.ends_at < $3
 ), known AS (
     SELECT series_id, min(bucket) AS from_at, max(bucket_end) AS until_at FROM told WHERE value IS NOT NULL GROUP BY series_id
 )
