@@ -95,6 +95,31 @@ async def test_an_outlet_that_is_killed_is_told_by_its_will_and_takes_up_what_it
     assert "Traceback" not in process.log
 
 
+async def test_a_foreign_device_announces_no_entity_of_our_meters(broker: Broker) -> None:
+    """What it says of itself, by a node or without one, does not come to a Home Assistant at our broker."""
+    said = (
+        b'{"unique_id": "wattline_meter_1_e", "device": {"identifiers": ["wattline_meter_1"]}, "state_topic": "tele/x"}'
+    )
+    theirs = [f"homeassistant/{place}/config" for place in ("sensor/plug-7", "sensor/plug-7/energy", "device/plug/7")]
+    ours = NAMING.config("wattline_meter_last")
+    async with (
+        hearing(broker, "home-assistant", "homeassistant/#") as (heard, home),
+        hearing(broker, "bridge", "homeassistant/#") as (proposed, _),
+        hearing(broker, "foreign") as (_, plug),
+    ):
+        for topic in theirs:
+            await plug.publish(Publication(topic, said, retain=True))
+        with pytest.raises(RefusedError):
+            await plug.publish(Publication(NAMING.births, b"online"))
+        await until(lambda: set(theirs) <= set(proposed.payloads))
+        await home.publish(Publication(ours, b"{}", retain=True))
+        await until(lambda: ours in heard.payloads)
+        assert not set(theirs) & set(heard.payloads)
+        for topic in theirs:
+            await plug.publish(Publication(topic, b"", retain=True))
+        await home.publish(Publication(ours, b"", retain=True))
+
+
 async def test_who_may_write_and_hear_what_is_for_home_assistant(broker: Broker, database: Database) -> None:
     """No device writes there, the outlet hears no readings, and Home Assistant writes nothing of the platform's."""
     readings = f"{broker.topics.root}/devices/pi-1/readings"
