@@ -68,7 +68,7 @@ async def test_a_meter_appears_speaks_falls_silent_and_goes(broker: Broker, data
 async def test_an_outlet_that_is_killed_is_told_by_its_will_and_takes_up_what_it_left(
     broker: Broker, database: Database, tmp_path: Path
 ) -> None:
-    """Kill -9, a meter that goes meanwhile, a foreign device's discovery that must stay."""
+    """Kill -9, a meter that goes and a register that falls meanwhile, a foreign device's discovery that must stay."""
     naming = replace(NAMING, name="other")
     ident, foreign = naming.meter_id("TST:1"), "homeassistant/device/zigbee_1/config"
     of = outlet_settings(broker, database)
@@ -84,13 +84,19 @@ async def test_an_outlet_that_is_killed_is_told_by_its_will_and_takes_up_what_it
         await home.publish(Publication(foreign, b"{}", retain=True))
         await process.start()
         await until(lambda: heard.document(naming.state(ident)) and heard.payloads.get(naming.status) == b"online")
+        other = naming.state(naming.meter_id("TST:2"))
+        await tell(pi, "TST:2", e1_8_0=0.0, e16_7_0=0.5)
+        await until_equal(lambda: heard.document(other), {"1-0:1.8.0": 1.5, "1-0:16.7.0": 0.5})
         await process.kill()
         await until(lambda: heard.payloads[naming.status] == b"offline")
+        times = heard.times[other]
         await asked.execute("UPDATE meter SET removed_at = now() WHERE key = 'TST:1'")
         await process.start()
         await until(lambda: all(heard.payloads[topic] == b"" for topic in naming.topics_of(ident)))
         await until(lambda: heard.payloads[naming.status] == b"online")
         assert heard.payloads[foreign] == b"{}"
+        assert heard.document(other) == {"1-0:1.8.0": 1.5, "1-0:16.7.0": 0.5}, "a fall is believed no sooner"
+        assert heard.times[other] == times + 1
         assert await process.end() == 0, process.log
     assert "Traceback" not in process.log
 
