@@ -3,11 +3,14 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import date
+from itertools import chain
 from typing import Final
 
 import structlog
 
 from broker.contract.topics import Topics
+from ingestor.batches.assembler import MOST_DAYS
 from ingestor.batches.batch import Batch, Received
 from ingestor.worker.mappings.messages import received_of
 from ingestor.worker.mappings.store import WaitingPayload, WaitingSource
@@ -20,7 +23,8 @@ OWN_FAULT: Final = "Wattline's own code failed on it"
 MOST_REASON: Final = 500
 CHEAP_BYTES: Final = 256 * 1024
 CHEAP_WORK: Final = 50_000
-"""Steps of a cheap payload, which take less than a second on a slow core; what takes more, or is larger, is dear."""
+"""Steps of a cheap payload, less than a second of a slow core. What takes more, is larger, or has readings of
+more days than one transaction may make chunks for, is dear."""
 
 
 @dataclass(slots=True)
@@ -60,10 +64,14 @@ class Portion:
 
     def judge(self, topics: Topics) -> list[Judged]:
         """What came of them, in their order; those that are left out wait for the next turn."""
-        found, end_s = list[Judged](), time.monotonic() + self.most_s
+        found, days, end_s = list[Judged](), set[date](), time.monotonic() + self.most_s
         for one in self.payloads:
             judged = self._judge(one, topics)
             if judged is None:
+                break
+            days |= _days_of(judged.mapped)
+            if found and len(days) > MOST_DAYS:
+                # with one more it would be stored in pieces
                 break
             found.append(judged)
             if time.monotonic() >= end_s:
@@ -82,7 +90,7 @@ class Portion:
         payload = Payload(one.body, one.received_at, one.content_type, one.topic, one.key)
         try:
             mapped = map_payload(mapping, payload, CHEAP_WORK if self.only_cheap else None)
-            if mapped.work > CHEAP_WORK:
+            if mapped.work > CHEAP_WORK or len(_days_of(mapped)) > MOST_DAYS:
                 self.is_dear = True
                 if self.only_cheap:
                     return None
@@ -92,6 +100,12 @@ class Portion:
             log.exception("payload_failed", source=source.name, payload=one.id)
             return Judged(one.id, None, f"{OWN_FAULT}: {error!r}"[:MOST_REASON])
         return Judged(one.id, mapped, mapped.reason, received)
+
+
+def _days_of(mapped: Mapped | None) -> set[date]:
+    """The days of its readings, by UTC: each may want a chunk of its own."""
+    samples = chain.from_iterable(mapped.readings.values()) if mapped is not None else ()
+    return {one.at.date() for one in samples}
 
 
 def together(judged: Sequence[Judged]) -> Batch:
