@@ -113,7 +113,7 @@ def _others() -> Part:
         "Third parties that are on, those of them without a mapping, with payloads that gave nothing, or behind; "
         "payloads that wait and for how long; and what the bridge proposes. Each by name: dashboard Wattline fleet."
     )
-    mapped = "Payloads mapped and what they gave, a second, in the last hour; at very many, of the newest 200 000."
+    mapped = "Payloads mapped and what they gave, a second, in the last hour; at very many, of the newest 100 000."
     wait = "From the payload's receipt, by intake or bridge, to its readings in the store, in the last hour."
     told = (
         "What bridge and worker warned of in the range: topics that can't be subscribed to, that flood, messages too "

@@ -2,4 +2,4 @@
     FROM payload_log
     WHERE state = 'mapped' AND $__timeFilter(mapped_at) AND mapped_at < date_trunc('minute', now())
     ORDER BY mapped_at DESC
-    LIMIT 200000
+    LIMIT 100000

@@ -1,17 +1,12 @@
 -- Every source, so that a metric of it begins at 0; what an engineer turned off waits by intent, and is not overdue.
-WITH found AS (
-    SELECT source,
-           count(*) FILTER (WHERE state = 'waiting') AS waiting,
-           count(*) FILTER (WHERE state = 'unmapped') AS unmapped,
-           min(received_at) FILTER (WHERE state = 'waiting') AS since
-    FROM payload
-    WHERE state IN ('waiting', 'unmapped')
-    GROUP BY source
-)
 SELECT s.name AS source,
-       coalesce(f.waiting, 0) AS waiting,
-       coalesce(f.unmapped, 0) AS unmapped,
-       CASE WHEN s.enabled AND f.since IS NOT NULL THEN extract(epoch FROM now() - f.since) ELSE 0 END::double precision AS oldest_s
+       (SELECT count(*) FROM payload p WHERE p.source = s.name AND p.state = 'waiting') AS waiting,
+       (SELECT count(*) FROM payload p WHERE p.source = s.name AND p.state = 'unmapped') AS unmapped,
+       coalesce((
+           SELECT extract(epoch FROM now() - p.received_at) FROM payload p
+           WHERE s.enabled AND p.source = s.name AND p.state = 'waiting'
+           ORDER BY p.id
+           LIMIT 1
+       ), 0)::double precision AS oldest_s
 FROM source s
-LEFT JOIN found f ON f.source = s.name
 ORDER BY s.name
