@@ -5,6 +5,7 @@ from typing import Final
 
 from broker.wording import counted
 from gateway.sources.store import SourceState
+from gateway.wording import when
 
 OVERDUE: Final = timedelta(minutes=5)
 """A payload that has waited for longer waits for a worker, and no more for its turn."""
@@ -19,6 +20,13 @@ def fault_of(one: SourceState, now: datetime) -> str:
     if one.version is None:
         kept = f"; {counted(one.waiting + one.unmapped, 'payload')} kept until then" if one.last_payload_at else ""
         return f"it has no mapping; give it one{kept}"
+    if one.not_bridged_at is not None:
+        said = f"as it said {when(one.not_bridged_at)}: {one.not_bridged or 'unknown'}"
+        return f"the bridge does not subscribe to it, {said}"
+    return _of_payloads(one, now)
+
+
+def _of_payloads(one: SourceState, now: datetime) -> str:
     if one.waiting_since is not None and now - one.waiting_since > OVERDUE:
         minutes = int((now - one.waiting_since).total_seconds() // 60)
         return f"payloads have waited for {counted(minutes, 'minute')}; is a worker running?"

@@ -37,6 +37,8 @@ class SourceState:
     last_payload_at: datetime | None
     waiting_since: datetime | None
     unmapped_reason: str | None
+    not_bridged: str | None
+    not_bridged_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

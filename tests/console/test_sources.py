@@ -109,8 +109,10 @@ async def test_proposals_are_decided_and_a_viewer_only_looks(broker: Broker, dat
         viewer = (await at.call("POST", "/tokens", {"name": "anna", "role": "viewer"}))["token"]
         await at.page.get_by_role("button", name="Log out").click()
         await at.log_in(viewer)
+        await at.go("/sources")
+        assert "no broker home" in await at.page.locator("#list tr", has_text="washer").inner_text()
         await at.go("/sources/washer")
-        await at.page.locator("#state").get_by_text("no broker home").wait_for()
+        assert "the bridge does not subscribe to it" in await at.page.locator("#state").inner_text()
         await at.page.locator("#report .done, #report .error").wait_for()
         offered = at.page.locator("main button")
         assert await offered.all_inner_texts() == []

@@ -11,7 +11,6 @@ from gateway.console.sources.wording import told
 from gateway.faults import Refusal
 
 SHOWN: Final = "25"
-BRIDGE_FAULT: Final = "source_not_bridged"
 
 
 class SourcePages:
@@ -101,15 +100,7 @@ def _seconds(hours: str) -> float | str:
 
 
 async def _state(browser: BrowserRequest) -> dict[str, Any]:
-    source = await browser.ask("getSource", _path(browser))
-    unheard = None
-    if source.kind == "mqtt":
-        query = {"device": source.device, "event": BRIDGE_FAULT, "limit": "1"}
-        for event in (await browser.ask("listEvents", query=query)).items:
-            heard = max(source.last_payload_at or source.changed_at, source.changed_at)
-            # what was said before it was changed, or before it was heard again, holds no more
-            unheard = event if event.received_at > heard else None
-    return {"source": source, "unheard": unheard}
+    return {"source": await browser.ask("getSource", _path(browser))}
 
 
 async def _payloads(browser: BrowserRequest, **more: Any) -> dict[str, Any]:

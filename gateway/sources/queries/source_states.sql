@@ -14,15 +14,26 @@ SELECT s.name, s.kind, s.version, s.enabled, d.name AS device, s.settings, s.sec
        (SELECT count(*) FROM payload p WHERE p.source = s.name AND p.state = 'waiting') AS waiting,
        (SELECT count(*) FROM payload p WHERE p.source = s.name AND p.state = 'unmapped') AS unmapped,
        coalesce(l.mapped, 0) AS mapped_last_hour,
-       greatest(
-           d.last_seen_at,
-           (SELECT p.received_at FROM payload p WHERE p.source = s.name AND p.state = 'waiting' ORDER BY p.id DESC LIMIT 1),
-           (SELECT p.received_at FROM payload p WHERE p.source = s.name AND p.state = 'unmapped' ORDER BY p.id DESC LIMIT 1)
-       ) AS last_payload_at,
+       last.payload_at AS last_payload_at,
        (SELECT p.received_at FROM payload p WHERE p.source = s.name AND p.state = 'waiting' ORDER BY p.id LIMIT 1) AS waiting_since,
-       (SELECT p.reason FROM payload p WHERE p.source = s.name AND p.state = 'unmapped' ORDER BY p.id DESC LIMIT 1) AS unmapped_reason
+       (SELECT p.reason FROM payload p WHERE p.source = s.name AND p.state = 'unmapped' ORDER BY p.id DESC LIMIT 1) AS unmapped_reason,
+       b.told[1] ->> 'reason' AS not_bridged, b.told_at AS not_bridged_at
 FROM source s
 JOIN device d ON d.id = s.device_id
 LEFT JOIN lately l ON l.source = s.name
+CROSS JOIN LATERAL (
+    SELECT greatest(
+        d.last_seen_at,
+        (SELECT p.received_at FROM payload p WHERE p.source = s.name AND p.state = 'waiting' ORDER BY p.id DESC LIMIT 1),
+        (SELECT p.received_at FROM payload p WHERE p.source = s.name AND p.state = 'unmapped' ORDER BY p.id DESC LIMIT 1)
+    ) AS payload_at
+) last
+-- an aggregate, for the index by device: the newest alone would be looked for through everybody's events
+CROSS JOIN LATERAL (
+    SELECT array_agg(e.detail ORDER BY e.received_at DESC) AS told, max(e.received_at) AS told_at
+    FROM event e
+    WHERE s.kind = 'mqtt' AND e.device_id = s.device_id AND e.event = 'source_not_bridged'
+          AND e.received_at > greatest(s.changed_at, last.payload_at)
+) b
 WHERE $1::text IS NULL OR s.name = $1
 ORDER BY s.name

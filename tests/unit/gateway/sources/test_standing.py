@@ -14,6 +14,7 @@ WELL = SourceState(
     name="acme", kind="hook", version=1, enabled=True, device="source-acme", settings={"auth": "hmac"}, has_secret=True,
     created_by="anna", created_at=NOW, changed_at=NOW, last_seen_at=NOW, meters=1, waiting=3, unmapped=0,
     mapped_last_hour=9, last_payload_at=NOW, waiting_since=NOW - timedelta(minutes=1), unmapped_reason=None,
+    not_bridged=None, not_bridged_at=None,
 )  # fmt: skip
 
 
@@ -30,6 +31,10 @@ WELL = SourceState(
         (
             {"waiting_since": NOW - timedelta(minutes=7)},
             "payloads have waited for 7 minutes; is a worker running?",
+        ),
+        (
+            {"kind": "mqtt", "not_bridged": "no broker home", "not_bridged_at": NOW},
+            "the bridge does not subscribe to it, as it said 2026-11-30 12:00:00Z: no broker home",
         ),
         (
             {"unmapped": 2, "unmapped_reason": "no JSON"},
