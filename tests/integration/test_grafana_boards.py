@@ -285,6 +285,7 @@ async def test_third_parties_are_told_from_none_and_from_those_that_are_behind(d
     assert (await ask(here, PLATFORM, "Proposed by the bridge"))[0]["Proposal"] == "nothing is proposed"
     assert (await ask(here, PLATFORM, "Outputs of lines"))[0]["Output"] == "no output of lines"
     assert (await ask(here, PLATFORM, "What sources were warned of"))[0]["Event"] == "nothing in this range"
+    assert await firing(here, "payloads") + await firing(here, "output") == []
     for name in ("acme", "plant"):
         await add_source(database, name)
     await add_payload(database, {"id": "7"})
@@ -319,3 +320,15 @@ async def test_third_parties_are_told_from_none_and_from_those_that_are_behind(d
     assert (proposed["Proposal"], proposed["Meters"], proposed["Left out"]) == ("washer", 1, 1)
     outputs = {row["Output"]: row["Stands"] for row in await ask(here, PLATFORM, "Outputs of lines")}
     assert outputs == {"lines": "behind", "old": "away"}
+    fired = {(row["source"], row["trouble"], row["value"]) for row in await firing(here, "payloads")}
+    assert fired == {
+        ("acme", "payloads wait, the first for more than five minutes", 1.0),
+        ("plant", "payloads gave nothing within the hour", 1.0),
+    }
+    late = {row["output"]: row["value"] // 3600 for row in await firing(here, "output")}
+    assert late == {"lines": 1, "old": 24}
+    await fill(database, "DELETE FROM stored_span")
+    await fill(database, "UPDATE payload SET received_at = now() - interval '2 hours' WHERE source = 'plant'")
+    await fill(database, "UPDATE source SET enabled = false WHERE name = 'acme'")
+    assert await firing(here, "payloads") == []
+    assert [row["output"] for row in await firing(here, "output")] == ["old"]
