@@ -22,6 +22,7 @@ class OutletMetrics:
         self.refused = self._counter("publish_refused", "Messages that a broker refused", "output")
         self.removed = self._counter("removed", "Retained messages taken back, as their meter has gone", "output")
         self.held = self._gauge("registers_held", "Registers that fell, and are shown as before until that is sure")
+        self.host_away = self._gauge("sparkplug_host_away", "1 while Sparkplug waits for its primary host")
         self.lines = self._counter("lines", "Lines of readings that a receiver took, repeats among them")
         self.lines_refused = self._counter("lines_refused", "Lines that a receiver refused for good, left out")
         self.lines_failures = self._counter("lines_failures", "Times that lines could not be given, and wait")

@@ -6,6 +6,7 @@ from typing import Final
 import structlog
 
 from broker.errors import ContractError, WattlineError
+from broker.mqtt.publication import Inbound
 from broker.mqtt.session import Publication, Session, SessionOptions
 from broker.outage import Outage
 from outlet.fleet.snapshot import Snapshot
@@ -13,6 +14,7 @@ from outlet.fleet.watch import FleetWatch
 from outlet.metrics import OutletMetrics
 from outlet.settings import OutletSettings
 from outlet.sparkplug.node import EdgeNode, Message
+from outlet.sparkplug.primary_host import PrimaryHost
 
 log = structlog.get_logger()
 OUTPUT: Final = "sparkplug"
@@ -23,7 +25,7 @@ REBIRTH_S: Final = 1.0
 
 
 class Sparkplug:
-    """Publishes one edge node; what waits while its broker is away is one look, whose births tell all."""
+    """Publishes one edge node; what waits while its broker or host is away is one look, whose births tell all."""
 
     def __init__(self, settings: OutletSettings, watch: FleetWatch, metrics: OutletMetrics, software: str) -> None:
         told = settings.sparkplug
@@ -35,21 +37,39 @@ class Sparkplug:
         self._wish = asyncio.Event()
         self._births_s = float("-inf")
         self._bdseq = -1
+        self._alive = False
+        """Whether births were given on the connection that stands."""
+        self._host = PrimaryHost(told.primary_host)
+        self._there = asyncio.Event()
+        """While the primary host is online, and always where there is none to wait for."""
+        heard = (self._node.commands, self._host.topic) if self._host.topic else (self._node.commands,)
+        self._address = settings.broker.as_user("outlet")
         options = SessionOptions(
-            f"{settings.client_id}-sparkplug", will=self._will, subscriptions=((self._node.commands, 1),)
+            f"{settings.client_id}-sparkplug", will=self._will, subscriptions=tuple((topic, 1) for topic in heard)
         )
-        self._session = Session(settings.broker.as_user("outlet"), options)
+        self._session = Session(self._address, options)
 
     def _will(self) -> Publication:
         """The death of the connection that is made next; its births have the same number."""
         self._bdseq = self._session.connects % BDSEQ_MODULUS
+        self._alive = False
+        self._host.connecting()
+        self._follow()
         return self._node.death(self._bdseq)
+
+    def _follow(self) -> None:
+        """Publish, or wait, as the primary host is there or not."""
+        if self._host.online:
+            self._there.set()
+        else:
+            self._there.clear()
+        self._metrics.host_away.set(not self._host.online)
 
     def check(self) -> tuple[bool, str]:
         """For Health."""
         if not self._session.connected:
             return False, self._session.last_error or "not connected yet"
-        return not self._failure, self._failure or "the edge node is born"
+        return not self._failure, self._failure or self._host.says() or "the edge node is born"
 
     async def run(self) -> None:
         """Publish until cancelled; then die properly. Raises PermanentError for a login that is refused."""
@@ -61,7 +81,10 @@ class Sparkplug:
             try:
                 while True:
                     await session.wait_connected()
+                    await self._there.wait()
                     seen = await self._watch.after(seen)
+                    if not self._there.is_set():
+                        continue
                     if session.connections != connection:
                         connection = session.connections
                         self._births(session, seen)
@@ -71,7 +94,7 @@ class Sparkplug:
                 await self._leave(session)
 
     def _births(self, session: Session, snapshot: Snapshot) -> None:
-        self._births_s = asyncio.get_running_loop().time()
+        self._births_s, self._alive = asyncio.get_running_loop().time(), True
         self._send(session, self._node.births(snapshot, self._bdseq))
 
     def _send(self, session: Session, messages: list[Message]) -> None:
@@ -94,10 +117,26 @@ class Sparkplug:
         async for message in session.messages():
             message.ack()
             try:
-                if self._node.asks_for_births(message.topic, message.payload):
+                if message.topic == self._host.topic:
+                    await self._hear_host(session, message)
+                elif self._node.asks_for_births(message.topic, message.payload):
                     self._wish.set()
             except ContractError as error:
-                log.warning("sparkplug_command_unreadable", topic=message.topic, reason=str(error))
+                log.warning("sparkplug_message_unreadable", topic=message.topic, reason=str(error))
+
+    async def _hear_host(self, session: Session, message: Inbound) -> None:
+        """Wait for a primary host that goes: dead, and on another connection, whose births are the next session's.
+
+        Raises ContractError for a state that can't be read. A connection that is lost says nothing of the next one.
+        """
+        online = self._host.hear(message.topic, message.payload) if message.current else None
+        if online is None:
+            return
+        log.info("sparkplug_primary_host", topic=message.topic, online=online)
+        self._follow()
+        if not online and self._alive:
+            await self._leave(session)
+            session.move(self._address)
 
     async def _rebirths(self, session: Session) -> None:
         """Answer wishes, several that come at once by the same births."""
@@ -108,14 +147,15 @@ class Sparkplug:
             self._wish.clear()
             snapshot = self._watch.newest
             # before the first births of a connection these answer the wish
-            if snapshot is not None and session.connected and self._births_s > float("-inf"):
+            if snapshot is not None and session.connected and self._alive and self._there.is_set():
                 log.info("sparkplug_rebirth")
                 self._births(session, snapshot)
 
     async def _leave(self, session: Session) -> None:
         """An edge node that ends on purpose says so: a proper disconnect sends no will."""
-        if not session.connected:
+        if not session.connected or not self._alive:
             return
+        self._alive = False
         try:
             await session.publish(self._node.death(self._bdseq), LEAVE_S)
         except (TimeoutError, WattlineError) as error:
