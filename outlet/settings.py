@@ -77,6 +77,10 @@ class SparkplugSettings(BaseModel):
         "", pattern=r"^([^+/#\x00-\x1f]{1,64})?$",
         description="the host application's id: without it online, on spBv1.0/STATE/ID, nothing is published",
     )  # fmt: skip
+    history: bool = Field(
+        default=False,
+        description="give also, as historical values, what was stored while the host was away, late, or between looks",
+    )
 
 
 class OutletSettings(ServiceSettings):

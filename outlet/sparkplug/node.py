@@ -6,7 +6,8 @@ their deaths would tell of the outlet. What a Pi's absence means is told for its
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
@@ -20,10 +21,24 @@ from broker.sparkplug.payload import Metric, Payload
 from broker.sparkplug.topics import BDSEQ, REBIRTH, MessageType, NodeTopic, next_seq
 from outlet.fleet.snapshot import Meter, Snapshot
 from outlet.fleet.store import NewestReading
+from outlet.spans.store import StoredReading
 
+HISTORY_METRICS: Final = 500
+"""In one message, which has some 15 KiB with them."""
+TIMES: Final = 4
+"""How many looks back what was told is not told again as history: it is given a look or two after it was stored."""
 _RESERVED: Final = str.maketrans({"+": "_", "/": "_", "#": "_"})
 Message = tuple[str, bytes]
 """Topic and payload; all are QoS 0 and not retained."""
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """Messages with so many readings as historical values; `untold` are those that no message can tell."""
+
+    messages: list[Message]
+    readings: int
+    untold: int
 
 
 class EdgeNode:
@@ -39,6 +54,8 @@ class EdgeNode:
         """By meter and code; unique in the node, and the same for all its life."""
         self._born: dict[str, dict[str, NewestReading]] = {}
         """What hosts know of each device that is born and not dead."""
+        self._told: dict[tuple[str, str], tuple[datetime, ...]] = {}
+        """Times of the values that were told last as the present, by meter and code, since births."""
 
     @property
     def commands(self) -> str:
@@ -65,6 +82,7 @@ class EdgeNode:
             Metric("Properties/Software", timestamp_ms=now_ms, datatype=DataType.STRING, value=self._software),
         )
         self._born.clear()
+        self._told.clear()
         self._seq = 0
         birth = NodeTopic(MessageType.NBIRTH, self._group, self._node)
         messages = [(str(birth), encode(Payload(metrics, now_ms, self._seq)))]
@@ -73,6 +91,27 @@ class EdgeNode:
     def data(self, snapshot: Snapshot) -> list[Message]:
         """What has changed since births or data before: births of devices that come or report more, data, deaths."""
         return list(self._changes(snapshot))
+
+    def history(self, readings: Iterable[StoredReading]) -> Late:
+        """What was stored and never told as the present, as historical values.
+
+        To be called when what they were stored with has been looked at, so that the newest of them is known to hosts.
+        Not told are those of devices that are not born, and of metrics that their birth did not have.
+        """
+        late, untold = dict[str, list[StoredReading]](), 0
+        for one in readings:
+            known = self._born.get(one.meter, {}).get(one.obis)
+            if known is None or known.unit != one.unit:
+                untold += 1
+            elif one.at < known.at and one.at not in self._told.get((one.meter, one.obis), ()):
+                late.setdefault(one.meter, []).append(one)
+        messages = []
+        for key, found in late.items():
+            found.sort(key=lambda one: one.at)
+            for first in range(0, len(found), HISTORY_METRICS):
+                metrics = [self._historical(one) for one in found[first : first + HISTORY_METRICS]]
+                messages.append(self._message(MessageType.DDATA, key, metrics))
+        return Late(messages, sum(map(len, late.values())), untold)
 
     def _changes(self, snapshot: Snapshot) -> Iterator[Message]:
         there = {
@@ -86,6 +125,7 @@ class EdgeNode:
         for key, readings in there.items():
             known = self._born.get(key)
             self._born[key] = readings
+            self._note(key, readings.values())
             if known is None or any(_other(known.get(code), one) for code, one in readings.items()):
                 yield self._message(MessageType.DBIRTH, key, self._born_metrics(snapshot.meters[key]))
                 continue
@@ -107,6 +147,17 @@ class EdgeNode:
 
     def _metric(self, key: str, one: NewestReading) -> Metric:
         return Metric(None, self._alias(key, one.obis), _ms(one.at), DataType.DOUBLE, one.value)
+
+    def _historical(self, one: StoredReading) -> Metric:
+        alias = self._alias(one.meter, one.obis)
+        return Metric(None, alias, _ms(one.at), DataType.DOUBLE, one.value, is_historical=True)
+
+    def _note(self, key: str, readings: Iterable[NewestReading]) -> None:
+        """Of what has not changed, too: hosts know it by exception."""
+        for one in readings:
+            times = self._told.get((key, one.obis), ())
+            if one.at not in times:
+                self._told[key, one.obis] = (*times, one.at)[-TIMES:]
 
     def _alias(self, key: str, code: str) -> int:
         return self._aliases.setdefault((key, code), len(self._aliases) + 1)

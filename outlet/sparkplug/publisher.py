@@ -1,6 +1,7 @@
 """The edge node's connection: births with each, data as the store has it, rebirths as hosts ask, a death at the end."""
 
 import asyncio
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -13,8 +14,10 @@ from outlet.fleet.snapshot import Snapshot
 from outlet.fleet.watch import FleetWatch
 from outlet.metrics import OutletMetrics
 from outlet.settings import OutletSettings
+from outlet.sparkplug.history import History
 from outlet.sparkplug.node import EdgeNode, Message
 from outlet.sparkplug.primary_host import PrimaryHost
+from store.pool import Pool
 
 log = structlog.get_logger()
 OUTPUT: Final = "sparkplug"
@@ -37,8 +40,12 @@ class Sparkplug:
         self._wish = asyncio.Event()
         self._births_s = float("-inf")
         self._bdseq = -1
+        self._lives = 0
+        """How often births were given."""
         self._alive = False
-        """Whether births were given on the connection that stands."""
+        """Whether they were on the connection that stands."""
+        self._told_at: datetime | None = None
+        """When the look began that was told last on it."""
         self._host = PrimaryHost(told.primary_host)
         self._there = asyncio.Event()
         """While the primary host is online, and always where there is none to wait for."""
@@ -48,11 +55,12 @@ class Sparkplug:
             f"{settings.client_id}-sparkplug", will=self._will, subscriptions=tuple((topic, 1) for topic in heard)
         )
         self._session = Session(self._address, options)
+        self._history = History(settings, self._node, metrics, self, self._send) if told.history else None
 
     def _will(self) -> Publication:
         """The death of the connection that is made next; its births have the same number."""
         self._bdseq = self._session.connects % BDSEQ_MODULUS
-        self._alive = False
+        self._alive, self._told_at = False, None
         self._host.connecting()
         self._follow()
         return self._node.death(self._bdseq)
@@ -71,11 +79,28 @@ class Sparkplug:
             return False, self._session.last_error or "not connected yet"
         return not self._failure, self._failure or self._host.says() or "the edge node is born"
 
-    async def run(self) -> None:
+    def life(self) -> int | None:
+        """A number of the present births, another one after each birth; None while the node is not alive."""
+        return self._lives if self._alive and self._session.connected and self._there.is_set() else None
+
+    def told_since(self, at: datetime) -> bool:
+        """Whether a look that began at this time or later has been told since the births."""
+        return self._told_at is not None and self._told_at >= at
+
+    async def confirmed(self) -> None:
+        """Return when the broker has taken what was sent before, or the connection is lost.
+
+        Values have QoS 0, which nothing confirms; but it answers in order (MQTT 5 4.6), to a SUBSCRIBE, too.
+        """
+        await self._session.subscribe((self._node.commands, 1))
+
+    async def run(self, pool: Pool) -> None:
         """Publish until cancelled; then die properly. Raises PermanentError for a login that is refused."""
         async with self._session as session, asyncio.TaskGroup() as group:
             group.create_task(self._listen(session), name="outlet.sparkplug.listen")
             group.create_task(self._rebirths(session), name="outlet.sparkplug.rebirths")
+            if self._history is not None:
+                group.create_task(self._history.run(pool), name="outlet.sparkplug.history")
             seen: Snapshot | None = None
             connection = 0
             try:
@@ -87,18 +112,23 @@ class Sparkplug:
                         continue
                     if session.connections != connection:
                         connection = session.connections
-                        self._births(session, seen)
+                        self._births(seen)
                     elif session.connected:
-                        self._send(session, self._node.data(seen))
+                        self._tell(seen, self._node.data(seen))
             finally:
                 await self._leave(session)
 
-    def _births(self, session: Session, snapshot: Snapshot) -> None:
-        self._births_s, self._alive = asyncio.get_running_loop().time(), True
-        self._send(session, self._node.births(snapshot, self._bdseq))
+    def _births(self, snapshot: Snapshot) -> None:
+        self._births_s, self._alive, self._lives = asyncio.get_running_loop().time(), True, self._lives + 1
+        self._tell(snapshot, self._node.births(snapshot, self._bdseq))
 
-    def _send(self, session: Session, messages: list[Message]) -> None:
+    def _tell(self, snapshot: Snapshot, messages: list[Message]) -> None:
+        if self._send(messages):
+            self._told_at = snapshot.at
+
+    def _send(self, messages: list[Message]) -> bool:
         """Hand over in one go, so that nothing comes between; what a lost connection swallows the next births tell."""
+        session = self._session
         for topic, payload in messages:
             if session.post(topic, payload):
                 self._metrics.published.labels(OUTPUT).inc()
@@ -107,11 +137,12 @@ class Sparkplug:
                 self._metrics.refused.labels(OUTPUT).inc()
                 self._failure = f"{topic}: {len(payload)} bytes are more than the broker takes in one message"
                 self._outage.failed("sparkplug_not_published", reason=self._failure)
-                return
+                return False
             else:
-                return
+                return False
         self._failure = ""
         self._outage.back("sparkplug_published_again")
+        return True
 
     async def _listen(self, session: Session) -> None:
         async for message in session.messages():
@@ -149,7 +180,7 @@ class Sparkplug:
             # before the first births of a connection these answer the wish
             if snapshot is not None and session.connected and self._alive and self._there.is_set():
                 log.info("sparkplug_rebirth")
-                self._births(session, snapshot)
+                self._births(snapshot)
 
     async def _leave(self, session: Session) -> None:
         """An edge node that ends on purpose says so: a proper disconnect sends no will."""

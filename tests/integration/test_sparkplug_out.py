@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aiohttp
@@ -18,7 +19,7 @@ from deploy.local.process import free_port
 from tests.rigs.ingesting import device, ingesting, settings, table
 from tests.rigs.outlets import OutletProcess, giving, outlet_settings, tell
 from tests.rigs.servers import Broker, Database
-from tests.rigs.waiting import until
+from tests.rigs.waiting import until, until_equal
 
 
 class Host:
@@ -54,6 +55,10 @@ class Host:
         """The numbers of all births, or deaths."""
         found = [payload.metric("bdSeq") for topic, payload in self.heard if topic.kind is kind]
         return [one.value for one in found if one is not None]
+
+    def history(self) -> list[object]:
+        """All historical values that it heard."""
+        return [metric.value for _, payload in self.heard for metric in payload.metrics if metric.is_historical]
 
     async def listen(self) -> None:
         """Hear the node."""
@@ -168,4 +173,42 @@ async def test_a_node_with_a_primary_host_lives_while_that_is_there(broker: Brok
         await until(lambda: host.kinds()[-1] is MessageType.NDEATH)
         assert host.bdseq(MessageType.NBIRTH) == [0, 1]
         assert host.bdseq(MessageType.NDEATH) == [0, 1]
+        await host.state(scada, 6, online=False)
+
+
+async def test_history_has_what_was_stored_while_the_host_was_away_and_what_comes_late(
+    broker: Broker, database: Database
+) -> None:
+    """Each such reading once, also over a restart of the outlet; none that was told as the present."""
+    scada, now = f"scada-{secrets.token_hex(4)}", datetime.now(UTC)
+    told = {"enabled": True, "node": "four", "primary_host": scada, "history": True}
+    of = outlet_settings(broker, database, sparkplug=told)
+    async with (
+        ingesting(settings(broker, database.dsn("wattline_ingestor"))), device(broker) as pi, table(database) as asked,
+        hosting(broker, "four") as host,
+    ):  # fmt: skip
+        async with giving(of):
+            await until(lambda: asked.value("SELECT count(*) FROM outlet_cursor WHERE seeded"))
+            await tell(pi, "TST:4", e1_8_0=100.5)
+            await host.state(scada, 5, online=True)
+            await until(lambda: MessageType.DBIRTH in host.kinds())
+            late = [
+                {"at": (now - timedelta(hours=n)).isoformat(), "values": {"1-0:1.8.0": 100.0 - n}} for n in (3, 2, 1)
+            ]
+            await pi.send(pi.payload(meter="TST:4", samples=late))
+            await until_equal(host.history, [97.0, 98.0, 99.0])
+            await host.state(scada, 5, online=False)
+            await until(lambda: host.kinds()[-1] is MessageType.NDEATH)
+        for value in (101.0, 102.0, 103.0):
+            await tell(pi, "TST:4", e1_8_0=value)
+        await until_equal(asked.readings, 7)
+        async with giving(of):
+            await host.state(scada, 6, online=True)
+            await until(lambda: len(host.history()) >= 5)
+            assert host.heard[-2][1].metrics[0].value == 103.0
+            await tell(pi, "TST:4", e1_8_0=104.0)
+            await until(lambda: host.heard[-1][1].metrics[0].value == 104.0)
+            await until_equal(lambda: asked.value("SELECT count(*) FROM stored_span"), 0)
+            assert host.history() == [97.0, 98.0, 99.0, 101.0, 102.0]
+            assert host.numbered()
         await host.state(scada, 6, online=False)
