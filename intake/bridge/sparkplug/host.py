@@ -1,9 +1,11 @@
 """The bridge as a Sparkplug host application at one broker: its state, what edge nodes say, and births asked for."""
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -23,13 +25,24 @@ from intake.bridge.book import SourceBook
 from intake.bridge.metrics import BridgeMetrics
 from intake.bridge.notices import Notices
 from intake.bridge.settings import BridgeSettings
-from intake.bridge.sparkplug.nodes import Nodes, place_of
+from intake.bridge.sparkplug.nodes import Heard, Nodes, place_of
+from intake.bridge.sparkplug.reordering import Reordering
 from intake.inbox.inbox import Inbox
 from intake.inbox.payload import InboxError, Payload, PayloadRefusedError
 
 log = structlog.get_logger()
 TAKE: Final = 250
 PUT_S: Final = 30.0
+_AFTER: Final = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A message of an edge node, and when it came."""
+
+    message: Inbound
+    place: NodeTopic
+    came_at: datetime
 
 
 class SparkplugHost:
@@ -47,6 +60,8 @@ class SparkplugHost:
         self._metrics = metrics
         self._inbox = inbox
         self._nodes = Nodes()
+        self._order = Reordering[_Taken](self._nodes, settings.sparkplug_reorder_s)
+        self._last_at = datetime.min.replace(tzinfo=UTC)
         self._most_bytes = settings.payload_kib * 1024
         self._born = asyncio.Event()
         self._at_ms = _now_ms()
@@ -83,6 +98,7 @@ class SparkplugHost:
                     # what waits is nowhere else; a flood ends with whoever cancels us
                     while self.session.waiting:
                         await self._keep(await self.session.receive(TAKE))
+                    await self._keep([], last=True)
                 finally:
                     # a proper end sends no will
                     await self._say(online=False)
@@ -116,54 +132,82 @@ class SparkplugHost:
 
     async def _take(self, group: asyncio.TaskGroup) -> None:
         while True:
-            messages = await self.session.receive(TAKE)
+            messages = await self._next()
             # a task of its own, which goes on where nothing more is to be taken
             await asyncio.wait({group.create_task(self._keep(messages), name=f"bridge.{self._broker}.sparkplug.keep")})
 
-    async def _keep(self, messages: list[Inbound]) -> None:
-        self.held = len(messages)
-        now = datetime.now(UTC)
-        puts = []
+    async def _next(self) -> list[Inbound]:
+        """Messages that have come; none where those that wait for others have waited long enough."""
+        due_s = self._order.due_s
+        if due_s is None:
+            return await self.session.receive(TAKE)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, due_s - time.monotonic())):
+                return await self.session.receive(TAKE)
+        return []
+
+    async def _keep(self, messages: list[Inbound], *, last: bool = False) -> None:
+        """Store what these say, and what waited for them or too long; at the `last` all. Then it is acknowledged."""
+        self.held = len(messages) + self._order.held
+        now, before = datetime.now(UTC), self._order.reordered
+        done, told = list[Inbound](), list[tuple[_Taken, Heard]]()
         for number, message in enumerate(messages):
-            if message.topic == self._state:
-                self._hear_state(message)
-            elif not message.retain:
-                puts += self._heard(message, now + timedelta(microseconds=number))
+            found = self._hear(message, now + timedelta(microseconds=number))
+            if found is None:
+                done.append(message)
+            else:
+                told += found
+        told += self._order.rest(time.monotonic()) if last else self._order.overdue(time.monotonic())
+        self._metrics.reordered.inc(self._order.reordered - before)
+        puts = list[Payload]()
+        for taken, heard in told:
+            # in the node's order by their times, too: what waited came before what it waited for
+            self._last_at = max(taken.came_at, self._last_at + _AFTER)
+            puts += self._payloads(taken, heard, self._last_at)
         await asyncio.gather(*(self._put(one) for one in puts))
-        for message in messages:
+        for message in [*done, *(taken.message for taken, _ in told)]:
             message.ack()
-        self.held = 0
+        self.held = self._order.held
         self._metrics.nodes.labels(self._broker).set(self._nodes.alive)
 
     def _hear_state(self, message: Inbound) -> None:
         """A will of an earlier connection may come late: then we say again that we are there."""
-        if b'"online": false' in message.payload or b'"online":false' in message.payload:
+        if b'"online":false' in message.payload.replace(b" ", b""):
             self._born.set()
 
-    def _heard(self, message: Inbound, came_at: datetime) -> list[Payload]:
-        place = place_of(message.topic)
+    def _hear(self, message: Inbound, came_at: datetime) -> list[tuple[_Taken, Heard]] | None:
+        """What is known by a message, in order; empty where it waits for another, None where it is none of a node's."""
+        if message.topic == self._state:
+            self._hear_state(message)
+            return None
+        place = None if message.retain else place_of(message.topic)
         if place is None or is_ours(message.topic):
-            return []
-        owners = self._book.owners(self._broker, message.topic, ())
-        if len(message.payload) > self._most_bytes:
+            return None
+        owners, size = self._book.owners(self._broker, message.topic, ()), len(message.payload)
+        if size > self._most_bytes:
             # before it is read: a mebibyte of tiny fields would keep all others waiting for seconds
             self._metrics.results["too_large"].inc()
-            of = {"topic": message.topic, "bytes": len(message.payload), "most": self._most_bytes}
             for owner in owners:
+                of = {"topic": message.topic, "bytes": size, "most": self._most_bytes}
                 self._notices.tell(owner, "source_message_too_large", **of)
-            return []
+            return None
         try:
-            heard = self._nodes.hear(place, decode(message.payload, plain=True), time.monotonic())
+            payload = decode(message.payload, plain=True)
         except ContractError as error:
             self._metrics.results["refused"].inc()
             for owner in owners:
                 self._notices.tell(owner, "source_message_refused", topic=message.topic, reason=str(error))
-            return []
+            return None
+        return self._order.hear(place, payload, _Taken(message, place, came_at), size, time.monotonic())
+
+    def _payloads(self, taken: _Taken, heard: Heard, came_at: datetime) -> list[Payload]:
+        """What is to be stored of a message, for each source that it is of; asks for the birth that is wanted."""
+        message, place = taken.message, taken.place
+        owners = self._book.owners(self._broker, message.topic, ())
         if heard.rebirth:
             self._metrics.rebirths.inc()
-            now_ms = _now_ms()
             command = NodeTopic(MessageType.NCMD, place.group, place.node)
-            self.session.send(Publication(str(command), encode_rebirth(now_ms), 0))
+            self.session.send(Publication(str(command), encode_rebirth(_now_ms()), 0))
             log.info("sparkplug_rebirth_asked", broker=self._broker, group=place.group, node=place.node)
         if heard.gone:
             for owner in owners:
