@@ -160,8 +160,15 @@ class Sparkplug:
 
         Raises ContractError for a state that can't be read. A connection that is lost says nothing of the next one.
         """
-        online = self._host.hear(message.topic, message.payload) if message.current else None
+        if not message.current:
+            return
+        online = self._host.hear(message.topic, message.payload)
         if online is None:
+            log.info(
+                "sparkplug_state_of_before",
+                topic=message.topic,
+                payload=message.payload[:200].decode("utf-8", "replace"),
+            )
             return
         log.info("sparkplug_primary_host", topic=message.topic, online=online)
         self._follow()
