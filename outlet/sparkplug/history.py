@@ -92,6 +92,7 @@ class History:
                 # numbered and sent in one go, so that nothing comes between
                 late = self._node.history(page)
                 if not self._send(late.messages):
+                    self._node.forget()
                     return False
                 given, untold = given + late.readings, untold + late.untold
                 await self._connected.confirmed()

@@ -22,11 +22,10 @@ from broker.sparkplug.topics import BDSEQ, REBIRTH, MessageType, NodeTopic, next
 from outlet.fleet.snapshot import Meter, Snapshot
 from outlet.fleet.store import NewestReading
 from outlet.spans.store import StoredReading
+from outlet.sparkplug.recently import Recently
 
 HISTORY_METRICS: Final = 500
 """In one message, which has some 15 KiB with them."""
-TIMES: Final = 4
-"""How many looks back what was told is not told again as history: it is given a look or two after it was stored."""
 _RESERVED: Final = str.maketrans({"+": "_", "/": "_", "#": "_"})
 Message = tuple[str, bytes]
 """Topic and payload; all are QoS 0 and not retained."""
@@ -44,7 +43,7 @@ class Late:
 class EdgeNode:
     """Without I/O: what it returns is to be sent in this order, on the connection that `births()` was called for."""
 
-    def __init__(self, group: str, node: str, software: str, silent_s: float) -> None:
+    def __init__(self, group: str, node: str, software: str, silent_s: float, *, history: bool = True) -> None:
         self._group = group
         self._node = node
         self._software = software
@@ -54,8 +53,8 @@ class EdgeNode:
         """By meter and code; unique in the node, and the same for all its life."""
         self._born: dict[str, dict[str, NewestReading]] = {}
         """What hosts know of each device that is born and not dead."""
-        self._told: dict[tuple[str, str], tuple[datetime, ...]] = {}
-        """Times of the values that were told last as the present, by meter and code, since births."""
+        self._told = Recently() if history else None
+        """Values that were told since births, by alias and time: spans are coarse, and have some of them again."""
 
     @property
     def commands(self) -> str:
@@ -82,7 +81,7 @@ class EdgeNode:
             Metric("Properties/Software", timestamp_ms=now_ms, datatype=DataType.STRING, value=self._software),
         )
         self._born.clear()
-        self._told.clear()
+        self.forget()
         self._seq = 0
         birth = NodeTopic(MessageType.NBIRTH, self._group, self._node)
         messages = [(str(birth), encode(Payload(metrics, now_ms, self._seq)))]
@@ -103,7 +102,7 @@ class EdgeNode:
             known = self._born.get(one.meter, {}).get(one.obis)
             if known is None or known.unit != one.unit:
                 untold += 1
-            elif one.at < known.at and one.at not in self._told.get((one.meter, one.obis), ()):
+            elif one.at < known.at and self._is_new(one.meter, one.obis, one.at):
                 late.setdefault(one.meter, []).append(one)
         messages = []
         for key, found in late.items():
@@ -112,6 +111,11 @@ class EdgeNode:
                 metrics = [self._historical(one) for one in found[first : first + HISTORY_METRICS]]
                 messages.append(self._message(MessageType.DDATA, key, metrics))
         return Late(messages, sum(map(len, late.values())), untold)
+
+    def forget(self) -> None:
+        """Tell again what was told: it did not arrive."""
+        if self._told is not None:
+            self._told.clear()
 
     def _changes(self, snapshot: Snapshot) -> Iterator[Message]:
         there = {
@@ -125,7 +129,9 @@ class EdgeNode:
         for key, readings in there.items():
             known = self._born.get(key)
             self._born[key] = readings
-            self._note(key, readings.values())
+            for one in readings.values():
+                # what has not changed is told, too, by exception
+                self._is_new(key, one.obis, one.at)
             if known is None or any(_other(known.get(code), one) for code, one in readings.items()):
                 yield self._message(MessageType.DBIRTH, key, self._born_metrics(snapshot.meters[key]))
                 continue
@@ -152,12 +158,9 @@ class EdgeNode:
         alias = self._alias(one.meter, one.obis)
         return Metric(None, alias, _ms(one.at), DataType.DOUBLE, one.value, is_historical=True)
 
-    def _note(self, key: str, readings: Iterable[NewestReading]) -> None:
-        """Of what has not changed, too: hosts know it by exception."""
-        for one in readings:
-            times = self._told.get((key, one.obis), ())
-            if one.at not in times:
-                self._told[key, one.obis] = (*times, one.at)[-TIMES:]
+    def _is_new(self, key: str, code: str, at: datetime) -> bool:
+        """Note what is told; whether it was not of late."""
+        return self._told is None or self._told.add(self._alias(key, code) << 48 | _ms(at))
 
     def _alias(self, key: str, code: str) -> int:
         return self._aliases.setdefault((key, code), len(self._aliases) + 1)

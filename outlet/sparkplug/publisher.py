@@ -32,7 +32,7 @@ class Sparkplug:
 
     def __init__(self, settings: OutletSettings, watch: FleetWatch, metrics: OutletMetrics, software: str) -> None:
         told = settings.sparkplug
-        self._node = EdgeNode(told.group, told.node, software, settings.silent_s)
+        self._node = EdgeNode(told.group, told.node, software, settings.silent_s, history=told.history)
         self._watch = watch
         self._metrics = metrics
         self._outage = Outage()

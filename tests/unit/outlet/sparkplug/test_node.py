@@ -15,6 +15,7 @@ from outlet.fleet.snapshot import Meter, Snapshot
 from outlet.fleet.store import NewestReading, StandingMeter
 from outlet.spans.store import StoredReading
 from outlet.sparkplug.node import HISTORY_METRICS, EdgeNode, device_id
+from outlet.sparkplug.recently import Recently
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 FACTS = StandingMeter(
@@ -185,8 +186,22 @@ def test_what_was_told_as_the_present_is_no_history() -> None:
     assert one.history([stored(0), stored(-5), stored(-10)]).messages == []
     ((_, payload),) = read(one.history([stored(-7, 1.25), stored(-5)]).messages)
     assert [metric.value for metric in payload.metrics] == [1.25]
+    # spans are coarse: an hour of a commit's series may be read again
+    assert one.history([stored(-7, 1.25), stored(-6)]).readings == 1
+    one.forget()
+    assert one.history([stored(-7, 1.25), stored(-6)]).readings == 2
     one.births(look(10, M_1=ONE), 1)
-    assert one.history([stored(0), stored(-5), stored(-10)]).readings == 2
+    assert one.history([stored(0), stored(-5), stored(-7), stored(-10)]).readings == 3
+
+
+def test_what_was_told_is_remembered_for_a_while_and_memory_is_bounded() -> None:
+    """The newest so many at least, twice as many at most."""
+    told = Recently(most=3)
+    assert [told.add(number) for number in (1, 2, 3, 1, 4, 5, 3)] == [True, True, True, False, True, True, False]
+    assert [told.add(number) for number in (6, 7)] == [True, True]
+    assert told.add(1)
+    told.clear()
+    assert told.add(7)
 
 
 def test_topics_ddata_payload_of_what_no_birth_has() -> None:
