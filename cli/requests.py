@@ -11,6 +11,7 @@ from cli.client.http import ConfigClient, RequestRefusedError, ServiceUnreachabl
 from cli.options import login as _user
 from cli.tables import print_change
 from gateway.specs.rollouts.models import Limits
+from gateway.wording import typed_pair
 
 C = TypeVar("C", bound=ConfigClient)
 T = TypeVar("T")
@@ -53,6 +54,14 @@ limit_option = click.option("--limit", "limits", type=Limit(), multiple=True,
                             help="Judge this canary otherwise, as window_s=600; repeatable.")  # fmt: skip
 canary_option = click.option("--canary", metavar="AUDIENCE",
                              help="For a part of the fleet first: pi-1,pi-2 or site=warsaw or 10%.")  # fmt: skip
+
+
+def document_of(pairs: tuple[str, ...]) -> dict[str, Any]:
+    """NAME=VALUE pairs as a document, which the gateway judges. Raises BadParameter."""
+    try:
+        return dict(typed_pair(one) for one in pairs)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 def told(document: dict[str, Any], *, as_json: bool) -> None:

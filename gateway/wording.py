@@ -2,7 +2,7 @@
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn
 
 
 def when(at: str | datetime | None, *, seconds: bool = True) -> str:
@@ -17,8 +17,13 @@ def typed_pair(text: str) -> tuple[str, Any]:
     """NAME=VALUE as people type it: JSON where it reads as such, else text. Raises ValueError."""
     name, equals, value = text.strip().partition("=")
     if not (name.strip() and equals):
-        raise ValueError(f"{text.strip()[:80]!r} is no argument of a job; write NAME=VALUE")
+        raise ValueError(f"{text.strip()[:80]!r} names no value; write NAME=VALUE")
     try:
-        return name.strip(), json.loads(value)
-    except ValueError:
+        return name.strip(), json.loads(value, parse_constant=_no_number)
+    except (ValueError, RecursionError):
         return name.strip(), value.strip()
+
+
+def _no_number(name: str) -> NoReturn:
+    # NaN and Infinity, which JSON has not, and nobody could be sent
+    raise ValueError(name)

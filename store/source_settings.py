@@ -37,7 +37,22 @@ STYLE_HEADERS: Final[Mapping[str, Mapping[str, str]]] = {
 _USUAL: Final = {(name, header) for headers in STYLE_HEADERS.values() for name, header in headers.items()}
 
 
-class SourceSettings(BaseModel):
+class TopicSettings(BaseModel):
+    """What a source's settings say to the bridge, whatever a later version may have added for others."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    broker: str = Field(
+        OUR_BROKER, pattern=whole(NAME), description="mqtt: at which broker, as the bridge's settings call it"
+    )
+    topics: tuple[Annotated[str, StringConstraints(min_length=1, max_length=1024)], ...] = Field(
+        (),
+        max_length=200,
+        description="mqtt: what to subscribe to in place of the mapping's topics, of which it is a part",
+    )
+
+
+class SourceSettings(TopicSettings):
     """A source's settings; each has a default, and what is unknown is refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -83,14 +98,6 @@ class SourceSettings(BaseModel):
     )
     content_types: tuple[MediaType, ...] = Field(
         (), max_length=20, description="those that are taken, text/* for all of a kind; none: any"
-    )
-    broker: str = Field(
-        OUR_BROKER, pattern=whole(NAME), description="mqtt: at which broker, as the bridge's settings call it"
-    )
-    topics: tuple[Annotated[str, StringConstraints(min_length=1, max_length=1024)], ...] = Field(
-        (),
-        max_length=200,
-        description="mqtt: what to subscribe to in place of the mapping's topics, of which it is a part",
     )
 
     @model_validator(mode="before")

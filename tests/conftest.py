@@ -59,7 +59,7 @@ def _turn(item: pytest.Item) -> tuple[int, bytes]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say why a test failed that was tried once more, as `.ci/run` does: it is unsteady, and that is a bug."""
+    """Say why a test failed that was tried again, as `.ci/run` does: it is unsteady, and that is a bug."""
     for report in terminalreporter.stats.get("rerun", ()):
         terminalreporter.section(f"unsteady: {report.nodeid}", sep="-", yellow=True)
         terminalreporter.write_line(report.longreprtext)

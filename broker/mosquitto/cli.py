@@ -11,7 +11,6 @@ from pathlib import Path
 import click
 import yaml
 
-from broker.contract.asyncapi import document
 from broker.contract.identity import BRIDGE, GATEWAY, INGESTOR, MONITOR, OUTLET, ROLES
 from broker.contract.topics import DEFAULT_ROOT, Topics
 from broker.errors import ContractError, PermanentError, WattlineError
@@ -68,6 +67,8 @@ def broker() -> None:
 @click.option("--json", "as_json", is_flag=True, help="JSON in place of YAML.")
 def asyncapi(root: str, as_json: bool) -> None:
     """Print the MQTT contract as an AsyncAPI 3.0 document: topics, QoS, and the messages' JSON schemas."""
+    from broker.contract.asyncapi import document  # noqa: PLC0415 - other commands would start half a second later
+
     try:
         found = document(root)
     except ContractError as error:

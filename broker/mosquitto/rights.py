@@ -31,10 +31,13 @@ LOGIN_LOG: Final = "$SYS/broker/log/N"
 """Where Mosquitto says, among other things, who was let in and who was refused."""
 FOREIGN_ROOTS: Final = (
     "tele/#", "stat/#", "tasmota/#", "esphome/#", "+/sensor/+/state", "shellies/#", "+/events/rpc", "+/status/+",
-    "+/online", "zigbee2mqtt/#", "solar/#", "opendtu/#", "evcc/#", "amsreader/#", "ams/#", "homeassistant/#",
-    f"{NAMESPACE}/#", "foreign/#",
+    "+/online", "zigbee2mqtt/#", "solar/#", "opendtu/#", "evcc/#", "amsreader/#", "ams/#", f"{NAMESPACE}/#",
+    "foreign/#",
 )  # fmt: skip
 """Where other people's devices publish at our broker, as their makers have it; `foreign/` is for whatever else."""
+FOREIGN_ANNOUNCEMENTS: Final = (f"{outlets.HOME_ASSISTANT}/+/+/config", f"{outlets.HOME_ASSISTANT}/+/+/+/config")
+"""Where they announce themselves. What of whom stands in the message, which no broker judges."""
+_HOME_ASSISTANTS_OWN: Final = f"{outlets.HOME_ASSISTANT}/#"
 SPARKPLUG_STATES: Final = f"{NAMESPACE}/STATE/+"
 SPARKPLUG_NODE_COMMANDS: Final = f"{NAMESPACE}/+/NCMD/+"
 """What a Sparkplug host application writes: that it is there, and to ask nodes for a new birth (Sparkplug 3.0 6)."""
@@ -123,10 +126,11 @@ def role_grants(topics: Topics) -> dict[str, tuple[Grant, ...]]:
         ENGINEER: (*whole, *by_hand, leave),
         MONITOR: (*whole, *system, leave),
         BRIDGE: (
-            *_listening(FOREIGN_ROOTS), *_grants(Act.PUBLISH, [SPARKPLUG_STATES, SPARKPLUG_NODE_COMMANDS]), leave,
+            *_listening([*FOREIGN_ROOTS, _HOME_ASSISTANTS_OWN]),
+            *_grants(Act.PUBLISH, [SPARKPLUG_STATES, SPARKPLUG_NODE_COMMANDS]), leave,
         ),
         FOREIGN: (
-            *_grants(Act.PUBLISH, FOREIGN_ROOTS), *_never_foreign(),
+            *_grants(Act.PUBLISH, [*FOREIGN_ROOTS, *FOREIGN_ANNOUNCEMENTS]), *_never_foreign(),
             *_listening([SPARKPLUG_STATES, SPARKPLUG_NODE_COMMANDS]), leave,
         ),
         OUTLET: (*_outlet_grants(), leave),
@@ -150,14 +154,19 @@ def _outlet_grants() -> list[Grant]:
     """What the outlet may do: say what is for others, and hear those who ask for it; nothing of the platform's own."""
     configs, node = outlets.HOME_ASSISTANT_DEVICES, outlets.SPARKPLUG_NODES
     writes = [configs, f"{outlets.HOME_ASSISTANT_STATES}/#", f"{node}/#"]
-    heard = [configs, f"{outlets.HOME_ASSISTANT}/status", f"{node}/NCMD/+", SPARKPLUG_STATES]
+    heard = [configs, outlets.HOME_ASSISTANT_BIRTHS, f"{node}/NCMD/+", SPARKPLUG_STATES]
     return [*_grants(Act.PUBLISH, writes), *_listening(heard)]
 
 
 def _home_assistant_grants() -> list[Grant]:
-    """What a Home Assistant may do at our broker: its own prefix both ways, and our values for it."""
-    own = f"{outlets.HOME_ASSISTANT}/#"
-    return [Grant(Act.PUBLISH, own), *_listening([own, f"{outlets.HOME_ASSISTANT_STATES}/#"])]
+    """What a Home Assistant may do at our broker: write its own prefix, and hear our meters and nobody else's.
+
+    It believes whatever it is given, and a foreign device's announcement may name the id of a meter of ours. So it may
+    subscribe to all of its prefix, as it does, but is given what no foreign device may write.
+    """
+    own, states = _HOME_ASSISTANTS_OWN, f"{outlets.HOME_ASSISTANT_STATES}/#"
+    given = [outlets.HOME_ASSISTANT_DEVICES, outlets.HOME_ASSISTANT_BIRTHS, states]
+    return [Grant(Act.PUBLISH, own), *_grants(Act.SUBSCRIBE, [own, states]), *_grants(Act.RECEIVE, given)]
 
 
 def _sparkplug_host_grants() -> list[Grant]:

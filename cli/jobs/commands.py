@@ -12,8 +12,8 @@ from rich.text import Text
 from cli.client.jobs import JobClient
 from cli.connection import anywhere, api_options
 from cli.job_tables import line, print_job, print_jobs, print_kinds
-from cli.jobs.schedules import arguments_of, schedule
-from cli.requests import as_json_option, ask, author_option, reason_option
+from cli.jobs.schedules import schedule
+from cli.requests import as_json_option, ask, author_option, document_of, reason_option
 from cli.tables import console, shown
 from cli.transfers import fetch as download
 from cli.transfers import free, send, transferred
@@ -94,7 +94,7 @@ def retry(client: JobClient, number: int, author: str, reason: str | None, as_js
 
 @job.command("run")
 @click.argument("kind")
-@click.argument("arguments", nargs=-1, metavar="[NAME=VALUE]...", callback=lambda _, __, given: arguments_of(given))
+@click.argument("arguments", nargs=-1, metavar="[NAME=VALUE]...", callback=lambda _, __, given: document_of(given))
 @click.option("--priority", type=click.IntRange(-100, 100), help="Those of a higher one are taken first.")
 @author_option
 @reason_option

@@ -6,19 +6,11 @@ from typing import Any
 import click
 
 from cli.client.jobs import JobClient
-from cli.requests import as_json_option, ask, author_option, reason_option
+from cli.requests import as_json_option, ask, author_option, document_of, reason_option
 from cli.tables import console, shown, table
-from gateway.wording import typed_pair, when
+from gateway.wording import when
 
 name_argument = click.argument("name")
-
-
-def arguments_of(given: tuple[str, ...]) -> dict[str, Any]:
-    """NAME=VALUE pairs as a document. Raises BadParameter."""
-    try:
-        return dict(typed_pair(one) for one in given)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
 
 
 @click.group()
@@ -37,7 +29,7 @@ def list_(client: JobClient, as_json: bool) -> None:
 @schedule.command("set")
 @name_argument
 @click.argument("kind")
-@click.argument("arguments", nargs=-1, metavar="[NAME=VALUE]...", callback=lambda _, __, given: arguments_of(given))
+@click.argument("arguments", nargs=-1, metavar="[NAME=VALUE]...", callback=lambda _, __, given: document_of(given))
 @click.option("--cron", required=True, help="Minute hour day-of-month month day-of-week: `15 3 * * *`.")
 @click.option("--zone", default="UTC", show_default=True, help="By whose clock, as Europe/Warsaw.")
 @click.option("--off", is_flag=True, help="It is kept, but never due.")

@@ -9,7 +9,7 @@ import click
 from broker.wording import counted
 from cli.client.sources import SourceClient
 from cli.connection import anywhere, api_options
-from cli.requests import as_json_option, ask, author_option, reason_option
+from cli.requests import as_json_option, ask, author_option, document_of, reason_option
 from cli.sources.payloads import COMMANDS, bytes_of
 from cli.sources.proposals import COMMANDS as PROPOSALS
 from cli.tables import console, shown, table
@@ -89,7 +89,7 @@ def create(
     client: SourceClient, name: str, kind: str, changes: tuple[str, ...], author: str, as_json: bool
 ) -> None:  # fmt: skip
     """Make source NAME: lower case, digits and -."""
-    one = ask(client, lambda api: api.create(name, kind, _changes(changes), author))
+    one = ask(client, lambda api: api.create(name, kind, document_of(changes), author))
     if as_json:
         click.echo(json.dumps(one))
         return
@@ -104,7 +104,7 @@ def create(
 @click.pass_obj
 def set_(client: SourceClient, name: str, changes: tuple[str, ...], author: str, as_json: bool) -> None:
     """Change settings of source NAME; the others stay."""
-    one = ask(client, lambda api: api.set(name, _changes(changes), author))
+    one = ask(client, lambda api: api.set(name, document_of(changes), author))
     if as_json:
         click.echo(json.dumps(one))
     else:
@@ -168,20 +168,6 @@ def disable(client: SourceClient, name: str, author: str) -> None:
     """Turn source NAME off: what it sends is refused, and what waits, waits."""
     ask(client, lambda api: api.enable(name, False, author))
     click.echo(f"{name} is off; `wattline source enable {name}` turns it on")
-
-
-def _changes(given: tuple[str, ...]) -> dict[str, Any]:
-    """Settings by name; numbers as such, lists and texts that look like numbers as JSON. The gateway judges both."""
-    found: dict[str, Any] = {}
-    for one in given:
-        name, equals, text = one.partition("=")
-        if not equals or not name:
-            raise click.BadParameter(f"{one!r} is no setting; write NAME=VALUE, for example auth=bearer")
-        try:
-            found[name] = json.loads(text) if text[:1] in ("[", '"') else float(text) if "." in text else int(text)
-        except ValueError:
-            found[name] = text
-    return found
 
 
 def _print_source(one: dict[str, Any]) -> None:

@@ -75,8 +75,8 @@ class Worker:
         """Connect, then serve the queue until `stop`."""
         settings = self._settings
         # a job reads on one connection while it writes on another; the queue listens on one and asks on
-        # one, and payloads take one; notifications find on one and send by the others
-        most = 2 * settings.jobs + 4 + (3 if settings.notices else 0)
+        # one, and payloads take four; notifications find on one and send by the others
+        most = 2 * settings.jobs + 6 + (3 if settings.notices else 0)
         dsn = settings.database_dsn.get_secret_value()
         async with open_pool(dsn, min_size=1, max_size=most, application_name=NAME) as pool:
             await require_migrated(pool)

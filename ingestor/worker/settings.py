@@ -51,6 +51,9 @@ class WorkerSettings(ProcessSettings):
     export_mib: int = Field(2048, ge=1, le=1_048_576, description="the largest file that an export may make")
     files_mib: int = Field(8192, ge=1, le=1_048_576, description="all files of jobs together, exports and imports")
     mapping_poll_s: float = Field(0.5, ge=0.05, le=60, description="how often to look for payloads of third parties")
+    mapping_turn_s: float = Field(
+        1, ge=0, le=60, description="a source's turn begins no further payload after so long; one is always taken"
+    )
     meters_per_source: int = Field(
         10_000, ge=1, description="meters of one third party's source; further ones go to quarantine"
     )

@@ -3,14 +3,12 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from broker.contract.outlets import is_ours
 from broker.contract.topics import DEFAULT_ROOT
 from broker.errors import ContractError
-from broker.patterns import NAME, whole
 from broker.plain_errors import plain_reason
 from intake.bridge.discovery.shipped import SPARKPLUG
 from intake.bridge.filters import Claims, checked
@@ -18,19 +16,7 @@ from intake.bridge.store import SourceRow
 from meters.mappings.document import Mapping as MappingDocument
 from meters.mappings.load import load_mapping
 from meters.mappings.topics import filter_of
-from store.source_settings import OUR_BROKER
-
-MOST_FILTERS: Final = 200
-
-
-class MqttSettings(BaseModel):
-    """What a source's settings say to the bridge; the rest of them is others'."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    broker: str = Field(OUR_BROKER, pattern=whole(NAME))
-    topics: tuple[str, ...] = Field((), max_length=MOST_FILTERS)
-    """Filters in place of those of the mapping's topics, of which they may be a part."""
+from store.source_settings import TopicSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +83,7 @@ class SourceBook:
 
 def _source(row: SourceRow, root: str, brokers: Mapping[str, object]) -> Source:
     try:
-        settings = MqttSettings.model_validate(row.settings)
+        settings = TopicSettings.model_validate(row.settings)
     except ValidationError as error:
         raise ContractError(
             plain_reason(dict(error.errors()[0])), field="settings", fix="a broker's name, and a list of topic filters"

@@ -12,15 +12,13 @@ import structlog
 from broker.backoff import Backoff
 from broker.mqtt.publication import ack_all
 from broker.mqtt.session import Inbound, Session
-from intake.bridge.admission import Admission
 from intake.bridge.book import SourceBook
 from intake.bridge.identity import Deliveries, chance_key, next_turns, retained_key
+from intake.bridge.keeping import WAIT_CAP_S, Keeper
 from intake.bridge.metrics import BridgeMetrics
-from intake.bridge.notices import Notices
 from intake.bridge.scout import Scout
 from intake.bridge.settings import BridgeSettings
-from intake.inbox.inbox import Inbox
-from intake.inbox.payload import InboxError, Kept, Payload, PayloadRefusedError
+from intake.inbox.payload import Payload
 from intake.inbox.store import find_payloads
 from store.errors import DATABASE_ERRORS
 from store.pool import Pool
@@ -31,8 +29,6 @@ TAKE: Final = 250
 """Messages taken at a stretch; they are acknowledged together."""
 STRETCHES: Final = 4
 """Stretches in hand at once: while one is written the next are read. Beyond them the session's own bound holds."""
-PUT_S: Final = 30.0
-_WAIT_CAP_S: Final = 5.0
 
 
 class Pipeline:
@@ -44,19 +40,16 @@ class Pipeline:
     """
 
     def __init__(
-        self, broker: str, session: Session, inbox: Inbox, pool: Pool, book: SourceBook, admission: Admission,
-        scout: Scout, notices: Notices, metrics: BridgeMetrics, settings: BridgeSettings,
+        self, broker: str, session: Session, pool: Pool, book: SourceBook, keeper: Keeper, scout: Scout,
+        metrics: BridgeMetrics, settings: BridgeSettings,
     ) -> None:  # fmt: skip
         self._broker = broker
         self._session = session
-        self._inbox = inbox
         self._pool = pool
         self._book = book
-        self._admission = admission
+        self._keeper = keeper
         self._scout = scout
-        self._notices = notices
         self._metrics = metrics
-        self._most_bytes = settings.payload_kib * 1024
         self._deliveries = Deliveries(f"{settings.client_id}/{broker}", settings.session_expiry_s)
         self._stretches: deque[tuple[asyncio.Task[None], list[Inbound]]] = deque()
         self._changed = asyncio.Event()
@@ -125,24 +118,13 @@ class Pipeline:
         if not owners:
             results["unclaimed"].inc()
             return []
-        if size > self._most_bytes:
-            results["too_large"].inc()
-            for owner in owners:
-                self._notices.tell(
-                    owner, "source_message_too_large", topic=message.topic, bytes=size, most=self._most_bytes
-                )
+        if self._keeper.is_too_large(owners, message.topic, size):
             return []
         if message.retain:
             owners = tuple(owner for owner in owners if self._book.takes_retained(owner))
             if not owners:
                 results["retained"].inc()
-        taken = []
-        for owner in owners:
-            if reason := self._admission.over(owner, message.topic, size, now_s):
-                results["flood"].inc()
-                self._notices.tell(owner, "source_flooding", topic=message.topic, reason=reason)
-            else:
-                taken.append(owner)
+        taken = self._keeper.admitted(owners, message.topic, size, now_s)
         if not taken:
             return []
         key = await self._key(message, taken)
@@ -163,7 +145,7 @@ class Pipeline:
         """The key under which an earlier process stored a message, if one did; waits for the database."""
         keys = self._deliveries.candidates(message.mid, message.topic, message.payload, time.time())
         pairs = [(owner, key) for owner in owners for key in keys]
-        backoff = Backoff(cap_s=_WAIT_CAP_S)
+        backoff = Backoff(cap_s=WAIT_CAP_S)
         while True:
             try:
                 async with self._pool.acquire() as connection:
@@ -181,36 +163,19 @@ class Pipeline:
     async def _put(self, message: Inbound, owner: str, key: str, came_at: datetime) -> None:
         """Store a message for a source, however long the database is away."""
         is_new = not message.dup and not message.retain
-        turns, backoff, uncertain = (
-            next_turns(key) if is_new and message.qos else iter(()),
-            Backoff(cap_s=_WAIT_CAP_S),
-            False,
-        )
+        turns = next_turns(key) if is_new and message.qos else iter(())
         while True:
-            try:
-                kept = await self._inbox.put(
-                    Payload(owner, key, message.payload, topic=message.topic, came_at=came_at), PUT_S
-                )
-            except PayloadRefusedError as error:
-                self._metrics.results["refused"].inc()
-                self._notices.tell(owner, "source_message_refused", topic=message.topic, reason=error.reason)
+            repeated = await self._keeper.put(
+                Payload(owner, key, message.payload, topic=message.topic, came_at=came_at)
+            )
+            if repeated is None:
                 return
-            except InboxError:
-                # it may be kept all the same: then a repeat of it is our own
-                uncertain = True
-                self._metrics.retries.inc()
-                await asyncio.sleep(backoff.next_s())
-                continue
-            if kept.repeated and is_new and not uncertain and (further := next(turns, None)) is not None:
-                # the store has an equal message of an earlier turn of the packet id; this one is new
-                key = further
-                self._deliveries.known(message.mid, key)
-                continue
-            self._count(kept)
-            return
-
-    def _count(self, kept: Kept) -> None:
-        self._metrics.results["repeated" if kept.repeated else "kept"].inc()
+            if not (repeated and is_new and (further := next(turns, None)) is not None):
+                break
+            # the store has an equal message of an earlier turn of the packet id; this one is new
+            key = further
+            self._deliveries.known(message.mid, key)
+        self._keeper.count(repeated=repeated)
 
 
 async def drain(pipelines: list[Pipeline], deadline_s: float) -> bool:

@@ -14,6 +14,7 @@ from broker.runtime.service import Health, load, run_service
 from broker.runtime.settings_help import settings_help
 from intake.bridge.admission import Admission
 from intake.bridge.book import SourceBook
+from intake.bridge.keeping import Keeper
 from intake.bridge.links import Links
 from intake.bridge.metrics import BridgeMetrics
 from intake.bridge.notices import Notices
@@ -81,12 +82,12 @@ class Bridge:
                 await self._bridge(pool, inbox, stop)
 
     async def _bridge(self, pool: Pool, inbox: Inbox, stop: asyncio.Event) -> None:
-        settings, admission = self._settings, Admission(self._settings)
+        settings = self._settings
+        keeper = Keeper(inbox, Admission(settings), self._notices, self.metrics, settings)
         scout = Scout(self._book, self.metrics, settings.discovery_prefix, enabled=settings.discovery)
 
         def make(broker: str, session: Session) -> Pipeline:
-            parts = self._book, admission, scout, self._notices, self.metrics, self._settings
-            return Pipeline(broker, session, inbox, pool, *parts)
+            return Pipeline(broker, session, pool, self._book, keeper, scout, self.metrics, settings)
 
         links = Links(settings, self._book, self.metrics, make, scout.filters())
 
@@ -94,8 +95,7 @@ class Bridge:
             address = settings.address(broker)
             if address is None:
                 return None
-            parts = self._book, admission, self._notices, self.metrics
-            return SparkplugHost(broker, address, settings, *parts, inbox)
+            return SparkplugHost(broker, address, settings, self._book, keeper, self._notices, self.metrics)
 
         hosts = Hosts(self._book, make_host, settings.stop_deadline_s)
         self.health.add("brokers", links.check)

@@ -14,10 +14,10 @@ KILL_S = 5.0
 """So long beyond its own deadline a process may take to stop."""
 
 
-def environment(settings: IntakeSettings, number: int) -> dict[str, str]:
+def environment(settings: IntakeSettings, number: int, rates_file: str) -> dict[str, str]:
     """What the process of this number is told in place of what its parent was; pure but for the environment read."""
     port = settings.http_port + number if settings.http_port else 0
-    changes = {"processes": "1", "reuse_port": "true", "http_port": str(port)}
+    changes = {"processes": "1", "reuse_port": "true", "http_port": str(port), "rates_file": rates_file}
     return {**os.environ, **{settings.variable(name): value for name, value in changes.items()}}
 
 
@@ -28,10 +28,18 @@ async def run_processes(settings: IntakeSettings, stop: asyncio.Event) -> None:
     """
     if settings.hooks_port == 0:
         raise PermanentError("WATTLINE_INTAKE_HOOKS_PORT: several processes share one port; name it")
+    # they count in memory that goes with the last of them
+    counted = os.memfd_create("wattline-intake-rates")
+    rates_file = str(settings.rates_file or f"/proc/self/fd/{counted}")
     running = [
-        await asyncio.create_subprocess_exec(sys.executable, "-m", "intake.hooks", env=environment(settings, number))
+        await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "intake.hooks"),
+            env=environment(settings, number, rates_file),
+            pass_fds=(counted,),
+        )
         for number in range(settings.processes)
     ]
+    os.close(counted)
     log.info("intake_processes", pids=[one.pid for one in running])
     waits = [asyncio.ensure_future(one.wait()) for one in running]
     stopping = asyncio.ensure_future(stop.wait())

@@ -1,39 +1,66 @@
-"""How much a source may send: posts and bytes a second, in one process. No clock, no I/O."""
+"""How much a source may send: posts and bytes a second. No clock, no I/O."""
 
 import math
-from typing import Final
+from typing import Final, Self
 
 _ROUNDING: Final = 1e-9
+_AHEAD_S: Final = 60.0
+"""What was counted so far in the future was counted before the host began anew."""
+
+
+class Left:
+    """What is left of a source's rate since `at_s`, here in one process alone; at first long ago."""
+
+    __slots__ = ("at_s", "bytes", "posts")
+
+    def __init__(self) -> None:
+        self.at_s, self.posts, self.bytes = -math.inf, 0.0, 0.0
+
+    def begin(self) -> Self:
+        """Have it as it is now, for this one alone until `end`."""
+        return self
+
+    def end(self) -> None:
+        """Keep it as it was changed."""
 
 
 class Rate:
     """A bucket of posts and one of bytes, full at first; a post that alone is more than a burst takes all of it."""
 
-    def __init__(self, posts_per_s: float, burst: float, bytes_per_s: float, burst_bytes: float) -> None:
+    def __init__(
+        self, posts_per_s: float, burst: float, bytes_per_s: float, burst_bytes: float, left: Left | None = None
+    ) -> None:
         self._posts_per_s, self._bytes_per_s = posts_per_s, bytes_per_s
         # less than one post would never let one through
         self._full_posts, self._full_bytes = max(1.0, burst), burst_bytes
-        self._posts, self._bytes = self._full_posts, self._full_bytes
-        self._at_s = -math.inf
+        self._left = Left() if left is None else left
 
     def wait_s(self, size: int, now_s: float) -> float:
         """0 where a post of so many bytes may pass now, else in how many seconds; nothing is taken."""
-        # done for each post: no call that can be spared
-        passed_s = now_s - self._at_s
-        if passed_s > 0:
-            self._posts = min(self._full_posts, self._posts + self._posts_per_s * passed_s)
-            self._bytes = min(self._full_bytes, self._bytes + self._bytes_per_s * passed_s)
-            self._at_s = now_s
-        lacking = 1.0 - self._posts
-        lacking_bytes = min(size, self._full_bytes) - self._bytes
-        if lacking <= _ROUNDING and lacking_bytes <= _ROUNDING:
-            return 0.0
-        return max(lacking / self._posts_per_s, lacking_bytes / self._bytes_per_s)
+        return self._ask(size, now_s, take=False)
 
     def take(self, size: int, now_s: float) -> float:
         """The same, and count it where it may pass."""
-        wait_s = self.wait_s(size, now_s)
-        if not wait_s:
-            self._posts -= 1.0
-            self._bytes = max(0.0, self._bytes - size)
-        return wait_s
+        return self._ask(size, now_s, take=True)
+
+    def _ask(self, size: int, now_s: float, *, take: bool) -> float:
+        # done for each post: no call that can be spared
+        left = self._left.begin()
+        try:
+            if left.at_s > now_s + _AHEAD_S:
+                left.at_s = -math.inf
+            passed_s = now_s - left.at_s
+            if passed_s >= 0:
+                left.posts = min(self._full_posts, left.posts + self._posts_per_s * passed_s)
+                left.bytes = min(self._full_bytes, left.bytes + self._bytes_per_s * passed_s)
+                left.at_s = now_s
+            lacking = 1.0 - left.posts
+            lacking_bytes = min(size, self._full_bytes) - left.bytes
+            if lacking > _ROUNDING or lacking_bytes > _ROUNDING:
+                return max(lacking / self._posts_per_s, lacking_bytes / self._bytes_per_s)
+            if take:
+                left.posts -= 1.0
+                left.bytes = max(0.0, left.bytes - size)
+            return 0.0
+        finally:
+            left.end()

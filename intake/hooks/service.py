@@ -1,6 +1,7 @@
 """The life of one process of the intake: senders before the database, and answers before both."""
 
 import asyncio
+import contextlib
 
 import structlog
 
@@ -11,6 +12,7 @@ from intake.hooks.handler import Hooks
 from intake.hooks.listening import listening
 from intake.hooks.metrics import Busyness, HookMetrics
 from intake.hooks.settings import IntakeSettings
+from intake.hooks.shared_rates import SharedRates
 from intake.hooks.sources import Sources
 from intake.inbox.inbox import open_inbox
 from store.meter_keys import MasterKeys
@@ -28,10 +30,16 @@ async def run(settings: IntakeSettings, stop: asyncio.Event) -> None:
 
     While the database is away senders are told to come again: from the first moment, and at any later one.
     """
+    with contextlib.ExitStack() as opened:
+        file = settings.rates_file
+        await _serve(settings, stop, None if file is None else opened.enter_context(SharedRates(file)))
+
+
+async def _serve(settings: IntakeSettings, stop: asyncio.Event, rates: SharedRates | None) -> None:
     metrics, health, probe = HookMetrics(), Health(), DatabaseProbe()
     health.add("database", probe.check)
     keys = None if settings.meter_keys_file is None else MasterKeys.load(settings.meter_keys_file)
-    sources = Sources(keys, metrics, probe)
+    sources = Sources(keys, metrics, probe, rates)
     hooks = Hooks(settings, sources, metrics)
     tls = ServerTls.of(settings.tls)
     drained = asyncio.Event()

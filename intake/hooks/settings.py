@@ -66,6 +66,11 @@ class IntakeSettings(ProcessSettings):
     reuse_port: bool = Field(
         default=False, description="let other intakes of this host listen on hooks_port, too (SO_REUSEPORT)"
     )
+    rates_file: Path | None = Field(
+        None,
+        description="a file in memory in which all intakes of this host count together what sources send; the "
+        "processes of one start have one by themselves",
+    )
     tls: HookTls = HookTls()
     http_plaintext: bool = Field(
         default=False, description="serve others than this host without TLS, where everybody on the way can read it"

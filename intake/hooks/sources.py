@@ -15,6 +15,7 @@ from broker.plain_errors import plain_reason
 from intake.hooks.metrics import HookMetrics
 from intake.hooks.proofs import Prover, prover
 from intake.hooks.rates import Rate
+from intake.hooks.shared_rates import SharedRates
 from intake.hooks.store import HookSource, hook_sources
 from store.errors import DATABASE_ERRORS, heals
 from store.meter_keys import MasterKeys
@@ -45,10 +46,14 @@ class Source:
 class Sources:
     """All sources by name, read anew every few seconds; a row that did not change keeps its rate."""
 
-    def __init__(self, keys: MasterKeys | None, metrics: HookMetrics, probe: DatabaseProbe) -> None:
+    def __init__(
+        self, keys: MasterKeys | None, metrics: HookMetrics, probe: DatabaseProbe, rates: SharedRates | None = None
+    ) -> None:
+        """`rates` is where all processes of this host count together."""
         self.known = False
         """Whether they were read at all."""
         self._keys = keys
+        self._rates = rates
         self._metrics = metrics
         self._probe = probe
         self._outage = Outage()
@@ -116,7 +121,8 @@ class Sources:
         if fault:
             log.error("source_unusable", source=name, reason=fault, fix="set its settings and its secret again")
         per_s = settings.bytes_per_second
-        rate = Rate(settings.posts_per_second, settings.burst, per_s, BURST_S * per_s)
+        left = None if self._rates is None else self._rates.of(name)
+        rate = Rate(settings.posts_per_second, settings.burst, per_s, BURST_S * per_s, left)
         return Source(name, settings, proving, rate, fault, until)
 
     def _secret(self, name: str, sealed: bytes | None, master: str | None) -> SourceSecret:

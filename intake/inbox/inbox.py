@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Final
 
 import asyncpg
 import structlog
@@ -19,10 +19,10 @@ from broker.outage import Outage
 from intake.inbox.metrics import InboxMetrics
 from intake.inbox.payload import InboxAwayError, InboxError, Kept, KeyReusedError, Payload, PayloadRefusedError
 from intake.inbox.pending import Pending, Waiting
-from intake.inbox.store import StoredPayload, add_payloads, find_payloads
+from intake.inbox.store import StoredPayload
+from intake.inbox.writer import Committed, Writer
 from store.errors import DATABASE_ERRORS, is_transient, reason, refuses_data
 from store.pool import Pool
-from store.replicated_commit import confirmed, wait_for_standby
 
 log = structlog.get_logger()
 ATTEMPTS: Final = 3
@@ -31,7 +31,6 @@ AWAY_S: Final = 0.5
 """After a failure of the database nothing is tried for so long: who sends meanwhile is told to come again."""
 AWAY_RETRY_S: Final = 5
 EXPIRY_S: Final = 0.1
-PooledConnection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +119,13 @@ class Inbox:
 
     async def write(self) -> None:
         """Write batches until the inbox is closed and empty."""
-        writer = _Writer(self._pool)
+        writer = Writer(self._pool)
         try:
             await self._write_all(writer)
         finally:
             await writer.give_back(None)
 
-    async def _write_all(self, writer: "_Writer") -> None:
+    async def _write_all(self, writer: Writer) -> None:
         while await self._some():
             batch = self._pending.take(self._bounds.batch, self._bounds.batch_bytes)
             try:
@@ -150,7 +149,7 @@ class Inbox:
             await asyncio.sleep(self._bounds.batch_wait_s)
         return True
 
-    async def _write(self, writer: "_Writer", batch: list[Waiting]) -> None:
+    async def _write(self, writer: Writer, batch: list[Waiting]) -> None:
         """Write a batch and answer all of it; what the database refuses is found by halves."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
@@ -172,32 +171,15 @@ class Inbox:
         self._metrics.accepted.inc(new)
         self._metrics.repeated.inc(len(batch) - new - reused)
 
-    async def _commit(self, writer: "_Writer", payloads: list[Payload]) -> "_Committed":
-        # in one order of keys, so that two writers never wait for one another
-        payloads = sorted(payloads, key=lambda one: (one.source, one.key))
-        sources, keys = [one.source for one in payloads], [one.key for one in payloads]
+    async def _commit(self, writer: Writer, payloads: list[Payload]) -> Committed:
         began_s = time.perf_counter()
-        async with asyncio.timeout(self._bounds.write_s), writer.connected() as connection:
-            async with confirmed(connection):
-                # alone it is a transaction of its own, in one exchange with the server
-                new = await add_payloads(
-                    connection,
-                    sources,
-                    keys,
-                    [one.content_type for one in payloads],
-                    [one.topic for one in payloads],
-                    [one.body for one in payloads],
-                    [one.came_at for one in payloads],
-                )
-            found = {(one.source, one.key): one for one in new}
-            old: dict[tuple[str, str], StoredPayload] = {}
-            if missing := [one for one in zip(sources, keys, strict=True) if one not in found]:
-                old = await _there_already(connection, missing)
+        async with asyncio.timeout(self._bounds.write_s):
+            found = await writer.commit(payloads)
         self._metrics.batches.inc()
         self._metrics.commit_s.observe(time.perf_counter() - began_s)
-        return _Committed(found, old)
+        return found
 
-    async def _refused(self, writer: "_Writer", batch: list[Waiting], error: BaseException) -> None:
+    async def _refused(self, writer: Writer, batch: list[Waiting], error: BaseException) -> None:
         if len(batch) > 1:
             middle = len(batch) // 2
             await self._write(writer, batch[:middle])
@@ -216,67 +198,7 @@ class Inbox:
         _fail(batch, partial(InboxAwayError, f"the database can't be reached: {self._failure}", AWAY_RETRY_S))
 
 
-class _Writer:
-    """One writer's connection, which it keeps while it does: to lend it anew costs as much as a small batch."""
-
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
-        self._hold: asyncpg.pool.PoolAcquireContext[asyncpg.Record] | None = None
-        self._connection: PooledConnection | None = None
-
-    @contextlib.asynccontextmanager
-    async def connected(self) -> AsyncIterator[PooledConnection]:
-        """The connection; given back where the block fails. Raises database errors."""
-        if self._connection is not None and _is_gone(self._connection):
-            await self.give_back(None)
-        if self._connection is None:
-            self._hold = self._pool.acquire()
-            self._connection = await self._hold.__aenter__()
-        try:
-            yield self._connection
-        except BaseException as error:
-            await self.give_back(error)
-            raise
-
-    async def give_back(self, error: BaseException | None) -> None:
-        """Give it back after an error: the pool throws it away where its server is no primary any more."""
-        hold, self._hold, connected = self._hold, None, self._connection is not None
-        self._connection = None
-        if hold is not None and connected:
-            # one that is lost has nothing to be given back, and the pool makes another one
-            with contextlib.suppress(*DATABASE_ERRORS):
-                await hold.__aexit__(type(error) if error else None, error, None)
-
-
-def _is_gone(connection: PooledConnection) -> bool:
-    try:
-        return connection.is_closed()
-    except asyncpg.InterfaceError:
-        # it was lost, and the pool has taken it back already
-        return True
-
-
-@dataclass(frozen=True, slots=True)
-class _Committed:
-    """What a batch found, by source and key."""
-
-    new: dict[tuple[str, str], StoredPayload]
-    old: dict[tuple[str, str], StoredPayload]
-
-
-async def _there_already(
-    connection: PooledConnection, missing: list[tuple[str, str]]
-) -> dict[tuple[str, str], StoredPayload]:
-    """The ids of repeats; a standby confirms that they are safe, as it may not have when they came first."""
-    async with confirmed(connection), connection.transaction():
-        rows: list[StoredPayload] = await find_payloads(
-            connection, [source for source, _ in missing], [key for _, key in missing]
-        )
-        await wait_for_standby(connection)
-    return {(one.source, one.key): one for one in rows}
-
-
-def _answer(batch: list[Waiting], committed: _Committed) -> int:
+def _answer(batch: list[Waiting], committed: Committed) -> int:
     """Tell each of a batch; of several with one key the first brought it, and the others repeat it.
 
     Returns how many are no repeat, but bring another body.

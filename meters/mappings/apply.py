@@ -16,7 +16,7 @@ from meters.mappings.quantities import Quantities, quantities_of
 from meters.mappings.records import Record, RefusedError, records_of, scope_of
 from meters.mappings.topics import match_topic
 from meters.mappings.types import NO_VALUES, REPEATED, SKIPPED, Mapped, MappedEvent, MeterFacts, Payload, Sample
-from meters.mappings.work import MOST_WORK, TooMuchError, bounded_work
+from meters.mappings.work import TooMuchError, bounded_work, work_for
 
 MOST_VALUES: Final = 1_000_000
 MOST_EVENTS: Final = 10_000
@@ -27,18 +27,23 @@ _JSON: Final = json.JSONEncoder(default=str)
 _NO_CODES: Final = frozenset[str]()
 
 
-def map_payload(mapping: Mapping, payload: Payload, most_work: int = MOST_WORK) -> Mapped:
-    """What a payload gives by a mapping, whatever it is; nothing where that takes more steps than `most_work`."""
+def map_payload(mapping: Mapping, payload: Payload, most_work: int | None = None) -> Mapped:
+    """What a payload gives by a mapping, whatever it is; nothing where that takes more steps than `most_work`.
+
+    None is as many as its size allows.
+    """
     result = Mapped(key=default_key(payload))
-    try:
-        with bounded_work(most_work):
+    most = work_for(payload.body) if most_work is None else most_work
+    with bounded_work(most) as left:
+        try:
             _Application(mapping, payload, result).run()
-    except RefusedError as refused:
-        result = Mapped(key=result.key)
-        result.fault("", refused.field, refused.reason)
-    except TooMuchError as error:
-        result = Mapped(key=result.key)
-        result.fault("", "records", str(error))
+        except RefusedError as refused:
+            result = Mapped(key=result.key)
+            result.fault("", refused.field, refused.reason)
+        except TooMuchError as error:
+            result = Mapped(key=result.key)
+            result.fault("", "records", str(error))
+    result.work = most - left[0]
     return result
 
 

@@ -80,6 +80,8 @@ class Mapped:
     """The first of them."""
     faulty: int = 0
     """All of them."""
+    work: int = 0
+    """Steps that it took; more than were allowed where it was refused for that."""
 
     def ignore(self, reason: str, records: int = 1) -> None:
         """Count records that are of no concern."""

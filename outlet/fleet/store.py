@@ -30,7 +30,10 @@ class StandingMeter:
 
 
 class NewestReading(NamedTuple):
-    """The newest reading of a series, and when the one before it was."""
+    """The newest reading of a series, and when the one before it was.
+
+    `recent` has the last values, oldest first and this one at the end: of registers and counters eight, of others two.
+    """
 
     series_id: int
     meter_id: int
@@ -40,6 +43,7 @@ class NewestReading(NamedTuple):
     at: datetime
     value: float
     before_at: datetime | None
+    recent: list[float]
 
 
 @statement

@@ -14,7 +14,7 @@ from broker.outage import Outage
 from outlet.fleet.snapshot import Meter, Snapshot
 from outlet.fleet.watch import FleetWatch
 from outlet.home_assistant.discovery import Naming, attributes, device_document, entities, meter_document
-from outlet.home_assistant.registers import Registers
+from outlet.home_assistant.registers import shown_of
 from outlet.metrics import OutletMetrics
 from outlet.settings import OutletSettings
 
@@ -41,11 +41,12 @@ class HomeAssistant:
         self._settings = settings
         self._watch = watch
         self._metrics = metrics
-        self._registers = Registers()
         self._published: dict[str, bytes] = {}
         """Digests of what the broker has of us, by topic."""
         self._idents: set[str] = set()
         """All ids of which something may lie on the broker."""
+        self._held = 0
+        """Registers that are shown as before their newest reading, by the last look."""
         self._connection = 0
         self._outage = Outage()
         self._failure = ""
@@ -108,12 +109,10 @@ class HomeAssistant:
             state = {True: ONLINE, False: OFFLINE, None: b"None"}[facts.online]
             found += [(ident, naming.config(ident), _json(device_document(facts, naming)))]
             found += [(ident, naming.state(ident), state)]
-        shown = set[int]()
+        self._held = 0
         for meter in snapshot.meters.values():
-            shown |= {one.series_id for one in meter.readings.values()}
             found += self._meter(meter, snapshot)
-        self._registers.keep(shown)
-        self._metrics.held.set(self._registers.held)
+        self._metrics.held.set(self._held)
         return found
 
     def _meter(self, meter: Meter, snapshot: Snapshot) -> Iterator[tuple[str, str, bytes]]:
@@ -133,9 +132,8 @@ class HomeAssistant:
         values = dict[str, float]()
         for entity in entities(meter):
             reading = meter.readings[entity.obis]
-            shown = reading.value
-            if entity.register:
-                shown = self._registers.shown(reading.series_id, reading.at, reading.value)
+            shown = shown_of(reading.recent) if entity.register else reading.value
+            self._held += shown != reading.value
             values[entity.obis] = shown
         return values
 

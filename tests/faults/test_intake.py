@@ -127,7 +127,7 @@ async def test_an_intake_starts_without_its_database(own_database: Database, tmp
 
 
 async def test_two_processes_share_a_port_and_the_keys(database: Database, tmp_path: Path) -> None:
-    """Both take posts; a key is new to one of them, whoever is asked; both stop when their parent is told to."""
+    """Both take posts; a key is new to one of them, and a rate one of both; both stop when their parent is told to."""
     async with intake(database, tmp_path, PROCESSES="2", HTTP_PORT="0") as one, table(database) as asked:
         await until(lambda: one.log.count('"sources_known"') == 2)
         ids: dict[str, set[int]] = {}
@@ -140,6 +140,19 @@ async def test_two_processes_share_a_port_and_the_keys(database: Database, tmp_p
             ids.setdefault(key, set()).add(document["id"])
         assert [len(found) for found in ids.values()] == [1] * 10
         assert await asked.value("SELECT count(*) FROM payload") == 10
+        await add_source(database.dsn(), one.keys, "slow", {"posts_per_second": 0.001, "burst": 5})
+        told = list[str]()
+
+        async def both_refuse() -> bool:
+            # one of the two may know it a moment later
+            async with aiohttp.ClientSession() as http:
+                body = b'{"n": %d}' % len(told)
+                status, document, _ = await post(http, f"{one.url}/hooks/slow", body, signed(body))
+            told.append("taken" if status == 202 else document["detail"])
+            return len(told) > 20 and all("may send" in one for one in told[-20:])
+
+        await until(both_refuse)
+        assert told.count("taken") == 5, "its rate is of both together"
         assert await one.end() == 0
         assert one.log.count('"intake_stopped"') == 2
 

@@ -11,6 +11,7 @@ from broker.mqtt.session import Publication, Session, SessionOptions
 from broker.sparkplug.decoding import decode
 from intake.bridge.admission import Admission
 from intake.bridge.book import SourceBook
+from intake.bridge.keeping import Keeper
 from intake.bridge.links import Links
 from intake.bridge.metrics import BridgeMetrics
 from intake.bridge.notices import Notices
@@ -166,7 +167,9 @@ async def test_what_a_host_has_in_hand_is_stored_before_it_goes(
         asyncio.TaskGroup() as tasks,
     ):
         book.read(await mqtt_sources(pool), {"ours": None})
-        host = SparkplugHost("ours", of.broker, of, book, Admission(of), Notices(metrics), metrics, inbox)
+        notices = Notices(metrics)
+        keeper = Keeper(inbox, Admission(of), notices, metrics, of)
+        host = SparkplugHost("ours", of.broker, of, book, keeper, notices, metrics)
         hosts = Hosts(book, lambda _: host, 60)
         links = Links(of, book, metrics, no_pipeline, frozenset())
         await hosts.follow(tasks)

@@ -68,7 +68,7 @@ async def test_a_meter_appears_speaks_falls_silent_and_goes(broker: Broker, data
 async def test_an_outlet_that_is_killed_is_told_by_its_will_and_takes_up_what_it_left(
     broker: Broker, database: Database, tmp_path: Path
 ) -> None:
-    """Kill -9, a meter that goes meanwhile, a foreign device's discovery that must stay."""
+    """Kill -9, a meter that goes and a register that falls meanwhile, a foreign device's discovery that must stay."""
     naming = replace(NAMING, name="other")
     ident, foreign = naming.meter_id("TST:1"), "homeassistant/device/zigbee_1/config"
     of = outlet_settings(broker, database)
@@ -84,15 +84,46 @@ async def test_an_outlet_that_is_killed_is_told_by_its_will_and_takes_up_what_it
         await home.publish(Publication(foreign, b"{}", retain=True))
         await process.start()
         await until(lambda: heard.document(naming.state(ident)) and heard.payloads.get(naming.status) == b"online")
+        other = naming.state(naming.meter_id("TST:2"))
+        await tell(pi, "TST:2", e1_8_0=0.0, e16_7_0=0.5)
+        await until_equal(lambda: heard.document(other), {"1-0:1.8.0": 1.5, "1-0:16.7.0": 0.5})
         await process.kill()
         await until(lambda: heard.payloads[naming.status] == b"offline")
+        times = heard.times[other]
         await asked.execute("UPDATE meter SET removed_at = now() WHERE key = 'TST:1'")
         await process.start()
         await until(lambda: all(heard.payloads[topic] == b"" for topic in naming.topics_of(ident)))
         await until(lambda: heard.payloads[naming.status] == b"online")
         assert heard.payloads[foreign] == b"{}"
+        assert heard.document(other) == {"1-0:1.8.0": 1.5, "1-0:16.7.0": 0.5}, "a fall is believed no sooner"
+        assert heard.times[other] == times + 1
         assert await process.end() == 0, process.log
     assert "Traceback" not in process.log
+
+
+async def test_a_foreign_device_announces_no_entity_of_our_meters(broker: Broker) -> None:
+    """What it says of itself, by a node or without one, does not come to a Home Assistant at our broker."""
+    said = (
+        b'{"unique_id": "wattline_meter_1_e", "device": {"identifiers": ["wattline_meter_1"]}, "state_topic": "tele/x"}'
+    )
+    theirs = [f"homeassistant/{place}/config" for place in ("sensor/plug-7", "sensor/plug-7/energy", "device/plug/7")]
+    ours = NAMING.config("wattline_meter_last")
+    async with (
+        hearing(broker, "home-assistant", "homeassistant/#") as (heard, home),
+        hearing(broker, "bridge", "homeassistant/#") as (proposed, _),
+        hearing(broker, "foreign") as (_, plug),
+    ):
+        for topic in theirs:
+            await plug.publish(Publication(topic, said, retain=True))
+        with pytest.raises(RefusedError):
+            await plug.publish(Publication(NAMING.births, b"online"))
+        await until(lambda: set(theirs) <= set(proposed.payloads))
+        await home.publish(Publication(ours, b"{}", retain=True))
+        await until(lambda: ours in heard.payloads)
+        assert not set(theirs) & set(heard.payloads)
+        for topic in theirs:
+            await plug.publish(Publication(topic, b"", retain=True))
+        await home.publish(Publication(ours, b"", retain=True))
 
 
 async def test_who_may_write_and_hear_what_is_for_home_assistant(broker: Broker, database: Database) -> None:

@@ -32,7 +32,7 @@ async def test_a_source_from_its_making_to_its_readings(broker: Broker, database
         assert made.exit_code == 0, made.output
         again = await typed(running, source, "create", "acme")
         assert "there is a source 'acme' already" in again.output
-        assert "is no setting" in (await typed(running, source, "create", "x", "--set", "oops")).output
+        assert "names no value" in (await typed(running, source, "create", "x", "--set", "oops")).output
         refused = await typed(running, source, "set", "acme", "max_bytes=0")
         assert "max_bytes" in refused.output
         drafted = await typed(running, source, "draft", str(sample))

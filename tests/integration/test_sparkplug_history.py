@@ -34,7 +34,7 @@ class Line:
 
     def born(self) -> None:
         """Births: hosts know the reading of now."""
-        newest = NewestReading(1, 1, "1-0:1.8.0", "kWh", "register", NOW, 9.0, None)
+        newest = NewestReading(1, 1, "1-0:1.8.0", "kWh", "register", NOW, 9.0, None, [9.0])
         self.lives += 1
         self.node.births(Snapshot(NOW, {"M:1": Meter(FACTS, {"1-0:1.8.0": newest})}), self.lives)
 

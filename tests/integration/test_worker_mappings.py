@@ -177,6 +177,49 @@ async def test_a_source_that_floods_delays_the_others_by_a_portion(database: Dat
     assert (await payloads(database))[-1]["state"] == "mapped"
 
 
+DEAR = """
+format: {type: json}
+records: [many]
+meter: "DEAR:1"
+values:
+  1-0:1.8.0: {path: "_body.many[?@==`-1`]|[0]"}
+"""
+
+
+async def test_a_source_with_dear_payloads_holds_up_no_other(database: Database) -> None:
+    """What is dear waits for turns of its own, beside the others'; one beyond all bounds is kept, with the reason."""
+    await add_source(database, "a-dear", DEAR)
+    await add_source(database, "b-large")
+    await add_source(database, "quiet")
+    await add_payload(database, {"many": list(range(1000))}, "a-dear")
+    await add_payload(database, [record(0, note="x" * 300_000), record(1)], "b-large")
+    for number in range(3):
+        await add_payload(database, record(number), "quiet")
+    async with pool(database) as opened:
+        mappings = Mappings(opened, worker_settings(database, mapping_turn_s=0), WorkerMetrics(), asyncio.Event())
+        assert [await mappings.round() for _ in range(3)] == [1, 1, 1], "one each, of the third source alone"
+        assert [one["state"] for one in await payloads(database)] == ["waiting"] * 2 + ["mapped"] * 3
+        assert await mappings.dear_round() == 2
+        assert await mappings.dear_round() == 0
+    dear, large, *_ = await payloads(database)
+    assert (dear["state"], dear["gone"]) == ("unmapped", False)
+    assert "the mapping takes too long on it" in dear["reason"]
+    assert (large["state"], large["readings"]) == ("mapped", 2)
+
+
+async def test_a_dear_payload_that_ends_its_workers_is_found(database: Database) -> None:
+    """That it was left to turns of its own in between counts for no life."""
+    await add_source(database)
+    bad = await add_payload(database, record(0))
+    assert await died(database) == [bad]
+    for _ in range(3):
+        async with pool_of(database) as pool, in_hand(pool, uuid4(), "acme") as hand:
+            hand.is_given_back = True
+        assert await died(database) == [bad]
+    async with pool_of(database) as pool, in_hand(pool, uuid4(), "acme") as hand:
+        assert hand.is_deadly
+
+
 async def test_what_was_kept_long_enough_goes(database: Database) -> None:
     """Bodies first, then rows; unmapped ones stay until their own time or bound, which is told."""
     await add_source(database)
@@ -188,8 +231,9 @@ async def test_what_was_kept_long_enough_goes(database: Database) -> None:
     of = worker_settings(database, unmapped_mib_per_source=1)
     async with pool(database) as opened:
         mappings = Mappings(opened, of, WorkerMetrics(), asyncio.Event())
-        while await mappings.round():
+        while await mappings.round() + await mappings.dear_round():
             pass
+        await mappings.forget(now)
         assert [one["gone"] for one in await payloads(database)] == [False, False, False, False]
         await mappings.forget(now + timedelta(days=8))
         assert [one["gone"] for one in await payloads(database)] == [True, True, True, False]

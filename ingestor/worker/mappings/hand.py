@@ -35,12 +35,16 @@ PORTION_BYTES: Final = 4 * 1024 * 1024
 MOST_DEATHS: Final = 3
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Hand:
-    """The payloads of a turn; with `is_deadly` it is one, which is not to be tried any more."""
+    """The payloads of a turn; with `is_deadly` it is one, which is not to be tried any more.
+
+    Who settles none of them says that they are given back: then deaths over them still count.
+    """
 
     payloads: list[WaitingPayload]
     is_deadly: bool = False
+    is_given_back: bool = False
 
 
 @contextlib.asynccontextmanager
@@ -50,12 +54,14 @@ async def in_hand(pool: Pool, worker: UUID, source: str) -> AsyncIterator[Hand]:
         if not await try_lock_source(connection, source):
             yield Hand([])
             return
+        hand = Hand([])
         try:
-            yield await _begin(connection, worker, source)
+            hand = await _begin(connection, worker, source)
+            yield hand
         finally:
             # where the connection is gone so is the lock, and this worker knows its own turn again
             with contextlib.suppress(*DATABASE_ERRORS):
-                await end_turn(connection, source)
+                await end_turn(connection, source, hand.is_given_back)
                 await unlock_source(connection, source)
 
 

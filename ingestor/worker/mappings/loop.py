@@ -1,9 +1,11 @@
-"""The loop that takes payloads: turns of all sources, one after the other, and what is kept no longer."""
+"""The loops that take payloads: turns of all sources, those with dear ones apart, and what is kept no longer."""
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
+from uuid import uuid4
 
 import structlog
 
@@ -38,7 +40,10 @@ MIB: Final = 1024 * 1024
 
 
 class Mappings:
-    """Serves all sources until `stop`: a turn each, so that a source that floods delays the others by one portion."""
+    """Serves all sources until `stop`: a turn each, so that a source that floods delays the others by one portion.
+
+    A source is served apart from the others, beside them, from its first dear payload until a turn without one.
+    """
 
     def __init__(self, pool: Pool, settings: WorkerSettings, metrics: WorkerMetrics, stop: asyncio.Event) -> None:
         self._database = metrics.database
@@ -46,17 +51,26 @@ class Mappings:
         self._settings = settings
         self._stop = stop
         self._metrics = MappingMetrics(metrics.registry)
-        self._turns = Turns(pool, settings, self._metrics, metrics)
+        worker = uuid4()
+        self._turns = Turns(pool, settings, self._metrics, metrics, worker, only_cheap=True)
+        self._dear_turns = Turns(pool, settings, self._metrics, metrics, worker, only_cheap=False)
+        self._dear: set[str] = set()
+        """Sources that are served apart."""
         self._put_off: dict[str, float] = {}
         """Until when sources wait on whose payloads our own code failed."""
         self._observed_s = self._kept_s = -UPKEEP_S
 
     async def run(self) -> None:
         """Work through outages of the database. Raises PermanentError where a person must act."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._serve(self.round), name="worker.mappings.cheap")
+            group.create_task(self._serve(self.dear_round), name="worker.mappings.dear")
+
+    async def _serve(self, one_round: Callable[[], Awaitable[int]]) -> None:
         backoff = Backoff(first_s=0.2, cap_s=10.0)
         while not self._stop.is_set():
             try:
-                found = await self.round()
+                found = await one_round()
             except DATABASE_ERRORS as error:
                 if not heals(error):
                     raise PermanentError(f"the database refuses payloads' mapping: {error}") from error
@@ -68,13 +82,13 @@ class Mappings:
                     await self._pause(self._settings.mapping_poll_s)
 
     async def round(self) -> int:
-        """A turn of each source that has something waiting; how many payloads were settled."""
-        settled, now_s = 0, time.monotonic()
-        for source in await waiting_sources(self._pool):
-            if self._stop.is_set():
-                return settled
-            if now_s >= self._put_off.get(source.name, now_s):
-                settled += await self._take(source)
+        """A turn of each source that has something waiting and nothing dear; how many payloads were settled."""
+        now_s = time.monotonic()
+        waiting = await waiting_sources(self._pool)
+        self._dear &= {source.name for source in waiting}
+        settled = await self._take_each([source for source in waiting if source.name not in self._dear], self._turns)
+        if self._stop.is_set():
+            return settled
         settled += await retry_untried(self._pool, RETRIED)
         if now_s - self._observed_s >= OBSERVE_S:
             self._metrics.show(await count_payloads(self._pool))
@@ -84,10 +98,27 @@ class Mappings:
             self._kept_s = now_s
         return settled
 
-    async def _take(self, source: WaitingSource) -> int:
+    async def dear_round(self) -> int:
+        """A turn of each source that is served apart; how many payloads were settled."""
+        if not self._dear:
+            return 0
+        waiting = [source for source in await waiting_sources(self._pool) if source.name in self._dear]
+        return await self._take_each(waiting, self._dear_turns)
+
+    async def _take_each(self, sources: Sequence[WaitingSource], turns: Turns) -> int:
+        settled = 0
+        for source in sources:
+            now_s = time.monotonic()
+            if self._stop.is_set():
+                break
+            if now_s >= self._put_off.get(source.name, now_s):
+                settled += await self._take(source, turns)
+        return settled
+
+    async def _take(self, source: WaitingSource, turns: Turns) -> int:
         """A turn of one source; what no outage explains puts this one off, and none of the others."""
         try:
-            return await self._turns.take(source)
+            turned = await turns.take(source)
         except PermanentError:
             raise
         except Exception as error:
@@ -97,6 +128,13 @@ class Mappings:
             self._metrics.put_off.labels(source.name).inc()
             self._put_off[source.name] = time.monotonic() + PUT_OFF_S
             return 0
+        if turned.is_dear and source.name not in self._dear:
+            self._dear.add(source.name)
+            self._metrics.dear.labels(source.name).inc()
+            log.info("source_served_apart", source=source.name)
+        elif turned.settled and not turned.is_dear:
+            self._dear.discard(source.name)
+        return turned.settled
 
     async def forget(self, now: datetime) -> None:
         """Drop bodies and rows that were kept long enough, and unmapped payloads beyond their bounds, which is told."""

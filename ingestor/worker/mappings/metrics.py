@@ -24,6 +24,11 @@ class MappingMetrics:
             "wattline_worker_sources_put_off", "Turns on which our own code failed, so that the source waits a minute",
             ["source"], registry=registry,
         )  # fmt: skip
+        self.dear = Counter(
+            "wattline_worker_sources_served_apart",
+            "How often a source's payload was dear, so that it was served apart from the others", ["source"],
+            registry=registry,
+        )  # fmt: skip
         self.portion_s = Histogram(
             "wattline_worker_payload_portion_seconds", "What it takes to map a portion and commit", registry=registry
         )

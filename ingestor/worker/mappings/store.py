@@ -85,8 +85,8 @@ async def begin_turn(
 
 
 @statement
-async def end_turn(connection: Connection, source: str) -> None:
-    """Say that a turn's worker has lived through it."""
+async def end_turn(connection: Connection, source: str, given_back: bool) -> None:
+    """Say that a turn's worker has lived through it, and whether its payloads were given back as they were."""
 
 
 @statement

@@ -3,27 +3,26 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import Final
-from uuid import uuid4
+from uuid import UUID
 
 import structlog
 
 from broker.contract.topics import Topics
 from broker.errors import ContractError, PermanentError
 from ingestor.batches.assembler import MOST_DAYS, Assembler
-from ingestor.batches.batch import Batch, Received
+from ingestor.batches.batch import Batch
 from ingestor.batches.limits import Limits
 from ingestor.batches.names import Names, Wanted
 from ingestor.batches.records import clean
 from ingestor.failures import Remedy, remedy_for
 from ingestor.metrics import Metrics
 from ingestor.worker.mappings.hand import MOST_DEATHS, in_hand
-from ingestor.worker.mappings.messages import received_of
+from ingestor.worker.mappings.judging import MOST_REASON, OWN_FAULT, Judged, Portion, together
 from ingestor.worker.mappings.metrics import MappingMetrics
 from ingestor.worker.mappings.store import (
-    WaitingPayload,
     WaitingSource,
     lock_payloads,
     mapping_document,
@@ -33,10 +32,9 @@ from ingestor.worker.mappings.store import (
 from ingestor.worker.metrics import WorkerMetrics
 from ingestor.worker.settings import WorkerSettings
 from ingestor.writing.writer import FEW_ROWS, MANY_ROWS, Writer, Written
-from meters.mappings.apply import map_payload
 from meters.mappings.document import Mapping
 from meters.mappings.load import load_mapping
-from meters.mappings.types import Mapped, MeterFacts, Payload
+from meters.mappings.types import MeterFacts
 from store.errors import DATABASE_ERRORS
 from store.pool import Pool
 from store.sql import Connection
@@ -44,9 +42,7 @@ from store.sql import Connection
 log = structlog.get_logger()
 NO_MAPPING: Final = "the source has no mapping yet; `wattline source map` gives it one"
 DEADLY: Final = f"{MOST_DEATHS} workers died over it, maybe for want of memory; `wattline source retry` tries it again"
-OWN_FAULT: Final = "Wattline's own code failed on it"
 REFUSED: Final = "the database refuses it"
-_MOST_REASON: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,32 +54,30 @@ class Rules:
     max_future_s: float
 
 
-@dataclass(slots=True)
-class _Judged:
-    """One payload with what came of it; `reason` says what of it could not be taken."""
+@dataclass(frozen=True, slots=True)
+class Turned:
+    """What a turn settled, and whether a payload was dear: its source waits among those alone from then on."""
 
-    id: int
-    mapped: Mapped | None
-    reason: str
-    received: list[Received] = field(default_factory=list)
-    batch: Batch = field(default_factory=Batch)
-
-    @property
-    def state(self) -> str:
-        return "unmapped" if self.mapped is None or self.mapped.gives_nothing else "mapped"
-
-    def refuse(self, reason: str) -> None:
-        self.mapped, self.reason, self.received, self.batch = None, reason, [], Batch()
+    settled: int
+    is_dear: bool = False
 
 
 class Turns:
-    """Does turns of sources. What is in memory is a portion, bounded in number and bytes; a repeat changes nothing."""
+    """Does turns of sources. What is in memory is a portion, bounded in number and bytes; a repeat changes nothing.
 
-    def __init__(self, pool: Pool, settings: WorkerSettings, metrics: MappingMetrics, worker: WorkerMetrics) -> None:
+    `only_cheap` leaves a dear payload and what comes behind it to others' turns.
+    """
+
+    def __init__(
+        self, pool: Pool, settings: WorkerSettings, metrics: MappingMetrics, worker_metrics: WorkerMetrics,
+        worker: UUID, *, only_cheap: bool,
+    ) -> None:  # fmt: skip
         self._pool = pool
-        self._worker = uuid4()
+        self._only_cheap = only_cheap
+        self._turn_s = settings.mapping_turn_s
+        self._worker = worker
         self._metrics = metrics
-        self._worker_metrics = worker
+        self._worker_metrics = worker_metrics
         self._names = Names(Limits(settings.max_devices, settings.meters_per_source, settings.series_per_meter))
         self._topics = Topics()
         rules = Rules("wattline-worker-mappings", settings.earliest_at, settings.max_future_s)
@@ -91,22 +85,25 @@ class Turns:
         self._mappings: dict[str, tuple[int, Mapping | str]] = {}
         """By source the version in force, and its mapping, or why it can't be read."""
 
-    async def take(self, source: WaitingSource) -> int:
-        """Do one turn of a source; how many payloads were settled, 0 where another worker is at it.
+    async def take(self, source: WaitingSource) -> Turned:
+        """Do one turn of a source, which settles nothing where another worker is at it.
 
         Raises database errors that time may heal.
         """
         started_s = time.monotonic()
         async with in_hand(self._pool, self._worker, source.name) as hand:
             if not hand.payloads:
-                return 0
+                return Turned(0)
             mapping: Mapping | str = DEADLY if hand.is_deadly else await self._mapping(source)
-            judged = await asyncio.to_thread(self._map, source, mapping, hand.payloads)
-            settled = await self._store(source, judged)
+            portion = Portion(source, mapping, hand.payloads, only_cheap=self._only_cheap, most_s=self._turn_s)
+            # beside the loop, which answers meanwhile: one payload may have a hundred thousand records
+            judged = await asyncio.to_thread(portion.judge, self._topics)
+            hand.is_given_back = not judged
+            settled = await self._store(source, judged) if judged else 0
         if hand.is_deadly:
             log.error("payload_deadly", source=source.name, payload=judged[0].id, deaths=MOST_DEATHS)
         self._metrics.portion_s.observe(time.monotonic() - started_s)
-        return settled
+        return Turned(settled, portion.is_dear)
 
     async def _mapping(self, source: WaitingSource) -> Mapping | str:
         if source.version is None:
@@ -124,24 +121,7 @@ class Turns:
         self._mappings[source.name] = (source.version, found)
         return found
 
-    def _map(self, source: WaitingSource, mapping: Mapping | str, payloads: Sequence[WaitingPayload]) -> list[_Judged]:
-        """Beside the loop, which answers meanwhile: one payload may have a hundred thousand records."""
-        return [self._map_one(source, mapping, one) for one in payloads]
-
-    def _map_one(self, source: WaitingSource, mapping: Mapping | str, one: WaitingPayload) -> _Judged:
-        if isinstance(mapping, str) or one.body is None:
-            return _Judged(one.id, None, mapping if isinstance(mapping, str) else "its body was dropped")
-        payload = Payload(one.body, one.received_at, one.content_type, one.topic, one.key)
-        try:
-            mapped = map_payload(mapping, payload)
-            received = received_of(source.name, source.version or 0, payload, mapped, self._topics)
-        except Exception as error:
-            # a payload on which our own code fails would stop all that come after it
-            log.exception("payload_failed", source=source.name, payload=one.id)
-            return _Judged(one.id, None, f"{OWN_FAULT}: {error!r}"[:_MOST_REASON])
-        return _Judged(one.id, mapped, mapped.reason, received)
-
-    async def _store(self, source: WaitingSource, judged: Sequence[_Judged]) -> int:
+    async def _store(self, source: WaitingSource, judged: Sequence[Judged]) -> int:
         """Store a portion, or its halves where the database refuses something in it."""
         pieces = False
         while True:
@@ -160,17 +140,17 @@ class Turns:
                     raise
                 if len(judged) == 1:
                     log.warning("payload_refused", source=source.name, payload=judged[0].id, reason=repr(error))
-                    judged[0].refuse(f"{OWN_FAULT if ours else REFUSED}: {error!r}"[:_MOST_REASON])
+                    judged[0].refuse(f"{OWN_FAULT if ours else REFUSED}: {error!r}"[:MOST_REASON])
                     continue
                 half = len(judged) // 2
                 return await self._store(source, judged[:half]) + await self._store(source, judged[half:])
 
-    async def _store_once(self, source: WaitingSource, judged: Sequence[_Judged], *, pieces: bool) -> int:
+    async def _store_once(self, source: WaitingSource, judged: Sequence[Judged], *, pieces: bool) -> int:
         async with self._pool.acquire() as connection:
             # before the transaction, which locks no names while it looks for others
             await self._judge(connection, judged)
             writer = Writer(self._assembler.conflicting)
-            whole = rest = _together(judged)
+            whole = rest = together(judged)
             written = Written(0, 0)
             if pieces or len(whole.days()) > MOST_DAYS:
                 # more chunks than one transaction may make: not with the payloads' state, but a repeat changes nothing
@@ -180,7 +160,7 @@ class Turns:
                 free = set(await lock_payloads(connection, [one.id for one in judged]))
                 taken = [one for one in judged if one.id in free]
                 if len(taken) < len(judged) and rest.received:
-                    whole = rest = _together(taken)
+                    whole = rest = together(taken)
                 if rest.received:
                     written = await writer.write(connection, rest, staged=True)
                 await self._settle(connection, source, taken)
@@ -188,7 +168,7 @@ class Turns:
         self._worker_metrics.refuse((*whole.stored.values(), *written.refused))
         return len(taken)
 
-    async def _judge(self, connection: Connection, judged: Sequence[_Judged]) -> None:
+    async def _judge(self, connection: Connection, judged: Sequence[Judged]) -> None:
         await self._names.catch_up(connection)
         wanted = Wanted()
         for one in judged:
@@ -206,7 +186,7 @@ class Turns:
             self._assembler.complete(one.batch)
 
     @staticmethod
-    async def _settle(connection: Connection, source: WaitingSource, taken: Sequence[_Judged]) -> None:
+    async def _settle(connection: Connection, source: WaitingSource, taken: Sequence[Judged]) -> None:
         facts = {key: one for each in taken if each.mapped is not None for key, one in each.mapped.meters.items()}
         told = sorted((key, *map(clean, astuple(one))) for key, one in facts.items() if one != MeterFacts())
         if told:
@@ -219,10 +199,10 @@ class Turns:
             [one.state for one in taken],
             [one.mapped.values if one.mapped is not None else 0 for one in taken],
             [len(one.mapped.events) if one.mapped is not None else 0 for one in taken],
-            [clean(one.reason, _MOST_REASON) or None for one in taken],
+            [clean(one.reason, MOST_REASON) or None for one in taken],
         )
 
-    def _count(self, source: WaitingSource, taken: Sequence[_Judged]) -> None:
+    def _count(self, source: WaitingSource, taken: Sequence[Judged]) -> None:
         for one in taken:
             self._metrics.payloads.labels(source.name, one.state).inc()
             if one.mapped is not None:
@@ -230,18 +210,3 @@ class Turns:
         refused = next((one for one in taken if one.state == "unmapped"), None)
         if refused is not None:
             log.info("payloads_unmapped", source=source.name, first=refused.id, reason=refused.reason)
-
-
-def _together(judged: Sequence[_Judged]) -> Batch:
-    """All of a portion in one batch; the ledger enters none of it, for nobody but the table has numbered it."""
-    whole = Batch()
-    for one in judged:
-        batch = one.batch
-        whole.received += batch.received
-        whole.fresh += batch.readings
-        whole.events |= batch.events
-        whole.device_ids |= batch.device_ids
-        whole.stored |= {stored.delivery: stored for stored in batch.stored.values()}
-        for device_id, meters in batch.foreign.items():
-            whole.foreign.setdefault(device_id, set()).update(meters)
-    return whole

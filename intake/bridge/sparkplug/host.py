@@ -11,7 +11,6 @@ from typing import Final
 
 import structlog
 
-from broker.backoff import Backoff
 from broker.contract.outlets import is_ours
 from broker.errors import ContractError, PermanentError
 from broker.mqtt.publication import Inbound, Publication
@@ -20,19 +19,17 @@ from broker.runtime.settings import BrokerAddress
 from broker.sparkplug.decoding import decode
 from broker.sparkplug.encoding import encode_rebirth
 from broker.sparkplug.topics import NAMESPACE, MessageType, NodeTopic, state_payload, state_topic
-from intake.bridge.admission import Admission
 from intake.bridge.book import SourceBook
+from intake.bridge.keeping import Keeper
 from intake.bridge.metrics import BridgeMetrics
 from intake.bridge.notices import Notices
 from intake.bridge.settings import BridgeSettings
 from intake.bridge.sparkplug.nodes import Heard, Nodes, place_of
 from intake.bridge.sparkplug.reordering import Reordering
-from intake.inbox.inbox import Inbox
-from intake.inbox.payload import InboxError, Payload, PayloadRefusedError
+from intake.inbox.payload import Payload
 
 log = structlog.get_logger()
 TAKE: Final = 250
-PUT_S: Final = 30.0
 _AFTER: Final = timedelta(microseconds=1)
 
 
@@ -49,20 +46,18 @@ class SparkplugHost:
     """A session of its own, without a past: the specification wants a clean start, and a will that says offline."""
 
     def __init__(
-        self, broker: str, address: BrokerAddress, settings: BridgeSettings, book: SourceBook, admission: Admission,
-        notices: Notices, metrics: BridgeMetrics, inbox: Inbox,
+        self, broker: str, address: BrokerAddress, settings: BridgeSettings, book: SourceBook, keeper: Keeper,
+        notices: Notices, metrics: BridgeMetrics,
     ) -> None:  # fmt: skip
         self._broker = broker
         self._state = state_topic(settings.sparkplug_host_id)
         self._book = book
-        self._admission = admission
+        self._keeper = keeper
         self._notices = notices
         self._metrics = metrics
-        self._inbox = inbox
         self._nodes = Nodes()
         self._order = Reordering[_Taken](self._nodes, settings.sparkplug_reorder_s)
         self._last_at = datetime.min.replace(tzinfo=UTC)
-        self._most_bytes = settings.payload_kib * 1024
         self._born = asyncio.Event()
         self._at_ms = _now_ms()
         self._taking: asyncio.Task[None] | None = None
@@ -184,19 +179,13 @@ class SparkplugHost:
         if place is None or is_ours(message.topic):
             return None
         owners, size = self._book.owners(self._broker, message.topic, ()), len(message.payload)
-        if size > self._most_bytes:
-            # before it is read: a mebibyte of tiny fields would keep all others waiting for seconds
-            self._metrics.results["too_large"].inc()
-            for owner in owners:
-                of = {"topic": message.topic, "bytes": size, "most": self._most_bytes}
-                self._notices.tell(owner, "source_message_too_large", **of)
+        # before it is read: a mebibyte of tiny fields would keep all others waiting for seconds
+        if self._keeper.is_too_large(owners, message.topic, size):
             return None
         try:
             payload = decode(message.payload, plain=True)
         except ContractError as error:
-            self._metrics.results["refused"].inc()
-            for owner in owners:
-                self._notices.tell(owner, "source_message_refused", topic=message.topic, reason=str(error))
+            self._keeper.refuse(owners, message.topic, str(error))
             return None
         return self._order.hear(place, payload, _Taken(message, place, came_at), size, time.monotonic())
 
@@ -218,32 +207,12 @@ class SparkplugHost:
         key = f"sparkplug-{hashlib.sha256(message.topic.encode() + bytes(1) + message.payload).hexdigest()[:40]}"
         return [
             Payload(owner, key, body, "application/json", message.topic, came_at)
-            for owner in owners
-            if self._takes(owner, message)
+            for owner in self._keeper.admitted(owners, message.topic, len(message.payload), time.monotonic())
         ]
 
-    def _takes(self, owner: str, message: Inbound) -> bool:
-        reason = self._admission.over(owner, message.topic, len(message.payload), time.monotonic())
-        if reason:
-            self._metrics.results["flood"].inc()
-            self._notices.tell(owner, "source_flooding", topic=message.topic, reason=reason)
-        return not reason
-
     async def _put(self, payload: Payload) -> None:
-        backoff = Backoff(cap_s=5.0)
-        while True:
-            try:
-                kept = await self._inbox.put(payload, PUT_S)
-            except PayloadRefusedError as error:
-                self._metrics.results["refused"].inc()
-                self._notices.tell(payload.source, "source_message_refused", topic=payload.topic, reason=error.reason)
-                return
-            except InboxError:
-                self._metrics.retries.inc()
-                await asyncio.sleep(backoff.next_s())
-                continue
-            self._metrics.results["repeated" if kept.repeated else "kept"].inc()
-            return
+        if (repeated := await self._keeper.put(payload)) is not None:
+            self._keeper.count(repeated=repeated)
 
 
 def _now_ms() -> int:

@@ -48,6 +48,12 @@ def test_the_proxy_of_compose_reaches_the_intake() -> None:
     assert [error.message for error in Draft202012Validator(schema).iter_errors(document)] == []
     base = yaml.safe_load((TOP / "deploy" / "compose.yaml").read_text("utf-8"))
     proxy, intake = document["services"]["hooks-proxy"], base["services"]["intake"]
+    added = document["services"]["intake"]
+    assert set(added["environment"]) <= {one.name for one in variables(IntakeSettings)}
+    (mount,) = added["volumes"]
+    volume, folder = mount.split(":")
+    assert added["environment"]["WATTLINE_INTAKE_RATES_FILE"].startswith(f"{folder}/")
+    assert document["volumes"][volume]["driver_opts"]["type"] == "tmpfs"
     assert "hooks" in set(proxy["networks"]) & set(intake["networks"])
     text = (FOLDER / "nginx.conf").read_text("utf-8")
     assert f"server intake:{intake['environment']['WATTLINE_INTAKE_HOOKS_PORT']} " in text

@@ -1,1 +1,2 @@
-UPDATE mapping_turn SET open = false, deaths = 0 WHERE source = $1 AND open
+-- $2 whether its payloads were given back as they were
+UPDATE mapping_turn SET open = false, deaths = CASE WHEN $2 THEN deaths ELSE 0 END WHERE source = $1 AND open

@@ -1,6 +1,6 @@
 """What each login may do, as it is granted by name."""
 
-from broker.contract.identity import BRIDGE, FOREIGN, ROLES
+from broker.contract.identity import BRIDGE, FOREIGN, HOME_ASSISTANT, ROLES
 from broker.contract.topics import DEVICE_READS, DEVICE_WRITES, Topics
 from broker.mosquitto.rights import (
     ADMIN,
@@ -77,7 +77,7 @@ def test_roles_write_no_more_than_their_work_needs() -> None:
         "engineer": {f"{root}/devices/+/config/desired", f"{root}/specs/+/+"},
         "monitor": set(),
         "bridge": {"spBv1.0/STATE/+", "spBv1.0/+/NCMD/+"},
-        "foreign": set(FOREIGN_ROOTS),
+        "foreign": {*FOREIGN_ROOTS, "homeassistant/+/+/config", "homeassistant/+/+/+/config"},
         "outlet": {"homeassistant/device/+/config", "wattline/ha/#", "spBv1.0/Wattline/#"},
         "sparkplug-host": {"spBv1.0/+/NCMD/+", "spBv1.0/+/DCMD/+/+", "spBv1.0/STATE/+"},
         "home-assistant": {"homeassistant/#"},
@@ -107,11 +107,23 @@ def test_foreign_devices_speak_for_none_of_our_meters() -> None:
     for topic in (
         "spBv1.0/Wattline/DDATA/wattline/LGZ:1", "spBv1.0/Wattline/NBIRTH/wattline", "spBv1.0/Wattline/NCMD/wattline",
         "wattline/ha/wattline/wattline_meter_1/state", "homeassistant/device/wattline_meter_1/config",
-        "spBv1.0/STATE/scada",
+        "homeassistant/status", "homeassistant/sensor/plug/energy/state", "spBv1.0/STATE/scada",
     ):  # fmt: skip
         assert not _may(grants, Act.PUBLISH, topic), topic
     for topic in ("spBv1.0/plant/DDATA/n/d", "homeassistant/sensor/plug/energy/config", "tele/plug/SENSOR"):
         assert _may(grants, Act.PUBLISH, topic), topic
+
+
+def test_home_assistant_is_given_nothing_that_a_foreign_device_may_write() -> None:
+    """A foreign announcement may name our meters' ids in its text, which no broker judges: it does not come there."""
+    roles = role_grants(Topics())
+    written = {grant.topic for grant in roles[FOREIGN] if grant.act is Act.PUBLISH and grant.allow}
+    denied = {grant.topic for grant in roles[FOREIGN] if grant.act is Act.PUBLISH and not grant.allow}
+    given = _of(roles[HOME_ASSISTANT], Act.RECEIVE)
+    assert not [topic for topic in given - denied for one in written if overlaps(topic, one)]
+    for topic in ("homeassistant/device/wattline_meter_1/config", "homeassistant/status", "wattline/ha/w/m/state"):
+        assert _may(roles[HOME_ASSISTANT], Act.RECEIVE, topic), topic
+    assert _may(roles[BRIDGE], Act.RECEIVE, "homeassistant/sensor/plug/energy/config"), "it is proposed all the same"
 
 
 def test_a_share_is_the_ingestors_and_control_the_gateways() -> None:

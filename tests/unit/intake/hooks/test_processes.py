@@ -14,13 +14,14 @@ def settings(**changes: object) -> IntakeSettings:
 def test_each_has_a_health_port_of_its_own_and_shares_the_hooks() -> None:
     """Counted on from the first one's, which meets no port of the hooks."""
     given = settings(http_port=IntakeSettings.model_fields["http_port"].default)
-    told = [environment(given, number) for number in range(64)]
+    told = [environment(given, number, "/proc/self/fd/7") for number in range(64)]
     ports = [int(one["WATTLINE_INTAKE_HTTP_PORT"]) for one in told]
     assert ports == list(range(given.http_port, given.http_port + 64))
     assert given.hooks_port not in ports
     assert {one["WATTLINE_INTAKE_PROCESSES"] for one in told} == {"1"}
     assert {one["WATTLINE_INTAKE_REUSE_PORT"] for one in told} == {"true"}
-    assert environment(settings(http_port=0), 3)["WATTLINE_INTAKE_HTTP_PORT"] == "0"
+    assert {one["WATTLINE_INTAKE_RATES_FILE"] for one in told} == {"/proc/self/fd/7"}
+    assert environment(settings(http_port=0), 3, "")["WATTLINE_INTAKE_HTTP_PORT"] == "0"
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1"])

@@ -14,6 +14,7 @@ from meters.mappings.apply import map_payload
 from meters.mappings.document import Mapping
 from meters.mappings.load import mapping_from
 from meters.mappings.types import NOTHING, Mapped, Payload
+from meters.mappings.work import work_for
 
 RECEIVED = datetime(2026, 11, 23, 10, tzinfo=UTC)
 
@@ -209,6 +210,20 @@ def test_what_an_expression_makes_is_bounded() -> None:
         found = map_payload(mapping(**more), Payload(many.encode(), RECEIVED), most_work=300_000)
         assert found.gives_nothing
         assert said in found.reason
+
+
+def test_the_work_allowed_grows_with_the_payload() -> None:
+    """A small payload can't be dear; one that is looked through once never is, whatever its size."""
+    dear = json.dumps({"a": list(range(1000))}).encode()
+    rule = mapping(records=["a"], values={"1-0:1.8.0": {"path": "_body.a[?@==`-1`]|[0]"}})
+    found = map_payload(rule, Payload(dear, RECEIVED))
+    assert "takes too long" in found.reason
+    assert work_for(dear) < found.work < 2 * work_for(dear)
+    rows = [{"id": "1", "at": f"2026-01-01T{n // 60:02}:{n % 60:02}:00Z", "kwh": n} for n in range(1000)]
+    body = json.dumps(rows).encode()
+    taken = map_payload(mapping(time={"at": "at"}), Payload(body, RECEIVED))
+    assert taken.values == 1000
+    assert taken.work < len(body), "one step to a byte and more is left"
 
 
 def test_a_csv_of_empty_cells_is_bounded_in_memory() -> None:

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from outlet.fleet.snapshot import Meter, Snapshot
 from outlet.fleet.store import NewestReading, StandingMeter
 from outlet.home_assistant.discovery import Naming, attributes, device_document, entities, meter_document, meter_name
 from outlet.home_assistant.entities import entity_of
-from outlet.home_assistant.registers import CONFIRMATIONS, Registers
+from outlet.home_assistant.registers import CONFIRMATIONS, shown_of
 
 THEIRS: Final[dict[str, Any]] = json.loads((Path(__file__).parents[3] / "data/home-assistant.json").read_text())
 NOW: Final = datetime(2026, 11, 30, 12, tzinfo=UTC)
@@ -34,7 +36,7 @@ CODES: Final = {
 
 
 def reading(obis: str, unit: str, value: float = 1.0, at: datetime = NOW, series: int = 1) -> NewestReading:
-    return NewestReading(series, 1, obis, unit, "register", at, value, at - timedelta(seconds=10))
+    return NewestReading(series, 1, obis, unit, "register", at, value, at - timedelta(seconds=10), [value])
 
 
 def with_all() -> Meter:
@@ -141,18 +143,24 @@ def test_another_meter_at_the_same_point_is_another_device() -> None:
 
 def test_a_register_that_falls_once_is_no_new_beginning() -> None:
     """Home Assistant would count the next good reading as energy from zero; three lower ones in a row are believed."""
-    registers = Registers()
+    assert [shown_of([100.0]), shown_of([100, 0]), shown_of([100, 0, 101])] == [100, 100, 101]
+    fallen = [100.0, *(1.0 + n for n in range(CONFIRMATIONS))]
+    assert [shown_of(fallen[:n]) for n in range(1, len(fallen) + 1)] == [100] * CONFIRMATIONS + [CONFIRMATIONS]
+    assert shown_of([*fallen, 0]) == CONFIRMATIONS, "and held again from there"
 
-    def shown(second: int, value: float) -> float:
-        return registers.shown(1, NOW + timedelta(seconds=second), value)
 
-    assert [shown(0, 100), shown(10, 0), shown(20, 101)] == [100, 100, 101]
-    assert registers.held == 0
-    fallen = [shown(30 + n, 1 + n) for n in range(CONFIRMATIONS)]
-    assert fallen == [101] * (CONFIRMATIONS - 1) + [CONFIRMATIONS]
-    assert [shown(50, 0), shown(50, 0), shown(50, 0)] == [CONFIRMATIONS] * 3, "one reading, however often it is seen"
-    registers.keep([])
-    assert shown(60, 0) == 0
+@given(st.lists(st.integers(0, 3), min_size=8, max_size=60))
+def test_a_register_is_shown_alike_since_whenever_it_was_looked_at(steps: list[int]) -> None:
+    """By the last eight readings as by all of them; and single errors, one after another good one, are never shown."""
+    values, shown, total = list[float](), 0.0, 100.0
+    for step in steps:
+        total += step
+        is_error = step == 0 and values and values[-1] != 0
+        values.append(0.0 if is_error else total)
+        newest = shown_of(values[-8:])
+        assert newest == shown_of(values)
+        assert newest >= shown
+        shown = newest
 
 
 def test_a_meter_is_silent_by_its_own_cadence() -> None:
@@ -160,7 +168,7 @@ def test_a_meter_is_silent_by_its_own_cadence() -> None:
 
     def speaks(age_s: float, every_s: float) -> bool:
         at = NOW - timedelta(seconds=age_s)
-        one = NewestReading(1, 1, "7-0:3.0.0", "m³", "register", at, 1.0, at - timedelta(seconds=every_s))
+        one = NewestReading(1, 1, "7-0:3.0.0", "m³", "register", at, 1.0, at - timedelta(seconds=every_s), [1.0])
         return Meter(FACTS, {"7-0:3.0.0": one}).available(NOW, 300)
 
     assert [speaks(299, 10), speaks(301, 10), speaks(3 * 3600 - 1, 3600), speaks(3 * 3600 + 1, 3600)] == [

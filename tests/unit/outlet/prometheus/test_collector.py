@@ -23,8 +23,8 @@ def read(meters: list[StandingMeter], age_s: float) -> dict[tuple[str, str, str]
     """What Prometheus' own parser makes of a page: values by name, meter and code."""
     at = NOW - timedelta(seconds=age_s)
     rows = [
-        NewestReading(1, 1, "1-0:1.8.0", "kWh", "register", at, 12.5, None),
-        NewestReading(2, 1, "1-0:16.7.0", "kW", "instantaneous", at, -0.25, None),
+        NewestReading(1, 1, "1-0:1.8.0", "kWh", "register", at, 12.5, None, [12.5]),
+        NewestReading(2, 1, "1-0:16.7.0", "kW", "instantaneous", at, -0.25, None, [-0.25]),
     ]
     found = families(Snapshot.of(NOW, meters, rows, left_out=False), 300)
 

@@ -32,7 +32,7 @@ def look(after_s: float = 0, **meters: dict[str, float]) -> Snapshot:
         key = name.replace("_", ":")
         times = {code: at - timedelta(milliseconds=place) for place, code in enumerate(codes)}
         readings = {
-            code: NewestReading(hash((key, code)), number, code, "kWh", "register", times[code], value, None)
+            code: NewestReading(hash((key, code)), number, code, "kWh", "register", times[code], value, None, [value])
             for code, value in codes.items()
         }
         found[key] = Meter(replace(FACTS, id=number, key=key), readings)

@@ -35,7 +35,7 @@ def test_what_our_outlet_announces_is_nothing_foreign() -> None:
         1, "TST:1", None, "E350", None, None, None, None, None, None, online=None, software=None, hardware=None,
         point=None, renamed=False,
     )  # fmt: skip
-    newest = NewestReading(1, 1, "1-0:1.8.0", "kWh", "register", datetime(2026, 11, 30, tzinfo=UTC), 5.0, None)
+    newest = NewestReading(1, 1, "1-0:1.8.0", "kWh", "register", datetime(2026, 11, 30, tzinfo=UTC), 5.0, None, [5.0])
     ours = meter_document(Meter(facts, {newest.obis: newest}), Naming("homeassistant", "else/where", "site-7", "1"))
     assert ours["components"]
     assert entities(Place("device", "x"), json.dumps(ours).encode()) == []

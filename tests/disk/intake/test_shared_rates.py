@@ -1,0 +1,77 @@
+"""Rates that processes share: what one takes another has no more, however many ask at once and whoever dies."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from broker.errors import PermanentError
+from intake.hooks.rates import Rate
+from intake.hooks.shared_rates import SharedRates
+
+TAKING = """
+import sys
+from pathlib import Path
+from intake.hooks.rates import Rate
+from intake.hooks.shared_rates import SharedRates
+
+with SharedRates(Path(sys.argv[1])) as rates:
+    rate = Rate(1e-9, 1000, 1e9, 1e9, rates.of("a"))
+    print(sum(rate.take(1, 5.0) == 0 for _ in range(2000)))
+"""
+HOLDING = """
+import signal, sys
+from pathlib import Path
+from intake.hooks.shared_rates import SharedRates
+
+with SharedRates(Path(sys.argv[1])) as rates:
+    rates.of("a").begin()
+    print("held", flush=True)
+    signal.pause()
+"""
+
+
+def started(program: str, file: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-c", program, str(file)], stdout=subprocess.PIPE, text=True)
+
+
+def test_processes_together_take_what_one_may(tmp_path: Path) -> None:
+    """At once, each as fast as it can; and another source has its own."""
+    file = tmp_path / "rates"
+    running = [started(TAKING, file) for _ in range(3)]
+    taken = [int(one.communicate(timeout=60)[0]) for one in running]
+    assert sum(taken) == 1000
+    with SharedRates(file) as rates:
+        assert Rate(1e-9, 1000, 1e9, 1e9, rates.of("a")).take(1, 5.0) > 0
+        assert Rate(1e-9, 1, 1e9, 1e9, rates.of("b")).take(1, 5.0) == 0
+        assert Rate(1, 1000, 1e9, 1e9, rates.of("a")).take(1, 6.0) == 0, "a raised rate begins where it stood"
+
+
+def test_a_process_that_stands_or_dies_holds_up_none(tmp_path: Path) -> None:
+    """With the lock in its hand."""
+    file = tmp_path / "rates"
+    with started(HOLDING, file) as holder, SharedRates(file) as rates:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        rate = Rate(1, 2, 1e9, 1e9, rates.of("a"))
+        assert rate.take(1, 5.0) == 0
+        os.kill(holder.pid, signal.SIGKILL)
+        holder.wait(60)
+        assert [rate.take(1, 5.0), rate.take(1, 5.0)] == [0, 1]
+
+
+def test_a_clock_that_began_anew_fills_what_was_left(tmp_path: Path) -> None:
+    """A file that outlives its host's start: its times are far ahead."""
+    with SharedRates(tmp_path / "rates") as rates:
+        rate = Rate(1e-9, 1, 1, 1, rates.of("a"))
+        assert rate.take(1, 1e6) == 0
+        assert rate.take(1, 5.0) == 0
+        assert rate.take(1, 5.0) > 0
+
+
+def test_a_file_that_can_not_be_used_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PermanentError, match=r"WATTLINE_INTAKE_RATES_FILE .* can't be used"):
+        SharedRates(tmp_path / "none" / "rates")
