@@ -162,6 +162,16 @@ def alerts(settings: GrafanaSettings) -> tuple[Alert, ...]:
               "`wattline job list --state failed` says why, and `wattline job retry` tries one again. Jobs that wait "
               "have no worker that knows them, or too few. docs/JOBS.md.",
               platform),
+        Alert("payloads", "Payloads of a third party wait or give nothing", 0, "5m", "warning",
+              f"{_label('source')}: {value} {_label('trouble')}",
+              "Nothing is lost. `wattline source show` has what is wrong, `wattline source payloads NAME --state "
+              "unmapped` why each gave nothing; payloads that wait have no worker. docs/SOURCES.md.",
+              platform),
+        Alert("output", "An output of lines is away or behind", 600, "5m", "warning",
+              f"Output {_label('output')} has not given what there is for {_TIME}",
+              "All is in the store, and is given once the receiver takes it: the outlet's /healthz and log say why it "
+              "does not. docs/OUTLET.md.",
+              platform),
         Alert("store_job", "Database job fails or is late", 0, "30m", "warning",
               f"{_label('job')} is {_label('state')}",
               "SELECT * FROM store_job says why. docs/STORE.md, Jobs, has what each does and what helps.",

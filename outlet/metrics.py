@@ -1,5 +1,7 @@
 """The outlet's metrics, in a registry of their own."""
 
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from broker.outage import Outage
@@ -30,10 +32,16 @@ class OutletMetrics:
         self.history_behind_s = self._gauge(
             "sparkplug_history_behind_seconds", "Age of the oldest commit that is still to be given as history"
         )
+        self._working = self._gauge("working", "1 while an output gives what there is, as /healthz says", "output")
         self.lines = self._counter("lines", "Lines of readings that a receiver took, repeats among them")
         self.lines_refused = self._counter("lines_refused", "Lines that a receiver refused for good, left out")
         self.lines_failures = self._counter("lines_failures", "Times that lines could not be given, and wait")
         self.lines_behind_s = self._gauge("lines_behind_seconds", "Age of the oldest commit that is still to be given")
+
+    def watch(self, output: str, check: Callable[[], tuple[bool, str]]) -> None:
+        """Show whether an output works, and its counters with 0 before anything is refused."""
+        self._working.labels(output).set_function(lambda: float(check()[0]))
+        self.refused.labels(output)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"wattline_outlet_{name}", text, labels, registry=self.registry)

@@ -1,6 +1,7 @@
 """The outlet as a service: what it opens, the tasks it runs, how it stops."""
 
 import asyncio
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 
 import structlog
@@ -53,18 +54,22 @@ class Outlet:
         self._home_assistant: HomeAssistant | None = None
         if settings.home_assistant.enabled:
             self._home_assistant = HomeAssistant(settings, self._watch, self.metrics, software())
-            self.health.add("home_assistant", self._home_assistant.check)
+            self._watched("home_assistant", self._home_assistant.check)
 
         if settings.meter_metrics:
             self.metrics.registry.register(MeterCollector(self._watch, settings.silent_s))
         self._sparkplug: Sparkplug | None = None
         if settings.sparkplug.enabled:
             self._sparkplug = Sparkplug(settings, self._watch, self.metrics, software())
-            self.health.add("sparkplug", self._sparkplug.check)
+            self._watched("sparkplug", self._sparkplug.check)
         self._lines: LineExporter | None = None
         if settings.lines.url:
             self._lines = LineExporter(settings.lines, settings.look_every_s, self.metrics)
-            self.health.add("lines", self._lines.check)
+            self._watched("lines", self._lines.check)
+
+    def _watched(self, output: str, check: Callable[[], tuple[bool, str]]) -> None:
+        self.health.add(output, check)
+        self.metrics.watch(output, check)
 
     async def work(self) -> None:
         """Run all outputs; one that waits for its receiver holds up no other."""

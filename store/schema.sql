@@ -1327,6 +1327,20 @@ COMMENT ON COLUMN public.outlet_cursor.made_in IS 'Transactions that began befor
 
 COMMENT ON COLUMN public.outlet_cursor.seen_at IS 'When the output last looked. One that was away for more than a week is seeded again, from then on.';
 
+CREATE TABLE public.stored_span (
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    id bigint NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    from_at timestamp with time zone NOT NULL,
+    until_at timestamp with time zone NOT NULL,
+    series integer[] NOT NULL,
+    CONSTRAINT stored_span_check CHECK ((until_at >= from_at))
+);
+
+COMMENT ON TABLE public.stored_span IS 'Readings of these series between these times, both among them, were stored; kept until every output has given them.';
+
+COMMENT ON COLUMN public.stored_span.xid IS 'By it spans are read in the order of commits: those below the oldest running transaction are all there.';
+
 CREATE TABLE public.parameter_document (
     id integer NOT NULL,
     scope text NOT NULL,
@@ -1962,20 +1976,6 @@ CREATE TABLE public.store_setting (
 );
 
 COMMENT ON TABLE public.store_setting IS 'Settings of the store by name, as docs/STORE.md lists them; `wattline migrate` checks and applies them.';
-
-CREATE TABLE public.stored_span (
-    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    id bigint NOT NULL,
-    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    from_at timestamp with time zone NOT NULL,
-    until_at timestamp with time zone NOT NULL,
-    series integer[] NOT NULL,
-    CONSTRAINT stored_span_check CHECK ((until_at >= from_at))
-);
-
-COMMENT ON TABLE public.stored_span IS 'Readings of these series between these times, both among them, were stored; kept until every output has given them.';
-
-COMMENT ON COLUMN public.stored_span.xid IS 'By it spans are read in the order of commits: those below the oldest running transaction are all there.';
 
 ALTER TABLE public.stored_span ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.stored_span_id_seq
@@ -3097,6 +3097,19 @@ GRANT SELECT ON TABLE public.outbox_overview TO wattline_grafana;
 GRANT SELECT ON TABLE public.outlet_cursor TO wattline_ingestor;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.outlet_cursor TO wattline_outlet;
 
+GRANT SELECT,INSERT,DELETE ON TABLE public.stored_span TO wattline_outlet;
+
+GRANT UPDATE(xid) ON TABLE public.stored_span TO wattline_outlet;
+
+GRANT INSERT(from_at) ON TABLE public.stored_span TO wattline_ingestor;
+
+GRANT INSERT(until_at) ON TABLE public.stored_span TO wattline_ingestor;
+
+GRANT INSERT(series) ON TABLE public.stored_span TO wattline_ingestor;
+
+GRANT SELECT ON TABLE public.outlet_overview TO wattline_gateway;
+GRANT SELECT ON TABLE public.outlet_overview TO wattline_grafana;
+
 GRANT SELECT ON TABLE public.parameter_change TO wattline_gateway;
 GRANT SELECT ON TABLE public.parameter_change TO wattline_grafana;
 
@@ -3141,6 +3154,9 @@ GRANT SELECT(state) ON TABLE public.payload TO wattline_intake;
 GRANT INSERT(came_at) ON TABLE public.payload TO wattline_intake;
 
 GRANT SELECT(digest),INSERT(digest) ON TABLE public.payload TO wattline_intake;
+
+GRANT SELECT ON TABLE public.payload_log TO wattline_gateway;
+GRANT SELECT ON TABLE public.payload_log TO wattline_grafana;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.pgqueuer TO wattline_gateway;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.pgqueuer TO wattline_ingestor;
@@ -3245,6 +3261,9 @@ GRANT SELECT ON TABLE public.source_overview TO wattline_grafana;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.source_proposal TO wattline_intake;
 GRANT SELECT,UPDATE ON TABLE public.source_proposal TO wattline_gateway;
 
+GRANT SELECT ON TABLE public.source_proposal_overview TO wattline_gateway;
+GRANT SELECT ON TABLE public.source_proposal_overview TO wattline_grafana;
+
 GRANT SELECT,INSERT ON TABLE public.spec_deprecation TO wattline_gateway;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.spec_draft TO wattline_gateway;
@@ -3275,16 +3294,6 @@ GRANT SELECT ON TABLE public.store_setting TO wattline_outlet;
 GRANT SELECT ON TABLE public.store_size TO wattline_ingestor;
 GRANT SELECT ON TABLE public.store_size TO wattline_gateway;
 GRANT SELECT ON TABLE public.store_size TO wattline_grafana;
-
-GRANT SELECT,INSERT,DELETE ON TABLE public.stored_span TO wattline_outlet;
-
-GRANT UPDATE(xid) ON TABLE public.stored_span TO wattline_outlet;
-
-GRANT INSERT(from_at) ON TABLE public.stored_span TO wattline_ingestor;
-
-GRANT INSERT(until_at) ON TABLE public.stored_span TO wattline_ingestor;
-
-GRANT INSERT(series) ON TABLE public.stored_span TO wattline_ingestor;
 
 GRANT SELECT ON TABLE public.unknown_meter TO wattline_gateway;
 GRANT SELECT ON TABLE public.unknown_meter TO wattline_grafana;

@@ -176,6 +176,8 @@ def _print_source(one: dict[str, Any]) -> None:
     rows["mapping"] = f"version {one['version']}" if one["version"] else "none yet"
     rows["state"] = "on" if one["enabled"] else "off"
     rows["secret"] = "set" if one["has_secret"] else "none yet"
+    if one.get("fault"):  # a gateway of before says nothing of it
+        rows["fault"] = one["fault"]
     for name, value in {**rows, **one["settings"]}.items():
         made.add_row(shown(name), shown(value))
     console().print(made)

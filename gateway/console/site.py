@@ -21,6 +21,9 @@ from gateway.console.people.login import LoginPages
 from gateway.console.people.me import OwnPages
 from gateway.console.people.oidc import OidcPages
 from gateway.console.software import SoftwarePages
+from gateway.console.sources.listing import SourceListPages
+from gateway.console.sources.mapping import MappingPages
+from gateway.console.sources.one import SourcePages
 from gateway.console.specs import SpecPages
 from gateway.console.stages import StagePages
 from gateway.console.unknown import UnknownPages
@@ -44,6 +47,9 @@ def console_routes(console: ConsoleApi, session_h: int, oidc: OidcSettings) -> l
         *GapPages(console).routes(),
         *SpecPages(console).routes(),
         *UnknownPages(console).routes(),
+        *SourceListPages(console).routes(),
+        *SourcePages(console).routes(),
+        *MappingPages(console).routes(),
         *JobPages(console).routes(),
         *NotifyPages(console).routes(),
         *EnrolmentPages(console).routes(),

@@ -33,6 +33,12 @@ class SourceState:
     meters: int
     waiting: int
     unmapped: int
+    mapped_last_hour: int
+    last_payload_at: datetime | None
+    waiting_since: datetime | None
+    unmapped_reason: str | None
+    not_bridged: str | None
+    not_bridged_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

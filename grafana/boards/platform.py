@@ -3,7 +3,7 @@
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from grafana.boards.base import DEVICE, Part, dashboard, devices, source
-from grafana.fields import NONE_IS_GOOD, SERIES, Field
+from grafana.fields import NONE_IS_GOOD, SERIES, Field, Steps
 from grafana.panels import Frame, lines, number, rows
 from grafana.settings import GrafanaSettings
 
@@ -15,6 +15,7 @@ _JOBS = (
     ("failed", "failed", "red"),
     ("cancelled", "cancelled", "orange"),
 )
+_OUTPUTS = (("good", "good", "green"), ("behind", "behind", "orange"), ("away", "away", "red"))
 
 
 def board(settings: GrafanaSettings) -> Dashboard:
@@ -22,8 +23,9 @@ def board(settings: GrafanaSettings) -> Dashboard:
     return dashboard(
         "platform",
         "Wattline platform",
-        "Ingest rate, batches, latency and waiting by the ledger; the database's size, chunks and compression; logins.",
-        (_now(settings), _ingest(), _store(), _access()),
+        "Ingest rate, batches, latency and waiting by the ledger; third parties' payloads; the database's size, chunks "
+        "and compression; logins.",
+        (_now(settings), _ingest(), _others(), _store(), _access()),
         source(settings),
         devices(),
         since="now-24h",
@@ -103,6 +105,43 @@ def _access() -> Part:
         ),
         rows(Frame("Refused at the broker", names, 12, 8), "platform_refused", Field("Last", "dateTimeFromNow")),
         rows(Frame("Certificates", ends, 24, 6), "platform_certificates", Field("Ends", "dateTimeFromNow")),
+    )  # fmt: skip
+
+
+def _others() -> Part:
+    now = (
+        "Third parties that are on, those of them without a mapping, with payloads that gave nothing, or behind; "
+        "payloads that wait and for how long; and what the bridge proposes. Each by name: dashboard Wattline fleet."
+    )
+    mapped = "Payloads mapped and what they gave, a second, in the last hour; at very many, of the newest 100 000."
+    wait = "From the payload's receipt, by intake or bridge, to its readings in the store, in the last hour."
+    told = (
+        "What bridge and worker warned of in the range: topics that can't be subscribed to, that flood, messages too "
+        "large or refused, nodes that died, payloads dropped. What the intake refuses is in its metrics and log."
+    )
+    proposed = "`wattline source accept` or `refuse`, or the console's page Sources, which has why values are left out."
+    outputs = (
+        "Outputs that give every reading as a line: away is one that has not looked for ten minutes, behind one that "
+        "has had something to give for as long. Home Assistant and Sparkplug are told by wattline_outlet_working."
+    )
+    waits: Steps = ((None, "green"), (300, "orange"), (3600, "red"))
+    counts = (
+        Field("Need a look", decimals=0, steps=NONE_IS_GOOD), Field("First has waited", "s", 0, waits),
+        Field("Unmapped", decimals=0, steps=NONE_IS_GOOD),
+    )  # fmt: skip
+    return "Third parties", (
+        number(Frame("Sources and payloads", now, 24, 4), "platform_sources", Field(decimals=0), *counts),
+        lines(Frame("Payloads of third parties", mapped, 12, 8, "1h"), "platform_payloads",
+              Field(unit="suffix:/s", decimals=1), *_series("Payloads", "Readings"), interval="1m"),
+        lines(Frame("From receipt to readings", wait, 12, 8, "1h"), "platform_payload_wait",
+              Field(unit="s", decimals=2), *_series("Mean", "Longest"), interval="1m"),
+        rows(Frame("What sources were warned of", told, 24, 7), "platform_source_events",
+             Field("Time", "dateTimeAsIso")),
+        rows(Frame("Proposed by the bridge", proposed, 24, 6), "platform_proposals",
+             Field("First heard", "dateTimeFromNow"), Field("Heard", "dateTimeFromNow")),
+        rows(Frame("Outputs of lines", outputs, 24, 5), "platform_outputs", Field("Stands", texts=_OUTPUTS),
+             Field("Given from", "dateTimeAsIso"), Field("Waiting since", "dateTimeFromNow"),
+             Field("Looked", "dateTimeFromNow")),
     )  # fmt: skip
 
 

@@ -34,6 +34,9 @@ class HookMetrics:
         self.connections_refused = Counter(
             "wattline_intake_connections_refused", "Connections beyond the bounds", ["by"], registry=self.registry
         )
+        # shown with 0 before the first, which a rule of Prometheus' would otherwise not see as a rise
+        for by in ("total", "address", "handshake"):
+            self.connections_refused.labels(by)
         self.load = Gauge(
             "wattline_intake_load",
             "0 to 1: how busy this process is, the fuller of its queue and its core; scale out above 0.7",

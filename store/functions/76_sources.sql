@@ -11,4 +11,19 @@ FROM source s
 JOIN device d ON d.id = s.device_id;
 COMMENT ON VIEW source_overview IS 'Each source with what of it waits, since when, what no mapping made anything of, and why the newest of that.';
 
+CREATE OR REPLACE VIEW payload_log AS
+SELECT id, source, received_at, mapped_at, state, version, readings, events, reason FROM payload;
+COMMENT ON VIEW payload_log IS 'Payloads of third parties and what became of each, without keys and bodies.';
+
+CREATE OR REPLACE VIEW source_proposal_overview AS
+SELECT id, broker, origin, name, topics, detail, state, source, decided_by, decided_at, first_at, last_at FROM source_proposal;
+COMMENT ON VIEW source_proposal_overview IS 'Sources that the bridge proposes, and what was decided, without the mappings.';
+
+CREATE OR REPLACE VIEW outlet_overview AS
+SELECT c.name AS output, c.since, c.seeded, c.seen_at,
+       (SELECT s.at FROM stored_span s WHERE (s.xid, s.id) > (c.xid, c.span_id) ORDER BY s.xid, s.id LIMIT 1) AS waiting_since
+FROM outlet_cursor c;
+COMMENT ON VIEW outlet_overview IS 'Outputs of all readings, when each looked last, and since when the first commit waits that it has still to give.';
+
+GRANT SELECT ON payload_log, source_proposal_overview, outlet_overview TO wattline_gateway, wattline_grafana;
 GRANT SELECT ON source_overview TO wattline_gateway, wattline_grafana;

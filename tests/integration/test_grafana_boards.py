@@ -7,9 +7,12 @@ import pytest
 
 from tests.rigs.grafana.asking import BOARDS, ask, choices, context, firing, panels
 from tests.rigs.grafana.year import Year, connected, rows
+from tests.rigs.proposals import not_bridged, propose
 from tests.rigs.servers import Database
+from tests.rigs.sources import add_payload, add_source
 
 FLEET, METER, VOLUME, PROFILE = (f"wattline-{name}" for name in ("fleet", "meter", "volume", "load-profile"))
+PLATFORM = "wattline-platform"
 NEW = "INSERT INTO device (name, online, status_at) VALUES ('d1', true, now()), ('d2', true, now())"
 METERS = """
 INSERT INTO meter (key, device_id, installed_at)
@@ -271,3 +274,61 @@ async def test_meters_that_want_a_secret_and_devices_that_wait_are_named(databas
     )
     (row,) = await ask(here, FLEET, "Devices that wait for approval", chosen=there)
     assert (row["Name"], row["From"], row["Why"]) == ("pi-new", "10.0.0.9", "no claim of its site")
+
+
+async def test_third_parties_are_told_from_none_and_from_those_that_are_behind(database: Database) -> None:
+    """Sources, payloads, what the bridge warned of and proposes, and outputs: none, then each with how it stands."""
+    here = at(database)
+    assert await ask(here, PLATFORM, "Sources and payloads") == [
+        {"Sources on": 0, "Need a look": 0, "Waiting": 0, "First has waited": 0, "Unmapped": 0, "Proposed": 0}
+    ]
+    assert (await ask(here, PLATFORM, "Proposed by the bridge"))[0]["Proposal"] == "nothing is proposed"
+    assert (await ask(here, PLATFORM, "Outputs of lines"))[0]["Output"] == "no output of lines"
+    assert (await ask(here, PLATFORM, "What sources were warned of"))[0]["Event"] == "nothing in this range"
+    assert await firing(here, "payloads") + await firing(here, "output") == []
+    for name in ("acme", "plant"):
+        await add_source(database, name)
+    await add_payload(database, {"id": "7"})
+    await add_payload(database, {"id": "8"}, "plant")
+    await fill(database, "UPDATE payload SET received_at = now() - interval '1 hour' WHERE source = 'acme'")
+    await fill(database, "UPDATE payload SET state = 'unmapped', reason = 'no time' WHERE source = 'plant'")
+    await fill(
+        database,
+        "INSERT INTO payload (source, key, received_at, mapped_at, state, readings) SELECT 'acme', n::text,"
+        " now() - interval '10 minutes 3 seconds', now() - interval '10 minutes', 'mapped', 2"
+        " FROM generate_series(1, 60) n",
+    )
+    await propose(database, "washer")
+    await not_bridged(database, "plant", "no broker home")
+    await fill(database, "INSERT INTO outlet_cursor (name, since) VALUES ('lines', now()), ('old', now())")
+    await fill(
+        database,
+        "INSERT INTO stored_span (at, from_at, until_at, series)"
+        " VALUES (now() - interval '1 hour', now(), now(), '{1}')",
+    )
+    await fill(database, "UPDATE outlet_cursor SET seen_at = now() - interval '1 day' WHERE name = 'old'")
+    (numbers,) = await ask(here, PLATFORM, "Sources and payloads")
+    assert 3600 <= numbers.pop("First has waited") < 3900
+    assert numbers == {"Sources on": 2, "Need a look": 2, "Waiting": 1, "Unmapped": 1, "Proposed": 1}
+    (rate,) = await ask(here, PLATFORM, "Payloads of third parties")
+    assert (rate["Payloads"], rate["Readings"]) == (6.0, 12.0), "60 and 120 within ten seconds"
+    (wait,) = await ask(here, PLATFORM, "From receipt to readings")
+    assert (wait["Mean"], wait["Longest"]) == (3.0, 3.0)
+    (warned,) = await ask(here, PLATFORM, "What sources were warned of")
+    assert (warned["Source"], warned["Event"]) == ("plant", "source_not_bridged")
+    (proposed,) = await ask(here, PLATFORM, "Proposed by the bridge")
+    assert (proposed["Proposal"], proposed["Meters"], proposed["Left out"]) == ("washer", 1, 1)
+    outputs = {row["Output"]: row["Stands"] for row in await ask(here, PLATFORM, "Outputs of lines")}
+    assert outputs == {"lines": "behind", "old": "away"}
+    fired = {(row["source"], row["trouble"], row["value"]) for row in await firing(here, "payloads")}
+    assert fired == {
+        ("acme", "payloads wait, the first for more than five minutes", 1.0),
+        ("plant", "payloads gave nothing within the hour", 1.0),
+    }
+    late = {row["output"]: row["value"] // 3600 for row in await firing(here, "output")}
+    assert late == {"lines": 1, "old": 24}
+    await fill(database, "DELETE FROM stored_span")
+    await fill(database, "UPDATE payload SET received_at = now() - interval '2 hours' WHERE source = 'plant'")
+    await fill(database, "UPDATE source SET enabled = false WHERE name = 'acme'")
+    assert await firing(here, "payloads") == []
+    assert [row["output"] for row in await firing(here, "output")] == ["old"]

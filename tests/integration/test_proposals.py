@@ -3,41 +3,15 @@
 import json
 
 from cli.sources.command import source
-from intake.bridge.discovery.announcement import Place, entities
-from intake.bridge.discovery.draft import Draft, drafted
-from intake.bridge.store import propose_source
-from store.pool import open_pool
 from tests.rigs.cli import typed
 from tests.rigs.gateway import gateway, gateway_settings, rows
+from tests.rigs.proposals import propose
 from tests.rigs.servers import Broker, Database
-
-ANNOUNCED = {
-    "dev": {"ids": ["0x1"], "name": "Washer", "mf": "TuYa"}, "dev_cla": "energy", "stat_cla": "total_increasing",
-    "unit_of_meas": "kWh", "stat_t": "zigbee2mqtt/Washer", "uniq_id": "0x1_energy",
-    "val_tpl": "{{ value_json.energy }}",
-}  # fmt: skip
-
-
-def _draft() -> Draft:
-    found = entities(Place("sensor", "energy", "0x1"), json.dumps(ANNOUNCED).encode())
-    draft = drafted(found[0].device, found, "wattline/v1")
-    assert draft is not None
-    return draft
-
-
-async def _propose(database: Database, *names: str) -> None:
-    draft = _draft()
-    async with open_pool(database.dsn("wattline_intake"), min_size=1, max_size=1, application_name="test") as pool:
-        for name in names:
-            detail = {"meters": list(draft.meters), "device": {"name": "Washer"}, "left_out": {"lqi": "no quantity"}}
-            await propose_source(
-                pool, "ours", f"device:{name}", "homeassistant", name, draft.topics, draft.document, detail, 10
-            )
 
 
 async def test_a_proposal_becomes_a_source_by_one_command(broker: Broker, database: Database) -> None:
     """As a whole: source, device, settings and mapping; a second time it is refused, and another may be named."""
-    await _propose(database, "washer", "dryer", "third")
+    await propose(database, "washer", "dryer", "third")
     async with gateway(gateway_settings(broker, database)) as running:
         listed = json.loads((await typed(running, source, "proposals", "--json")).stdout)
         assert [one["name"] for one in listed] == ["third", "dryer", "washer"]
@@ -60,7 +34,7 @@ async def test_a_proposal_becomes_a_source_by_one_command(broker: Broker, databa
         assert "no proposal" in (await typed(running, source, "refuse", "999")).output.lower()
         assert (await typed(running, source, "proposals", "--json")).stdout.strip() == "[]"
         # what was decided is proposed no more
-        await _propose(database, "third", "washer")
+        await propose(database, "third", "washer")
         assert (await typed(running, source, "proposals", "--json")).stdout.strip() == "[]"
         everything = json.loads((await typed(running, source, "proposals", "--all", "--json")).stdout)
         assert [(one["name"], one["state"], one["source"]) for one in everything] == [

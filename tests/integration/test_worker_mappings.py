@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from ingestor.worker.mappings.hand import in_hand
 from ingestor.worker.mappings.loop import Mappings
+from ingestor.worker.mappings.store import count_payloads
 from ingestor.worker.metrics import WorkerMetrics
 from store.pool import Pool, open_pool
 from tests.rigs.gateway import connection, events, rows
@@ -259,3 +260,18 @@ async def test_years_in_one_payload(database: Database) -> None:
         await until(lambda: settled(database), "it is settled")
     assert (await payloads(database))[0]["readings"] == 400
     assert len(await rows(database, READINGS, "ACME:7")) == 400
+
+
+async def test_what_waits_is_counted_for_each_source_that_there_is(database: Database) -> None:
+    """One with nothing at 0, as a rule on its rise needs; what an engineer turned off is not overdue."""
+    for name in ("acme", "empty", "off"):
+        await add_source(database, name)
+    await add_payload(database, record(0))
+    await add_payload(database, record(0), "off")
+    async with connection(database) as opened:
+        await opened.execute("UPDATE source SET enabled = false WHERE name = 'off'")
+        await opened.execute("UPDATE payload SET received_at = now() - INTERVAL '1 hour'")
+    async with open_pool(database.dsn("wattline_ingestor"), min_size=1, max_size=1, application_name="test") as pool:
+        found = {one.source: one for one in await count_payloads(pool)}
+    assert {name: one.waiting for name, one in found.items()} == {"acme": 1, "empty": 0, "off": 1}
+    assert {name: one.oldest_s >= 3600 for name, one in found.items()} == {"acme": True, "empty": False, "off": False}

@@ -16,8 +16,8 @@ _KNOWN: Final = {
     "hx": ("get", "post", "target", "swap", "trigger", "select", "include", "vals", "params", "sync", "push-url",
            "preserve", "swap-oob"),
     "aria": ("label", "labelledby", "describedby", "live", "invalid", "current", "hidden"),
-    "data": ("age", "chart", "confirm", "device", "edit", "follow", "guard", "hours", "keep", "key", "label", "list",
-             "meter", "name", "obis", "rows", "say", "search", "specification", "stale", "unit"),
+    "data": ("age", "chart", "confirm", "device", "edit", "follow", "guard", "hours", "into", "keep", "key", "label",
+             "list", "meter", "name", "obis", "rows", "say", "search", "specification", "stale", "unit"),
 }  # fmt: skip
 _COMMON: Final = _GLOBAL | {f"{prefix}-{name}" for prefix, names in _KNOWN.items() for name in names}
 """What htmx, screen readers, the scripts and the style sheet know."""
@@ -27,7 +27,7 @@ _OWN: Final = {
     "option": "value selected", "progress": "max value", "script": "src defer", "select": "name disabled",
     "td": "colspan", "th": "scope", "time": "datetime",
     "input": "name type value placeholder maxlength size required disabled autofocus autocomplete inputmode "
-    "autocapitalize spellcheck minlength",
+    "autocapitalize spellcheck minlength accept",
     "textarea": "name spellcheck wrap",
 }  # fmt: skip
 

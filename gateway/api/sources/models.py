@@ -42,6 +42,15 @@ class SourceView(ApiModel):
     meters: int
     waiting: int = Field(description="Payloads that wait to be mapped.")
     unmapped: int = Field(description="Payloads that no mapping made anything of; a new version tries them again.")
+    mapped_last_hour: int = Field(
+        description="Payloads mapped within the last hour, of the newest 20000 of all sources together."
+    )
+    last_payload_at: At | None = Field(description="When its newest payload came.")
+    waiting_since: At | None = Field(description="When the oldest came that waits.")
+    unmapped_reason: str | None = Field(description="Why the newest of the unmapped ones is so.")
+    not_bridged: str | None = Field(description="Why the bridge does not subscribe to it, as it said last.")
+    not_bridged_at: At | None = Field(description="When it said so; null where the source was changed or heard since.")
+    fault: str = Field(description="What is wrong with it, in words; empty where nothing is, or where it is off.")
 
 
 class SourceList(ApiModel):

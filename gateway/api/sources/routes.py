@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import asdict
+from datetime import UTC, datetime
 
 from gateway.api.route import Answer, Call, Route, read_body
 from gateway.api.sources.models import (
@@ -26,6 +27,7 @@ from gateway.faults import invalid
 from gateway.models import AuthorQuery
 from gateway.roles import Role
 from gateway.sources.keeping import Sources
+from gateway.sources.standing import fault_of
 from gateway.sources.store import SourceState
 from gateway.sources.trying import Sample, mapping_to_try, payload_to_try, tried
 from meters.mappings.document import Mapping
@@ -142,4 +144,4 @@ class SourceRoutes:
 
 
 def _view(one: SourceState) -> SourceView:
-    return SourceView.model_validate(asdict(one))
+    return SourceView.model_validate(asdict(one) | {"fault": fault_of(one, datetime.now(UTC))})

@@ -32,6 +32,14 @@ document.addEventListener("DOMContentLoaded", () => {
 });
 // What a person has begun to type is never taken away by an update.
 document.addEventListener("input", (event) => event.target.closest("[data-guard]")?.classList.add("dirty"));
+// A file is read into the field that it is chosen for, and judged there as if it had been typed.
+document.addEventListener("change", async (event) => {
+  const { files, dataset } = event.target;
+  if (!dataset?.into || !files?.length) return;
+  const field = $(dataset.into);
+  field.value = await files[0].text();
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+});
 // The gateway sends HX-Trigger: acted where a form did what it was for.
 document.addEventListener("acted", (event) => {
   const guard = event.target.closest("[data-guard]");

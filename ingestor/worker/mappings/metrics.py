@@ -40,8 +40,8 @@ class MappingMetrics:
             registry=registry,
         )  # fmt: skip
         self._oldest_s = Gauge(
-            "wattline_worker_payload_oldest_seconds", "For how long the oldest payload has waited", ["source"],
-            registry=registry,
+            "wattline_worker_payload_oldest_seconds", "How long the oldest payload has waited, of a source that is on",
+            ["source"], registry=registry,
         )  # fmt: skip
         self._known: set[str] = set()
 
@@ -54,3 +54,6 @@ class MappingMetrics:
             self._waiting.labels(source).set(one.waiting if one else 0)
             self._unmapped.labels(source).set(one.unmapped if one else 0)
             self._oldest_s.labels(source).set(one.oldest_s if one else 0)
+            # shown with 0 before the first, which a rule of Prometheus' would otherwise not see as a rise
+            self.dropped.labels(source)
+            self.put_off.labels(source)

@@ -196,3 +196,8 @@ FROM (VALUES ('g', 'credentials_unmatched', '', 2.0), ('g', 'enrolments_waiting'
              ('g', 'certificate_end_seconds', 'root', extract(epoch FROM now() + INTERVAL '9 years')),
              ('g', 'certificate_end_seconds', 'intermediate', extract(epoch FROM now() + INTERVAL '80 days')),
              ('g2', 'certificate_end_seconds', 'https', extract(epoch FROM now() + INTERVAL '30 days'))) v(gateway, gauge, of, value);
+
+-- a payload refers to no source by key: one of a source that would count as a device of the fleet is not needed here
+INSERT INTO payload (source, key, received_at, mapped_at, state, version, readings)
+SELECT 'acme', n::text, now() - n * INTERVAL '5 minutes' - INTERVAL '2 seconds', now() - n * INTERVAL '5 minutes', 'mapped', 1, 3
+FROM generate_series(1, 11) n;

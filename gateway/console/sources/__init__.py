@@ -1,0 +1,1 @@
+"""Pages about third parties' sources: what they send, what it means, and what the bridge proposes."""
