@@ -13,7 +13,7 @@ LISTS: Final = {
     "jobs": "wattline job list",
     "mappings": "wattline source catalogue",
     "messages": "wattline notify messages",
-    "meters": "wattline point list",
+    "meters": "wattline meter list",
     "payloads": "wattline source payloads --help",
     "points": "wattline point list",
     "proposals": "wattline source proposals",

@@ -94,15 +94,16 @@ async def parts(*given: bytes) -> AsyncIterator[bytes]:
         yield one
 
 
-@pytest.mark.parametrize(("block", "auth"), [(0, "hmac"), (1, "bearer")])
-async def test_the_lines_of_the_docs_work(database: Database, tmp_path: Path, block: int, auth: str) -> None:
+@pytest.mark.parametrize(("block", "auth", "name"), [(0, "hmac", "hooked"), (2, "bearer", "filed")])
+async def test_the_lines_of_the_docs_work(database: Database, tmp_path: Path, block: int, auth: str, name: str) -> None:
     """The blocks of INTEGRATIONS.md, pasted into a shell once the source and its secret are there."""
     text = (Path(__file__).parents[2] / "docs" / "INTEGRATIONS.md").read_text()
     section = text.partition("## Webhooks in\n")[2].partition("\n## ")[0]
     blocks = re.findall(r"((?:^    .+\n)+)", section, re.MULTILINE)
     async with serving(database, tmp_path) as (one, _), table(database) as asked:
-        await known(one, database, "hooked", {"auth": auth, "signature_style": "plain"}, "s3cret")
-        (tmp_path / "acme.secret").write_text("s3cret\n")
+        await known(one, database, name, {"auth": auth, "signature_style": "plain"}, "s3cret")
+        for file in ("acme.secret", "filed.secret"):
+            (tmp_path / file).write_text("s3cret\n")
         lines = [line for line in blocks[block].splitlines() if not re.search("wattline source|systemctl", line)]
         script = "\n".join(lines).replace("http://127.0.0.1:8085", one.url)
         shell = await asyncio.create_subprocess_exec(

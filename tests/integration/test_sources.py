@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.meters import meter
 from cli.sources.command import source
 from store.meter_keys import MasterKeys, new_master_keys
 from store.source_settings import open_secret
@@ -67,6 +68,9 @@ async def test_a_source_from_its_making_to_its_readings(broker: Broker, database
         assert (shown["version"], shown["meters"], shown["waiting"], shown["unmapped"]) == (1, 1, 1, 0)
         assert (shown["device"], shown["settings"]["auth"]) == ("source-acme", "bearer")
         assert (await typed(running, source, "show", "acme", "--mapping")).stdout == MAPPING + GOLDEN
+        (meter_row,) = json.loads((await typed(running, meter, "list", "--device", "source-acme", "--json")).stdout)
+        assert (meter_row["meter"], meter_row["device"]) == ("ACME:7", "source-acme")
+        assert "ACME:7  source-acme" in (await typed(running, meter, "list")).output
         assert "is off" in (await typed(running, source, "disable", "acme")).output
     assert await rows(database, "SELECT FROM desired") == []
     assert [one["detail"]["version"] for one in await events(database, "source_mapped")] == [1]

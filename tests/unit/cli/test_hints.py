@@ -15,6 +15,7 @@ GATEWAY = Path(__file__).resolve().parents[3] / "gateway"
     [
         ("GET /api/v1/devices lists them", "wattline device list lists them"),
         ("GET /api/v1/unknown lists them", "wattline spec unknown lists them"),
+        ("GET /api/v1/meters lists them", "wattline meter list lists them"),
         ("see /api/v1/specs", "see wattline spec list"),
         (
             "wait for it, or abort it: POST /api/v1/stages/7:abort",
