@@ -78,6 +78,24 @@ async def test_a_source_from_its_making_to_its_readings(broker: Broker, database
     assert len(audited) == 3
 
 
+async def test_a_source_that_could_hear_nothing_gets_no_mapping(
+    broker: Broker, database: Database, tmp_path: Path
+) -> None:
+    """A mapping of MQTT names topics, or the source's settings do; and such a source is told of no secret."""
+    file = tmp_path / "mapping.yaml"
+    file.write_text(MAPPING)
+    async with gateway(gateway_settings(broker, database)) as running:
+        made = await typed(running, source, "create", "plant", "--kind", "mqtt")
+        assert made.output == "plant is made; next `wattline source map plant FILE`\n"
+        refused = await typed(running, source, "map", "plant", str(file))
+        assert "topic: it is missing, and plant has no setting topics" in refused.output
+        listed = await typed(running, source, "set", "plant", 'topics=["plant/+"]', "--json")
+        assert json.loads(listed.stdout)["settings"]["topics"] == ["plant/+"], listed.output
+        assert "version 1" in (await typed(running, source, "map", "plant", str(file))).output
+        made = await typed(running, source, "create", "old", "--kind", "file", "--set", 'content_types=["text/csv"]')
+        assert "where its files come by HTTP" in made.output
+
+
 async def states(database: Database) -> list[str]:
     return [one["state"] for one in await payloads(database)]
 
