@@ -108,7 +108,7 @@ def run(
 
     A VALUE is JSON where it reads as such (true, 5, ["a"]), else text. `wattline job kinds` says what each wants.
     """
-    _told(ask(client, lambda api: api.run(kind, arguments, priority, author=author, reason=reason)), as_json=as_json)
+    _asked(ask(client, lambda api: api.run(kind, arguments, priority, author=author, reason=reason)), as_json=as_json)
 
 
 @job.command("fetch")
@@ -135,10 +135,16 @@ def import_(
     client: JobClient, file: Path, source: str, version: int | None, author: str, reason: str | None, as_json: bool
 ) -> None:
     """Send FILE, CSV or NDJSON, and have it taken into history by a source's mapping; answers the job."""
+    if ask(client, lambda api: api.source(source))["version"] is None:
+        # before years of readings are sent for nothing
+        raise click.ClickException(
+            f"{source} has no mapping: `wattline source draft {file} > {source}.yaml` proposes one, "
+            f"`wattline source map {source} {source}.yaml` gives it"
+        )
     url, token = client.files(file.name)
     sent = transferred(send(url.update_query({"author": author}), token, file), file)
     asked = {"file": sent["file"], "source": source} | ({} if version is None else {"version": version})
-    _told(ask(client, lambda api: api.run("import", asked, None, author=author, reason=reason)), as_json=as_json)
+    _asked(ask(client, lambda api: api.run("import", asked, None, author=author, reason=reason)), as_json=as_json)
 
 
 @job.command("kinds")
@@ -168,6 +174,13 @@ async def _followed(api: JobClient, number: int, *, as_json: bool) -> dict[str, 
             if found["state"] in ENDED:
                 return found
             await asyncio.sleep(WATCH_S)
+
+
+def _asked(found: dict[str, Any], *, as_json: bool) -> None:
+    _told(found, as_json=as_json)
+    if not as_json:
+        file = f", `wattline job fetch {found['job']} FILE` gives its file then" if found["kind"] == "export" else ""
+        click.echo(f"`wattline job watch {found['job']}` follows it to its end{file}", err=True)
 
 
 def _told(found: dict[str, Any], *, as_json: bool) -> None:
