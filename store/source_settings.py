@@ -18,7 +18,6 @@ from store.meter_keys import MasterKeys
 
 OUR_BROKER: Final = "ours"
 """The platform's own broker, where a source of MQTT names none."""
-SOURCE_NAME: Final = r"[a-z0-9][a-z0-9-]{0,47}"
 MOST_BYTES: Final = 16 * 1024 * 1024
 SECRET_BYTES: Final = 33
 """Of one that is made: in base64 they need no sign at the end."""

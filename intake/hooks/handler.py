@@ -137,7 +137,11 @@ class Hooks:
         with contextlib.suppress(HookRefusal):
             _DECOY.check(request.headers, (), body, time.time())
         raise HookRefusal(
-            404, "unknown", "there is no such source, or it is not enabled", "source", "GET /api/v1/sources lists them"
+            404,
+            "unknown",
+            "there is no such source, or it is not enabled",
+            "source",
+            "ask this server's people for the URL",
         )
 
     async def _keep(self, request: web.BaseRequest, source: Source, inbox: Inbox, held: "Held") -> Kept:

@@ -81,10 +81,15 @@ async def test_the_file_is_what_a_request_gives_and_is_fetched(
         assert "arguments.meters: there is no meter 'TST:77'; `wattline meter list`" in refused.output
         told = await typed(running, job_command, "run", "export", *words)
         assert "`wattline job fetch" in told.output
+        early = await typed(running, job_command, "run", "recompute", "meter=TST:1", "since=-7d", "until=now", "--json")
+        assert early.exit_code == 0, early.output
+        number = json.loads(early.stdout)["job"]
+        bare = await typed(running, job_command, "fetch", str(number), str(tmp_path / "b.csv"))
+        assert f"wattline job show {number} tells of it" in bare.output
         missing = await typed(running, job_command, "fetch", "99", str(tmp_path / "b.csv"))
-        assert (missing.exit_code, "job 99 has no file" in missing.output) == (1, True), missing.output
+        assert (missing.exit_code, "no job '99'" in missing.output) == (1, True), missing.output
     audited = await rows(database, "SELECT status FROM audit WHERE action = 'fetchJobFile' ORDER BY at")
-    assert [one["status"] for one in audited] == [200, 200, 404]
+    assert [one["status"] for one in audited] == [200, 200, 404, 404]
 
 
 async def test_a_killed_workers_export_is_begun_anew_and_whole(database: Database) -> None:

@@ -21,6 +21,7 @@ GATEWAY = Path(__file__).resolve().parents[3] / "gateway"
             "wait for it, or abort it: POST /api/v1/stages/7:abort",
             "wait for it, or abort it: wattline config stages 7 abort",
         ),
+        ("GET /api/v1/jobs/7 tells of it", "wattline job show 7 tells of it"),
         ("GET /api/v1/stages/7 says why", "wattline config stages 7 says why"),
         ("give an earlier time", "give an earlier time"),
     ],
