@@ -6,8 +6,11 @@ import gzip
 import hashlib
 import hmac
 import json
+import os
 import re
 import ssl
+import sys
+import textwrap
 import time
 import zlib
 from collections.abc import AsyncIterator
@@ -18,9 +21,11 @@ import aiohttp
 import pytest
 
 from tests.rigs.certificates import Authority
+from tests.rigs.gateway import gateway, gateway_settings
 from tests.rigs.hooks import WORD, Intake, add_source, intake, post, signed
 from tests.rigs.ingesting import table
-from tests.rigs.servers import Database
+from tests.rigs.redecoding import worker_settings, working
+from tests.rigs.servers import Broker, Database
 from tests.rigs.waiting import until, until_equal
 
 BODY = b'{"meter": "A1", "kwh": 12.5}'
@@ -94,24 +99,47 @@ async def parts(*given: bytes) -> AsyncIterator[bytes]:
         yield one
 
 
-@pytest.mark.parametrize(("block", "auth", "name"), [(0, "hmac", "hooked"), (2, "bearer", "filed")])
-async def test_the_lines_of_the_docs_work(database: Database, tmp_path: Path, block: int, auth: str, name: str) -> None:
-    """The blocks of INTEGRATIONS.md, pasted into a shell once the source and its secret are there."""
+async def test_the_lines_of_the_docs_work(broker: Broker, database: Database, tmp_path: Path) -> None:
+    """INTEGRATIONS.md's webhooks and imports, pasted at once: what is sent ends as readings of its source."""
+    async with (
+        intake(database, tmp_path, SOURCES_EVERY_S="600") as one,
+        table(database) as asked,
+        gateway(gateway_settings(broker, database, meter_keys_file=tmp_path / "master-keys")) as running,
+        working(worker_settings(database, mapping_poll_s=0.1)),
+    ):
+
+        async def paste(*blocks: str) -> str:
+            script = "\n".join(blocks).replace("http://127.0.0.1:8085", one.url).replace("systemctl", ": systemctl")
+            path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+            shell = await asyncio.create_subprocess_exec(
+                "bash", "-euc", script, cwd=tmp_path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+                env={"PATH": path, "HOME": str(tmp_path), "WATTLINE_URL": running.url},
+            )  # fmt: skip
+            out = (await shell.communicate())[0].decode()
+            assert shell.returncode == 0, out
+            return out
+
+        async def stored(source: str) -> list[tuple[Any, ...]]:
+            found = await asked.rows(
+                "SELECT d.name, m.key, r.value FROM reading r JOIN series s ON s.id = r.series_id"
+                " JOIN meter m ON m.id = s.meter_id JOIN device d ON d.id = m.device_id"
+            )
+            return [tuple(row) for device, *row in found if device == f"source-{source}"]
+
+        hooks, files = _blocks("Webhooks in"), _blocks("Imports and exports")
+        out = await paste(*hooks)
+        assert len(re.findall('{"id": [0-9]+, "repeated": false}', out)) == 2, out
+        await until_equal(lambda: stored("hooked"), [("ACME:A1", 12.5)])
+        await paste(files[0])
+        await until_equal(lambda: stored("old-system"), [("ACME:B7", 12.5)])
+        await paste(*files[1:])
+        assert ",ACME:B7," in (tmp_path / "old-again.csv").read_text()
+
+
+def _blocks(section: str) -> list[str]:
     text = (Path(__file__).parents[2] / "docs" / "INTEGRATIONS.md").read_text()
-    section = text.partition("## Webhooks in\n")[2].partition("\n## ")[0]
-    blocks = re.findall(r"((?:^    .+\n)+)", section, re.MULTILINE)
-    async with serving(database, tmp_path) as (one, _), table(database) as asked:
-        await known(one, database, name, {"auth": auth, "signature_style": "plain"}, "s3cret")
-        for file in ("acme.secret", "filed.secret"):
-            (tmp_path / file).write_text("s3cret\n")
-        lines = [line for line in blocks[block].splitlines() if not re.search("wattline source|systemctl", line)]
-        script = "\n".join(lines).replace("http://127.0.0.1:8085", one.url)
-        shell = await asyncio.create_subprocess_exec(
-            "bash", "-euc", script, cwd=tmp_path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-        )
-        out, _ = await shell.communicate()
-        assert re.search(rb'{"id": [0-9]+, "repeated": false}', out), out
-        assert await asked.value("SELECT position('12.5' IN convert_from(body, 'UTF8')) > 0 FROM payload")
+    found = text.partition(f"## {section}\n")[2].partition("\n## ")[0]
+    return [textwrap.dedent(one) for one in re.findall(r"((?:^    .+\n)+)", found + "\n", re.MULTILINE)]
 
 
 async def test_each_refusal_says_why_and_keeps_nothing(database: Database, tmp_path: Path) -> None:
