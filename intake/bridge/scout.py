@@ -13,7 +13,7 @@ from broker.errors import ContractError
 from broker.mqtt.publication import Inbound
 from broker.outage import Outage
 from intake.bridge.book import SourceBook
-from intake.bridge.discovery.announcement import DeviceFacts, Entity, entities, place_of
+from intake.bridge.discovery.announcement import MOST_ENTITIES, DeviceFacts, Entity, entities, place_of
 from intake.bridge.discovery.draft import drafted
 from intake.bridge.discovery.shipped import read_by, shipped_filters
 from intake.bridge.metrics import BridgeMetrics
@@ -25,6 +25,8 @@ from store.pool import Pool
 log = structlog.get_logger()
 
 MOST_ANNOUNCEMENTS: Final = 5000
+MOST_ANNOUNCED: Final = 20_000
+"""Entities of all of them: one announcement may have MOST_ENTITIES, each of a kilobyte and more."""
 MOST_PROPOSALS: Final = 2000
 MOST_METERS: Final = 50
 """Meters of a shipped mapping that its proposal names."""
@@ -42,6 +44,8 @@ class _Heard:
     """By the key of the announcement: the device, and its entities there."""
     families: dict[str, set[str]] = field(default_factory=dict)
     """Meters by the shipped mapping that reads them."""
+    entities: int = 0
+    """How many all of them have."""
     devices: set[str] = field(default_factory=set)
     """Those whose proposals are to be written anew."""
     changed: set[str] = field(default_factory=set)
@@ -124,12 +128,15 @@ class Scout:
         before = heard.announced.pop(key, None)
         if before is not None:
             heard.devices.add(before[0])
+            heard.entities -= len(before[1])
         if found:
             device = found[0].device.key or key
             heard.announced[key] = device, found
             heard.devices.add(device)
-            if len(heard.announced) > MOST_ANNOUNCEMENTS:
-                heard.announced.popitem(last=False)
+            heard.entities += len(found)
+            while len(heard.announced) > MOST_ANNOUNCEMENTS or heard.entities > MOST_ANNOUNCED:
+                _, (_, gone) = heard.announced.popitem(last=False)
+                heard.entities -= len(gone)
 
     async def keep(self, pool: Pool, every_s: float) -> None:
         """Write proposals as they change, for ever; what the database does not take now is written later."""
@@ -147,7 +154,12 @@ class Scout:
         by_device: dict[str, list[Entity]] = {}
         for device, found in heard.announced.values():
             if device in heard.devices:
-                by_device.setdefault(device, []).extend(found)
+                taken = by_device.setdefault(device, [])
+                # a device may be announced a thousand times, and pages show what of it is left out
+                room = MOST_ENTITIES - len(taken)
+                taken += found[:room]
+                if len(found) > room:
+                    self._refuse(broker, device=device[:200], reason=f"more than {MOST_ENTITIES} entities")
         for device in sorted(heard.devices):
             try:
                 await self._propose(pool, broker, device, by_device.get(device, []))
