@@ -125,6 +125,7 @@ class Mappings:
             raise
         except Exception as error:
             if isinstance(error, DATABASE_ERRORS) and heals(error):
+                log.warning("source_turn_failed", source=source.name, again_in_s=AGAIN_S, reason=reason(error))
                 self._put_off[source.name] = time.monotonic() + AGAIN_S
                 raise
             log.exception("source_put_off", source=source.name, again_in_s=PUT_OFF_S)
