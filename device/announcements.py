@@ -2,14 +2,12 @@
 
 import asyncio
 import contextlib
-import functools
 import math
 import random
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.metadata import PackageNotFoundError, version
 from platform import python_version
 from typing import Final
 
@@ -25,6 +23,7 @@ from device.clock import DeviceClock
 from device.config.configuration import Configuration, Verdict
 from device.hardware import hardware
 from device.outbox.status import OutboxStatus
+from device.version import software_version
 
 log = structlog.get_logger()
 
@@ -36,15 +35,6 @@ UNRECEIVED_CAP_S: Final = 600.0
 REGISTER_AGAIN_S: Final = 86400.0
 """A registration may be lost behind a PUBACK, in a broker that forgets, and who has heard it does not say so."""
 _OWN: Final = (Kind.STATUS, Kind.REGISTRATION, Kind.REPORTED)
-
-
-@functools.cache
-def software_version() -> str:
-    """The version of the installed distribution."""
-    try:
-        return version("wattline")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,7 +16,7 @@ from broker.runtime.service import Health
 from device.activation.activation import Activation
 from device.activation.probation import Probation
 from device.agent import Agent
-from device.announcements import Control, software_version, will
+from device.announcements import Control, will
 from device.clock import DeviceClock
 from device.commands.actions import RESTART, Actions
 from device.commands.execution import Commands
@@ -57,6 +57,7 @@ from device.readings.registry import MeterRegistry
 from device.settings import DeviceSettings
 from device.software import Software
 from device.upkeep import Upkeep
+from device.version import software_version
 
 log = structlog.get_logger()
 

@@ -9,11 +9,11 @@ from broker.contract.messages import Parameters
 from broker.contract.parameters import SoftwareParameters, parameter_help
 from broker.patterns import NAME, NAME_MAX, OBIS_FILTER, whole
 from broker.plain_errors import plain_reason
+from broker.selectors import NAME_RULE
 from gateway.faults import Fault, Kind, Refusal
 
 MAX_TEXT: Final = NAME_MAX
 """Characters of a name or a value."""
-NAME_RULE: Final = f"letters, digits, . _ -, at most {MAX_TEXT}, a letter or digit first"
 
 KNOWN: Final = tuple(Parameters.model_fields)
 """The parameters that an agent obeys."""

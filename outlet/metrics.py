@@ -24,6 +24,14 @@ class OutletMetrics:
         self.refused = self._counter("publish_refused", "Messages that a broker refused", "output")
         self.removed = self._counter("removed", "Retained messages taken back, as their meter has gone", "output")
         self.held = self._gauge("registers_held", "Registers that fell, and are shown as before until that is sure")
+        self.host_away = self._gauge("sparkplug_host_away", "1 while Sparkplug waits for its primary host")
+        self.history = self._counter("sparkplug_history", "Readings given as Sparkplug's historical values")
+        self.history_untold = self._counter(
+            "sparkplug_history_untold", "Readings that were not, as their meter or code had no birth then"
+        )
+        self.history_behind_s = self._gauge(
+            "sparkplug_history_behind_seconds", "Age of the oldest commit that is still to be given as history"
+        )
         self._working = self._gauge("working", "1 while an output gives what there is, as /healthz says", "output")
         self.lines = self._counter("lines", "Lines of readings that a receiver took, repeats among them")
         self.lines_refused = self._counter("lines_refused", "Lines that a receiver refused for good, left out")

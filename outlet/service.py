@@ -80,7 +80,7 @@ class Outlet:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._watch.keep(pool), name="outlet.watch")
                 if self._sparkplug is not None:
-                    group.create_task(self._sparkplug.run(), name="outlet.sparkplug")
+                    group.create_task(self._sparkplug.run(pool), name="outlet.sparkplug")
                 if self._lines is not None:
                     group.create_task(self._lines.run(pool), name="outlet.lines")
                 if self._home_assistant is not None:

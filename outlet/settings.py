@@ -73,6 +73,14 @@ class SparkplugSettings(BaseModel):
     enabled: bool = Field(default=False, description="publish meters as Sparkplug B, over the outlet's broker")
     group: str = Field(SPARKPLUG_GROUP, pattern=_ID, description="the group id")
     node: str = Field("wattline", pattern=_ID, description="the edge node id: another one for each platform of a group")
+    primary_host: str = Field(
+        "", pattern=r"^([^+/#\x00-\x1f]{1,64})?$",
+        description="the host application's id: without it online, on spBv1.0/STATE/ID, nothing is published",
+    )  # fmt: skip
+    history: bool = Field(
+        default=False,
+        description="give also, as historical values, what was stored while the host was away, late, or between looks",
+    )
 
 
 class OutletSettings(ServiceSettings):

@@ -3116,6 +3116,7 @@ GRANT SELECT ON TABLE public.parameter_change TO wattline_grafana;
 GRANT SELECT,INSERT ON TABLE public.parameter_document TO wattline_gateway;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.parameter_group TO wattline_gateway;
+GRANT SELECT ON TABLE public.parameter_group TO wattline_ingestor;
 
 GRANT SELECT ON TABLE public.parameter_refusal TO wattline_gateway;
 GRANT SELECT ON TABLE public.parameter_refusal TO wattline_grafana;

@@ -142,8 +142,11 @@ def role_grants(topics: Topics) -> dict[str, tuple[Grant, ...]]:
 
 
 def _never_foreign() -> list[Grant]:
-    """What no foreign device writes: whoever reads it would take what it says for our meters' values."""
-    ours = (f"{outlets.SPARKPLUG_NODES}/#", f"{outlets.HOME_ASSISTANT_STATES}/#", outlets.HOME_ASSISTANT_DEVICES)
+    """What no foreign device writes: whoever reads it would take what it says for our meters' values, or a host's."""
+    ours = (
+        f"{outlets.SPARKPLUG_NODES}/#", SPARKPLUG_STATES, f"{outlets.HOME_ASSISTANT_STATES}/#",
+        outlets.HOME_ASSISTANT_DEVICES,
+    )  # fmt: skip
     return [Grant(Act.PUBLISH, topic, allow=False) for topic in ours]
 
 
@@ -151,7 +154,7 @@ def _outlet_grants() -> list[Grant]:
     """What the outlet may do: say what is for others, and hear those who ask for it; nothing of the platform's own."""
     configs, node = outlets.HOME_ASSISTANT_DEVICES, outlets.SPARKPLUG_NODES
     writes = [configs, f"{outlets.HOME_ASSISTANT_STATES}/#", f"{node}/#"]
-    heard = [configs, outlets.HOME_ASSISTANT_BIRTHS, f"{node}/NCMD/+"]
+    heard = [configs, outlets.HOME_ASSISTANT_BIRTHS, f"{node}/NCMD/+", SPARKPLUG_STATES]
     return [*_grants(Act.PUBLISH, writes), *_listening(heard)]
 
 

@@ -13,6 +13,8 @@ REBIRTH: Final = "Node Control/Rebirth"
 BDSEQ: Final = "bdSeq"
 """The metric that says which birth a death belongs to."""
 SEQ_MODULUS: Final = 256
+STATE_BYTES: Final = 4096
+"""More than a host's state can have: two fields."""
 _RESERVED: Final = frozenset("+/#\0")
 
 
@@ -81,6 +83,21 @@ def state_topic(host: str) -> str:
 def state_payload(at_ms: int, *, online: bool) -> bytes:
     """What it says there: of one time with its will, so that nodes can tell an old will from a new one."""
     return json.dumps({"online": online, "timestamp": at_ms}).encode()
+
+
+def read_state(payload: bytes) -> tuple[bool, int]:
+    """Whether a host is online, and of what time (Unix ms) that is. Raises ContractError for what is no state."""
+    fix = '{"online": true, "timestamp": milliseconds}, as of Sparkplug 3.0; hosts of 2.2 say ONLINE elsewhere'
+    try:
+        state = json.loads(payload) if len(payload) <= STATE_BYTES else None
+    except (ValueError, RecursionError) as error:
+        raise ContractError(f"a host's state is no JSON: {error}", field="state", fix=fix) from error
+    online, at_ms = (state.get("online"), state.get("timestamp")) if isinstance(state, dict) else (None, None)
+    if not isinstance(online, bool):
+        raise ContractError("a host's state has no boolean", field="online", fix=fix)
+    if not isinstance(at_ms, int) or isinstance(at_ms, bool) or at_ms < 0:
+        raise ContractError("a host's state has no whole number", field="timestamp", fix=fix)
+    return online, at_ms
 
 
 def next_seq(seq: int) -> int:

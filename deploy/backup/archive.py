@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from types import TracebackType
@@ -68,6 +68,7 @@ class Manifest(_Part):
     database: DatabaseFacts
     entries: tuple[Entry, ...]
     members: tuple[Member, ...]
+    lacks: dict[str, str] = Field(default_factory=dict, description="Places that are not in it, and why.")
 
 
 class ArchiveWriter:
@@ -103,13 +104,16 @@ class ArchiveWriter:
             told(total)
         return total
 
-    def finish(self, wattline: str, database: DatabaseFacts, entries: tuple[Entry, ...]) -> Manifest:
+    def finish(
+        self, wattline: str, database: DatabaseFacts, entries: tuple[Entry, ...], lacks: Mapping[str, str] | None = None
+    ) -> Manifest:
         """Write the manifest and end the file."""
         manifest = Manifest(
             format=FORMAT, made_at=datetime.now(UTC), wattline=wattline, database=database, entries=entries,
-            members=tuple(self._members),
+            members=tuple(self._members), lacks=dict(lacks or {}),
         )  # fmt: skip
-        text = manifest.model_dump_json(indent=1).encode()
+        # versions before partial ones read all others still
+        text = manifest.model_dump_json(indent=1, exclude=None if lacks else {"lacks"}).encode()
         self._tar.addfile(_header(MANIFEST, len(text)), io.BytesIO(text))
         self._tar.close()
         if self._sealed is not None:

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -28,17 +28,19 @@ class OccupiedError(PermanentError):
 
 
 def back_up(
-    to: Path, database: DatabaseAccess, places: Mapping[str, Path], passphrase: bytes | None, unit: str, say: Say
-) -> Manifest:
+    to: Path, database: DatabaseAccess, places: Mapping[str, Path], passphrase: bytes | None, unit: str, say: Say,
+    *, lacks: Mapping[str, str] | None = None, check: bool = False,
+) -> Manifest:  # fmt: skip
     """Write a backup of all into a new file of mode 0600; what was there under its name is replaced when it is whole.
 
-    Raises PermanentError and OSError.
+    `lacks` are the places that are none of `places`, and why: the manifest says so. With `check` it is read back from
+    the disk before it gets its name. Raises PermanentError and OSError.
     """
     facts = database.facts()
-    if unit:
+    if unit and "broker" in places:
         _save_broker(unit, places["broker"] / _STATE, say)
     entries = list(found_in(places))
-    with _whole(to) as file:
+    with _whole(to, lambda growing: _check(growing, passphrase, say) if check else None) as file:
         archive = ArchiveWriter(file, passphrase)
         roles = database.roles().encode()
         archive.add(ROLES, io.BytesIO(roles), len(roles))
@@ -50,7 +52,7 @@ def back_up(
             if found.entry.member is not None:
                 with found.file.open("rb") as source:
                     archive.add(found.entry.member, source, os.fstat(source.fileno()).st_size)
-        return archive.finish(version("wattline"), facts, tuple(found.entry for found in entries))
+        return archive.finish(version("wattline"), facts, tuple(found.entry for found in entries), lacks)
 
 
 def restore(
@@ -122,9 +124,20 @@ def _fill(
     database.give_roles(roles)
 
 
+def _check(growing: Path, passphrase: bytes | None, say: Say) -> None:
+    """Read a file back, and compare all of it with its manifest. Raises ArchiveError."""
+    with growing.open("rb") as file:
+        # from the disk, and not what is in memory of it
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        size = os.fstat(file.fileno()).st_size
+        progress = _Progress(say, f"reading it back ({_size(size)}): {{}} read")
+        verify(file, passphrase, progress.tell)
+        progress.end(size)
+
+
 @contextmanager
-def _whole(to: Path) -> Iterator[BinaryIO]:
-    """A file that has its name only when it is whole and on the disk."""
+def _whole(to: Path, check: Callable[[Path], None]) -> Iterator[BinaryIO]:
+    """A file that has its name only when it is whole, on the disk and checked."""
     growing = to.with_name(f".{to.name}.growing")
     growing.unlink(missing_ok=True)
     descriptor = os.open(growing, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -133,6 +146,7 @@ def _whole(to: Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
+        check(growing)
         growing.replace(to)
     except BaseException:
         growing.unlink(missing_ok=True)

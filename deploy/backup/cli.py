@@ -1,10 +1,12 @@
 """The commands `wattline backup` and `wattline restore`."""
 
+import json
+import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -13,9 +15,10 @@ from broker.runtime.options import passphrase_in
 from deploy.backup.backup import back_up
 from deploy.backup.backup import restore as put_back
 from deploy.backup.database import DatabaseAccess
-from deploy.backup.places import USUAL
+from deploy.backup.places import USUAL, unreachable
 
 _SECRET = "it holds every secret of the platform: keep it as you keep its keys, or seal it with --passphrase-file"  # noqa: S105
+LEFT_OUT: Final = "left out as asked"
 _folder = click.Path(file_okay=False, path_type=Path)
 _WHAT = {
     "settings": "The services' settings and passwords.",
@@ -47,16 +50,45 @@ def _shared(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command()
 @_shared
 @click.option("--broker-unit", default="mosquitto", show_default=True, help="Mosquitto's unit, which is asked to save its queues; '' if systemd runs none here.")  # fmt: skip  # noqa: E501
+@click.option("--without", multiple=True, type=click.Choice(tuple(USUAL)), help="Leave this place out: the backup is a partial one, and is called so.")  # fmt: skip  # noqa: E501
+@click.option("--partial", is_flag=True, help="Leave out places that are not on this machine, or may not be read, and say so.")  # fmt: skip  # noqa: E501
+@click.option("--verify", is_flag=True, help="Read it back before it gets its name, and compare all with its manifest.")
+@click.option("--json", "as_json", is_flag=True, help="Say all in lines of JSON, the last of which is what was made.")
 @click.argument("to", type=click.Path(dir_okay=False, path_type=Path))
-def backup(to: Path, dsn: str, account: str, passphrase_file: Path | None, broker_unit: str, **places: Path) -> None:
+def backup(
+    to: Path, dsn: str, account: str, passphrase_file: Path | None, broker_unit: str, without: tuple[str, ...],
+    partial: bool, verify: bool, as_json: bool, **places: Path,
+) -> None:  # fmt: skip
     """Write a backup of the whole platform into the file TO, while all runs.
 
-    Database, broker, certificate authority and settings. What Pis have not sent yet they keep.
+    Database, broker, certificate authority and settings. What Pis have not sent yet they keep. What lacks a place is
+    called NAME.partial in place of NAME.
     """
     passphrase = passphrase_in(passphrase_file)
+    if as_json:
+        # who runs it ends it so: what it has begun is to go, and PostgreSQL's programs with it
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    say = _say_as_json if as_json else _say
     with _plainly("backup"):
-        manifest = back_up(to.absolute(), DatabaseAccess.of(dsn, account, _say), places, passphrase, broker_unit, _say)
-        click.echo(f"{to}: {len(manifest.members)} parts of {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC, all of it")
+        lacks = dict.fromkeys(without, LEFT_OUT)
+        wanted = {place: folder for place, folder in places.items() if place not in lacks}
+        if partial:
+            lacks |= unreachable(wanted)
+        there = {place: folder for place, folder in wanted.items() if place not in lacks}
+        target = to.with_name(f"{to.stem}.partial{to.suffix}") if lacks else to
+        access = DatabaseAccess.of(dsn, account, say)
+        manifest = back_up(
+            target.absolute(), access, there, passphrase, broker_unit, say, lacks=lacks, check=verify
+        )  # fmt: skip
+        if as_json:
+            made = {
+                "file": target.name, "made_at": manifest.made_at.isoformat(), "bytes": target.stat().st_size,
+                "parts": len(manifest.members), "lacks": lacks, "sealed": passphrase is not None, "verified": verify,
+            }  # fmt: skip
+            click.echo(json.dumps({"result": made}))
+            return
+        what = "all of it" if not lacks else f"a part of it alone, without {_listed(lacks)}"
+        click.echo(f"{target}: {len(manifest.members)} parts of {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC, {what}")
     if passphrase is None:
         _say(f"note: {_SECRET}")
 
@@ -74,6 +106,8 @@ def restore(source: Any, dsn: str, account: str, passphrase_file: Path | None, *
     with _plainly("restore"):
         manifest = put_back(source, DatabaseAccess.of(dsn, account, _say), places, passphrase, _say)
         click.echo(f"restored as of {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC, of Wattline {manifest.wattline}")
+        if manifest.lacks:
+            click.echo(f"note: it was a partial backup, without {_listed(manifest.lacks)}: bring these from elsewhere")
         click.echo("next: wattline migrate, then start Mosquitto and the services")
 
 
@@ -90,3 +124,11 @@ def _plainly(command: str) -> Iterator[None]:
 
 def _say(line: str) -> None:
     click.echo(line, err=True)
+
+
+def _say_as_json(line: str) -> None:
+    click.echo(json.dumps({"note": line}))
+
+
+def _listed(lacks: Mapping[str, str]) -> str:
+    return "; ".join(f"{place} ({why})" for place, why in lacks.items())

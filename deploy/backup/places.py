@@ -1,5 +1,6 @@
 """The folders of a server that a backup holds beside the database, and their files put back where nothing is."""
 
+import errno
 import grp
 import os
 import pwd
@@ -38,13 +39,13 @@ class Found:
 def found_in(places: Mapping[str, Path]) -> Iterator[Found]:
     """All files and folders of the places, each place's own folder first; links, sockets and half-written files not.
 
-    Raises ArchiveError for a place that is not there.
+    Raises ArchiveError for a place that is not there, OSError for one that may not be read.
     """
     for place, folder in places.items():
         if not folder.is_dir():
             raise ArchiveError(f"{folder} is not there: name the folder of the {place} with --{place}")
         yield _found(place, folder, folder)
-        for parent, folders, files in os.walk(folder):
+        for parent, folders, files in os.walk(folder, onerror=_refused):
             folders.sort()
             for name in sorted([*folders, *files]):
                 file = Path(parent, name)
@@ -52,6 +53,21 @@ def found_in(places: Mapping[str, Path]) -> Iterator[Found]:
                     stat.S_IFREG, stat.S_IFDIR,
                 ):  # fmt: skip
                     yield _found(place, folder, file)
+
+
+def unreachable(places: Mapping[str, Path]) -> dict[str, str]:
+    """The places of which something is not there, or may not be read by this account, and why."""
+    lacks = {}
+    for place, folder in places.items():
+        try:
+            for one in found_in({place: folder}):
+                if one.entry.member is not None and not os.access(one.file, os.R_OK, effective_ids=True):
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(one.file))
+        except ArchiveError:
+            lacks[place] = f"{folder} is not on this machine"
+        except OSError as error:
+            lacks[place] = f"{error.filename or folder}: {error.strerror or error}"
+    return lacks
 
 
 def occupied(manifest: Manifest, places: Mapping[str, Path]) -> list[Path]:
@@ -89,6 +105,11 @@ def put_back(entry: Entry, content: BinaryIO | None, places: Mapping[str, Path])
                 _give(file.fileno(), entry, os.fstat(parent))
                 os.fsync(file.fileno())
     return target
+
+
+def _refused(error: OSError) -> None:
+    """What can't be listed is not left out in silence."""
+    raise error
 
 
 def _in_the_way(entry: Entry, places: Mapping[str, Path]) -> Path | None:

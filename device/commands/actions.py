@@ -17,7 +17,6 @@ from broker.contract.commands import (
 )
 from broker.wording import counted
 from device.activation.activation import Activation
-from device.announcements import software_version
 from device.commands.execution import Action, CommandFailedError
 from device.commands.meter_clock import set_meter_clock
 from device.history.event_logs import EventLogs
@@ -27,6 +26,7 @@ from device.outbox.outbox import Outbox
 from device.ports.port import Port
 from device.ports.supervisor import Ports
 from device.readings.context import Context
+from device.version import software_version
 
 RESTART: Final = "restart"
 CHECK_S: Final = 0.1

@@ -3,7 +3,7 @@
 A process of its own, because the library that makes keys and requests would stay in the agent's memory for ever.
 """
 
-import device.plain_logs  # noqa: F401, I001 - before all others
+import device.light_imports  # noqa: F401, I001 - before all others
 
 import base64
 import contextlib

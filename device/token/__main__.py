@@ -1,6 +1,6 @@
 """`python -m device.token`: asks the token once, as its input orders, and ends."""
 
-import device.plain_logs  # noqa: F401, I001 - before all others
+import device.light_imports  # noqa: F401, I001 - before all others
 
 import base64
 import os

@@ -1,6 +1,6 @@
 """`wattline updater`: the updater's commands."""
 
-import device.plain_logs  # noqa: F401, I001 - before all others
+import device.light_imports  # noqa: F401, I001 - before all others
 
 import click
 from pydantic import ValidationError

@@ -41,7 +41,8 @@ class JobPages:
         if browser.partial:
             return browser.render(template, jobs=found, asked=query)
         schedules = await self._schedules(browser)
-        return browser.render(template, jobs=found, asked=query, form={}, refused="", **schedules)
+        backup = await self._newest_backup(browser)
+        return browser.render(template, jobs=found, asked=query, form={}, refused="", backup=backup, **schedules)
 
     async def ask(self, browser: BrowserRequest) -> web.StreamResponse:
         """Ask for a job, and show it."""
@@ -70,6 +71,12 @@ class JobPages:
         """Remove a schedule; its jobs stay."""
         await browser.ask("deleteJobSchedule", {"schedule": browser.path["schedule"]})
         return browser.render("job_schedules.html", **await self._schedules(browser))
+
+    @staticmethod
+    async def _newest_backup(browser: BrowserRequest) -> Any:
+        """The job that made the newest good backup; None where there is none."""
+        found = await browser.ask("listJobs", query={"kind": "backup", "state": "done", "limit": "1"})
+        return found.items[0] if found.items else None
 
     @staticmethod
     async def _schedules(

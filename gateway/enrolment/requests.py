@@ -18,10 +18,10 @@ from cryptography.x509.oid import AttributeOID, NameOID
 
 from broker.contract.identity import is_reserved
 from broker.patterns import is_name
+from broker.selectors import NAME_RULE
 from gateway.enrolment.authority import common_name
 from gateway.events import clean
 from gateway.faults import invalid
-from gateway.validation import NAME_RULE
 
 MAX_BYTES: Final = 16 * 1024
 """Of a request as it is sent; one with an RSA key of 4096 bits has 2 KiB."""

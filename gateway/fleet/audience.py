@@ -8,8 +8,9 @@ from decimal import Decimal
 from typing import Final
 
 from broker.patterns import NAME
+from broker.selectors import Selector
 from gateway.faults import invalid
-from gateway.fleet.labels import Selector, parse_selector
+from gateway.fleet.labels import parse_selector
 
 MAX_DEVICES: Final = 1000
 MAX_TEXT: Final = 16_384

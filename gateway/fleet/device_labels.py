@@ -1,8 +1,8 @@
 """Labels of devices in the store, and which devices a selector or an audience chooses."""
 
+from broker.selectors import Selector
 from gateway.faults import unknown
 from gateway.fleet.audience import Audience
-from gateway.fleet.labels import Selector
 from gateway.fleet.store.labels import DeviceLabels, device_labels
 from store.sql import Connection
 

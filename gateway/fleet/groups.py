@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Final
 
 from broker.patterns import is_name
+from broker.selectors import NAME_RULE, Selector
 from gateway.faults import invalid
-from gateway.fleet.labels import Selector, parse_selector
+from gateway.fleet.labels import parse_selector
 from gateway.fleet.store.labels import (
     StoredGroup,
     device_labels,
@@ -15,7 +16,6 @@ from gateway.fleet.store.labels import (
     remove_parameter_group,
     set_parameter_group,
 )
-from gateway.validation import NAME_RULE
 from store.sql import Connection
 
 PRIORITY: Final = 100

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from gateway.events import record_event
 from gateway.faults import Fault, Kind, Refusal, conflict, unknown
+from gateway.jobs.checks import check_wants
 from gateway.jobs.store import find_job, requeue_job
 from gateway.validation import faults_of
 from store.kinds.every import KINDS
@@ -43,6 +44,7 @@ async def ask(
 ) -> int:
     """Ask for a job, in the caller's transaction; returns its number. Raises Refusal: invalid, too many."""
     kind, arguments = arguments_of(name, values)
+    await check_wants(connection, arguments)
     number = await enqueue(connection, kind, arguments, author=author, reason=reason, priority=priority)
     if number is None:
         raise Refusal(Kind.TOO_MANY, f"{kind.most} jobs of {name} wait or run already: cancel some, or ask again later")

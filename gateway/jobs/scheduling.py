@@ -9,6 +9,7 @@ from broker.zones import known_zone
 from gateway.events import record_event
 from gateway.faults import Fault, Kind, Refusal, conflict, invalid
 from gateway.jobs.asking import arguments_of
+from gateway.jobs.checks import check_wants
 from store.schedules.cron import check_cron, filled, next_after
 from store.schedules.store import Schedule, drop_schedule, find_schedule, list_schedules, put_schedule
 from store.sql import Connection, Database
@@ -43,7 +44,8 @@ async def save(
         raise conflict(f"there are {MOST} schedules already: remove one")
     now = datetime.now(UTC)
     due = next_after(expression, zone, now)
-    arguments_of(kind, filled(arguments, due, zone))
+    _, asked = arguments_of(kind, filled(arguments, due, zone))
+    await check_wants(connection, asked)
     new = await put_schedule(connection, name, kind, arguments, expression, zone, enabled, author, reason, due)
     detail = {"schedule": name, "kind": kind, "cron": expression, "zone": zone, "enabled": enabled}
     event = "job_schedule_made" if new else "job_schedule_changed"

@@ -76,6 +76,22 @@ class Job:
     result: Json[object] | None
 
 
+@dataclass(frozen=True, slots=True)
+class ReportWants:
+    """What a report names: its channel as people may see it, whether its group is there, a meter that is not."""
+
+    shown: str | None
+    has_group: bool
+    unknown_meter: str | None
+
+
+@statement
+async def report_wants(
+    database: Database, channel: str, group: str | None, meters: Sequence[str] | None
+) -> ReportWants:
+    """Whether what a report names is there."""
+
+
 @statement
 async def find_job(database: Database, number: int) -> Job | None:
     """One job."""

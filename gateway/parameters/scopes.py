@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from broker.selectors import Selector
 from gateway.desired.capabilities import refusals
 from gateway.desired.change import Change
 from gateway.desired.layering import add_layer, latest_layer
@@ -15,7 +16,6 @@ from gateway.events import record_event
 from gateway.faults import Fault, conflict, invalid, invalid_fields, unknown
 from gateway.fleet.devices import require_device
 from gateway.fleet.groups import Group, find_group, members_of
-from gateway.fleet.labels import Selector
 from gateway.parameters.store import open_stage
 from store.sql import Connection
 

@@ -14,7 +14,7 @@ from ingestor.notices.addresses import FIX, is_public
 MAX_LOG: Final = 400
 
 
-class _Heard(logging.Handler):
+class Heard(logging.Handler):
     """Keeps what apprise says of a failure; its answer is yes or no."""
 
     def __init__(self) -> None:
@@ -26,7 +26,9 @@ class _Heard(logging.Handler):
         self.said.append(record.getMessage())
 
 
-def _judge(refused: list[str]) -> Any:
+def judged_into(refused: list[str]) -> Any:
+    """An audit hook that lets no socket connect to an address but the world's; `refused` gets what it kept from."""
+
     def judge(event: str, arguments: tuple[Any, ...]) -> None:
         if event not in ("socket.connect", "socket.sendto"):
             return
@@ -44,10 +46,10 @@ def main() -> None:
     asked = json.load(sys.stdin)
     refused: list[str] = []
     if not asked["private"]:
-        sys.addaudithook(_judge(refused))
+        sys.addaudithook(judged_into(refused))
     import apprise  # noqa: PLC0415 - behind the hook: that it reaches nobody while it is imported is so proved, too
 
-    heard = _Heard()
+    heard = Heard()
     logging.getLogger("apprise").addHandler(heard)
     service = apprise.Apprise.instantiate(asked["url"], suppress_exceptions=True)
     if service is None:
@@ -58,11 +60,12 @@ def main() -> None:
         answer = {"state": "dead", "answer": f"it leads to {refused[0]}, which is not an address of the world's; {FIX}"}
     else:
         # its log may quote the URL, and with it secrets: what is kept is the last line, without anything of the URL
-        answer = {"state": "again", "answer": _without(heard.said[-1] if heard.said else "it failed", asked["url"])}
+        answer = {"state": "again", "answer": without(heard.said[-1] if heard.said else "it failed", asked["url"])}
     sys.stdout.write(json.dumps(answer))
 
 
-def _without(said: str, url: str) -> str:
+def without(said: str, url: str) -> str:
+    """What somebody said without anything of a URL, its user, password and host among it."""
     for part in sorted((one for one in url.replace("?", "/").replace("@", "/").replace(":", "/").split("/")), key=len):
         if len(part) > 5:
             said = said.replace(part, "***")

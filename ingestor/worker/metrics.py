@@ -1,12 +1,14 @@
 """The worker's metrics, in a registry of their own."""
 
+import contextlib
+import math
 from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from broker.outage import Outage
 from ingestor.batches.records import Stored
-from ingestor.worker.store import JobCount
+from ingestor.worker.store import JobCount, NewestBackups
 
 
 class WorkerMetrics:
@@ -41,6 +43,11 @@ class WorkerMetrics:
             "wattline_worker_job_oldest_seconds", "How long the first that is due has waited", ["kind"],
             registry=self.registry,
         )  # fmt: skip
+        self.backup_age_s = Gauge(
+            "wattline_worker_backup_age_seconds",
+            "How old the newest good backup is, of those that are scheduled; +Inf where there is none",
+            ["whole"], registry=self.registry,
+        )  # fmt: skip
         self.in_hand = Gauge("wattline_worker_jobs_in_hand", "Jobs that this worker holds", registry=self.registry)
 
     def refuse(self, rows: Iterable[Stored]) -> None:
@@ -57,6 +64,18 @@ class WorkerMetrics:
                 self.jobs.labels(kind, state).set(0 if one is None else one.jobs)
             waiting = found.get((kind, "queued"))
             self.oldest_s.labels(kind).set(0 if waiting is None else waiting.oldest_s)
+
+    def tell_backups(self, newest: NewestBackups) -> None:
+        """Show how old they are; nothing of those that nobody has scheduled."""
+        for whole, scheduled, age_s in (
+            ("true", newest.whole_scheduled, newest.whole_age_s),
+            ("false", newest.partial_scheduled, newest.partial_age_s),
+        ):
+            if scheduled:
+                self.backup_age_s.labels(whole).set(math.inf if age_s is None else age_s)
+            else:
+                with contextlib.suppress(KeyError):
+                    self.backup_age_s.remove(whole)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"wattline_worker_{name}", text, labels, registry=self.registry)

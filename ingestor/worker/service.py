@@ -20,8 +20,9 @@ from ingestor.worker.metrics import WorkerMetrics
 from ingestor.worker.schedules import ask_by_the_clock
 from ingestor.worker.serving import Serving
 from ingestor.worker.settings import WorkerSettings
-from ingestor.worker.store import count_jobs
+from ingestor.worker.store import count_jobs, newest_backups
 from store.errors import DATABASE_ERRORS
+from store.kinds.backup import BACKUP
 from store.migrate import require_migrated
 from store.pool import Pool, open_pool
 from store.probe import DatabaseProbe
@@ -57,6 +58,15 @@ async def run(settings: WorkerSettings, stop: asyncio.Event, works: Works = WORK
     log.info("worker_stopped")
 
 
+def works_of(settings: WorkerSettings, works: Works) -> Works:
+    """The kinds that a worker takes: backups where it has a folder for them, and nothing else where it is for these."""
+    if settings.backup_only:
+        return {BACKUP.name: works[BACKUP.name]}
+    if settings.backup_folder is None:
+        return {name: work for name, work in works.items() if name != BACKUP.name}
+    return works
+
+
 class Worker:
     """The worker's tasks around the jobs that it holds."""
 
@@ -69,14 +79,15 @@ class Worker:
         """None until the database is there."""
         self._settings = settings
         self._stop = stop
-        self._works = works
+        self._works = works_of(settings, works)
 
     async def work(self) -> None:
         """Connect, then serve the queue until `stop`."""
         settings = self._settings
         # a job reads on one connection while it writes on another; the queue listens on one and asks on
         # one, and payloads take four; notifications find on one and send by the others
-        most = 2 * settings.jobs + 6 + (3 if settings.notices else 0)
+        alone = settings.backup_only
+        most = 2 * settings.jobs + 6 + (3 if settings.notices and not alone else 0)
         dsn = settings.database_dsn.get_secret_value()
         async with open_pool(dsn, min_size=1, max_size=most, application_name=NAME) as pool:
             await require_migrated(pool)
@@ -85,9 +96,10 @@ class Worker:
                 log.info("worker_started", processes=decoders.processes, jobs=settings.jobs, kinds=sorted(self._works))
                 async with asyncio.TaskGroup() as group:
                     group.create_task(serving.end(), name="worker.end")
-                    mappings = Mappings(pool, settings, self.metrics, self._stop)
-                    group.create_task(mappings.run(), name="worker.mappings")
-                    if settings.notices:
+                    if not alone:
+                        mappings = Mappings(pool, settings, self.metrics, self._stop)
+                        group.create_task(mappings.run(), name="worker.mappings")
+                    if settings.notices and not alone:
                         group.create_task(self._notices(pool).run(self._stop), name="worker.notices")
                     beside = [
                         group.create_task(serving.watch(), name="worker.watch"),
@@ -111,10 +123,12 @@ class Worker:
             try:
                 async with asyncio.timeout(OBSERVE_S):
                     counts = await count_jobs(pool)
+                    backups = await newest_backups(pool)
             except DATABASE_ERRORS as error:
                 self.metrics.database.failed("database_unavailable", reason=self._probe.failed(error))
             else:
                 self.metrics.count(self._works, counts)
+                self.metrics.tell_backups(backups)
                 self._probe.answered()
                 self.metrics.database.back("database_back")
             await asyncio.sleep(OBSERVE_S)

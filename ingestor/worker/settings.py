@@ -1,5 +1,6 @@
 """What the worker can be told, by environment variables named WATTLINE_WORKER_..."""
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -67,13 +68,61 @@ class WorkerSettings(ProcessSettings):
     unmapped_mib_per_source: int = Field(
         1024, ge=1, le=1024 * 1024, description="unmapped payloads kept of one source; beyond, the oldest are dropped"
     )
+    backup_folder: Path | None = Field(
+        None, description="where jobs of kind backup put what they make; without it this worker does no such job"
+    )
+    backup_keep: int = Field(7, ge=1, le=1000, description="backups of jobs that are kept there, partial ones beside")
+    backup_dsn: SecretStr = Field(
+        SecretStr("postgresql:///wattline"), min_length=1,
+        description="the database that is backed up, as a superuser of its server reaches it",
+    )  # fmt: skip
+    backup_account: str = Field(
+        "postgres", description="whom PostgreSQL's programs run as, where the worker is root's and the DSN has no user"
+    )
+    backup_passphrase_file: Path | None = Field(None, description="what backups are sealed by; plain without it")
+    backup_settings: Path | None = Field(None, description="the services' settings, if not /etc/wattline")
+    backup_certificates: Path | None = Field(None, description="the broker's certificate, if not /etc/mosquitto/certs")
+    backup_broker: Path | None = Field(None, description="Mosquitto's state, if not /var/lib/mosquitto/wattline")
+    backup_authority: Path | None = Field(None, description="the authority, if not /var/lib/wattline-gateway/ca")
+    backup_broker_unit: str | None = Field(
+        None, description="Mosquitto's unit, which is asked to save its queues, if not mosquitto; '' for none"
+    )
+    backup_only: bool = Field(False, description="do nothing but backups: no other job, no payload, no notification")
     stop_deadline_s: float = Field(20, ge=0, description="how long to finish the portion in hand on SIGTERM")
+
+    @property
+    def backup_places(self) -> dict[str, Path]:
+        """Folders that are not where README puts them, by the names that `wattline backup` has for them."""
+        given = {
+            "settings": self.backup_settings, "certificates": self.backup_certificates, "broker": self.backup_broker,
+            "authority": self.backup_authority,
+        }  # fmt: skip
+        return {place: folder for place, folder in given.items() if folder is not None}
 
     def check_files(self) -> None:
         """See that the files which the settings name can be used. Raises PermanentError with the variable's name."""
         super().check_files()
+        self._check_backups()
         if self.meter_keys_file is not None:
             try:
                 MasterKeys.load(self.meter_keys_file)
             except PermanentError as error:
                 raise PermanentError(f"{self.variable('meter_keys_file')}: {error}") from error
+
+    def _check_backups(self) -> None:
+        folder, passphrase = self.backup_folder, self.backup_passphrase_file
+        if folder is None:
+            if self.backup_only:
+                raise PermanentError(f"{self.variable('backup_folder')}: a worker for backups alone needs it")
+            return
+        if not (folder.is_absolute() and folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
+            fix = "make it, as `install -d -m 0700`, and name it from the root on"
+            raise PermanentError(f"{self.variable('backup_folder')}: {folder} is no folder to write into: {fix}")
+        if passphrase is not None:
+            try:
+                given = passphrase.read_bytes().strip()
+            except OSError as error:
+                said = f"{self.variable('backup_passphrase_file')}: {passphrase}: {error.strerror}"
+                raise PermanentError(said) from error
+            if not given:
+                raise PermanentError(f"{self.variable('backup_passphrase_file')}: {passphrase} is empty")

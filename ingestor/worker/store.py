@@ -122,6 +122,21 @@ class ImportSource:
     version: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class NewestBackups:
+    """How old the newest good backups are, of whole ones and of those that were to be partial; which are scheduled."""
+
+    whole_age_s: float | None
+    partial_age_s: float | None
+    whole_scheduled: bool
+    partial_scheduled: bool
+
+
+@statement
+async def newest_backups(database: Database) -> NewestBackups:
+    """What backups there are, by jobs that are done."""
+
+
 @statement
 async def source_of_import(database: Database, name: str) -> ImportSource | None:
     """A source."""

@@ -41,6 +41,10 @@ class BridgeMetrics:
         self.rebirths = Counter(
             "wattline_bridge_sparkplug_rebirths", "Births asked for, as a message was missing", registry=self.registry
         )
+        self.reordered = Counter(
+            "wattline_bridge_sparkplug_reordered", "Messages that came before others and waited for them",
+            registry=self.registry,
+        )  # fmt: skip
         self.unproposed = Counter(
             "wattline_bridge_proposals_refused", "Announcements that are none, or of which no source can be proposed",
             registry=self.registry,

@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 
 from broker.contract.outlets import is_ours
-from broker.errors import ContractError
+from broker.errors import ContractError, PermanentError
 from broker.mqtt.publication import Inbound
 from broker.outage import Outage
 from intake.bridge.book import SourceBook
@@ -17,9 +17,9 @@ from intake.bridge.discovery.announcement import MOST_ENTITIES, DeviceFacts, Ent
 from intake.bridge.discovery.draft import drafted
 from intake.bridge.discovery.shipped import read_by, shipped_filters
 from intake.bridge.metrics import BridgeMetrics
-from intake.bridge.store import propose_source, withdraw_proposal
+from intake.bridge.store import REFUSED, propose_source, withdraw_proposal
 from meters.mappings.catalogue import named
-from store.errors import DATABASE_ERRORS, heals, reason
+from store.errors import DATABASE_ERRORS, heals, reason, refuses_data
 from store.pool import Pool
 
 log = structlog.get_logger()
@@ -139,7 +139,10 @@ class Scout:
                 heard.entities -= len(gone)
 
     async def keep(self, pool: Pool, every_s: float) -> None:
-        """Write proposals as they change, for ever; what the database does not take now is written later."""
+        """Write proposals as they change, for ever; what the database does not take now is written later.
+
+        Raises PermanentError where it never will.
+        """
         while True:
             await asyncio.sleep(every_s)
             for broker, heard in list(self._brokers.items()):
@@ -164,8 +167,8 @@ class Scout:
             try:
                 await self._propose(pool, broker, device, by_device.get(device, []))
             except (*DATABASE_ERRORS, ContractError, ValueError) as error:
-                if isinstance(error, DATABASE_ERRORS) and heals(error):
-                    raise
+                if isinstance(error, DATABASE_ERRORS):
+                    _raise_unless_of_its_data(error)
                 # a name with a line's end in it, say: that device alone is not proposed
                 self._refuse(broker, device=device[:200], reason=str(error)[:500])
             heard.devices.discard(device)
@@ -173,8 +176,7 @@ class Scout:
             try:
                 await self._propose_family(pool, broker, name, heard.families[name])
             except DATABASE_ERRORS as error:
-                if heals(error):
-                    raise
+                _raise_unless_of_its_data(error)
                 self._refuse(broker, mapping=name, reason=str(error)[:500])
             heard.changed.discard(name)
 
@@ -196,6 +198,14 @@ class Scout:
         text = named(name).text
         if await propose_source(pool, broker, f"mapping:{name}", "topics", name, (), text, detail, MOST_PROPOSALS):
             log.info("source_proposed", broker=broker, name=name, meters=len(meters))
+
+
+def _raise_unless_of_its_data(error: Exception) -> None:
+    """What heals is tried again, and what no proposal of anybody can change is a person's to mend: PermanentError."""
+    if heals(error):
+        raise error
+    if not refuses_data(error):
+        raise PermanentError(REFUSED.format(error)) from error
 
 
 def _facts(device: DeviceFacts) -> dict[str, object]:

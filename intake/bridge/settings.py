@@ -54,6 +54,12 @@ class BridgeSettings(ServiceSettings):
         pattern=whole(NAME),
         description="what Sparkplug edge nodes call this host application; it is one where a source has their topics",
     )
+    sparkplug_reorder_s: float = Field(
+        2,
+        ge=0,
+        le=60,
+        description="how long a message out of sequence waits for those before it; then a birth is asked for",
+    )
     refresh_s: float = Field(5, ge=0.1, le=3600, description="how often to look for sources that changed")
     stop_deadline_s: float = Field(10, ge=0, description="how long to store what was taken on SIGTERM")
 

@@ -9,8 +9,8 @@ from typing import Final
 
 from broker.contract.obis import Kind, Obis, canonical, lookup
 from broker.errors import ContractError
+from broker.patterns import wildcard
 from meters.specs.spec import Spec
-from meters.specs.types import wildcard
 
 MAX_PLANS: Final = 256
 """Plans kept ready; beyond it the one used longest ago is made again when needed."""

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
+from broker.patterns import wildcard
 from meters.specs.sections import Guard, Quirk, StatusBit
-from meters.specs.types import wildcard
 from meters.telegram import Record
 
 ByAddress = Mapping[str, Record]

@@ -6,11 +6,11 @@ from decimal import Decimal
 
 from broker.contract.obis import Obis
 from broker.errors import ContractError
+from broker.patterns import wildcard
 from meters.decoding.engine import Decoded
 from meters.decoding.plan import Plan, plan_of
 from meters.decoding.quirks import mend
 from meters.specs.spec import Spec
-from meters.specs.types import wildcard
 from meters.telegram import Record, Telegram
 
 UNMAPPED = "not mapped by the spec"

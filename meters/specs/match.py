@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from broker.patterns import wildcard
 from meters.specs.identify import Identity
 from meters.specs.sections import Conditions
 from meters.specs.spec import Spec
-from meters.specs.types import wildcard
 
 WEIGHTS: Final = {
     "protocol": 10,

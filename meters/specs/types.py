@@ -18,29 +18,6 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, defer_build=True)
 
 
-def wildcard(pattern: str, text: str) -> bool:
-    """Whether the whole text fits the pattern: `*` any run, `?` any one character, letters of either case.
-
-    Takes at most len(pattern) * len(text) steps, whatever the pattern.
-    """
-    pattern, text = pattern.casefold(), text.casefold()
-    at = place = 0
-    star, resume = -1, 0
-    while place < len(text):
-        if at < len(pattern) and pattern[at] == "*":
-            star, resume = at, place
-            at += 1
-        elif at < len(pattern) and pattern[at] in ("?", text[place]):
-            at += 1
-            place += 1
-        elif star >= 0:
-            resume += 1
-            at, place = star + 1, resume
-        else:
-            return False
-    return not pattern[at:].strip("*")
-
-
 def _few_stars(pattern: str) -> str:
     if pattern.count("*") > MAX_STARS:
         raise ValueError(f"more than {MAX_STARS} stars; write a shorter pattern")

@@ -1,7 +1,6 @@
 """Gives each stored reading to a receiver of lines, once for sure and again where that is not sure."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -14,27 +13,14 @@ from broker.errors import PermanentError
 from broker.outage import Outage
 from outlet.lines.protocol import line
 from outlet.lines.receiver import BadLinesError, NotTakenError, Receiver
-from outlet.lines.store import (
-    Span,
-    StoredReading,
-    advance_cursor,
-    drop_spans,
-    newest_of_meters,
-    next_spans,
-    note_look,
-    open_cursor,
-    readings_between,
-    rebase_spans,
-    seed_spans,
-)
 from outlet.metrics import OutletMetrics
 from outlet.settings import LinesSettings
+from outlet.spans.cursor import SpanCursor, pages, together
+from outlet.spans.store import StoredReading, newest_of_meters
 from store.errors import DATABASE_ERRORS, heals, reason
 from store.pool import Pool
 
 log = structlog.get_logger()
-SPANS: Final = 200
-PAGE: Final = 5000
 PROBES: Final = 20
 """Where so many lines of a page are refused and none is taken, it is seen first whether the receiver takes any."""
 PROOFS: Final = 20
@@ -42,7 +28,6 @@ PROOFS: Final = 20
 PROOFS_OF: Final = timedelta(days=7)
 TOLD: Final = 3
 """Refused lines that are logged of a page; all are counted."""
-_LONG_AGO: Final = datetime(1, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -71,6 +56,7 @@ class LineExporter:
         self._outage = Outage()
         self._failure = ""
         self._proof = ""
+        self._cursor = SpanCursor(settings.name, settings.since, "lines_seeded")
 
     def check(self) -> tuple[bool, str]:
         """For Health."""
@@ -78,16 +64,11 @@ class LineExporter:
 
     async def run(self, pool: Pool) -> None:
         """Give until cancelled. Raises PermanentError where the database refuses us for good."""
-        name, backoff = self._settings.name, Backoff(cap_s=30.0)
-        opened = False
+        backoff = Backoff(cap_s=30.0)
         async with aiohttp.ClientSession() as http:
             receiver = Receiver(http, self._settings.url, self._settings.secret())
             while True:
                 try:
-                    if not opened:
-                        await rebase_spans(pool)
-                        await open_cursor(pool, name, self._settings.since)
-                        opened = True
                     if not await self._turn(pool, receiver):
                         await asyncio.sleep(self._look_every_s)
                     backoff.succeeded()
@@ -102,19 +83,14 @@ class LineExporter:
 
     async def _turn(self, pool: Pool, receiver: Receiver) -> bool:
         """Give what is next; whether there was any."""
-        name = self._settings.name
-        await note_look(pool, name)
-        if seeded := await seed_spans(pool, name):
-            log.info("lines_seeded", spans=seeded, output=name)
-        spans = await next_spans(pool, name, SPANS)
+        spans = await self._cursor.next(pool)
         behind_s = (datetime.now(UTC) - spans[0].at).total_seconds() if spans else 0.0
         self._metrics.lines_behind_s.set(max(0.0, behind_s))
         for span in together(spans):
             async for readings in pages(pool, span):
                 await self._give(pool, receiver, readings)
         if spans:
-            await advance_cursor(pool, name, spans[-1].xid, spans[-1].id)
-            await drop_spans(pool)
+            await self._cursor.given(pool, spans)
         self._failure = ""
         self._outage.back("lines_taken_again")
         return bool(spans)
@@ -177,35 +153,10 @@ class LineExporter:
 
     async def _wait(self, pool: Pool, wait_s: float) -> None:
         """Wait for the receiver, while the store goes on to note for us."""
-        await note_look(pool, self._settings.name)
+        await self._cursor.note(pool)
         await asyncio.sleep(wait_s)
 
     def _failed(self, event: str, why: str) -> None:
         self._failure = why
         self._metrics.lines_failures.inc()
         self._outage.failed(event, reason=why, output=self._settings.name)
-
-
-def together(spans: list[Span]) -> list[Span]:
-    """Spans of the same hours as one, so that many small commits are few questions; the order is that of the first."""
-    found = dict[tuple[int, int], Span]()
-    for span in spans:
-        hours = (int(span.from_at.timestamp()) // 3600, int(span.until_at.timestamp()) // 3600)
-        before = found.get(hours)
-        found[hours] = span if before is None else Span(
-            span.xid, span.id, before.at, min(before.from_at, span.from_at), max(before.until_at, span.until_at),
-            sorted({*before.series, *span.series}),
-        )  # fmt: skip
-    return list(found.values())
-
-
-async def pages(pool: Pool, span: Span) -> AsyncIterator[list[StoredReading]]:
-    """All readings of a span, some thousands at a time, each page in a transaction of its own."""
-    series, at = 0, _LONG_AGO
-    while True:
-        page = await readings_between(pool, span.series, span.from_at, span.until_at, series, at, PAGE)
-        if page:
-            yield page
-            series, at = page[-1].series_id, page[-1].at
-        if len(page) < PAGE:
-            return

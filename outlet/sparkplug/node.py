@@ -6,7 +6,8 @@ their deaths would tell of the outlet. What a Pi's absence means is told for its
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
@@ -20,16 +21,29 @@ from broker.sparkplug.payload import Metric, Payload
 from broker.sparkplug.topics import BDSEQ, REBIRTH, MessageType, NodeTopic, next_seq
 from outlet.fleet.snapshot import Meter, Snapshot
 from outlet.fleet.store import NewestReading
+from outlet.spans.store import StoredReading
+from outlet.sparkplug.recently import Recently
 
+HISTORY_METRICS: Final = 500
+"""In one message, which has some 15 KiB with them."""
 _RESERVED: Final = str.maketrans({"+": "_", "/": "_", "#": "_"})
 Message = tuple[str, bytes]
 """Topic and payload; all are QoS 0 and not retained."""
 
 
+@dataclass(frozen=True, slots=True)
+class Late:
+    """Messages with so many readings as historical values; `untold` are those that no message can tell."""
+
+    messages: list[Message]
+    readings: int
+    untold: int
+
+
 class EdgeNode:
     """Without I/O: what it returns is to be sent in this order, on the connection that `births()` was called for."""
 
-    def __init__(self, group: str, node: str, software: str, silent_s: float) -> None:
+    def __init__(self, group: str, node: str, software: str, silent_s: float, *, history: bool = True) -> None:
         self._group = group
         self._node = node
         self._software = software
@@ -39,6 +53,8 @@ class EdgeNode:
         """By meter and code; unique in the node, and the same for all its life."""
         self._born: dict[str, dict[str, NewestReading]] = {}
         """What hosts know of each device that is born and not dead."""
+        self._told = Recently() if history else None
+        """Values that were told since births, by alias and time: spans are coarse, and have some of them again."""
 
     @property
     def commands(self) -> str:
@@ -65,6 +81,7 @@ class EdgeNode:
             Metric("Properties/Software", timestamp_ms=now_ms, datatype=DataType.STRING, value=self._software),
         )
         self._born.clear()
+        self.forget()
         self._seq = 0
         birth = NodeTopic(MessageType.NBIRTH, self._group, self._node)
         messages = [(str(birth), encode(Payload(metrics, now_ms, self._seq)))]
@@ -73,6 +90,32 @@ class EdgeNode:
     def data(self, snapshot: Snapshot) -> list[Message]:
         """What has changed since births or data before: births of devices that come or report more, data, deaths."""
         return list(self._changes(snapshot))
+
+    def history(self, readings: Iterable[StoredReading]) -> Late:
+        """What was stored and never told as the present, as historical values.
+
+        To be called when what they were stored with has been looked at, so that the newest of them is known to hosts.
+        Not told are those of devices that are not born, and of metrics that their birth did not have.
+        """
+        late, untold = dict[str, list[StoredReading]](), 0
+        for one in readings:
+            known = self._born.get(one.meter, {}).get(one.obis)
+            if known is None or known.unit != one.unit:
+                untold += 1
+            elif one.at < known.at and self._is_new(one.meter, one.obis, one.at):
+                late.setdefault(one.meter, []).append(one)
+        messages = []
+        for key, found in late.items():
+            found.sort(key=lambda one: one.at)
+            for first in range(0, len(found), HISTORY_METRICS):
+                metrics = [self._historical(one) for one in found[first : first + HISTORY_METRICS]]
+                messages.append(self._message(MessageType.DDATA, key, metrics))
+        return Late(messages, sum(map(len, late.values())), untold)
+
+    def forget(self) -> None:
+        """Tell again what was told: it did not arrive."""
+        if self._told is not None:
+            self._told.clear()
 
     def _changes(self, snapshot: Snapshot) -> Iterator[Message]:
         there = {
@@ -86,6 +129,9 @@ class EdgeNode:
         for key, readings in there.items():
             known = self._born.get(key)
             self._born[key] = readings
+            for one in readings.values():
+                # what has not changed is told, too, by exception
+                self._is_new(key, one.obis, one.at)
             if known is None or any(_other(known.get(code), one) for code, one in readings.items()):
                 yield self._message(MessageType.DBIRTH, key, self._born_metrics(snapshot.meters[key]))
                 continue
@@ -107,6 +153,14 @@ class EdgeNode:
 
     def _metric(self, key: str, one: NewestReading) -> Metric:
         return Metric(None, self._alias(key, one.obis), _ms(one.at), DataType.DOUBLE, one.value)
+
+    def _historical(self, one: StoredReading) -> Metric:
+        alias = self._alias(one.meter, one.obis)
+        return Metric(None, alias, _ms(one.at), DataType.DOUBLE, one.value, is_historical=True)
+
+    def _is_new(self, key: str, code: str, at: datetime) -> bool:
+        """Note what is told; whether it was not of late."""
+        return self._told is None or self._told.add(self._alias(key, code) << 48 | _ms(at))
 
     def _alias(self, key: str, code: str) -> int:
         return self._aliases.setdefault((key, code), len(self._aliases) + 1)

@@ -4,13 +4,13 @@ import asyncio
 import csv
 import io
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from store.export.cells import cell
 from store.export.selection import Selection
 from store.export.store import SeriesName
 
@@ -43,10 +43,6 @@ COLUMNS: dict[str, tuple[tuple[str, pa.DataType], ...]] = {
         ("flag", _TEXT),
     ),
 }
-
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""How a cell begins that spreadsheets take for a formula (OWASP, CSV injection)."""
 
 
 class Pages(Protocol):
@@ -88,18 +84,6 @@ async def _csv(export: Pages, selection: Selection) -> AsyncGenerator[bytes, Non
 
     async for rows in export.pages():
         yield await asyncio.to_thread(written, rows)
-
-
-def cell(value: Any) -> Any:
-    """A value as CSV has it."""
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        # names come from meters, and a spreadsheet would run what begins like a formula
-        return "'" + value
-    return value
 
 
 class _Pipe(io.RawIOBase):

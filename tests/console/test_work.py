@@ -35,6 +35,12 @@ async def _stopped_midway(database: Database) -> AsyncIterator[None]:
             await hold.rollback()
 
 
+_BACKUP = (
+    "INSERT INTO job (kind, state, author, started_at, finished_at, result)"
+    " VALUES ('backup', 'done', 'anna', '2026-11-29 02:30Z', '2026-11-29 02:31Z', $1)"
+)
+
+
 async def test_a_job_is_followed_to_its_end(broker: Broker, database: Database) -> None:
     """Queued, running with its progress, done, without a reload; another is begun from the spec and cancelled."""
     async with browsing(broker, database) as at:
@@ -108,6 +114,14 @@ async def test_a_job_is_asked_for_tried_again_and_put_on_the_clock(broker: Broke
         await row.get_by_text("15 4 1 * *").wait_for()
         await row.get_by_role("button", name="Remove").click()
         await plan.get_by_text("No schedules yet.").wait_for()
+        assert await at.page.get_by_text("Newest good backup").count() == 0
+        async with connection(database) as opened:
+            await opened.execute(_BACKUP, '{"whole": true, "lacks": {}}')
+            await at.go("/jobs")
+            await at.page.get_by_text("2026-11-29 02:30:00Z, whole; none is scheduled").wait_for()
+            await opened.execute(_BACKUP, '{"whole": false, "lacks": {"broker": "left out as asked"}}')
+            await at.go("/jobs")
+            await at.page.get_by_text("partial, without broker").wait_for()
         assert at.complaints == []
 
 

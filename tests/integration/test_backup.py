@@ -138,6 +138,25 @@ async def test_a_backup_brings_all_back_into_an_empty_place(server: Server, tmp_
         assert await asked.rows("SELECT count(*) FROM reading") == [(4000,)]
 
 
+async def test_a_partial_backup_is_called_so_and_restored_as_what_it_is(server: Server, tmp_path: Path) -> None:
+    """What is left out, or not on this machine, is told when it is made and when it is put back."""
+    shutil.rmtree(server.places["authority"])
+    words = ("--broker-unit=", "--partial", "--without=broker", "--verify", str(tmp_path / "a.backup"))
+    done = await server.call(backup, *words)
+    assert done.exit_code == 0, done.output
+    assert not (tmp_path / "a.backup").exists()
+    lacks = f"without broker (left out as asked); authority ({server.places['authority']} is not on this machine)"
+    assert "a.partial.backup: " in done.output
+    assert f"a part of it alone, {lacks}" in done.output
+    before = await _state(server)
+    await server.drop()
+    shutil.rmtree(tmp_path / "server")
+    done = await server.call(restore, str(tmp_path / "a.partial.backup"))
+    assert (done.exit_code, f"it was a partial backup, {lacks}" in done.output) == (0, True), done.output
+    assert await _state(server) == before
+    assert sorted(path.name for path in (tmp_path / "server").iterdir()) == ["certs", "etc"]
+
+
 async def test_a_restore_that_fails_leaves_nothing_behind(server: Server, tmp_path: Path) -> None:
     """A file that is damaged, a place that can't be made, a TimescaleDB that is not there: as if it had not been."""
     to = tmp_path / "wattline.backup"

@@ -85,6 +85,47 @@ async def test_a_host_says_that_it_is_there_hears_nodes_and_asks_for_births(
     assert offline == {"online": False, "timestamp": online["timestamp"]}
 
 
+async def test_what_comes_in_another_order_is_stored_in_the_nodes_and_a_gap_asks_for_a_birth(
+    broker: Broker, database: Database, group: str, node: Session
+) -> None:
+    """Within the time nothing is asked for; what is missing then is; at the end all that waits is stored."""
+    await add_source(database, "plant", [f"spBv1.0/{group}/+/+"])
+    of = settings(broker, database, sparkplug_host_id=f"h-{group}", discovery=False, sparkplug_reorder_s=60)
+
+    async def send(kind: str, data: bytes) -> None:
+        await node.publish(Publication(f"spBv1.0/{group}/{kind}/n", data, 1))
+
+    def data(seq: int) -> bytes:
+        return payload(seq, metric(alias=1, value=float(seq)))
+
+    async with bridging(of) as running:
+        await until(lambda: _hears(running))
+        await send("NBIRTH", birth(1, metric("1-0:1.8.0", "Double", 0.5, alias=1)))
+        for seq in (3, 2, 1, 6):
+            await send("NDATA", data(seq))
+        await until_equal(lambda: _count(database), 4)
+        assert await running.metric("wattline_bridge_sparkplug_reordered_total") == 2
+        assert await running.metric("wattline_bridge_sparkplug_rebirths_total") == 0
+        await until(lambda: _holds(running))
+    kept = [json.loads(row["body"]) for row in await rows(database, KEPT.replace("ORDER BY id", "ORDER BY came_at"))]
+    assert [one["seq"] for one in kept] == [0, 1, 2, 3, 6]
+    assert {one["metrics"][0]["name"] for one in kept} == {"1-0:1.8.0"}
+    async with bridging(of.model_copy(update={"sparkplug_reorder_s": 0.2})) as running:
+        await until(lambda: _hears(running))
+        await send("NDATA", data(9))
+        (asked,) = await until(lambda: _said(node, "NCMD"))
+        assert decode(asked).metrics[0].name == "Node Control/Rebirth"
+        await until_equal(lambda: _count(database), 6)
+
+
+async def _said(node: Session, kind: str) -> list[bytes]:
+    return [one.payload for one in await node.receive(10) if kind in one.topic]
+
+
+async def _holds(running: Running) -> bool:
+    return await running.metric("wattline_bridge_held") == 1
+
+
 async def test_our_own_meters_do_not_come_back(broker: Broker, database: Database, group: str) -> None:
     """Of the outlet's edge node nothing is kept, and it is asked for no birth; a foreign one beside it is.
 
@@ -117,7 +158,8 @@ async def test_what_a_host_has_in_hand_is_stored_before_it_goes(
 ) -> None:
     """Its session has no past: what was taken, and waits for the database, would never come again."""
     await add_source(database, "plant", [f"spBv1.0/{group}/+/+"])
-    of, book, metrics = settings(broker, database, sparkplug_host_id=f"h-{group}"), SourceBook(), BridgeMetrics()
+    of = settings(broker, database, sparkplug_host_id=f"h-{group}", sparkplug_reorder_s=0)
+    book, metrics = SourceBook(), BridgeMetrics()
     async with (
         open_pool(database.dsn("wattline_intake"), min_size=1, max_size=4, application_name="test") as pool,
         open_inbox(pool, InboxBounds(writers=1), metrics.inbox) as inbox,

@@ -155,8 +155,9 @@ async def worker_process(settings: WorkerSettings) -> AsyncIterator[asyncio.subp
     """`wattline worker` as a process of its own, killed at the end if it is there still."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("WATTLINE_")}
     for name, value in settings.model_dump(mode="json", exclude_unset=True).items():
-        environment[f"WATTLINE_WORKER_{name.upper()}"] = str(value)
-    environment["WATTLINE_WORKER_DATABASE_DSN"] = settings.database_dsn.get_secret_value()
+        given = getattr(settings, name)
+        told = given.get_secret_value() if isinstance(given, SecretStr) else str(value)
+        environment[f"WATTLINE_WORKER_{name.upper()}"] = told
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "cli", "worker", env=environment, stdin=asyncio.subprocess.DEVNULL
     )

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from broker.patterns import is_name
+from broker.selectors import NAME_RULE
 from gateway.api.notices.models import (
     ChannelList,
     ChannelRequest,
@@ -24,7 +25,6 @@ from gateway.faults import Fault, Kind, Refusal, invalid
 from gateway.models import AuthorQuery
 from gateway.notices.keeping import Notifications
 from gateway.notices.store import StoredRule
-from gateway.validation import NAME_RULE
 
 CHANNEL, RULE, MESSAGE = "/notify/channels/{channel}", "/notify/rules/{rule}", "/notify/messages/{message}"
 JSON = ("application/json",)

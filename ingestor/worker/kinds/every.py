@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
 from ingestor.worker.context import Work
-from ingestor.worker.kinds import export, importing, recompute, redecode, retry
+from ingestor.worker.kinds import backup, export, importing, recompute, redecode, report, retry
 
 Works: TypeAlias = Mapping[str, Work[Any]]
 WORKS: Final[Works] = {
-    one.kind.name: one for one in (redecode.WORK, retry.WORK, recompute.WORK, export.WORK, importing.WORK)
+    one.kind.name: one
+    for one in (redecode.WORK, retry.WORK, recompute.WORK, export.WORK, importing.WORK, report.WORK, backup.WORK)
 }

@@ -1,9 +1,11 @@
 """The bridge as a Sparkplug host application at one broker: its state, what edge nodes say, and births asked for."""
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -22,11 +24,22 @@ from intake.bridge.keeping import Keeper
 from intake.bridge.metrics import BridgeMetrics
 from intake.bridge.notices import Notices
 from intake.bridge.settings import BridgeSettings
-from intake.bridge.sparkplug.nodes import Nodes, place_of
+from intake.bridge.sparkplug.nodes import Heard, Nodes, place_of
+from intake.bridge.sparkplug.reordering import Reordering
 from intake.inbox.payload import Payload
 
 log = structlog.get_logger()
 TAKE: Final = 250
+_AFTER: Final = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A message of an edge node, and when it came."""
+
+    message: Inbound
+    place: NodeTopic
+    came_at: datetime
 
 
 class SparkplugHost:
@@ -43,6 +56,8 @@ class SparkplugHost:
         self._notices = notices
         self._metrics = metrics
         self._nodes = Nodes()
+        self._order = Reordering[_Taken](self._nodes, settings.sparkplug_reorder_s)
+        self._last_at = datetime.min.replace(tzinfo=UTC)
         self._born = asyncio.Event()
         self._at_ms = _now_ms()
         self._taking: asyncio.Task[None] | None = None
@@ -78,6 +93,7 @@ class SparkplugHost:
                     # what waits is nowhere else; a flood ends with whoever cancels us
                     while self.session.waiting:
                         await self._keep(await self.session.receive(TAKE))
+                    await self._keep([], last=True)
                 finally:
                     # a proper end sends no will
                     await self._say(online=False)
@@ -111,49 +127,76 @@ class SparkplugHost:
 
     async def _take(self, group: asyncio.TaskGroup) -> None:
         while True:
-            messages = await self.session.receive(TAKE)
+            messages = await self._next()
             # a task of its own, which goes on where nothing more is to be taken
             await asyncio.wait({group.create_task(self._keep(messages), name=f"bridge.{self._broker}.sparkplug.keep")})
 
-    async def _keep(self, messages: list[Inbound]) -> None:
-        self.held = len(messages)
-        now = datetime.now(UTC)
-        puts = []
+    async def _next(self) -> list[Inbound]:
+        """Messages that have come; none where those that wait for others have waited long enough."""
+        due_s = self._order.due_s
+        if due_s is None:
+            return await self.session.receive(TAKE)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, due_s - time.monotonic())):
+                return await self.session.receive(TAKE)
+        return []
+
+    async def _keep(self, messages: list[Inbound], *, last: bool = False) -> None:
+        """Store what these say, and what waited for them or too long; at the `last` all. Then it is acknowledged."""
+        self.held = len(messages) + self._order.held
+        now, before = datetime.now(UTC), self._order.reordered
+        done, told = list[Inbound](), list[tuple[_Taken, Heard]]()
         for number, message in enumerate(messages):
-            if message.topic == self._state:
-                self._hear_state(message)
-            elif not message.retain:
-                puts += self._heard(message, now + timedelta(microseconds=number))
+            found = self._hear(message, now + timedelta(microseconds=number))
+            if found is None:
+                done.append(message)
+            else:
+                told += found
+        told += self._order.rest(time.monotonic()) if last else self._order.overdue(time.monotonic())
+        self._metrics.reordered.inc(self._order.reordered - before)
+        puts = list[Payload]()
+        for taken, heard in told:
+            # in the node's order by their times, too: what waited came before what it waited for
+            self._last_at = max(taken.came_at, self._last_at + _AFTER)
+            puts += self._payloads(taken, heard, self._last_at)
         await asyncio.gather(*(self._put(one) for one in puts))
-        for message in messages:
+        for message in [*done, *(taken.message for taken, _ in told)]:
             message.ack()
-        self.held = 0
+        self.held = self._order.held
         self._metrics.nodes.labels(self._broker).set(self._nodes.alive)
 
     def _hear_state(self, message: Inbound) -> None:
         """A will of an earlier connection may come late: then we say again that we are there."""
-        if b'"online": false' in message.payload or b'"online":false' in message.payload:
+        if b'"online":false' in message.payload.replace(b" ", b""):
             self._born.set()
 
-    def _heard(self, message: Inbound, came_at: datetime) -> list[Payload]:
-        place = place_of(message.topic)
+    def _hear(self, message: Inbound, came_at: datetime) -> list[tuple[_Taken, Heard]] | None:
+        """What is known by a message, in order; empty where it waits for another, None where it is none of a node's."""
+        if message.topic == self._state:
+            self._hear_state(message)
+            return None
+        place = None if message.retain else place_of(message.topic)
         if place is None or is_ours(message.topic):
-            return []
-        owners = self._book.owners(self._broker, message.topic, ())
-        size = len(message.payload)
+            return None
+        owners, size = self._book.owners(self._broker, message.topic, ()), len(message.payload)
         # before it is read: a mebibyte of tiny fields would keep all others waiting for seconds
         if self._keeper.is_too_large(owners, message.topic, size):
-            return []
+            return None
         try:
-            heard = self._nodes.hear(place, decode(message.payload, plain=True), time.monotonic())
+            payload = decode(message.payload, plain=True)
         except ContractError as error:
             self._keeper.refuse(owners, message.topic, str(error))
-            return []
+            return None
+        return self._order.hear(place, payload, _Taken(message, place, came_at), size, time.monotonic())
+
+    def _payloads(self, taken: _Taken, heard: Heard, came_at: datetime) -> list[Payload]:
+        """What is to be stored of a message, for each source that it is of; asks for the birth that is wanted."""
+        message, place = taken.message, taken.place
+        owners = self._book.owners(self._broker, message.topic, ())
         if heard.rebirth:
             self._metrics.rebirths.inc()
-            now_ms = _now_ms()
             command = NodeTopic(MessageType.NCMD, place.group, place.node)
-            self.session.send(Publication(str(command), encode_rebirth(now_ms), 0))
+            self.session.send(Publication(str(command), encode_rebirth(_now_ms()), 0))
             log.info("sparkplug_rebirth_asked", broker=self._broker, group=place.group, node=place.node)
         if heard.gone:
             for owner in owners:
@@ -164,7 +207,7 @@ class SparkplugHost:
         key = f"sparkplug-{hashlib.sha256(message.topic.encode() + bytes(1) + message.payload).hexdigest()[:40]}"
         return [
             Payload(owner, key, body, "application/json", message.topic, came_at)
-            for owner in self._keeper.admitted(owners, message.topic, size, time.monotonic())
+            for owner in self._keeper.admitted(owners, message.topic, len(message.payload), time.monotonic())
         ]
 
     async def _put(self, payload: Payload) -> None:

@@ -59,8 +59,27 @@ class Nodes:
         """Nodes that are born and not dead."""
         return sum(not node.dead for node in self._nodes.values())
 
-    def hear(self, place: NodeTopic, payload: Payload, now_s: float) -> Heard:
-        """Take one message; `now_s` of one monotonic clock."""
+    def expects(self, group: str, node: str) -> int | None:
+        """The number of a node's next message; None where its birth is not known, or a message was missing."""
+        found = self._nodes.get((group, node))
+        return None if found is None or found.dead or found.seq is None else next_seq(found.seq)
+
+    def is_early(self, place: NodeTopic, payload: Payload, now_s: float) -> bool:
+        """Whether a message may have overtaken another, its birth too; not where a birth was asked for and may come."""
+        if place.kind in (MessageType.NBIRTH, MessageType.NDEATH) or payload.seq is None:
+            return False
+        node = self._nodes.get((place.group, place.node))
+        if node is None or node.dead:
+            return node is None or now_s - node.asked_s >= REBIRTH_EVERY_S
+        return node.seq is not None and payload.seq != next_seq(node.seq)
+
+    def is_death(self, place: NodeTopic, payload: Payload) -> bool:
+        """Whether an NDEATH ends the present session: the will of a connection before has another bdSeq (6.4.19)."""
+        node = self._nodes.get((place.group, place.node))
+        return node is not None and _is_death(node, payload)
+
+    def hear(self, place: NodeTopic, payload: Payload, now_s: float, *, may_ask: bool = True) -> Heard:
+        """Take one message; `now_s` of one monotonic clock. No birth is asked for where it `may_ask` for none."""
         node = self._node(place)
         match place.kind:
             case MessageType.NBIRTH:
@@ -76,10 +95,10 @@ class Nodes:
             _learn(node, payload)
         elif place.kind is MessageType.DDEATH:
             node.devices.discard(place.device)
-            return Heard(rebirth=self._ask(node, now_s, in_order), gone=True)
+            return Heard(rebirth=self._ask(node, now_s, in_order, may_ask), gone=True)
         known = not place.device or place.device in node.devices
         document, complete = _document(node, place, payload)
-        return Heard(document, self._ask(node, now_s, in_order and known and complete))
+        return Heard(document, self._ask(node, now_s, in_order and known and complete, may_ask))
 
     def _node(self, place: NodeTopic) -> _Node:
         key = place.group, place.node
@@ -101,12 +120,12 @@ class Nodes:
         return Heard(_document(node, place, payload)[0])
 
     @staticmethod
-    def _ask(node: _Node, now_s: float, well: bool) -> bool:
+    def _ask(node: _Node, now_s: float, well: bool, may_ask: bool) -> bool:
         """Whether to ask for a birth now; what follows is out of sequence until it comes."""
         if well:
             return False
         node.seq = None
-        if now_s - node.asked_s < REBIRTH_EVERY_S:
+        if not may_ask or now_s - node.asked_s < REBIRTH_EVERY_S:
             return False
         node.asked_s = now_s
         return True
@@ -122,12 +141,15 @@ def place_of(topic: str) -> NodeTopic | None:
 
 
 def _died(node: _Node, payload: Payload) -> Heard:
-    """A will of a connection before the present one says nothing of it: its bdSeq is another (6.4.19)."""
-    if node.dead or (node.bdseq is not None and _bdseq(payload) != node.bdseq):
+    if not _is_death(node, payload):
         return Heard()
     node.dead, node.seq = True, None
     node.devices.clear()
     return Heard(gone=True)
+
+
+def _is_death(node: _Node, payload: Payload) -> bool:
+    return not node.dead and (node.bdseq is None or _bdseq(payload) == node.bdseq)
 
 
 def _bdseq(payload: Payload) -> int | None:

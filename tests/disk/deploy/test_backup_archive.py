@@ -24,7 +24,7 @@ from deploy.backup.archive import (
     verify,
 )
 from deploy.backup.faults import ArchiveError
-from deploy.backup.places import occupied, put_back
+from deploy.backup.places import occupied, put_back, unreachable
 from deploy.backup.sealing import MAGIC
 
 FACTS = DatabaseFacts(name="wattline", postgres="170012", timescaledb="2.19.3", size=1)
@@ -214,3 +214,40 @@ def test_no_backup_gives_rights_by_mode(tmp_path: Path) -> None:
     file = put_back(ENTRY.model_copy(update={"mode": 0o6755}), io.BytesIO(b"#!/bin/sh\n"), places)
     folder = put_back(ENTRY.model_copy(update={"path": "sub", "mode": 0o7750, "member": None}), None, places)
     assert [stat.S_IMODE(path.stat().st_mode) for path in (file, folder)] == [0o755, 0o750]
+
+
+def test_a_partial_backup_says_what_it_lacks() -> None:
+    """And a whole one is as it ever was, for versions that know no partial ones."""
+    to = io.BytesIO()
+    archive = ArchiveWriter(to, None)
+    archive.finish("0.3.0", FACTS, (), {"authority": "/ca is not on this machine"})
+    assert verify(to, None, _unheard).lacks == {"authority": "/ca is not on this machine"}
+    assert b"lacks" not in _read(_written())[MANIFEST]
+
+
+def test_a_place_that_may_not_be_read_is_told_and_not_left_out_in_silence(tmp_path: Path) -> None:
+    """As an account that is not root's meets it."""
+    hidden = tmp_path / "settings" / "hidden"
+    hidden.mkdir(parents=True)
+    (hidden / "a.env").write_text("SECRET=1")
+    shut = tmp_path / "settings" / "b.env"
+    shut.write_text("SECRET=2")
+    places = {"settings": tmp_path / "settings", "broker": tmp_path / "broker"}
+    assert _unreachable(tmp_path, places) == {"broker": f"{tmp_path}/broker is not on this machine"}
+    for one in (shut, hidden):
+        one.chmod(0)
+        assert _unreachable(tmp_path, places)["settings"] == f"{one}: Permission denied"
+        one.chmod(0o755)
+
+
+def _unreachable(folder: Path, places: dict[str, Path]) -> dict[str, str]:
+    """What another account than root's meets."""
+    if os.geteuid() != 0:
+        return unreachable(places)
+    for above in (folder, *folder.parents[:3]):
+        above.chmod(stat.S_IMODE(above.stat().st_mode) | 0o055)
+    os.seteuid(65534)
+    try:
+        return unreachable(places)
+    finally:
+        os.seteuid(0)

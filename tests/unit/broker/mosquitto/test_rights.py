@@ -107,7 +107,7 @@ def test_foreign_devices_speak_for_none_of_our_meters() -> None:
     for topic in (
         "spBv1.0/Wattline/DDATA/wattline/LGZ:1", "spBv1.0/Wattline/NBIRTH/wattline", "spBv1.0/Wattline/NCMD/wattline",
         "wattline/ha/wattline/wattline_meter_1/state", "homeassistant/device/wattline_meter_1/config",
-        "homeassistant/status", "homeassistant/sensor/plug/energy/state",
+        "homeassistant/status", "homeassistant/sensor/plug/energy/state", "spBv1.0/STATE/scada",
     ):  # fmt: skip
         assert not _may(grants, Act.PUBLISH, topic), topic
     for topic in ("spBv1.0/plant/DDATA/n/d", "homeassistant/sensor/plug/energy/config", "tele/plug/SENSOR"):

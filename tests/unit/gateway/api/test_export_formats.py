@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.api.export.routes import ExportQuery, ExportRow
-from store.export.formats import COLUMNS, cell
+from store.export.cells import cell
+from store.export.formats import COLUMNS
 
 
 @pytest.mark.parametrize("name", ["=cmd|' /C calc'!A0", "+1", "-1+1", "@SUM(1)", "\t=1", "\r=1"])

@@ -4,13 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from broker.selectors import MAX_TERMS, Selector, Term
 from gateway.faults import Refusal
 from gateway.fleet.labels import (
     FACTS,
     MAX_LABELS,
-    MAX_TERMS,
-    Selector,
-    Term,
     changed,
     check_labels,
     label_faults,

@@ -6,11 +6,11 @@ import time
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from broker.patterns import wildcard
 from meters.specs.catalogue import catalogue
 from meters.specs.identify import Identity
 from meters.specs.match import best, rank
 from meters.specs.spec import Spec, load_spec
-from meters.specs.types import wildcard
 from meters.telegram import Wire
 
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from outlet.lines.exporter import together
 from outlet.lines.protocol import line
-from outlet.lines.store import Span
+from outlet.spans.cursor import together
+from outlet.spans.store import Span
 from tests.rigs.line_receiver import Point, parse
 
 AT = datetime(2026, 11, 30, 12, 0, 0, 123456, tzinfo=UTC)

@@ -13,7 +13,9 @@ from broker.sparkplug.payload import Metric, Payload
 from broker.sparkplug.topics import REBIRTH, MessageType, NodeTopic
 from outlet.fleet.snapshot import Meter, Snapshot
 from outlet.fleet.store import NewestReading, StandingMeter
-from outlet.sparkplug.node import EdgeNode, device_id
+from outlet.spans.store import StoredReading
+from outlet.sparkplug.node import HISTORY_METRICS, EdgeNode, device_id
+from outlet.sparkplug.recently import Recently
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 FACTS = StandingMeter(
@@ -152,6 +154,76 @@ def test_operational_behavior_data_commands_rebirth_name_and_value() -> None:
     assert not one.asks_for_births("spBv1.0/G/NCMD/other", command(REBIRTH, True))
     with pytest.raises(ContractError):
         one.asks_for_births(one.commands, b"\xff")
+
+
+def stored(before_s: float, value: float = 1.0, key: str = "M:1", unit: str = "kWh") -> StoredReading:
+    """A reading of so long before the look."""
+    return StoredReading(1, key, "1-0:1.8.0", unit, NOW - timedelta(seconds=before_s), value)
+
+
+def test_payloads_is_historical() -> None:
+    """What is older than what hosts know: by alias, with its time and the flag, oldest first, numbered on."""
+    one = node()
+    births = read(one.births(look(M_1=ONE), 0))
+    late = one.history([stored(30, 3.0), stored(60, 2.0)])
+    ((topic, payload),) = read(late.messages)
+    assert (topic, payload.seq) == ("spBv1.0/G/DDATA/E/M:1", 2)
+    alias = next(metric.alias for metric in births[1][1].metrics if metric.name == "1-0:1.8.0")
+    assert [(metric.name, metric.alias, metric.value) for metric in payload.metrics] == [
+        (None, alias, 2.0), (None, alias, 3.0),
+    ]  # fmt: skip
+    assert all(metric.is_historical and metric.timestamp_ms for metric in payload.metrics)
+    assert (late.readings, late.untold) == (2, 0)
+    assert not any(metric.is_historical for _, born in births for metric in born.metrics)
+
+
+def test_what_was_told_as_the_present_is_no_history() -> None:
+    """Not the newest, not that of the looks before, changed or not; after births anew what was told before them is."""
+    one = node()
+    one.births(look(M_1=ONE), 0)
+    for after_s in (5, 10):
+        one.data(look(after_s, M_1=ONE))
+    assert one.history([stored(0), stored(-5), stored(-10)]).messages == []
+    ((_, payload),) = read(one.history([stored(-7, 1.25), stored(-5)]).messages)
+    assert [metric.value for metric in payload.metrics] == [1.25]
+    # spans are coarse: an hour of a commit's series may be read again
+    assert one.history([stored(-7, 1.25), stored(-6)]).readings == 1
+    one.forget()
+    assert one.history([stored(-7, 1.25), stored(-6)]).readings == 2
+    one.births(look(10, M_1=ONE), 1)
+    assert one.history([stored(0), stored(-5), stored(-7), stored(-10)]).readings == 3
+
+
+def test_what_was_told_is_remembered_for_a_while_and_memory_is_bounded() -> None:
+    """The newest so many at least, twice as many at most."""
+    told = Recently(most=3)
+    assert [told.add(number) for number in (1, 2, 3, 1, 4, 5, 3)] == [True, True, True, False, True, True, False]
+    assert [told.add(number) for number in (6, 7)] == [True, True]
+    assert told.add(1)
+    told.clear()
+    assert told.add(7)
+
+
+def test_topics_ddata_payload_of_what_no_birth_has() -> None:
+    """No data of a device that is dead, of a code or unit that its birth did not have: it is counted."""
+    one = node()
+    one.births(look(M_1={"1-0:2.8.0": 1.0}), 0)
+    late = one.history([stored(30), stored(30, key="M:2")])
+    assert (late.messages, late.readings, late.untold) == ([], 0, 2)
+    one.data(look(1, M_1=ONE))
+    late = one.history([stored(30), stored(30, unit="MWh")])
+    assert (late.readings, late.untold) == (1, 1)
+
+
+def test_history_of_days_is_many_messages() -> None:
+    """Each of a size that brokers take, numbered one after the other."""
+    one = node()
+    one.births(look(M_1=ONE), 0)
+    messages = one.history([stored(30 + place) for place in range(2 * HISTORY_METRICS + 1)]).messages
+    assert [(payload.seq, len(payload.metrics)) for _, payload in read(messages)] == [
+        (2, HISTORY_METRICS), (3, HISTORY_METRICS), (4, 1),
+    ]  # fmt: skip
+    assert all(len(data) < 20_000 for _, data in messages)
 
 
 def test_topic_structure_namespace_unique_device_id() -> None:
