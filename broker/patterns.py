@@ -5,6 +5,8 @@ from typing import Final
 
 NAME: Final = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 """A device id, a spec, a group, a label, a token, a command."""
+SOURCE_NAME: Final = "[a-z0-9][a-z0-9-]{0,47}"
+"""A source of third parties' payloads."""
 NAME_MAX: Final = 64
 """Characters of a name."""
 SPEC_REF: Final = NAME + "@[1-9][0-9]{0,8}"

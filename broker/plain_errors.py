@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from broker.patterns import BOOT_ID, METER_KEY, NAME, OBIS_CODE, SPEC_REF, whole
+from broker.patterns import BOOT_ID, METER_KEY, NAME, OBIS_CODE, SOURCE_NAME, SPEC_REF, whole
 
 NO_JSON: Final = "is no JSON"
 """How the reason for a payload begins that can't be read at all."""
 _OBJECT: Final = 'must be a JSON object, such as {{"name": "value"}}'
-_LIST: Final = "must be a list"
+_LIST: Final = 'must be a list, such as ["this", "that"]'
 _TIME: Final = "must be a time with its offset from UTC, such as 2026-11-24T10:00:00Z"
 _DATE: Final = "must be a date, such as 2026-11-24"
 _DURATION: Final = "must be a duration"
@@ -69,6 +69,7 @@ _KINDS: Final[dict[str, str]] = {
 
 FORMS: Final[dict[str, str]] = {
     whole(NAME): "must be 1 to 64 letters, digits or . _ -, beginning with a letter or a digit",
+    whole(SOURCE_NAME): "must be 1 to 48 lower-case letters, digits or -, beginning with a letter or a digit",
     whole(BOOT_ID): "must be 4 to 32 hexadecimal digits in lower case",
     whole(METER_KEY): "must be 1 to 96 printable ASCII characters without spaces, such as LGZ:12345678",
     whole(SPEC_REF): "must be a spec and its version, such as lgz-e350@3",

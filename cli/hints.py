@@ -13,7 +13,7 @@ LISTS: Final = {
     "jobs": "wattline job list",
     "mappings": "wattline source catalogue",
     "messages": "wattline notify messages",
-    "meters": "wattline point list",
+    "meters": "wattline meter list",
     "payloads": "wattline source payloads --help",
     "points": "wattline point list",
     "proposals": "wattline source proposals",
@@ -30,11 +30,13 @@ LISTS: Final = {
 """What shows the things that a route lists."""
 _ABORT: Final = re.compile(r"POST /api/v1/stages/(\d+):abort")
 _ONE_STAGE: Final = re.compile(r"GET /api/v1/stages/(\d+)")
+_ONE_JOB: Final = re.compile(r"GET /api/v1/jobs/(\d+)")
 _LIST: Final = re.compile(r"(?:GET )?/api/v1/(\w+)")
 
 
 def in_commands(hint: str) -> str:
     """A hint of the API for a person at a shell; what names no route stays as it is."""
     hint = _ONE_STAGE.sub(r"wattline config stages \1", hint)
+    hint = _ONE_JOB.sub(r"wattline job show \1", hint)
     hint = _ABORT.sub(r"wattline config stages \1 abort", hint)
     return _LIST.sub(lambda found: LISTS.get(found[1], found[0]), hint)

@@ -1,4 +1,4 @@
-"""The commands `wattline meter ...`: keys of meters, and whose a meter is that more than one device registers."""
+"""The commands `wattline meter ...`: which there are, their keys, and whose one is that several devices register."""
 
 import json
 import sys
@@ -40,8 +40,26 @@ STATES = {
 @api_options()
 @click.pass_context
 def meter(ctx: click.Context, url: str, token: str | None) -> None:
-    """Set keys of meters; show which devices claim a meter of another's, and decide."""
+    """List meters; set their keys; show which devices claim a meter of another's, and decide."""
     ctx.obj = MeterClient(url, token)
+
+
+@meter.command("list")
+@click.option("--device", help="Only those of this device; a source's is source-NAME.")
+@click.option("--removed", is_flag=True, help="Also meters that have been removed.")
+@as_json_option
+@click.pass_obj
+def meters(client: MeterClient, device: str | None, removed: bool, as_json: bool) -> None:
+    """Show meters by key, those of sources of third parties, too."""
+    found = ask(client, lambda api: api.meters(device, removed=removed))
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    columns = ("meter", "device", "manufacturer", "product", "serial", "spec")
+    made = table(*columns)
+    for one in found:
+        made.add_row(*(shown(one[column]) for column in columns))
+    console().print(made if found else "no meters")
 
 
 @meter.command("claims")

@@ -18,7 +18,6 @@ from store.meter_keys import MasterKeys
 
 OUR_BROKER: Final = "ours"
 """The platform's own broker, where a source of MQTT names none."""
-SOURCE_NAME: Final = r"[a-z0-9][a-z0-9-]{0,47}"
 MOST_BYTES: Final = 16 * 1024 * 1024
 SECRET_BYTES: Final = 33
 """Of one that is made: in base64 they need no sign at the end."""
@@ -108,13 +107,19 @@ class SourceSettings(TopicSettings):
             return given
         style = given.get("signature_style", "plain")
         usual = STYLE_HEADERS.get(style, {}) if isinstance(style, str) else {}
-        return {**usual, **{name: value for name, value in given.items() if not _is_usual(name, value)}}
+        named = {name: _as_python(value) for name, value in given.items() if not _is_usual(name, value)}
+        return {**usual, **named}
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if self.auth == "mtls" and not self.client_name:
             raise ValueError("client_name: is missing; mtls wants the name in the client's certificate")
         return self
+
+
+def _as_python(value: object) -> object:
+    # what a validator hands on is no JSON any more, and a strict reader then takes no list for a tuple
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _is_usual(name: object, value: object) -> bool:

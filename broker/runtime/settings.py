@@ -41,7 +41,7 @@ class BrokerAddress(BaseModel):
     port: int = Field(default=1883, ge=1, le=65535)
     """1883 without TLS, 8883 with it, as a rule."""
     username: str | None = None
-    """Default: `ingestor`, `gateway`, or the device's id."""
+    """Left out, the service's own: `ingestor`, `gateway`, `worker`, `bridge`, `outlet`; a device's is its id."""
     password: SecretStr | None = None
     """As `wattline broker add-user` printed it; a file shows it to fewer eyes."""
     password_file: Path | None = None

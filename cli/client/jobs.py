@@ -21,6 +21,10 @@ class JobClient(ConfigClient):
         """One job."""
         return await self._call("GET", self._at("jobs", number))
 
+    async def source(self, name: str) -> dict[str, Any]:
+        """A source, whose mapping an import is to read by."""
+        return await self._call("GET", self._at("sources", name))
+
     async def cancel(self, number: int, *, author: str, reason: str | None) -> dict[str, Any]:
         """End a job."""
         query = {"author": author} | ({"reason": reason} if reason else {})

@@ -8,6 +8,17 @@ from cli.client.http import ConfigClient
 class MeterClient(ConfigClient):
     """Asks one gateway who claims which meter, and decides; enter it with `async with`."""
 
+    async def meters(self, device: str | None, *, removed: bool) -> list[dict[str, Any]]:
+        """All meters by key, or those of a device, over all pages."""
+        found: list[dict[str, Any]] = []
+        query = _given({"device": device, "removed": "true" if removed else None, "limit": "1000"})
+        while True:
+            page = await self._call("GET", self._at("meters").with_query(query))
+            found += page["items"]
+            if page["next"] is None:
+                return found
+            query["cursor"] = page["next"]
+
     async def claims(self, **query: str | None) -> list[dict[str, Any]]:
         """The newest claims."""
         answer = await self._call("GET", self._at("meter-claims").with_query(_given(query)))

@@ -1,7 +1,9 @@
 """The commands `wattline job ...`: what is under way beside the requests, and how far it is."""
 
 import asyncio
+import contextlib
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +17,7 @@ from cli.job_tables import line, print_job, print_jobs, print_kinds
 from cli.jobs.schedules import schedule
 from cli.requests import as_json_option, ask, author_option, document_of, reason_option
 from cli.tables import console, shown
+from cli.times import instant
 from cli.transfers import fetch as download
 from cli.transfers import free, send, transferred
 
@@ -94,7 +97,7 @@ def retry(client: JobClient, number: int, author: str, reason: str | None, as_js
 
 @job.command("run")
 @click.argument("kind")
-@click.argument("arguments", nargs=-1, metavar="[NAME=VALUE]...", callback=lambda _, __, given: document_of(given))
+@click.argument("arguments", nargs=-1, metavar="[NAME=VALUE]...", callback=lambda _, __, given: _timed(given))
 @click.option("--priority", type=click.IntRange(-100, 100), help="Those of a higher one are taken first.")
 @author_option
 @reason_option
@@ -106,9 +109,10 @@ def run(
 ) -> None:  # fmt: skip
     """Ask for a job of KIND, as `wattline job run recompute meter=LGZ:1 since=2026-01-01T00:00Z until=...`.
 
-    A VALUE is JSON where it reads as such (true, 5, ["a"]), else text. `wattline job kinds` says what each wants.
+    A VALUE is JSON where it reads as such (true, 5, ["a"]), else text; since and until may be -7d, today
+    or 2026-11-23. `wattline job kinds` says what each wants.
     """
-    _told(ask(client, lambda api: api.run(kind, arguments, priority, author=author, reason=reason)), as_json=as_json)
+    _asked(ask(client, lambda api: api.run(kind, arguments, priority, author=author, reason=reason)), as_json=as_json)
 
 
 @job.command("fetch")
@@ -135,10 +139,16 @@ def import_(
     client: JobClient, file: Path, source: str, version: int | None, author: str, reason: str | None, as_json: bool
 ) -> None:
     """Send FILE, CSV or NDJSON, and have it taken into history by a source's mapping; answers the job."""
+    if ask(client, lambda api: api.source(source))["version"] is None:
+        # before years of readings are sent for nothing
+        raise click.ClickException(
+            f"{source} has no mapping: `wattline source draft {file} > {source}.yaml` proposes one, "
+            f"`wattline source map {source} {source}.yaml` gives it"
+        )
     url, token = client.files(file.name)
     sent = transferred(send(url.update_query({"author": author}), token, file), file)
     asked = {"file": sent["file"], "source": source} | ({} if version is None else {"version": version})
-    _told(ask(client, lambda api: api.run("import", asked, None, author=author, reason=reason)), as_json=as_json)
+    _asked(ask(client, lambda api: api.run("import", asked, None, author=author, reason=reason)), as_json=as_json)
 
 
 @job.command("kinds")
@@ -168,6 +178,24 @@ async def _followed(api: JobClient, number: int, *, as_json: bool) -> dict[str, 
             if found["state"] in ENDED:
                 return found
             await asyncio.sleep(WATCH_S)
+
+
+def _timed(given: tuple[str, ...]) -> dict[str, Any]:
+    """The arguments; times as a person types them are the instants that they name now."""
+    document = document_of(given)
+    for name in ("since", "until"):
+        if isinstance(document.get(name), str):
+            # what is no time the gateway refuses, with the field
+            with contextlib.suppress(ValueError):
+                document[name] = instant(document[name], datetime.now(UTC)).isoformat()
+    return document
+
+
+def _asked(found: dict[str, Any], *, as_json: bool) -> None:
+    _told(found, as_json=as_json)
+    if not as_json:
+        file = f", `wattline job fetch {found['job']} FILE` gives its file then" if found["kind"] == "export" else ""
+        click.echo(f"`wattline job watch {found['job']}` follows it to its end{file}", err=True)
 
 
 def _told(found: dict[str, Any], *, as_json: bool) -> None:

@@ -93,7 +93,7 @@ def create(
     if as_json:
         click.echo(json.dumps(one))
         return
-    click.echo(f"{name} is made; next `wattline source secret {name}` and `wattline source map {name} FILE`")
+    click.echo(f"{name} is made; next {_next(one)}")
 
 
 @source.command("set")
@@ -168,6 +168,17 @@ def disable(client: SourceClient, name: str, author: str) -> None:
     """Turn source NAME off: what it sends is refused, and what waits, waits."""
     ask(client, lambda api: api.enable(name, False, author))
     click.echo(f"{name} is off; `wattline source enable {name}` turns it on")
+
+
+def _next(one: dict[str, Any]) -> str:
+    """What a source that was just made wants next."""
+    by_map = f"`wattline source map {one['name']} FILE`"
+    if one["kind"] == "mqtt" or one["settings"]["auth"] == "mtls":
+        return by_map
+    by_secret = f"`wattline source secret {one['name']}`"
+    if one["kind"] == "file":
+        return f"{by_map}, and {by_secret} where its files come by HTTP"
+    return f"{by_secret} and {by_map}"
 
 
 def _print_source(one: dict[str, Any]) -> None:

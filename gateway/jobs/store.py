@@ -92,6 +92,20 @@ async def report_wants(
     """Whether what a report names is there."""
 
 
+@dataclass(frozen=True, slots=True)
+class ImportWants:
+    """Whether what an import names is there; a mapping without a version is the one in force."""
+
+    has_source: bool
+    has_mapping: bool
+    has_file: bool
+
+
+@statement
+async def import_wants(database: Database, source: str, version: int | None, file: int) -> ImportWants:
+    """Whether what an import names is there."""
+
+
 @statement
 async def find_job(database: Database, number: int) -> Job | None:
     """One job."""

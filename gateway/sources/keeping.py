@@ -131,6 +131,11 @@ class Sources:
         digest = hashlib.sha256(text.encode()).hexdigest()
         async with self._pool.acquire() as connection, connection.transaction():
             held = await _held(connection, name)
+            if held.wants_topic and not mapping.topic:
+                reason = f"it is missing, and {name} has no setting topics: the bridge would subscribe to nothing"
+                raise invalid(
+                    "topic", reason, """write topic: foreign/+, or set 'topics=["foreign/+"]' of the source"""
+                )
             if held.version is not None:
                 (present,) = await mapping_versions(connection, name, held.version, 1)
                 if present.sha256 == digest:

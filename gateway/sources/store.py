@@ -49,6 +49,8 @@ class HeldSource:
     version: int | None
     secret: bytes | None
     master: str | None
+    wants_topic: bool
+    """Whether only a mapping with topics lets the bridge hear it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from broker.buckets import Buckets
 from intake.hooks.bodies import check_encoding, inflate, is_taken, key_of, too_large
 from intake.hooks.metrics import HookMetrics
 from intake.hooks.proofs import decoy
+from intake.hooks.proving import found, proved
 from intake.hooks.refusals import HookRefusal
 from intake.hooks.senders import Senders
 from intake.hooks.settings import IntakeSettings
@@ -106,7 +107,8 @@ class Hooks:
         if request.method not in ("POST", "PUT"):
             raise HookRefusal(405, "method", f"{request.method[:20]} is not taken here", "method", "POST or PUT")
         place = self._senders.place(request)
-        source = self._sources.find(path[len(PATH) :])
+        name = path[len(PATH) :]
+        source = self._sources.find(name)
         # senders may share an address: who guesses at one source shuts out nobody at another
         guesses_at = f"{place} {source.name if source else ''}"
         if wait_s := self._guesses.wait(guesses_at):
@@ -115,6 +117,7 @@ class Hooks:
             )
         inbox = self._inbox()
         try:
+            source = source or await found(self._sources, name)
             if source is None:
                 await self._refuse_unknown(request, held)
             return await self._keep(request, source, inbox, held)
@@ -134,18 +137,16 @@ class Hooks:
         with contextlib.suppress(HookRefusal):
             _DECOY.check(request.headers, (), body, time.time())
         raise HookRefusal(
-            404, "unknown", "there is no such source, or it is not enabled", "source", "GET /api/v1/sources lists them"
+            404,
+            "unknown",
+            "there is no such source, or it is not enabled",
+            "source",
+            "ask this server's people for the URL",
         )
 
     async def _keep(self, request: web.BaseRequest, source: Source, inbox: Inbox, held: "Held") -> Kept:
-        if source.prover is None:
-            raise HookRefusal(
-                503, "unusable", f"{source.name} can't be used: {source.fault}", "source", "", retry_after_s=60
-            )
+        source = await proved(request, source, self._sources, self._senders, None)
         headers, limit = request.headers, source.settings.max_bytes
-        if not source.prover.needs_body:
-            names = self._senders.names(request) if source.settings.auth == "mtls" else ()
-            source.prover.check(headers, names, b"", time.time())
         encoding = check_encoding(headers.get("Content-Encoding", ""))
         if not request.content.is_eof():
             # no byte more is read of what would be refused
@@ -156,8 +157,8 @@ class Hooks:
                 raise _too_fast(source, wait_s)
             _check_room(inbox, source.name, size)
         sent = await self._body(request, limit, held)
-        if source.prover.needs_body:
-            source.prover.check(headers, (), sent, time.time())
+        if source.needs_body:
+            source = await proved(request, source, self._sources, self._senders, sent)
         # counted once it is proved, so that nobody uses up another one's share
         # by the clock as it is now: by that of a slow body's beginning the others' posts would lie in the future
         if wait_s := source.rate.take(len(sent), time.monotonic()):
@@ -171,7 +172,7 @@ class Hooks:
         body = await _inflated(sent, encoding, limit)
         if not body:
             raise HookRefusal(422, "damaged", "the body is empty", "body", "send what happened in it")
-        key = key_of(headers, body, source.settings.key_header, source.prover.id_header)
+        key = key_of(headers, body, source.settings.key_header, source.id_header)
         self._metrics.bytes.inc(len(sent))
         kind = content_type[:CONTENT_TYPE_MOST].encode(errors="replace").decode()
         return await self._put(inbox, Payload(source.name, key, body, kind))

@@ -18,6 +18,20 @@ STANDARD_PREFIX: Final = "whsec_"
 """Before a secret of Standard Webhooks, which is base64."""
 AUTHORIZATION: Final = "Authorization"
 Headers = Mapping[str, str]
+_KEY: Final = "with the secret that this server's people gave you"
+SIGNED: Final[Mapping[str, str]] = {
+    "plain": f"sign TIME.BODY (the body as sent) by HMAC-SHA256 {_KEY}, as text without a newline; "
+    "{signature}: the signature in hex, {stamp}: TIME in Unix seconds",
+    "standard": f"sign ID.TIME.BODY by HMAC-SHA256 {_KEY}, the bytes that its base64 stands for; "
+    "{signature}: v1,BASE64, {stamp}: TIME in Unix seconds",
+    "stripe": f"sign TIME.BODY by HMAC-SHA256 {_KEY}; {{signature}}: t=TIME,v1=HEX with TIME in Unix seconds",
+    "github": f"sign the body as sent by HMAC-SHA256 {_KEY}; {{signature}}: sha256=HEX",
+}
+"""What a sender is told that signed nothing, or something else: it reaches no API of ours."""
+BEARING: Final = "send Authorization: Bearer TOKEN, with the one that this server's people gave you"
+CERTIFYING: Final = "show one by an authority that this server knows, and see that no proxy between drops it"
+MILLISECONDS: Final = 10**11
+"""As seconds, a time stamp of this size is of the year 5138."""
 
 
 class Prover(ABC):
@@ -45,6 +59,7 @@ class SignatureProver(Prover):
         self._timestamp_header = settings.timestamp_header if style in ("plain", "standard") else None
         self.id_header = settings.id_header if style == "standard" else None
         self._window_s = settings.replay_window_s
+        self._fix = SIGNED[style].format(signature=settings.signature_header, stamp=settings.timestamp_header)
         keys = (_standard_key(word) if style == "standard" else word.encode() for word in words)
         # begun once for all posts: a copy costs less than another beginning
         self._begun = [hmac.new(key, digestmod="sha256") for key in keys]
@@ -53,7 +68,7 @@ class SignatureProver(Prover):
         """See Prover."""
         given = headers.get(self._signature_header)
         if given is None:
-            raise _unproved(f"the header {self._signature_header} is missing", self._signature_header)
+            raise _unproved(f"the header {self._signature_header} is missing", self._signature_header, self._fix)
         stamp: str | None
         if self._style == "stripe":
             parts = [part.strip().partition("=") for part in given.split(",")]
@@ -71,7 +86,7 @@ class SignatureProver(Prover):
                 # all are compared, so that the time tells nothing
                 proved |= hmac.compare_digest(found, digest)
         if not proved:
-            raise _unproved("the signature is not that of this body", self._signature_header)
+            raise _unproved("the signature is not that of this body", self._signature_header, self._fix)
         if stamp is not None:
             self._check_time(stamp, now_s)
 
@@ -85,26 +100,28 @@ class SignatureProver(Prover):
             return body
         if stamp is None:
             header = self._timestamp_header or self._signature_header
-            raise _unproved(f"no time stamp in the header {header}", header)
+            raise _unproved(f"no time stamp in the header {header}", header, self._fix)
         if self._style != "standard":
             return _bytes(stamp) + b"." + body
         identity = headers.get(self.id_header or "")
         if identity is None:
-            raise _unproved(f"the header {self.id_header} is missing", self.id_header or "")
+            raise _unproved(f"the header {self.id_header} is missing", self.id_header or "", self._fix)
         return _bytes(identity) + b"." + _bytes(stamp) + b"." + body
 
     def _check_time(self, stamp: str, now_s: float) -> None:
         """After the signature: who can't sign learns nothing of our clock."""
         try:
-            apart_s = abs(now_s - int(stamp[:20]))
+            at_s = float(int(stamp[:20]))
         except ValueError:
-            apart_s = float("inf")
-        if apart_s > self._window_s:
+            at_s = float("inf")
+        if abs(now_s - at_s) > self._window_s:
+            finer = at_s >= MILLISECONDS and at_s != float("inf")
+            why = "it seems to be milliseconds" if finer else f"it is not within {self._window_s:g} s of our clock"
             header = self._timestamp_header or self._signature_header
             raise HookRefusal(
                 401,
                 "replayed",
-                f"the time stamp is not within {self._window_s:g} s of our clock",
+                f"the time stamp is wrong: {why}",
                 header,
                 "sign with the present time in Unix seconds; see that the sender's clock is right",
             )
@@ -121,14 +138,14 @@ class BearerProver(Prover):
         """See Prover."""
         given = headers.get(AUTHORIZATION)
         if given is None:
-            raise _unproved(f"the header {AUTHORIZATION} is missing", AUTHORIZATION)
+            raise _unproved(f"the header {AUTHORIZATION} is missing", AUTHORIZATION, BEARING)
         scheme, _, token = given.partition(" ")
         found = hashlib.sha256(_bytes(token.strip() if scheme.lower() == "bearer" else "")).digest()
         proved = False
         for right in self._tokens:
             proved |= hmac.compare_digest(found, right)
         if not proved:
-            raise _unproved("the token is not this source's", AUTHORIZATION)
+            raise _unproved("the token is not this source's", AUTHORIZATION, BEARING)
 
 
 class CertificateProver(Prover):
@@ -140,7 +157,7 @@ class CertificateProver(Prover):
     def check(self, headers: Headers, names: Sequence[str], body: bytes, now_s: float) -> None:  # noqa: ARG002
         """See Prover."""
         if not names:
-            raise _unproved("no client certificate of a known authority came with it", "certificate")
+            raise _unproved("no client certificate of a known authority came with it", "certificate", CERTIFYING)
         if self._name not in (name.lower() for name in names):
             raise HookRefusal(
                 403,
@@ -171,8 +188,8 @@ def _finished(begun: hmac.HMAC, signed: bytes) -> bytes:
     return copy.digest()
 
 
-def _unproved(detail: str, field: str) -> HookRefusal:
-    return HookRefusal(401, "unproved", detail, field, "see the source's settings: GET /api/v1/sources")
+def _unproved(detail: str, field: str, fix: str) -> HookRefusal:
+    return HookRefusal(401, "unproved", detail, field, fix)
 
 
 def _standard_key(word: str) -> bytes:

@@ -1,6 +1,7 @@
 """The sources that may post, as the store has them; while it is away, as they were."""
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -25,6 +26,9 @@ from store.source_settings import SourceSecret, SourceSettings, open_secret
 
 log = structlog.get_logger()
 READ_S: Final = 5.0
+AGAIN_S: Final = 0.5
+"""So far apart at least are two reads, whoever asks for one: guesses cost the database no more than two a second."""
+AGAIN_MOST_S: Final = 1.5
 BURST_S: Final = 10.0
 """For how many seconds' worth of its bytes a source may send at once."""
 _Row = tuple[str, str, bytes | None, str | None]
@@ -41,6 +45,16 @@ class Source:
     fault: str = ""
     until: datetime | None = None
     """When the secret before is believed no longer."""
+
+    @property
+    def needs_body(self) -> bool:
+        """Whether a post is proved by its body only."""
+        return self.prover is not None and self.prover.needs_body
+
+    @property
+    def id_header(self) -> str | None:
+        """What else carries an idempotency key."""
+        return None if self.prover is None else self.prover.id_header
 
 
 class Sources:
@@ -59,6 +73,8 @@ class Sources:
         self._outage = Outage()
         self._by_name: Mapping[str, Source] = {}
         self._rows: Mapping[str, _Row] = {}
+        self._wanted = asyncio.Event()
+        self._next_read = asyncio.Event()
 
     def find(self, name: str) -> Source | None:
         """The source of this name, None where there is none that may post."""
@@ -68,21 +84,40 @@ class Sources:
         """Whether the database answers, for /healthz."""
         return self._probe.check()
 
+    async def read_again(self) -> None:
+        """Have them read once more, and wait for it, AGAIN_MOST_S at most; a post may follow its source's change."""
+        read = self._next_read
+        self._wanted.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(AGAIN_MOST_S):
+                await read.wait()
+
     async def run(self, pool: Pool, every_s: float) -> None:
         """Read them for ever. Raises PermanentError where the role may not."""
+        apart_s = min(AGAIN_S, every_s)
         while True:
-            try:
-                async with asyncio.timeout(READ_S):
-                    rows = await hook_sources(pool)
-            except DATABASE_ERRORS as error:
-                self._outage.failed("sources_not_read", reason=self._probe.failed(error))
-                if not heals(error):
-                    raise PermanentError(f"the database refuses the sources: {error}") from error
-            else:
-                self._probe.answered()
-                self._outage.back("database_back")
-                self.take(rows)
-            await asyncio.sleep(every_s)
+            # who asks while this read is under way waits for the one after it
+            read, self._next_read = self._next_read, asyncio.Event()
+            self._wanted.clear()
+            await self._read(pool)
+            read.set()
+            await asyncio.sleep(apart_s)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(every_s - apart_s):
+                    await self._wanted.wait()
+
+    async def _read(self, pool: Pool) -> None:
+        try:
+            async with asyncio.timeout(READ_S):
+                rows = await hook_sources(pool)
+        except DATABASE_ERRORS as error:
+            self._outage.failed("sources_not_read", reason=self._probe.failed(error))
+            if not heals(error):
+                raise PermanentError(f"the database refuses the sources: {error}") from error
+        else:
+            self._probe.answered()
+            self._outage.back("database_back")
+            self.take(rows)
 
     def take(self, rows: Iterable[HookSource]) -> None:
         """Believe these rows from now on."""

@@ -17,6 +17,7 @@ MOST_CELLS: Final = 4_000_000
 """Cells of all lines: each takes some fifty times of what an empty one took in the payload."""
 MOST_FIELDS: Final = 4096
 """Fields of a form."""
+_DELIMITERS: Final = ";,\t|"
 _BOMS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -117,7 +118,7 @@ def _table(form: Form, text: str) -> list[dict[str, str]]:
         raise BodyError("a NUL character; a CSV has none")
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=form.delimiter)
     names: list[str] | None = None if form.header else list(form.columns)
-    found, cells = list[dict[str, str]](), 0
+    found, cells, lone = list[dict[str, str]](), 0, ""
     try:
         for number, row in enumerate(rows):
             if number < form.skip_lines or not any(cell.strip() for cell in row):
@@ -126,6 +127,7 @@ def _table(form: Form, text: str) -> list[dict[str, str]]:
                 raise BodyError(f"line {rows.line_num}: more than {MOST_COLUMNS} columns")
             if names is None:
                 names = list(form.columns) or _names(row, rows.line_num)
+                lone = names[0] if len(row) == 1 else ""
                 continue
             if len(found) >= MOST_LINES:
                 raise BodyError(f"more than {MOST_LINES} lines")
@@ -136,7 +138,19 @@ def _table(form: Form, text: str) -> list[dict[str, str]]:
             found.append({name: cell.strip() for name, cell in zip(names, row, strict=False)})
     except csv.Error as error:
         raise BodyError(f"line {rows.line_num}: {error}") from error
+    if lone and found:
+        _check_delimiter(form, lone, found[0][lone])
     return found
+
+
+def _check_delimiter(form: Form, column: str, cell: str) -> None:
+    """Refuse a table whose only column, as its first cell, looks like several: each value would be "missing"."""
+    for other in _DELIMITERS:
+        times = column.count(other)
+        if times and cell.count(other) == times and other not in (form.delimiter, form.decimal):
+            raise BodyError(
+                f"one column only, {column[:80]!r}: is format.delimiter {other!r} in place of {form.delimiter!r}?"
+            )
 
 
 def _names(row: list[str], line: int) -> list[str]:

@@ -4,15 +4,15 @@ from typing import Final
 
 from pydantic import Field
 
+from broker.patterns import SOURCE_NAME, whole
 from store.kinds.kind import JobArguments, Kind
-from store.source_settings import SOURCE_NAME
 
 
 class ImportArguments(JobArguments):
     """Which file, and by whose mapping."""
 
     file: int = Field(ge=1, le=2**53, description="The number of a file that was sent: POST /api/v1/job-files.")
-    source: str = Field(pattern=f"^{SOURCE_NAME}$", description="The source whose mapping says what its records mean.")
+    source: str = Field(pattern=whole(SOURCE_NAME), description="The source whose mapping says what its records mean.")
     version: int | None = Field(default=None, ge=1, le=2**31 - 1, description="Of the mapping; the one in force.")
 
 

@@ -18,6 +18,7 @@ from tests.rigs.gateway import connection, events, gateway, gateway_settings, ro
 from tests.rigs.redecoding import ended, job, worker_process, worker_settings, working
 from tests.rigs.rollups import METERS
 from tests.rigs.servers import Broker, Database
+from tests.rigs.sources import add_source
 from tests.rigs.waiting import until
 
 SINCE, UNTIL = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
@@ -69,13 +70,26 @@ async def test_the_file_is_what_a_request_gives_and_is_fetched(
             assert (result["rows"], result["bytes"]) == (4 * 721, len(wanted))
             assert result["sha256"] == hashlib.sha256(wanted).hexdigest()
         sent = await typed(running, job_command, "import", str(tmp_path / "a.csv"), "--source", "nobody", "--json")
-        assert sent.exit_code == 0, sent.output
-        number = json.loads(sent.output.splitlines()[-1])["job"]
-        assert (await ended(database, number, "failed"))["error"] == "there is no source nobody"
+        assert (sent.exit_code, "no source 'nobody'" in sent.output) == (1, True), sent.output
+        refused = await typed(running, job_command, "run", "import", "file=99", "source=nobody")
+        assert "arguments.source: there is no source 'nobody'; `wattline source create nobody" in refused.output
+        assert "arguments.file: there is no file 99" in refused.output
+        await add_source(database, "bare", None)
+        sent = await typed(running, job_command, "import", str(tmp_path / "a.csv"), "--source", "bare")
+        assert (sent.exit_code, "bare has no mapping: `wattline source draft" in sent.output) == (1, True), sent.output
+        refused = await typed(running, job_command, "run", "export", *words, 'meters=["TST:1", "TST:77"]')
+        assert "arguments.meters: there is no meter 'TST:77'; `wattline meter list`" in refused.output
+        told = await typed(running, job_command, "run", "export", *words)
+        assert "`wattline job fetch" in told.output
+        early = await typed(running, job_command, "run", "recompute", "meter=TST:1", "since=-7d", "until=now", "--json")
+        assert early.exit_code == 0, early.output
+        number = json.loads(early.stdout)["job"]
+        bare = await typed(running, job_command, "fetch", str(number), str(tmp_path / "b.csv"))
+        assert f"wattline job show {number} tells of it" in bare.output
         missing = await typed(running, job_command, "fetch", "99", str(tmp_path / "b.csv"))
-        assert (missing.exit_code, "job 99 has no file" in missing.output) == (1, True), missing.output
+        assert (missing.exit_code, "no job '99'" in missing.output) == (1, True), missing.output
     audited = await rows(database, "SELECT status FROM audit WHERE action = 'fetchJobFile' ORDER BY at")
-    assert [one["status"] for one in audited] == [200, 200, 404]
+    assert [one["status"] for one in audited] == [200, 200, 404, 404]
 
 
 async def test_a_killed_workers_export_is_begun_anew_and_whole(database: Database) -> None:

@@ -70,6 +70,8 @@ async def test_a_file_becomes_history_and_faults_have_their_lines(database: Data
         conflict = await ended(database, await ask(database, await sent(database, another)))
         assert json.loads(conflict["result"])["quarantined"] == 1
         assert (await metrics(url))['wattline_worker_readings_refused_total{reason="value_conflict"}'] == 1
+        none = TOP + "1;31.02.2024 00:00;5\n" * 3
+        unfit = await ended(database, await ask(database, await sent(database, none.encode())), "failed")
         nobody = await ended(database, await ask(database, 99), "failed")
         nothing = await ended(database, await ask(database, await sent(database, data), source="other"), "failed")
     result = json.loads(first["result"])
@@ -77,6 +79,7 @@ async def test_a_file_becomes_history_and_faults_have_their_lines(database: Data
     assert [one.split(":")[0] for one in result["faults"]] == ["line 7", "line 15"], result["faults"]
     assert "'five'" in result["faults"][1]
     assert (first["done"], first["total"], first["note"]) == (len(data), len(data), "20 records, 18 values, 2 faults")
+    assert unfit["error"].startswith("nothing of the file fits the mapping acme@1: 3 faults, line 3: "), unfit["error"]
     result = json.loads(again["result"])
     assert (result["new"], result["repeated"]) == (0, 18)
     (found,) = await rows(database, READINGS)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.meters import meter
 from cli.sources.command import source
 from store.meter_keys import MasterKeys, new_master_keys
 from store.source_settings import open_secret
@@ -68,6 +69,9 @@ async def test_a_source_from_its_making_to_its_readings(broker: Broker, database
         assert (shown["version"], shown["meters"], shown["waiting"], shown["unmapped"]) == (1, 1, 1, 0)
         assert (shown["device"], shown["settings"]["auth"]) == ("source-acme", "bearer")
         assert (await typed(running, source, "show", "acme", "--mapping")).stdout == MAPPING + GOLDEN
+        (meter_row,) = json.loads((await typed(running, meter, "list", "--device", "source-acme", "--json")).stdout)
+        assert (meter_row["meter"], meter_row["device"]) == ("ACME:7", "source-acme")
+        assert "ACME:7  source-acme" in (await typed(running, meter, "list")).output
         assert "is off" in (await typed(running, source, "disable", "acme")).output
     assert await rows(database, "SELECT FROM desired") == []
     assert [one["detail"]["version"] for one in await events(database, "source_mapped")] == [1]
@@ -93,6 +97,24 @@ async def test_who_tries_dear_mappings_keeps_the_gateway_from_nothing(broker: Br
 
         statuses = await asyncio.gather(*(attempt() for _ in range(16)))
         assert set(statuses) == {200, 429}
+
+
+async def test_a_source_that_could_hear_nothing_gets_no_mapping(
+    broker: Broker, database: Database, tmp_path: Path
+) -> None:
+    """A mapping of MQTT names topics, or the source's settings do; and such a source is told of no secret."""
+    file = tmp_path / "mapping.yaml"
+    file.write_text(MAPPING)
+    async with gateway(gateway_settings(broker, database)) as running:
+        made = await typed(running, source, "create", "plant", "--kind", "mqtt")
+        assert made.output == "plant is made; next `wattline source map plant FILE`\n"
+        refused = await typed(running, source, "map", "plant", str(file))
+        assert "topic: it is missing, and plant has no setting topics" in refused.output
+        listed = await typed(running, source, "set", "plant", 'topics=["plant/+"]', "--json")
+        assert json.loads(listed.stdout)["settings"]["topics"] == ["plant/+"], listed.output
+        assert "version 1" in (await typed(running, source, "map", "plant", str(file))).output
+        made = await typed(running, source, "create", "old", "--kind", "file", "--set", 'content_types=["text/csv"]')
+        assert "where its files come by HTTP" in made.output
 
 
 async def states(database: Database) -> list[str]:

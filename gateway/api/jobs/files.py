@@ -11,7 +11,8 @@ from pydantic import Field, RootModel
 
 from broker.contract.messages import At
 from gateway.api.route import Answer, Call, Route, Stream
-from gateway.faults import Fault, Kind, Refusal, invalid
+from gateway.faults import Fault, Kind, Refusal, invalid, unknown
+from gateway.jobs.store import find_job
 from gateway.models import ApiModel, AuthorQuery
 from store.files import (
     KEPT,
@@ -85,8 +86,10 @@ class FileRoutes:
         is_number = text.isdecimal() and text.isascii() and len(text) <= 18
         found = await file_of_job(self._pool, int(text)) if is_number else None
         if found is None:
+            if not is_number or await find_job(self._pool, int(text)) is None:
+                raise unknown("job", text)
             reason = f"job {text[:20]} has no file: it made none, is not done, or the file has expired"
-            raise Refusal(Kind.UNKNOWN, reason, [Fault("job", reason, "GET /api/v1/jobs/{job} tells of it")])
+            raise Refusal(Kind.UNKNOWN, reason, [Fault("job", reason, f"GET /api/v1/jobs/{text} tells of it")])
         headers = {
             "Content-Disposition": f"attachment; filename*=UTF-8''{quote(found.name)}",
             "Content-Length": str(found.bytes),

@@ -5,12 +5,12 @@ from typing import Annotated, Any
 from pydantic import Field, SecretStr
 
 from broker.contract.messages import At
-from broker.patterns import whole
+from broker.patterns import SOURCE_NAME, whole
 from gateway.api.auth.models import SecretBody
 from gateway.models import ApiModel, AuthorQuery, PageQuery
 from gateway.sources.store import PayloadState, SourceKind
 from meters.specs.bounds import MAX_DOCUMENT_BYTES
-from store.source_settings import SOURCE_NAME, SourceSettings
+from store.source_settings import SourceSettings
 
 SourceName = Annotated[str, Field(pattern=whole(SOURCE_NAME))]
 MAX_SAMPLE = 200_000

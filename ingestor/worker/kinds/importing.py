@@ -3,6 +3,7 @@
 from typing import Final
 
 from broker.errors import PermanentError
+from broker.wording import counted
 from ingestor.worker.context import Context, Result, Work
 from ingestor.worker.importing import Importing, Tally
 from ingestor.worker.lines import cut, heading
@@ -14,6 +15,8 @@ from store.files import KEPT, PART_BYTES, JobFile, drop_file, file_part, find_fi
 from store.kinds.importing import IMPORT, ImportArguments
 from store.pool import Pool
 
+SHOWN_FAULTS: Final = 3
+"""Of an import that gave nothing, in its error."""
 PORTION_RECORDS: Final = 5_000
 PORTION_BYTES: Final = PART_BYTES
 """A record may not be longer; what is in memory is two of these."""
@@ -71,6 +74,12 @@ async def import_(context: Context[ImportArguments]) -> Result:
     importing = Importing(context, _of_a_portion(mapping), file, source.device_id, version)
     await _import(context, importing, mapping.format, file, tally)
     await drop_file(pool, file.id)
+    if tally.faulty and not tally.values:
+        # the mapping is of another file, or the file of another mapping: nobody should take that for done
+        raise PermanentError(
+            f"nothing of the file fits the mapping {asked.source}@{version}: {counted(tally.faulty, 'fault')}, "
+            f"{'; '.join(tally.faults[:SHOWN_FAULTS])}; correct the mapping, then import the file again"
+        )
     return _result(context, tally)
 
 

@@ -1,16 +1,18 @@
 """What models refuse, in words for people."""
 
 import re
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from pydantic_core import PydanticKnownError
 from pydantic_core._pydantic_core import list_all_errors
 
 from broker.contract.messages import BootId, MeterKey, Name, ObisCode, SpecRef
+from broker.patterns import SOURCE_NAME, whole
 from broker.plain_errors import plain_reason
 
+SourceName = Annotated[str, Field(pattern=whole(SOURCE_NAME))]
 INTERNALS = re.compile(
     r"Input should|valid dictionary|tuple|Field required|Extra inputs|valid integer|valid boolean|valid array|frozenset"
 )
@@ -33,7 +35,7 @@ def test_no_reason_speaks_of_pydantic_s_types(known: Any) -> None:
     assert not INTERNALS.search(plain_reason(entry))
 
 
-@pytest.mark.parametrize("kind", [Name, BootId, MeterKey, SpecRef, ObisCode])
+@pytest.mark.parametrize("kind", [Name, BootId, MeterKey, SpecRef, ObisCode, SourceName])
 def test_the_forms_of_names_and_codes_are_in_words(kind: Any) -> None:
     """No regular expression is shown for what has a name of its own."""
     with pytest.raises(ValidationError) as refused:
@@ -47,6 +49,7 @@ def test_reasons_follow_the_field_s_name() -> None:
     """They say what is wanted, with its bounds as an engineer writes them."""
     for kind, context, told in (
         ("dict_type", {}, 'must be a JSON object, such as {"name": "value"}'),
+        ("tuple_type", {}, 'must be a list, such as ["this", "that"]'),
         ("less_than_equal", {"le": 86400.0}, "must be 86400 or less"),
         ("greater_than_equal", {"ge": 0.2}, "must be 0.2 or more"),
         ("string_too_short", {"min_length": 1}, "must not be empty"),

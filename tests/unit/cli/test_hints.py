@@ -15,11 +15,13 @@ GATEWAY = Path(__file__).resolve().parents[3] / "gateway"
     [
         ("GET /api/v1/devices lists them", "wattline device list lists them"),
         ("GET /api/v1/unknown lists them", "wattline spec unknown lists them"),
+        ("GET /api/v1/meters lists them", "wattline meter list lists them"),
         ("see /api/v1/specs", "see wattline spec list"),
         (
             "wait for it, or abort it: POST /api/v1/stages/7:abort",
             "wait for it, or abort it: wattline config stages 7 abort",
         ),
+        ("GET /api/v1/jobs/7 tells of it", "wattline job show 7 tells of it"),
         ("GET /api/v1/stages/7 says why", "wattline config stages 7 says why"),
         ("give an earlier time", "give an earlier time"),
     ],

@@ -173,3 +173,29 @@ def test_settings_that_mean_nothing_are_refused(document: dict[str, Any]) -> Non
     """A source's document names no more than it can do."""
     with pytest.raises(ValidationError):
         SourceSettings.model_validate(document)
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ({}, "sign TIME.BODY (the body as sent)"), ({"signature_style": "standard"}, "sign ID.TIME.BODY"),
+        ({"signature_style": "stripe"}, "Stripe-Signature: t=TIME,v1=HEX"),
+        ({"signature_style": "github"}, "X-Hub-Signature-256: sha256=HEX"),
+        ({"auth": "bearer"}, "send Authorization: Bearer TOKEN"),
+        ({"auth": "mtls", "client_name": "a"}, "an authority that this server knows"),
+    ],
+)  # fmt: skip
+def test_a_sender_is_told_how_to_prove_itself(document: dict[str, Any], said: str) -> None:
+    """Without our API, which it reaches as little as our documents."""
+    with pytest.raises(HookRefusal) as refused:
+        made(document, "QUFB").check({}, (), b"", NOW_S)
+    assert said in refused.value.fix
+    assert "/api/" not in refused.value.fix
+
+
+def test_milliseconds_are_called_so() -> None:
+    """By who signed them rightly; others learn nothing of the time."""
+    at = f"{NOW_S * 1000:.0f}"
+    one = made({"signature_style": "stripe"}, "s3cret")
+    with pytest.raises(HookRefusal, match="the time stamp is wrong: it seems to be milliseconds"):
+        one.check({"Stripe-Signature": stripe("s3cret", at, b"{}")}, (), b"{}", NOW_S)

@@ -226,6 +226,17 @@ def test_the_work_allowed_grows_with_the_payload() -> None:
     assert taken.work < len(body), "one step to a byte and more is left"
 
 
+@pytest.mark.parametrize(("given", "other"), [(",", ";"), (";", ","), ("\t", ";")])
+def test_a_csv_of_another_delimiter_is_called_so(given: str, other: str) -> None:
+    """In place of each value that is missing; a column whose name alone has one is as it was."""
+    table = f"id{given}t{given}kwh\n7{given}2026-11-20T00:00:00Z{given}5\n"
+    found = mapped(table, format={"type": "csv", "delimiter": other})
+    assert f"is format.delimiter {given!r} in place of {other!r}?" in found.reason
+    assert not found.readings
+    lone = mapped("Leistung, kW\n12\n", format={"type": "csv"})
+    assert "delimiter" not in lone.reason
+
+
 def test_a_csv_of_empty_cells_is_bounded_in_memory() -> None:
     found = mapped(("x" + ";" * 1000 + "\n") * 5000, format={"type": "csv"})
     assert "more than 4000000 cells" in found.reason
