@@ -7,6 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
+import pytest
+
 from ingestor.worker.mappings.hand import in_hand
 from ingestor.worker.mappings.loop import Mappings
 from ingestor.worker.mappings.store import count_payloads
@@ -251,8 +254,40 @@ async def test_what_was_kept_long_enough_goes(database: Database) -> None:
     assert (told["detail"]["payloads"], told["detail"]["bytes"]) == (3, 1_800_000)
 
 
-def pool(database: Database) -> Any:
-    return open_pool(database.dsn("wattline_ingestor"), min_size=1, max_size=4, application_name="test")
+async def test_a_flood_of_tiny_payloads_is_kept_within_its_bound(database: Database) -> None:
+    """However many came since the last time: their rows are what fills the table, and what is counted on each page."""
+    await add_source(database)
+    flood = """INSERT INTO payload (source, key, content_type, body, state, version, mapped_at)
+               SELECT 'acme', n::text, '', 'x', 'unmapped', 1, now() FROM generate_series(1, 7000) n"""
+    async with connection(database) as asked:
+        await asked.execute(flood)
+    async with pool(database) as opened:
+        of = worker_settings(database, unmapped_mib_per_source=1)
+        await Mappings(opened, of, WorkerMetrics(), asyncio.Event()).forget(datetime.now(UTC))
+    left = await rows(database, "SELECT count(*) AS count, max(key::integer) AS newest FROM payload")
+    assert left == [{"count": 1023, "newest": 7000}]
+
+
+async def test_a_source_that_the_database_holds_up_holds_up_no_other(database: Database) -> None:
+    """Somebody's transaction has its device: the turn fails as an outage would, and the next round begins elsewhere."""
+    device_id = await add_source(database)
+    await add_source(database, "behind")
+    await add_payload(database, record(0))
+    await add_payload(database, record(1), "behind")
+    async with connection(database) as held, held.transaction(), pool(database, lock_timeout_s=0.5) as opened:
+        await held.execute("SELECT FROM device WHERE id = $1 FOR UPDATE", device_id)
+        mappings = Mappings(opened, worker_settings(database), WorkerMetrics(), asyncio.Event())
+        with pytest.raises(asyncpg.LockNotAvailableError):
+            await mappings.round()
+        assert await mappings.round() == 1
+    assert [(one["source"], one["state"]) for one in await payloads(database)] == [
+        ("acme", "waiting"), ("behind", "mapped"),
+    ]  # fmt: skip
+
+
+def pool(database: Database, **changes: float) -> Any:
+    login = database.dsn("wattline_ingestor")
+    return open_pool(login, min_size=1, max_size=4, application_name="test", **changes)
 
 
 async def test_years_in_one_payload(database: Database) -> None:
