@@ -46,26 +46,30 @@ async def test_payloads_become_readings_and_events(database: Database) -> None:
     await add_payload(database, record(0), "unmapped")
     # the same again under another key: its readings and its event are there already
     await add_payload(database, [record(0), record(1, alarm="Cover Open")], key="again")
+    await add_payload(database, [record(0), {"id": "7", "t": "2036-11-20T00:00:00Z", "kwh": 5}])
     async with working(worker_settings(database, mapping_poll_s=0.1)) as url:
         await until(lambda: settled(database), "all payloads are settled")
         async with asyncio.timeout(60):
-            while (await metrics(url)).get('wattline_worker_payloads_total{result="mapped",source="acme"}') != 5:
+            while (await metrics(url)).get('wattline_worker_payloads_total{result="mapped",source="acme"}') != 6:
                 await asyncio.sleep(0.1)
         shown = await metrics(url)
         assert shown['wattline_worker_readings_refused_total{reason="value_conflict"}'] == 1
     found = await payloads(database)
     assert [(one["state"], one["readings"], one["events"]) for one in found] == [
-        ("mapped", 2, 1), ("mapped", 1, 0), ("unmapped", 0, 0), ("mapped", 1, 0), ("mapped", 1, 0), ("unmapped", 0, 0),
-        ("mapped", 2, 1),
+        ("mapped", 2, 1), ("mapped", 1, 0), ("unmapped", 0, 0), ("mapped", 0, 0), ("mapped", 1, 0), ("unmapped", 0, 0),
+        ("mapped", 2, 1), ("mapped", 1, 0),
     ]  # fmt: skip
     assert "record 2, values.1-0:1.8.0: 'x' is no number" in found[1]["reason"]
     assert "no utf-8 text" in found[2]["reason"]
+    assert found[3]["reason"].startswith("in quarantine, value_conflict: ")
+    assert [one["reason"] for one in (found[0], found[6])] == [None, None]
     assert "the source has no mapping yet" in found[5]["reason"]
+    assert found[7]["reason"].startswith("in quarantine, implausible_time: ")
     values = [(row["time"], row["value"]) for row in await rows(database, READINGS, "ACME:7")]
     assert values == [(START + timedelta(minutes=number), 100.0 + number) for number in (0, 1, 2, 4)]
     assert [one["detail"] for one in await events(database, "cover_open")] == [{}, {}]
     conflict = await rows(database, "SELECT reason FROM frame WHERE device_id = $1", device_id)
-    assert [one["reason"] for one in conflict] == ["value_conflict"]
+    assert sorted(one["reason"] for one in conflict) == ["implausible_time", "value_conflict"]
     (meter,) = await rows(database, "SELECT manufacturer, product, device_id FROM meter WHERE key = 'ACME:7'")
     assert meter == {"manufacturer": "ACME", "product": "Cloud", "device_id": device_id}
     assert await rows(database, "SELECT FROM message") == []
@@ -196,7 +200,7 @@ async def test_a_source_with_dear_payloads_holds_up_no_other(database: Database)
     await add_source(database, "b-large")
     await add_source(database, "quiet")
     await add_payload(database, {"many": list(range(1000))}, "a-dear")
-    await add_payload(database, [record(0, note="x" * 300_000), record(1)], "b-large")
+    await add_payload(database, [record(0, id="8", note="x" * 300_000), record(1, id="8")], "b-large")
     for number in range(3):
         await add_payload(database, record(number), "quiet")
     async with pool(database) as opened:
