@@ -27,6 +27,8 @@ CONNECTIONS = 100
 """Of each generator, of which there are two."""
 POSTS = 60_000
 STEADY_S = 15
+GOAL = 5000.0
+"""Posts a second that the intake is to take, with an answer within 200 ms."""
 BURST = 100_000
 BURST_S = 10.0
 INSERTED = 20_000
@@ -37,7 +39,7 @@ _INSERT = Path(__file__).with_name("queries") / "insert_payloads.sql"
 
 
 async def measure_intake(stack: LocalStack, connection: Connection, logs: Path, scale: float) -> IntakeResult:
-    """As fast as answers come; at half that rate; and a burst, of which each post is taken or told to wait."""
+    """As fast as answers come; at half that rate; at the goal's; and a burst, each post taken or told to wait."""
     total = max(2000, int(POSTS * scale))
     bare_http, bare_cpu_us = await _bare_http(total)
     inserted = await _bare_inserts(connection, max(BATCH, int(INSERTED * scale)))
@@ -46,6 +48,7 @@ async def measure_intake(stack: LocalStack, connection: Connection, logs: Path, 
         fast = await _load(connection, service, stack, _posts(port, total))
         rate = fast.accepted_s / 2
         steady = await _load(connection, service, stack, _posts(port, int(rate * STEADY_S * min(1.0, scale)), rate))
+        goal = await _load(connection, service, stack, _posts(port, int(GOAL * STEADY_S * min(1.0, scale)), GOAL))
         burst = max(4000, int(BURST * scale))
         flood = await _load(connection, service, stack, _posts(port, burst, burst / BURST_S))
         rss_mib = sum(one.memory_info().rss for one in psutil.Process(service.pid).children()) / PROCESSES / 2**20
@@ -58,6 +61,7 @@ async def measure_intake(stack: LocalStack, connection: Connection, logs: Path, 
         fast=fast,
         ratio=round(fast.accepted_s / bare_http, 3),
         steady=steady,
+        goal=goal,
         burst=flood,
         rss_mib=round(rss_mib, 1),
     )

@@ -161,6 +161,8 @@ class IntakeResult(BaseModel):
     """fast.accepted_s over bare_http_posts_s."""
     steady: IntakeLoad
     """At half the rate of `fast`."""
+    goal: IntakeLoad
+    """At 5 000 posts a second."""
     burst: IntakeLoad
     """100 000 posts within 10 s at the usual scale."""
     rss_mib: float
@@ -288,7 +290,8 @@ def _intake(result: IntakeResult) -> Table:
         f"ratio {result.ratio:.2f}; bare INSERT "
         f"{result.bare_insert_rows_s:,.0f} rows/s; {result.rss_mib:.0f} MiB a process",
     )  # fmt: skip
-    for name, load in (("as fast as answered", result.fast), ("steady", result.steady), ("burst", result.burst)):
+    loads = {"as fast as answered": result.fast, "steady": result.steady, "goal": result.goal, "burst": result.burst}
+    for name, load in loads.items():
         table.add_row(
             name,
             f"{load.offered_s:,.0f}",

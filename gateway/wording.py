@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Any, NoReturn
 
 
@@ -19,9 +20,14 @@ def typed_pair(text: str) -> tuple[str, Any]:
     if not (name.strip() and equals):
         raise ValueError(f"{text.strip()[:80]!r} names no value; write NAME=VALUE")
     try:
-        return name.strip(), json.loads(value, parse_constant=_no_number)
+        return name.strip(), json.loads(value, parse_constant=_no_number, parse_float=_finite)
     except (ValueError, RecursionError):
         return name.strip(), value.strip()
+
+
+def _finite(digits: str) -> float:
+    # 1e999, which Python reads as Infinity
+    return found if isfinite(found := float(digits)) else _no_number(digits)
 
 
 def _no_number(name: str) -> NoReturn:

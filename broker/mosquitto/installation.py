@@ -119,7 +119,7 @@ class Installation:
             had_password = password is None and self._document().has_password(login.name)
             asyncio.run(_running().let_in(self._as_admin(), login, password, had_password=had_password))
             return Changed.AT_BROKER
-        document = self._document()
+        document = self._document_of_ours()
         _put_own_role(document, login, _topics(document.roles))
         if password is None and document.has_password(login.name):
             document.remove_login(login.name)
@@ -134,7 +134,7 @@ class Installation:
         if self._runs():
             asyncio.run(_running().let_out(self._as_admin(), name))
             return Changed.AT_BROKER
-        document = self._document()
+        document = self._document_of_ours()
         check_removable(name, document.login(name))
         document.remove_login(name)
         replace_file(self.folder / LOGINS_FILE, document.text(), self.owner)
@@ -147,6 +147,16 @@ class Installation:
             return Document.parse(text) if text else Document()
         except PermanentError as error:
             raise PermanentError(f"{path} {error}") from error
+
+    def _document_of_ours(self) -> Document:
+        """To change it while no broker runs: one that does would write its own over it."""
+        document = self._document()
+        if ADMIN in document.logins and not self._admin_password():
+            raise PermanentError(
+                f"{self.folder / ADMIN_FILE} is missing, so that a running broker can't be told: stop Mosquitto, and"
+                " run `wattline broker config` again"
+            )
+        return document
 
     def _put_admin(self, document: Document) -> None:
         """Have a login for ourselves, whose password lies beside what it is for."""

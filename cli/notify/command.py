@@ -135,6 +135,8 @@ def set_rule(
     found = ask(client, lambda api: api.set_rule(name, document, author))
     kept = found["rule"]
     click.echo(json.dumps(found) if as_json else f"{name}: {kept['about']} is told to {kept['channel']}")
+    if found["note"]:
+        click.echo(f"{name}: {shown(found['note'])}", err=True)
 
 
 def _read(file: IO[str]) -> dict[str, Any]:

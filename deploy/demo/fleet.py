@@ -67,13 +67,13 @@ async def start_fleet(platform: Platform, *, unknown: bool = False) -> AsyncIter
 
 
 def own_environment(folder: Path) -> Path:
-    """The file of settings by which an agent and an engineer's commands of one's own join the demo."""
+    """The file of settings by which an agent, intake, bridge, outlet and commands of one's own join the demo."""
     return folder / "own.env"
 
 
 def _write_own(platform: Platform, claim: dict[str, Any]) -> None:
     own = {"WATTLINE_URL": platform.api.url, "WATTLINE_TOKEN": platform.api.token}
-    own |= _environment(platform, claim, OWN_DEVICE)
+    own |= _environment(platform, claim, OWN_DEVICE) | platform.others_environment()
     file = own_environment(platform.folder)
     file.touch(mode=0o600)
     file.write_text("".join(f"{name}={shlex.quote(value)}\n" for name, value in own.items()))

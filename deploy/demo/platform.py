@@ -5,7 +5,9 @@ import secrets
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
+from broker.contract.identity import BRIDGE, OUTLET
 from broker.runtime.settings import BrokerAddress
 from deploy.demo.http import Api
 from deploy.demo.processes import Service, running
@@ -15,6 +17,10 @@ from deploy.local.stack import LocalStack
 from gateway.enrolment.ca_folder import ROOT
 from store.meter_keys import new_master_keys
 from store.migrate import migrate
+
+MASTER_KEYS: Final = "meter-keys"
+ROLE_OF: Final = {"intake": "wattline_intake", BRIDGE: "wattline_intake", OUTLET: "wattline_outlet"}
+"""The roles of the database by service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,17 @@ class Platform:
         prefix = f"WATTLINE_{service.upper()}_"
         return environment_of(self.broker_address(user), prefix) | {f"{prefix}LOG_FORMAT": "json"}
 
+    def others_environment(self) -> dict[str, str]:
+        """The settings of the services that the demo leaves to its user: intake, bridge and outlet."""
+        own = {"WATTLINE_INTAKE_METER_KEYS_FILE": str(self.folder / MASTER_KEYS), "WATTLINE_INTAKE_HTTP_PORT": "0"}
+        own["WATTLINE_OUTLET_HOME_ASSISTANT__ENABLED"] = "true"
+        for service in (BRIDGE, OUTLET):
+            own |= environment_of(self.broker_address(service), f"WATTLINE_{service.upper()}_")
+            own[f"WATTLINE_{service.upper()}_HTTP_PORT"] = "0"
+        for service in ("intake", BRIDGE, OUTLET):
+            own[f"WATTLINE_{service.upper()}_DATABASE_DSN"] = self.stack.postgres.dsn(user=ROLE_OF[service])
+        return own
+
     def check(self) -> None:
         """Raise PermanentError if one of the services has ended by itself."""
         self.ingestor.check()
@@ -71,7 +88,7 @@ async def start_platform(progress: Callable[[str], None]) -> AsyncIterator[Platf
             stack, ingestor, worker, gateway, api, stack.folder, f"http://127.0.0.1:{ingestor_port}",
             f"https://127.0.0.1:{enrolment_port}",
         )  # fmt: skip
-        master = stack.folder / "meter-keys"
+        master = stack.folder / MASTER_KEYS
         new_master_keys().write(master)
         ingestor.environment |= platform.broker_environment("ingestor", "ingestor") | {
             "WATTLINE_INGESTOR_DATABASE_DSN": stack.postgres.dsn(user="wattline_ingestor"),

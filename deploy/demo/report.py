@@ -94,10 +94,11 @@ STORED = """
 SELECT m.key, r.time, s.obis, count(*) AS times
 FROM reading r JOIN series s ON s.id = r.series_id JOIN meter m ON m.id = s.meter_id
 JOIN reading_source o ON o.id = r.source
-WHERE o.source <> 'redecoded'
+WHERE o.source <> 'redecoded' AND NOT EXISTS (SELECT FROM source WHERE source.device_id = m.device_id)
 GROUP BY 1, 2, 3
 """
-"""Readings that devices published; what the platform decoded from kept frames is counted apart."""
+"""Readings that devices published; what the platform decoded from kept frames is counted apart, and what third parties
+sent to a demo that somebody tries them on is none."""
 METERS = """
 SELECT d.name AS device, m.protocol, m.manufacturer, m.spec,
        coalesce(m.product, s.document -> 'product' ->> 'name') AS product

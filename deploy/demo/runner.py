@@ -185,6 +185,7 @@ def _addresses(platform: Platform) -> list[tuple[str, str]]:
         ("MQTT, TLS", f"{broker.host}:{broker.device_port}   devices, by their certificates"),
         ("enrolment", f"{platform.enrolment_url}   CA {platform.authority}"),
         ("your own Pi", f"set -a; . {own_environment(platform.folder)}; set +a; wattline device   (docs/DEVICE.md)"),
+        ("with others", "with the same settings: wattline intake, bridge or outlet   (docs/INTEGRATIONS.md)"),
         ("database", f"psql {postgres.dsn()}"),
         ("logs", f"{platform.folder}/logs"),
     ]

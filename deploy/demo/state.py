@@ -23,6 +23,9 @@ STORED = """
 SELECT count(*) FILTER (WHERE o.source <> 'redecoded') AS stored,
        count(*) FILTER (WHERE o.source = 'redecoded') AS decoded
 FROM reading r JOIN reading_source o ON o.id = r.source
+WHERE r.series_id NOT IN (
+    SELECT s.id FROM series s JOIN meter m ON m.id = s.meter_id JOIN source ON source.device_id = m.device_id
+)
 """
 ENROLLED = "SELECT count(DISTINCT identity) FROM certificate"
 

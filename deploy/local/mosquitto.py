@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from broker.contract.identity import GATEWAY, INGESTOR, ROLES
 from broker.contract.topics import Kind, Topics
-from broker.mosquitto.config import CONFIG_FILE, LOGINS_FILE, MAX_DEVICES, Listener, TlsFiles, render_config
+from broker.mosquitto.config import ADMIN_FILE, CONFIG_FILE, LOGINS_FILE, MAX_DEVICES, Listener, TlsFiles, render_config
 from broker.mosquitto.control import Control
 from broker.mosquitto.dynamic_security import Document, Login, device_login, put_login, put_role, remove_login
 from broker.mosquitto.installation import login_of
@@ -239,6 +239,8 @@ class MosquittoServer:
             listeners.append(Listener(device_port, self.host, self._tls, identity=True, max_connections=MAX_DEVICES))
             listeners.append(Listener(password_port, self.host, TlsFiles(self._tls.certificate, self._tls.key)))
         self._write(CONFIG_FILE, render_config(listeners, self.folder, self._plugin))
+        # `wattline broker add-user` of whoever tries things out asks the broker itself by it
+        self._write(ADMIN_FILE, f"{self._passwords[ADMIN]}\n")
         self._write_logins(set(self._logins) if fresh else self._unwritten)
         self._unwritten = set()
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import structlog
 
+from broker.contract.obis import Obis, lookup
 from broker.errors import ContractError
 from gateway.faults import Fault, Kind, Refusal, conflict, invalid, refusal_of
 from gateway.keys.master import MasterFile
@@ -15,6 +16,7 @@ from gateway.notices.store import (
     StoredDelivery,
     StoredRule,
     add_test,
+    codes_sent,
     count_channels,
     count_rules,
     drop_channel,
@@ -115,15 +117,30 @@ class Notifications:
             before = await list_rules(connection, name)
             if not before and await count_rules(connection, None) >= MOST:
                 raise conflict(f"there are {MOST} rules already: remove one")
+            if rule.obis is not None:
+                _code(rule.obis)
             if not await list_channels(connection, rule.channel):
                 raise invalid("channel", f"no channel {rule.channel!r}", "`wattline notify channel set` makes one")
-            patterns = [one.replace("_", "\\_").replace("*", "%") for one in rule.names]
+            patterns = [_like(one) for one in rule.names]
             kept = rule.model_dump(mode="json", exclude_unset=True)
             await put_rule(connection, name, rule.channel, rule.enabled, patterns, kept, author)
             if before and before[0].document.get("about") != rule.about:
                 await forget_found(connection, name)
         log.info("notice_rule_set", rule=name, about=rule.about, channel=rule.channel, author=author)
         return await self.rule(name)
+
+    async def note_of(self, rule: Rule) -> str:
+        """What is odd about a rule: a threshold of a code that none of its meters has sent; '' where nothing is."""
+        if rule.obis is None:
+            return ""
+        code = _code(rule.obis)
+        quantity = lookup(code)
+        patterns = [_like(one) for one in rule.meters]
+        sent = await codes_sent(self._pool, patterns, str(code), (quantity.unit or "") if quantity else "")
+        if any(one.obis == str(code) for one in sent):
+            return ""
+        said = f"none of its meters has sent {rule.obis} so far: it watches nothing until one does"
+        return f"{said}; in the same unit they send {', '.join(one.obis for one in sent)}" if sent else said
 
     async def remove_rule(self, name: str, author: str) -> StoredRule:
         """Remove a rule; messages that it has made go out. Raises Refusal: unknown."""
@@ -156,6 +173,19 @@ class Notifications:
             await wake_channel(connection, number)
         log.info("notice_replayed", id=str(number), channel=before.channel, author=author)
         return await self.delivery(number)
+
+
+def _code(text: str) -> Obis:
+    """An OBIS code. Raises Refusal."""
+    try:
+        return Obis.parse(text)
+    except ContractError as error:
+        raise invalid("obis", str(error), "each number of a code is 255 at most") from error
+
+
+def _like(pattern: str) -> str:
+    """A pattern with `*` as LIKE has it."""
+    return pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_").replace("*", "%")
 
 
 def _unknown(what: str, name: str) -> Refusal:

@@ -94,6 +94,19 @@ async def list_rules(database: Database, name: str | None) -> list[StoredRule]:
     """All rules, or one."""
 
 
+@dataclass(frozen=True, slots=True)
+class SentCode:
+    """A code, and how many meters have sent it."""
+
+    obis: str
+    meters: int
+
+
+@statement
+async def codes_sent(database: Database, meters: Sequence[str], obis: str, unit: str) -> list[SentCode]:
+    """Of meters whose keys fit LIKE patterns: this code, first, and others in that unit."""
+
+
 @statement
 async def put_rule(
     connection: Connection, name: str, channel: str, enabled: bool, events: Sequence[str],

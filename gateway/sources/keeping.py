@@ -1,5 +1,6 @@
 """What engineers do with sources: make them, say how they prove themselves, and what their payloads mean."""
 
+import asyncio
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -125,7 +126,8 @@ class Sources:
 
     async def map(self, name: str, text: str, author: str, reason: str | None) -> NewMapping:
         """Give a source another version of its mapping, in force at once. Raises Refusal: unknown, invalid, stale."""
-        mapping = read_mapping(name, text)
+        # beside the loop: its goldens may take seconds
+        mapping = await asyncio.to_thread(read_mapping, name, text)
         digest = hashlib.sha256(text.encode()).hexdigest()
         async with self._pool.acquire() as connection, connection.transaction():
             held = await _held(connection, name)
@@ -198,7 +200,7 @@ class Sources:
 
 
 def read_mapping(name: str, text: str) -> Mapping:
-    """A mapping that may be this source's, its goldens right. Raises Refusal: invalid."""
+    """A mapping that may be this source's, its goldens right; it may take seconds. Raises Refusal: invalid."""
     try:
         mapping = load_mapping(text, origin="mapping")
     except ContractError as error:

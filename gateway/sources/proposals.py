@@ -26,7 +26,8 @@ from store.source_settings import SourceSettings, device_of
 from store.sql import Connection
 
 log = structlog.get_logger()
-MOST_SHOWN: Final = 2000
+MOST_SHOWN: Final = 200
+"""Each with its mapping and what is left out, which whoever announces may make a hundred kilobytes."""
 
 
 class Proposals:
@@ -36,7 +37,7 @@ class Proposals:
         self._pool = pool
 
     async def all(self, state: ProposalState | None) -> list[Proposal]:
-        """Proposals, or those in a state, the newest first."""
+        """Proposals, or those in a state, the newest first, at most MOST_SHOWN."""
         return await list_proposals(self._pool, state, None, MOST_SHOWN)
 
     async def show(self, number: int) -> Proposal:

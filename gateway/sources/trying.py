@@ -9,12 +9,11 @@ from typing import Final
 from gateway.faults import conflict, invalid
 from gateway.sources.keeping import Sources, read_mapping
 from meters.mappings.apply import map_payload
-from meters.mappings.document import Mapping
 from meters.mappings.types import Mapped, Payload
 from store.source_settings import MOST_BYTES
 
 MOST_SHOWN: Final = 200
-"""Samples of a meter, and events, that an answer has; the counts are of all."""
+"""Samples, values of each, and events, that an answer has; the counts are of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +41,13 @@ class Sample:
         return Payload(body, datetime.now(UTC), self.content_type, self.topic)
 
 
-async def mapping_to_try(sources: Sources, name: str, text: str | None) -> Mapping:
-    """The mapping that is given, else the one in force. Raises Refusal: invalid, unknown, conflict."""
+async def text_to_try(sources: Sources, name: str, text: str | None) -> str:
+    """The mapping that is given, else the one in force. Raises Refusal: unknown, conflict."""
     if text is not None:
-        return read_mapping(name, text)
+        return text
     if (await sources.show(name)).version is None:
         raise conflict(f"{name} has no mapping yet; send one with the sample, or `wattline source map` it first")
-    return read_mapping(name, (await sources.mapping(name, None)).document)
+    return (await sources.mapping(name, None)).document
 
 
 async def payload_to_try(sources: Sources, name: str, number: int | None, sample: Sample) -> Payload:
@@ -61,6 +60,6 @@ async def payload_to_try(sources: Sources, name: str, number: int | None, sample
     return Payload(kept.body, kept.received_at, kept.content_type, kept.topic, kept.key)
 
 
-def tried(mapping: Mapping, payload: Payload) -> Mapped:
-    """What comes of it."""
-    return map_payload(mapping, payload)
+def tried(name: str, text: str, payload: Payload) -> Mapped:
+    """What a source's mapping makes of a payload; it may take seconds. Raises Refusal: invalid."""
+    return map_payload(read_mapping(name, text), payload)

@@ -6,7 +6,10 @@ from typing import Final
 
 from broker.errors import PermanentError
 
-FIX: Final = "WATTLINE_WORKER_NOTICES_PRIVATE=true lets channels reach private addresses"
+FIX: Final = (
+    "WATTLINE_WORKER_NOTICES_PRIVATE=true in /etc/wattline/worker.env, or wherever the worker has its settings, and "
+    "its restart let channels reach private addresses"
+)
 _SHARED: Final = ipaddress.ip_network("100.64.0.0/10")
 """Of carriers, RFC 6598, which Python counts neither as private nor as global."""
 _NAT64: Final = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))

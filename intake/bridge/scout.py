@@ -9,22 +9,24 @@ from typing import Final
 import structlog
 
 from broker.contract.outlets import is_ours
-from broker.errors import ContractError
+from broker.errors import ContractError, PermanentError
 from broker.mqtt.publication import Inbound
 from broker.outage import Outage
 from intake.bridge.book import SourceBook
-from intake.bridge.discovery.announcement import DeviceFacts, Entity, entities, place_of
+from intake.bridge.discovery.announcement import MOST_ENTITIES, DeviceFacts, Entity, entities, place_of
 from intake.bridge.discovery.draft import drafted
 from intake.bridge.discovery.shipped import read_by, shipped_filters
 from intake.bridge.metrics import BridgeMetrics
-from intake.bridge.store import propose_source, withdraw_proposal
+from intake.bridge.store import REFUSED, propose_source, withdraw_proposal
 from meters.mappings.catalogue import named
-from store.errors import DATABASE_ERRORS, heals, reason
+from store.errors import DATABASE_ERRORS, heals, reason, refuses_data
 from store.pool import Pool
 
 log = structlog.get_logger()
 
 MOST_ANNOUNCEMENTS: Final = 5000
+MOST_ANNOUNCED: Final = 20_000
+"""Entities of all of them: one announcement may have MOST_ENTITIES, each of a kilobyte and more."""
 MOST_PROPOSALS: Final = 2000
 MOST_METERS: Final = 50
 """Meters of a shipped mapping that its proposal names."""
@@ -42,6 +44,8 @@ class _Heard:
     """By the key of the announcement: the device, and its entities there."""
     families: dict[str, set[str]] = field(default_factory=dict)
     """Meters by the shipped mapping that reads them."""
+    entities: int = 0
+    """How many all of them have."""
     devices: set[str] = field(default_factory=set)
     """Those whose proposals are to be written anew."""
     changed: set[str] = field(default_factory=set)
@@ -124,15 +128,21 @@ class Scout:
         before = heard.announced.pop(key, None)
         if before is not None:
             heard.devices.add(before[0])
+            heard.entities -= len(before[1])
         if found:
             device = found[0].device.key or key
             heard.announced[key] = device, found
             heard.devices.add(device)
-            if len(heard.announced) > MOST_ANNOUNCEMENTS:
-                heard.announced.popitem(last=False)
+            heard.entities += len(found)
+            while len(heard.announced) > MOST_ANNOUNCEMENTS or heard.entities > MOST_ANNOUNCED:
+                _, (_, gone) = heard.announced.popitem(last=False)
+                heard.entities -= len(gone)
 
     async def keep(self, pool: Pool, every_s: float) -> None:
-        """Write proposals as they change, for ever; what the database does not take now is written later."""
+        """Write proposals as they change, for ever; what the database does not take now is written later.
+
+        Raises PermanentError where it never will.
+        """
         while True:
             await asyncio.sleep(every_s)
             for broker, heard in list(self._brokers.items()):
@@ -147,13 +157,18 @@ class Scout:
         by_device: dict[str, list[Entity]] = {}
         for device, found in heard.announced.values():
             if device in heard.devices:
-                by_device.setdefault(device, []).extend(found)
+                taken = by_device.setdefault(device, [])
+                # a device may be announced a thousand times, and pages show what of it is left out
+                room = MOST_ENTITIES - len(taken)
+                taken += found[:room]
+                if len(found) > room:
+                    self._refuse(broker, device=device[:200], reason=f"more than {MOST_ENTITIES} entities")
         for device in sorted(heard.devices):
             try:
                 await self._propose(pool, broker, device, by_device.get(device, []))
             except (*DATABASE_ERRORS, ContractError, ValueError) as error:
-                if isinstance(error, DATABASE_ERRORS) and heals(error):
-                    raise
+                if isinstance(error, DATABASE_ERRORS):
+                    _raise_unless_of_its_data(error)
                 # a name with a line's end in it, say: that device alone is not proposed
                 self._refuse(broker, device=device[:200], reason=str(error)[:500])
             heard.devices.discard(device)
@@ -161,8 +176,7 @@ class Scout:
             try:
                 await self._propose_family(pool, broker, name, heard.families[name])
             except DATABASE_ERRORS as error:
-                if heals(error):
-                    raise
+                _raise_unless_of_its_data(error)
                 self._refuse(broker, mapping=name, reason=str(error)[:500])
             heard.changed.discard(name)
 
@@ -184,6 +198,14 @@ class Scout:
         text = named(name).text
         if await propose_source(pool, broker, f"mapping:{name}", "topics", name, (), text, detail, MOST_PROPOSALS):
             log.info("source_proposed", broker=broker, name=name, meters=len(meters))
+
+
+def _raise_unless_of_its_data(error: Exception) -> None:
+    """What heals is tried again, and what no proposal of anybody can change is a person's to mend: PermanentError."""
+    if heals(error):
+        raise error
+    if not refuses_data(error):
+        raise PermanentError(REFUSED.format(error)) from error
 
 
 def _facts(device: DeviceFacts) -> dict[str, object]:

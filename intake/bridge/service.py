@@ -23,7 +23,7 @@ from intake.bridge.scout import Scout
 from intake.bridge.settings import BridgeSettings
 from intake.bridge.sparkplug.host import SparkplugHost
 from intake.bridge.sparkplug.hosts import Hosts
-from intake.bridge.store import mqtt_sources
+from intake.bridge.store import REFUSED, mqtt_sources
 from intake.inbox.inbox import Inbox, InboxBounds, open_inbox
 from store.errors import DATABASE_ERRORS, heals
 from store.migrate import require_migrated
@@ -121,7 +121,7 @@ class Bridge:
                 rows = await mqtt_sources(pool)
             except DATABASE_ERRORS as error:
                 if not heals(error):
-                    raise PermanentError(f"the database refuses the bridge: {error}; run `wattline migrate`") from error
+                    raise PermanentError(REFUSED.format(error)) from error
                 self._outage.failed("sources_unknown", reason=self._probe.failed(error))
             else:
                 self._outage.back("sources_known")

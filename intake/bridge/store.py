@@ -2,10 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from pydantic import Json
 
 from store.sql import Affected, Database, statement
+
+REFUSED: Final = (
+    "the database refuses the bridge: {}; WATTLINE_BRIDGE_DATABASE_DSN wants role wattline_intake, and a database on"
+    " which `wattline migrate` has run"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,20 +148,20 @@ class Hooks:
         source = await proved(request, source, self._sources, self._senders, None)
         headers, limit = request.headers, source.settings.max_bytes
         encoding = check_encoding(headers.get("Content-Encoding", ""))
-        now_s = time.monotonic()
         if not request.content.is_eof():
             # no byte more is read of what would be refused
             size = request.content_length or 0
             if size > limit:
                 raise too_large(limit)
-            if wait_s := source.rate.wait_s(size, now_s):
+            if wait_s := source.rate.wait_s(size, time.monotonic()):
                 raise _too_fast(source, wait_s)
             _check_room(inbox, source.name, size)
         sent = await self._body(request, limit, held)
         if source.needs_body:
             source = await proved(request, source, self._sources, self._senders, sent)
         # counted once it is proved, so that nobody uses up another one's share
-        if wait_s := source.rate.take(len(sent), now_s):
+        # by the clock as it is now: by that of a slow body's beginning the others' posts would lie in the future
+        if wait_s := source.rate.take(len(sent), time.monotonic()):
             raise _too_fast(source, wait_s)
         content_type = headers.get("Content-Type", "")
         if not is_taken(content_type, source.settings.content_types):

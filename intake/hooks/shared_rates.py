@@ -1,11 +1,13 @@
 """What sources have left of their rates, in memory that all processes of this host share."""
 
+import contextlib
 import errno
 import fcntl
 import hashlib
 import math
 import mmap
 import os
+import stat
 from contextlib import AbstractContextManager
 from pathlib import Path
 from struct import Struct
@@ -22,6 +24,7 @@ SLOTS: Final = 16_384
 TRIES: Final = 10_000
 """Some milliseconds: a process that is stopped amid the few instructions under a lock holds up no other."""
 _SLOT: Final = Struct("=Qddd")
+SIZE: Final = SLOTS * _SLOT.size
 _NAME: Final = Struct("=Q")
 _LEFT: Final = Struct("=ddd")
 _BUSY: Final = frozenset({errno.EAGAIN, errno.EACCES})
@@ -36,13 +39,20 @@ class SharedRates(AbstractContextManager["SharedRates"]):
     """
 
     def __init__(self, path: Path) -> None:
-        """Raises PermanentError where it can't be used."""
-        try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            os.ftruncate(self._file, SLOTS * _SLOT.size)
-            self.memory = mmap.mmap(self._file, SLOTS * _SLOT.size)
-        except OSError as error:
-            raise PermanentError(f"WATTLINE_INTAKE_RATES_FILE {path} can't be used: {error}") from error
+        """Raises PermanentError where it can't be used, or is somebody else's."""
+        with contextlib.ExitStack() as opened:
+            try:
+                # who waits for a reader of a pipe would wait for ever
+                self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
+                opened.callback(os.close, self._file)
+                _make_room(self._file)
+                self.memory = mmap.mmap(self._file, SIZE)
+            except OSError as error:
+                raise PermanentError(
+                    f"WATTLINE_INTAKE_RATES_FILE {path} can't be used: {error.strerror}; name one of {SIZE} bytes on a "
+                    "file system in memory, which intakes make themselves, and remove one of another version"
+                ) from error
+            opened.pop_all()
 
     def __exit__(self, *_: object) -> None:
         self.memory.close()
@@ -81,6 +91,25 @@ class SharedRates(AbstractContextManager["SharedRates"]):
     def unlock(self, at: int) -> None:
         """Let others at it again."""
         fcntl.lockf(self._file, fcntl.LOCK_UN, _SLOT.size, at)
+
+
+def _make_room(file: int) -> None:
+    """Have a new file be all of the table; one of another size is somebody else's. Raises OSError.
+
+    None is cut, and each byte has its room from the start: beyond a file's end, or where the file system has no
+    room, the kernel ends whoever writes to memory that is mapped (SIGBUS), and no error says why.
+    """
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        raise OSError(errno.EINVAL, "it is no file")
+    # behind the table: nobody else sees a half of it
+    fcntl.lockf(file, fcntl.LOCK_EX, 1, SIZE)
+    try:
+        found = os.fstat(file)
+        if found.st_size not in (0, SIZE):
+            raise OSError(errno.EFBIG, f"it has {found.st_size} bytes, so that it is another's")
+        os.posix_fallocate(file, 0, SIZE)
+    finally:
+        fcntl.lockf(file, fcntl.LOCK_UN, 1, SIZE)
 
 
 class _SharedLeft(Left):

@@ -3,7 +3,6 @@
 import base64
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC
 from typing import Any, Final
@@ -17,19 +16,20 @@ from meters.mappings.field_names import Guess, guess_quantity, is_time, meter_ra
 from meters.mappings.instants import StampError, read_stamp
 from meters.mappings.load import load_mapping
 from meters.mappings.numbers import NumberError, number_of
+from meters.mappings.sample_paths import leaves_of, name_of, place_of, record_of
 from meters.mappings.sniffing import sniff
 from meters.mappings.types import Mapped, Payload
 
 MOST_GOLDEN: Final = 8_000
 """Bytes of a sample that becomes a golden."""
 MOST_VALUES: Final = 60
-MOST_WALKED: Final = 2_000
+MOST_NAMED: Final = 20
+"""Names that a note of what is left out lists."""
 _PATTERNS: Final = (
     "iso", "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y/%m/%d %H:%M:%S",
     "%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%Y%m%d%H%M%S", "%Y%m%d%H%M",
 )  # fmt: skip
 _ZONE: Final = "Europe/Berlin"
-_PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,8 @@ class _Draft:
     """Expression, format, and whether it wants a zone."""
     values: dict[str, tuple[str, Guess]] = field(default_factory=dict)
     by_code: tuple[str, str, str | None] | None = None
+    second: dict[str, str] = field(default_factory=dict)
+    """By path, why a name that is known isn't taken."""
     topic: str = ""
     notes: list[str] = field(default_factory=list)
 
@@ -62,68 +64,24 @@ def draft_mapping(sample: Payload) -> MappingDraft:
         document = read_body(form, sample.body)
     except BodyError as error:
         draft.notes.append(f"it can't be read as {form.type}: {error}")
-    path, record = _record_of(document)
+    path, record = record_of(document)
     draft.records = path
-    leaves = list(_leaves(record))
-    _take_meter(
-        draft, leaves, [("_body." + where, value) for where, value in _leaves(document)] if path else [], sample
-    )
+    leaves = list(leaves_of(record))
+    above = [("_body." + where, value) for where, value in leaves_of(document) if path]
+    _take_meter(draft, leaves, above, sample)
     _take_time(draft, leaves)
     _take_values(draft, leaves)
+    _say_left_out(draft, [*leaves, *above])
     bare = _text(draft)
     proof = _proof(bare, sample)
     return MappingDraft(bare + proof, tuple(draft.notes))
-
-
-def _record_of(document: Any) -> tuple[str, Any]:
-    """The list that looks most like records, with one of them; '' and the document where it is a record itself."""
-    if isinstance(document, list):
-        return "", next((one for one in document if isinstance(one, dict)), document[0] if document else None)
-    best: tuple[int, str, Any] = (_known(document), "", document)
-    open_nodes, walked = [("", document)], 0
-    while open_nodes and walked < MOST_WALKED:
-        where, node = open_nodes.pop(0)
-        walked += 1
-        if not isinstance(node, dict):
-            continue
-        for name, child in node.items():
-            path = f"{where}.{_quoted(name)}" if where else _quoted(name)
-            if isinstance(child, list) and child and isinstance(child[0], dict):
-                best = max(best, (_known(child[0]) + 1, path, child[0]), key=lambda one: one[0])
-            elif isinstance(child, dict):
-                open_nodes.append((path, child))
-    return best[1], best[2]
-
-
-def _known(record: Any) -> int:
-    names = [where.rsplit(".", 1)[-1].strip('"') for where, _ in _leaves(record)]
-    return sum(2 * (guess_quantity(name) is not None) + is_time(name) + ("obis" in name.lower()) for name in names)
-
-
-def _leaves(record: Any, where: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
-    if isinstance(record, dict) and depth < 5:
-        for name, child in list(record.items())[:200]:
-            yield from _leaves(child, f"{where}.{_quoted(name)}" if where else _quoted(name), depth + 1)
-    elif where and isinstance(record, str | int | float) and not isinstance(record, bool):
-        yield where, record
-
-
-def _quoted(name: str) -> str:
-    return name if _PLAIN.fullmatch(name) else json.dumps(name)
-
-
-def _name(where: str) -> str:
-    """The last name of a path."""
-    found = re.search(r'("(?:[^"\\]|\\.)*"|[^.]+)$', where)
-    text = found[1] if found else where
-    return str(json.loads(text)) if text.startswith('"') else text
 
 
 def _take_meter(draft: _Draft, leaves: list[tuple[str, Any]], above: list[tuple[str, Any]], sample: Payload) -> None:
     ranked = sorted(
         (rank, number, where)
         for number, (where, value) in enumerate([*leaves, *above])
-        if (rank := meter_rank(_name(where))) is not None and len(str(value)) <= 64 and not isinstance(value, float)
+        if (rank := meter_rank(name_of(where))) is not None and len(str(value)) <= 64 and not isinstance(value, float)
     )
     if sample.topic:
         levels = sample.topic.split("/")
@@ -145,7 +103,7 @@ def _take_meter(draft: _Draft, leaves: list[tuple[str, Any]], above: list[tuple[
 
 def _take_time(draft: _Draft, leaves: list[tuple[str, Any]]) -> None:
     for where, value in leaves:
-        if not is_time(_name(where)):
+        if not is_time(name_of(where)):
             continue
         found = _format_of(value)
         if found is not None:
@@ -172,7 +130,7 @@ def _format_of(value: Any) -> tuple[str, bool] | None:
 
 
 def _take_values(draft: _Draft, leaves: list[tuple[str, Any]]) -> None:
-    by_name = {_name(where).lower(): where for where, _ in leaves}
+    by_name = {name_of(where).lower(): where for where, _ in leaves}
     code = next((by_name[name] for name in ("obis", "obis_code", "obiscode", "register_id") if name in by_name), None)
     value = next((by_name[name] for name in ("value", "v", "val", "reading", "wert") if name in by_name), None)
     if code is not None and value is not None:
@@ -181,18 +139,57 @@ def _take_values(draft: _Draft, leaves: list[tuple[str, Any]]) -> None:
     for where, given in leaves:
         if draft.time is not None and where == draft.time[0]:
             continue
-        guess = guess_quantity(_name(where)) or guess_quantity(where.replace('"', ""))
-        if guess is None or guess.code in draft.values or not _is_number(draft, given):
+        guess = guess_quantity(name_of(where)) or guess_quantity("".join(place_of(where.replace('"', ""))))
+        if guess is None or not _is_number(draft, given):
             continue
-        if len(draft.values) >= MOST_VALUES:
-            break
-        draft.values[guess.code] = (where, guess)
-        if not guess.sure:
-            draft.notes.append(f"values.{guess.code}.unit: {guess.unit} is a guess, {where} does not say it")
+        if guess.code in draft.values:
+            draft.second[where] = f"{guess.code} is {draft.values[guess.code][0]} already"
+        elif len(draft.values) >= MOST_VALUES:
+            draft.second[where] = f"{MOST_VALUES} values are the most a draft takes"
+        else:
+            _take(draft, where, guess)
     if not draft.values:
         draft.notes.append("values: no name is known; `value` stands for one")
         where = next((where for where, given in leaves if _is_number(draft, given)), "value")
         draft.values["1-0:16.7.0"] = (where, Guess("1-0:16.7.0", "W", sure=False))
+
+
+def _take(draft: _Draft, where: str, guess: Guess) -> None:
+    draft.values[guess.code] = (where, guess)
+    if not guess.sure:
+        draft.notes.append(f"values.{guess.code}.unit: {guess.unit} is a guess, {where} does not say it")
+    if guess.assumed_import:
+        draft.notes.append(f"values.{guess.code}: that {where} is import is a guess; export is {_export(guess.code)}")
+    if where.endswith("[0]"):
+        draft.notes.append(f"values.{guess.code}: that {where} is phase L1 is a guess")
+
+
+def _export(code: str) -> str:
+    medium, _, rest = code.partition(":")
+    c, _, more = rest.partition(".")
+    return f"{medium}:{int(c) + 1}.{more}"
+
+
+def _say_left_out(draft: _Draft, leaves: list[tuple[str, Any]]) -> None:
+    """Note each number that the draft does not take, and why."""
+    taken = {where for where, _ in draft.values.values()} | set(draft.by_code or ())
+    if draft.time is not None:
+        taken.add(draft.time[0])
+    taken_above = {f"_body.{draft.records}.{where}" for where in taken}
+    unknown, beside = list[str](), list[str]()
+    for where, given in leaves:
+        if where in taken or where in taken_above or f"{{{where}}}" in draft.meter:
+            continue
+        if where in draft.second:
+            draft.notes.append(f"left out: {where}; {draft.second[where]}")
+        elif isinstance(given, list):
+            draft.notes.append(f"left out: {where}; it is a list of {len(given)}, {where}[0] is its first")
+        elif _is_number(draft, given):
+            (beside if where.startswith("_body.") else unknown).append(where)
+    for names, why in ((unknown, "no quantity is known by that name"), (beside, "it stands beside the records")):
+        if names:
+            more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+            draft.notes.append(f"left out: {', '.join(names[:MOST_NAMED])}{more}; {why}")
 
 
 def _is_number(draft: _Draft, given: Any) -> bool:

@@ -10,7 +10,10 @@ from store.sql import Database, statement
 
 @dataclass(frozen=True, slots=True)
 class StandingMeter:
-    """A meter at its place; `renamed` where a person gave the point its name. `online` is None where nobody says."""
+    """A meter at its place; `renamed` where a person gave the point its name. `online` is None where nobody says.
+
+    `device_type` is what a sub-meter is, as its carrier's telegram says (0-n:24.1.0, EN 13757-3): `003`.
+    """
 
     id: int
     key: str
@@ -27,6 +30,7 @@ class StandingMeter:
     hardware: str | None
     point: str | None
     renamed: bool
+    device_type: str | None = None
 
 
 class NewestReading(NamedTuple):

@@ -16,7 +16,7 @@ from typing import Any, Final
 from broker.contract.outlets import ORIGIN
 from outlet.fleet.snapshot import Meter
 from outlet.fleet.store import StandingMeter
-from outlet.home_assistant.entities import Entity, device_type, entity_of
+from outlet.home_assistant.entities import Entity, entity_of
 
 _PLAIN: Final = re.compile(r"[^A-Za-z0-9-]+")
 
@@ -94,8 +94,7 @@ def meter_name(facts: StandingMeter) -> str:
 
 def entities(meter: Meter) -> list[Entity]:
     """The sensors of a meter, by their codes; names that two of them share get the code behind them."""
-    types = dict(filter(None, (device_type(one.obis, one.value) for one in meter.readings.values())))
-    found = [entity_of(one.obis, one.unit, types) for one in meter.readings.values()]
+    found = [entity_of(one.obis, one.unit, meter.facts.device_type) for one in meter.readings.values()]
     return _distinct(sorted((one for one in found if one is not None), key=lambda one: one.obis))
 
 

@@ -3,6 +3,7 @@
 By Home Assistant 2026.2, components/sensor/const.py; tests/data/home-assistant.json has what is held against it.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -26,7 +27,9 @@ _NETS: Final = frozenset({16, 131, 151, 171, 191, 36, 56, 76})
 _GAS_TYPES: Final = frozenset({3})
 _WATER_TYPES: Final = frozenset({6, 7, 21, 22, 40})
 """Device types of M-Bus (EN 13757-3): hot, plain, cold and dirty water."""
-DEVICE_TYPE_C, REGISTER_C = 24, 24
+_SUB_METERS_C: Final = 24
+_NAMES: Final = {"gas": "Gas volume", "water": "Water volume"}
+"""Names of a sub-meter's register, where it is known what runs through it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +50,11 @@ class Entity:
         return self.state_class == "total_increasing"
 
 
-def entity_of(code: str, unit: str, device_types: dict[int, int] | None = None) -> Entity | None:
+def entity_of(code: str, unit: str, device_type: str | None = None) -> Entity | None:
     """The sensor of a code; None for what Home Assistant has no use for.
 
-    `device_types` are what sub-meters are, by channel, as their carrier tells (0-n:24.1.0). Left out are registers of
-    past billing periods, and energy of intervals, which is in the register already.
+    `device_type` is what a sub-meter is, as its carrier says (0-n:24.1.0). Left out are registers of past billing
+    periods, and energy of intervals, which is in the register already.
     """
     obis = _parsed(code)
     quantity = None if obis is None or obis.f != 255 else lookup(obis)
@@ -62,7 +65,9 @@ def entity_of(code: str, unit: str, device_types: dict[int, int] | None = None) 
         return Entity(code, name, plain, None, None, None, diagnostic=True)
     if quantity.kind is Kind.COUNTER:
         return Entity(code, name, plain, None, "total_increasing", 0, diagnostic=True)
-    device_class, precision = _device_class(obis, unit, device_types or {})
+    device_class, precision = _device_class(obis, unit, device_type)
+    if _of_sub_meter(obis):
+        name = _NAMES.get(device_class or "", name)
     if quantity.kind is Kind.REGISTER:
         state: StateClass = "total" if obis.a == 1 and obis.c in _NETS else "total_increasing"
         return Entity(code, name, plain, device_class if _total(device_class) else None, state, precision)
@@ -76,32 +81,27 @@ def _parsed(code: str) -> Obis | None:
         return None
 
 
-def _device_class(obis: Obis, unit: str, device_types: dict[int, int]) -> tuple[str | None, int]:
+def _device_class(obis: Obis, unit: str, device_type: str | None) -> tuple[str | None, int]:
     device_class, precision = _BY_UNIT.get(unit, (None, 3))
     if not unit and obis.a == 1 and obis.c in _POWER_FACTORS:
         device_class = "power_factor"
-    return _volume(obis, device_types) if device_class == "volume" else device_class, precision
+    return _volume(obis, device_type) if device_class == "volume" else device_class, precision
 
 
 def _total(device_class: str | None) -> bool:
     return device_class in _TOTALS
 
 
-def _volume(obis: Obis, device_types: dict[int, int]) -> str:
+def _volume(obis: Obis, device_type: str | None) -> str:
     if obis.a == 7:
         return "gas"
     if obis.a in (8, 9):
         return "water"
-    if obis.a == 0 and obis.c == REGISTER_C:
-        kind = device_types.get(obis.b)
+    if _of_sub_meter(obis):
+        kind = int(device_type) if device_type and re.fullmatch(r"[0-9]{1,3}", device_type) else None
         return "gas" if kind in _GAS_TYPES else "water" if kind in _WATER_TYPES else "volume"
     return "volume"
 
 
-def device_type(code: str, value: float) -> tuple[int, int] | None:
-    """Channel and type of a sub-meter, where that is what a reading tells (0-n:24.1.0)."""
-    obis = _parsed(code)
-    if obis is None:
-        return None
-    is_type = obis.a == 0 and (obis.c, obis.d, obis.e) == (DEVICE_TYPE_C, 1, 0)
-    return (obis.b, int(value)) if is_type else None
+def _of_sub_meter(obis: Obis) -> bool:
+    return obis.a == 0 and obis.c == _SUB_METERS_C

@@ -8,6 +8,7 @@ from typing import Final, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from broker.errors import ContractError
+from store.notices.services import lacking
 
 WEBHOOK: Final = ("https", "http")
 BY_APPRISE: Final = ("mailto", "mailtos", "ntfy", "ntfys", "tgram", "slack", "workflow", "workflows")
@@ -56,7 +57,9 @@ def parse_address(url: str, secret: str | None = None) -> Address:
         )
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
+        host = parts.hostname
+        if parts.scheme != "tgram":  # whose token has a colon and letters where others have a port
+            _ = parts.port
     except ValueError as error:
         raise ContractError("it is no URL", field="url", fix="for example https://hooks.example.org/in") from error
     if parts.scheme in WEBHOOK:
@@ -71,6 +74,8 @@ def parse_address(url: str, secret: str | None = None) -> Address:
         raise ContractError("only a webhook is signed", field="secret", fix="leave it out")
     if not host:
         raise ContractError("no host or token is in it", field="url", fix="docs/NOTIFICATIONS.md has a URL of each")
+    if (lacks := lacking(parts)) is not None:
+        raise ContractError(lacks[0], field="url", fix=lacks[1])
     return Address("apprise", url)
 
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
+from store.notices import limits
 from store.notices.kinds import KINDS
 from store.notices.rules import Rule
 from store.notices.template import MAX_TEXT, MAX_TITLE, filled
@@ -66,16 +67,16 @@ def message(
 ) -> Message:
     """What is said of `count` things of which `found` are the first, and of `more` that were counted only."""
     identity, first, kind = uuid.uuid4(), found[0], KINDS[rule.about]
-    named = ", ".join(one.meter or one.device or one.subject for one in found[:5])
-    total = count + more
+    named, total = _named(rule, phase, found[:5]), count + more
+    says = limits.says(rule, [one.value for one in found[:SHOWN]]) or kind.says
     data = {
         "rule": name,
         "kind": rule.about,
         "state": phase,
         "severity": first.severity,
-        "says": kind.says,
+        "says": says,
         "count": total,
-        "items": [_item(one) for one in found[:SHOWN]],
+        "items": [_item(rule, one) for one in found[:SHOWN]],
     }
     event = {
         "specversion": "1.0",
@@ -88,8 +89,10 @@ def message(
     }
     if total == 1:
         event["subject"] = first.meter or first.device or first.subject
+    crossed = limits.crossed(rule, first.value)
     values = {
-        **data, "says": _SAYS[phase] + kind.says, "device": first.device, "meter": first.meter,
+        **data, **_limit(crossed), "limit": f"{crossed.limit:g}" if crossed else "",
+        "says": _SAYS[phase] + says, "device": first.device, "meter": first.meter,
         "since": f"{first.since:%Y-%m-%d %H:%M:%SZ}", "value": None if first.value is None else f"{first.value:g}",
         "detail": first.detail, "subjects": named + (f" and {total - 5} more" if total > 5 else ""),
     }  # fmt: skip
@@ -106,12 +109,26 @@ def test_message(channel: str, now: datetime) -> Message:
     return Message(identity, event, "Wattline: test", says)
 
 
-def _item(one: Found) -> dict[str, Any]:
+def _named(rule: Rule, phase: Phase, found: Sequence[Found]) -> str:
+    """Whom it is about; of a value that is over its limit no more, the last beyond it would mislead."""
+    names = ((one.meter or one.device or one.subject, one.value) for one in found)
+    return ", ".join(name if phase == "over" else limits.with_value(name, rule, value) for name, value in names)
+
+
+def _limit(crossed: limits.Crossed | None) -> dict[str, Any]:
+    if crossed is None:
+        return {}
+    said = {"obis": crossed.obis, "unit": crossed.unit, "side": crossed.side, "limit": crossed.limit}
+    return {name: one for name, one in said.items() if one != ""}
+
+
+def _item(rule: Rule, one: Found) -> dict[str, Any]:
     item: dict[str, Any] = {
         "device": one.device,
         "meter": one.meter,
         "since": one.since.isoformat(),
         "value": one.value,
+        **_limit(limits.crossed(rule, one.value)),
     }
     told = {name: value for name, value in item.items() if value is not None}
     return told | ({"detail": one.detail[:MAX_DETAIL]} if one.detail else {})

@@ -8,9 +8,13 @@ MAX_TEMPLATE: Final = 2000
 MAX_TITLE: Final = 200
 MAX_TEXT: Final = 4000
 FIELDS: Final = (
-    "rule", "kind", "state", "says", "severity", "count", "device", "meter", "since", "value", "subjects", "detail"
+    "rule", "kind", "state", "says", "severity", "count", "device", "meter", "since", "value", "subjects", "detail",
+    "obis", "unit", "side", "limit",
 )  # fmt: skip
-"""What can stand in braces; of several at once `device`, `meter`, `since`, `value` and `detail` are the first's."""
+"""What can stand in braces; of several at once `device`, `meter`, `since`, `value` and `detail` are the first's.
+
+The last four are a threshold's; elsewhere they are empty.
+"""
 TITLE: Final = "Wattline: {says} {subjects}"
 TEXT: Final = "{severity}: {says} {count} at once: {subjects}. Since {since}. {detail}"
 _FIELD: Final = re.compile(r"\{([^{}]*)\}")

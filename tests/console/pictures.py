@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 import click
+from playwright.async_api import expect
 
 from broker.contract.messages import Reported
 from broker.contract.topics import Kind
@@ -13,6 +14,7 @@ from store.migrate import migrate
 from tests.rigs.browsing import KEY, TOKEN, Browsing, add_frames, add_readings, browsing, register
 from tests.rigs.gateway import connection, entered, p1_meter, registration, report, rows, send
 from tests.rigs.servers import Broker, Database
+from tests.rigs.sources import add_payload, add_source
 from tests.rigs.specs import telegram
 from tests.rigs.waiting import until
 
@@ -51,7 +53,9 @@ async def draw(at: Browsing, name: str, path: str, wait: str) -> None:
     """One picture of a page."""
     await at.go(path)
     await at.page.locator(wait).first.wait_for()
-    await at.page.get_by_text("Loading…").first.wait_for(state="detached")
+    # what a closed part holds is loaded as it is opened
+    await expect(at.page.get_by_text("Loading…").filter(visible=True)).to_have_count(0)
+    await at.page.locator(wait).first.scroll_into_view_if_needed()
     await at.page.screenshot(path=DOCS / f"console-{name}.png")
     click.echo(f"docs/console-{name}.png")
 
@@ -63,7 +67,7 @@ async def main() -> None:
         await stack.postgres.create_database(database.name)
         await migrate(database.dsn())
         broker = Broker(stack.mosquitto)
-        async with browsing(broker, database, viewport={"width": 1200, "height": 760}) as at:
+        async with browsing(broker, database, viewport={"width": 1280, "height": 760}) as at:
             await fleet(broker, database)
             await at.call("PUT", "/groups/warsaw", {"selector": "site=warsaw"})
             await at.call("PATCH", "/devices/pi-warsaw-0/labels", {"site": "warsaw", "floor": "cellar"})
@@ -73,6 +77,9 @@ async def main() -> None:
             stage = await at.call("POST", "/parameters:stage", steps, author="anna", reason="faster")
             await draw(at, "stage", f"/stages/{stage['id']}", "#stage tbody tr:nth-child(3)")
             await draw(at, "spec", f"/specs/edit?meter={KEY}", "#report .error")
+            await add_source(database)
+            await add_payload(database, {"id": "7", "t": "2026-11-20T00:00:00Z", "kwh": 100})
+            await draw(at, "source", "/sources/acme", "#report tbody tr")
         async with browsing(broker, database, token=TOKEN, **SMALL) as at:
             await draw(at, "phone", "/devices/pi-warsaw-0", "[data-points]")
 

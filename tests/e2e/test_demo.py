@@ -95,12 +95,45 @@ async def test_ctrl_c_ends_the_demo_with_its_report(tmp_path: Path) -> None:
             line = await process.stderr.readline()
             assert line, "".join(lines)
             lines.append(line.decode())
+    await others_join_by_own_env(lines)
     process.send_signal(signal.SIGINT)
     await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0
     assert json.loads(path.read_text())["readings_lost"] == 0
     folder = next(line.split()[1] for line in lines if line.strip().startswith("logs"))
     assert left_over(str(Path(folder).parent)) == []
+
+
+async def others_join_by_own_env(lines: list[str]) -> None:
+    """A login that is added holds at once, and intake, bridge and outlet run by the file of settings that is named."""
+    told = {words[0]: " ".join(words[1:]) for line in lines if len(words := line.split()) > 1}
+    (own,) = [word.rstrip(";") for word in told["your"].split() if word.endswith("own.env;")]
+    folder = Path(own).parent / "mosquitto"
+    address = told["MQTT"].split()[0]
+    added = await joined(own, f"broker add-user --folder {folder} --address {address} --role engineer wattline-anna")
+    assert "may log in" in added
+    assert "once Mosquitto starts" not in added
+    for service, says in (("intake", "listening"), ("bridge", "broker_connected"), ("outlet", "broker_connected")):
+        assert says in await joined(own, service, says)
+
+
+async def joined(own: str, words: str, until: str = "") -> str:
+    """What a command says with the settings of the demo's file, to its end or `until` it says this."""
+    command = f"set -a; . {own}; set +a; exec {sys.executable} -m cli {words}"
+    process = await asyncio.create_subprocess_exec(
+        "sh", "-c", command, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        env={**os.environ, "WATTLINE_INTAKE_HOOKS_PORT": "0"},
+    )  # fmt: skip
+    assert process.stdout is not None
+    said = ""
+    async with asyncio.timeout(120):
+        while line := (await process.stdout.readline()).decode():
+            said += line
+            if until and until in line:
+                process.terminate()
+                break
+        await process.communicate()
+    return said
 
 
 def left_over(folder: str) -> list[str]:

@@ -6,11 +6,14 @@ import secrets
 
 import asyncpg
 import pytest
+from pydantic import SecretStr
 
+from broker.errors import PermanentError
 from broker.mqtt.session import Publication, RefusedError
 from deploy.local.process import free_port
 from intake.bridge.metrics import BridgeMetrics
 from intake.bridge.notices import Notices
+from intake.bridge.service import run
 from meters.mappings.catalogue import named
 from meters.mappings.load import load_mapping
 from store.pool import open_pool
@@ -192,6 +195,23 @@ async def test_devices_that_announce_themselves_are_proposed(broker: Broker, dat
             load_mapping(found["document"], origin="test")
             await device.publish(Publication(topic, b"", retain=True))
             await until_equal(lambda: _proposals(database, f"device:{name}"), [])
+
+
+async def test_a_role_that_may_write_no_proposal_ends_the_bridge_with_a_word(
+    broker: Broker, database: Database, prefix: str
+) -> None:
+    """A proposal is not left out in silence because somebody gave the bridge another service's login."""
+    name = prefix.rpartition("/")[2]
+    announcement = {"stat_t": f"{prefix}/s", "uniq_id": name, "unit_of_meas": "kWh", "dev": {"ids": name}}
+    dsn = database.dsn("wattline_ingestor")
+    async with foreign(broker) as device:
+        topic = f"homeassistant/sensor/{name}/total/config"
+        await device.publish(Publication(topic, json.dumps(announcement).encode(), retain=True))
+        of = settings(broker, database).model_copy(update={"database_dsn": SecretStr(dsn), "http_port": free_port()})
+        with pytest.RaisesGroup(pytest.RaisesExc(PermanentError, match="wattline_intake"), flatten_subgroups=True):
+            async with asyncio.timeout(60):
+                await run(of, asyncio.Event())
+        await device.publish(Publication(topic, b"", retain=True))
 
 
 async def test_devices_that_announce_nothing_are_proposed_by_what_they_publish(

@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import SecretStr
 
-from gateway.api.decode.routes import AT_ONCE, BURST, Gate
+from gateway.api.gate import AT_ONCE, BURST, Gate
 from gateway.faults import Kind, Refusal
 from meters.wires.encode.iec62056 import encode_iec62056
 from meters.wires.encode.p1 import encode_p1

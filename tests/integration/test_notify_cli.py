@@ -97,6 +97,31 @@ async def test_channels_and_rules_from_the_first_to_a_replayed_message(
         assert await rows(database, "SELECT FROM notice_delivery") == []
 
 
+PEAK = "about: threshold\nchannel: ops\nabove: 30\nobis: "
+
+
+async def test_a_threshold_of_a_code_that_no_meter_sends_says_so(
+    broker: Broker, database: Database, tmp_path: Path
+) -> None:
+    """It is kept, for a meter may come; those in the same unit are named. What is no code is refused."""
+    platform = platform_of(database, tmp_path)
+    await platform.execute("INSERT INTO meter (key) VALUES ('ISK:1'), ('LGZ:1')")
+    for key, obis in (("ISK:1", "1-0:1.7.0"), ("ISK:1", "1-0:2.7.0"), ("LGZ:1", "1-0:16.7.0"), ("LGZ:1", "1-0:1.8.0")):
+        await platform.execute(
+            "INSERT INTO series (meter_id, obis, unit, kind) SELECT id, $2, $3, 'unknown' FROM meter WHERE key = $1",
+            *(key, obis, "kWh" if obis.endswith("8.0") else "kW"),
+        )
+    settings = gateway_settings(broker, database, api_token=SecretStr(ROOT), meter_keys_file=platform.master_file)
+    async with gateway(settings) as running:
+        await by(running, "channel", "set", "ops", "--url-file", "-", text="https://hooks.example.org/")
+        said = await by(running, "rule", "set", "r", "--file", "-", text=f"{PEAK}1-0:16.7.0")
+        assert said == "r: threshold is told to ops\n"
+        said = await by(running, "rule", "set", "r", "--file", "-", text=f"{PEAK}1-0:16.7.0\nmeters: ['ISK:*']")
+        assert "none of its meters has sent 1-0:16.7.0 so far" in said
+        assert "in the same unit they send 1-0:1.7.0, 1-0:2.7.0\n" in said
+        assert "obis" in await by(running, "rule", "set", "r", "--file", "-", text=f"{PEAK}1-0:999.8.0", code=1)
+
+
 async def test_without_a_master_key_no_channel_is_kept(broker: Broker, database: Database) -> None:
     """As no key of a meter is; and a name that could not stand in a path is refused."""
     async with gateway(gateway_settings(broker, database, api_token=SecretStr(ROOT))) as running:

@@ -1,5 +1,6 @@
 """Sources over the API and the command line: made, mapped, tried, and their unmapped payloads seen to."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from tests.rigs.cli import typed
 from tests.rigs.gateway import events, gateway, gateway_settings, rows
 from tests.rigs.redecoding import worker_settings, working
 from tests.rigs.servers import Broker, Database
-from tests.rigs.sources import MAPPING, add_payload, payloads
+from tests.rigs.sources import MAPPING, add_payload, add_source, payloads
 from tests.rigs.waiting import until_equal
 
 GOLDEN = """
@@ -76,6 +77,26 @@ async def test_a_source_from_its_making_to_its_readings(broker: Broker, database
     assert [one["detail"]["version"] for one in await events(database, "source_mapped")] == [1]
     audited = await rows(database, "SELECT action FROM audit WHERE action = 'putSourceMapping' ORDER BY id")
     assert len(audited) == 3
+
+
+async def test_who_tries_dear_mappings_keeps_the_gateway_from_nothing(broker: Broker, database: Database) -> None:
+    """Goldens that take half a second each are done beside all else, a few at a time; more are told to come again."""
+    await add_source(database)
+    body = json.dumps({"r": [0] * 300})
+    mapping = {
+        "format": {"type": "json"}, "meter": "A:1", "records": "r",
+        "values": {"1-0:1.8.0": {"path": "length(_body.r[?@ == `0`])"}},
+        "goldens": [{"name": "dear", "payload": body, "refused": "too long"}],
+    }  # fmt: skip
+    async with gateway(gateway_settings(broker, database)) as running:
+
+        async def attempt() -> int:
+            url = f"{running.url}/api/v1/sources/acme:try"
+            async with running.http.post(url, json={"mapping": json.dumps(mapping), "payload": body}) as response:
+                return response.status
+
+        statuses = await asyncio.gather(*(attempt() for _ in range(16)))
+        assert set(statuses) == {200, 429}
 
 
 async def test_a_source_that_could_hear_nothing_gets_no_mapping(

@@ -7,6 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
+import pytest
+
 from ingestor.worker.mappings.hand import in_hand
 from ingestor.worker.mappings.loop import Mappings
 from ingestor.worker.mappings.store import count_payloads
@@ -43,26 +46,30 @@ async def test_payloads_become_readings_and_events(database: Database) -> None:
     await add_payload(database, record(0), "unmapped")
     # the same again under another key: its readings and its event are there already
     await add_payload(database, [record(0), record(1, alarm="Cover Open")], key="again")
+    await add_payload(database, [record(0), {"id": "7", "t": "2036-11-20T00:00:00Z", "kwh": 5}])
     async with working(worker_settings(database, mapping_poll_s=0.1)) as url:
         await until(lambda: settled(database), "all payloads are settled")
         async with asyncio.timeout(60):
-            while (await metrics(url)).get('wattline_worker_payloads_total{result="mapped",source="acme"}') != 5:
+            while (await metrics(url)).get('wattline_worker_payloads_total{result="mapped",source="acme"}') != 6:
                 await asyncio.sleep(0.1)
         shown = await metrics(url)
         assert shown['wattline_worker_readings_refused_total{reason="value_conflict"}'] == 1
     found = await payloads(database)
     assert [(one["state"], one["readings"], one["events"]) for one in found] == [
-        ("mapped", 2, 1), ("mapped", 1, 0), ("unmapped", 0, 0), ("mapped", 1, 0), ("mapped", 1, 0), ("unmapped", 0, 0),
-        ("mapped", 2, 1),
+        ("mapped", 2, 1), ("mapped", 1, 0), ("unmapped", 0, 0), ("mapped", 0, 0), ("mapped", 1, 0), ("unmapped", 0, 0),
+        ("mapped", 2, 1), ("mapped", 1, 0),
     ]  # fmt: skip
     assert "record 2, values.1-0:1.8.0: 'x' is no number" in found[1]["reason"]
     assert "no utf-8 text" in found[2]["reason"]
+    assert found[3]["reason"].startswith("in quarantine, value_conflict: ")
+    assert [one["reason"] for one in (found[0], found[6])] == [None, None]
     assert "the source has no mapping yet" in found[5]["reason"]
+    assert found[7]["reason"].startswith("in quarantine, implausible_time: ")
     values = [(row["time"], row["value"]) for row in await rows(database, READINGS, "ACME:7")]
     assert values == [(START + timedelta(minutes=number), 100.0 + number) for number in (0, 1, 2, 4)]
     assert [one["detail"] for one in await events(database, "cover_open")] == [{}, {}]
     conflict = await rows(database, "SELECT reason FROM frame WHERE device_id = $1", device_id)
-    assert [one["reason"] for one in conflict] == ["value_conflict"]
+    assert sorted(one["reason"] for one in conflict) == ["implausible_time", "value_conflict"]
     (meter,) = await rows(database, "SELECT manufacturer, product, device_id FROM meter WHERE key = 'ACME:7'")
     assert meter == {"manufacturer": "ACME", "product": "Cloud", "device_id": device_id}
     assert await rows(database, "SELECT FROM message") == []
@@ -193,7 +200,7 @@ async def test_a_source_with_dear_payloads_holds_up_no_other(database: Database)
     await add_source(database, "b-large")
     await add_source(database, "quiet")
     await add_payload(database, {"many": list(range(1000))}, "a-dear")
-    await add_payload(database, [record(0, note="x" * 300_000), record(1)], "b-large")
+    await add_payload(database, [record(0, id="8", note="x" * 300_000), record(1, id="8")], "b-large")
     for number in range(3):
         await add_payload(database, record(number), "quiet")
     async with pool(database) as opened:
@@ -247,8 +254,40 @@ async def test_what_was_kept_long_enough_goes(database: Database) -> None:
     assert (told["detail"]["payloads"], told["detail"]["bytes"]) == (3, 1_800_000)
 
 
-def pool(database: Database) -> Any:
-    return open_pool(database.dsn("wattline_ingestor"), min_size=1, max_size=4, application_name="test")
+async def test_a_flood_of_tiny_payloads_is_kept_within_its_bound(database: Database) -> None:
+    """However many came since the last time: their rows are what fills the table, and what is counted on each page."""
+    await add_source(database)
+    flood = """INSERT INTO payload (source, key, content_type, body, state, version, mapped_at)
+               SELECT 'acme', n::text, '', 'x', 'unmapped', 1, now() FROM generate_series(1, 7000) n"""
+    async with connection(database) as asked:
+        await asked.execute(flood)
+    async with pool(database) as opened:
+        of = worker_settings(database, unmapped_mib_per_source=1)
+        await Mappings(opened, of, WorkerMetrics(), asyncio.Event()).forget(datetime.now(UTC))
+    left = await rows(database, "SELECT count(*) AS count, max(key::integer) AS newest FROM payload")
+    assert left == [{"count": 1023, "newest": 7000}]
+
+
+async def test_a_source_that_the_database_holds_up_holds_up_no_other(database: Database) -> None:
+    """Somebody's transaction has its device: the turn fails as an outage would, and the next round begins elsewhere."""
+    device_id = await add_source(database)
+    await add_source(database, "behind")
+    await add_payload(database, record(0))
+    await add_payload(database, record(1), "behind")
+    async with connection(database) as held, held.transaction(), pool(database, lock_timeout_s=0.5) as opened:
+        await held.execute("SELECT FROM device WHERE id = $1 FOR UPDATE", device_id)
+        mappings = Mappings(opened, worker_settings(database), WorkerMetrics(), asyncio.Event())
+        with pytest.raises(asyncpg.LockNotAvailableError):
+            await mappings.round()
+        assert await mappings.round() == 1
+    assert [(one["source"], one["state"]) for one in await payloads(database)] == [
+        ("acme", "waiting"), ("behind", "mapped"),
+    ]  # fmt: skip
+
+
+def pool(database: Database, **changes: float) -> Any:
+    login = database.dsn("wattline_ingestor")
+    return open_pool(login, min_size=1, max_size=4, application_name="test", **changes)
 
 
 async def test_years_in_one_payload(database: Database) -> None:

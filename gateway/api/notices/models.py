@@ -70,6 +70,12 @@ class RuleView(ApiModel):
     more: int = Field(description="Events that are only counted, as too many waited.")
 
 
+class RuleSet(RuleView):
+    """A rule that was set."""
+
+    note: str = Field(description="What is odd about it, such as a code that no meter sends; else empty.")
+
+
 class RuleList(ApiModel):
     """All rules."""
 

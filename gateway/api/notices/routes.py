@@ -17,6 +17,7 @@ from gateway.api.notices.models import (
     MessageView,
     RuleList,
     RuleRequest,
+    RuleSet,
     RuleView,
 )
 from gateway.api.pages import CURSOR_FIX, page_of
@@ -54,7 +55,7 @@ class NotifyRoutes:
             Route("POST", f"{CHANNEL}:test", "testChannel", test, self.test, MessageView, author, path_fields=channel),
             Route("GET", "/notify/rules", "listRules", "Rules of notifications.", self.rules, RuleList),
             Route("GET", RULE, "getRule", "One rule.", self.rule, RuleView, path_fields=rule),
-            Route("PUT", RULE, "putRule", "Enter or replace a rule.", self.put_rule, RuleView, author,
+            Route("PUT", RULE, "putRule", "Enter or replace a rule.", self.put_rule, RuleSet, author,
                   body=RuleRequest, media=JSON, path_fields=rule),
             Route("DELETE", RULE, "deleteRule", "Remove a rule; messages that it has made go out.", self.remove_rule,
                   RuleView, author, path_fields=rule),
@@ -100,7 +101,8 @@ class NotifyRoutes:
     async def put_rule(self, call: Call) -> Answer:
         """PUT /notify/rules/{rule}."""
         rule, name = read_body(RuleRequest, call), _name(call, "rule")
-        return Answer(_rule(await self._notices.set_rule(name, rule, call.query.author)))
+        kept = _rule(await self._notices.set_rule(name, rule, call.query.author))
+        return Answer(RuleSet(**kept.model_dump(), note=await self._notices.note_of(rule)))
 
     async def remove_rule(self, call: Call) -> Answer:
         """DELETE /notify/rules/{rule}."""

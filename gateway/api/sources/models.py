@@ -160,7 +160,7 @@ class TriedView(ApiModel):
     reason: str = Field(description="Why it gives nothing, or what of it could not be taken.")
     values: int
     meters: int
-    readings: tuple[TriedSample, ...] = Field(description="The first 200.")
+    readings: tuple[TriedSample, ...] = Field(description="The first 200, each with its first 200 values.")
     events: tuple[TriedEvent, ...] = Field(description="The first 200.")
     ignored: dict[str, int]
     faults: tuple[str, ...] = Field(description="The first 50; each says where, which field, and why.")

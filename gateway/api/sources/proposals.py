@@ -50,7 +50,7 @@ class ProposalView(ApiModel):
 
 
 class ProposalList(ApiModel):
-    """Proposals, the newest first."""
+    """Proposals, the newest first, at most 200."""
 
     items: tuple[ProposalView, ...]
 

@@ -1,9 +1,9 @@
 """Routes about sources: what there is, how they prove themselves, and what their payloads mean."""
 
-import asyncio
 from dataclasses import asdict
 from datetime import UTC, datetime
 
+from gateway.api.gate import Gate
 from gateway.api.route import Answer, Call, Route, read_body
 from gateway.api.sources.models import (
     DraftedMapping,
@@ -29,7 +29,7 @@ from gateway.roles import Role
 from gateway.sources.keeping import Sources
 from gateway.sources.standing import fault_of
 from gateway.sources.store import SourceState
-from gateway.sources.trying import Sample, mapping_to_try, payload_to_try, tried
+from gateway.sources.trying import Sample, payload_to_try, text_to_try, tried
 from meters.mappings.document import Mapping
 from meters.mappings.draft import draft_mapping
 from store.source_settings import SourceSettings
@@ -44,6 +44,8 @@ class SourceRoutes:
 
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
+        # whoever may look may try: a mapping's goldens alone may take a minute
+        self._gate = Gate()
 
     def routes(self) -> list[Route]:
         """The routes served here."""
@@ -132,14 +134,14 @@ class SourceRoutes:
         await self._sources.show(name)
         sample = Sample(asked.payload, asked.base64, asked.content_type, asked.topic)
         payload = await payload_to_try(self._sources, name, asked.id, sample)
-        mapping = await mapping_to_try(self._sources, name, asked.mapping)
-        return Answer(tried_view(await asyncio.to_thread(tried, mapping, payload)))
+        text = await text_to_try(self._sources, name, asked.mapping)
+        return Answer(tried_view(await self._gate.run(tried, name, text, payload)))
 
     async def draft(self, call: Call) -> Answer:
         """POST /sources:draft."""
         asked = read_body(SampleRequest, call)
         payload = Sample(asked.payload, asked.base64, asked.content_type, asked.topic).payload()
-        made = await asyncio.to_thread(draft_mapping, payload)
+        made = await self._gate.run(draft_mapping, payload)
         return Answer(DraftedMapping(document=made.text, notes=made.notes))
 
 

@@ -9,9 +9,12 @@ from typing import Final
 
 import structlog
 
+from broker.contract.messages import Readings
 from broker.contract.topics import Topics
+from broker.errors import ContractError
 from ingestor.batches.assembler import MOST_DAYS
 from ingestor.batches.batch import Batch, Received
+from ingestor.batches.records import Stored, salvage
 from ingestor.worker.mappings.messages import received_of
 from ingestor.worker.mappings.store import WaitingPayload, WaitingSource
 from meters.mappings.apply import map_payload
@@ -41,6 +44,17 @@ class Judged:
     def state(self) -> str:
         """Of the payload, once it is settled."""
         return "unmapped" if self.mapped is None or self.mapped.gives_nothing else "mapped"
+
+    def outcome(self, conflicts: Sequence[Stored]) -> tuple[int, str]:
+        """How many readings of it are stored or were there already, and why what else it gave is in quarantine.
+
+        `conflicts` are rows of the portion that its writing found; all others the batch has.
+        """
+        names = {salvage(received.delivery.payload) for received in self.received} if conflicts else set()
+        conflicting = [row for row in conflicts if salvage(row.data) in names]
+        told = {row.reason: row.detail or "" for row in (*self.batch.stored.values(), *conflicting)}
+        said = [self.reason, *(f"in quarantine, {reason}: {detail}" for reason, detail in sorted(told.items()))]
+        return self.batch.rows - sum(map(_values_of, conflicting)), "; ".join(filter(None, said))
 
     def refuse(self, reason: str) -> None:
         """Take nothing of it."""
@@ -100,6 +114,14 @@ class Portion:
             log.exception("payload_failed", source=source.name, payload=one.id)
             return Judged(one.id, None, f"{OWN_FAULT}: {error!r}"[:MOST_REASON])
         return Judged(one.id, mapped, mapped.reason, received)
+
+
+def _values_of(row: Stored) -> int:
+    try:
+        return sum(len(sample.values) for sample in Readings.parse(row.data).samples)
+    except ContractError:
+        # of a row that is cut at its end nobody knows how many
+        return 0
 
 
 def _days_of(mapped: Mapped | None) -> set[date]:

@@ -34,6 +34,8 @@ UPKEEP_S: Final = 300.0
 RETRIED: Final = 1_000
 """Payloads of a source that a new version has wait again at once; the others follow."""
 PUT_OFF_S: Final = 60.0
+AGAIN_S: Final = 5.0
+"""A source on whose turn the database failed waits for so long: what holds up one alone holds up no other."""
 FORGOTTEN: Final = 5_000
 """Rows that one statement drops."""
 MIB: Final = 1024 * 1024
@@ -57,7 +59,7 @@ class Mappings:
         self._dear: set[str] = set()
         """Sources that are served apart."""
         self._put_off: dict[str, float] = {}
-        """Until when sources wait on whose payloads our own code failed."""
+        """Until when sources wait on whose turns our own code or the database failed."""
         self._observed_s = self._kept_s = -UPKEEP_S
 
     async def run(self) -> None:
@@ -123,6 +125,8 @@ class Mappings:
             raise
         except Exception as error:
             if isinstance(error, DATABASE_ERRORS) and heals(error):
+                log.warning("source_turn_failed", source=source.name, again_in_s=AGAIN_S, reason=reason(error))
+                self._put_off[source.name] = time.monotonic() + AGAIN_S
                 raise
             log.exception("source_put_off", source=source.name, again_in_s=PUT_OFF_S)
             self._metrics.put_off.labels(source.name).inc()
@@ -149,8 +153,14 @@ class Mappings:
             and await forget_mapped(self._pool, rows_before, unmapped_before, FORGOTTEN) == FORGOTTEN
         ):
             pass
+        # all that is too much: a source may send more between two times than one statement drops
+        while not self._stop.is_set() and await self._forget_unmapped(unmapped_before) == FORGOTTEN:
+            pass
+
+    async def _forget_unmapped(self, before: datetime) -> int:
+        most_bytes = self._settings.unmapped_mib_per_source * MIB
         async with self._pool.acquire() as connection, connection.transaction():
-            gone = await forget_unmapped(connection, unmapped_before, settings.unmapped_mib_per_source * MIB, FORGOTTEN)
+            gone = await forget_unmapped(connection, before, most_bytes, FORGOTTEN)
             for one in gone:
                 detail = {"source": one.source, "payloads": one.payloads, "bytes": one.bytes}
                 detail |= {"since": one.since.isoformat(), "fix": "give the source a mapping that takes them"}
@@ -158,6 +168,7 @@ class Mappings:
         for one in gone:
             self._metrics.dropped.labels(one.source).inc(one.payloads)
             log.warning("payloads_dropped", source=one.source, payloads=one.payloads, bytes=one.bytes)
+        return sum(one.payloads for one in gone)
 
     async def _pause(self, delay_s: float) -> None:
         try:

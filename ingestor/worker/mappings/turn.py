@@ -16,7 +16,7 @@ from ingestor.batches.assembler import MOST_DAYS, Assembler
 from ingestor.batches.batch import Batch
 from ingestor.batches.limits import Limits
 from ingestor.batches.names import Names, Wanted
-from ingestor.batches.records import clean
+from ingestor.batches.records import Stored, clean
 from ingestor.failures import Remedy, remedy_for
 from ingestor.metrics import Metrics
 from ingestor.worker.mappings.hand import MOST_DEATHS, in_hand
@@ -163,7 +163,7 @@ class Turns:
                     whole = rest = together(taken)
                 if rest.received:
                     written = await writer.write(connection, rest, staged=True)
-                await self._settle(connection, source, taken)
+                await self._settle(connection, source, taken, written.refused)
         self._count(source, taken)
         self._worker_metrics.refuse((*whole.stored.values(), *written.refused))
         return len(taken)
@@ -186,20 +186,23 @@ class Turns:
             self._assembler.complete(one.batch)
 
     @staticmethod
-    async def _settle(connection: Connection, source: WaitingSource, taken: Sequence[Judged]) -> None:
+    async def _settle(
+        connection: Connection, source: WaitingSource, taken: Sequence[Judged], conflicts: Sequence[Stored]
+    ) -> None:
         facts = {key: one for each in taken if each.mapped is not None for key, one in each.mapped.meters.items()}
         told = sorted((key, *map(clean, astuple(one))) for key, one in facts.items() if one != MeterFacts())
         if told:
             await note_facts(connection, source.device_id, *(list(column) for column in zip(*told, strict=True)))
+        outcomes = [one.outcome(conflicts) for one in taken]
         await settle_payloads(
             connection,
             [one.id for one in taken],
             source.device_id,
             source.version or 0,
             [one.state for one in taken],
-            [one.mapped.values if one.mapped is not None else 0 for one in taken],
+            [readings for readings, _ in outcomes],
             [len(one.mapped.events) if one.mapped is not None else 0 for one in taken],
-            [clean(one.reason, MOST_REASON) or None for one in taken],
+            [clean(reason, MOST_REASON) or None for _, reason in outcomes],
         )
 
     def _count(self, source: WaitingSource, taken: Sequence[Judged]) -> None:

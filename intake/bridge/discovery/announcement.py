@@ -12,6 +12,7 @@ from intake.bridge.discovery.abbreviations import written_out
 
 MOST_BYTES: Final = 64 * 1024
 MOST_ENTITIES: Final = 200
+MOST_TEXT: Final = 256
 _LEVEL: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
@@ -110,7 +111,7 @@ def _components(parts: Mapping[str, Any], root: Mapping[str, Any], facts: Device
             continue
         document = written_out(shared | dict(part))
         if document.get("platform") == "sensor":
-            found = _entity(document, root, name, facts)
+            found = _entity(document, root, name[:MOST_TEXT], facts)
             if found is not None:
                 yield found
 
@@ -148,4 +149,4 @@ def _device(said: object) -> DeviceFacts:
 
 def _text(document: Mapping[str, Any], key: str) -> str:
     value = document.get(key)
-    return str(value)[:256] if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+    return str(value)[:MOST_TEXT] if isinstance(value, str | int | float) and not isinstance(value, bool) else ""

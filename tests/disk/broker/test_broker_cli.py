@@ -288,6 +288,24 @@ def test_who_is_no_device_is_let_out(tmp_path: Path) -> None:
     assert (folder / ADMIN_FILE).read_text()
 
 
+@pytest.mark.parametrize("words", [("add-user", "wattline-anna", "--role", "engineer"), ("remove-user", "monitor")])
+def test_a_folder_without_our_own_password_is_not_written_behind_a_broker_s_back(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    """Whether its broker runs can't be asked, and one that does would write its own file over the change."""
+    folder = tmp_path / "mosquitto"
+    assert typed(*CONFIG, "--folder", folder).exit_code == 0
+    assert typed("add-user", "--folder", folder, "monitor").exit_code == 0
+    before = (folder / LOGINS_FILE).read_bytes()
+    (folder / ADMIN_FILE).unlink()
+    ended = typed(*words, "--folder", folder)
+    assert ended.exit_code != 0
+    assert "admin.password is missing" in ended.stderr
+    assert (folder / LOGINS_FILE).read_bytes() == before
+    assert typed(*CONFIG, "--folder", folder).exit_code == 0
+    assert typed(*words, "--folder", folder).exit_code == 0
+
+
 def test_a_planted_link_is_not_followed(tmp_path: Path) -> None:
     """Mosquitto's account owns the folder, so root must not read or write through what lies there."""
     typed(*CONFIG, "--folder", tmp_path / "m")

@@ -10,7 +10,7 @@ import pytest
 
 from broker.errors import PermanentError
 from intake.hooks.rates import Rate
-from intake.hooks.shared_rates import SharedRates
+from intake.hooks.shared_rates import SIZE, SharedRates
 
 TAKING = """
 import sys
@@ -70,6 +70,24 @@ def test_a_clock_that_began_anew_fills_what_was_left(tmp_path: Path) -> None:
         assert rate.take(1, 1e6) == 0
         assert rate.take(1, 5.0) == 0
         assert rate.take(1, 5.0) > 0
+
+
+def test_another_ones_file_is_left_as_it_is(tmp_path: Path) -> None:
+    """Neither cut, which would end whoever has it mapped, nor written to."""
+    file = tmp_path / "rates"
+    for body in (bytes(SIZE + 1), b"notes"):
+        file.write_bytes(body)
+        with pytest.raises(PermanentError, match=r"it has \d+ bytes, so that it is another's"):
+            SharedRates(file)
+        assert file.read_bytes() == body
+    with pytest.raises(PermanentError, match="it is no file"):
+        SharedRates(Path(os.devnull))
+
+
+def test_all_of_it_has_room_from_the_start(tmp_path: Path) -> None:
+    """On a file system that is full later a hole in it would end the process with SIGBUS."""
+    with SharedRates(tmp_path / "rates"):
+        assert (tmp_path / "rates").stat().st_blocks * 512 >= SIZE
 
 
 def test_a_file_that_can_not_be_used_is_named(tmp_path: Path) -> None:

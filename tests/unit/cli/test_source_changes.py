@@ -17,9 +17,10 @@ def test_settings_are_read_as_what_they_are() -> None:
 
 def test_what_json_has_not_is_text() -> None:
     """Digits with noughts before them are a name's, and what is no number could not be sent as one."""
-    given = ("client_name=007", "burst=NaN", "max_bytes=-Infinity", f"topics={'[' * 100_000}")
+    given = ("client_name=007", "burst=NaN", "max_bytes=-Infinity", "bytes_per_second=1e999", f"topics={'[' * 100_000}")
     assert document_of(given) == {
-        "client_name": "007", "burst": "NaN", "max_bytes": "-Infinity", "topics": "[" * 100_000,
+        "client_name": "007", "burst": "NaN", "max_bytes": "-Infinity", "bytes_per_second": "1e999",
+        "topics": "[" * 100_000,
     }  # fmt: skip
 
 

@@ -1,10 +1,11 @@
--- What no mapping made anything of: received before $1, or, the oldest first, what its source has beyond $2 bytes.
+-- What no mapping made anything of: received before $1, or what its source has beyond $2 bytes, the
+-- newest kept; $3 at most. A row is a KiB beside its body: very many tiny ones are as much to keep, and to count.
 WITH gone AS (
     DELETE FROM payload
     WHERE state = 'unmapped' AND id IN (
         SELECT k.id
         FROM (
-            SELECT id, received_at, sum(coalesce(octet_length(body), 0)) OVER (PARTITION BY source ORDER BY id DESC) AS bytes
+            SELECT id, received_at, sum(coalesce(octet_length(body), 0) + 1024) OVER (PARTITION BY source ORDER BY id DESC) AS bytes
             FROM payload
             WHERE state = 'unmapped'
         ) k

@@ -46,6 +46,30 @@ def test_an_announcement_that_is_none_is_counted_and_told_once() -> None:
     assert [(one["event"], one["log_level"]) for one in logged] == [("announcement_refused", "warning")]
 
 
+async def test_a_device_that_is_announced_again_and_again_stays_small() -> None:
+    """Each time with further entities, by another topic: of more than a device has none is looked at."""
+    metrics = BridgeMetrics()
+    scout = Scout(SourceBook(), metrics, "homeassistant", enabled=True)
+    for number in range(2):
+        told = {
+            "device": {"identifiers": ["d1"], "name": "two\nlines"},
+            "components": {
+                f"{number}.{n}": {"platform": "sensor", "state_topic": "a/b", "device_class": "energy",
+                                  "unit_of_measurement": "kWh", "state_class": "total_increasing"}
+                for n in range(150)
+            },
+        }  # fmt: skip
+        topic = f"homeassistant/device/d{number}/config"
+        assert scout.hear("ours", Inbound(topic, json.dumps(told).encode(), False, 0, 0, None, None, NOBODY))
+    with capture_logs() as logged:
+        keeping = asyncio.create_task(scout.keep(NOBODY, 0))
+        async with asyncio.timeout(60):
+            while not refused(metrics) and not keeping.done():
+                await asyncio.sleep(0)
+        keeping.cancel()
+    assert [one["reason"] for one in logged if one["event"] == "announcement_refused"][:1] == ["more than 200 entities"]
+
+
 def refused(metrics: BridgeMetrics) -> float | None:
     """What /metrics says of it."""
     return metrics.registry.get_sample_value("wattline_bridge_proposals_refused_total")

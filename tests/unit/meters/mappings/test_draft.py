@@ -39,12 +39,55 @@ def drafted(body: bytes, topic: str | None = None, content_type: str = "") -> di
         ("a_current", "1-0:31.7.0", "A"), ("total_act_ret", "1-0:2.8.0", "kWh"), ("pf", "1-0:13.7.0", ""),
         ("frequency", "1-0:14.7.0", "Hz"), ("gas_m3", "7-0:3.0.0", "m³"), ("1.8.0", "1-0:1.8.0", ""),
         ("Leistung_kW", "1-0:16.7.0", "kW"),
+        ("energy_kwh", "1-0:1.8.0", "kWh"), ("energy_wh", "1-0:1.8.0", "Wh"), ("kWh_total", "1-0:1.8.0", "kWh"),
+        ("totalKWh", "1-0:1.8.0", "kWh"), ("energykWh", "1-0:1.8.0", "kWh"), ("import", "1-0:1.8.0", "kWh"),
+        ("export", "1-0:2.8.0", "kWh"), ("u1", "1-0:32.7.0", "V"), ("I3", "1-0:71.7.0", "A"),
+        ("powerW", "1-0:16.7.0", "W"),
+        ("energy_import_t2_kwh", "1-0:1.8.2", "kWh"), ("voltage l2", "1-0:52.7.0", "V"),
     ],
 )  # fmt: skip
 def test_names_are_known(name: str, code: str, unit: str) -> None:
     found = guess_quantity(name)
     assert found is not None
     assert (found.code, found.unit) == (code, unit)
+
+
+@pytest.mark.parametrize(
+    "name", ["price_kwh", "kwh_today", "daily_kwh", "kwh_per_day", "reactive_energy_kvarh", "temp"]
+)
+def test_what_is_no_register_is_no_guess(name: str) -> None:
+    """A price, or the energy of a day, is not taken for a meter's register."""
+    assert guess_quantity(name) is None
+
+
+def test_names_of_an_energy_that_say_no_direction() -> None:
+    guesses = {one: guess_quantity(one) for one in ("energy_kwh", "kwh", "import", "bezug", "1.8.0")}
+    assert [one for one, guess in guesses.items() if guess and guess.assumed_import] == ["energy_kwh", "kwh"]
+
+
+def test_numbers_that_are_left_out_are_said() -> None:
+    """A list of three is the phases; what no value takes is named, and a guessed direction, too."""
+    body = (
+        b'{"ts":1764147600,"energy_kwh":12345.678,"kwh":3,"power_w":482.5,"voltage":[230.1,231,229.5],"temp":21.5,'
+        b'"id":7,"profile":[1,2,3,4]}'
+    )
+    assert drafted(body) == {
+        "ACME:7": {
+            "1-0:1.8.0": 12345.678, "1-0:16.7.0": 0.4825, "1-0:32.7.0": 230.1, "1-0:52.7.0": 231, "1-0:72.7.0": 229.5,
+        }
+    }  # fmt: skip
+    notes = draft_mapping(Payload(body, RECEIVED)).notes
+    assert "left out: kwh; 1-0:1.8.0 is energy_kwh already" in notes
+    assert "left out: temp; no quantity is known by that name" in notes
+    assert "left out: profile; it is a list of 4, profile[0] is its first" in notes
+    assert "values.1-0:1.8.0: that energy_kwh is import is a guess; export is 1-0:2.8.0" in notes
+    assert "values.1-0:32.7.0: that voltage[0] is phase L1 is a guess" in notes
+    assert len([note for note in notes if note.startswith("left out")]) == 3
+
+
+def test_numbers_beside_the_records_are_left_out_aloud() -> None:
+    body = b'{"kwh":5,"data":{"points":[{"meter_id":"m1","time":"2026-11-23T10:00:00Z","energy_import_wh":5000}]}}'
+    assert "left out: _body.kwh; it stands beside the records" in draft_mapping(Payload(body, RECEIVED)).notes
 
 
 def test_a_clouds_object() -> None:

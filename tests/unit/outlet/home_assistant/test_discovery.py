@@ -11,6 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from device.readings.registry import as_registered
+from device.simulator.p1_meter import SimulatedP1Meter
+from meters.specs.identify import Identifier, sub_meters
+from meters.telegram import Frame
+from meters.wires.readers import AnyFramer, parse
 from outlet.fleet.snapshot import Meter, Snapshot
 from outlet.fleet.store import NewestReading, StandingMeter
 from outlet.home_assistant.discovery import Naming, attributes, device_document, entities, meter_document, meter_name
@@ -84,14 +89,34 @@ def test_what_a_code_is_to_the_energy_dashboard(code: str, unit: str, device_cla
     assert (entity.device_class, entity.state_class) == (device_class, state_class)
 
 
-def test_a_sub_meter_is_gas_or_water_by_what_its_carrier_says() -> None:
-    """0-n:24.1.0 is the M-Bus device type of channel n: 3 gas, 7 water (EN 13757-3)."""
-    codes = {
-        "0-1:24.1.0": reading("0-1:24.1.0", "", 3), "0-1:24.2.1": reading("0-1:24.2.1", "m³"),
-        "0-2:24.1.0": reading("0-2:24.1.0", "", 7), "0-2:24.2.1": reading("0-2:24.2.1", "m³"),
-    }  # fmt: skip
-    found = {one.obis: one.device_class for one in entities(Meter(FACTS, codes))}
-    assert (found["0-1:24.2.1"], found["0-2:24.2.1"]) == ("gas", "water")
+def test_the_gas_meter_of_a_telegram_is_gas() -> None:
+    """What the simulated P1 meter says of its channel (0-1:24.1.0) comes with the registration, as a fact."""
+    (event,) = AnyFramer().feed(SimulatedP1Meter(serial="E0044007133156018", seed=1).telegram())
+    assert isinstance(event, Frame)
+    heard = parse(event)
+    _, gas = as_registered("ttyUSB0", "ISK:1", Identifier().add(heard), sub_meters(heard))
+    (entity,) = entities(
+        Meter(
+            replace(FACTS, key=gas.key, device_type=gas.facts["device_type"]),
+            {"0-1:24.2.1": reading("0-1:24.2.1", "m³")},
+        )
+    )
+    assert (entity.name, entity.device_class, entity.state_class) == ("Gas volume", "gas", "total_increasing")
+
+
+@pytest.mark.parametrize(
+    ("said", "device_class", "name"),
+    [
+        ("003", "gas", "Gas volume"), ("7", "water", "Water volume"), ("004", "volume", "Sub-meter register"),
+        ("", "volume", "Sub-meter register"), ("gas?", "volume", "Sub-meter register"),
+        (None, "volume", "Sub-meter register"),
+    ],
+)  # fmt: skip
+def test_a_sub_meter_is_gas_or_water_by_its_device_type(said: str | None, device_class: str, name: str) -> None:
+    """The M-Bus device type: 3 gas, 7 water (EN 13757-3)."""
+    codes = {"0-2:24.2.1": reading("0-2:24.2.1", "m³")}
+    (entity,) = entities(Meter(replace(FACTS, device_type=said), codes))
+    assert (entity.device_class, entity.name) == (device_class, name)
 
 
 @pytest.mark.parametrize("code", ["1-0:1.8.0*01", "1-0:1.29.0", "0-0:96.1.0", "nonsense"])

@@ -19,7 +19,7 @@ SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
         ("mailtos://me:s3cret@smtp.example.org?to=you@example.org", "apprise", "mailtos://smtp.example.org/***"),
         ("ntfys://ntfy.sh/s3cret", "apprise", "ntfys://ntfy.sh/***"),
         ("ntfy://s3cret", "apprise", "ntfy://***"),
-        ("tgram://s3cret/1234", "apprise", "tgram://***"),
+        ("tgram://12345:s3cret/1234", "apprise", "tgram://***"),
         ("slack://s3cret/B/C", "apprise", "slack://***"),
         ("workflows://example.org/s3cret/b", "apprise", "workflows://example.org/***"),
     ],
@@ -61,6 +61,37 @@ def test_other_urls_are_refused_with_the_field_and_without_what_was_said(
     assert refused.value.field == field
     assert "hunter2" not in str(refused.value)
     assert "pass" not in str(refused.value).replace("passwd", "")
+
+
+WHOLE = (
+    "tgram://123456789:AAFabc_def/987", "tgram://123456789:AAFabc_def?to=987", "ntfys://ntfy.example.org/a",
+    "ntfy://topic", "ntfy://ntfy.example.org?to=abc", "ntfy://user:secret@10.0.0.1:8080/a",
+    "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXr/%23chan", "slack://xoxb-1234-1234-abc124/%23chan",
+    "workflows://host.example.org/id/signature", "workflow://host.example.org:443/a/b",
+    "mailtos://me:secret@smtp.example.org:587?from=me@example.org&to=ops@example.org",
+    "mailto://127.0.0.1:25?from=w@example.org&to=ops@example.org",
+)  # fmt: skip
+PARTS = (
+    "tgram://123", "tgram://123456789:AAFabc_def", "tgram://AAFabc/987", "ntfy://ntfy.example.org", "ntfys://10.0.0.1/",
+    "ntfy://ntfy:8080", "ntfy://ntfy.example.org/no.topic", "slack://hooks", "slack://token-a/token-b/token-c",
+    "workflows://host/", "workflows://host/a", "mailtos://smtp.example.org?to=a@example.org",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("url", WHOLE)
+def test_a_url_that_is_whole_is_taken(url: str) -> None:
+    """As apprise takes it."""
+    assert parse_address(url).url == url
+
+
+@pytest.mark.parametrize("url", PARTS)
+def test_a_url_that_lacks_a_part_is_refused_when_it_is_set(url: str) -> None:
+    """Not at the first message alone; with the way it is written, and without what was given."""
+    with pytest.raises(ContractError) as refused:
+        parse_address(url)
+    assert refused.value.field == "url"
+    assert "://" in str(refused.value.fix)
+    assert url.partition("://")[2] not in str(refused.value)
 
 
 def test_a_secret_is_made_where_none_is_given() -> None:
