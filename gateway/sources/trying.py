@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import codecs
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -39,6 +40,16 @@ class Sample:
         if len(body) > MOST_BYTES:
             raise invalid("payload", f"{len(body)} bytes", f"at most {MOST_BYTES}")
         return Payload(body, datetime.now(UTC), self.content_type, self.topic)
+
+
+def check_readable(body: bytes) -> None:
+    """Refuse a sample of which no mapping can be proposed: nothing, or no text. Raises Refusal: invalid."""
+    if not body.strip():
+        raise invalid("payload", "it is empty", "give one payload as its sender sends it")
+    if b"\0" in body and not body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise invalid(
+            "payload", "it is no text", "give JSON, NDJSON, CSV, a form or a number; what is packed must be unpacked"
+        )
 
 
 async def text_to_try(sources: Sources, name: str, text: str | None) -> str:

@@ -29,7 +29,7 @@ from gateway.roles import Role
 from gateway.sources.keeping import Sources
 from gateway.sources.standing import fault_of
 from gateway.sources.store import SourceState
-from gateway.sources.trying import Sample, payload_to_try, text_to_try, tried
+from gateway.sources.trying import Sample, check_readable, payload_to_try, text_to_try, tried
 from meters.mappings.document import Mapping
 from meters.mappings.draft import draft_mapping
 from store.source_settings import SourceSettings
@@ -141,6 +141,7 @@ class SourceRoutes:
         """POST /sources:draft."""
         asked = read_body(SampleRequest, call)
         payload = Sample(asked.payload, asked.base64, asked.content_type, asked.topic).payload()
+        check_readable(payload.body)
         made = await self._gate.run(draft_mapping, payload)
         return Answer(DraftedMapping(document=made.text, notes=made.notes))
 

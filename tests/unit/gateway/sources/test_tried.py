@@ -3,8 +3,11 @@
 import json
 from datetime import UTC, datetime
 
+import pytest
+
 from gateway.api.sources.views import tried_view
-from gateway.sources.trying import MOST_SHOWN, tried
+from gateway.faults import Refusal
+from gateway.sources.trying import MOST_SHOWN, check_readable, tried
 from meters.mappings.types import Payload
 
 MAPPING = """
@@ -36,3 +39,15 @@ def test_a_payload_of_very_many_codes_is_shown_in_part() -> None:
     view = tried_view(tried("acme", MAPPING, Payload(body, datetime(2026, 11, 20, tzinfo=UTC))))
     assert view.values == 1000
     assert [len(one.values) for one in view.readings] == [MOST_SHOWN]
+
+
+@pytest.mark.parametrize(("body", "said"), [(b"", "it is empty"), (b" \n", "it is empty"), (b"\x1f\x8b\0", "no text")])
+def test_nothing_is_proposed_of_what_is_no_payload(body: bytes, said: str) -> None:
+    """A mapping of a file that is empty or packed would look like one."""
+    with pytest.raises(Refusal, match=said):
+        check_readable(body)
+
+
+def test_any_text_may_be_one() -> None:
+    check_readable(b"12.5")
+    check_readable("Zähler;kWh".encode("utf-16"))
