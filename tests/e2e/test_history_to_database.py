@@ -123,7 +123,8 @@ async def test_a_memory_that_does_not_fit_its_registers_is_told(
         await loop.connection.execute("UPDATE profile_check SET noted_at = noted_at - interval '1 hour'")
         await loop.eventually(DEVIATES, METER)
         (first, *_), page = await loop.connection.fetch(FIGURES), await loop.get("/events", event="profile_deviates")
-        assert first["profile_kwh"] == pytest.approx(10 * first["register_kwh"], rel=0.02)
+        # the first and last of its registers stand within their quarters, more or less so by the time of the day
+        assert first["profile_kwh"] == pytest.approx(10 * first["register_kwh"], rel=0.1)
         assert page["items"][0]["meter"] == METER
         counted = "SELECT count(*) - count(DISTINCT detail ->> 'day') FROM event WHERE event = 'profile_deviates'"
         assert await loop.connection.fetchval(counted) == 0
