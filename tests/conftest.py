@@ -1,12 +1,13 @@
 """Fixtures that tests of all kinds share: real servers, databases, and the captures."""
 
 import asyncio
+import gc
 import hashlib
 import os
 import secrets
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 from pathlib import Path
 
 import hypothesis
@@ -36,6 +37,20 @@ if runs := runs_in_memory():
 # a shell without job control lets what it starts in the background ignore Ctrl-C, and so would the processes of tests
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep the collector of garbage off what lasts as long as the session: seven thousand tests and their modules.
+
+    Each of six workers would walk through half a million objects again and again, as it collects tests and runs them.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
