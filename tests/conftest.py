@@ -22,7 +22,7 @@ from deploy.local.postgres import PostgresServer
 from deploy.local.settings import LocalSettings
 from deploy.local.stack import LocalStack
 from tests.rigs.memory import runs_in_memory
-from tests.rigs.servers import Broker, Database
+from tests.rigs.servers import Broker, Database, KeptConnections
 
 # tests assert behaviour, not times: a busy machine is no failure
 hypothesis.settings.register_profile("wattline", deadline=None)
@@ -167,7 +167,9 @@ async def database(stack: LocalStack, database_template: str) -> AsyncIterator[D
     """A migrated database of this test alone."""
     name = f"test_{secrets.token_hex(6)}"
     await stack.postgres.create_database(name, database_template)
-    yield Database(stack.postgres, name)
+    kept = KeptConnections()
+    yield Database(stack.postgres, name, kept)
+    kept.close()
     await stack.postgres.drop_database(name)
 
 
