@@ -2,23 +2,27 @@
 
 import click
 
-from broker.runtime.settings_help import settings_help
 from cli.client.commands import CommandClient
 from cli.connection import anywhere, api_options
 from cli.device_commands import command as give
 from cli.devices import COMMANDS, DeviceClient
-from device.settings import DeviceSettings
 
 
 class DeviceCommandsClient(DeviceClient, CommandClient):
     """All that the commands ask of a gateway."""
 
 
-@click.group(
-    invoke_without_command=True,
-    epilog=settings_help(DeviceSettings),
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+class _Group(click.Group):
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The agent's settings, which commands that ask a gateway have no need of."""
+        from broker.runtime.settings_help import settings_help  # noqa: PLC0415 - for --help alone
+        from device.settings import DeviceSettings  # noqa: PLC0415 - as above
+
+        self.epilog = settings_help(DeviceSettings)
+        super().format_epilog(ctx, formatter)
+
+
+@click.group(cls=_Group, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @api_options("For the commands: where the gateway serves its API.", "For the commands: the API's bearer token.")
 @click.pass_context
 def device(ctx: click.Context, url: str, token: str | None) -> None:
