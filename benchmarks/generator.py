@@ -5,6 +5,7 @@ import asyncio
 import heapq
 import json
 import re
+import ssl
 import sys
 import time
 from collections.abc import Iterator
@@ -171,16 +172,17 @@ class Unstamped:
         return bytes(out)
 
 
-async def run(load: Load, host: str, port: int, root: str) -> dict[str, float]:
+async def run(load: Load, host: str, port: int, root: str, ca: str | None) -> dict[str, float]:
     """Prepare, connect, wait for a line on stdin, send all, and say when it began and ended (Unix seconds)."""
     loop = asyncio.get_running_loop()
+    tls = ssl.create_default_context(cafile=ca) if ca else None
     connections = []
     # all packets first: a connection that waits for them would be taken for dead
     prepared = [list(_packets(load, Topics(root), one.devices)) for one in load.connections]
     for number, (one, packets) in enumerate(zip(load.connections, prepared, strict=True)):
         hello = connect(f"load-{load.source}-{load.boot}-{number}", one.user, one.password)
         _, connection = await loop.create_connection(
-            lambda hello=hello, packets=packets: Connection(hello, packets, load.window), host, port
+            lambda hello=hello, packets=packets: Connection(hello, packets, load.window), host, port, ssl=tls
         )
         await connection.ready
         if load.by_receipts:
@@ -284,9 +286,10 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     for name in ("root", "host"):
         parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--ca", help="come over TLS, and trust this authority")
     options = parser.parse_args()
     load = Load.from_json(json.loads(sys.stdin.readline()))
-    print(json.dumps(asyncio.run(run(load, options.host, options.port, options.root))), flush=True)
+    print(json.dumps(asyncio.run(run(load, options.host, options.port, options.root, options.ca))), flush=True)
 
 
 if __name__ == "__main__":
