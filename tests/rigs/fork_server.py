@@ -98,6 +98,7 @@ class _Server:
             return None
         parent, pid = os.getpid(), os.fork()
         if pid == 0:
+            self._close()
             _stand_in(asked, files, parent)
             return asked
         for file in files:
@@ -115,6 +116,15 @@ class _Server:
         if connection.socket in self.selector.get_map():
             self.selector.unregister(connection.socket)
         self._forget(connection)
+
+    def _close(self) -> None:
+        """In the child: let go of the server's files, else each is closed with its object, whatever has its number."""
+        self.selector.close()
+        self.listener.close()
+        for connection in self.connections:
+            connection.socket.close()
+            if connection.pidfd >= 0:
+                os.close(connection.pidfd)
 
     def _forget(self, connection: _Connection) -> None:
         connection.socket.close()

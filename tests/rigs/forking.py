@@ -111,14 +111,15 @@ async def start(
     stdout: Any = None,
     stderr: Any = None,
     start_new_session: bool = False,
+    executed: bool = False,
 ) -> Process:
     """Start what `python -m module` starts, with the parameters of `asyncio.create_subprocess_exec`.
 
-    It is executed, not forked, in another tree than this, and where its environment differs from ours in what acts
-    when an interpreter starts.
+    It is executed, not forked, for a test that asks for it, as one that measures memory must; in another tree than
+    this; and where its environment differs from ours in what acts when an interpreter starts.
     """
     environment = dict(os.environ if env is None else env)
-    if not forkable(cwd, environment):
+    if executed or not forkable(cwd, environment):
         return await asyncio.create_subprocess_exec(
             sys.executable, "-m", module, *arguments, cwd=cwd, env=environment,
             stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=start_new_session,

@@ -135,6 +135,18 @@ async def test_two_draw_different_random_numbers(tmp_path: Path) -> None:
     assert len(drawn) == 2
 
 
+async def test_what_it_opens_stays_open(tmp_path: Path) -> None:
+    """Nothing that the server had open is closed late, in place of what has its number by then."""
+    program = """
+import gc, os
+opened = [os.open(os.devnull, os.O_RDONLY) for _ in range(50)]
+gc.collect()
+print(sum(os.fstat(one).st_rdev == os.stat(os.devnull).st_rdev for one in opened))
+"""
+    process = await started(tmp_path, program, stdout=PIPE)
+    assert (await process.communicate(), process.returncode) == ((b"50\n", b""), 0)
+
+
 async def test_it_dies_with_who_started_it_and_the_server_with_the_last(tmp_path: Path) -> None:
     """A killed run of the tests leaves nothing behind."""
     (tmp_path / "waits.py").write_text("import signal; signal.pause()")
