@@ -23,6 +23,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 PIPE: Final = asyncio.subprocess.PIPE
 DEVNULL: Final = asyncio.subprocess.DEVNULL
 STDOUT: Final = asyncio.subprocess.STDOUT
+Process = asyncio.subprocess.Process
 _AT_START: Final = ("PYTHON", "LD_", "LC_", "LANG", "TZ", "MALLOC_", "GLIBC_", "SSL_", "OPENSSL_", "COVERAGE", "COV_")
 """How the names of variables begin that act when an interpreter starts or a library is loaded."""
 _RUN: Final = "TESTS_FORK_SERVERS"
@@ -33,10 +34,10 @@ _PLATFORM: Final = ("gateway", "ingestor", "intake", "outlet", "cli")
 _askers: dict[str, socket.socket] = {}
 
 
-class Forked:
-    """A process that was forked, with what `asyncio.subprocess.Process` has."""
+class Forked(Process):
+    """A process that was forked: to its owner one as any other."""
 
-    def __init__(self, pid: int, connection: socket.socket) -> None:
+    def __init__(self, pid: int, connection: socket.socket) -> None:  # without its parent's, which asks the event loop
         self.pid = pid
         self.stdin: asyncio.StreamWriter | None = None
         self.stdout: asyncio.StreamReader | None = None
@@ -82,24 +83,24 @@ class Forked:
         """Send it SIGKILL."""
         self.send_signal(signal.SIGKILL)
 
-    async def communicate(self, given: bytes | None = None) -> tuple[bytes, bytes]:
+    async def communicate(
+        self,
+        input: bytes | bytearray | memoryview | None = None,  # noqa: A002 - its name there
+    ) -> tuple[bytes, bytes]:
         """Give it its input, and take all that it says, until it has ended; a file that is no pipe says nothing."""
         reading = [one.read() for one in (self.stdout, self.stderr) if one is not None]
-        *read, _ = await asyncio.gather(*reading, self._feed(given))
+        *read, _ = await asyncio.gather(*reading, self._feed(input))
         said = iter(read)
         await self.wait()
         return next(said) if self.stdout else b"", next(said) if self.stderr else b""
 
-    async def _feed(self, given: bytes | None) -> bytes:
+    async def _feed(self, given: bytes | bytearray | memoryview | None) -> bytes:
         if self.stdin is not None:
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 self.stdin.write(given or b"")
                 await self.stdin.drain()
             self.stdin.close()
         return b""
-
-
-Process = Forked | asyncio.subprocess.Process
 
 
 async def start(
