@@ -140,6 +140,14 @@ async def start(
     return process
 
 
+async def said(module: str, *arguments: str, given: bytes = b"", **more: Any) -> tuple[int | None, str]:
+    """Run it to its end: its status, and what it wrote, errors last; `more` is as for `start`."""
+    process = await start(module, *arguments, stdin=PIPE, stdout=PIPE, stderr=PIPE, **more)
+    async with asyncio.timeout(60):
+        out, err = await process.communicate(given)
+    return process.returncode, (out + err).decode()
+
+
 def forkable(cwd: Path, environment: Mapping[str, str]) -> bool:
     """Whether a process of this environment is what one that was executed would be."""
     other_tree = cwd.resolve() != ROOT and (cwd / "broker").exists()
