@@ -28,11 +28,12 @@ from typing import Any, Final
 
 IMAGES: Final = {
     "platform": (
-        "gateway.__main__", "ingestor.__main__", "ingestor.worker.service", "intake.hooks.__main__",
-        "intake.bridge.service", "outlet.__main__", "cli.__main__",
+        "gateway.service", "gateway.__main__", "ingestor.service", "ingestor.__main__", "ingestor.worker.service",
+        "intake.hooks.service", "intake.hooks.__main__", "intake.bridge.service", "outlet.service", "outlet.__main__",
+        "cli.__main__",
     ),
     # first what an agent does without, see device/light_imports.py
-    "device": ("device.__main__", "cli.__main__"),
+    "device": ("device.__main__", "device.service", "cli.__main__"),
     "bare": (),
 }  # fmt: skip
 """What each has imported: an agent's libraries are others than a server's."""
@@ -40,6 +41,7 @@ LENGTH: Final = struct.Struct("!I")
 NUMBER: Final = struct.Struct("!i")
 """A process's id, and its exit status: as Python has it, -9 for SIGKILL."""
 _FIRST_ASKER_S: Final = 60.0
+_ASKED_WITHIN_S: Final = 10.0
 _STANDARD_FILES: Final = 3
 _PR_SET_PDEATHSIG: Final = 1
 
@@ -83,13 +85,15 @@ class _Server:
         if user != os.geteuid():
             connection.socket.close()
             return
+        # who stands still in the middle of asking holds up the others no longer than this
+        connection.socket.settimeout(_ASKED_WITHIN_S)
         self.connections.append(connection)
         self.selector.register(connection.socket, selectors.EVENT_READ, connection)
 
     def _heard(self, connection: _Connection) -> dict[str, Any] | None:
         try:
             asked, files = _received(connection.socket)
-        except (EOFError, ConnectionError):
+        except (EOFError, OSError):
             self.selector.unregister(connection.socket)
             if connection.pidfd >= 0:
                 signal.pidfd_send_signal(connection.pidfd, signal.SIGKILL)
@@ -134,7 +138,7 @@ class _Server:
 def _say(to: socket.socket, number: int) -> None:
     try:
         to.sendall(NUMBER.pack(number))
-    except ConnectionError:
+    except OSError:
         return  # it is gone, and its process is killed for it
 
 
