@@ -1,12 +1,15 @@
 """The `wattline` command: a subcommand for each job, loaded only when it is called."""
 
-import importlib
-from typing import Any
+import importlib.util
+from typing import Any, Final
 
 import click
 from click.shell_completion import CompletionItem
 
 from cli.commands import ALONE, ASKING, COMMANDS
+
+_MARKS: Final = {"server": "asyncpg", "device": "serial"}
+"""A library by which an extra is known to be there: a service loads its own no sooner than its settings are read."""
 
 
 class _LibraryMissingError(click.ClickException):
@@ -53,6 +56,8 @@ class LazyGroup(click.Group):
             raise _LibraryMissingError(
                 f"{cmd_name} needs the library {error.name}: install wattline[{extra}]"
             ) from error
+        if extra and module.endswith("__main__") and importlib.util.find_spec(_MARKS[extra]) is None:
+            raise _LibraryMissingError(f"{cmd_name} needs the library {_MARKS[extra]}: install wattline[{extra}]")
         if not isinstance(command, click.Command):
             raise TypeError(f"{place} is no click command")
         return command
@@ -86,7 +91,7 @@ def main(ctx: click.Context, url: str | None, token: str | None) -> None:
     if ctx.invoked_subcommand not in ASKING:
         raise click.UsageError(f"--url and --token are for the commands that ask a gateway: {', '.join(ASKING)}")
     try:
-        from cli.connection import note  # noqa: PLC0415 - a device has no client of the API
+        from cli.connection import note  # a device has no client of the API
     except ModuleNotFoundError as error:
         raise _LibraryMissingError(f"--url needs the library {error.name}: install wattline[cli]") from error
 

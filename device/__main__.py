@@ -5,14 +5,13 @@ import device.light_imports  # noqa: F401, I001 - before all others
 import click
 
 from broker.runtime.service import load, run_service
-from device.service import run
 from device.settings import DeviceSettings
 
 
 class _Command(click.Command):
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Reads the settings' source, which an agent that runs has no need of."""
-        from broker.runtime.settings_help import settings_help  # noqa: PLC0415 - for --help alone
+        from broker.runtime.settings_help import settings_help
 
         self.epilog = settings_help(DeviceSettings)
         super().format_epilog(ctx, formatter)
@@ -21,7 +20,10 @@ class _Command(click.Command):
 @click.command(cls=_Command, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Run the agent: serial ports in, decoded readings out, through an outbox on disk, until SIGTERM or SIGINT."""
-    run_service("device", load(DeviceSettings), run)
+    settings = load(DeviceSettings)
+    from device.service import run
+
+    run_service("device", settings, run)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ import click
 
 from broker.runtime.service import load, run_service
 from broker.runtime.settings_help import settings_help
-from ingestor.service import run
 from ingestor.settings import IngestorSettings
 
 _COLLECT_AFTER = 50_000
@@ -17,6 +16,8 @@ _COLLECT_AFTER = 50_000
 def main() -> None:
     """Store what devices publish, from the broker into TimescaleDB, until SIGTERM or SIGINT."""
     settings = load(IngestorSettings)
+    from ingestor.service import run
+
     # what is loaded stays, and thousands of messages are under way: the collector need not look at them again and again
     gc.collect()
     gc.freeze()

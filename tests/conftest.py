@@ -1,13 +1,14 @@
 """Fixtures that tests of all kinds share: real servers, databases, and the captures."""
 
 import asyncio
+import gc
 import hashlib
 import os
 import secrets
 import shutil
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 from pathlib import Path
 
 import hypothesis
@@ -23,7 +24,7 @@ from deploy.local.postgres import PostgresServer
 from deploy.local.settings import LocalSettings
 from deploy.local.stack import LocalStack
 from tests.rigs.memory import runs_in_memory
-from tests.rigs.servers import Broker, Database
+from tests.rigs.servers import Broker, Database, KeptConnections
 
 # tests assert behaviour, not times: a busy machine is no failure
 hypothesis.settings.register_profile("wattline", deadline=None)
@@ -38,6 +39,20 @@ if runs := runs_in_memory():
 # a shell without job control lets what it starts in the background ignore Ctrl-C, and so would the processes of tests
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep the collector of garbage off what lasts as long as the session: seven thousand tests and their modules.
+
+    Each of six workers would walk through half a million objects again and again, as it collects tests and runs them.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -154,7 +169,9 @@ async def database(stack: LocalStack, database_template: str) -> AsyncIterator[D
     """A migrated database of this test alone."""
     name = f"test_{secrets.token_hex(6)}"
     await stack.postgres.create_database(name, database_template)
-    yield Database(stack.postgres, name)
+    kept = KeptConnections()
+    yield Database(stack.postgres, name, kept)
+    kept.close()
     await stack.postgres.drop_database(name)
 
 

@@ -129,7 +129,7 @@ AGENT: Final = Image(
     ),
     # the services serve HTTP by aiohttp
     code_left_out=("broker/runtime/http_bounds.py", "broker/runtime/http_server.py"),
-    starts=("cli.__main__", "device.__main__", "device.enrolment.requesting"),
+    starts=("cli.__main__", "device.__main__", "device.service", "device.enrolment.requesting"),
     # rich loads these for Markdown and coloured source, of which there is none; cffi needs its parser to build only
     left_out=("markdown-it-py", "mdurl", "pycparser", "pygments"),
     runtime=Runtime(_USER, _ENVIRONMENT, ("wattline",), ("device",), volumes=(f"/{STATE}",)),
@@ -154,7 +154,16 @@ SERVER: Final = Image(
         "deploy/device_command.py",
     ),
     vendored=("gateway/console/static/vendor/",),
-    starts=("cli.__main__", "ingestor.__main__", "ingestor.worker.service", "gateway.__main__", "outlet.__main__"),
+    starts=(
+        "cli.__main__",
+        "ingestor.__main__",
+        "ingestor.service",
+        "ingestor.worker.service",
+        "gateway.__main__",
+        "gateway.service",
+        "outlet.__main__",
+        "outlet.service",
+    ),
     tools=True,
     # 220 MB, Arrow for the most part, at a server's line: a tenth more bytes for a tenth of the time
     dependencies_level=9,

@@ -66,7 +66,7 @@ def _request(order: CertificateRequest) -> tuple[EllipticCurvePrivateKey, bytes]
         key = next_key(Path(order.folder))
         return key, request_for(order, key)
     # without a token none of it is needed
-    from device.enrolment.token_key import token_request  # noqa: PLC0415
+    from device.enrolment.token_key import token_request
 
     return token_request(order)
 
@@ -74,7 +74,7 @@ def _request(order: CertificateRequest) -> tuple[EllipticCurvePrivateKey, bytes]
 def _tidy(order: CertificateRequest, key: EllipticCurvePrivateKey) -> None:
     """Remove keys of before from the token; what can't be now is with the next one."""
     if order.key:
-        from device.enrolment.token_key import remove_others  # noqa: PLC0415 - as above
+        from device.enrolment.token_key import remove_others
 
         with contextlib.suppress(PermanentError, OSError):
             remove_others(order, key)

@@ -3,12 +3,9 @@
 import gc
 
 import click
-import uvloop
 
 from broker.runtime.service import load, run_service
 from broker.runtime.settings_help import settings_help
-from intake.hooks.processes import run_processes
-from intake.hooks.service import run
 from intake.hooks.settings import IntakeSettings
 
 _COLLECT_AFTER = 50_000
@@ -23,8 +20,14 @@ def main(processes: int | None) -> None:
     if processes is not None:
         settings = settings.model_copy(update={"processes": processes})
     if settings.processes > 1:
+        from intake.hooks.processes import run_processes
+
         run_service("intake", settings, run_processes)
         return
+    import uvloop
+
+    from intake.hooks.service import run
+
     # what is loaded stays, and thousands of posts are under way: the collector need not look at them again and again
     gc.collect()
     gc.freeze()

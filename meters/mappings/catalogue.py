@@ -6,8 +6,9 @@ from importlib.resources import files
 
 from broker.errors import ContractError
 from meters.mappings.document import Mapping
-from meters.mappings.load import load_mapping
+from meters.mappings.load import mapping_from
 from meters.mappings.topics import filter_of
+from meters.specs.document import read_document
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,12 @@ def catalogue() -> tuple[Shipped, ...]:
         key=lambda one: one.name,
     )
     texts = [(one.name.removesuffix(".yaml"), one.read_text("utf-8")) for one in found]
-    return tuple(Shipped(name, text, load_mapping(text, origin=name, trusted=True)) for name, text in texts)
+    return tuple(_read(name, text) for name, text in texts)
+
+
+def _read(name: str, text: str) -> Shipped:
+    document = read_document(text, origin=name, shipped=True)
+    return Shipped(name, text, mapping_from(document, origin=name, trusted=True))
 
 
 def named(name: str) -> Shipped:

@@ -8,7 +8,8 @@ from importlib.resources import files
 from typing import Final
 
 from broker.errors import ContractError
-from meters.specs.spec import Spec, load_spec
+from meters.specs.document import read_document
+from meters.specs.spec import Spec, spec_from
 
 _NEAR_MAX: Final = 6
 _LEAST_LETTERS: Final = 3
@@ -66,7 +67,8 @@ def _files() -> dict[str, tuple[Spec, str]]:
         if not entry.name.endswith(".yaml"):
             continue
         text = entry.read_text(encoding="utf-8")
-        spec = load_spec(text, origin=f"products/{entry.name}")
+        origin = f"products/{entry.name}"
+        spec = spec_from(read_document(text, origin=origin, shipped=True), origin=origin)
         if spec.ref in found:
             raise ContractError(f"{spec.ref} stands in two files", field=entry.name, fix="raise one's version")
         found[spec.ref] = (spec, text)

@@ -42,24 +42,25 @@ def _read_json(text: str) -> Any:
     return document
 
 
-def _read_yaml(text: str) -> Any:
+def _read_yaml(text: str, *, shipped: bool) -> Any:
     # only where it is needed: a device gets its specs as JSON, and PyYAML takes a MiB of its memory
     from meters.specs.yaml_document import read_yaml  # noqa: PLC0415
 
-    return read_yaml(text)
+    return read_yaml(text, shipped=shipped)
 
 
-def read_document(text: str | bytes, *, origin: str) -> dict[str, Any]:
+def read_document(text: str | bytes, *, origin: str, shipped: bool = False) -> dict[str, Any]:
     """The mapping that a YAML or JSON document holds; numbers with a fraction come as text.
 
-    Raises ContractError that names the origin and the line where the document breaks a bound.
+    One that is `shipped` is read faster and held to no bounds: a test holds it to them. Raises ContractError that names
+    the origin and the line where the document breaks a bound.
     """
     raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     if len(raw) > MAX_DOCUMENT_BYTES:
         raise ContractError(f"{len(raw)} bytes", field=origin, fix=f"at most {MAX_DOCUMENT_BYTES} bytes a spec")
     try:
         decoded = raw.decode("utf-8")
-        document = _read_json(decoded) if decoded.lstrip()[:1] == "{" else _read_yaml(decoded)
+        document = _read_json(decoded) if decoded.lstrip()[:1] == "{" else _read_yaml(decoded, shipped=shipped)
     except RefusedError as error:
         field = f"{origin}, {error.place}" if error.place else origin
         raise ContractError(str(error), field=field, fix=error.fix) from error

@@ -154,7 +154,7 @@ async def test_what_a_hostile_device_reports_is_its_own_affair(broker: Broker, d
                 with pytest.raises(Exception, match=r"(?i)not authori[sz]ed|refused|denied"):
                     await send(evil, broker.topics, kind, "d0", reported(9, "rolled_back"))
             # what it says of itself counts as any device's: so many are put up with
-            terms = {"timeout_s": 110, "max_failed_percent": 50}
+            terms = {"timeout_s": 60, "max_failed_percent": 50}
             stage = await ended(running, await publish(running, "/parameters", NEW, "d0,d1", **terms), "done")
             well = await running.get(f"/stages/{stage['id']}/devices", state="healthy")
             assert [one["device"] for one in well["items"]] == ["d0", "d1"]

@@ -51,14 +51,11 @@ async def add_source(database: Database, name: str, topics: list[str], mapping: 
 
 async def payloads(database: Database, source: str | None = None) -> list[tuple[str, str, bytes]]:
     """Source, topic and body of what is kept, in the order of ids."""
-    connection = await asyncpg.connect(database.dsn())
-    try:
-        rows = await connection.fetch(
+    async with database.connection() as opened:
+        rows = await opened.fetch(
             "SELECT source, topic, body FROM payload WHERE $1::text IS NULL OR source = $1 ORDER BY id", source
         )
         return [tuple(row) for row in rows]
-    finally:
-        await connection.close()
 
 
 @contextlib.asynccontextmanager

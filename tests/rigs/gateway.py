@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import asyncpg
 from pydantic import SecretStr
 
 from broker.contract.messages import Desired, Hardware, MeterSeen, Parameters, Registration, Reported, Software
@@ -218,14 +217,9 @@ def report(
     ).payload()
 
 
-@contextlib.asynccontextmanager
-async def connection(database: Database) -> AsyncIterator[Any]:
+def connection(database: Database) -> contextlib.AbstractAsyncContextManager[Any]:
     """The database as its owner sees it."""
-    opened = await asyncpg.connect(database.dsn())
-    try:
-        yield opened
-    finally:
-        await opened.close()
+    return database.connection()
 
 
 async def rows(database: Database, sql: str, *values: Any) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from cli.commands import ASKING, COMMANDS
 
 NOBODY = "http://127.0.0.1:9"
 OTHER = "http://127.0.0.1:7"
+SERVICES = ("gateway", "ingestor", "intake.hooks", "outlet", "device")
 LISTS = (
     ["config", "get", "pi-1"], ["config", "group", "list"], ["config", "stages"], ["point", "list"], ["spec", "list"],
     ["spec", "unknown"], ["spec", "rollouts"], ["job", "list"], ["token", "list"], ["user", "list"], ["claim", "list"],
@@ -82,3 +83,16 @@ def test_a_shell_completes_commands_without_importing_them() -> None:
         timeout=60,
     )  # fmt: skip
     assert {line.removeprefix("plain,") for line in done.stdout.splitlines()} >= set(COMMANDS), done.stderr
+
+
+def test_help_and_settings_are_answered_without_the_service() -> None:
+    """Neither a service nor its libraries are loaded before its settings are read, which takes a second or two."""
+    code = "import sys, importlib; [importlib.import_module(f'{name}.__main__') for name in sys.argv[1:]]; "
+    code += "print(*sys.modules, sep='\\n')"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *SERVICES], capture_output=True, text=True, check=False, timeout=60
+    )
+    loaded = set(done.stdout.split())
+    assert loaded >= {f"{name}.settings" for name in SERVICES}, done.stderr
+    assert not loaded & {f"{name}.service" for name in SERVICES}
+    assert not loaded & {"aiohttp", "jinja2", "pgqueuer", "pyarrow", "serial", "uvloop", "paho.mqtt.client"}

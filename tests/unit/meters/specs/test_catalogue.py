@@ -2,12 +2,14 @@
 
 import json
 from collections import Counter
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
 from meters.decoding.goldens import check, frame_bytes, identity_of
 from meters.specs.catalogue import catalogue
+from meters.specs.document import read_document
 from meters.specs.identify import Identity
 from meters.specs.match import best
 from meters.specs.spec import Golden, Spec, spec_document, spec_from
@@ -86,6 +88,17 @@ def test_committed_p1_goldens_are_what_our_encoder_sends(spec: Spec, golden: Gol
     header, _, *lines = data.decode("latin-1").split("\r\n")
     sent = [encode_p1(header, lines[:-1], crc=crc).strip() for crc in (not data.endswith(b"!"), *spec.decode.crc)]
     assert data in sent
+
+
+@pytest.mark.parametrize("folder", ["specs/products", "mappings/devices"])
+def test_what_is_read_fast_is_what_others_files_are_held_to(folder: str) -> None:
+    """Each shipped file keeps the bounds of specs and mappings that others write, and reads as theirs would."""
+    shipped = [entry for entry in (files("meters") / folder).iterdir() if entry.name.endswith(".yaml")]
+    assert len(shipped) > 10
+    for entry in shipped:
+        text = entry.read_text("utf-8")
+        fast = read_document(text, origin=entry.name, shipped=True)
+        assert json.dumps(fast) == json.dumps(read_document(text, origin=entry.name))
 
 
 def test_shipped_names_are_unique() -> None:
