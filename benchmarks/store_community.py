@@ -35,47 +35,60 @@ class CommunityLoad:
 
 
 async def bench_community(wanted: CommunityLoad) -> dict[str, Any]:
-    """Both measurements, each in a database of its own."""
-    return {**await _compressed(wanted.compressed_series), "asked": await _asked(wanted)}
+    """Both measurements, each in a database of its own, which is migrated once."""
+    settings = LocalSettings()
+    packages = await asyncio.to_thread(provide_community, settings, say)
+    folder = settings.runs / f"bench-community-{time.time_ns()}"
+    folder.mkdir(parents=True)
+    try:
+        first = CommunityServer(packages, folder / "compressed")
+        async with _running(first):
+            await migrate(first.dsn(), settings={"zone": "Europe/Warsaw"})
+            migrated = await first.snapshot()
+            async with connected(first.dsn()) as connection:
+                compressed = await _compressed(connection, wanted.compressed_series)
+        second = CommunityServer(packages, folder / "asked", migrated)
+        async with _running(second), connected(second.dsn()) as connection:
+            return {**compressed, "asked": await _asked(connection, wanted)}
+    finally:
+        shutil.rmtree(folder)
 
 
-async def _compressed(series: int) -> dict[str, Any]:
+async def _compressed(connection: Connection, series: int) -> dict[str, Any]:
     say("compression on TimescaleDB Community (PGlite)")
-    async with _server() as connection:
-        await _fill(connection, EVERY, timedelta(), timedelta(days=DAYS), series)
-        await connection.execute(load("compress"), timeout=STATEMENT_S)
-        row = await connection.fetchrow(load("compressed"))
-        assert row is not None  # noqa: S101 - an aggregate has a row
-        return {
-            "readings": row["readings"],
-            "bytes_per_reading_raw": round(row["before"] / row["readings"], 2),
-            "bytes_per_reading_compressed": round(row["after"] / row["readings"], 2),
-        }
+    await _fill(connection, EVERY, timedelta(), timedelta(days=DAYS), series)
+    await connection.execute(load("compress"), timeout=STATEMENT_S)
+    row = await connection.fetchrow(load("compressed"))
+    assert row is not None  # noqa: S101 - an aggregate has a row
+    return {
+        "readings": row["readings"],
+        "bytes_per_reading_raw": round(row["before"] / row["readings"], 2),
+        "bytes_per_reading_compressed": round(row["after"] / row["readings"], 2),
+    }
 
 
-async def _asked(wanted: CommunityLoad) -> dict[str, Any]:
+async def _asked(connection: Connection, wanted: CommunityLoad) -> dict[str, Any]:
     say(f"questions to TimescaleDB Community: {wanted.meters} meters, {wanted.dense_days} days of them dense")
     dense_to = DENSE_FROM + timedelta(days=wanted.dense_days)
-    async with _server() as connection:
-        await connection.execute(load("names", meters=wanted.meters))
-        await _fill(connection, wanted.sparse, timedelta(), DENSE_FROM, wanted.meters)
-        await _fill(connection, EVERY, DENSE_FROM, dense_to, wanted.meters)
-        await _fill(connection, wanted.sparse, dense_to, YEAR, wanted.meters)
-        began_s = time.perf_counter()
-        for (name,) in await connection.fetch(load("aggregates")):
-            say(f"rolling up {name}")
-            await connection.execute(f"CALL refresh_continuous_aggregate('{name}', NULL, NULL)", timeout=STATEMENT_S)
-        rolled_s = time.perf_counter() - began_s
-        say(f"rolled up in {rolled_s:.0f} s; compressing")
-        await connection.execute(load("compress"), timeout=STATEMENT_S)
-        await connection.execute("ANALYZE", timeout=STATEMENT_S)
-        # so far apart that all of them lie in the dense days
-        step = timedelta(days=wanted.dense_days - 1) / wanted.runs
-        return {
-            "readings": await connection.fetchval("SELECT count(*) FROM reading", timeout=STATEMENT_S),
-            "rollup_s": round(rolled_s, 1),
-            "queries": {name: await ask(connection, f"ask_{name}", wanted.runs, step) for name in QUESTIONS},
-        }
+    await connection.execute(load("names", meters=wanted.meters))
+    await _fill(connection, wanted.sparse, timedelta(), DENSE_FROM, wanted.meters)
+    await _fill(connection, EVERY, DENSE_FROM, dense_to, wanted.meters)
+    await _fill(connection, wanted.sparse, dense_to, YEAR, wanted.meters)
+    began_s = time.perf_counter()
+    for (name,) in await connection.fetch(load("aggregates")):
+        say(f"rolling up {name}")
+        await connection.execute(f"CALL refresh_continuous_aggregate('{name}', NULL, NULL)", timeout=STATEMENT_S)
+    rolled_s = time.perf_counter() - began_s
+    say(f"rolled up in {rolled_s:.0f} s; compressing")
+    await connection.execute(load("compress"), timeout=STATEMENT_S)
+    await connection.execute("ANALYZE", timeout=STATEMENT_S)
+    # so far apart that all of them lie in the dense days
+    step = timedelta(days=wanted.dense_days - 1) / wanted.runs
+    return {
+        "readings": await connection.fetchval("SELECT count(*) FROM reading", timeout=STATEMENT_S),
+        "rollup_s": round(rolled_s, 1),
+        "queries": {name: await ask(connection, f"ask_{name}", wanted.runs, step) for name in QUESTIONS},
+    }
 
 
 async def _fill(connection: Connection, every: timedelta, since: timedelta, until: timedelta, series: int) -> None:
@@ -88,18 +101,9 @@ async def _fill(connection: Connection, every: timedelta, since: timedelta, unti
 
 
 @asynccontextmanager
-async def _server() -> AsyncIterator[Connection]:
-    """A connection to a fresh, migrated database."""
-    settings = LocalSettings()
-    packages = await asyncio.to_thread(provide_community, settings, say)
-    folder = settings.runs / f"bench-community-{time.time_ns()}"
-    folder.mkdir(parents=True)
-    server = CommunityServer(packages, folder / "community")
+async def _running(server: CommunityServer) -> AsyncIterator[None]:
     await server.start()
     try:
-        await migrate(server.dsn(), settings={"zone": "Europe/Warsaw"})
-        async with connected(server.dsn()) as connection:
-            yield connection
+        yield
     finally:
         await server.stop()
-        shutil.rmtree(folder)

@@ -251,6 +251,7 @@ async def _or_stopped(
         lock_timeout_s=30,
         # between two statements it matches specs to hundreds of devices
         idle_timeout_s=30,
+        clean=True,
     )
     return await _until(stop, stack.enter_async_context(opening))
 

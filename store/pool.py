@@ -38,6 +38,7 @@ async def open_pool(
     lock_timeout_s: float = LOCK_TIMEOUT_S,
     idle_timeout_s: float = IDLE_TIMEOUT_S,
     wanted: Wanted = "read-write",
+    clean: bool = False,
 ) -> AsyncIterator[Pool]:
     """A pool that is connected; waits for the database with backoff for as long as it takes.
 
@@ -46,6 +47,9 @@ async def open_pool(
     of them after `idle_timeout_s`. Sessions speak UTC, jsonb travels as text. The pool replaces lost connections by
     itself, silent ones too (store.keepalive); each use may raise an error of which `is_transient` holds. Raises
     PermanentError for a wrong DSN, login or database.
+
+    Where it is `clean`, no user leaves anything in a session: locks are a transaction's, settings are LOCAL, listeners
+    are taken back, and nothing is TEMPORARY. Then a use costs no second round trip that has the session forget.
     """
     check_dsn(dsn)
     _take_what_asyncpg_leaves(asyncio.get_running_loop())
@@ -56,7 +60,7 @@ async def open_pool(
     while True:
         try:
             limits = lock_timeout_s, idle_timeout_s
-            pool = await _connect(dsn, Servers(dsn, wanted), min_size, max_size, application_name, limits)
+            pool = await _connect(dsn, Servers(dsn, wanted), min_size, max_size, application_name, limits, clean)
             break
         except HOPELESS as error:
             raise PermanentError(f"{refusal}: {error}") from error
@@ -94,12 +98,19 @@ def _take_what_asyncpg_leaves(loop: asyncio.AbstractEventLoop) -> None:
 
 
 async def _connect(
-    dsn: str, servers: Servers, min_size: int, max_size: int, application_name: str, limits: tuple[float, float]
+    dsn: str,
+    servers: Servers,
+    min_size: int,
+    max_size: int,
+    application_name: str,
+    limits: tuple[float, float],
+    clean: bool,
 ) -> Pool:
     lock_timeout_s, idle_timeout_s = limits
     return await service_pool(
         dsn,
         servers,
+        clean=clean,
         min_size=min_size,
         max_size=max_size,
         timeout=CONNECT_TIMEOUT_S,

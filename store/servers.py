@@ -115,7 +115,15 @@ READER: Final = "-reads"
 """How the application names of pools end that only read."""
 
 
-def service_pool(dsn: str, servers: Servers, **options: Any) -> ServicePool:
+class CleanConnection(asyncpg.Connection):  # not generic at run time
+    """One whose users leave nothing in its session, see `open_pool`: it need not be told to forget after each use."""
+
+    def get_reset_query(self) -> str:
+        """Nothing; a transaction that was left open is rolled back all the same."""
+        return ""
+
+
+def service_pool(dsn: str, servers: Servers, *, clean: bool, **options: Any) -> ServicePool:
     """A pool of these servers' connections, not yet connected: await it, or enter it."""
     return ServicePool(
         dsn,
@@ -123,7 +131,7 @@ def service_pool(dsn: str, servers: Servers, **options: Any) -> ServicePool:
         max_queries=50_000,
         max_inactive_connection_lifetime=300.0,
         loop=asyncio.get_running_loop(),
-        connection_class=asyncpg.Connection,
+        connection_class=CleanConnection if clean else asyncpg.Connection,
         record_class=asyncpg.Record,
         **options,
     )

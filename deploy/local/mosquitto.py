@@ -166,17 +166,14 @@ class MosquittoServer:
         await self._change(users or {}, roles=True)
 
     async def remove_root(self, topics: Topics) -> None:
-        """Take back what add_root granted to roles."""
+        """Take back what add_root granted to roles; forget all logins that were added, and throw them out."""
         self._roots = tuple(other for other in self._roots if other.root != topics.root)
-        await self._change((), roles=True)
-
-    async def remove_users(self) -> None:
-        """Forget all logins that were added, by whomever, and throw their connections out."""
         for name in self._logins.keys() - {*ROLES, ADMIN}:
             del self._logins[name], self._passwords[name]
         async with Control.open(self.address(ADMIN), f"{ADMIN}-{secrets.token_hex(4)}") as control:
             held = await control.held()
-            await control.run([remove_login(name) for name in held.logins - self._logins.keys()])
+            commands = [put_role(role, some, held) for role, some in self._roles().items()]
+            await control.run([*commands, *(remove_login(name) for name in held.logins - self._logins.keys())])
 
     def remove_data(self) -> None:
         """Forget all sessions and retained messages; for a server that does not run."""

@@ -145,5 +145,6 @@ async def open_reads(settings: GatewaySettings, primary: Pool, metrics: Metrics)
         max_size=settings.database_connections,
         application_name=f"wattline-gateway{READER}",
         wanted="prefer-standby",
+        clean=True,
     ) as replica:
         yield Reads(primary, replica, settings.read_lag_s, metrics)

@@ -70,7 +70,7 @@ async def _keep(
 ) -> None:  # fmt: skip
     """Connect, then keep what comes until nobody is left who waits for an answer."""
     dsn = settings.database_dsn.get_secret_value()
-    async with open_pool(dsn, min_size=1, max_size=settings.writers + 1, application_name=NAME) as pool:
+    async with open_pool(dsn, min_size=1, max_size=settings.writers + 1, application_name=NAME, clean=True) as pool:
         await require_migrated(pool)
         async with (
             open_inbox(pool, settings.inbox_bounds(), metrics.inbox, settings.drain_s) as inbox,

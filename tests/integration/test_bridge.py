@@ -168,12 +168,9 @@ async def _kept(database: Database, topic: str) -> int:
 
 
 async def _events(database: Database) -> list[str]:
-    connection = await asyncpg.connect(database.dsn())
-    try:
-        rows = await connection.fetch("SELECT event FROM event e JOIN device d ON d.id = e.device_id ORDER BY event")
+    async with database.connection() as opened:
+        rows = await opened.fetch("SELECT event FROM event e JOIN device d ON d.id = e.device_id ORDER BY event")
         return [row["event"] for row in rows]
-    finally:
-        await connection.close()
 
 
 async def test_devices_that_announce_themselves_are_proposed(broker: Broker, database: Database, prefix: str) -> None:
@@ -231,11 +228,9 @@ async def test_devices_that_announce_nothing_are_proposed_by_what_they_publish(
 
 
 async def _proposals(database: Database, key: str) -> list[asyncpg.Record]:
-    connection = await asyncpg.connect(database.dsn())
-    try:
-        return await connection.fetch("SELECT * FROM source_proposal WHERE key = $1", key)
-    finally:
-        await connection.close()
+    async with database.connection() as opened:
+        found: list[asyncpg.Record] = await opened.fetch("SELECT * FROM source_proposal WHERE key = $1", key)
+        return found
 
 
 async def test_an_event_that_the_database_refuses_keeps_no_other_waiting(database: Database) -> None:

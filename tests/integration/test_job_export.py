@@ -94,7 +94,7 @@ async def test_the_file_is_what_a_request_gives_and_is_fetched(
 
 async def test_a_killed_workers_export_is_begun_anew_and_whole(database: Database) -> None:
     """Of what the first one wrote nothing is left, and nothing stands twice in the file."""
-    await filled(database, "1 minute")
+    await filled(database, "2 minutes")
     settings = worker_settings(database)
     number = await ask(database)
     async with worker_process(settings) as first:
@@ -111,7 +111,7 @@ async def test_a_killed_workers_export_is_begun_anew_and_whole(database: Databas
     (file,) = await rows(database, FILES)
     assert file["complete"]
     assert file["bytes"] == file["held"] == json.loads(done["result"])["bytes"]
-    assert json.loads(done["result"])["rows"] == 6 * 43201
+    assert json.loads(done["result"])["rows"] == 6 * 21601
 
 
 async def test_bounds_hold_and_a_cancelled_export_leaves_nothing(database: Database) -> None:

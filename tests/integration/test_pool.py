@@ -32,3 +32,17 @@ async def test_a_transaction_that_nobody_goes_on_with_ends_soon(database: Databa
             await waits()
         assert is_transient(ended.value), repr(ended.value)
         assert await pool.fetchval("SELECT count(*) FROM device") == 0
+
+
+async def test_what_is_left_open_is_undone_also_where_sessions_are_not_reset(database: Database) -> None:
+    """A transaction that a user of a clean pool began and left ends with the use, and the next user sees none of it."""
+    dsn = database.dsn("wattline_gateway")
+    async with open_pool(dsn, min_size=1, max_size=1, application_name="test-clean", clean=True) as pool:
+        async with pool.acquire() as connection:
+            process = connection.get_server_pid()
+            await connection.execute("BEGIN")
+            await connection.execute("INSERT INTO device (name) VALUES ('pi-1')")
+        async with pool.acquire() as connection:
+            assert connection.get_server_pid() == process
+            assert await connection.fetchval("SELECT count(*) FROM device") == 0
+            assert not connection.is_in_transaction()

@@ -102,10 +102,10 @@ async def test_a_killed_worker_loses_and_doubles_nothing(database: Database) -> 
         await opened.execute(
             "INSERT INTO payload (source, key, body) SELECT 'acme', n::text, convert_to(json_build_object("
             "'id', n % 7, 't', timestamptz '2026-11-20 00:00Z' + n * interval '1 minute', 'kwh', n, 'alarm', 'a' || n"
-            ")::text, 'UTF8') FROM generate_series(1, 3000) AS n"
+            ")::text, 'UTF8') FROM generate_series(1, 1500) AS n"
         )
     of = worker_settings(database, mapping_poll_s=0.1)
-    for done in (1, 800, 1600):
+    for done in (1, 400, 800):
         async with worker_process(of) as process:
             await until(lambda done=done: mapped(database, done), f"{done} are mapped")
             process.send_signal(signal.SIGKILL)
@@ -113,11 +113,11 @@ async def test_a_killed_worker_loses_and_doubles_nothing(database: Database) -> 
     async with working(of):
         await until(lambda: settled(database), "all are settled")
     (found,) = await rows(database, "SELECT count(*) AS n FROM payload WHERE state = 'mapped'")
-    assert found["n"] == 3000
+    assert found["n"] == 1500
     (found,) = await rows(database, "SELECT count(*) AS n, sum(value) AS sum FROM reading")
-    assert found == {"n": 3000, "sum": 4501500.0}
+    assert found == {"n": 1500, "sum": 1125750.0}
     told = "SELECT count(*) AS n, count(DISTINCT event) AS kinds FROM event WHERE event ~ '^a[0-9]'"
-    assert await rows(database, told) == [{"n": 3000, "kinds": 3000}]
+    assert await rows(database, told) == [{"n": 1500, "kinds": 1500}]
 
 
 async def test_a_payload_that_ends_its_workers_is_set_aside(database: Database) -> None:

@@ -156,3 +156,22 @@ def test_no_row_is_read_by_the_name_of_a_column() -> None:
     """Mypy sees the fields of what a statement gives, and no string in brackets."""
     rooms = [path for room in ("ingestor", "intake", "gateway") for path in (ROOT / room).rglob("*.py")]
     assert [str(path) for path in rooms if 'row["' in path.read_text("utf-8")] == []
+
+
+CLEAN = ("gateway", "intake/hooks", "intake/inbox", "store/queries")
+"""What uses the connections of `clean` pools."""
+LEFT_IN_A_SESSION = re.compile(
+    r"pg_(?:try_)?advisory_(?:lock|unlock)|\bTEMP(?:ORARY)? |\bWITH HOLD\b|\bSET SESSION\b|set_config\([^)]*false\)"
+    r"|^\s*(?:execute\()?[\"']SET (?!LOCAL )|set_type_codec|\bLISTEN [a-z]|\bDISCARD\b",
+    re.MULTILINE,
+)
+
+
+def test_a_clean_pool_s_users_leave_nothing_in_a_session() -> None:
+    """Locks of theirs are a transaction's; whose are not has a pool that has sessions forget after each use."""
+    files = [path for room in CLEAN for path in (ROOT / room).rglob("*") if path.suffix in {".py", ".sql"}]
+    assert len(files) > 100
+    found = {str(path.relative_to(ROOT)): LEFT_IN_A_SESSION.findall(path.read_text()) for path in files}
+    assert not {path: texts for path, texts in found.items() if texts}
+    of_a_worker = ROOT / "ingestor" / "worker" / "mappings" / "queries" / "try_lock_source.sql"
+    assert LEFT_IN_A_SESSION.search(of_a_worker.read_text())

@@ -162,7 +162,9 @@ def test_one_module_alone_asks_for_the_right_and_one_alone_uses_it() -> None:
     """Who else would set something shows up here."""
     importing, asking = set(), set()
     for path in (file for room in ROOMS for file in (ROOT / room).rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        text = path.read_text("utf-8")
+        # neither can be written without one of these words; few files have any
+        for node in ast.walk(ast.parse(text if "clock_set" in text or "sets" in text else "")):
             if isinstance(node, ast.ImportFrom) and (node.module or "").endswith("client.clock_set"):
                 importing.add(path.relative_to(ROOT).as_posix())
             if isinstance(node, ast.keyword) and node.arg == "sets" and not _is_passed_on(node.value):
