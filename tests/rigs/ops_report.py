@@ -13,14 +13,14 @@ WANTED = {
 """What a whole run measures, by subject."""
 
 
-def lacking(document: Mapping[str, Mapping[str, float]]) -> list[str]:
+def lacking(document: Mapping[str, Mapping[str, float | str]]) -> list[str]:
     """The figures that a report does not have: what was deselected, or ended before it was measured."""
     return [
         f"{what}.{name}" for what, names in WANTED.items() for name in sorted(names - document.get(what, {}).keys())
     ]
 
 
-def record(what: str, **figures: float) -> None:
+def record(what: str, **figures: float | str) -> None:
     """Put the figures of one subject into the report, where one is wanted; others' stay."""
     name = os.environ.get("WATTLINE_OPS_REPORT")
     if not name:
