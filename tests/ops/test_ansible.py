@@ -4,6 +4,7 @@ WATTLINE_OPS_MACHINES says on which: `namespaces` (if not set), `qemu`, or both.
 """
 
 import asyncio
+import json
 import shlex
 import time
 from pathlib import Path
@@ -113,11 +114,12 @@ async def _all_serve(server: Machine) -> None:
     await as_operator(server, "job", "run", "backup")
 
     async def made() -> bool:
-        said = await as_operator(server, "job", "list", "--json")
-        assert "failed" not in said, said
-        return bool((await server.run("ls /var/backups/wattline")).endswith(".backup\n"))
+        (job,) = json.loads(await as_operator(server, "job", "list", "--json"))
+        assert not job["error"], job
+        return bool(job["state"] == "done")
 
     await until(made, "a backup", timeout_s=300)
+    assert (await server.run("ls /var/backups/wattline")).endswith(".backup\n")
     assert ".partial." not in await server.run("ls /var/backups/wattline")
 
 
