@@ -25,7 +25,7 @@ from tests.rigs.pulling import pulled, serve_repository
 from tests.rigs.waiting import until
 
 TOP = Path(__file__).resolve().parents[2]
-_METERS = "SELECT count(DISTINCT meter) FROM named_reading WHERE time > now() - interval '1 hour'"
+_DEVICES = "SELECT count(DISTINCT device) FROM named_reading WHERE time > now() - interval '1 hour'"
 SERVICES: Final = {
     "gateway": "", "ingestor": 8081, "worker": 8082, "intake": 8091, "bridge": 8088, "outlet": 8087, "backup": 8090,
 }  # fmt: skip
@@ -49,12 +49,12 @@ async def playing(tmp_path: Path) -> Playing:
     return await Playing.made(tmp_path, await asyncio.to_thread(build, tmp_path))
 
 
-async def _read(server: Machine, meters: int) -> None:
+async def _read(server: Machine, devices: int) -> None:
     async def stored() -> bool:
-        found = await server.run("runuser", "-u", "postgres", "--", "psql", "-XAt", "-c", _METERS, "wattline")
-        return int(found) >= meters
+        found = await server.run("runuser", "-u", "postgres", "--", "psql", "-XAt", "-c", _DEVICES, "wattline")
+        return int(found) >= devices
 
-    await until(stored, f"readings of {meters} meters", timeout_s=900)
+    await until(stored, f"readings of {devices} devices", timeout_s=900)
 
 
 @pytest.mark.timeout(7200)

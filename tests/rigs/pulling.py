@@ -11,8 +11,8 @@ from tests.rigs.playing import WHEELS, Playing
 
 _PLAY = f"""- import_playbook: wattline.platform.pull
   vars:
-    wattline_wheel: "{{{{ playbook_dir }}}}/WHEEL"
-    wattline_authority: "{{{{ playbook_dir }}}}/root.pem"
+    wattline_wheel: /srv/pis/WHEEL
+    wattline_authority: /srv/pis/root.pem
     pi_server: server
     pi_pip_arguments: {WHEELS}
 """
@@ -43,7 +43,7 @@ async def serve_repository(server: Machine, playing: Playing, shared: Path) -> N
 
 async def pulled(pi: Machine) -> int:
     """Have a Pi pull and play; how many things changed."""
-    said = await pi.run("ansible-pull -U git://server/pis pull.yml", timeout_s=1200)
+    said = await pi.run("ansible-pull -U git://server/pis -d /srv/pis pull.yml", timeout_s=1200)
     found = _RECAP.search(said)
     assert found, said[-6000:]
     return int(found[1])
