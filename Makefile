@@ -81,10 +81,10 @@ registry: $(READY) ## a registry of images with TLS and logins, until Ctrl-C; FO
 images: $(READY) ## OCI images of agent and server for amd64 and arm64 in dist/images, without a container engine; IMAGE=name
 	@$(PYTHON) -m deploy.images build $(if $(IMAGE),--image "$(IMAGE)")
 
-test-ops: $(READY) ## images run and kept, a Pi's updates, keys in tokens, Sparkplug with others, Ansible on virtual machines; installs podman, runc, skopeo, qemu; REPORT=file
+test-ops: $(READY) ## images run and kept, a Pi's updates, keys in tokens, Sparkplug with others, Ansible on machines with systemd; installs podman, runc, skopeo, qemu; REPORT=file MACHINES="namespaces qemu"
 	@$(PYTHON) -m deploy.local provide
 	@$(PYTHON) -m deploy.local containers
-	@WATTLINE_OPS_REPORT="$(abspath $(REPORT))" $(PYTHON) -m pytest tests/ops
+	@WATTLINE_OPS_REPORT="$(abspath $(REPORT))" WATTLINE_OPS_MACHINES="$(MACHINES)" $(PYTHON) -m pytest tests/ops
 
 # a release, step by step; each can be done again
 release: $(READY) ## VERSION=: changelog, commit, tag, and dist/VERSION with wheel, images, bills of materials; WITHOUT_IMAGES=1
