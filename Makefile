@@ -14,7 +14,7 @@ PLATFORMS ?= cp313-aarch64 cp311-aarch64
 FIELD := $(abspath $(or $(WATTLINE_FIELD),../shared/field))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv wheel demo test provided compiled test-editions test-ansible bench chaos fuzz soak test-cluster images registry test-ops release sign refresh push publish lint lock schema vendor pictures clean
+.PHONY: help venv wheel demo test provided compiled test-editions test-ansible bench chaos fuzz soak test-cluster images registry test-ops release scan sign refresh push publish lint lock schema vendor pictures clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -81,14 +81,17 @@ registry: $(READY) ## a registry of images with TLS and logins, until Ctrl-C; FO
 images: $(READY) ## OCI images of agent and server for amd64 and arm64 in dist/images, without a container engine; IMAGE=name
 	@$(PYTHON) -m deploy.images build $(if $(IMAGE),--image "$(IMAGE)")
 
-test-ops: $(READY) ## images run and kept, a Pi's updates, keys in tokens, Sparkplug with others, Ansible on virtual machines; installs podman, runc, skopeo, qemu; REPORT=file
+test-ops: $(READY) ## images run and kept, a Pi's updates, keys in tokens, Sparkplug with others, Ansible on machines with systemd; installs podman, runc, skopeo, qemu; REPORT=file MACHINES="namespaces qemu"
 	@$(PYTHON) -m deploy.local provide
 	@$(PYTHON) -m deploy.local containers
-	@WATTLINE_OPS_REPORT="$(abspath $(REPORT))" $(PYTHON) -m pytest tests/ops
+	@WATTLINE_OPS_REPORT="$(abspath $(REPORT))" WATTLINE_OPS_MACHINES="$(MACHINES)" $(PYTHON) -m pytest tests/ops
 
 # a release, step by step; each can be done again
 release: $(READY) ## VERSION=: changelog, commit, tag, and dist/VERSION with wheel, images, bills of materials; WITHOUT_IMAGES=1
 	@$(PYTHON) -m deploy.ci "$(VERSION)" $(if $(WITHOUT_IMAGES),--no-images)
+
+scan: $(READY) ## known holes in the libraries that are shipped; OSV=url (in PyPI's place) IGNORE="id ..."
+	@$(PYTHON) -m deploy.ci.scan $(if $(OSV),--osv-url "$(OSV)") $(foreach id,$(IGNORE),--ignore "$(id)")
 
 sign: $(READY) ## VERSION= KEYS=folder [PASSPHRASE=file] [PUBLIC=folder] [PLATFORMS="cp313-aarch64 ..."]: what Pis may believe
 	@$(PYTHON) -m deploy.releases wheels $(PLATFORMS)

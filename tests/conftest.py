@@ -5,6 +5,7 @@ import gc
 import hashlib
 import os
 import secrets
+import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator, Generator
@@ -17,6 +18,7 @@ import structlog
 
 from broker.contract.topics import Topics
 from deploy.local.community import CommunityServer, provide_community
+from deploy.local.locks import file_lock
 from deploy.local.mosquitto import MosquittoServer
 from deploy.local.postgres import PostgresServer
 from deploy.local.settings import LocalSettings
@@ -200,16 +202,21 @@ async def own_database(own_postgres: PostgresServer) -> Database:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def community_snapshot(stack: LocalStack) -> Path:
-    """A migrated database of TimescaleDB Community as a file, to start others from."""
+async def community_snapshot(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated database of TimescaleDB Community as a file, to start others from: one worker makes it for all."""
     from store.migrate import migrate
 
-    packages = await asyncio.to_thread(provide_community, LocalSettings(), print)
-    server = CommunityServer(packages, stack.folder / "community-template")
-    await server.start()
-    await migrate(server.dsn())
-    path = await server.snapshot()
-    await server.stop()
+    base = tmp_path_factory.getbasetemp()
+    path = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "community.tar"
+    with file_lock(path.with_suffix(".lock")):
+        if not path.exists():
+            packages = await asyncio.to_thread(provide_community, LocalSettings(), print)
+            server = CommunityServer(packages, stack.folder / "community-template")
+            await server.start()
+            await migrate(server.dsn())
+            made = shutil.copy(await server.snapshot(), path.with_suffix(".part"))
+            await server.stop()
+            os.replace(made, path)  # noqa: PTH105 - a pathlib call here is taken for one that blocks
     return path
 
 

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import IO, BinaryIO, Final, cast
-from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from broker.errors import PermanentError
 from deploy.backup.archive import DatabaseFacts
@@ -154,8 +154,9 @@ class DatabaseAccess:
         parts = urlsplit(self.dsn)
         user, _, host = parts.netloc.rpartition("@")
         login = f"{user.partition(':')[0]}@" if user else ""
-        bare = SplitResult(parts.scheme, f"{login}{host}", f"/{database}", parts.query, "")
-        return f"--dbname={urlunsplit(bare)}"
+        # urlunsplit would leave `//` out where no host is named, and PostgreSQL take all of it for a database's name
+        asked = f"?{parts.query}" if parts.query else ""
+        return f"--dbname={parts.scheme}://{login}{host}/{quote(database, safe='')}{asked}"
 
     def _run(self, words: list[str], given: bytes = b"") -> bytes:
         with self._program(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as (process, _):

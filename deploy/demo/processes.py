@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import BinaryIO
 
 from broker.errors import PermanentError
 
@@ -42,18 +43,21 @@ class Service:
         """Start the process; it inherits nothing of the environment but what Python needs."""
         base = {key: value for key, value in os.environ.items() if not key.startswith("WATTLINE_")}
         with self.log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "cli",
-                *self._arguments,
-                env=base | self.environment,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                preexec_fn=_die_with_parent,
-                start_new_session=True,
-            )
+            self._process = await self._begun(base | self.environment, log)
+
+    async def _begun(self, environment: dict[str, str], log: BinaryIO) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "cli",
+            *self._arguments,
+            env=environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            preexec_fn=_die_with_parent,
+            start_new_session=True,
+        )
 
     def check(self) -> None:
         """Raise PermanentError with the log's last lines if the process has ended by itself."""

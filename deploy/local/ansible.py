@@ -1,16 +1,12 @@
-"""Ansible and its linter, in a virtual environment of the cache: programs that are run, and never imported by ours."""
+"""Ansible and its linter, and our collection for them."""
 
-import hashlib
 import os
-import shutil
-import venv
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.local.debian import Progress, ProvisionError, run
-from deploy.local.locks import file_lock
+from deploy.local.debian import Progress, run
+from deploy.local.programs import provide_programs
 from deploy.local.settings import LocalSettings
-from deploy.local.toolchain import ToolchainError
 
 FOLDER = Path(__file__).resolve().parents[1] / "ansible"
 """Our collection, and the pinned programs for it."""
@@ -51,19 +47,4 @@ def provide_ansible(settings: LocalSettings, progress: Progress) -> Ansible:
 
     Raises ToolchainError with one sentence on what to do.
     """
-    requirements = FOLDER / "requirements.txt"
-    mark = hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]
-    folder = settings.cache / f"ansible-{mark}"
-    try:
-        settings.cache.mkdir(parents=True, exist_ok=True, mode=0o755)
-        with file_lock(folder.with_name(f"{folder.name}.lock"), lambda: progress("waiting for another run")):
-            if not (folder / "whole").exists():
-                progress("installing Ansible for the tests (about 30 MB)")
-                shutil.rmtree(folder, ignore_errors=True)
-                venv.create(folder, with_pip=True)
-                pip = (str(folder / "bin/pip"), "install", "--quiet", "--disable-pip-version-check")
-                run(*pip, "--require-hashes", "-r", str(requirements))
-                (folder / "whole").touch()
-    except (OSError, ProvisionError) as error:
-        raise ToolchainError(f"Ansible could not be installed by {requirements} ({error})") from error
-    return Ansible(folder / "bin")
+    return Ansible(provide_programs(settings, "ansible", FOLDER / "requirements.txt", progress))

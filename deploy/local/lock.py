@@ -15,6 +15,7 @@ _FILES = {
     "requirements/dev.txt": ("pyproject.toml", "--extra", "dev"),
     # programs that are run and never imported or shipped
     "deploy/ansible/requirements.txt": ("deploy/ansible/requirements.in",),
+    "deploy/ci/scan.txt": ("deploy/ci/scan.in",),
 }
 _OPTIONS = (
     "--universal", "--python-version", "3.11", "--generate-hashes", "--no-header", "--no-annotate",

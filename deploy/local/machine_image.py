@@ -19,6 +19,7 @@ _HOST: Final = {
     "mmdebstrap": Path("/usr/bin/mmdebstrap"),
     "openssh-client": Path("/usr/bin/ssh"),
     "e2fsprogs": Path("/usr/sbin/mkfs.ext4"),
+    "iptables": Path("/usr/sbin/iptables"),
 }
 _BARE: Final = (
     "systemd-sysv", "dbus", "udev", "iproute2", "openssh-server", "openssh-sftp-server", "python3", "python3-apt",
@@ -27,7 +28,7 @@ _BARE: Final = (
 """What a minimal installation has, and what Ansible needs of Python."""
 _WITHIN_REACH: Final = (
     "mosquitto", "postgresql-17-timescaledb", "python3-venv", "curl", "logrotate", "openssl", "systemd-timesyncd",
-    "podman", "crun", "netavark",
+    "podman", "crun", "netavark", "git", "ansible-core", "wget",
 )  # fmt: skip
 """What apt finds as if it had a mirror: fetched, not installed."""
 _SIZE: Final = "6G"

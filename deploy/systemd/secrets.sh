@@ -1,7 +1,7 @@
 #!/bin/sh
 # Writes what the units of this folder read, each with a random secret: ingestor.env, worker.env, gateway.env, intake.env,
-# bridge.env, outlet.env, and roles.env with the passwords of the database's roles; meter-keys, a master key. Files that are there stay
-# as they are, but that roles.env gets the password of a role that it lacks.
+# bridge.env, outlet.env, backup.env, and roles.env with the passwords of the database's roles; meter-keys, a master key.
+# Files that are there stay as they are, but that roles.env gets the password of a role that it lacks.
 # sh secrets.sh FOLDER [DATABASE], the database as host:port/name
 set -eu
 umask 077
@@ -45,6 +45,12 @@ WATTLINE_INGESTOR_BROKER__PORT=1884
 EOF
 fresh worker.env <<EOF
 WATTLINE_WORKER_DATABASE_DSN=postgresql://wattline_ingestor:$WATTLINE_INGESTOR_DB_PASSWORD@$database
+EOF
+fresh backup.env <<EOF
+WATTLINE_WORKER_DATABASE_DSN=postgresql://wattline_ingestor:$WATTLINE_INGESTOR_DB_PASSWORD@$database
+WATTLINE_WORKER_BACKUP_ONLY=true
+WATTLINE_WORKER_BACKUP_FOLDER=/var/backups/wattline
+WATTLINE_WORKER_HTTP_PORT=8090
 EOF
 fresh intake.env <<EOF
 WATTLINE_INTAKE_DATABASE_DSN=postgresql://wattline_intake:$WATTLINE_INTAKE_DB_PASSWORD@$database

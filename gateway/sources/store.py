@@ -39,6 +39,8 @@ class SourceState:
     unmapped_reason: str | None
     not_bridged: str | None
     not_bridged_at: datetime | None
+    refused: str | None
+    refused_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

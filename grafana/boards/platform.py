@@ -116,8 +116,9 @@ def _others() -> Part:
     mapped = "Payloads mapped and what they gave, a second, in the last hour; at very many, of the newest 100 000."
     wait = "From the payload's receipt, by intake or bridge, to its readings in the store, in the last hour."
     told = (
-        "What bridge and worker warned of in the range: topics that can't be subscribed to, that flood, messages too "
-        "large or refused, nodes that died, payloads dropped. What the intake refuses is in its metrics and log."
+        "What intake, bridge and worker warned of in the range, each once an hour: posts refused, topics that can't be "
+        "subscribed to, that flood, messages too large, nodes that died, payloads dropped. Posts to no source of this "
+        "name are in the intake's metrics and log."
     )
     proposed = "`wattline source accept` or `refuse`, or the console's page Sources, which has why values are left out."
     outputs = (

@@ -7,10 +7,10 @@ from typing import Final
 from broker.backoff import Backoff
 from intake.bridge.admission import Admission
 from intake.bridge.metrics import BridgeMetrics
-from intake.bridge.notices import Notices
 from intake.bridge.settings import BridgeSettings
 from intake.inbox.inbox import Inbox
 from intake.inbox.payload import InboxError, Payload, PayloadRefusedError
+from intake.notices.notices import Notices
 
 PUT_S: Final = 30.0
 WAIT_CAP_S: Final = 5.0

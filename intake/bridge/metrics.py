@@ -5,6 +5,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from intake.inbox.metrics import InboxMetrics
+from intake.notices.notices import LOST
 
 RESULTS: Final = ("kept", "repeated", "retained", "unclaimed", "heard", "flood", "too_large", "refused")
 """What becomes of a message: stored, there already, a retained one of an unknown time, of no source, an announcement,
@@ -53,6 +54,5 @@ class BridgeMetrics:
             "wattline_bridge_events_lost", "Events of sources that are in the log alone", ["reason"],
             registry=self.registry,
         )  # fmt: skip
-        self.events_lost = {reason: self._events.labels(reason) for reason in ("full", "refused")}
-        """Too many waited for the database, or it refuses them."""
+        self.events_lost = {reason: self._events.labels(reason) for reason in LOST}
         self.held = Gauge("wattline_bridge_held", "Messages taken and not yet stored", registry=self.registry)

@@ -17,7 +17,6 @@ from intake.bridge.book import SourceBook
 from intake.bridge.keeping import Keeper
 from intake.bridge.links import Links
 from intake.bridge.metrics import BridgeMetrics
-from intake.bridge.notices import Notices
 from intake.bridge.pipeline import Pipeline
 from intake.bridge.scout import Scout
 from intake.bridge.settings import BridgeSettings
@@ -25,6 +24,7 @@ from intake.bridge.sparkplug.host import SparkplugHost
 from intake.bridge.sparkplug.hosts import Hosts
 from intake.bridge.store import REFUSED, mqtt_sources
 from intake.inbox.inbox import Inbox, InboxBounds, open_inbox
+from intake.notices.notices import Notices
 from store.errors import DATABASE_ERRORS, heals
 from store.migrate import require_migrated
 from store.pool import Pool, open_pool
@@ -67,7 +67,7 @@ class Bridge:
         self._probe = DatabaseProbe()
         self._outage = Outage()
         self._book = SourceBook(settings.broker.root)
-        self._notices = Notices(self.metrics)
+        self._notices = Notices(self.metrics.events_lost)
         self.health.add("database", self._probe.check)
 
     async def work(self, stop: asyncio.Event) -> None:

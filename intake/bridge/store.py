@@ -1,4 +1,4 @@
-"""MQTT sources in the store, and what is told of them."""
+"""MQTT sources in the store, and what is proposed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,11 +26,6 @@ class SourceRow:
 @statement
 async def mqtt_sources(database: Database) -> list[SourceRow]:
     """The enabled sources of foreign topics, by name."""
-
-
-@statement
-async def add_bridge_event(database: Database, source: str, event: str, detail: Json[Mapping[str, object]]) -> None:
-    """Enter a warning of a source's device."""
 
 
 @statement

@@ -1,9 +1,7 @@
 """A post from its head to its answer: proved, bounded, kept, and then said yes to."""
 
-import asyncio
 import contextlib
 import time
-from dataclasses import dataclass
 from typing import Final, NoReturn
 
 import structlog
@@ -11,24 +9,19 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from broker.buckets import Buckets
-from intake.hooks.bodies import check_encoding, inflate, is_taken, key_of, too_large
+from intake.hooks.bodies import check_encoding, is_taken, key_of, too_large
 from intake.hooks.metrics import HookMetrics
 from intake.hooks.proofs import decoy
 from intake.hooks.proving import found, proved
-from intake.hooks.refusals import HookRefusal
+from intake.hooks.reading import Bodies, Held, inflated
+from intake.hooks.refusals import HookRefusal, refusal_of
+from intake.hooks.refusing import Refusing
 from intake.hooks.senders import Senders
 from intake.hooks.settings import IntakeSettings
 from intake.hooks.sources import Source, Sources
 from intake.inbox.inbox import Inbox
-from intake.inbox.payload import (
-    InboxAwayError,
-    InboxError,
-    InboxFullError,
-    Kept,
-    KeyReusedError,
-    Payload,
-    PayloadRefusedError,
-)
+from intake.inbox.payload import InboxError, Kept, Payload
+from intake.notices.notices import Notices
 
 log = structlog.get_logger()
 PATH: Final = "/hooks/"
@@ -37,26 +30,15 @@ GUESSES_BURST: Final = 20
 """Posts of one address to one source that prove nothing, as many as the gateway lets guess."""
 UNKNOWN_MOST: Final = 2**20
 """So much is read of a post to a source that is not there."""
-BESIDE_BYTES: Final = 2**20
-"""What may be larger than this without its compression is decompressed beside the loop."""
-COMPRESSION_MOST: Final = 1032
-"""What deflate makes of a byte at most."""
 CONTENT_TYPE_MOST: Final = 200
 _ACCEPTED: Final = {"Content-Type": "application/json", "Server": "Wattline"}
 _DECOY: Final = decoy()
 
 
-@dataclass(slots=True)
-class Held:
-    """Bytes of one post's body that count as being read until it is answered."""
-
-    bytes: int = 0
-
-
 class Hooks:
     """Answers requests; `inbox` is None until the database is there, and again at the end."""
 
-    def __init__(self, settings: IntakeSettings, sources: Sources, metrics: HookMetrics) -> None:
+    def __init__(self, settings: IntakeSettings, sources: Sources, metrics: HookMetrics, notices: Notices) -> None:
         self.inbox: Inbox | None = None
         self.in_flight = 0
         self._settings = settings
@@ -64,10 +46,8 @@ class Hooks:
         self._metrics = metrics
         self._senders = Senders(settings.proxies, settings.client_name_header)
         self._guesses = Buckets(GUESSES_PER_S, GUESSES_BURST)
-        self._reading = 0
-        self._reading_most = settings.reading_mib * 2**20
-        metrics.reading_bytes.set_function(lambda: float(self._reading))
-        self._refused_logged_s: dict[str, float] = {}
+        self._bodies = Bodies(settings.reading_mib * 2**20, settings.body_timeout_s, metrics.reading_bytes)
+        self._refusing = Refusing(metrics, notices)
 
     async def answer(self, request: web.BaseRequest) -> web.Response:
         """Answer a request, whatever it is."""
@@ -85,17 +65,16 @@ class Hooks:
             return self._refuse(request, HookRefusal(500, "failed", "the intake failed; its log says why"))
         finally:
             self.in_flight -= 1
-            self._reading -= held.bytes
+            self._bodies.let_go(held)
         if kept is None:
             return web.Response(text="ok\n", headers={"Server": "Wattline"})
         self._metrics.post_s.observe(time.perf_counter() - began_s)
         body = b'{"id": %d, "repeated": %s}\n' % (kept.id, b"true" if kept.repeated else b"false")
         return web.Response(body=body, status=202, headers=_ACCEPTED)
 
-    async def _take(self, request: web.BaseRequest, held: "Held") -> Kept | None:
+    async def _take(self, request: web.BaseRequest, held: Held) -> Kept | None:
         """Keep a post; None for a load balancer that asks whether this process takes any."""
-        # names of sources have nothing that a URL would have to encode
-        path = request.raw_path.partition("?")[0]
+        path = _path(request)
         if path == "/healthz" and request.method in ("GET", "HEAD"):
             _check_room(self._inbox(), "", 0)
             well, detail = self._sources.check()
@@ -126,14 +105,19 @@ class Hooks:
                 self._guesses.take(guesses_at)
             raise
 
+    def _refuse(self, request: web.BaseRequest, refusal: HookRefusal) -> web.Response:
+        path = _path(request)
+        source = self._sources.find(path[len(PATH) :]) if path.startswith(PATH) else None
+        return self._refusing.answer(request, refusal, self._senders.place(request), source.name if source else None)
+
     def _inbox(self) -> Inbox:
         if self.inbox is None or not self._sources.known:
             raise HookRefusal(503, "away", "the database is not there yet", "", "", retry_after_s=5)
         return self.inbox
 
-    async def _refuse_unknown(self, request: web.BaseRequest, held: "Held") -> NoReturn:
+    async def _refuse_unknown(self, request: web.BaseRequest, held: Held) -> NoReturn:
         """Take the time that a source takes which is there, and say that it is not."""
-        body = await self._body(request, UNKNOWN_MOST, held)
+        body = await self._bodies.read(request, UNKNOWN_MOST, held)
         with contextlib.suppress(HookRefusal):
             _DECOY.check(request.headers, (), body, time.time())
         raise HookRefusal(
@@ -144,7 +128,7 @@ class Hooks:
             "ask this server's people for the URL",
         )
 
-    async def _keep(self, request: web.BaseRequest, source: Source, inbox: Inbox, held: "Held") -> Kept:
+    async def _keep(self, request: web.BaseRequest, source: Source, inbox: Inbox, held: Held) -> Kept:
         source = await proved(request, source, self._sources, self._senders, None)
         headers, limit = request.headers, source.settings.max_bytes
         encoding = check_encoding(headers.get("Content-Encoding", ""))
@@ -156,7 +140,7 @@ class Hooks:
             if wait_s := source.rate.wait_s(size, time.monotonic()):
                 raise _too_fast(source, wait_s)
             _check_room(inbox, source.name, size)
-        sent = await self._body(request, limit, held)
+        sent = await self._bodies.read(request, limit, held)
         if source.needs_body:
             source = await proved(request, source, self._sources, self._senders, sent)
         # counted once it is proved, so that nobody uses up another one's share
@@ -169,7 +153,7 @@ class Hooks:
                 415, "content_type", f"{content_type[:80]!r} is not taken of this source", "Content-Type",
                 f"send {', '.join(source.settings.content_types)}",
             )  # fmt: skip
-        body = await _inflated(sent, encoding, limit)
+        body = await inflated(sent, encoding, limit)
         if not body:
             raise HookRefusal(422, "damaged", "the body is empty", "body", "send what happened in it")
         key = key_of(headers, body, source.settings.key_header, source.id_header)
@@ -181,79 +165,19 @@ class Hooks:
         try:
             return await inbox.put(payload, self._settings.post_timeout_s)
         except InboxError as error:
-            raise _refusal_of(error) from error
+            raise refusal_of(error) from error
 
-    async def _body(self, request: web.BaseRequest, limit: int, held: "Held") -> bytes:
-        """The body as it was sent, which counts as held. Raises HookRefusal beyond the limit, the room, or the time."""
-        content = request.content
-        if content.is_eof():
-            # it came with its head, as small ones do
-            body = content.read_nowait()
-            if len(body) > limit:
-                raise too_large(limit)
-            return body
-        if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
-            # only now: what is refused by its head is never sent
-            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        parts: list[bytes] = []
-        try:
-            async with asyncio.timeout(self._settings.body_timeout_s):
-                while not content.at_eof():
-                    part = await content.readany()
-                    self._reading += len(part)
-                    held.bytes += len(part)
-                    parts.append(part)
-                    if held.bytes > limit:
-                        raise too_large(limit)
-                    if self._reading > self._reading_most:
-                        raise HookRefusal(
-                            429, "full", "too many bodies are being read already", "request", "send again later", 1
-                        )
-        except TimeoutError:
-            raise HookRefusal(
-                408,
-                "slow",
-                f"the body did not come within {self._settings.body_timeout_s:g} s",
-                "body",
-                "send it again",
-            ) from None
-        return b"".join(parts)
 
-    def _refuse(self, request: web.BaseRequest, refusal: HookRefusal) -> web.Response:
-        self._metrics.refused.labels(refusal.reason).inc()
-        now_s = time.monotonic()
-        # one line a minute and reason: a flood must not become one of the log
-        if now_s - self._refused_logged_s.get(refusal.reason, float("-inf")) >= 60:
-            self._refused_logged_s[refusal.reason] = now_s
-            place = self._senders.place(request)
-            log.warning(
-                "post_refused", reason=refusal.reason, status=refusal.status, path=request.path[:100], address=place,
-                detail=refusal.detail,
-            )  # fmt: skip
-        response = web.Response(body=refusal.document(), status=refusal.status, headers=refusal.headers())
-        if refusal.status in (400, 408, 413) and not request.content.is_eof():
-            # the rest of the body is not worth waiting for
-            response.force_close()
-        return response
+def _path(request: web.BaseRequest) -> str:
+    # names of sources have nothing that a URL would have to encode
+    return request.raw_path.partition("?")[0]
 
 
 def _check_room(inbox: Inbox, source: str, size: int) -> None:
     try:
         inbox.check(source, size)
     except InboxError as error:
-        raise _refusal_of(error) from error
-
-
-def _refusal_of(error: InboxError) -> HookRefusal:
-    match error:
-        case InboxFullError():
-            return HookRefusal(429, "full", error.reason, "request", "send it again later", error.retry_after_s)
-        case KeyReusedError():
-            return HookRefusal(422, "key", error.reason, "request", "give each post a key of its own")
-        case PayloadRefusedError():
-            return HookRefusal(422, "refused", error.reason, "request", "change it")
-        case InboxAwayError() | _:
-            return HookRefusal(503, "away", error.reason, "", "", error.retry_after_s)
+        raise refusal_of(error) from error
 
 
 def _too_fast(source: Source, wait_s: float) -> HookRefusal:
@@ -266,9 +190,3 @@ def _too_fast(source: Source, wait_s: float) -> HookRefusal:
         "wait as Retry-After says, or have the limit raised",
         wait_s,
     )
-
-
-async def _inflated(sent: bytes, encoding: str, limit: int) -> bytes:
-    if encoding in ("", "identity") or min(limit, COMPRESSION_MOST * len(sent)) <= BESIDE_BYTES:
-        return inflate(sent, encoding, limit)
-    return await asyncio.to_thread(inflate, sent, encoding, limit)

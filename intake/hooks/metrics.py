@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from intake.hooks.refusals import REASONS
 from intake.inbox.metrics import SECONDS, InboxMetrics
+from intake.notices.notices import LOST
 
 
 class HookMetrics:
@@ -20,6 +21,11 @@ class HookMetrics:
         )
         for reason in REASONS:
             self.refused.labels(reason)
+        lost = Counter(
+            "wattline_intake_events_lost", "Events of sources that are in the log alone", ["reason"],
+            registry=self.registry,
+        )  # fmt: skip
+        self.events_lost = {reason: lost.labels(reason) for reason in LOST}
         self.bytes = Counter("wattline_intake_bytes", "Bytes of bodies as they were sent", registry=self.registry)
         self.post_s = Histogram(
             "wattline_intake_post_seconds",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from broker.errors import WattlineError
+from intake.inbox.payload import InboxAwayError, InboxError, InboxFullError, KeyReusedError, PayloadRefusedError
 
 TITLES: Final = {
     400: "The body is damaged",
@@ -69,3 +70,16 @@ class HookRefusal(WattlineError):  # noqa: N818 - a sender is refused; nothing h
             }
         # headers that are no UTF-8 come with lone surrogates, and may be quoted
         return json.dumps(found).encode(errors="replace")
+
+
+def refusal_of(error: InboxError) -> HookRefusal:
+    """What a sender is told where the inbox does not take its post."""
+    match error:
+        case InboxFullError():
+            return HookRefusal(429, "full", error.reason, "request", "send it again later", error.retry_after_s)
+        case KeyReusedError():
+            return HookRefusal(422, "key", error.reason, "request", "give each post a key of its own")
+        case PayloadRefusedError():
+            return HookRefusal(422, "refused", error.reason, "request", "change it")
+        case InboxAwayError() | _:
+            return HookRefusal(503, "away", error.reason, "", "", error.retry_after_s)

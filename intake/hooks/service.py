@@ -15,6 +15,7 @@ from intake.hooks.settings import IntakeSettings
 from intake.hooks.shared_rates import SharedRates
 from intake.hooks.sources import Sources
 from intake.inbox.inbox import open_inbox
+from intake.notices.notices import Notices
 from store.meter_keys import MasterKeys
 from store.migrate import require_migrated
 from store.pool import open_pool
@@ -40,7 +41,8 @@ async def _serve(settings: IntakeSettings, stop: asyncio.Event, rates: SharedRat
     health.add("database", probe.check)
     keys = None if settings.meter_keys_file is None else MasterKeys.load(settings.meter_keys_file)
     sources = Sources(keys, metrics, probe, rates)
-    hooks = Hooks(settings, sources, metrics)
+    notices = Notices(metrics.events_lost)
+    hooks = Hooks(settings, sources, metrics, notices)
     tls = ServerTls.of(settings.tls)
     drained = asyncio.Event()
     async with (
@@ -48,7 +50,7 @@ async def _serve(settings: IntakeSettings, stop: asyncio.Event, rates: SharedRat
         listening(hooks, settings, metrics, tls) as listener,
         asyncio.TaskGroup() as group,
     ):
-        keeping = group.create_task(_keep(settings, hooks, sources, metrics, drained), name="intake.keep")
+        keeping = group.create_task(_keep(settings, hooks, sources, metrics, notices, drained), name="intake.keep")
         beside = [group.create_task(_observe(hooks, metrics), name="intake.observe")]
         if tls is not None:
             beside.append(group.create_task(tls.run(), name="intake.tls"))
@@ -63,8 +65,9 @@ async def _serve(settings: IntakeSettings, stop: asyncio.Event, rates: SharedRat
 
 
 async def _keep(
-    settings: IntakeSettings, hooks: Hooks, sources: Sources, metrics: HookMetrics, drained: asyncio.Event
-) -> None:
+    settings: IntakeSettings, hooks: Hooks, sources: Sources, metrics: HookMetrics, notices: Notices,
+    drained: asyncio.Event,
+) -> None:  # fmt: skip
     """Connect, then keep what comes until nobody is left who waits for an answer."""
     dsn = settings.database_dsn.get_secret_value()
     async with open_pool(dsn, min_size=1, max_size=settings.writers + 1, application_name=NAME, clean=True) as pool:
@@ -74,6 +77,7 @@ async def _keep(
             asyncio.TaskGroup() as group,
         ):
             reading = group.create_task(sources.run(pool, settings.sources_every_s), name="intake.sources")
+            telling = group.create_task(notices.keep(pool), name="intake.notices")
             hooks.inbox = inbox
             log.info("intake_started", processes=settings.processes)
             try:
@@ -81,6 +85,7 @@ async def _keep(
             finally:
                 hooks.inbox = None
                 reading.cancel()
+                telling.cancel()
 
 
 async def _observe(hooks: Hooks, metrics: HookMetrics) -> None:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, ClassVar, Final
 
 import aiohttp
 
@@ -16,6 +16,7 @@ from broker.errors import PermanentError
 from deploy.demo.processes import Service
 from deploy.local.locks import file_lock
 from deploy.local.settings import LocalSettings
+from tests.rigs import forking
 
 FAKETIME: Final = "libfaketime"
 READY_S: Final = 90.0
@@ -24,12 +25,21 @@ READY_S: Final = 90.0
 class Process(Service):
     """One service; `url` is where it serves /healthz and /metrics."""
 
+    forked: ClassVar = False
+    """Whether a test needs its start to be cheap, of which nobody reads how long a service takes to be back."""
+
     def __init__(self, name: str, arguments: list[str], environment: dict[str, str], folder: Path, port: int) -> None:
         super().__init__(name, arguments, environment, folder)
         self.url = f"http://127.0.0.1:{port}"
         self.crashes = 0
         self._clock = folder / f"{name}.clock"
         self._wanted = False
+
+    async def _begun(self, environment: dict[str, str], log: BinaryIO) -> forking.Process:
+        return await forking.start(
+            "cli", *self._arguments, env=environment, stdin=forking.DEVNULL, stdout=log, stderr=log,
+            start_new_session=True, executed=not self.forked,
+        )  # fmt: skip
 
     async def start(self) -> None:
         """Start it; from now on `keep_up` starts it again where it ends by itself."""

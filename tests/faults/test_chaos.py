@@ -4,6 +4,8 @@ import random
 import secrets
 from pathlib import Path
 
+import pytest
+
 from deploy.local.settings import LocalSettings
 from deploy.local.stack import LocalStack
 from tests.chaos import faults
@@ -13,13 +15,15 @@ from tests.chaos.judge import Before
 from tests.chaos.plan import Plan
 from tests.chaos.registry import FAULTS
 from tests.chaos.run import run
+from tests.chaos.service import Process
 from tests.chaos.template import make_template
 
 assert faults
 
 
-async def test_nothing_is_lost_repeated_or_wrong(stack: LocalStack) -> None:
+async def test_nothing_is_lost_repeated_or_wrong(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> None:
     """Through each of them, counted against what the meters wrote down before anybody could know it."""
+    monkeypatch.setattr(Process, "forked", True)
     chosen = [fault for fault in FAULTS.values() if fault.short]
     assert all(fault.plan == Plan() for fault in chosen)
     settings = LocalSettings()

@@ -107,7 +107,7 @@ async def test_an_agent_stays_small(broker: Broker, tmp_path: Path) -> None:
     async with (
         PlatformSide(broker, "pi-1") as platform,
         SimulatedP1Meter(serial="E0044007133156018") as meter,
-        process(platform, tmp_path / "data", meter.port, broker.port) as running,
+        process(platform, tmp_path / "data", meter.port, broker.port, executed=True) as running,
     ):
         await until(lambda: len(platform.samples(P1)) > 3)
         rss_mib = psutil.Process(running.process.pid).memory_info().rss / 2**20

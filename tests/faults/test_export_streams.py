@@ -169,7 +169,7 @@ async def test_memory_does_not_grow_with_the_range(broker: Broker, database: Dat
     """A gateway process that sends hundreds of thousands of rows never holds more than some thousands of them."""
     await filled(database, "8 seconds")
     settings = gateway_settings(broker, database)
-    process = await start(settings)
+    process = await start(settings, executed=True)
     try:
         await answers(settings)
         url = f"http://127.0.0.1:{settings.http_port}/api/v1/export"

@@ -12,8 +12,8 @@ from broker.errors import PermanentError
 from broker.mqtt.session import Publication, RefusedError
 from deploy.local.process import free_port
 from intake.bridge.metrics import BridgeMetrics
-from intake.bridge.notices import Notices
 from intake.bridge.service import run
+from intake.notices.notices import Notices
 from meters.mappings.catalogue import named
 from meters.mappings.load import load_mapping
 from store.pool import open_pool
@@ -237,7 +237,7 @@ async def test_an_event_that_the_database_refuses_keeps_no_other_waiting(databas
     """It is counted, and the next one is tried; for want of a right, say, which no waiting mends."""
     await add_source(database, "plugs", ["tele/+/SENSOR"])
     metrics = BridgeMetrics()
-    notices = Notices(metrics)
+    notices = Notices(metrics.events_lost)
     notices.tell("plugs", "source_flooding")
     notices.tell("plugs", "source_offline")
 

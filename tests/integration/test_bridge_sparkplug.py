@@ -14,13 +14,13 @@ from intake.bridge.book import SourceBook
 from intake.bridge.keeping import Keeper
 from intake.bridge.links import Links
 from intake.bridge.metrics import BridgeMetrics
-from intake.bridge.notices import Notices
 from intake.bridge.pipeline import Pipeline
 from intake.bridge.sparkplug.host import SparkplugHost
 from intake.bridge.sparkplug.hosts import Hosts
 from intake.bridge.store import mqtt_sources
 from intake.inbox.inbox import InboxBounds, open_inbox
 from intake.inbox.payload import Payload
+from intake.notices.notices import Notices
 from store.pool import open_pool
 from tests.rigs.bridging import add_source, bridging, settings
 from tests.rigs.gateway import connection, rows
@@ -167,7 +167,7 @@ async def test_what_a_host_has_in_hand_is_stored_before_it_goes(
         asyncio.TaskGroup() as tasks,
     ):
         book.read(await mqtt_sources(pool), {"ours": None})
-        notices = Notices(metrics)
+        notices = Notices(metrics.events_lost)
         keeper = Keeper(inbox, Admission(of), notices, metrics, of)
         host = SparkplugHost("ours", of.broker, of, book, keeper, notices, metrics)
         hosts = Hosts(book, lambda _: host, 60)

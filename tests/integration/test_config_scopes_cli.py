@@ -3,18 +3,15 @@
 import asyncio
 import json
 import signal
-import sys
-from pathlib import Path
 
 from broker.contract.topics import Kind
 from cli.config.command import config
+from tests.rigs import forking
 from tests.rigs.cli import typed
 from tests.rigs.gateway import entered, gateway, gateway_settings, report, send, watching
 from tests.rigs.parameters import done, register, shown
 from tests.rigs.servers import Broker, Database
 from tests.rigs.waiting import until
-
-ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 async def test_groups_history_rollback(broker: Broker, database: Database) -> None:
@@ -65,9 +62,7 @@ async def test_staged_changes_and_watching(broker: Broker, database: Database) -
     async with watching(broker) as seen, gateway(gateway_settings(broker, database, stage_tick_s=0.1)) as running:
         await register(broker, seen, "d1", "d2")
         watched = ("config", "--url", running.url, "watch", "d1", "d2", "--interval", "0.1", "--json")
-        watcher = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "cli", *watched, stdout=asyncio.subprocess.PIPE, cwd=ROOT
-        )
+        watcher = await forking.start("cli", *watched, stdout=forking.PIPE)
         assert watcher.stdout is not None
         first = [json.loads(await asyncio.wait_for(watcher.stdout.readline(), 30)) for _ in range(2)]
         assert {(one["device"], one["desired_version"]) for one in first} == {("d1", 1), ("d2", 1)}

@@ -145,7 +145,7 @@ async def test_a_flood_of_junk_takes_no_memory_and_nobody_waits_for_it(
 ) -> None:
     """While 400 MB come, of which hardly any are kept, another device's readings are stored and have their receipts."""
     changes = {"RECEIPTS_EVERY_S": "0.1", "QUOTA__QUARANTINE_MIB_PER_DAY": "8"}
-    ingestor = Process(broker, database.dsn("wattline_ingestor"), tmp_path / "log", **changes)
+    ingestor = Process(broker, database.dsn("wattline_ingestor"), tmp_path / "log", executed=True, **changes)
     await ingestor.start()
     most_mib = before_mib = ingestor.rss_mib()
     try:

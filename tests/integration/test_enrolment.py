@@ -327,7 +327,10 @@ async def test_no_listener_takes_the_files_of_the_others(
         "CA__FOLDER": str(tmp_path / "ca"), "ENROLMENT__HOST": "127.0.0.1", "ENROLMENT__PORT": str(port),
         "HTTP_CONNECTIONS_EACH": "1000",
     }  # fmt: skip
-    process = await start(settings, **{f"WATTLINE_GATEWAY_{name}": value for name, value in given.items()})
+    # executed, it is slow enough that its bound on files is there before it looks
+    process = await start(
+        settings, executed=True, **{f"WATTLINE_GATEWAY_{name}": value for name, value in given.items()}
+    )
     resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (256, 256))
     try:
         await answers(settings)

@@ -20,6 +20,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from gateway.sources.store import source_states
+from store.pool import open_pool
 from tests.rigs.certificates import Authority
 from tests.rigs.gateway import gateway, gateway_settings
 from tests.rigs.hooks import WORD, Intake, add_source, intake, post, signed
@@ -29,6 +31,14 @@ from tests.rigs.servers import Broker, Database
 from tests.rigs.waiting import until, until_equal
 
 BODY = b'{"meter": "A1", "kwh": 12.5}'
+_TOLD = """
+SELECT substr(d.name, 8), e.detail ->> 'word' FROM event e JOIN device d ON d.id = e.device_id
+WHERE e.event = 'source_posts_refused' ORDER BY 1, 2
+"""
+_NEWEST = """
+SELECT e.received_at, e.detail ->> 'reason' FROM event e JOIN device d ON d.id = e.device_id
+WHERE d.name = 'source-small' ORDER BY e.received_at DESC LIMIT 1
+"""
 
 
 @contextlib.asynccontextmanager
@@ -143,7 +153,7 @@ def _blocks(section: str) -> list[str]:
 
 
 async def test_each_refusal_says_why_and_keeps_nothing(database: Database, tmp_path: Path) -> None:
-    """With the status, the field and the fix, counted by reason; and nothing of it is in the table."""
+    """With the status, the field and the fix, counted by reason; nothing of it is in the table but an event of each."""
     async with serving(database, tmp_path) as (one, http), table(database) as asked:
         url = f"{one.url}/hooks/head-end"
         small = await known(one, database, "small", {"max_bytes": 100, "content_types": ["application/json"]})
@@ -179,6 +189,15 @@ async def test_each_refusal_says_why_and_keeps_nothing(database: Database, tmp_p
         counted = await one.metrics()
         assert {key: counted[f'wattline_intake_refused_total{{reason="{key}"}}'] for key in expected} == expected
         assert await asked.value("SELECT count(*) FROM payload") == 0
+        told = [
+            *(("head-end", word) for word in ("damaged", "encoding", "key", "replayed", "too_large", "unproved")),
+            *(("small", word) for word in ("content_type", "too_large")),
+        ]
+        await until_equal(lambda: asked.rows(_TOLD), told)
+        refused_at, why = (await asked.rows(_NEWEST))[0]
+        async with open_pool(database.dsn("wattline_gateway"), min_size=1, max_size=1, application_name="test") as pool:
+            (state,) = await source_states(pool, "small")
+            assert (state.refused_at, state.refused) == (refused_at, why)
         assert (await post(http, url, BODY, signed(BODY)))[0] == 202, "and what is right is taken as before"
 
 

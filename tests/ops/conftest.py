@@ -12,7 +12,7 @@ from deploy.local.containers import ContainerTools, provide_containers
 from deploy.local.settings import LocalSettings
 from tests.rigs.containers import Podman
 from tests.rigs.images import Built, build, found
-from tests.rigs.ops_report import lacking
+from tests.rigs.ops_report import complete, lacking
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -33,6 +33,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say which figures the report lacks."""
     if name := os.environ.get("WATTLINE_OPS_REPORT"):
         file = Path(name)
+        complete(file)
         missing = lacking(json.loads(file.read_text()) if file.exists() else {})
         terminalreporter.write_line(f"{file}: " + (f"without {', '.join(missing)}" if missing else "whole"))
 

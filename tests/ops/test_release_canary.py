@@ -70,10 +70,10 @@ async def test_the_last_release_becomes_the_next_by_canary(field: tuple[Field, P
     assert canary < min(others)
     messages = await platform.whole()
     record(
-        "update", bytes=max(one["octets"] for one in kept.values()), lost=0, messages=messages,
+        "update", machines="namespaces", bytes=max(one["octets"] for one in kept.values()), lost=0, messages=messages,
         seconds=round(max(one["seconds"] for one in kept.values()), 1),
     )  # fmt: skip
-    record("rollback", seconds=round(max(undone.values()), 1), lost=0)
+    record("rollback", machines="namespaces", seconds=round(max(undone.values()), 1), lost=0)
 
 
 async def _by_ansible(platform: Field, playing: Playing) -> None:

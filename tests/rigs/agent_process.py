@@ -4,12 +4,12 @@ import asyncio
 import contextlib
 import json
 import os
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 from aiohttp import ClientSession
 
+from tests.rigs import forking
 from tests.rigs.agent import QUICK, PlatformSide
 
 P1 = "ISK:E0044007133156018"
@@ -23,7 +23,7 @@ SYNC_S = 0.1
 class Process:
     """An agent process; `metric` reads one of its metrics."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: forking.Process) -> None:
         self.process = process
         self.log: list[str] = []
 
@@ -54,7 +54,13 @@ class Process:
 
 @contextlib.asynccontextmanager
 async def process(
-    platform: PlatformSide, folder: Path, serial_port: str, broker_port: int, *, tree: Path = ROOT
+    platform: PlatformSide,
+    folder: Path,
+    serial_port: str,
+    broker_port: int,
+    *,
+    tree: Path = ROOT,
+    executed: bool = False,
 ) -> AsyncIterator[Process]:
     """Run `python -m device` of a tree; leaving kills it if it still runs."""
     environment = {
@@ -70,9 +76,7 @@ async def process(
         "WATTLINE_DEVICE_SYNC_S": str(SYNC_S),
         **{f"WATTLINE_DEVICE_DETECTION__{name.upper()}": str(value) for name, value in QUICK.items()},
     }
-    started = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "device", cwd=tree, env=environment, stderr=asyncio.subprocess.PIPE
-    )
+    started = await forking.start("device", cwd=tree, env=environment, stderr=forking.PIPE, executed=executed)
     running = Process(started)
     follower = asyncio.create_task(running.follow())
     try:

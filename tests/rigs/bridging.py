@@ -6,7 +6,6 @@ import json
 import os
 import secrets
 import signal
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,8 @@ from broker.mqtt.session import Session, SessionOptions
 from deploy.local.process import free_port
 from intake.bridge.service import run
 from intake.bridge.settings import BridgeSettings
-from tests.rigs.ingesting import ROOT, Running
+from tests.rigs import forking
+from tests.rigs.ingesting import Running
 from tests.rigs.servers import Broker, Database
 from tests.rigs.waiting import until
 
@@ -110,7 +110,7 @@ class BridgeProcess:
             f"{prefix}SOURCE_PER_S": str(of.source_per_s),
         }
         self._log_path = log_path
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: forking.Process | None = None
 
     @property
     def log(self) -> str:
@@ -121,9 +121,7 @@ class BridgeProcess:
         """Start it, and wait until it is at the broker."""
         seen = self.log.count("broker_connected")
         with self._log_path.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "intake.bridge.service", env=self._environment, cwd=ROOT, stdout=log, stderr=log
-            )
+            self._process = await forking.start("intake.bridge.service", env=self._environment, stdout=log, stderr=log)
         await until(lambda: self.log.count("broker_connected") > seen, "broker_connected")
 
     async def kill(self) -> None:

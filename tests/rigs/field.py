@@ -46,6 +46,11 @@ systemctl enable -q --now wattline-device
 """docs/OPERATE.md of that release, *The Pi*, with the settings that docs/UPGRADE.md wants of it."""
 
 
+async def as_operator(server: Machine, *words: str) -> str:
+    """What the command `wattline` says to the operator, at the server."""
+    return await server.run("sh", "-c", _AS_OPERATOR + shlex.join(words), timeout_s=600)
+
+
 @dataclass
 class Desk:
     """The publisher's: keys, and a folder that the server hands out to Pis; `public` is /srv/shared of machines."""
@@ -101,7 +106,7 @@ class Field:
 
     async def operator(self, *words: str) -> str:
         """What the command `wattline` says to the operator, at the server."""
-        return await self.server.run("sh", "-c", _AS_OPERATOR + shlex.join(words), timeout_s=600)
+        return await as_operator(self.server, *words)
 
     async def asked(self, *words: str) -> Any:
         """... as JSON."""

@@ -1,9 +1,7 @@
 """The gateway as a process of its own, and a proxy before its database."""
 
-import asyncio
 import contextlib
 import os
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -13,6 +11,7 @@ from pydantic import SecretStr
 
 from deploy.local.certificates import environment_of
 from gateway.settings import GatewaySettings
+from tests.rigs import forking
 from tests.rigs.proxy import TcpProxy
 from tests.rigs.servers import Database
 from tests.rigs.waiting import until
@@ -31,7 +30,9 @@ async def database_proxy(database: Database) -> AsyncIterator[tuple[TcpProxy, Se
         yield proxy, SecretStr(urlunsplit(parts._replace(netloc=f"{user}@{proxy.host}:{proxy.port}")))
 
 
-async def start(settings: GatewaySettings, *, tree: Path = ROOT, **environment: str) -> asyncio.subprocess.Process:
+async def start(
+    settings: GatewaySettings, *, tree: Path = ROOT, executed: bool = False, **environment: str
+) -> forking.Process:
     """The gateway of a tree as a process of its own, with the same settings from the environment."""
     values = {
         "DATABASE_DSN": settings.database_dsn.get_secret_value(),
@@ -43,13 +44,12 @@ async def start(settings: GatewaySettings, *, tree: Path = ROOT, **environment: 
     }
     prefix = "WATTLINE_GATEWAY_"
     given = environment_of(settings.broker, prefix) | {prefix + name: value for name, value in values.items()}
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
+    return await forking.start(
         "gateway",
         cwd=tree,
         env={**os.environ, **given, **environment},
-        stderr=asyncio.subprocess.PIPE if environment else None,
+        stderr=forking.PIPE if environment else None,
+        executed=executed,
     )
 
 

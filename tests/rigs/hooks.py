@@ -10,7 +10,6 @@ import os
 import re
 import secrets
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -24,10 +23,10 @@ import asyncpg
 from deploy.local.process import free_port
 from store.meter_keys import MasterKeys, new_master_keys
 from store.source_settings import SourceSecret, SourceSettings, device_of, seal_secret
+from tests.rigs import forking
 from tests.rigs.servers import Database
 from tests.rigs.waiting import until
 
-ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_S = 60.0
 WORD = "whsec_" + base64.b64encode(b"a secret of 24 bytes, so").decode()
 
@@ -79,7 +78,7 @@ class Intake:
     port: int = field(default_factory=free_port)
     health_port: int = field(default_factory=free_port)
     keys: MasterKeys = field(default_factory=new_master_keys)
-    _process: asyncio.subprocess.Process | None = None
+    _process: forking.Process | None = None
 
     @property
     def url(self) -> str:
@@ -109,9 +108,7 @@ class Intake:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("WATTLINE_", "COVERAGE"))}
         environment = kept | {f"WATTLINE_INTAKE_{name}": value for name, value in given.items()}
         with (self.folder / "intake.log").open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "intake.hooks", env=environment, cwd=ROOT, stdout=log, stderr=log
-            )
+            self._process = await forking.start("intake.hooks", env=environment, stdout=log, stderr=log)
         if ready:
             await until(self._takes, f"the intake takes posts: {self.folder}")
 

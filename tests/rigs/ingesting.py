@@ -6,7 +6,6 @@ import json
 import os
 import secrets
 import signal
-import sys
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,6 +22,7 @@ from deploy.local.certificates import environment_of
 from deploy.local.process import free_port
 from ingestor.service import run
 from ingestor.settings import IngestorSettings
+from tests.rigs import forking
 from tests.rigs.servers import Broker, Database
 from tests.rigs.waiting import until, until_equal
 
@@ -82,7 +82,9 @@ async def ingesting(of: IngestorSettings, *, connected: bool = True) -> AsyncIte
 class Process:
     """An ingestor as a process of its own, to be killed."""
 
-    def __init__(self, broker: Broker, dsn: str, log_path: Path, *, tree: Path = ROOT, **changes: str) -> None:
+    def __init__(
+        self, broker: Broker, dsn: str, log_path: Path, *, tree: Path = ROOT, executed: bool = False, **changes: str
+    ) -> None:
         prefix = "WATTLINE_INGESTOR_"
         # releases that are older know no certificates
         reach = broker.address("ingestor") if tree == ROOT else broker.by_password("ingestor")
@@ -98,7 +100,8 @@ class Process:
         }
         self._log_path = log_path
         self._tree = tree
-        self._process: asyncio.subprocess.Process | None = None
+        self._executed = executed
+        self._process: forking.Process | None = None
 
     @property
     def log(self) -> str:
@@ -109,8 +112,8 @@ class Process:
         """Start it, and wait until it takes messages."""
         seen = self.log.count("broker_connected")
         with self._log_path.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "ingestor", env=self._environment, cwd=self._tree, stdout=log, stderr=log
+            self._process = await forking.start(
+                "ingestor", env=self._environment, cwd=self._tree, stdout=log, stderr=log, executed=self._executed
             )
         if connected:
             await until(lambda: self.log.count("broker_connected") > seen)

@@ -6,7 +6,6 @@ import json
 import os
 import secrets
 import signal
-import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,10 +14,9 @@ from typing import Any
 from broker.mqtt.session import Session, SessionOptions
 from outlet.service import run
 from outlet.settings import OutletSettings
+from tests.rigs import forking
 from tests.rigs.ingesting import Device
 from tests.rigs.servers import Broker, Database
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def outlet_settings(broker: Broker, database: Database, /, **changes: Any) -> OutletSettings:
@@ -101,7 +99,7 @@ class OutletProcess:
             **{prefix + name: value for name, value in changes.items()},
         }  # fmt: skip
         self._log_path = log_path
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: forking.Process | None = None
 
     @property
     def log(self) -> str:
@@ -111,9 +109,7 @@ class OutletProcess:
     async def start(self) -> None:
         """Start it."""
         with self._log_path.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "outlet", env=self._environment, cwd=ROOT, stdout=log, stderr=log
-            )
+            self._process = await forking.start("outlet", env=self._environment, stdout=log, stderr=log)
 
     async def kill(self) -> None:
         """End it as kill -9 does."""

@@ -17,6 +17,12 @@ WHEELS = ["--no-index", "--find-links=/srv/wheels"]
 _RECAP = re.compile(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)\s+unreachable=0\s+failed=0 ", re.MULTILINE)
 
 
+def changes(said: str) -> str:
+    """The tasks that changed something, of what a playbook said."""
+    tasks = re.split(r"^(?=TASK |RUNNING HANDLER |PLAY RECAP)", said, flags=re.MULTILINE)
+    return "\n".join(task[:2000] for task in tasks if re.search(r"^changed: ", task, re.MULTILINE))
+
+
 @dataclass
 class Playing:
     """Ansible with our collection; `given` is what an operator says of all machines, beside what all tests say."""

@@ -4,7 +4,8 @@ import json
 
 from intake.bridge.discovery.announcement import Place, entities
 from intake.bridge.discovery.draft import Draft, drafted
-from intake.bridge.store import add_bridge_event, propose_source
+from intake.bridge.store import propose_source
+from intake.notices.store import add_source_event
 from store.pool import open_pool
 from tests.rigs.servers import Database
 
@@ -36,4 +37,4 @@ async def propose(database: Database, *names: str) -> None:
 async def not_bridged(database: Database, source: str, reason: str) -> None:
     """What the bridge tells of a source that it can't subscribe to."""
     async with open_pool(database.dsn("wattline_intake"), min_size=1, max_size=1, application_name="test") as pool:
-        await add_bridge_event(pool, source, "source_not_bridged", {"reason": reason})
+        await add_source_event(pool, source, "source_not_bridged", {"reason": reason})

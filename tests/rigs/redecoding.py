@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import sys
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,6 +20,7 @@ from meters.specs.catalogue import catalogue
 from meters.specs.spec import Spec, load_spec, spec_document
 from meters.wires.encode.p1 import encode_p1
 from store.queue import hand_out
+from tests.rigs import forking
 from tests.rigs.gateway import DEADLINE_S, connection, rows
 from tests.rigs.servers import Database
 from tests.rigs.specs import HEADER, KEY, acme
@@ -151,16 +151,14 @@ async def working(settings: WorkerSettings, works: Works = WORKS) -> AsyncIterat
 
 
 @contextlib.asynccontextmanager
-async def worker_process(settings: WorkerSettings) -> AsyncIterator[asyncio.subprocess.Process]:
+async def worker_process(settings: WorkerSettings) -> AsyncIterator[forking.Process]:
     """`wattline worker` as a process of its own, killed at the end if it is there still."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("WATTLINE_")}
     for name, value in settings.model_dump(mode="json", exclude_unset=True).items():
         given = getattr(settings, name)
         told = given.get_secret_value() if isinstance(given, SecretStr) else str(value)
         environment[f"WATTLINE_WORKER_{name.upper()}"] = told
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "cli", "worker", env=environment, stdin=asyncio.subprocess.DEVNULL
-    )
+    process = await forking.start("cli", "worker", env=environment, stdin=forking.DEVNULL)
     try:
         yield process
     finally:

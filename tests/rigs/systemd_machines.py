@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from deploy.local.machine_image import MAC, NAMES, MachineImage
+from deploy.local.machine_image import MAC, NAMES, NETWORK, MachineImage
 from tests.rigs.machines import Machine
 from tests.rigs.waiting import until
 
@@ -42,6 +42,11 @@ mkdir -p srv/wheels srv/shared var/lib/containers
 mount --bind ../containers var/lib/containers
 mount --bind "$WHEELS" srv/wheels; mount --bind "$SHARED" srv/shared
 sed -i 's/^wheels .*//' etc/fstab
+# where controllers of control groups are version 1's, there is none for processes of a container
+if ! grep -q pids sys/fs/cgroup/cgroup.controllers; then
+  mkdir -p etc/containers/containers.conf.d
+  printf '[containers]\npids_limit = 0\n' > etc/containers/containers.conf.d/namespaces.conf
+fi
 hostname "$NAME"; echo "$NAME" > etc/hostname
 # their one wire is asked of nobody
 ln -sf /dev/null etc/systemd/system/systemd-networkd-wait-online.service
@@ -53,6 +58,14 @@ mount --make-rshared /
 exec setpriv --bounding-set -sys_time,-sys_module,-sys_boot,-sys_rawio \
   env -i container=namespaces PATH=/usr/sbin:/usr/bin /sbin/init systemd.mask=systemd-resolved.service
 """
+_HOME = "192.168.7"
+_BEHIND = f"""set -eu
+printf '[Match]\\nName=eth1\\n[Network]\\nAddress={_HOME}.2/24\\nGateway={_HOME}.1\\nLinkLocalAddressing=no\\n' \\
+  > /etc/systemd/network/10-home.network
+networkctl reload
+until ip -brief address show eth1 | grep -q {_HOME}.2; do sleep 0.1; done
+"""
+"""What is said to a machine whose wire is a home's."""
 _DIALOUT = 20
 """Debian's number of the group that serial ports belong to."""
 
@@ -74,13 +87,17 @@ class SystemdNetwork:
             ours = Path("/proc/self/ns/net").readlink()
             while Path(f"/proc/{self.holder}/ns/net").readlink() == ours:
                 assert process.poll() is None
-            self._ip("link", "add", "wire", "type", "bridge")
-            self._ip("link", "set", "wire", "up")
+            for wire in ("wire", "home"):
+                self._ip("link", "add", wire, "type", "bridge")
+                self._ip("link", "set", wire, "up")
             yield
 
     @contextlib.asynccontextmanager
-    async def machine(self, name: str, *, meter: Path | None = None) -> AsyncIterator[Machine]:
-        """A machine with a disk of its own, from its start until it is switched off; `meter` is a pty at its port."""
+    async def machine(self, name: str, *, meter: Path | None = None, at_home: bool = False) -> AsyncIterator[Machine]:
+        """A machine with a disk of its own, from its start until it is switched off; `meter` is a pty at its port.
+
+        One `at_home` is behind a router: it reaches the wire under the router's address, and nobody there reaches it.
+        """
         place = self.folder / name
         for part in ("base", "upper", "work", "root", "containers"):
             (place / part).mkdir(parents=True)
@@ -96,13 +113,17 @@ class SystemdNetwork:
         ]  # fmt: skip
         try:
             with (place / "boot.log").open("wb") as log, _running(words, place, environment, log) as process:
-                yield await self._up(name, process, place / "boot.log")
+                made = await self._up(name, process, place / "boot.log", "home" if at_home else "wire")
+                if at_home:
+                    self._route()
+                    await made.run(_BEHIND)
+                yield made
         finally:
             await until(lambda: _removed(group), f"{name} is off")
             await asyncio.to_thread(shutil.rmtree, place, ignore_errors=True)
 
-    async def _up(self, name: str, process: subprocess.Popen[bytes], log: Path) -> Machine:
-        """Wait until it runs, at the wire."""
+    async def _up(self, name: str, process: subprocess.Popen[bytes], log: Path, wire: str) -> Machine:
+        """Wait until it runs, at that wire."""
 
         def init() -> int:
             assert process.poll() is None, log.read_text()
@@ -115,7 +136,7 @@ class SystemdNetwork:
             "link", "add", f"to{number}", "type", "veth",
             "peer", "name", "eth1", "address", f"{MAC}:0{number}", "netns", str(pid),
         )  # fmt: skip
-        self._ip("link", "set", f"to{number}", "master", "wire", "up")
+        self._ip("link", "set", f"to{number}", "master", wire, "up")
         entering = f"nsenter -t {pid} -a --wd=/ /usr/sbin/sshd -i"
         machine = Machine(name, 22, self.image.key, log, proxy=entering)
 
@@ -128,8 +149,18 @@ class SystemdNetwork:
         await until(lets_in, f"{name} lets root in")
         return machine
 
+    def _route(self) -> None:
+        """Be a home's router, as they are: whatever goes out has the router's address."""
+        self._ip("address", "add", f"{_HOME}.1/24", "dev", "home")
+        self._ip("address", "add", f"{NETWORK}.254/24", "dev", "wire")
+        self._there("sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
+        self._there("iptables", "-t", "nat", "-A", "POSTROUTING", "-o", "wire", "-j", "MASQUERADE")
+
     def _ip(self, *words: str) -> None:
-        subprocess.run(["nsenter", f"--net=/proc/{self.holder}/ns/net", "ip", *words], check=True, timeout=30)
+        self._there("ip", *words)
+
+    def _there(self, *words: str) -> None:
+        subprocess.run(["nsenter", f"--net=/proc/{self.holder}/ns/net", *words], check=True, timeout=30)
 
 
 @contextlib.contextmanager

@@ -22,11 +22,11 @@ from broker.sparkplug.topics import NAMESPACE, MessageType, NodeTopic, state_pay
 from intake.bridge.book import SourceBook
 from intake.bridge.keeping import Keeper
 from intake.bridge.metrics import BridgeMetrics
-from intake.bridge.notices import Notices
 from intake.bridge.settings import BridgeSettings
 from intake.bridge.sparkplug.nodes import Heard, Nodes, place_of
 from intake.bridge.sparkplug.reordering import Reordering
 from intake.inbox.payload import Payload
+from intake.notices.notices import Notices
 
 log = structlog.get_logger()
 TAKE: Final = 250

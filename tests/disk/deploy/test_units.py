@@ -61,10 +61,31 @@ def unit(name: str) -> Unit:
 
 
 def test_every_service_has_a_unit() -> None:
-    """One for each, and one that renews certificates."""
+    """One for each, one that renews certificates, and one for a worker of backups."""
     found = {path.stem.removeprefix("wattline-") for path in FOLDER.glob("*.service")}
-    assert found - {"certificates"} == set(SETTINGS) <= set(COMMANDS)
-    assert found & {"certificates"}
+    assert found - {"certificates", "backup"} == set(SETTINGS) <= set(COMMANDS)
+    assert found & {"certificates", "backup"} == {"certificates", "backup"}
+
+
+def test_backups_are_a_worker_s_of_root_s_which_writes_into_their_folder_alone(tmp_path: Path) -> None:
+    """It reads all and becomes PostgreSQL's owner, and what it is told are settings of a worker for backups alone."""
+    read = unit("backup")
+    assert {section: set(keys) - KNOWN[section] for section, keys in read.items()} == {name: set() for name in KNOWN}
+    service = read["Service"]
+    assert service["ExecStart"] == ["/opt/wattline/bin/wattline worker"]
+    assert service["EnvironmentFile"] == ["/etc/wattline/backup.env"]
+    subprocess.run(["sh", str(FOLDER / "secrets.sh"), str(tmp_path)], check=True, capture_output=True, timeout=60)
+    told = environment_file(tmp_path / "backup.env")
+    assert set(told) <= {variable.name for variable in variables(WorkerSettings)}
+    assert (
+        told["WATTLINE_WORKER_DATABASE_DSN"]
+        == environment_file(tmp_path / "worker.env")["WATTLINE_WORKER_DATABASE_DSN"]
+    )
+    assert service["ReadWritePaths"] == [told["WATTLINE_WORKER_BACKUP_FOLDER"]]
+    assert told["WATTLINE_WORKER_BACKUP_ONLY"] == "true"
+    assert int(told["WATTLINE_WORKER_HTTP_PORT"]) != WorkerSettings.model_fields["http_port"].default
+    assert service["CapabilityBoundingSet"] == ["CAP_DAC_READ_SEARCH CAP_KILL CAP_SETGID CAP_SETUID"]
+    assert read["Unit"]["StartLimitIntervalSec"] == ["0"]
 
 
 def test_certificates_of_services_are_looked_at_every_day() -> None:
@@ -190,8 +211,8 @@ def test_secrets_are_made_once_and_are_settings(tmp_path: Path) -> None:
     subprocess.run(command, check=True, capture_output=True, timeout=60)
     made = {path.name: path.read_text() for path in folder.iterdir()}
     assert set(made) == {
-        "bridge.env", "gateway.env", "ingestor.env", "intake.env", "meter-keys", "outlet.env", "roles.env",
-        "worker.env",
+        "backup.env", "bridge.env", "gateway.env", "ingestor.env", "intake.env", "meter-keys", "outlet.env",
+        "roles.env", "worker.env",
     }  # fmt: skip
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in folder.iterdir())
     roles = environment_file(folder / "roles.env")

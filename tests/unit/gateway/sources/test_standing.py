@@ -14,7 +14,7 @@ WELL = SourceState(
     name="acme", kind="hook", version=1, enabled=True, device="source-acme", settings={"auth": "hmac"}, has_secret=True,
     created_by="anna", created_at=NOW, changed_at=NOW, last_seen_at=NOW, meters=1, waiting=3, unmapped=0,
     mapped_last_hour=9, last_payload_at=NOW, waiting_since=NOW - timedelta(minutes=1), unmapped_reason=None,
-    not_bridged=None, not_bridged_at=None,
+    not_bridged=None, not_bridged_at=None, refused=None, refused_at=None,
 )  # fmt: skip
 
 
@@ -35,6 +35,10 @@ WELL = SourceState(
         (
             {"kind": "mqtt", "not_bridged": "no broker home", "not_bridged_at": NOW},
             "the bridge does not subscribe to it, as it said 2026-11-30 12:00:00Z: no broker home",
+        ),
+        (
+            {"version": None, "refused": "no signature matches", "refused_at": NOW},
+            "its posts are refused, as the intake said 2026-11-30 12:00:00Z: no signature matches",
         ),
         (
             {"unmapped": 2, "unmapped_reason": "no JSON"},

@@ -1,0 +1,1 @@
+"""What operators are told of sources: events in the store, a few an hour."""
