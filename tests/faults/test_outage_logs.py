@@ -57,7 +57,8 @@ async def test_an_outage_of_the_database_is_a_few_lines(broker: Broker, database
                     await asyncio.sleep(1)
                 await proxy.restore()
                 await until_true(lambda: sum(line["event"] == "database_back" for line in lines) == 2)
-                assert await _well(ingestor)
+                # a question that was under way at the end of the outage may fail after another was answered
+                await until_equal(lambda: _well(ingestor), wanted=True)
             told = [line for line in lines if line["log_level"] in ("warning", "error")]
             assert len(told) <= 2 * MOST, [(line["event"], line.get("reason")) for line in told]
             back = [line for line in lines if line["event"] == "database_back"]

@@ -218,9 +218,10 @@ async def test_a_jump_in_readings_that_came_late_is_seen(database: Database) -> 
     )
     here = at(database)
     assert await firing(here, "jump") == [], "it was told when it was new"
+    # a reading of 30 hours ago, and of what has passed since it was written here
     await fill(
         database,
-        "INSERT INTO ledger_5m SELECT time_bucket('5 minutes', now()), id, 1, 1, 0, 0, 1, 108000, 108000, 0, 0"
+        "INSERT INTO ledger_5m SELECT time_bucket('5 minutes', now()), id, 1, 1, 0, 0, 1, 108600, 108600, 0, 0"
         " FROM device WHERE name = 'd1'",
     )
     (jump,) = await firing(here, "jump")
