@@ -8,6 +8,7 @@ import contextlib
 import os
 import shutil
 import subprocess
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +57,8 @@ umount -l /mnt
 mount --make-rshared /
 # neither this host's clock nor its modules
 exec setpriv --bounding-set -sys_time,-sys_module,-sys_boot,-sys_rawio \
-  env -i container=namespaces PATH=/usr/sbin:/usr/bin /sbin/init systemd.mask=systemd-resolved.service
+  env -i container=namespaces container_uuid="$ID" PATH=/usr/sbin:/usr/bin \
+  /sbin/init systemd.mask=systemd-resolved.service
 """
 _HOME = "192.168.7"
 _BEHIND = f"""set -eu
@@ -104,6 +106,8 @@ class SystemdNetwork:
         port = _opened(meter) if meter is not None else ""
         environment = {
             "PATH": os.environ["PATH"], "NAME": name, "DISK": str(self.image.disk),
+            # else systemd takes this host's for all of them
+            "ID": str(uuid.uuid4()),
             "WHEELS": str(self.image.wheels), "SHARED": str(self.shared), "METER": port,
         }  # fmt: skip
         group = _control_group(f"wattline-{os.getpid()}-{name}")
