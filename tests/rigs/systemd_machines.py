@@ -49,6 +49,8 @@ if ! grep -q pids sys/fs/cgroup/cgroup.controllers; then
   printf '[containers]\npids_limit = 0\n' > etc/containers/containers.conf.d/namespaces.conf
 fi
 hostname "$NAME"; echo "$NAME" > etc/hostname
+# else it may be another machine's, and two Pis one device
+echo "$ID" > etc/machine-id
 # their one wire is asked of nobody
 ln -sf /dev/null etc/systemd/system/systemd-networkd-wait-online.service
 pivot_root . mnt
@@ -57,8 +59,7 @@ umount -l /mnt
 mount --make-rshared /
 # neither this host's clock nor its modules
 exec setpriv --bounding-set -sys_time,-sys_module,-sys_boot,-sys_rawio \
-  env -i container=namespaces container_uuid="$ID" PATH=/usr/sbin:/usr/bin \
-  /sbin/init systemd.mask=systemd-resolved.service
+  env -i container=namespaces PATH=/usr/sbin:/usr/bin /sbin/init systemd.mask=systemd-resolved.service
 """
 _HOME = "192.168.7"
 _BEHIND = f"""set -eu
@@ -106,8 +107,7 @@ class SystemdNetwork:
         port = _opened(meter) if meter is not None else ""
         environment = {
             "PATH": os.environ["PATH"], "NAME": name, "DISK": str(self.image.disk),
-            # else systemd takes this host's for all of them
-            "ID": str(uuid.uuid4()),
+            "ID": uuid.uuid4().hex,
             "WHEELS": str(self.image.wheels), "SHARED": str(self.shared), "METER": port,
         }  # fmt: skip
         group = _control_group(f"wattline-{os.getpid()}-{name}")
