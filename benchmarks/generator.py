@@ -25,9 +25,9 @@ STEADY_GATHER_S = 0.25
 STAMP_BYTES = 27
 GATHER_S = 0.05
 """How long acks gather at most while connections flood: a read for each would cost as much as what is measured."""
-_AT = re.compile(rb'"at":"')
 MOST_MESSAGES_S = 200_000
 """A rate that no broker here comes near: acks gather no longer than the windows together allow it."""
+_AT = re.compile(rb'"at":"')
 
 
 class Connection(asyncio.Protocol):

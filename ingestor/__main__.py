@@ -18,9 +18,8 @@ def main() -> None:
     settings = load(IngestorSettings)
     from ingestor.service import run
 
-    # what is loaded stays, and thousands of messages are under way: the collector need not look at them again and again
+    # thousands of messages are under way, which the collector need not look at again and again
     gc.collect()
-    gc.freeze()
     gc.set_threshold(_COLLECT_AFTER, 20, 20)
     run_service("ingestor", settings, run)
 

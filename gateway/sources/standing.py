@@ -18,7 +18,7 @@ def fault_of(one: SourceState, now: datetime) -> str:
     if one.kind == "hook" and one.settings.get("auth", "hmac") != "mtls" and not one.has_secret:
         return "it has no secret, so that all that it posts is refused; set one"
     if one.refused_at is not None:
-        return f"its posts are refused, as the intake said {when(one.refused_at)}: {one.refused or 'unknown'}"
+        return f"posts to it are refused, as the intake said {when(one.refused_at)}: {one.refused or 'unknown'}"
     if one.version is None:
         kept = f"; {counted(one.waiting + one.unmapped, 'payload')} kept until then" if one.last_payload_at else ""
         return f"it has no mapping; give it one{kept}"

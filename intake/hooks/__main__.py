@@ -28,9 +28,8 @@ def main(processes: int | None) -> None:
 
     from intake.hooks.service import run
 
-    # what is loaded stays, and thousands of posts are under way: the collector need not look at them again and again
+    # thousands of posts are under way, which the collector need not look at again and again
     gc.collect()
-    gc.freeze()
     gc.set_threshold(_COLLECT_AFTER, 20, 20)
     # what arrives before TLS begins is lost by uvloop: its transports can't be paused as soon as they are made
     run_service("intake", settings, run, None if settings.tls.certificate else uvloop.new_event_loop)

@@ -50,7 +50,7 @@ class SourceView(ApiModel):
     unmapped_reason: str | None = Field(description="Why the newest of the unmapped ones is so.")
     not_bridged: str | None = Field(description="Why the bridge does not subscribe to it, as it said last.")
     not_bridged_at: At | None = Field(description="When it said so; null where the source was changed or heard since.")
-    refused: str | None = Field(description="Why the intake refuses its posts, as it said last; once an hour at most.")
+    refused: str | None = Field(description="Why the intake refused a post to it, whoever sent it, as it said last.")
     refused_at: At | None = Field(description="When it said so; null where the source was changed or heard since.")
     fault: str = Field(description="What is wrong with it, in words; empty where nothing is, or where it is off.")
 

@@ -158,7 +158,7 @@ def test_no_row_is_read_by_the_name_of_a_column() -> None:
     assert [str(path) for path in rooms if 'row["' in path.read_text("utf-8")] == []
 
 
-CLEAN = ("gateway", "intake/hooks", "intake/inbox", "store/queries")
+CLEAN = ("gateway", "intake/hooks", "intake/inbox", "intake/notices", "store/queries")
 """What uses the connections of `clean` pools."""
 LEFT_IN_A_SESSION = re.compile(
     r"pg_(?:try_)?advisory_(?:lock|unlock)|\bTEMP(?:ORARY)? |\bWITH HOLD\b|\bSET SESSION\b|set_config\([^)]*false\)"

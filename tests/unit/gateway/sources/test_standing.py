@@ -38,7 +38,7 @@ WELL = SourceState(
         ),
         (
             {"version": None, "refused": "no signature matches", "refused_at": NOW},
-            "its posts are refused, as the intake said 2026-11-30 12:00:00Z: no signature matches",
+            "posts to it are refused, as the intake said 2026-11-30 12:00:00Z: no signature matches",
         ),
         (
             {"unmapped": 2, "unmapped_reason": "no JSON"},
