@@ -11,10 +11,9 @@ from store.sql import Connection, slow_statement, statement
 
 CLOSE_AFTER = timedelta(seconds=5)
 """What was received is summed up so long after; what is stored later is noted and added, and as right."""
-_LEAST, _MOST = timedelta(minutes=15), timedelta(hours=4)
+_STEP = timedelta(hours=4)
+"""A stretch at most; one with many deliveries is shorter by itself."""
 _POLL_S = 0.05
-_FEW = 50_000
-"""Deliveries of a stretch after which the next one is made longer; more make it short again."""
 
 
 @dataclass(slots=True)
@@ -74,15 +73,16 @@ async def fold(connection: Connection, *, now: datetime | None = None, settle_s:
     until = (now or await database_now(connection)) - CLOSE_AFTER
     await ledger_note(connection, until)
     if await _stored(connection, settle_s):
-        step = _LEAST
         while True:
-            stretch = await ledger_fold(connection, step)
+            began_s = time.monotonic()
+            stretch = await ledger_fold(connection, _STEP)
             if stretch is None:
                 break
             done.deliveries += stretch.deliveries
             if not stretch.behind:
                 break
-            step = min(2 * step, _MOST) if stretch.deliveries < _FEW else _LEAST
+            # half of the time is left to what is stored meanwhile
+            await asyncio.sleep(time.monotonic() - began_s)
     folded = await ledger_folded_until(connection)
     done.behind_s = 0.0 if folded is None else max(0.0, (until - folded).total_seconds())
     return done

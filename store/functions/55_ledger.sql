@@ -28,17 +28,31 @@ END
 $$;
 
 CREATE OR REPLACE FUNCTION ledger_limit(what text) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE what WHEN 'jump' THEN 100000000 WHEN 'first' THEN 1000000000 WHEN 'boots' THEN 1000 WHEN 'sum' THEN 1000000000000 END
+    SELECT CASE what WHEN 'jump' THEN 100000000 WHEN 'first' THEN 1000000000 WHEN 'boots' THEN 1000 WHEN 'sum' THEN 1000000000000
+    WHEN 'fold' THEN 10000 END
 $$;
 COMMENT ON FUNCTION ledger_limit IS
     'What is believed of a device: numbers missed at once (jump), the first heard of a boot (first), boots a day (boots); the most'
-    ' that a sum of missing numbers shows (sum).';
+    ' that a sum of missing numbers shows (sum); and deliveries that one transaction sums up (fold).';
 
 CREATE OR REPLACE FUNCTION ledger_note(until timestamptz) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
     UPDATE ledger_state SET noted_until = until WHERE noted_until < until
 $$;
 COMMENT ON FUNCTION ledger_note IS 'From now on deliveries received before this time are noted as late.';
+
+-- By the index from `since` on: the plan that looks cheaper sorts all that is behind, each time anew.
+CREATE OR REPLACE FUNCTION ledger_until(since timestamptz, until timestamptz) RETURNS timestamptz
+LANGUAGE sql STABLE SET search_path = public, pg_temp SET enable_seqscan = off SET enable_sort = off AS $$
+    SELECT coalesce((
+        SELECT greatest(received_at, since + INTERVAL '1 microsecond') FROM message
+        WHERE received_at >= since AND received_at < until
+        ORDER BY received_at OFFSET ledger_limit('fold') LIMIT 1
+    ), until)
+$$;
+COMMENT ON FUNCTION ledger_until IS
+    'The end of a stretch of the ledger that holds so many deliveries as one transaction sums up: more would hold up what is stored'
+    ' meanwhile.';
 
 -- What is to be folded in: the next stretch of the ledger, and what is noted as late and lies before it. Both in one statement,
 -- hence of one moment: what is noted and lies within the stretch, or after it, is seen in the ledger itself.
@@ -270,7 +284,7 @@ BEGIN
     IF since = '-infinity' THEN
         SELECT least(min(range_start), target) INTO since FROM timescaledb_information.chunks WHERE hypertable_name = 'message';
     END IF;
-    until := least(since + step, target);
+    until := ledger_until(since, least(since + step, target));
     CREATE TEMPORARY TABLE IF NOT EXISTS ledger_incoming (
         device_id integer, boot text, seq bigint, received_at timestamptz, rows integer, delay_s double precision,
         wait_s double precision, before bigint, resent boolean, implausible boolean, fresh boolean, repeated boolean DEFAULT false,
@@ -311,7 +325,7 @@ END
 $$;
 COMMENT ON FUNCTION ledger_prune IS 'Forgets what is older than the ledger itself is kept, and batches after a week.';
 
-REVOKE EXECUTE ON FUNCTION delivery_claim_prune, note_late_messages, ledger_note, ledger_take, ledger_close,
-    ledger_add, ledger_add_each, ledger_tell, ledger_tell_implausible, ledger_end_boots, ledger_fold, ledger_prune
+REVOKE EXECUTE ON FUNCTION delivery_claim_prune, note_late_messages, ledger_note, ledger_until, ledger_take,
+    ledger_close, ledger_add, ledger_add_each, ledger_tell, ledger_tell_implausible, ledger_end_boots, ledger_fold, ledger_prune
     FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION delivery_claim_prune, ledger_note, ledger_fold, ledger_prune TO wattline_ingestor;

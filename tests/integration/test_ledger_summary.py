@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from store.ledger import fold, prune
+from store.ledger import fold, ledger_fold, ledger_note, prune
 from tests.rigs.grafana.year import connected
 from tests.rigs.ledger import devices
 from tests.rigs.servers import Database
@@ -140,6 +140,23 @@ async def test_in_their_order_late_ones_are_the_ledger_s_too(database: Database)
             (True, True, False),
             (True, True, True),
         ]
+
+
+async def test_a_flood_is_summed_up_in_pieces(database: Database) -> None:
+    """No transaction takes more than its share, unless all came in one moment; the sums are those of one piece."""
+    share, moment = 10_000, START + timedelta(minutes=1)
+    async with connected(database) as opened:
+        await devices(opened, "d1", "d2")
+        spread = [(START + timedelta(milliseconds=n), n // 2 + 1, n % 2 + 1, "a") for n in range(2 * share + 500)]
+        at_once = [(moment, n, 1, "b") for n in range(1, share + 501)]
+        await store(opened, *spread, *at_once)
+        await ledger_note(opened, datetime.now(UTC))
+        taken = []
+        while (stretch := await ledger_fold(opened, timedelta(days=1))) and stretch.behind:
+            taken.append(stretch.deliveries)
+        assert taken == [share, share, 500, share + 500]
+        assert await summary(opened) == await ledger(opened)
+        assert [each[:3] for each in await summary(opened)] == [("d1", 2 * share + 750, 0), ("d2", share + 250, 0)]
 
 
 async def test_a_late_message_mends_the_time_where_it_was_missed(database: Database) -> None:
