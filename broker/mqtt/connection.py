@@ -61,6 +61,7 @@ class Connection:
         self._write_scheduled = False
         self._writer_added = False
         self._paused = False
+        self._next_look: asyncio.TimerHandle | None = None
         self._ping_at_s = 0.0
         self._broker = f"{address.host}:{address.port}"
         self.taken_over = False
@@ -306,17 +307,34 @@ class Connection:
     def _on_readable(self) -> None:
         if self._paused or self._sock is None:
             return
+        buffers = self.client.buffers_read
         try:
             self._read()
         except Exception:
             # what comes out of a loop's callback ends nowhere, and the connection would stand still
             log.exception("connection_failed", client_id=self._options.client_id)
             self.close("reading failed")
+        if self._options.gather_s:
+            self._gather(found=self.client.buffers_read > buffers)
+
+    def _gather(self, *, found: bool) -> None:
+        """After a read that found something look again in a while; after one that found nothing wait to be woken."""
+        if self._next_look is not None:
+            self._next_look.cancel()
+        if self._paused or self._sock is None:
+            return
+        if found:
+            self._loop.remove_reader(self._sock)
+            self._next_look = self._loop.call_later(self._options.gather_s, self._on_readable)
+        else:
+            self._loop.add_reader(self._sock, self._on_readable)
 
     def _read(self) -> None:
         client = self.client
         enough = client.buffers_read + BUFFERS_AT_A_STRETCH
         while True:
+            # else the first packet of each buffer is none to take yet
+            client.fill()
             plain = client.take_publish()
             if plain is not None:
                 header, topic, mid, payload = plain

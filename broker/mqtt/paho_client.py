@@ -109,6 +109,16 @@ class Client(mqtt.Client):
                 size += len(record)
         return b"".join(records)
 
+    def fill(self) -> None:
+        """Read what is there, if all before it was taken; what is wrong with the socket is left to loop_read."""
+        if self._inbox_pos < len(self._inbox):
+            return
+        with contextlib.suppress(OSError):
+            if found := self.read_available():
+                self._inbox, self._inbox_pos = found, 0
+                self._last_bytes_received = time.monotonic()
+                self.buffers_read += 1
+
     def _packet_handle(self) -> MQTTErrorCode:
         kind = self._in_packet["command"] & 0xF0
         try:
