@@ -33,6 +33,7 @@ class Client(mqtt.Client):
     buffers_read = 0
     """How often bytes were taken from the socket."""
     bytes_read = 0
+    publishes_taken = 0
     violation = ""
     """Which packet was not what MQTT 5 allows, where one was."""
 
@@ -164,6 +165,7 @@ class Client(mqtt.Client):
         if end > whole or body >= end or buffer[body] != 0:
             return None
         self._inbox_pos = end
+        self.publishes_taken += 1
         mid = int.from_bytes(buffer[topic_end:body], "big")
         return buffer[start], buffer[pos + 2 : topic_end], mid, buffer[body + 1 : end]
 
