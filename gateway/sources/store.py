@@ -41,6 +41,9 @@ class SourceState:
     not_bridged_at: datetime | None
     refused: str | None
     refused_at: datetime | None
+    unproved: str | None
+    unproved_at: datetime | None
+    unproved_posts: int
 
 
 @dataclass(frozen=True, slots=True)
