@@ -139,9 +139,9 @@ async def mapping_versions(
 
 @statement
 async def list_payloads(
-    database: Database, source: str | None, state: str | None, before: int, most: int
+    database: Database, source: str, state: str | None, before: int, most: int
 ) -> list[PayloadRow]:  # fmt: skip
-    """Payloads, the newest first."""
+    """Payloads of a source, the newest first."""
 
 
 @statement
