@@ -35,6 +35,8 @@ log = structlog.get_logger()
 CONNECT_TIMEOUT_S = 10.0
 BUFFERS_AT_A_STRETCH = 4
 """Buffers of the socket that are read before other tasks get their turn: a quarter of a MiB."""
+FLOOD_BYTES = 32_768
+"""In `gather_s` so much is a flood: it comes in lots by itself, and each wait would only make it longer."""
 TAKEN_OVER = 0x8E
 """The broker's reason when another client came under our client id (MQTT 5 3.14.2.1, 3.1.4)."""
 PARTINGS = frozenset({0x00, 0x8B, 0x8D, 0x98, 0x9C, 0x9D})
@@ -61,6 +63,9 @@ class Connection:
         self._write_scheduled = False
         self._writer_added = False
         self._paused = False
+        self._next_look: asyncio.TimerHandle | None = None
+        self._flood_until_s = 0.0
+        self._bytes_before = 0
         self._ping_at_s = 0.0
         self._broker = f"{address.host}:{address.port}"
         self.taken_over = False
@@ -312,11 +317,35 @@ class Connection:
             # what comes out of a loop's callback ends nowhere, and the connection would stand still
             log.exception("connection_failed", client_id=self._options.client_id)
             self.close("reading failed")
+        if self._options.gather_s:
+            self._gather()
+
+    def _look(self) -> None:
+        self._next_look = None
+        self._on_readable()
+
+    def _gather(self) -> None:
+        """While some messages come leave them to gather; while none come, or a flood does, be woken by each."""
+        if self._paused or self._sock is None or self._next_look is not None:
+            return
+        now_s, bytes_read = self._loop.time(), self.client.bytes_read
+        if now_s < self._flood_until_s:
+            return
+        found, self._bytes_before = bytes_read - self._bytes_before, bytes_read
+        if 0 < found < FLOOD_BYTES:
+            self._loop.remove_reader(self._sock)
+            self._next_look = self._loop.call_later(self._options.gather_s, self._look)
+            return
+        self._loop.add_reader(self._sock, self._on_readable)
+        if found:
+            self._flood_until_s = now_s + self._options.gather_s
 
     def _read(self) -> None:
         client = self.client
         enough = client.buffers_read + BUFFERS_AT_A_STRETCH
         while True:
+            # else the first packet of each buffer is none to take yet
+            client.fill()
             plain = client.take_publish()
             if plain is not None:
                 header, topic, mid, payload = plain

@@ -32,6 +32,7 @@ class Client(mqtt.Client):
     _abandoned = False
     buffers_read = 0
     """How often bytes were taken from the socket."""
+    bytes_read = 0
     violation = ""
     """Which packet was not what MQTT 5 allows, where one was."""
 
@@ -90,6 +91,7 @@ class Client(mqtt.Client):
         if pos >= len(self._inbox):
             self._inbox = self.read_available()
             self.buffers_read += 1
+            self.bytes_read += len(self._inbox)
             pos = 0
         chunk = self._inbox[pos : pos + bufsize]
         self._inbox_pos = pos + len(chunk)
@@ -108,6 +110,17 @@ class Client(mqtt.Client):
                 records.append(record)
                 size += len(record)
         return b"".join(records)
+
+    def fill(self) -> None:
+        """Read what is there, if all before it was taken; what is wrong with the socket is left to loop_read."""
+        if self._inbox_pos < len(self._inbox):
+            return
+        with contextlib.suppress(OSError):
+            if found := self.read_available():
+                self._inbox, self._inbox_pos = found, 0
+                self._last_bytes_received = time.monotonic()
+                self.buffers_read += 1
+                self.bytes_read += len(found)
 
     def _packet_handle(self) -> MQTTErrorCode:
         kind = self._in_packet["command"] & 0xF0

@@ -83,9 +83,10 @@ async def test_messages_arrive_whole_and_in_order(own_broker: Broker, plain: boo
     assert seen == payloads
 
 
-async def test_what_is_not_acked_comes_again_and_what_is_acked_does_not(own_broker: Broker) -> None:
+@pytest.mark.parametrize("gather_s", [0.0, 0.01])
+async def test_what_is_not_acked_comes_again_and_what_is_acked_does_not(own_broker: Broker, gather_s: float) -> None:
     """After a reconnect the broker delivers the unacknowledged messages again, and only those."""
-    options = reader("rx", clean_start=False, session_expiry_s=600)
+    options = reader("rx", clean_start=False, session_expiry_s=600, gather_s=gather_s)
     async with entered(own_broker, "gateway", SessionOptions("tx")) as tx:
         async with entered(own_broker, "monitor", options) as rx:
             for number in range(4):
@@ -121,9 +122,10 @@ async def test_receive_maximum_bounds_what_waits(own_broker: Broker) -> None:
         assert rx.waiting == 0
 
 
-async def test_bytes_bound_what_waits_and_the_connection_lives_on(own_broker: Broker) -> None:
+@pytest.mark.parametrize("gather_s", [0.0, 0.01])
+async def test_bytes_bound_what_waits_and_the_connection_lives_on(own_broker: Broker, gather_s: float) -> None:
     """Beyond receive_bytes nothing more is read, for longer than the keep-alive; then all comes, by one connection."""
-    options = reader("rx", receive_maximum=1000, receive_bytes=50_000, keepalive_s=1)
+    options = reader("rx", receive_maximum=1000, receive_bytes=50_000, keepalive_s=1, gather_s=gather_s)
     async with (
         entered(own_broker, "monitor", options) as rx,
         entered(own_broker, "gateway", SessionOptions("tx")) as tx,

@@ -29,7 +29,7 @@ from tests.rigs.scripted_broker import (
     ScriptedBroker,
     scripted,
 )
-from tests.rigs.waiting import until
+from tests.rigs.waiting import stays, until
 
 DEADLINE_S = 20.0
 WIDE = (("some/#", 1),)
@@ -478,6 +478,35 @@ async def test_over_tls_many_messages_are_read_at_once(certificate: Path, monkey
                 got += await session.receive(2000)
     assert [message.payload for message in got] == [b"%d" % number for number in range(1, 2001)]
     assert readings < 200
+
+
+async def test_a_plain_message_that_comes_alone_is_none_of_paho_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paho's own reading of a message costs ten times as much: no rate is low enough for it."""
+
+    def read(_client: PahoClient) -> MQTTErrorCode:
+        raise AssertionError("paho reads a plain PUBLISH")
+
+    monkeypatch.setattr(PahoClient, "_handle_publish", read)
+    async with scripted() as broker, entered(broker, subscriptions=WIDE) as session:
+        for number in range(1, 6):
+            broker.last.publish("some/topic", b"%d" % number, number)
+            assert [message.payload for message in await session.receive()] == [b"%d" % number]
+        assert session.connections == 1
+
+
+async def test_messages_are_read_in_lots_where_that_is_wanted() -> None:
+    """The first one at once, what follows it after a while and together; after silence it is as before."""
+    async with scripted() as broker, entered(broker, subscriptions=WIDE, gather_s=0.8) as session:
+        for _ in range(2):
+            broker.last.publish("some/topic", b"first", 1)
+            assert [message.payload for message in await session.receive(9)] == [b"first"]
+            broker.last.publish("some/topic", b"second", 2)
+            await stays(lambda: session.waiting == 0, 0.3, "it is left to gather")
+            broker.last.publish("some/topic", b"third", 3)
+            assert [message.payload for message in await session.receive(9)] == [b"second", b"third"]
+            await stays(lambda: session.waiting == 0, 1, "nothing more comes")
+        broker.last.writer.close()
+        await until(lambda: session.connections == 2)
 
 
 async def test_a_connect_that_is_given_up_leaves_no_socket(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
