@@ -1,5 +1,6 @@
 """What `wattline job` shows a person."""
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 from rich.table import Table
@@ -19,7 +20,7 @@ def print_jobs(jobs: list[dict[str, Any]]) -> None:
                  right=("job", "done", "readings"))  # fmt: skip
     for one in jobs:
         created = when(one["created_at"], seconds=False)
-        cells = (one["job"], one["kind"], one["state"], one["spec"] or asked(one), bar(one), f"{one['done']:,}")
+        cells = (one["job"], one["kind"], _state(one), one["spec"] or asked(one), bar(one), f"{one['done']:,}")
         made.add_row(*(shown(value) for value in (*cells, one["unit"], one["readings"] or "", created, one["author"])))
     console().print(made if jobs else "no jobs")
 
@@ -32,7 +33,9 @@ def print_job(one: dict[str, Any]) -> None:
     names = ("job", "kind", "state", "spec", "meters", "since", "author", "reason", "schedule", *TIMES[1:])
     for name in names:
         if one[name] is not None and not (name in ("spec", "meters") and not one["spec"]):
-            made.add_row(name, when(one[name]) if name in TIMES else shown(one[name]))
+            made.add_row(
+                name, when(one[name]) if name in TIMES else shown(_state(one) if name == "state" else one[name])
+            )
     for name, value in one["arguments"].items():
         if value is not None:
             made.add_row(f"  {name}", shown(value))
@@ -41,12 +44,27 @@ def print_job(one: dict[str, Any]) -> None:
         made.add_row("attempts", shown(one["attempts"]))
     if one["failures"]:
         made.add_row("failures", shown(one["failures"]))
-    for name, value in one["result"].items() if isinstance(one["result"], dict) else ():
-        made.add_row(f"  {name}", shown(value))
+    for name, text in _result(one["result"]):
+        made.add_row(name, shown(text))
     for name in ("note", "error"):
         if one[name]:
             made.add_row(name, shown(one[name]))
     console().print(made, highlight=False)
+
+
+def _result(result: Any) -> Iterator[tuple[str, Any]]:
+    """The figures of a result, each with its name; of several under one name each is a line."""
+    for name, value in result.items() if isinstance(result, dict) else ():
+        several = [f"{key}: {one}" for key, one in value.items()] if isinstance(value, dict) else value
+        for number, one in enumerate(several if isinstance(several, list) else [several]):
+            yield "" if number else f"  {name}", one
+
+
+def _state(one: dict[str, Any]) -> str:
+    """A job's state, and whether it left out some of what it was to do."""
+    result = one["result"] if isinstance(one["result"], dict) else {}
+    left_out = one["state"] == "done" and (result.get("quarantined") or result.get("faulty"))
+    return f"{one['state']}, in part" if left_out else str(one["state"])
 
 
 def line(one: dict[str, Any]) -> str:

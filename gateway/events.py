@@ -4,11 +4,14 @@ import hashlib
 import json
 import uuid
 from collections.abc import Mapping
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
-from gateway.store import Severity, add_event, quarantine_payload
+from gateway.store import Severity, add_event, claim_delivery, quarantine_payload
 from store.sql import Connection
 
+SAME: Final = timedelta(minutes=1)
+"""What comes again within it is one message that each gateway is given; later it may be a person's or device's next."""
 MAX_DETAIL = 2000
 """Characters of a reason that are kept."""
 
@@ -26,11 +29,19 @@ async def record_event(
     await add_event(connection, device, meter, event, severity, _cleaned(detail or {}))
 
 
+async def is_first(connection: Connection, event: str, *identity: str | bytes) -> bool:
+    """Whether no gateway, this one included, has entered the event of this message lately; from now on one has.
+
+    Inside the transaction that enters it: who comes second waits for its end.
+    """
+    return await claim_delivery(connection, _delivery(event, *identity), SAME) is not None
+
+
 async def quarantine(
     connection: Connection, topic: str, payload: bytes, *, device: str | None, reason: str, detail: str
 ) -> bool:
     """Keep the bytes of a payload with the reason of its refusal; False where the same is there already."""
-    delivery = uuid.UUID(bytes=hashlib.sha256(topic.encode(errors="replace") + b"\0" + payload).digest()[:16])
+    delivery = _delivery(topic, payload)
     entered = await quarantine_payload(
         connection, device, clean(topic), reason, clean(detail)[:MAX_DETAIL], payload, delivery
     )
@@ -50,6 +61,11 @@ def storable(payload: bytes) -> bytes:
         return json.dumps(_cleaned(json.loads(payload))).encode()
     except (ValueError, RecursionError):
         return payload
+
+
+def _delivery(*parts: str | bytes) -> uuid.UUID:
+    found = b"\0".join(part.encode(errors="replace") if isinstance(part, str) else part for part in parts)
+    return uuid.UUID(bytes=hashlib.sha256(found).digest()[:16])
 
 
 def _cleaned(value: Any) -> Any:

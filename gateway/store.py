@@ -1,6 +1,7 @@
 """What all rooms of the gateway write: the audit, events of its own, and quarantine."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Literal
 from uuid import UUID
 
@@ -25,6 +26,11 @@ async def add_event(
     detail: Json[Mapping[str, object]],
 ) -> None:  # fmt: skip
     """Enter an event of the gateway's own."""
+
+
+@statement
+async def claim_delivery(database: Database, delivery: UUID, within: timedelta) -> bool | None:
+    """Claim what a message is entered as; None where it was claimed within that time."""
 
 
 @statement

@@ -2407,6 +2407,10 @@ CREATE INDEX payload_body ON public.payload USING btree (mapped_at) WHERE ((stat
 
 CREATE INDEX payload_mapped ON public.payload USING btree (mapped_at) WHERE (state = 'mapped'::text);
 
+CREATE INDEX payload_source ON public.payload USING btree (source, id);
+
+COMMENT ON INDEX public.payload_source IS 'Any state of a source''s payloads, newest first; payload_turn and payload_unmapped are small.';
+
 CREATE INDEX payload_turn ON public.payload USING btree (source, id) WHERE (state = 'waiting'::text);
 
 CREATE INDEX payload_unmapped ON public.payload USING btree (source, id) WHERE (state = 'unmapped'::text);

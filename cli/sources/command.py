@@ -189,6 +189,9 @@ def _print_source(one: dict[str, Any]) -> None:
     rows["secret"] = "set" if one["has_secret"] else "none yet"
     if one.get("fault"):  # a gateway of before says nothing of it
         rows["fault"] = one["fault"]
+    if one.get("unproved_posts"):
+        posts = counted(one["unproved_posts"], "post")
+        rows["unproved"] = f"{posts} within a day, as told {when(one['unproved_at'])}: {one['unproved']}"
     for name, value in {**rows, **one["settings"]}.items():
         made.add_row(shown(name), shown(value))
     console().print(made)

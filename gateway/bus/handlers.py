@@ -26,7 +26,7 @@ from gateway.commands.orders import Commands
 from gateway.desired.change import Configuration
 from gateway.desired.labelling import label_site
 from gateway.desired.state import load_states
-from gateway.events import record_event, storable
+from gateway.events import is_first, record_event, storable
 from gateway.fleet.registration import Registered, register
 from gateway.fleet.store.devices import ensure_device
 from gateway.meter_claims.run import MeterClaims
@@ -215,6 +215,8 @@ class Handlers:
             return known
         detail = {"command": reply.command, "ok": reply.ok, "error": reply.error, "result": reply.result}
         async with self._pool.acquire() as connection, connection.transaction():
+            if not await is_first(connection, "command_reply", address.device, correlation or b"", payload):
+                return "repeated"
             if not await self._quotas.take(connection, address.device, Quota.EVENTS, size=len(payload)):
                 return "cut"
             await record_event(connection, "command_reply", device=address.device, detail=detail)

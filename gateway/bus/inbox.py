@@ -19,7 +19,7 @@ from gateway.bus.rate_limiter import RateLimiter
 from gateway.bus.software_handlers import SoftwareHandlers
 from gateway.database import until_stored
 from gateway.desired.change import Configuration
-from gateway.events import quarantine, record_event
+from gateway.events import is_first, quarantine, record_event
 from gateway.faults import Refusal, contract_error
 from gateway.metrics import Metrics
 from gateway.quotas import Quotas
@@ -239,10 +239,12 @@ async def _put_aside(connection: Connection, message: Inbound, address: Address 
     new = await quarantine(
         connection, message.topic, message.payload, device=device, reason="contract", detail=str(error)
     )
-    if new or by_hand:
+    # a person who makes the same mistake again is told again
+    told = await is_first(connection, "desired_refused", message.topic, message.payload) if by_hand else new
+    if told:
         event = "desired_refused" if by_hand else "payload_refused"
         detail = {"topic": message.topic, "device": device, "field": error.field, "reason": error.reason}
         detail |= {"fix": error.fix} if error.fix else {}
         await record_event(connection, event, device=device, severity="warning", detail=detail)
-    if address is not None and (by_hand or (new and address.kind is Kind.SPEC)):
+    if address is not None and told and address.kind in (Kind.DESIRED, Kind.SPEC):
         await audit_by_hand(connection, message.topic, message.payload, error)

@@ -164,10 +164,9 @@ class Sources:
             raise unknown("mapping", f"{name}@{version}" if version is not None else name)
         return found[0]
 
-    async def payloads(self, name: str | None, state: PayloadState | None, before: int, most: int) -> list[PayloadRow]:
-        """Payloads of a source, or of all, the newest first. Raises Refusal: unknown."""
-        if name is not None:
-            await self.show(name)
+    async def payloads(self, name: str, state: PayloadState | None, before: int, most: int) -> list[PayloadRow]:
+        """Payloads of a source, the newest first. Raises Refusal: unknown."""
+        await self.show(name)
         return await list_payloads(self._pool, name, state, before, most)
 
     async def payload(self, name: str, number: int) -> KeptPayload:

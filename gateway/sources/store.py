@@ -41,6 +41,9 @@ class SourceState:
     not_bridged_at: datetime | None
     refused: str | None
     refused_at: datetime | None
+    unproved: str | None
+    unproved_at: datetime | None
+    unproved_posts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +139,9 @@ async def mapping_versions(
 
 @statement
 async def list_payloads(
-    database: Database, source: str | None, state: str | None, before: int, most: int
+    database: Database, source: str, state: str | None, before: int, most: int
 ) -> list[PayloadRow]:  # fmt: skip
-    """Payloads, the newest first."""
+    """Payloads of a source, the newest first."""
 
 
 @statement

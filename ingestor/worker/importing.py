@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping as Table
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import astuple, dataclass, field
 from typing import Any, Final
 
@@ -11,10 +12,11 @@ from ingestor.batches.assembler import MOST_DAYS, Assembler
 from ingestor.batches.batch import Batch, Received
 from ingestor.batches.limits import Limits
 from ingestor.batches.names import Names
-from ingestor.batches.records import clean
+from ingestor.batches.records import Stored, clean
 from ingestor.failures import Remedy, remedy_for
 from ingestor.metrics import Metrics
 from ingestor.worker.context import Context
+from ingestor.worker.mappings.judging import MOST_REASON, values_of
 from ingestor.worker.mappings.messages import received_of
 from ingestor.worker.mappings.store import note_facts
 from ingestor.worker.mappings.turn import Rules
@@ -43,6 +45,11 @@ class Tally:
     new: int = 0
     repeated: int = 0
     quarantined: int = 0
+    """Values, too: each is new, repeated, or in quarantine for one of `reasons`."""
+    reasons: dict[str, int] = field(default_factory=dict)
+    """How many values are in quarantine for what."""
+    details: dict[str, str] = field(default_factory=dict)
+    """Of each of these reasons what was said of the first."""
     faulty: int = 0
     faults: list[str] = field(default_factory=list)
 
@@ -53,8 +60,26 @@ class Tally:
         return cls(**values)
 
     def document(self) -> dict[str, object]:
-        """What is saved of it."""
-        return {name: getattr(self, name) for name in self.__slots__} | {"faults": list(self.faults)}
+        """What is saved of it; nothing in it changes with the tally."""
+        return {name: copy(getattr(self, name)) for name in self.__slots__}
+
+    @property
+    def note(self) -> str:
+        """It in a few words."""
+        said = f"{self.records} records, {self.values} values, {self.faulty} faults"
+        return f"{said}, {self.quarantined} values in quarantine" if self.quarantined else said
+
+    @property
+    def is_vain(self) -> bool:
+        """Whether there was something to store, and history has none of it."""
+        return bool(self.values or self.faulty) and not self.new + self.repeated
+
+    def quarantine(self, row: Stored) -> None:
+        """Count the values of a row of quarantine."""
+        values = values_of(row)
+        self.quarantined += values
+        self.reasons[row.reason] = self.reasons.get(row.reason, 0) + values
+        self.details.setdefault(row.reason, (row.detail or "")[:MOST_REASON])
 
     def fault(self, text: str) -> None:
         """Note a fault, or count it where many were noted already."""
@@ -131,10 +156,10 @@ class Importing:
                 await self._note(connection, mapped)
                 done = Tally(**after.document())  # type: ignore[arg-type]
                 _count(done, batch, written)
-                told = f"{done.records} records, {done.values} values, {done.faulty} faults"
-                await self._context.save(connection, done.document(), done.at, self._file.bytes, told)
+                await self._context.save(connection, done.document(), done.at, self._file.bytes, done.note)
         self._context.parts.metrics.refuse((*batch.stored.values(), *written.refused))
         after.new, after.repeated, after.quarantined = done.new, done.repeated, done.quarantined
+        after.reasons, after.details = done.reasons, done.details
 
     async def _apart(self, received: Sequence[Received], after: Tally) -> None:
         """Store messages by halves, and tell of the one that the database refuses; a repeat changes nothing."""
@@ -176,7 +201,8 @@ class Importing:
 def _count(tally: Tally, batch: Batch, written: Written) -> None:
     tally.new += written.rows
     tally.repeated += written.repeated
-    tally.quarantined += len(batch.stored) + len(written.refused)
+    for row in (*batch.stored.values(), *written.refused):
+        tally.quarantine(row)
 
 
 def _line(place: str, numbers: Sequence[int]) -> int | None:

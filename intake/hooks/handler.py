@@ -129,7 +129,28 @@ class Hooks:
         )
 
     async def _keep(self, request: web.BaseRequest, source: Source, inbox: Inbox, held: Held) -> Kept:
+        source, sent, encoding = await self._proved(request, source, inbox, held)
+        try:
+            return await self._keep_proved(request, source, inbox, sent, encoding)
+        except HookRefusal as refusal:
+            refusal.is_proved = True
+            raise
+
+    async def _proved(
+        self, request: web.BaseRequest, source: Source, inbox: Inbox, held: Held
+    ) -> tuple[Source, bytes, str]:
+        """The source as it is now, and the body as its sender sent it with its encoding. Raises HookRefusal."""
         source = await proved(request, source, self._sources, self._senders, None)
+        try:
+            sent, encoding = await self._sent(request, source, inbox, held)
+        except HookRefusal as refusal:
+            refusal.is_proved = not source.needs_body
+            raise
+        if source.needs_body:
+            source = await proved(request, source, self._sources, self._senders, sent)
+        return source, sent, encoding
+
+    async def _sent(self, request: web.BaseRequest, source: Source, inbox: Inbox, held: Held) -> tuple[bytes, str]:
         headers, limit = request.headers, source.settings.max_bytes
         encoding = check_encoding(headers.get("Content-Encoding", ""))
         if not request.content.is_eof():
@@ -140,20 +161,23 @@ class Hooks:
             if wait_s := source.rate.wait_s(size, time.monotonic()):
                 raise _too_fast(source, wait_s)
             _check_room(inbox, source.name, size)
-        sent = await self._bodies.read(request, limit, held)
-        if source.needs_body:
-            source = await proved(request, source, self._sources, self._senders, sent)
+        return await self._bodies.read(request, limit, held), encoding
+
+    async def _keep_proved(
+        self, request: web.BaseRequest, source: Source, inbox: Inbox, sent: bytes, encoding: str
+    ) -> Kept:
         # counted once it is proved, so that nobody uses up another one's share
         # by the clock as it is now: by that of a slow body's beginning the others' posts would lie in the future
         if wait_s := source.rate.take(len(sent), time.monotonic()):
             raise _too_fast(source, wait_s)
+        headers = request.headers
         content_type = headers.get("Content-Type", "")
         if not is_taken(content_type, source.settings.content_types):
             raise HookRefusal(
                 415, "content_type", f"{content_type[:80]!r} is not taken of this source", "Content-Type",
                 f"send {', '.join(source.settings.content_types)}",
             )  # fmt: skip
-        body = await inflated(sent, encoding, limit)
+        body = await inflated(sent, encoding, source.settings.max_bytes)
         if not body:
             raise HookRefusal(422, "damaged", "the body is empty", "body", "send what happened in it")
         key = key_of(headers, body, source.settings.key_header, source.id_header)

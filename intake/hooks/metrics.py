@@ -21,6 +21,10 @@ class HookMetrics:
         )
         for reason in REASONS:
             self.refused.labels(reason)
+        self.unproved = Counter(
+            "wattline_intake_unproved", "Posts to sources that are there, refused before anything proved them theirs",
+            registry=self.registry,
+        )  # fmt: skip
         lost = Counter(
             "wattline_intake_events_lost", "Events of sources that are in the log alone", ["reason"],
             registry=self.registry,

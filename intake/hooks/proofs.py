@@ -124,6 +124,7 @@ class SignatureProver(Prover):
                 f"the time stamp is wrong: {why}",
                 header,
                 "sign with the present time in Unix seconds; see that the sender's clock is right",
+                is_proved=True,
             )
 
 

@@ -4,17 +4,24 @@ import math
 from typing import Final, Self
 
 _ROUNDING: Final = 1e-9
-_AHEAD_S: Final = 60.0
+AHEAD_S: Final = 60.0
 """What was counted so far in the future was counted before the host began anew."""
 
 
 class Left:
-    """What is left of a source's rate since `at_s`, here in one process alone; at first long ago."""
+    """What is left of a source's rate since `at_s`, here in one process alone; at first long ago.
 
-    __slots__ = ("at_s", "bytes", "posts")
+    From `full_at_s` on it is as if nothing had ever been counted.
+    """
+
+    __slots__ = ("at_s", "bytes", "full_at_s", "posts")
 
     def __init__(self) -> None:
-        self.at_s, self.posts, self.bytes = -math.inf, 0.0, 0.0
+        self.forget()
+
+    def forget(self) -> None:
+        """Have all of it left, as nothing were counted."""
+        self.at_s, self.posts, self.bytes, self.full_at_s = -math.inf, 0.0, 0.0, -math.inf
 
     def begin(self) -> Self:
         """Have it as it is now, for this one alone until `end`."""
@@ -47,7 +54,7 @@ class Rate:
         # done for each post: no call that can be spared
         left = self._left.begin()
         try:
-            if left.at_s > now_s + _AHEAD_S:
+            if left.at_s > now_s + AHEAD_S:
                 left.at_s = -math.inf
             passed_s = now_s - left.at_s
             if passed_s >= 0:
@@ -61,6 +68,10 @@ class Rate:
             if take:
                 left.posts -= 1.0
                 left.bytes = max(0.0, left.bytes - size)
+                left.full_at_s = now_s + max(
+                    (self._full_posts - left.posts) / self._posts_per_s,
+                    (self._full_bytes - left.bytes) / self._bytes_per_s,
+                )
             return 0.0
         finally:
             left.end()

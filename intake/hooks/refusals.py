@@ -40,6 +40,8 @@ class HookRefusal(WattlineError):  # noqa: N818 - a sender is refused; nothing h
     field: str = ""
     fix: str = ""
     retry_after_s: float | None = None
+    is_proved: bool = False
+    """Whether the post was its source's: anybody may send one that is not."""
 
     def __str__(self) -> str:
         return self.detail

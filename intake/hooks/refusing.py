@@ -19,7 +19,11 @@ TOLD: Final = frozenset(
      "slow", "refused"}
 )  # fmt: skip
 """What people of the source can mend, of REASONS; all else comes of our state, or of a sender that left."""
+OWN: Final = frozenset({"unusable", "rate"})
+"""What is true of the source whoever posts: a rate is used up by what was proved alone."""
 EVENT: Final = "source_posts_refused"
+UNPROVED: Final = "source_posts_unproved"
+"""Of posts that anybody may have sent: no fault of the source."""
 
 
 class Refusing:
@@ -29,7 +33,7 @@ class Refusing:
         self._metrics = metrics
         self._notices = notices
         self._logged_s: dict[str, float] = {}
-        self._untold: Counter[tuple[str, str]] = Counter()
+        self._untold: Counter[tuple[str, str, str]] = Counter()
 
     def answer(self, request: web.BaseRequest, refusal: HookRefusal, place: str, source: str | None) -> web.Response:
         """The answer to a request of this address, to a source that is there or to none."""
@@ -42,18 +46,21 @@ class Refusing:
                 detail=refusal.detail,
             )  # fmt: skip
         if source is not None and refusal.reason in TOLD:
-            self._tell(source, refusal, place)
+            is_faulty = refusal.is_proved or refusal.reason in OWN
+            if not is_faulty:
+                self._metrics.unproved.inc()
+            self._tell(source, EVENT if is_faulty else UNPROVED, refusal, place)
         response = web.Response(body=refusal.document(), status=refusal.status, headers=refusal.headers())
         if refusal.status in (400, 408, 413) and not request.content.is_eof():
             # the rest of the body is not worth waiting for
             response.force_close()
         return response
 
-    def _tell(self, source: str, refusal: HookRefusal, place: str) -> None:
-        key = (source, refusal.reason)
+    def _tell(self, source: str, event: str, refusal: HookRefusal, place: str) -> None:
+        key = (source, event, refusal.reason)
         self._untold[key] += 1
         if self._notices.tell(
-            source, EVENT, kind=refusal.reason, reason=refusal.detail, word=refusal.reason, status=refusal.status,
+            source, event, kind=refusal.reason, reason=refusal.detail, word=refusal.reason, status=refusal.status,
             address=place, posts=self._untold[key],
         ):  # fmt: skip
             del self._untold[key]

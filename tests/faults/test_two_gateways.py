@@ -115,6 +115,39 @@ async def test_a_restart_publishes_what_was_committed(broker: Broker, database: 
             await until(lambda: all_announced(database), "and noted")
 
 
+async def test_two_gateways_tell_once_of_what_both_are_given(broker: Broker, database: Database) -> None:
+    """A refused configuration by hand and a reply to a command of somebody else are one event each."""
+    await broker.add_device("d1")
+    async with (
+        watching(broker) as seen,
+        gateway(settings(broker, database)) as first,
+        gateway(settings(broker, database)) as second,
+        entered(broker, "d1") as device,
+        entered(broker, "engineer") as engineer,
+    ):
+        await send(device, broker.topics, Kind.REGISTRATION, "d1", registration(p1_meter(KEY)))
+        await until(lambda: seen.desired("d1"), "registered")
+        replies = [b'{"command": "ping", "ok": true}', b'{"command": "ping", "ok": false}']
+        for payload in replies:
+            await send(device, broker.topics, Kind.REPLIES, "d1", payload)
+        bad = [b'{"version": 9, "parameters": {"reading_interval_s": 0}}', b'{"version": 9, "parameters": {"x": 1}}']
+        for number, payload in enumerate(bad, 1):
+            await send(engineer, broker.topics, Kind.DESIRED, "d1", payload)
+            for one in (first, second):
+                await until(partial(dealt_with, one, Kind.DESIRED, number, "refused"), "it is refused")
+        for one in (first, second):
+            await until(partial(dealt_with, one, Kind.REPLIES, 2, "stored", "repeated"), "the replies are heard")
+    assert len(await events(database, "command_reply")) == 2
+    assert len(await events(database, "desired_refused")) == 2
+    assert len(await rows(database, "SELECT FROM audit WHERE action = 'publishByHand'")) == 2
+
+
+async def dealt_with(one: Gateway, kind: Kind, times: int, *results: str) -> bool:
+    """Whether a gateway has dealt so often with messages of a kind, in one of these ways."""
+    name = "wattline_gateway_messages_total"
+    return sum([await one.metric(name, kind=str(kind), result=result) for result in results]) >= times
+
+
 async def test_two_gateways_adopt_once_and_put_late_images_right(broker: Broker, database: Database) -> None:
     """A short message by hand is completed by one; an overtaken version of theirs that comes late is no stranger's."""
     await broker.add_device("d1")

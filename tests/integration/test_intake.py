@@ -32,8 +32,8 @@ from tests.rigs.waiting import until, until_equal
 
 BODY = b'{"meter": "A1", "kwh": 12.5}'
 _TOLD = """
-SELECT substr(d.name, 8), e.detail ->> 'word' FROM event e JOIN device d ON d.id = e.device_id
-WHERE e.event = 'source_posts_refused' ORDER BY 1, 2
+SELECT substr(d.name, 8), substr(e.event, 14), e.detail ->> 'word' FROM event e JOIN device d ON d.id = e.device_id
+WHERE e.event LIKE 'source_posts%' ORDER BY 1, 2, 3
 """
 _NEWEST = """
 SELECT e.received_at, e.detail ->> 'reason' FROM event e JOIN device d ON d.id = e.device_id
@@ -190,8 +190,11 @@ async def test_each_refusal_says_why_and_keeps_nothing(database: Database, tmp_p
         assert {key: counted[f'wattline_intake_refused_total{{reason="{key}"}}'] for key in expected} == expected
         assert await asked.value("SELECT count(*) FROM payload") == 0
         told = [
-            *(("head-end", word) for word in ("damaged", "encoding", "key", "replayed", "too_large", "unproved")),
-            *(("small", word) for word in ("content_type", "too_large")),
+            # a signature over what is too large nobody has looked at
+            *(("head-end", "refused", word) for word in ("damaged", "key", "replayed", "too_large")),
+            *(("head-end", "unproved", word) for word in ("encoding", "too_large", "unproved")),
+            ("small", "refused", "content_type"),
+            ("small", "unproved", "too_large"),
         ]
         await until_equal(lambda: asked.rows(_TOLD), told)
         refused_at, why = (await asked.rows(_NEWEST))[0]
@@ -199,6 +202,34 @@ async def test_each_refusal_says_why_and_keeps_nothing(database: Database, tmp_p
             (state,) = await source_states(pool, "small")
             assert (state.refused_at, state.refused) == (refused_at, why)
         assert (await post(http, url, BODY, signed(BODY)))[0] == 202, "and what is right is taken as before"
+
+
+async def test_a_stranger_s_posts_are_no_fault_of_a_source(database: Database, tmp_path: Path) -> None:
+    """What proved nothing is a figure of its own, for signatures and for tokens; what proved itself is a fault."""
+    async with serving(database, tmp_path) as (one, http), table(database) as asked:
+        limits = {"max_bytes": 100, "content_types": ["application/json"]}
+        by_token = await known(one, database, "token", {"auth": "bearer", **limits}, "secret" * 6)
+        by_name = await known(one, database, "name", limits)
+        bearer, as_csv = {"Authorization": f"Bearer {'secret' * 6}"}, {"Content-Type": "text/csv"}
+        for url in (by_token, by_name):
+            assert (await post(http, url, BODY, {"Authorization": "Bearer guessed"}))[0] == 401
+        assert (await post(http, by_name, bytes(101), signed(bytes(101))))[0] == 413
+        assert (await one.metrics())["wattline_intake_unproved_total"] == 3
+        told = [("name", "unproved", "too_large"), ("name", "unproved", "unproved"), ("token", "unproved", "unproved")]
+        await until_equal(lambda: asked.rows(_TOLD), told)
+        async with open_pool(database.dsn("wattline_gateway"), min_size=1, max_size=1, application_name="test") as pool:
+
+            async def standing() -> list[tuple[Any, ...]]:
+                found = [one for one in await source_states(pool, None) if one.name in ("name", "token")]
+                return [(one.refused, one.unproved_posts, one.unproved_at is None) for one in found]
+
+            assert await standing() == [(None, 2, False), (None, 1, False)]
+            assert (await post(http, by_name, BODY, signed(BODY) | as_csv))[0] == 415
+            # a token is proved before anything of the body is read
+            assert (await post(http, by_token, bytes(101), bearer))[0] == 413
+            await until_equal(lambda: asked.value("SELECT count(*) FROM event WHERE event = 'source_posts_refused'"), 2)
+            assert [refused is None for refused, _, _ in await standing()] == [False, False]
+            assert (await one.metrics())["wattline_intake_unproved_total"] == 3
 
 
 async def test_who_guesses_is_soon_not_judged_any_more(database: Database, tmp_path: Path) -> None:

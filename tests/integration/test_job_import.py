@@ -5,9 +5,10 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from gateway.jobs.store import requeue_job
 from store.files import PART_BYTES
 from store.kinds.importing import IMPORT, ImportArguments
-from store.queue import enqueue
+from store.queue import enqueue, hand_out
 from tests.rigs.gateway import connection, events, rows
 from tests.rigs.redecoding import ended, job, metrics, worker_process, worker_settings, working
 from tests.rigs.servers import Database
@@ -67,8 +68,7 @@ async def test_a_file_becomes_history_and_faults_have_their_lines(database: Data
         first = await ended(database, await ask(database, await sent(database, data)))
         again = await ended(database, await ask(database, await sent(database, data)))
         another = (TOP + line(0).replace("1000,5", "1,5")).encode()
-        conflict = await ended(database, await ask(database, await sent(database, another)))
-        assert json.loads(conflict["result"])["quarantined"] == 1
+        conflict = await ended(database, await ask(database, await sent(database, another)), "failed")
         assert (await metrics(url))['wattline_worker_readings_refused_total{reason="value_conflict"}'] == 1
         none = TOP + "1;31.02.2024 00:00;5\n" * 3
         unfit = await ended(database, await ask(database, await sent(database, none.encode())), "failed")
@@ -79,6 +79,7 @@ async def test_a_file_becomes_history_and_faults_have_their_lines(database: Data
     assert [one.split(":")[0] for one in result["faults"]] == ["line 7", "line 15"], result["faults"]
     assert "'five'" in result["faults"][1]
     assert (first["done"], first["total"], first["note"]) == (len(data), len(data), "20 records, 18 values, 2 faults")
+    assert "1 value in quarantine, value_conflict: samples.0.at: of 2023-12-31T23:15:00" in conflict["error"], conflict
     assert unfit["error"].startswith("nothing of the file fits the mapping acme@1: 3 faults, line 3: "), unfit["error"]
     result = json.loads(again["result"])
     assert (result["new"], result["repeated"]) == (0, 18)
@@ -92,6 +93,34 @@ async def test_a_file_becomes_history_and_faults_have_their_lines(database: Data
         database, "SELECT d.name FROM meter m JOIN device d ON d.id = m.device_id WHERE key = 'OLD:1'"
     )
     assert meter == {"name": "source-acme"}
+
+
+async def test_what_goes_to_quarantine_is_told_with_its_reasons(database: Database) -> None:
+    """Part of a file: how many values, and why. All of it: the job has failed, and says so again when it is retried."""
+    await add_source(database, "acme", MAPPING)
+    bad = [f"1;01.0{number}.2090 00:00;5\n" for number in range(1, 4)]
+    some = (TOP + "".join([line(0), bad[0], line(1), bad[1], line(2).replace("1002,5", "1000000000000")])).encode()
+    async with working(worker_settings(database)):
+        part = await ended(database, await ask(database, await sent(database, some)))
+        number = await ask(database, await sent(database, (TOP + "".join(bad)).encode()))
+        whole = await ended(database, number, "failed")
+        async with connection(database) as opened, opened.transaction():
+            assert await requeue_job(opened, number)
+            await hand_out(opened, number, IMPORT.name)
+        again = await ended(database, number, "failed")
+    result = json.loads(part["result"])
+    assert {name: result[name] for name in ("values", "new", "repeated", "quarantined", "faulty", "reasons")} == {
+        "values": 5, "new": 2, "repeated": 0, "quarantined": 3, "faulty": 0,
+        "reasons": {"implausible_time": 2, "implausible_value": 1},
+    }  # fmt: skip
+    assert result["details"]["implausible_value"] == "samples.2.values.1-0:1.8.0: 1e+12 is outside [-1e+11, 1e+11]"
+    assert part["note"] == "5 records, 5 values, 0 faults, 3 values in quarantine"
+    for one in (whole, again):
+        assert one["error"].startswith(
+            "history has none of the file's values: 3 values in quarantine, implausible_time: samples.0.at: 2089-12-31"
+        ), one["error"]
+    assert "wattline quarantine retry --device source-acme" in whole["error"]
+    assert len(await rows(database, "SELECT FROM reading")) == 2
 
 
 async def test_a_killed_workers_import_goes_on_where_it_stood(database: Database) -> None:

@@ -1,6 +1,7 @@
 """What the tables, views and rights hold, in a migrated database."""
 
 import asyncio
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -9,6 +10,7 @@ from broker.errors import PermanentError
 from deploy.local.postgres import PostgresServer
 from store.errors import DATABASE_ERRORS
 from store.pool import open_pool
+from tests.rigs.gateway import connection
 from tests.rigs.ingesting import Table, table
 from tests.rigs.servers import Database
 from tests.rigs.waiting import until_equal
@@ -38,6 +40,22 @@ async def test_latest_reading_uses_the_index(database: Database) -> None:
         )
         assert meter == [("pi-1", -1.0, 4.0, 3)]
         assert await asked.rows("SELECT meters FROM device_overview") == [(500,)]
+
+
+async def test_payloads_of_a_source_that_sends_no_more_are_found_at_once(database: Database) -> None:
+    """The newest of them by their own index, and not by reading all that others have sent since."""
+    listed = (Path(__file__).parents[2] / "gateway/sources/queries/list_payloads.sql").read_text()
+    async with connection(database) as opened:
+        await opened.execute(
+            "INSERT INTO payload (source, key, body, state)"
+            " SELECT CASE WHEN n <= 4000 THEN 'old' ELSE 'busy' || n % 5 END, n, 'x', 'mapped'"
+            " FROM generate_series(1, 20000) n; ANALYZE payload;"
+        )
+        await opened.execute(f"PREPARE listed (text, text, bigint, integer) AS {listed}")
+        plan = await opened.fetch("EXPLAIN EXECUTE listed('old', NULL, 9007199254740992, 50)")
+        unmapped = await opened.fetch("EXPLAIN EXECUTE listed('old', 'unmapped', 9007199254740992, 50)")
+    assert "Backward using payload_source on payload" in "\n".join(row[0] for row in plan), plan
+    assert "using payload_unmapped on payload" in "\n".join(row[0] for row in unmapped), unmapped
 
 
 ONE_CHANNEL = """

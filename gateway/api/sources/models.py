@@ -50,8 +50,11 @@ class SourceView(ApiModel):
     unmapped_reason: str | None = Field(description="Why the newest of the unmapped ones is so.")
     not_bridged: str | None = Field(description="Why the bridge does not subscribe to it, as it said last.")
     not_bridged_at: At | None = Field(description="When it said so; null where the source was changed or heard since.")
-    refused: str | None = Field(description="Why the intake refused a post to it, whoever sent it, as it said last.")
+    refused: str | None = Field(description="Why the intake refused a post that was proved its own, as it said last.")
     refused_at: At | None = Field(description="When it said so; null where the source was changed or heard since.")
+    unproved: str | None = Field(description="Why the newest was refused of posts that nothing proved its own.")
+    unproved_at: At | None = Field(description="When the intake said so last, within a day: once an hour a reason.")
+    unproved_posts: int = Field(description="How many such posts it told of within a day; anybody may send them.")
     fault: str = Field(description="What is wrong with it, in words; empty where nothing is, or where it is off.")
 
 

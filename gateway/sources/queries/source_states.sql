@@ -18,7 +18,8 @@ SELECT s.name, s.kind, s.version, s.enabled, d.name AS device, s.settings, s.sec
        (SELECT p.received_at FROM payload p WHERE p.source = s.name AND p.state = 'waiting' ORDER BY p.id LIMIT 1) AS waiting_since,
        (SELECT p.reason FROM payload p WHERE p.source = s.name AND p.state = 'unmapped' ORDER BY p.id DESC LIMIT 1) AS unmapped_reason,
        CASE WHEN s.kind = 'mqtt' THEN b.told[1] ->> 'reason' END AS not_bridged, CASE WHEN s.kind = 'mqtt' THEN b.told_at END AS not_bridged_at,
-       CASE WHEN s.kind = 'hook' THEN b.told[1] ->> 'reason' END AS refused, CASE WHEN s.kind = 'hook' THEN b.told_at END AS refused_at
+       CASE WHEN s.kind = 'hook' THEN b.told[1] ->> 'reason' END AS refused, CASE WHEN s.kind = 'hook' THEN b.told_at END AS refused_at,
+       u.told[1] ->> 'reason' AS unproved, u.told_at AS unproved_at, u.posts AS unproved_posts
 FROM source s
 JOIN device d ON d.id = s.device_id
 LEFT JOIN lately l ON l.source = s.name
@@ -37,5 +38,11 @@ CROSS JOIN LATERAL (
           AND e.event = CASE s.kind WHEN 'mqtt' THEN 'source_not_bridged' WHEN 'hook' THEN 'source_posts_refused' END
           AND e.received_at > greatest(s.changed_at, last.payload_at)
 ) b
+CROSS JOIN LATERAL (
+    SELECT array_agg(e.detail ORDER BY e.received_at DESC) AS told, max(e.received_at) AS told_at,
+           coalesce(sum((e.detail ->> 'posts')::bigint), 0)::bigint AS posts
+    FROM event e
+    WHERE e.device_id = s.device_id AND e.event = 'source_posts_unproved' AND e.received_at > now() - INTERVAL '1 day'
+) u
 WHERE $1::text IS NULL OR s.name = $1
 ORDER BY s.name

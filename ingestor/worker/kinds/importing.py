@@ -14,6 +14,7 @@ from meters.mappings.load import load_mapping
 from store.files import KEPT, PART_BYTES, JobFile, drop_file, file_part, find_file, keep_file
 from store.kinds.importing import IMPORT, ImportArguments
 from store.pool import Pool
+from store.source_settings import device_of
 
 SHOWN_FAULTS: Final = 3
 """Of an import that gave nothing, in its error."""
@@ -59,7 +60,7 @@ async def import_(context: Context[ImportArguments]) -> Result:
     file = await find_file(pool, asked.file)
     if context.saved and file is None:
         # all of it was done, and the worker died before it could say so
-        return _result(context, tally)
+        return _result(context, tally, asked.source)
     if file is None or not file.complete:
         raise PermanentError(f"there is no file {asked.file}: it has expired, or was never sent whole")
     await keep_file(pool, file.id, context.job.id, KEPT)
@@ -74,13 +75,7 @@ async def import_(context: Context[ImportArguments]) -> Result:
     importing = Importing(context, _of_a_portion(mapping), file, source.device_id, version)
     await _import(context, importing, mapping.format, file, tally)
     await drop_file(pool, file.id)
-    if tally.faulty and not tally.values:
-        # the mapping is of another file, or the file of another mapping: nobody should take that for done
-        raise PermanentError(
-            f"nothing of the file fits the mapping {asked.source}@{version}: {counted(tally.faulty, 'fault')}, "
-            f"{'; '.join(tally.faults[:SHOWN_FAULTS])}; correct the mapping, then import the file again"
-        )
-    return _result(context, tally)
+    return _result(context, tally, f"{asked.source}@{version}")
 
 
 async def _import(
@@ -122,8 +117,29 @@ def _of_a_portion(mapping: Mapping) -> Mapping:
     return mapping.model_copy(update={"format": form.model_copy(update={"skip_lines": 0})})
 
 
-def _result(context: Context[ImportArguments], tally: Tally) -> Result:
+def _result(context: Context[ImportArguments], tally: Tally, mapping: str) -> Result:
+    """What came of it. Raises PermanentError where nothing did: nobody should take that for done."""
+    if tally.is_vain:
+        raise PermanentError(_why_vain(tally, context.arguments.source, mapping))
     return {"source": context.arguments.source, **tally.document()}
+
+
+def _why_vain(tally: Tally, source: str, mapping: str) -> str:
+    faults = f"{counted(tally.faulty, 'fault')}, {'; '.join(tally.faults[:SHOWN_FAULTS])}" if tally.faulty else ""
+    if not tally.values:
+        # the mapping is of another file, or the file of another mapping
+        return (
+            f"nothing of the file fits the mapping {mapping}: {faults}; correct the mapping, then import the file again"
+        )
+    why = [
+        f"{counted(number, 'value')} in quarantine, {name}: {tally.details[name]}"
+        for name, number in tally.reasons.items()
+    ]
+    said = "; ".join(filter(None, (*why, faults)))
+    return (
+        f"history has none of the file's values: {said}; mend what these name, then take them out of quarantine "
+        f"(wattline quarantine retry --device {device_of(source)}), or import the file again"
+    )
 
 
 WORK: Final = Work(IMPORT, import_)

@@ -54,7 +54,7 @@ class Judged:
         conflicting = [row for row in conflicts if salvage(row.data) in names]
         told = {row.reason: row.detail or "" for row in (*self.batch.stored.values(), *conflicting)}
         said = [self.reason, *(f"in quarantine, {reason}: {detail}" for reason, detail in sorted(told.items()))]
-        return self.batch.rows - sum(map(_values_of, conflicting)), "; ".join(filter(None, said))
+        return self.batch.rows - sum(map(values_of, conflicting)), "; ".join(filter(None, said))
 
     def refuse(self, reason: str) -> None:
         """Take nothing of it."""
@@ -116,7 +116,8 @@ class Portion:
         return Judged(one.id, mapped, mapped.reason, received)
 
 
-def _values_of(row: Stored) -> int:
+def values_of(row: Stored) -> int:
+    """How many values a row of quarantine has, 0 where it is no readings message that can be read."""
     try:
         return sum(len(sample.values) for sample in Readings.parse(row.data).samples)
     except ContractError:

@@ -1,16 +1,18 @@
 """Rates that processes share: what one takes another has no more, however many ask at once and whoever dies."""
 
+import math
 import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from broker.errors import PermanentError
 from intake.hooks.rates import Rate
-from intake.hooks.shared_rates import SIZE, SharedRates
+from intake.hooks.shared_rates import SIZE, SLOT, SharedRates
 
 TAKING = """
 import sys
@@ -70,6 +72,24 @@ def test_a_clock_that_began_anew_fills_what_was_left(tmp_path: Path) -> None:
         assert rate.take(1, 1e6) == 0
         assert rate.take(1, 5.0) == 0
         assert rate.take(1, 5.0) > 0
+
+
+def test_a_full_table_gives_the_place_of_one_that_counts_nothing(tmp_path: Path) -> None:
+    """Who had it counts alone from then on, and changes nothing of the other's."""
+    now_s = time.monotonic()
+    with SharedRates(tmp_path / "rates") as rates, SharedRates(tmp_path / "rates") as others:
+        old = Rate(1, 2, 1e9, 1e9, rates.of("old"))
+        assert [old.take(1, now_s - 9) for _ in range(3)] == [0, 0, 1]
+        for at in range(0, SIZE, SLOT.size):
+            if SLOT.unpack_from(rates.memory, at)[0] == 0:
+                # of a source that has nothing left for ever
+                SLOT.pack_into(rates.memory, at, 2**63 + at, now_s, 0, 0, math.inf)
+        new = Rate(1e-9, 1, 1e9, 1e9, rates.of("new"))
+        assert new.take(1, now_s) == 0
+        assert Rate(1e-9, 1, 1e9, 1e9, others.of("new")).take(1, now_s) > 0, "they count it together"
+        assert [old.take(1, now_s) for _ in range(3)] == [0, 0, 1], "alone"
+        assert Rate(1, 2, 1e9, 1e9, others.of("old")).take(1, now_s) == 0
+        assert new.take(1, now_s) > 0
 
 
 def test_another_ones_file_is_left_as_it_is(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ WELL = SourceState(
     created_by="anna", created_at=NOW, changed_at=NOW, last_seen_at=NOW, meters=1, waiting=3, unmapped=0,
     mapped_last_hour=9, last_payload_at=NOW, waiting_since=NOW - timedelta(minutes=1), unmapped_reason=None,
     not_bridged=None, not_bridged_at=None, refused=None, refused_at=None,
+    unproved="no signature matches", unproved_at=NOW, unproved_posts=9,
 )  # fmt: skip
 
 
