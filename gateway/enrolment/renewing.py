@@ -3,14 +3,25 @@
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+import structlog
+
 from broker.contract.identity import device_of
 from gateway.enrolment.requests import Asked
 from gateway.enrolment.rules import Succession, Why, fault_of_age, fault_of_renewal
-from gateway.enrolment.store import Renewing, enter_successor, find_end, find_enrolment, find_successor
+from gateway.enrolment.store import (
+    Renewing,
+    enter_successor,
+    find_end,
+    find_enrolment,
+    find_successor,
+    refusal_told,
+)
 from gateway.enrolment.waiting import wait_for_person
+from gateway.events import record_event
 from gateway.faults import Refusal, forbidden
 from store.sql import Connection
 
+log = structlog.get_logger()
 FIX: Final = "ask for a person's yes: `wattline enrol list`"
 FIX_ENDED: Final = "enrol by a claim, and a person lets it in: `wattline enrol approve`"
 
@@ -28,8 +39,10 @@ async def decide_renewal(
     # a person may have let this one in meanwhile, under a login of its own
     before = await find_enrolment(connection, asked.device, asked.hardware, asked.spki_sha256)
     if before is not None and before.identity is not None and before.live and before.identity != shown.identity:
-        fault = await _fault_of_let_in(connection, before.identity, asked, grace)
-        return forbidden("certificate", fault, FIX) if fault else before.identity
+        if fault := await _fault_of_let_in(connection, before.identity, asked, grace):
+            await _tell(connection, shown.identity, asked, fault, address)
+            return forbidden("certificate", fault, FIX)
+        return before.identity
     fault = fault_of_renewal(
         ended_at=shown.not_after, now=datetime.now(UTC), grace=grace, live=shown.live, hardware=shown.hardware,
         asked_hardware=asked.hardware,
@@ -40,6 +53,9 @@ async def decide_renewal(
     why = _suspicion(shown, asked, keys)
     if why is not None and shown.live and before is None:
         await wait_for_person(connection, asked, why, address, None)
+    elif (fault or why) and (before is None or before.state == "issued"):
+        # of one that waits or that a person refused it is known already
+        await _tell(connection, shown.identity, asked, fault or str(why), address)
     if fault or why:
         return forbidden("certificate", fault or str(why), FIX if shown.live else FIX_ENDED)
     if keys.asked != keys.shown:
@@ -68,6 +84,18 @@ async def _fault_of_let_in(connection: Connection, identity: str, asked: Asked, 
         return fault
     ended_at = await find_end(connection, identity, asked.spki_sha256)
     return fault_of_age(ended_at, datetime.now(UTC), grace) if ended_at else ""
+
+
+async def _tell(connection: Connection, identity: str, asked: Asked, fault: str, address: str) -> None:
+    """Tell of a renewal that is refused for good, once an hour for a device, as a copy may ask without end."""
+    if await refusal_told(connection, asked.device):
+        return
+    detail = {
+        "device": asked.device, "identity": identity, "hardware": asked.hardware, "address": address, "reason": fault,
+        "fix": f"where that is a copy of its key: wattline device revoke {asked.device}, and enrol the right one anew",
+    }  # fmt: skip
+    await record_event(connection, "renewal_refused", device=asked.device, severity="warning", detail=detail)
+    log.warning("renewal_refused", **detail)
 
 
 def _suspicion(shown: Renewing, asked: Asked, keys: Succession) -> Why | None:

@@ -251,3 +251,8 @@ async def find_end(database: Database, identity: str, spki_sha256: bytes) -> dat
 @statement
 async def enter_successor(database: Database, identity: str, spki_sha256: bytes, successor_sha256: bytes) -> None:
     """Enter it, where there was none."""
+
+
+@statement
+async def refusal_told(database: Database, device: str) -> bool:
+    """Whether it was told within the hour that a device's renewal was refused."""

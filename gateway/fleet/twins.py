@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from broker.contract.messages import Registration
 from gateway.events import record_event
@@ -10,6 +10,8 @@ from gateway.fleet.store.devices import Boot, boots_of_device, is_twin, note_boo
 from gateway.fleet.store.points import ensure_points, false_swaps, move_stay, points_of_ports, reopen_stay
 from store.sql import Connection
 
+A_DAY = timedelta(days=1)
+"""In which machines that take turns are two; a card may be moved, and moved back later."""
 BOOTS_KEPT = 16
 """A start that has not registered for so many others is forgotten."""
 
@@ -38,6 +40,20 @@ def alternating(known: Sequence[Boot], boot: str) -> tuple[Boot, ...]:
     return (known[0], *mine) if mine else ()
 
 
+def alternating_hardware(known: Sequence[Boot], this: Boot) -> tuple[Boot, ...]:
+    """The last boot on another machine and this new one; nothing where a card was merely moved.
+
+    `known` as for alternating(). One that is moved comes with a new boot and another serial number once (S1, S2). That
+    the first machine comes back within a day of when it was last heard (S1, S2, S1) are two that restart in turn.
+    """
+    if this.hardware_serial is None or any(one.boot == this.boot for one in known):
+        return ()
+    last, *before = [one for one in known if one.hardware_serial is not None] or [this]
+    since = this.last_registered_at - A_DAY
+    mine = [one for one in before if one.hardware_serial == this.hardware_serial and one.last_registered_at >= since]
+    return (last, this) if mine and last.hardware_serial != this.hardware_serial else ()
+
+
 async def observe_boot(
     connection: Connection, device: str, device_id: int, registration: Registration, at: datetime
 ) -> TwinState:
@@ -50,14 +66,19 @@ async def observe_boot(
         connection, device_id, registration.boot, registration.at, at, hardware.serial, hardware.model,
         registration.software.version, BOOTS_KEPT,
     )  # fmt: skip
-    twins = alternating(known, registration.boot)
+    this = Boot(
+        registration.boot, registration.at, registration.at, at, hardware.serial, hardware.model,
+        registration.software.version,
+    )  # fmt: skip
+    twins = alternating(known, registration.boot) or alternating_hardware(known, this)
     if not twins:
         return TwinState(await is_twin(connection, device_id, at))
     boots = [_described(one) for one in twins]
     if (await note_twin(connection, device_id, at, boots)).due:
         detail = {
             "boots": boots,
-            "fix": "two agents use this id: give one of them another WATTLINE_DEVICE_DEVICE_ID",
+            "fix": "two agents use this id: give one of them another WATTLINE_DEVICE_DEVICE_ID (or a card was moved"
+            " to another machine and back within a day)",
         }
         await record_event(connection, "device_duplicated", device=device, severity="error", detail=detail)
     return TwinState(doubled=True, other=twins[0].boot)

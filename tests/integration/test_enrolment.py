@@ -34,6 +34,12 @@ from tests.rigs.waiting import until
 
 HARDWARE = "pi-10000000aaaa"
 OTHER = "pi-10000000bbbb"
+AN_HOUR_AGO = """
+WITH told AS (DELETE FROM event WHERE event = 'renewal_refused' RETURNING *)
+INSERT INTO event (received_at, at, device_id, source, event, severity, detail)
+SELECT received_at - interval '61 minutes', at, device_id, source, event, severity, detail FROM told
+"""
+"""Makes refusals that were told older; another time may lie in another chunk, so none is updated."""
 
 
 def a_key() -> Any:
@@ -44,6 +50,12 @@ async def logins(database: Database, device: str) -> dict[str, bool]:
     """The device's logins, and whether each may be used."""
     found = await rows(database, "SELECT identity, revoked_at FROM credential WHERE device = $1", device)
     return {row["identity"]: row["revoked_at"] is None for row in found}
+
+
+async def refusals(database: Database) -> list[tuple[str, str, str]]:
+    """What is told of renewals that were refused: severity, hardware and address."""
+    told = await events(database, "renewal_refused")
+    return [(one["severity"], one["detail"]["hardware"], one["detail"]["address"]) for one in told]
 
 
 async def heard(database: Database, device: str, *, online: bool) -> None:
@@ -236,14 +248,18 @@ async def test_a_copy_of_two_keys_is_found_out_as_one_of_one_is(
         claim, key, second, third = await est.claim(), a_key(), a_key(), a_key()
         first = (await est.enroll(claim, "pi-1", HARDWARE, key)).certificates[0]
         renewed = (await est.renew(first, key, "pi-1", HARDWARE, second)).certificates[0]
-        back = await est.renew(renewed, second, "pi-1", HARDWARE, key)
-        assert (back.status, "another key has followed" in back.detail) == (403, True)
+        for _ in ("once", "and again"):
+            back = await est.renew(renewed, second, "pi-1", HARDWARE, key)
+            assert (back.status, "another key has followed" in back.detail) == (403, True)
+        refused = await refusals(database)
+        assert refused == [("warning", HARDWARE, "127.0.0.1")], "nobody waits for it, and it is told once an hour"
         newest = (await est.renew(renewed, second, "pi-1", HARDWARE, third)).certificates[0]
         copy = await est.renew(first, key, "pi-1", HARDWARE, second)
         assert (copy.status, "another key has followed" in copy.detail) == (403, True)
         told = [one["detail"]["reason"] for one in await events(database, "enrolment_waiting")]
         assert told == [Why.SUCCEEDED], "and is told"
 
+        assert await refusals(database) == refused, "who waits is told of as such"
         fourth = a_key()
         assert (await est.renew(first, key, "pi-1", HARDWARE, fourth)).status == 403
         by_key = {one["spki_sha256"]: one for one in await est.waiting()}
@@ -253,6 +269,12 @@ async def test_a_copy_of_two_keys_is_found_out_as_one_of_one_is(
         for _ in ("once", "and again"):
             copy = await est.renew(first, key, "pi-1", HARDWARE, fourth)
             assert (copy.status, "has followed" in copy.detail) == (403, True), "by the login that ended and a yes"
+        assert await refusals(database) == refused, "within the hour"
+        async with connection(database) as opened:
+            await opened.execute(AN_HOUR_AGO)
+        for _ in ("once", "and again"):
+            assert (await est.renew(first, key, "pi-1", HARDWARE, fourth)).status == 403
+        assert await refusals(database) == refused * 2, "the hour is over"
         assert (await est.renew(newest, third, "pi-1", HARDWARE)).status == 403, "its login ended"
         assert fifth.subject == given.subject
 

@@ -45,6 +45,20 @@ async def test_boots_that_alternate_are_told_once_with_both(broker: Broker, data
         await until(counted, "the gauge shows it")
 
 
+async def test_machines_that_take_turns_with_new_boots_are_told(broker: Broker, database: Database) -> None:
+    """S1, S2, S1 by starts of which none comes twice; a card that is moved (S1, S2) is none."""
+    await broker.add_device("d1")
+    async with gateway(gateway_settings(broker, database)) as running, entered(broker, "d1") as session:
+        registrant = Registrant(broker, running, session)
+        for n, (boot, serial) in enumerate([("aaaa", "S1"), ("bbbb", "S2"), ("bbbb2", "S2")]):
+            await registrant.send(later(registration(p1_meter(), boot=boot), n, serial))
+        assert not await events(database, "device_duplicated")
+        await registrant.send(later(registration(p1_meter(), boot="cccc"), 3, "S1"))
+        [event] = await events(database, "device_duplicated")
+    boots = {(boot["boot"], boot["hardware_serial"]) for boot in event["detail"]["boots"]}
+    assert boots == {("bbbb2", "S2"), ("cccc", "S1")}
+
+
 async def test_restarts_repeats_and_late_copies_are_no_second_device(broker: Broker, database: Database) -> None:
     """A restart brings a new boot once; what the broker gives again, in whatever order, carries times known already."""
     await broker.add_device("d1")

@@ -10,6 +10,7 @@ import pytest
 
 from deploy.local.debian import ProvisionError, Recipe, loader_of, provide_root
 from deploy.local.settings import LocalSettings
+from tests.rigs.systemd_machines import UNBOUNDED
 
 TOP = Path(__file__).resolve().parents[2]
 _QUADLET: Final = "usr/libexec/podman/quadlet"
@@ -62,7 +63,7 @@ def test_the_container_s_unit_becomes_the_agent_s_service(tmp_path: Path) -> Non
     (start,) = [line for line in service.splitlines() if line.startswith("ExecStart=")]
     for words in (
         "--pull never", "--read-only", "--cap-drop all", "--security-opt=no-new-privileges", "--network host",
-        "--group-add dialout", "-v /dev:/dev:ro", '"--device-cgroup-rule=c 188:* rw"',
+        "--group-add dialout", "--pids-limit 200", "-v /dev:/dev:ro", '"--device-cgroup-rule=c 188:* rw"',
         '"--device-cgroup-rule=c 166:* rw"', '"--device-cgroup-rule=c 204:* rw"', '"--device-cgroup-rule=c 4:65 rw"',
         "--env=WATTLINE_DEVICE_*",
         "-v /var/lib/wattline:/var/lib/wattline", "-v /etc/machine-id:/etc/machine-id:ro",
@@ -77,6 +78,8 @@ def test_the_container_s_unit_becomes_the_agent_s_service(tmp_path: Path) -> Non
         "SuccessExitStatus=75", "Restart=always", "WantedBy=multi-user.target",
     ):  # fmt: skip
         assert line in service
+    (ports / "unbounded.conf").write_text(UNBOUNDED)
+    assert "--pids-limit" not in generated(tmp_path), "as a machine without that controller needs it"
     unit.write_text(unit.read_text().replace("ReadOnly=true", "ReadMostly=true"))
     with pytest.raises(AssertionError, match="ReadMostly"):
         generated(tmp_path)

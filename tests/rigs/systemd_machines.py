@@ -47,6 +47,8 @@ sed -i 's/^wheels .*//' etc/fstab
 if ! grep -q pids sys/fs/cgroup/cgroup.controllers; then
   mkdir -p etc/containers/containers.conf.d
   printf '[containers]\npids_limit = 0\n' > etc/containers/containers.conf.d/namespaces.conf
+  mkdir -p etc/containers/systemd/wattline-device.container.d
+  printf '%s' "$UNBOUNDED" > etc/containers/systemd/wattline-device.container.d/namespaces.conf
 fi
 hostname "$NAME"; echo "$NAME" > etc/hostname
 # else it may be another machine's, and two Pis one device
@@ -61,6 +63,8 @@ mount --make-rshared /
 exec setpriv --bounding-set -sys_time,-sys_module,-sys_boot,-sys_rawio \
   env -i container=namespaces PATH=/usr/sbin:/usr/bin /sbin/init systemd.mask=systemd-resolved.service
 """
+UNBOUNDED = "[Container]\nPidsLimit=\n"
+"""Takes the bound of processes from our quadlet."""
 _HOME = "192.168.7"
 _BEHIND = f"""set -eu
 printf '[Match]\\nName=eth1\\n[Network]\\nAddress={_HOME}.2/24\\nGateway={_HOME}.1\\nLinkLocalAddressing=no\\n' \\
@@ -109,6 +113,7 @@ class SystemdNetwork:
             "PATH": os.environ["PATH"], "NAME": name, "DISK": str(self.image.disk),
             "ID": uuid.uuid4().hex,
             "WHEELS": str(self.image.wheels), "SHARED": str(self.shared), "METER": port,
+            "UNBOUNDED": UNBOUNDED,
         }  # fmt: skip
         group = _control_group(f"wattline-{os.getpid()}-{name}")
         words = [
