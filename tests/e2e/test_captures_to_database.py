@@ -23,7 +23,7 @@ from tests.rigs.replay import Replay
 from tests.rigs.servers import Broker, Database
 from tests.rigs.whole_loop import TOKEN, Loop, whole_loop
 
-pytestmark = [pytest.mark.captures, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.captures, pytest.mark.timeout(900)]
 FILES_A_PI = 4
 AT_A_TIME = 12
 """Ports in one process: a busy machine can't serve many more at their speed, and a telegram with a hole is none."""
@@ -117,7 +117,7 @@ async def _replay(loop: Loop, wave: dict[str, Case], number: int) -> None:
             stops.append(await loop.start_agent(device, tuple(case.replay.port for case in of_it)))
         missing: dict[str, list[str]] = {}
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(150):
+            async with asyncio.timeout(300):
                 while missing := _missing(wave, await _stored(loop.connection)):
                     await _move_meters(loop.api_url)
                     await asyncio.sleep(0.5)
