@@ -1,6 +1,6 @@
 """What the images hold: packages of Debian and of Python, our folders, and what of them is left out, as data."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -94,7 +94,7 @@ class Image:
     left_out: tuple[str, ...] = ()
     """Packages of Python that the requirements name for machines that do more."""
     code_left_out: tuple[str, ...] = ()
-    """Files of those folders that serve other programs."""
+    """Files of those folders that serve other programs, folders with a slash at the end."""
     vendored: tuple[str, ...] = ()
     """Folders of the wheel with other people's libraries: they change as rarely, and stand in that layer."""
     tools: bool = False
@@ -103,12 +103,15 @@ class Image:
 
     def holds(self, name: str) -> bool:
         """Whether a file of the wheel belongs in."""
-        taken = any(name == one or (one.endswith("/") and name.startswith(one)) for one in self.code)
-        return taken and name not in self.code_left_out
+        return _is_of(self.code, name) and not _is_of(self.code_left_out, name)
 
     def is_vendored(self, name: str) -> bool:
         """Whether a file of the wheel is somebody else's."""
         return bool(self.vendored) and name.startswith(self.vendored)
+
+
+def _is_of(names: Sequence[str], name: str) -> bool:
+    return any(name == one or (one.endswith("/") and name.startswith(one)) for one in names)
 
 
 _ENVIRONMENT: Final = {"PATH": "/usr/bin", "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
@@ -127,8 +130,8 @@ AGENT: Final = Image(
         "cli/commands.py",
         "cli/completion.py",
     ),
-    # the services serve HTTP by aiohttp
-    code_left_out=("broker/runtime/http_bounds.py", "broker/runtime/http_server.py"),
+    # the services serve HTTP by aiohttp, and read other systems' messages
+    code_left_out=("broker/runtime/http_bounds.py", "broker/runtime/http_server.py", "meters/mappings/"),
     starts=("cli.__main__", "device.__main__", "device.service", "device.enrolment.requesting"),
     # rich loads these for Markdown and coloured source, of which there is none; cffi needs its parser to build only
     left_out=("markdown-it-py", "mdurl", "pycparser", "pygments"),

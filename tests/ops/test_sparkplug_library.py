@@ -103,7 +103,8 @@ async def test_its_edge_node_becomes_readings_and_is_asked_for_births(
             return [row["value"] for row in await rows(database, READINGS, meter)]
 
         found = await until(stored, "data of the library's device is stored")
-        assert 100.5 <= found[0] <= value
+        # the birth that the host asks for may be made before the first update, and stored first
+        assert 100.0 <= found[0] <= value
         assert await node.births_wanted() >= 1
 
 
