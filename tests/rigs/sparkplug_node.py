@@ -6,6 +6,7 @@ the library makes of somebody's message.
 
 import json
 import sys
+import time
 
 import pysparkplug as spb
 
@@ -34,6 +35,9 @@ def main(host: str, port: str, group: str, password: str) -> None:
     node = spb.EdgeNode(group, "library", metrics=(metric(0.5),), client=client, cmd_callback=asked)
     node.register(spb.Device("meter-7", metrics=(metric(100.0),)))
     node.connect(host, port=int(port))
+    # it connects in a thread of its own, and says nowhere else that it was born
+    while not node._connected:
+        time.sleep(0.05)
     for line in sys.stdin:
         word, *rest = line.split()
         if word == "update":
