@@ -19,7 +19,7 @@ GROUP_KEEPALIVE_S: Final = 10
 QUIET_S: Final = 0.3
 """Once nothing has come for so long after the group was left, the broker has nothing more for us."""
 GATHER_S: Final = 0.01
-"""Beside the tenth of a second for which a batch gathers it is nothing, and at 1 000 messages a second it saves a third
+"""Beside the tenth of a second for which a batch gathers it is nothing, and at 1 000 messages a second it saves a fifth
 of the processor's time (docs/PERFORMANCE.md)."""
 _LOOK_S: Final = 0.02
 
