@@ -1,14 +1,18 @@
 """Two gateways on one database and broker: what one learns the other knows, and what one leaves the other does."""
 
 import asyncio
+import contextlib
 import json
+from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
 
 from broker.contract.messages import Desired
 from broker.contract.topics import Kind
+from broker.mqtt.session import Session
 from tests.rigs.gateway import (
     Gateway,
+    Watcher,
     all_announced,
     entered,
     events,
@@ -39,6 +43,22 @@ async def says_ok(running: Gateway, text: str) -> bool:
     status, document = await post(running, "/specs", text, publish="true")
     assert status in (200, 503), document
     return status == 200
+
+
+@contextlib.asynccontextmanager
+async def both(broker: Broker, database: Database) -> AsyncIterator[tuple[Watcher, Gateway, Gateway, Session, Session]]:
+    """What is retained, two gateways, a device that they know and an engineer."""
+    await broker.add_device("d1")
+    async with (
+        watching(broker) as seen,
+        gateway(settings(broker, database)) as first,
+        gateway(settings(broker, database)) as second,
+        entered(broker, "d1") as device,
+        entered(broker, "engineer") as engineer,
+    ):
+        await send(device, broker.topics, Kind.REGISTRATION, "d1", registration(p1_meter(KEY)))
+        await until(lambda: seen.desired("d1"), "registered")
+        yield seen, first, second, device, engineer
 
 
 async def test_what_one_publishes_the_other_knows_at_once(broker: Broker, database: Database) -> None:
@@ -117,16 +137,7 @@ async def test_a_restart_publishes_what_was_committed(broker: Broker, database: 
 
 async def test_two_gateways_tell_once_of_what_both_are_given(broker: Broker, database: Database) -> None:
     """A refused configuration by hand and a reply to a command of somebody else are one event each."""
-    await broker.add_device("d1")
-    async with (
-        watching(broker) as seen,
-        gateway(settings(broker, database)) as first,
-        gateway(settings(broker, database)) as second,
-        entered(broker, "d1") as device,
-        entered(broker, "engineer") as engineer,
-    ):
-        await send(device, broker.topics, Kind.REGISTRATION, "d1", registration(p1_meter(KEY)))
-        await until(lambda: seen.desired("d1"), "registered")
+    async with both(broker, database) as (seen, first, second, device, engineer):
         replies = [b'{"command": "ping", "ok": true}', b'{"command": "ping", "ok": false}']
         for payload in replies:
             await send(device, broker.topics, Kind.REPLIES, "d1", payload)
@@ -150,16 +161,8 @@ async def dealt_with(one: Gateway, kind: Kind, times: int, *results: str) -> boo
 
 async def test_two_gateways_adopt_once_and_put_late_images_right(broker: Broker, database: Database) -> None:
     """A short message by hand is completed by one; an overtaken version of theirs that comes late is no stranger's."""
-    await broker.add_device("d1")
-    async with (
-        watching(broker) as seen,
-        gateway(settings(broker, database)) as first,
-        gateway(settings(broker, database)) as second,
-        entered(broker, "d1") as device,
-        entered(broker, "engineer") as engineer,
-    ):
-        await send(device, broker.topics, Kind.REGISTRATION, "d1", registration(p1_meter(KEY)))
-        early = await until(lambda: seen.desired("d1"), "registered")
+    async with both(broker, database) as (seen, first, second, device, engineer):
+        early = seen.desired("d1")
         short = b'{"version": 7, "parameters": {"log_level": "debug"}}'
         await send(engineer, broker.topics, Kind.DESIRED, "d1", short)
         await until(lambda: (d := seen.desired("d1")) and d.version == 8, "completed and adopted")
