@@ -137,7 +137,7 @@ async def test_a_restart_publishes_what_was_committed(broker: Broker, database: 
 
 async def test_two_gateways_tell_once_of_what_both_are_given(broker: Broker, database: Database) -> None:
     """A refused configuration by hand and a reply to a command of somebody else are one event each."""
-    async with both(broker, database) as (seen, first, second, device, engineer):
+    async with both(broker, database) as (_seen, first, second, device, engineer):
         replies = [b'{"command": "ping", "ok": true}', b'{"command": "ping", "ok": false}']
         for payload in replies:
             await send(device, broker.topics, Kind.REPLIES, "d1", payload)
@@ -161,7 +161,7 @@ async def dealt_with(one: Gateway, kind: Kind, times: int, *results: str) -> boo
 
 async def test_two_gateways_adopt_once_and_put_late_images_right(broker: Broker, database: Database) -> None:
     """A short message by hand is completed by one; an overtaken version of theirs that comes late is no stranger's."""
-    async with both(broker, database) as (seen, first, second, device, engineer):
+    async with both(broker, database) as (seen, first, second, _device, engineer):
         early = seen.desired("d1")
         short = b'{"version": 7, "parameters": {"log_level": "debug"}}'
         await send(engineer, broker.topics, Kind.DESIRED, "d1", short)
