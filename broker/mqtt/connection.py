@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import socket
-import ssl
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -142,8 +141,7 @@ class Connection:
         self._sock = cast("socket.socket", self.client.socket())
         if self._sock is None:
             raise ConnectionLostError("the socket closed while connecting")
-        if isinstance(self._sock, ssl.SSLSocket):
-            self.certificate = self._sock.getpeercert(binary_form=True)
+        self.certificate = self.client.certificate
         self._loop.add_reader(self._sock, self._on_readable)
         self._schedule_write()
         async with asyncio.timeout(CONNECT_TIMEOUT_S):

@@ -2,7 +2,6 @@
 
 import contextlib
 import socket
-import ssl
 import time
 from struct import Struct
 from typing import Final
@@ -12,9 +11,9 @@ from paho.mqtt import MQTTException
 from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 
+from broker.mqtt.tls_socket import TlsSocket
+
 RECEIVE_CHUNK_BYTES = 65536
-TLS_RECORD_BYTES = 16384
-"""The most that one record holds (RFC 8446 5.1)."""
 _PUBACK = Struct(">BBH").pack
 PUBLISH_BELOW_QOS2 = 0x30
 """The header byte of a PUBLISH of QoS 0 or 1, its flags for DUP, QoS 1 and RETAIN masked out (MQTT 5 3.3.1)."""
@@ -56,7 +55,7 @@ class Client(mqtt.Client):
         if self._opening is not None:
             # the thread may be done with it in this moment
             with contextlib.suppress(OSError):
-                socket.socket.shutdown(self._opening, socket.SHUT_RDWR)
+                self._opening.shutdown(socket.SHUT_RDWR)
 
     def _create_socket_connection(self) -> socket.socket:
         self._opening = super()._create_socket_connection()
@@ -65,32 +64,32 @@ class Client(mqtt.Client):
             raise ConnectionAbortedError("given up")
         return self._opening
 
-    def _ssl_wrap_socket(self, tcp_sock: socket.socket) -> ssl.SSLSocket:
+    def _ssl_wrap_socket(self, tcp_sock: socket.socket) -> TlsSocket:  # type: ignore[override]
         if self._ssl_context is None:
             raise ValueError("no TLS context is set")
-        self._opening = wrapped = self._ssl_context.wrap_socket(
-            tcp_sock, server_hostname=self._host, do_handshake_on_connect=False
-        )
         try:
-            wrapped.settimeout(self.connect_timeout)
-            wrapped.do_handshake()
+            wrapped = TlsSocket(tcp_sock, self._ssl_context, self._host)
+            wrapped.do_handshake(self.connect_timeout)
         except BaseException:
             # paho's own way leaves it to the garbage collector
-            wrapped.close()
+            tcp_sock.close()
             raise
         return wrapped
 
     @property
+    def certificate(self) -> bytes | None:
+        """What the broker showed (DER), None without TLS."""
+        return self._sock.certificate() if isinstance(self._sock, TlsSocket) else None
+
+    @property
     def has_input(self) -> bool:
         """Whether bytes wait that the socket's readiness would not show."""
-        sock = self._sock
-        pending = sock.pending() if isinstance(sock, ssl.SSLSocket) else 0
-        return self._inbox_pos < len(self._inbox) or pending > 0
+        return self._inbox_pos < len(self._inbox) or (isinstance(self._sock, TlsSocket) and self._sock.has_more)
 
     def _sock_recv(self, bufsize: int) -> bytes:
         pos = self._inbox_pos
         if pos >= len(self._inbox):
-            self._inbox = self.read_available()
+            self._inbox = super()._sock_recv(RECEIVE_CHUNK_BYTES)
             self.buffers_read += 1
             self.bytes_read += len(self._inbox)
             pos = 0
@@ -98,26 +97,12 @@ class Client(mqtt.Client):
         self._inbox_pos = pos + len(chunk)
         return chunk
 
-    def read_available(self) -> bytes:
-        """All that is there, up to a chunk. Raises BlockingIOError where that is nothing, OSError."""
-        first = super()._sock_recv(RECEIVE_CHUNK_BYTES)
-        if not first or not isinstance(self._sock, ssl.SSLSocket):
-            return first
-        # a read gives one record of TLS at most, into which a broker puts one packet
-        records, size = [first], len(first)
-        # what is wrong with the connection comes again at the next read, after what came before it
-        with contextlib.suppress(OSError):
-            while size < RECEIVE_CHUNK_BYTES and (record := self._sock.recv(TLS_RECORD_BYTES)):
-                records.append(record)
-                size += len(record)
-        return b"".join(records)
-
     def fill(self) -> None:
         """Read what is there, if all before it was taken; what is wrong with the socket is left to loop_read."""
         if self._inbox_pos < len(self._inbox):
             return
         with contextlib.suppress(OSError):
-            if found := self.read_available():
+            if found := super()._sock_recv(RECEIVE_CHUNK_BYTES):
                 self._inbox, self._inbox_pos = found, 0
                 self._last_bytes_received = time.monotonic()
                 self.buffers_read += 1
@@ -203,7 +188,7 @@ class Client(mqtt.Client):
     @property
     def unsent_bytes(self) -> int:
         """Bytes that the kernel has not taken yet."""
-        return len(self._outbox)
+        return len(self._outbox) + (self._sock.unsent_bytes if isinstance(self._sock, TlsSocket) else 0)
 
     def _sock_send(self, buf: bytes | bytearray) -> int:
         self._outbox += buf
@@ -211,12 +196,13 @@ class Client(mqtt.Client):
 
     def flush(self) -> bool:
         """Hand the kernel what is gathered; False if it won't take all of it now. Raises OSError."""
-        while self._outbox:
-            try:
-                sent = super()._sock_send(self._outbox)
-            except BlockingIOError:
-                return False
-            del self._outbox[:sent]
+        try:
+            while self._outbox:
+                del self._outbox[: super()._sock_send(self._outbox)]
+            if isinstance(self._sock, TlsSocket):
+                self._sock.drain()
+        except BlockingIOError:
+            return False
         return True
 
     def _sock_close(self) -> None:
