@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -45,12 +46,15 @@ def as_version(layout: Path, version: str, folder: Path, faults: Mapping[str, st
     code.mkdir()
     (ours,) = [one for one in stored.layers if one["annotations"]["org.opencontainers.image.title"] == "code"]
     unpack(stored.layer_file(ours), code)
-    (info,) = (code / site).glob("wattline-*.dist-info/METADATA")
-    text = info.read_text()
-    place = upper / info.relative_to(code)
-    place.parent.mkdir(parents=True)
+    (described,) = (code / site).glob("wattline-*.dist-info")
+    place = upper / site / f"wattline-{version}.dist-info"
+    shutil.copytree(described, place)
+    if place.name != described.name:
+        # the folder's name is what an agent tells as its version
+        (place.parent / f".wh.{described.name}").touch()
+    text = (place / "METADATA").read_text()
     before = next(line for line in text.splitlines() if line.startswith("Version: "))
-    place.write_text(text.replace(f"\n{before}\n", f"\nVersion: {version}\n", 1))
+    (place / "METADATA").write_text(text.replace(f"\n{before}\n", f"\nVersion: {version}\n", 1))
     for name, end in (faults or {}).items():
         module = upper / site / name
         module.parent.mkdir(parents=True, exist_ok=True)
