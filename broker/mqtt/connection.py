@@ -143,6 +143,8 @@ class Connection:
             raise ConnectionLostError("the socket closed while connecting")
         self.certificate = self.client.certificate
         self._loop.add_reader(self._sock, self._on_readable)
+        # the socket does not signal what TLS holds
+        self._loop.call_soon(self._on_readable)
         self._schedule_write()
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             return await self.connected
@@ -315,6 +317,8 @@ class Connection:
             # what comes out of a loop's callback ends nowhere, and the connection would stand still
             log.exception("connection_failed", client_id=self._options.client_id)
             self.close("reading failed")
+        if self.client.owes and not self._writer_added:
+            self._schedule_write()
         if self._options.gather_s:
             self._gather()
 
@@ -366,7 +370,9 @@ class Connection:
                 return
 
     def _on_register_write(self, *_: Any) -> None:
-        self._schedule_write()
+        # paho asks for it whenever the kernel takes no more, for which we wait already
+        if not self._writer_added:
+            self._schedule_write()
 
     def _on_socket_close(self, *_: Any) -> None:
         # paho calls this while the descriptor is still ours; a moment later its number may be another's

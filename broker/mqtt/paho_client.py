@@ -86,6 +86,11 @@ class Client(mqtt.Client):
         """Whether bytes wait that the socket's readiness would not show."""
         return self._inbox_pos < len(self._inbox) or (isinstance(self._sock, TlsSocket) and self._sock.has_more)
 
+    @property
+    def owes(self) -> bool:
+        """Whether TLS has something to send that only a read has brought up."""
+        return isinstance(self._sock, TlsSocket) and self._sock.unsent_bytes > 0
+
     def _sock_recv(self, bufsize: int) -> bytes:
         pos = self._inbox_pos
         if pos >= len(self._inbox):

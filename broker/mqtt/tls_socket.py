@@ -8,6 +8,7 @@ import contextlib
 import socket
 import ssl
 import time
+from collections.abc import Iterator
 from typing import Final, cast
 
 RAW_BYTES: Final = 65536
@@ -26,6 +27,7 @@ class TlsSocket:
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
         self._plain = bytearray(RAW_BYTES)
         self._unsent = bytearray()
+        self._ended = False
         self._failure: ssl.SSLError | None = None
         self.has_more = False
         """Whether a read left something that the socket's readiness does not show."""
@@ -46,40 +48,50 @@ class TlsSocket:
                 raise
             else:
                 self._send_by(until_s)
+                # a server may have said more with its last word
+                self.has_more = self._incoming.pending > 0
                 return
 
     def recv(self, most: int) -> bytes:
-        """What is there, up to `most` bytes; empty at the end. Raises BlockingIOError where nothing is, OSError."""
+        """What is there, up to `most` bytes; empty at the end. Raises BlockingIOError where nothing is, OSError.
+
+        An end or a failure comes after all that came before it, and again at each further read.
+        """
+        if not self._is_over and not self.has_more:
+            self._feed(self._raw.recv(RAW_BYTES))
+        size = self._decrypt(memoryview(self._plain)[:most])
+        with contextlib.suppress(OSError):
+            # an alert, or an answer of the handshake's
+            self.drain()
+        if size:
+            return bytes(self._plain[:size])
         if self._failure is not None:
             raise self._failure
-        if not self.has_more:
-            self._feed(self._raw.recv(RAW_BYTES))
-        plain, size = memoryview(self._plain), 0
-        most = min(most, len(plain))
-        self.has_more = False
+        if self._ended:
+            return b""
+        raise BlockingIOError
+
+    @property
+    def _is_over(self) -> bool:
+        return self._ended or self._failure is not None
+
+    def _decrypt(self, room: memoryview) -> int:
+        """Fill this with what records hold, as far as it goes; how much that is."""
+        size = 0
+        # full, or with an end that is still to be told
+        self.has_more = True
         try:
-            # given a buffer it returns how much of that it has filled
-            while size < most and (found := cast("int", self._tls.read(most - size, plain[size:most]))):
-                size += found
-            self.has_more = size == most
+            while size < len(room) and not self._is_over:
+                # given a buffer it returns how much of that it has filled
+                found = cast("int", self._tls.read(len(room) - size, room[size:]))
+                size, self._ended = size + found, not found
         except ssl.SSLWantReadError:
-            if not size:
-                raise BlockingIOError from None
+            self.has_more = False
         except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
-            # it comes again at the next read, after what came before it
-            pass
+            self._ended = True
         except ssl.SSLError as error:
-            with contextlib.suppress(OSError):
-                self.drain()
-            if not size:
-                raise
-            # OpenSSL tells it once only
-            self._failure, self.has_more = error, True
-        if self._outgoing.pending:
-            # an answer to the server's new keys; what the kernel does not take goes before what is sent next
-            with contextlib.suppress(OSError):
-                self.drain()
-        return bytes(plain[:size])
+            self._failure = error
+        return size
 
     def send(self, data: bytes | bytearray) -> int:
         """Take some of this to be sent; how many bytes. Raises BlockingIOError while earlier ones wait, OSError."""
@@ -124,16 +136,19 @@ class TlsSocket:
             self._incoming.write_eof()
 
     def _received_by(self, until_s: float) -> bytes:
-        self._wait_until(until_s)
-        return self._raw.recv(RAW_BYTES)
+        with self._within(until_s):
+            return self._raw.recv(RAW_BYTES)
 
     def _send_by(self, until_s: float) -> None:
         if self._outgoing.pending:
-            self._wait_until(until_s)
-            self._raw.sendall(self._outgoing.read())
+            with self._within(until_s):
+                self._raw.sendall(self._outgoing.read())
 
-    def _wait_until(self, until_s: float) -> None:
-        left_s = until_s - time.monotonic()
-        if left_s <= 0:
-            raise TimeoutError("the TLS handshake did not end in time")
-        self._raw.settimeout(left_s)
+    @contextlib.contextmanager
+    def _within(self, until_s: float) -> Iterator[None]:
+        # none left would mean: without blocking
+        self._raw.settimeout(max(0.001, until_s - time.monotonic()))
+        try:
+            yield
+        except TimeoutError as error:
+            raise TimeoutError("the TLS handshake did not end in time") from error

@@ -197,8 +197,9 @@ def test_what_is_no_record_fails_after_what_came_before_it(peers: Peers) -> None
     with served(serve) as raw:
         tls = opened(raw, peers.client)
         assert b"".join(read(tls, len(PACKET))) == PACKET
-        with pytest.raises(ssl.SSLError):
-            read(tls, 1)
+        for _ in range(2):
+            with pytest.raises(ssl.SSLError, match=r"BAD_RECORD_MAC|DECRYPTION_FAILED"):
+                read(tls, 1)
 
 
 def test_a_server_that_is_not_trusted_is_told_so(peers: Peers, tmp_path: Path) -> None:
@@ -243,6 +244,6 @@ def test_a_server_that_never_answers_has_the_time_that_it_is_given(peers: Peers)
 
     with served(drip) as raw:
         tls = TlsSocket(raw, peers.client, "localhost")
-        with pytest.raises(TimeoutError):
+        with pytest.raises(TimeoutError, match="the TLS handshake did not end in time"):
             tls.do_handshake(0.2)
         over.set()
