@@ -29,7 +29,7 @@ $$;
 
 CREATE OR REPLACE FUNCTION ledger_limit(what text) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE what WHEN 'jump' THEN 100000000 WHEN 'first' THEN 1000000000 WHEN 'boots' THEN 1000 WHEN 'sum' THEN 1000000000000
-    WHEN 'fold' THEN 10000 END
+    WHEN 'fold' THEN 2500 END
 $$;
 COMMENT ON FUNCTION ledger_limit IS
     'What is believed of a device: numbers missed at once (jump), the first heard of a boot (first), boots a day (boots); the most'
