@@ -31,6 +31,7 @@ from benchmarks.pipeline import (
     measure_crowd,
     measure_latency,
     measure_size,
+    with_commit_times,
 )
 from benchmarks.redecode import measure_redecode
 from benchmarks.report import BacklogResult, BenchReport, SizeResult, against, show
@@ -87,6 +88,7 @@ async def bench(scale: float, parts: set[str]) -> BenchReport:
     """Run these parts on a stack of its own with fsync on."""
     async with contextlib.AsyncExitStack() as exits:
         stack = await exits.enter_async_context(LocalStack.start(progress=say, tls=True))
+        await with_commit_times(stack.postgres)
         await migrate(stack.postgres.dsn())
         logs = stack.folder / "logs"
         logs.mkdir(exist_ok=True)

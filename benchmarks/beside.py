@@ -18,7 +18,7 @@ import asyncpg
 import click
 
 from benchmarks.packets import Connection, Form, Load
-from benchmarks.pipeline import POLL_S, Rig, devices, generator, ingestor, live, measure_size
+from benchmarks.pipeline import POLL_S, Rig, devices, generator, ingestor, live, measure_size, with_commit_times
 from broker.contract.topics import Kind, Topics, shared
 from broker.errors import WattlineError
 from broker.runtime.service import configure_logging
@@ -79,6 +79,7 @@ def main(telegraf: Path, messages: int, rounds: int) -> None:
 async def _measure(telegraf: Path, messages: int, rounds: int) -> None:
     async with contextlib.AsyncExitStack() as exits:
         stack = await exits.enter_async_context(LocalStack.start(tls=True))
+        await with_commit_times(stack.postgres)
         await migrate(stack.postgres.dsn())
         await stack.mosquitto.add_root(TOPICS)
         await stack.mosquitto.add_users({"wattline-telegraf": _WORD}, role="ingestor", bound=False)

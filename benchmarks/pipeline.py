@@ -19,6 +19,7 @@ from benchmarks.report import BacklogResult, CrowdResult, LatencyResult, SizeRes
 from broker.contract.topics import DEFAULT_ROOT
 from deploy.demo.processes import Service
 from deploy.local.certificates import environment_of
+from deploy.local.postgres import PostgresServer
 from deploy.local.process import free_port
 from deploy.local.stack import LocalStack
 
@@ -27,6 +28,9 @@ MOST_POLL_S = 5.0
 DEADLINE_S = 600.0
 LEAD = timedelta(seconds=1)
 """How far before the generator's start the first live sample lies."""
+_COMMITTED = """
+SELECT extract(epoch FROM max(pg_xact_commit_timestamp(xmin))) FROM message WHERE boot = $1 AND received_at > $2
+"""
 _DELAYS = Path(__file__).with_name("queries") / "delays.sql"
 
 
@@ -64,6 +68,16 @@ class Generator:
         if not line:
             raise RuntimeError(f"the load generator ended with status {self.process.returncode}")
         self.result.update(json.loads(line))
+
+
+async def with_commit_times(postgres: PostgresServer) -> None:
+    """Have the database note when each transaction was committed; it is started anew."""
+    connection = await asyncpg.connect(postgres.dsn("postgres"), timeout=15)
+    try:
+        await connection.execute("ALTER SYSTEM SET track_commit_timestamp = on")
+    finally:
+        await connection.close(timeout=10)
+    await postgres.restart()
 
 
 def ingestor(stack: LocalStack, logs: Path, *, tls: bool = True) -> tuple[Service, str]:
@@ -224,9 +238,10 @@ async def _sent_and_stored(rig: Rig, generator: Generator) -> float:
 
 
 async def _wait_stored(rig: Rig, load: Load) -> float:
-    """Ask the ledger until it holds all messages of this load; returns the Unix time then.
+    """Ask the ledger until it holds all messages of this load; returns the Unix time at which the last was committed.
 
-    Each question reads all that it has, on the cores that are measured: so few are asked, by what is left at this rate.
+    Each question reads all that it has, on the cores that are measured: so few are asked, by what is left at this rate,
+    and the time is PostgreSQL's own (see with_commit_times).
     """
     began = time.monotonic()
     deadline = began + DEADLINE_S
@@ -240,7 +255,7 @@ async def _wait_stored(rig: Rig, load: Load) -> float:
         if count >= load.total:
             if rows != load.rows:
                 raise RuntimeError(f"{rows} rows stored of {load.rows}")
-            return time.time()
+            return float(await rig.connection.fetchval(_COMMITTED, load.boot, since))
         left_s = (load.total - count) * (time.monotonic() - began) / max(1, count)
         await asyncio.sleep(min(max(POLL_S, 0.8 * left_s), MOST_POLL_S))
     raise RuntimeError(f"not all of {load.total} messages were stored in {DEADLINE_S} s")
