@@ -31,6 +31,7 @@ hypothesis.settings.register_profile("wattline", deadline=None)
 hypothesis.settings.load_profile("wattline")
 _ROOT = Path(__file__).resolve().parent.parent
 _LONG = ("faults/", "e2e/", "disk/device/simulator/", "integration/test_agent_", "integration/test_api_conformance")
+_LONG_UNTIL = 2 / 3
 _SHORT = ("unit/",)
 
 if runs := runs_in_memory():
@@ -65,14 +66,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items.sort(key=_turn)
 
 
-def _turn(item: pytest.Item) -> tuple[int, bytes]:
+def _turn(item: pytest.Item) -> tuple[bool, float]:
     """When the file of a test has its turn among several workers.
 
-    Long files begin, those of unit tests fill what is left at the end. Those that wait and those that compute are
-    mixed, always in the same way, so that the processor has work at any time.
+    Those that wait and those that compute are mixed, always in the same way, so that the processor has work at any
+    time; long ones begin in the first two thirds, and those of unit tests fill what is left at the end.
     """
     file = item.path.relative_to(_ROOT / "tests").as_posix()
-    return file.startswith(_SHORT) - file.startswith(_LONG), hashlib.sha256(file.encode()).digest()
+    place = int.from_bytes(hashlib.sha256(file.encode()).digest()[:8], "big") / 2**64
+    return file.startswith(_SHORT), place * (_LONG_UNTIL if file.startswith(_LONG) else 1)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
