@@ -32,7 +32,6 @@ hypothesis.settings.load_profile("wattline")
 _ROOT = Path(__file__).resolve().parent.parent
 _LONG = ("faults/", "e2e/", "disk/device/simulator/", "integration/test_agent_", "integration/test_api_conformance")
 _LONG_UNTIL = 2 / 3
-_COLLECT_AFTER = 20_000, 10, 10
 _SHORT = ("unit/",)
 
 if runs := runs_in_memory():
@@ -54,8 +53,6 @@ def pytest_collection() -> Generator[None, object, object]:
         return (yield)
     finally:
         gc.freeze()
-        # a collection for each 700 new objects is a tenth of a worker's processor time
-        gc.set_threshold(*_COLLECT_AFTER)
         gc.enable()
 
 
