@@ -73,7 +73,9 @@ class Forked(Process):
         """Send it a signal. Raises ProcessLookupError where it has ended."""
         if self.returncode is not None:
             raise ProcessLookupError
-        os.kill(self.pid, number)
+        # one that has ended and of which we have not heard yet, as a process that nobody has waited for takes it
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, number)
 
     def terminate(self) -> None:
         """Send it SIGTERM."""
