@@ -74,9 +74,9 @@ class Server:
 
 
 def farewell(tls: ssl.SSLSocket) -> None:
-    """Say close_notify, and don't wait for the answer."""
+    """Say close_notify, and don't wait for the answer; the client may have hung up at once."""
     tls.setblocking(False)
-    with contextlib.suppress(ssl.SSLWantReadError):
+    with contextlib.suppress(OSError):
         tls.unwrap()
 
 
@@ -85,7 +85,8 @@ def last_words(tls: ssl.SSLSocket) -> None:
     tls.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
     tls.sendall(PUBLISH)
     farewell(tls)
-    tls.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+    with contextlib.suppress(OSError):
+        tls.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
 
 
 def no_record(tls: ssl.SSLSocket) -> None:
