@@ -27,7 +27,7 @@ VERSIONS = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
 
 @dataclass
 class Server:
-    """Serves one connection in a thread, without TLS where `files` is none; `over` lets it go."""
+    """Serves one connection in a thread; `over` is set when the test is done with it."""
 
     folder: Path
     version: ssl.TLSVersion | None = None
