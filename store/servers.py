@@ -1,6 +1,7 @@
 """Connecting where a database has several servers: to its primary wherever that is by now, or to a replica."""
 
 import asyncio
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final, Literal, TypeAlias, cast
 
 import asyncpg
@@ -115,7 +116,39 @@ READER: Final = "-reads"
 """How the application names of pools end that only read."""
 
 
-class CleanConnection(asyncpg.Connection):  # not generic at run time
+class ServiceConnection(asyncpg.Connection):  # not generic at run time
+    """One that asks once in a process, not once in each connection, what the arrays of PostgreSQL's own types are.
+
+    The question is a recursive one over the catalogue, and costs the server more than a connection does without it.
+    """
+
+    async def _introspect_types(self, typeoids: Collection[int], timeout: float) -> tuple[list[asyncpg.Record], Any]:
+        if _BUILT_IN.keys() >= set(typeoids):
+            return [row for oid in typeoids for row in _BUILT_IN[oid]], _NOTHING_ASKED
+        rows, statement = await super()._introspect_types(typeoids, timeout)  # type: ignore[misc]  # not in its stubs
+        _BUILT_IN.update(built_in_arrays(rows))
+        return rows, statement
+
+
+class _NothingAsked:
+    """In place of the statement of a question: it has one's name, so that asyncpg takes its own to stand as it was."""
+
+    name: Final = "none"
+
+
+_NOTHING_ASKED: Final = _NothingAsked()
+_BUILT_IN: Final = dict[int, tuple[asyncpg.Record, ...]]()
+_FIRST_OF_ITS_OWN: Final = 10_000
+"""PostgreSQL's own types have smaller numbers, the same in each database and version (its access/transam.h)."""
+
+
+def built_in_arrays(rows: Iterable[Mapping[str, Any]]) -> dict[int, tuple[Any, ...]]:
+    """By number what asyncpg learns of an array of a built-in type: the element first, then the array. Pure."""
+    by_oid = {row["oid"]: row for row in rows if row["kind"] == b"b" and row["oid"] < _FIRST_OF_ITS_OWN}
+    return {oid: (by_oid[row["elemtype"]], row) for oid, row in by_oid.items() if row["elemtype"] in by_oid}
+
+
+class CleanConnection(ServiceConnection):
     """One whose users leave nothing in its session, see `open_pool`: it need not be told to forget after each use."""
 
     def get_reset_query(self) -> str:
@@ -131,7 +164,7 @@ def service_pool(dsn: str, servers: Servers, *, clean: bool, **options: Any) -> 
         max_queries=50_000,
         max_inactive_connection_lifetime=300.0,
         loop=asyncio.get_running_loop(),
-        connection_class=CleanConnection if clean else asyncpg.Connection,
+        connection_class=CleanConnection if clean else ServiceConnection,
         record_class=asyncpg.Record,
         **options,
     )

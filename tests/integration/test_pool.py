@@ -1,5 +1,9 @@
-"""The connection pool of the services: how soon a transaction that nobody goes on with is ended."""
+"""The connection pool of the services: what its connections end, undo and know."""
 
+import asyncio
+from datetime import UTC, datetime
+
+import asyncpg
 import pytest
 
 from store.errors import DATABASE_ERRORS, is_transient
@@ -46,3 +50,24 @@ async def test_what_is_left_open_is_undone_also_where_sessions_are_not_reset(dat
             assert connection.get_server_pid() == process
             assert await connection.fetchval("SELECT count(*) FROM device") == 0
             assert not connection.is_in_transaction()
+
+
+@pytest.mark.parametrize("clean", [True, False])
+async def test_what_an_array_is_is_asked_once_in_a_process(database: Database, clean: bool) -> None:
+    """Not once in each connection, where the answer costs the server more than the connection; a type of ours is."""
+    wanted = "SELECT $1::bigint[] AS a, $2::timestamptz[] AS b, $3::text[] AS c, ARRAY[$4::bytea] AS d"
+    values = ([1, None], [datetime(2026, 11, 30, tzinfo=UTC)], ["a"], b"\x00")
+    dsn = database.dsn("wattline_gateway")
+    async with open_pool(dsn, min_size=1, max_size=2, application_name="test-types", clean=clean) as pool:
+        async with pool.acquire() as first:
+            learnt = await first.fetchrow(wanted, *values)
+            async with pool.acquire() as second:
+                asked = list[str]()
+                with second.query_logger(lambda query: asked.append(query.query)):
+                    assert await second.fetchrow(wanted, *values) == learnt
+                    await asyncio.sleep(0)
+                assert asked == [wanted]
+                assert await second.fetchval("SELECT int4range(1, 3)") == asyncpg.Range(1, 3)
+
+    assert learnt is not None
+    assert tuple(learnt) == (*values[:3], [values[3]])
