@@ -1,6 +1,7 @@
 """Fixtures that tests of all kinds share: real servers, databases, and the captures."""
 
 import asyncio
+import contextlib
 import gc
 import hashlib
 import os
@@ -165,15 +166,44 @@ async def database_template(stack: LocalStack) -> str:
     return name
 
 
-@pytest_asyncio.fixture
-async def database(stack: LocalStack, database_template: str) -> AsyncIterator[Database]:
-    """A migrated database of this test alone."""
-    name = f"test_{secrets.token_hex(6)}"
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def stocked_template(stack: LocalStack, database_template: str) -> str:
+    """One with the specs that are shipped, as a gateway's first start leaves it."""
+    from gateway.desired.spec_catalogue import publish_catalogue
+    from gateway.metrics import Metrics
+    from meters.specs.catalogue import catalogue
+
+    name = "wattline_stocked"
     await stack.postgres.create_database(name, database_template)
+    async with Database(stack.postgres, name).connection() as opened:
+        await publish_catalogue(opened, catalogue(), Metrics())
+        await opened.execute("DELETE FROM change")
+    await stack.postgres.seal_database(name)
+    return name
+
+
+@pytest_asyncio.fixture
+async def database(stack: LocalStack, stocked_template: str) -> AsyncIterator[Database]:
+    """A database of this test alone, migrated, and with the specs that are shipped."""
+    async with _database(stack.postgres, stocked_template) as made:
+        yield made
+
+
+@pytest_asyncio.fixture
+async def bare_database(stack: LocalStack, database_template: str) -> AsyncIterator[Database]:
+    """A database of this test alone, which is migrated and empty: no gateway was there yet."""
+    async with _database(stack.postgres, database_template) as made:
+        yield made
+
+
+@contextlib.asynccontextmanager
+async def _database(postgres: PostgresServer, template: str) -> AsyncIterator[Database]:
+    name = f"test_{secrets.token_hex(6)}"
+    await postgres.create_database(name, template)
     kept = KeptConnections()
-    yield Database(stack.postgres, name, kept)
+    yield Database(postgres, name, kept)
     kept.close()
-    await stack.postgres.drop_database(name)
+    await postgres.drop_database(name)
 
 
 @pytest_asyncio.fixture

@@ -3,27 +3,25 @@
 import asyncio
 import json
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.rigs import forking
 from tests.rigs.servers import Broker, Database
 
-ROOT = Path(__file__).resolve().parents[2]
 SERVICES = {"gateway": "wattline_gateway", "ingestor": "wattline_ingestor", "device": ""}
 """Those at the broker, with their role in the database."""
 STRAY = ("never retrieved", "never awaited", "was destroyed", "Traceback", "library_message", "unhandled")
 
 
-async def ended(*words: str, **environment: str) -> tuple[int, str]:
+async def ended(*words: str, executed: bool = False, **environment: str) -> tuple[int, str]:
     """Run `wattline ...` until it ends by itself; its status and all that it wrote."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("WATTLINE_", "PYTHONASYNCIO"))}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "cli", *words, cwd=ROOT, env=kept | environment,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
+    process = await forking.start(
+        "cli", *words, env=kept | environment, stdout=forking.PIPE, stderr=forking.STDOUT, executed=executed
+    )
     try:
         async with asyncio.timeout(60):
             output, _ = await process.communicate()
@@ -72,7 +70,9 @@ async def test_a_file_that_is_of_no_use_is_named_with_its_setting(
 ) -> None:
     """Before anything else is begun, by the variable's whole name."""
     name = f"WATTLINE_{service.upper()}_BROKER__{setting}"
-    status, output = await ended(service, **reach(service, broker, database, tmp_path), **{name: value})
+    found = reach(service, broker, database, tmp_path) | {name: value}
+    # one for each service from its first line, the imports
+    status, output = await ended(service, executed=setting == "PASSWORD_FILE" and value == "/nope", **found)
     assert status == 1
     only_sentences(output, f"wattline {service}: {name}: {told}")
 

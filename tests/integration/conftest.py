@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from deploy.local.community import CommunityServer, provide_community
 from deploy.local.settings import LocalSettings
 from deploy.local.stack import LocalStack
 from tests.rigs.grafana.year import Year, seed
-from tests.rigs.servers import Database
+from tests.rigs.servers import Database, KeptConnections
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -35,7 +36,18 @@ async def community_year(stack: LocalStack, community_snapshot: Path) -> AsyncIt
 
 
 @pytest.fixture(params=["apache", pytest.param("community", marks=pytest.mark.editions)])
-def year(request: pytest.FixtureRequest) -> Year:
+def year_of_edition(request: pytest.FixtureRequest) -> Year:
     """The seeded year, once on each edition."""
     found: Year = request.getfixturevalue(f"{request.param}_year")
     return found
+
+
+@pytest_asyncio.fixture
+async def year(year_of_edition: Year) -> AsyncIterator[Year]:
+    """The seeded year on each edition; on the machine's, one connection does for all that a test asks."""
+    if year_of_edition.edition != "apache":
+        yield year_of_edition
+        return
+    kept = KeptConnections()
+    yield replace(year_of_edition, database=replace(year_of_edition.database, kept=kept))
+    kept.close()

@@ -181,20 +181,20 @@ async def test_payloads_that_break_the_contract_go_to_quarantine(broker: Broker,
 
 
 async def test_a_shipped_spec_that_differs_from_the_published_one_is_refused(
-    broker: Broker, database: Database
+    broker: Broker, bare_database: Database
 ) -> None:
     """A published spec never changes: the difference is counted and told of, the stored document stays."""
     spec = catalogue()[0]
-    async with connection(database) as opened:
+    async with connection(bare_database) as opened:
         await opened.execute(
             "INSERT INTO spec (name, version, document, source, sha256) VALUES ($1, $2, '{}', '', 'other')",
             spec.name,
             spec.version,
         )
-    async with gateway(gateway_settings(broker, database)) as running:
+    async with gateway(gateway_settings(broker, bare_database)) as running:
         assert await running.metric("wattline_gateway_spec_conflicts_total") == 1
-    assert (await rows(database, "SELECT sha256 FROM spec WHERE name = $1", spec.name))[0]["sha256"] == "other"
-    assert (await events(database, "spec_conflict"))[0]["detail"]["spec"] == spec.ref
+    assert (await rows(bare_database, "SELECT sha256 FROM spec WHERE name = $1", spec.name))[0]["sha256"] == "other"
+    assert (await events(bare_database, "spec_conflict"))[0]["detail"]["spec"] == spec.ref
 
 
 async def test_a_role_can_be_no_device(broker: Broker, database: Database) -> None:

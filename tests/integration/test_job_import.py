@@ -104,6 +104,11 @@ async def test_what_goes_to_quarantine_is_told_with_its_reasons(database: Databa
         part = await ended(database, await ask(database, await sent(database, some)))
         number = await ask(database, await sent(database, (TOP + "".join(bad)).encode()))
         whole = await ended(database, number, "failed")
+
+        async def let_go() -> bool:
+            return not await rows(database, "SELECT FROM pgqueuer")
+
+        await until(let_go, "the queue has done with it, which would not take it twice")
         async with connection(database) as opened, opened.transaction():
             assert await requeue_job(opened, number)
             await hand_out(opened, number, IMPORT.name)

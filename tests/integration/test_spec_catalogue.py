@@ -38,9 +38,9 @@ async def publish(configuration: Configuration, first: int, last: int) -> None:
         await change.renew()
 
 
-async def test_what_was_read_before_a_change_does_not_replace_what_the_change_left(database: Database) -> None:
+async def test_what_was_read_before_a_change_does_not_replace_what_the_change_left(bare_database: Database) -> None:
     """Of two tasks that read at a time the later knowledge stays, whichever ends last."""
-    dsn = database.dsn("wattline_gateway")
+    dsn = bare_database.dsn("wattline_gateway")
     async with (
         open_pool(dsn, min_size=1, max_size=3, application_name="catalogue-test") as pool,
         pool.acquire() as connection,
@@ -58,14 +58,14 @@ async def test_what_was_read_before_a_change_does_not_replace_what_the_change_le
         assert len((await configuration.reload()).specs) == 3
 
 
-async def test_what_we_ship_is_not_read_out_of_the_store_again(database: Database) -> None:
+async def test_what_we_ship_is_not_read_out_of_the_store_again(bare_database: Database) -> None:
     """A start takes the shipped spec where the store has the same, and what the store has of another content."""
     first, second = catalogue()[:2]
     other = "UPDATE spec SET sha256 = 'another' WHERE name = $1"
-    dsn = database.dsn("wattline_gateway")
+    dsn = bare_database.dsn("wattline_gateway")
     async with open_pool(dsn, min_size=1, max_size=2, application_name="catalogue-test") as pool:
         await publish(Configuration(pool), 0, 2)
-        async with connection(database) as opened:
+        async with connection(bare_database) as opened:
             await opened.execute("ALTER TABLE spec DISABLE TRIGGER spec_is_immutable")
             await opened.execute(other, second.name)
         found = (await Configuration(pool).reload()).specs

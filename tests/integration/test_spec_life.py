@@ -247,7 +247,7 @@ async def test_a_version_knows_what_it_can_be_compared_with(broker: Broker, data
 
 
 async def test_a_platform_of_before_moves_to_the_new_version_of_a_shipped_spec(
-    broker: Broker, database: Database, monkeypatch: pytest.MonkeyPatch
+    broker: Broker, bare_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its meters get it when the new gateway starts, without a conflict, and what was published stays as it was."""
     now = next(spec for spec in catalogue() if spec.name == "iskra-mie5t")
@@ -258,13 +258,13 @@ async def test_a_platform_of_before_moves_to_the_new_version_of_a_shipped_spec(
     async with watching(broker) as seen:
         with monkeypatch.context() as earlier:
             earlier.setattr(service, "catalogue", lambda: (then,))
-            async with gateway(gateway_settings(broker, database)), entered(broker, "d1") as device:
+            async with gateway(gateway_settings(broker, bare_database)), entered(broker, "d1") as device:
                 await send(device, broker.topics, Kind.REGISTRATION, "d1", registration(meter))
                 await given(seen, then.ref)
-        async with gateway(gateway_settings(broker, database)):
+        async with gateway(gateway_settings(broker, bare_database)):
             await given(seen, now.ref)
-    assert await events(database, "spec_conflict") == []
-    kept = await rows(database, "SELECT version, sha256 FROM spec WHERE name = 'iskra-mie5t' ORDER BY version")
+    assert await events(bare_database, "spec_conflict") == []
+    kept = await rows(bare_database, "SELECT version, sha256 FROM spec WHERE name = 'iskra-mie5t' ORDER BY version")
     assert [(one["version"], one["sha256"]) for one in kept] == [(one.version, one.digest) for one in (then, now)]
 
 

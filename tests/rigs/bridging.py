@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import asyncpg
 
 from broker.mqtt.session import Session, SessionOptions
 from deploy.local.process import free_port
@@ -32,8 +31,7 @@ def settings(broker: Broker, database: Database, **changes: Any) -> BridgeSettin
 
 async def add_source(database: Database, name: str, topics: list[str], mapping: str | None = None, **more: Any) -> None:
     """An enabled MQTT source, with its device and perhaps a mapping."""
-    connection = await asyncpg.connect(database.dsn())
-    try:
+    async with database.connection() as connection:
         device = await connection.fetchval("INSERT INTO device (name) VALUES ($1) RETURNING id", f"source-{name}")
         await connection.execute(
             "INSERT INTO source (name, kind, device_id, settings, created_by) VALUES ($1, 'mqtt', $2, $3, 'test')",
@@ -45,8 +43,6 @@ async def add_source(database: Database, name: str, topics: list[str], mapping: 
                 name, mapping,
             )  # fmt: skip
             await connection.execute("UPDATE source SET version = 1 WHERE name = $1", name)
-    finally:
-        await connection.close()
 
 
 async def payloads(database: Database, source: str | None = None) -> list[tuple[str, str, bytes]]:

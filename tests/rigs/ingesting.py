@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import asyncpg
 
 from broker.backoff import Backoff
 from broker.contract.topics import Kind
@@ -256,8 +255,5 @@ class Table:
 @contextlib.asynccontextmanager
 async def table(database: Database) -> AsyncIterator[Table]:
     """A connection to ask questions on."""
-    connection = await asyncpg.connect(database.dsn())
-    try:
+    async with database.connection() as connection:
         yield Table(connection)
-    finally:
-        await connection.close()

@@ -5,9 +5,8 @@ import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
-import asyncpg
-
 from store.rollups import STEPS, Refreshed, refresh, refresh_aggregates
+from store.sql import Connection
 from tests.rigs.ingesting import Table
 from tests.rigs.servers import Database
 
@@ -27,7 +26,7 @@ COLUMNS = "bucket, series_id, first_value, first_at, last_value, last_at, min_va
 class Store(Table):
     """Questions to a database, and its roll-ups brought up to date."""
 
-    def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]", edition: str) -> None:
+    def __init__(self, connection: Connection, edition: str) -> None:
         super().__init__(connection)
         self.connection = connection
         self.edition = edition
@@ -64,12 +63,9 @@ class Store(Table):
 @contextlib.asynccontextmanager
 async def store_of(database: Database) -> AsyncIterator[Store]:
     """A connection to a database of either edition."""
-    connection = await asyncpg.connect(database.dsn())
-    try:
+    async with database.connection() as connection:
         licence = await connection.fetchval("SELECT current_setting('timescaledb.license')")
         yield Store(connection, "apache" if licence == "apache" else "community")
-    finally:
-        await connection.close()
 
 
 SPEC = {"name": "test", "version": 1, "digits": 5, "points": [{"obis": "1-0:1.8.0"}]}

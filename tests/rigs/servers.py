@@ -14,6 +14,7 @@ from broker.runtime.settings import BrokerAddress
 from deploy.local.community import CommunityServer
 from deploy.local.mosquitto import MosquittoServer
 from deploy.local.postgres import PostgresServer
+from store.servers import ServiceConnection
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class KeptConnections:
         """One that nobody uses, as new; after an error it is not kept."""
         of_this_loop = asyncio.get_running_loop() is self._loop
         free = [one for one in self._free if not one.is_closed()] if of_this_loop else []
-        opened = free.pop() if free else await asyncpg.connect(dsn)
+        opened = free.pop() if free else await asyncpg.connect(dsn, connection_class=ServiceConnection)
         if of_this_loop:
             self._free = free
         whole = False
@@ -113,7 +114,7 @@ class Database:
             async with self.kept.taken(self.dsn()) as opened:
                 yield opened
             return
-        opened = await asyncpg.connect(self.dsn())
+        opened = await asyncpg.connect(self.dsn(), connection_class=ServiceConnection)
         try:
             yield opened
         finally:

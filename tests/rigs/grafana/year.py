@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import asyncpg
-
 from store.ledger import CLOSE_AFTER, fold
 from store.migrate import migrate
 from tests.rigs.rollups import store_of
@@ -77,13 +75,12 @@ async def seed(database: Database) -> Year:
 @contextlib.asynccontextmanager
 async def connected(database: Database, role: str | None = None) -> AsyncIterator[Any]:
     """A connection that may do all, or what a role may."""
-    opened = await asyncpg.connect(database.dsn())
-    try:
+    async with database.connection() as opened:
         # Community's server has one session for all connections, which keeps the role of the one before
         await opened.execute("RESET ROLE" if role is None else f"SET ROLE {role}")
         yield opened
-    finally:
-        await opened.close()
+        # a connection that is kept would
+        await opened.execute("RESET ROLE")
 
 
 async def rows(database: Database, sql: str) -> tuple[dict[str, str], list[dict[str, Any]]]:
