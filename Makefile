@@ -2,9 +2,9 @@
 SHELL := /bin/sh
 PYTHON := .venv/bin/python
 READY := .venv/.ready
-# most tests wait for other processes, so that two cores serve six workers, each with servers of its own; by file, in
+# most tests wait for other processes, so that two cores serve eight workers, each with servers of its own; by file, in
 # the order that tests/conftest.py gives; what was compiled is kept, for the tests start hundreds of processes
-WORKERS ?= 6
+WORKERS ?= 8
 TESTS = $(wildcard tests/faults tests/e2e tests/packaging tests/console tests/integration tests/disk tests/unit)
 PYTEST = PYTHONDONTWRITEBYTECODE= $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 CAPTURES := $(abspath $(or $(WATTLINE_CAPTURES),../shared/captures))

@@ -42,6 +42,8 @@ class Provisioner:
         self.changes: list[Change] = []
         """What was done so far, also where the run ends with an error."""
         self._boards = dashboards(settings)
+        self._held: dict[str, Any] = {}
+        """What Grafana has of each dashboard, by uid, as it was when it was looked at first: its version guards it."""
         self._alerts = (
             AlertProvisioner(grafana, settings, self._write, editable=editable, policies=policies) if alerts else None
         )
@@ -73,7 +75,8 @@ class Provisioner:
 
     def _refuse_files(self) -> None:
         """End before anything is written where Grafana has these from files: then they are changed there."""
-        held = [self._held_board(board) for board in self._boards]
+        self._held = {board["uid"]: self._held_board(board) for board in self._boards}
+        held = self._held.values()
         theirs = ["dashboards"] if any(each and each["meta"].get("provisioned") for each in held) else []
         if self._alerts is not None and self._alerts.from_files():
             theirs.append("alert rules")
@@ -139,11 +142,12 @@ class Provisioner:
             except ConflictError:
                 if attempt == 2:  # once somebody saved between our look and our write; twice is a quarrel
                     raise
+                self._held[board["uid"]] = self._held_board(board)
         raise AssertionError("unreachable")
 
     def _save(self, board: dict[str, Any]) -> Change:
         what, title = f"the dashboard {board['title']!r}", board["title"]
-        found = self._held_board(board)
+        found = self._held[board["uid"]]
         wanted = {key: value for key, value in board.items() if key != "version"}
         payload: dict[str, Any] = {"folderUid": FOLDER[0], "message": _MESSAGE, "overwrite": False}
         if found is None:

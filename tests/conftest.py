@@ -47,7 +47,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def pytest_collection() -> Generator[None, object, object]:
     """Keep the collector of garbage off what lasts as long as the session: seven thousand tests and their modules.
 
-    Each of six workers would walk through half a million objects again and again, as it collects tests and runs them.
+    Each of eight workers would walk through half a million objects again and again, as it collects tests and runs them.
     """
     gc.disable()
     try:

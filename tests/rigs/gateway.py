@@ -40,7 +40,7 @@ def gateway_settings(broker: Broker, database: Database, /, **changes: Any) -> G
         "http_port": free_port(),
         "reconcile_quiet_s": 0.3,
         # each is a process of the database's that learns the catalogue anew
-        "database_connections": 4,
+        "database_connections": 3,
     }
     return GatewaySettings(**{**values, **changes})
 

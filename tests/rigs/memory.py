@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 _MEMORY = Path("/dev/shm")
-_ROOM_BYTES = 4 * 1024**3
-"""What six workers' servers may come to; each keeps half a gigabyte of WAL at most."""
+_ROOM_BYTES = 5 * 1024**3
+"""What eight workers' servers may come to; each keeps half a gigabyte of WAL at most."""
 
 
 def runs_in_memory() -> Path | None:

@@ -69,6 +69,15 @@ def test_a_fresh_grafana_gets_all_and_a_second_run_changes_nothing(version: str)
         assert state(fake) == before
 
 
+def test_each_dashboard_is_asked_for_once(fake: FakeGrafana) -> None:
+    """Whether it is made, or as it should be already: a Grafana far away is asked no more than it must be."""
+    for _ in range(2):
+        fake.reads.clear()
+        good(run(fake))
+        asked = [path for path in fake.reads if "/dashboards/uid/" in path]
+        assert len(asked) == len(set(asked)) == len(BOARDS)
+
+
 def test_a_dry_run_shows_and_writes_nothing(fake: FakeGrafana) -> None:
     """The table says what would be; Grafana stays as it was."""
     output = good(run(fake, "--dry-run"))

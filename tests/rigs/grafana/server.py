@@ -36,6 +36,8 @@ class FakeGrafana:
     )
     writes: list[str] = field(default_factory=list)
     """Method and path of every request that was to change something."""
+    reads: list[str] = field(default_factory=list)
+    """The path of every request that was to change nothing."""
     before_save: Callable[["FakeGrafana"], None] | None = None
     """Called once, before a dashboard is saved: what somebody else does meanwhile."""
     fails_after: int | None = None
@@ -87,6 +89,8 @@ class FakeGrafana:
                 return _said(500, "database is locked")
             if self.role == "Viewer":
                 return _said(403, "You'll need additional permissions to perform this action. Permissions needed: any")
+        else:
+            self.reads.append(request.path)
         if "/v1/provisioning" in request.path and not self.unified_alerting:
             return _said(404, "Not found")
         return await handler(request)
