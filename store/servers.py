@@ -122,7 +122,7 @@ class ServiceConnection(asyncpg.Connection):  # not generic at run time
     The question is a recursive one over the catalogue, and costs the server more than a connection does without it.
     """
 
-    # asyncpg's own, which it calls for types that it does not know: tests/integration/test_pool.py tells when it is gone
+    # asyncpg's own, called for types that it does not know: tests/integration/test_pool.py tells when it is gone
     async def _introspect_types(self, typeoids: Collection[int], timeout: float) -> tuple[list[asyncpg.Record], Any]:
         if _BUILT_IN.keys() >= set(typeoids):
             return [row for oid in typeoids for row in _BUILT_IN[oid]], _NOTHING_ASKED
