@@ -209,7 +209,8 @@ async def test_a_spec_is_compared_published_and_deprecated(broker: Broker, datab
 
 async def test_an_earlier_version_of_parameters_is_brought_back(broker: Broker, database: Database) -> None:
     """The history says what each version changed; one click makes an earlier one the newest."""
-    async with browsing(broker, database) as at:
+    # it is fetched once it is seen, and what comes above it while it is opened must not push it out of sight
+    async with browsing(broker, database, viewport={"width": 1280, "height": 4000}) as at:
         at.accept()
         await register(broker, database, "pi-1")
         path = "/devices/pi-1/parameters"
