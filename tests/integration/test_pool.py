@@ -54,7 +54,7 @@ async def test_what_is_left_open_is_undone_also_where_sessions_are_not_reset(dat
 
 @pytest.mark.parametrize("clean", [True, False])
 async def test_what_an_array_is_is_asked_once_in_a_process(database: Database, clean: bool) -> None:
-    """Not once in each connection, where the answer costs the server more than the connection; a type of ours is."""
+    """Not once in each connection, where the answer costs the server more than the connection; a range still is."""
     wanted = "SELECT $1::bigint[] AS a, $2::timestamptz[] AS b, $3::text[] AS c, ARRAY[$4::bytea] AS d"
     values = ([1, None], [datetime(2026, 11, 30, tzinfo=UTC)], ["a"], b"\x00")
     dsn = database.dsn("wattline_gateway")
@@ -68,6 +68,5 @@ async def test_what_an_array_is_is_asked_once_in_a_process(database: Database, c
                     await asyncio.sleep(0)
                 assert asked == [wanted]
                 assert await second.fetchval("SELECT int4range(1, 3)") == asyncpg.Range(1, 3)
-
     assert learnt is not None
     assert tuple(learnt) == (*values[:3], [values[3]])
