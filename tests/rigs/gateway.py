@@ -228,7 +228,9 @@ async def rows(database: Database, sql: str, *values: Any) -> list[dict[str, Any
 
 
 async def events(database: Database, name: str) -> list[dict[str, Any]]:
-    found = await rows(database, "SELECT *, detail::text AS text FROM event WHERE event = $1", name)
+    # several sessions write them, each to a page of its own: without an order the newest may come first
+    asked = "SELECT *, detail::text AS text FROM event WHERE event = $1 ORDER BY received_at"
+    found = await rows(database, asked, name)
     return [{**one, "detail": json.loads(one["text"])} for one in found]
 
 
