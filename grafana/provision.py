@@ -54,6 +54,7 @@ class Provisioner:
         It goes over all of it before it writes any of it: what would end half way is found while nothing is touched.
         """
         self._grafana.version()
+        self._held = {board["uid"]: self._held_board(board) for board in self._boards}
         self._refuse_files()
         planned = list(self._steps())
         if self._dry or not any(change.writes for change in planned):
@@ -75,9 +76,8 @@ class Provisioner:
 
     def _refuse_files(self) -> None:
         """End before anything is written where Grafana has these from files: then they are changed there."""
-        self._held = {board["uid"]: self._held_board(board) for board in self._boards}
-        held = self._held.values()
-        theirs = ["dashboards"] if any(each and each["meta"].get("provisioned") for each in held) else []
+        held = (each for each in self._held.values() if each)
+        theirs = ["dashboards"] if any(each["meta"].get("provisioned") for each in held) else []
         if self._alerts is not None and self._alerts.from_files():
             theirs.append("alert rules")
         if theirs:
