@@ -1,14 +1,12 @@
 """Fixtures that tests of all kinds share: real servers, databases, and the captures."""
 
 import asyncio
-import contextlib
 import gc
 import hashlib
 import os
 import secrets
 import shutil
 import signal
-import sys
 from collections.abc import AsyncIterator, Generator
 from pathlib import Path
 
@@ -17,15 +15,15 @@ import pytest
 import pytest_asyncio
 import structlog
 
-from broker.contract.topics import Topics
 from deploy.local.community import CommunityServer, provide_community
 from deploy.local.locks import file_lock
 from deploy.local.mosquitto import MosquittoServer
 from deploy.local.postgres import PostgresServer
 from deploy.local.settings import LocalSettings
 from deploy.local.stack import LocalStack
+from tests.rigs.logs import log_past_output
 from tests.rigs.memory import runs_in_memory
-from tests.rigs.servers import Broker, Database, KeptConnections
+from tests.rigs.servers import Broker, Database, broker_of_a_test, database_of_a_test
 
 # tests assert behaviour, not times: a busy machine is no failure
 hypothesis.settings.register_profile("wattline", deadline=None)
@@ -47,13 +45,15 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def pytest_collection() -> Generator[None, object, object]:
     """Keep the collector of garbage off what lasts as long as the session: seven thousand tests and their modules.
 
-    Each of eight workers would walk through half a million objects again and again, as it collects tests and runs them.
+    Each of eight workers would walk through half a million objects again and again, as it collects tests and runs them;
+    what a gateway in a test makes lasts as long as that, so that to look at 7 000 new objects is soon enough.
     """
     gc.disable()
     try:
         return (yield)
     finally:
         gc.freeze()
+        gc.set_threshold(7000)
         gc.enable()
 
 
@@ -89,12 +89,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def _logs_apart() -> None:
     """Services inside a test log past the output of commands that it calls; their log level and name stay theirs."""
     structlog.contextvars.clear_contextvars()
-    _log_past_output()
-
-
-def _log_past_output() -> None:
-    structlog.reset_defaults()
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(file=sys.__stderr__))
+    log_past_output()
 
 
 @pytest.fixture(autouse=True)
@@ -134,13 +129,8 @@ async def stack() -> AsyncIterator[LocalStack]:
 @pytest_asyncio.fixture
 async def broker(stack: LocalStack) -> AsyncIterator[Broker]:
     """The session's Mosquitto with a topic root of this test alone."""
-    topics = Topics(f"test-{secrets.token_hex(4)}/v1")
-    await stack.mosquitto.add_root(topics)
-    yield Broker(stack.mosquitto, topics)
-    # a service in the test's process logged to a file that is closed by now
-    _log_past_output()
-    # a gateway of the next test would take logins of this one's for its own
-    await stack.mosquitto.remove_root(topics)
+    async with broker_of_a_test(stack.mosquitto) as made:
+        yield made
 
 
 @pytest_asyncio.fixture
@@ -185,25 +175,15 @@ async def stocked_template(stack: LocalStack, database_template: str) -> str:
 @pytest_asyncio.fixture
 async def database(stack: LocalStack, stocked_template: str) -> AsyncIterator[Database]:
     """A database of this test alone, migrated, and with the specs that are shipped."""
-    async with _database(stack.postgres, stocked_template) as made:
+    async with database_of_a_test(stack.postgres, stocked_template) as made:
         yield made
 
 
 @pytest_asyncio.fixture
 async def bare_database(stack: LocalStack, database_template: str) -> AsyncIterator[Database]:
     """A database of this test alone, which is migrated and empty: no gateway was there yet."""
-    async with _database(stack.postgres, database_template) as made:
+    async with database_of_a_test(stack.postgres, database_template) as made:
         yield made
-
-
-@contextlib.asynccontextmanager
-async def _database(postgres: PostgresServer, template: str) -> AsyncIterator[Database]:
-    name = f"test_{secrets.token_hex(6)}"
-    await postgres.create_database(name, template)
-    kept = KeptConnections()
-    yield Database(postgres, name, kept)
-    kept.close()
-    await postgres.drop_database(name)
 
 
 @pytest_asyncio.fixture

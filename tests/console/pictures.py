@@ -11,7 +11,7 @@ from broker.contract.messages import Reported
 from broker.contract.topics import Kind
 from deploy.local.stack import LocalStack
 from store.migrate import migrate
-from tests.rigs.browsing import KEY, TOKEN, Browsing, add_frames, add_readings, browsing, register
+from tests.rigs.browsing import KEY, TOKEN, Browsing, add_frames, add_readings, browsing, end_browser, register
 from tests.rigs.gateway import connection, entered, p1_meter, registration, report, rows, send
 from tests.rigs.servers import Broker, Database
 from tests.rigs.sources import add_payload, add_source
@@ -82,6 +82,7 @@ async def main() -> None:
             await draw(at, "source", "/sources/acme", "#report tbody tr")
         async with browsing(broker, database, token=TOKEN, **SMALL) as at:
             await draw(at, "phone", "/devices/pi-warsaw-0", "[data-points]")
+        await end_browser()
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.async_api import BrowserContext, Error, Page, Response, async_playwright
+from playwright.async_api import Browser, BrowserContext, Error, Page, Playwright, Response, async_playwright
 from pydantic import SecretStr
 
 from broker.contract.topics import Kind
@@ -113,20 +113,47 @@ async def browsing(
 @contextlib.asynccontextmanager
 async def looking(running: Gateway, **look: Any) -> AsyncIterator[Browsing]:
     """A browser before a gateway; nobody is logged in."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=_program(), args=["--disable-gpu"])
-        context = await browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **look})
-        context.set_default_timeout(60_000)
-        page = await context.new_page()
-        seen = Browsing(running, context, page)
-        page.on("pageerror", lambda error: seen.complaints.append(str(error)))
-        page.on("console", lambda said: seen.hear(said.type, said.text))
-        page.on("response", seen.read)
-        try:
-            yield seen
-            assert seen.malformed == []
-        finally:
-            await browser.close()
+    browser = await _KEPT.begun()
+    context = await browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **look})
+    context.set_default_timeout(60_000)
+    page = await context.new_page()
+    seen = Browsing(running, context, page)
+    page.on("pageerror", lambda error: seen.complaints.append(str(error)))
+    page.on("console", lambda said: seen.hear(said.type, said.text))
+    page.on("response", seen.read)
+    try:
+        yield seen
+        assert seen.malformed == []
+    finally:
+        await context.close()
+
+
+class _KeptBrowser:
+    """One for all that is looked at in a loop, each time as nobody's: to begin it takes a second of processor."""
+
+    def __init__(self) -> None:
+        self._playwright: Playwright | None = None
+        self._browser: Browser | None = None
+
+    async def begun(self) -> Browser:
+        if self._playwright is None:
+            self._playwright = await async_playwright().start()
+        if self._browser is None or not self._browser.is_connected():
+            arguments = ["--disable-gpu"]
+            self._browser = await self._playwright.chromium.launch(executable_path=_program(), args=arguments)
+        return self._browser
+
+    async def end(self) -> None:
+        if self._browser is not None:
+            await self._browser.close()
+        if self._playwright is not None:
+            await self._playwright.stop()
+        self._playwright = self._browser = None
+
+
+_KEPT = _KeptBrowser()
+end_browser = _KEPT.end
+"""To be called at the end of the loop in which something was looked at."""
 
 
 async def register(broker: Broker, database: Database, device: str, **facts: Any) -> None:

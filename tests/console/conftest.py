@@ -1,0 +1,40 @@
+"""Tests of the console run in one loop, because they share a browser."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from deploy.local.stack import LocalStack
+from tests.rigs.browsing import end_browser
+from tests.rigs.servers import Broker, Database, broker_of_a_test, database_of_a_test
+
+_FOLDER = Path(__file__).resolve().parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give them the session's loop; a browser and what drives it take a second of processor to begin."""
+    for item in items:
+        if item.path.is_relative_to(_FOLDER) and pytest_asyncio.is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="session", autouse=True)
+async def _browser_ends() -> AsyncIterator[None]:
+    yield
+    await end_browser()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def broker(stack: LocalStack) -> AsyncIterator[Broker]:
+    """As everywhere, in this loop."""
+    async with broker_of_a_test(stack.mosquitto) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def database(stack: LocalStack, stocked_template: str) -> AsyncIterator[Database]:
+    """As everywhere, in this loop."""
+    async with database_of_a_test(stack.postgres, stocked_template) as made:
+        yield made
