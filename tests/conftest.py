@@ -1,12 +1,14 @@
 """Fixtures that tests of all kinds share: real servers, databases, and the captures."""
 
 import asyncio
+import contextlib
 import gc
 import hashlib
 import os
 import secrets
 import shutil
 import signal
+import sys
 from collections.abc import AsyncIterator, Generator
 from pathlib import Path
 
@@ -15,15 +17,15 @@ import pytest
 import pytest_asyncio
 import structlog
 
+from broker.contract.topics import Topics
 from deploy.local.community import CommunityServer, provide_community
 from deploy.local.locks import file_lock
 from deploy.local.mosquitto import MosquittoServer
-from deploy.local.postgres import PostgresServer
+from deploy.local.postgres import Maintenance, PostgresServer
 from deploy.local.settings import LocalSettings
 from deploy.local.stack import LocalStack
-from tests.rigs.logs import log_past_output
 from tests.rigs.memory import runs_in_memory
-from tests.rigs.servers import Broker, Database, broker_of_a_test, database_of_a_test
+from tests.rigs.servers import Broker, Database, KeptConnections
 
 # tests assert behaviour, not times: a busy machine is no failure
 hypothesis.settings.register_profile("wattline", deadline=None)
@@ -89,7 +91,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def _logs_apart() -> None:
     """Services inside a test log past the output of commands that it calls; their log level and name stay theirs."""
     structlog.contextvars.clear_contextvars()
-    log_past_output()
+    _log_past_output()
+
+
+def _log_past_output() -> None:
+    structlog.reset_defaults()
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(file=sys.__stderr__))
 
 
 @pytest.fixture(autouse=True)
@@ -129,8 +136,13 @@ async def stack() -> AsyncIterator[LocalStack]:
 @pytest_asyncio.fixture
 async def broker(stack: LocalStack) -> AsyncIterator[Broker]:
     """The session's Mosquitto with a topic root of this test alone."""
-    async with broker_of_a_test(stack.mosquitto) as made:
-        yield made
+    topics = Topics(f"test-{secrets.token_hex(4)}/v1")
+    await stack.mosquitto.add_root(topics)
+    yield Broker(stack.mosquitto, topics)
+    # a service in the test's process logged to a file that is closed by now
+    _log_past_output()
+    # a gateway of the next test would take logins of this one's for its own
+    await stack.mosquitto.remove_root(topics)
 
 
 @pytest_asyncio.fixture
@@ -172,18 +184,45 @@ async def stocked_template(stack: LocalStack, database_template: str) -> str:
     return name
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def maintenance(stack: LocalStack) -> AsyncIterator[Maintenance]:
+    """What makes and removes the databases of tests, by one connection: each takes some 10 ms to open."""
+    async with stack.postgres.maintenance() as through:
+        yield through
+
+
 @pytest_asyncio.fixture
-async def database(stack: LocalStack, stocked_template: str) -> AsyncIterator[Database]:
+async def kept_connections() -> AsyncIterator[KeptConnections]:
+    """Those of a test's own questions to its database."""
+    kept = KeptConnections()
+    yield kept
+    kept.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def database(
+    stack: LocalStack, maintenance: Maintenance, stocked_template: str, kept_connections: KeptConnections
+) -> AsyncIterator[Database]:
     """A database of this test alone, migrated, and with the specs that are shipped."""
-    async with database_of_a_test(stack.postgres, stocked_template) as made:
-        yield made
+    async with _copied(maintenance, stocked_template) as name:
+        yield Database(stack.postgres, name, kept_connections)
 
 
-@pytest_asyncio.fixture
-async def bare_database(stack: LocalStack, database_template: str) -> AsyncIterator[Database]:
+@pytest_asyncio.fixture(loop_scope="session")
+async def bare_database(
+    stack: LocalStack, maintenance: Maintenance, database_template: str, kept_connections: KeptConnections
+) -> AsyncIterator[Database]:
     """A database of this test alone, which is migrated and empty: no gateway was there yet."""
-    async with database_of_a_test(stack.postgres, database_template) as made:
-        yield made
+    async with _copied(maintenance, database_template) as name:
+        yield Database(stack.postgres, name, kept_connections)
+
+
+@contextlib.asynccontextmanager
+async def _copied(maintenance: Maintenance, template: str) -> AsyncIterator[str]:
+    name = f"test_{secrets.token_hex(6)}"
+    await maintenance.create(name, template)
+    yield name
+    await maintenance.drop(name)
 
 
 @pytest_asyncio.fixture

@@ -1,12 +1,13 @@
 """A PostgreSQL with TimescaleDB of one's own: its data folder, settings, start, end, and databases."""
 
 import asyncio
+import contextlib
 import hashlib
 import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote
@@ -136,13 +137,22 @@ class PostgresServer:
 
     async def create_database(self, name: str, template: str | None = None) -> None:
         """Make a database, empty or as a copy of a sealed one (see seal_database)."""
-        # of some 750 small files: what PostgreSQL does else, page by page through its log, takes three times as long
-        copied = f" TEMPLATE {_quoted(template)} STRATEGY file_copy" if template else ""
-        await self._execute_unused(f"CREATE DATABASE {_quoted(name)}{copied}")
+        async with self.maintenance() as through:
+            await through.create(name, template)
 
     async def drop_database(self, name: str) -> None:
         """Remove a database with whatever is connected to it; one that is not there is no error."""
-        await self._execute_unused(f"DROP DATABASE IF EXISTS {_quoted(name)} WITH (FORCE)")
+        async with self.maintenance() as through:
+            await through.drop(name)
+
+    @contextlib.asynccontextmanager
+    async def maintenance(self) -> AsyncIterator["Maintenance"]:
+        """A connection for whoever makes and removes many databases."""
+        connection = await self._connect()
+        try:
+            yield Maintenance(connection)
+        finally:
+            await connection.close(timeout=_CONNECT_S)
 
     async def seal_database(self, name: str) -> None:
         """Let nobody in any more and put everybody out, TimescaleDB's workers too, so that it can be copied."""
@@ -150,21 +160,6 @@ class PostgresServer:
         try:
             await connection.execute(f"ALTER DATABASE {_quoted(name)} WITH ALLOW_CONNECTIONS false")
             await connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
-        finally:
-            await connection.close(timeout=_CONNECT_S)
-
-    async def _execute_unused(self, statement: str) -> None:
-        """Run a statement that needs a database nobody uses: workers take a moment to leave."""
-        connection = await self._connect()
-        try:
-            async with asyncio.timeout(_IN_USE_S):
-                while True:
-                    try:
-                        await connection.execute(statement)
-                    except asyncpg.ObjectInUseError:
-                        await asyncio.sleep(0.05)
-                    else:
-                        return
         finally:
             await connection.close(timeout=_CONNECT_S)
 
@@ -193,6 +188,34 @@ class PostgresServer:
         path = self.folder / "postgresql.conf"
         path.write_text("\n".join(lines) + "\n")
         own(path)
+
+
+class Maintenance:
+    """Makes and removes databases over one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def create(self, name: str, template: str | None = None) -> None:
+        """As PostgresServer.create_database."""
+        # of some 750 small files: what PostgreSQL does else, page by page through its log, takes three times as long
+        copied = f" TEMPLATE {_quoted(template)} STRATEGY file_copy" if template else ""
+        await self._execute_unused(f"CREATE DATABASE {_quoted(name)}{copied}")
+
+    async def drop(self, name: str) -> None:
+        """As PostgresServer.drop_database."""
+        await self._execute_unused(f"DROP DATABASE IF EXISTS {_quoted(name)} WITH (FORCE)")
+
+    async def _execute_unused(self, statement: str) -> None:
+        """Run a statement that needs a database nobody uses: workers take a moment to leave."""
+        async with asyncio.timeout(_IN_USE_S):
+            while True:
+                try:
+                    await self._connection.execute(statement)
+                except asyncpg.ObjectInUseError:
+                    await asyncio.sleep(0.05)
+                else:
+                    return
 
 
 def _template(toolchain: Toolchain, cache: Path) -> Path:

@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from deploy.local.stack import LocalStack
 from tests.rigs.browsing import end_browser
-from tests.rigs.servers import Broker, Database, broker_of_a_test, database_of_a_test
+from tests.rigs.servers import KeptConnections
 
 _FOLDER = Path(__file__).resolve().parent
 
@@ -27,14 +26,8 @@ async def _browser_ends() -> AsyncIterator[None]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def broker(stack: LocalStack) -> AsyncIterator[Broker]:
-    """As everywhere, in this loop."""
-    async with broker_of_a_test(stack.mosquitto) as made:
-        yield made
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def database(stack: LocalStack, stocked_template: str) -> AsyncIterator[Database]:
-    """As everywhere, in this loop."""
-    async with database_of_a_test(stack.postgres, stocked_template) as made:
-        yield made
+async def kept_connections() -> AsyncIterator[KeptConnections]:
+    """As everywhere, in the loop of these tests."""
+    kept = KeptConnections()
+    yield kept
+    kept.close()

@@ -6,6 +6,7 @@ there as a process that has asked them, and all workers of a run of the tests sh
 """
 
 import asyncio
+import atexit
 import contextlib
 import json
 import os
@@ -208,6 +209,7 @@ def _asked(image: str, request: dict[str, Any], files: list[int]) -> tuple[int, 
     if image not in _askers:
         # the server stays while this process does
         _askers[image] = _connected(image)
+        atexit.register(_askers[image].close)
     connection = _connected(image)
     body = json.dumps(request).encode()
     socket.send_fds(connection, [LENGTH.pack(len(body))], files)

@@ -15,7 +15,6 @@ from deploy.local.community import CommunityServer
 from deploy.local.mosquitto import MosquittoServer
 from deploy.local.postgres import PostgresServer
 from store.servers import ServiceConnection
-from tests.rigs.logs import log_past_output
 
 
 @dataclass(frozen=True)
@@ -120,26 +119,3 @@ class Database:
             yield opened
         finally:
             await opened.close()
-
-
-@contextlib.asynccontextmanager
-async def broker_of_a_test(server: MosquittoServer) -> AsyncIterator[Broker]:
-    """A topic root of one test alone."""
-    topics = Topics(f"test-{secrets.token_hex(4)}/v1")
-    await server.add_root(topics)
-    yield Broker(server, topics)
-    # a service in the test's process logged to a file that is closed by now
-    log_past_output()
-    # a gateway of the next test would take logins of this one's for its own
-    await server.remove_root(topics)
-
-
-@contextlib.asynccontextmanager
-async def database_of_a_test(server: PostgresServer, template: str) -> AsyncIterator[Database]:
-    """A copy of a sealed database for one test, whose questions share connections."""
-    name = f"test_{secrets.token_hex(6)}"
-    await server.create_database(name, template)
-    kept = KeptConnections()
-    yield Database(server, name, kept)
-    kept.close()
-    await server.drop_database(name)
