@@ -3,6 +3,7 @@
 import math
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 DAY_S: Final = 86400
@@ -11,6 +12,12 @@ WS_PER_KWH: Final = 3_600_000
 LOCAL_OFFSET_S: Final = HOUR_S
 """The household lives by UTC+1 all year; people do, roughly."""
 GAS_STEP_S: Final = 300
+
+
+@lru_cache(maxsize=256)
+def _drawn(seed: int, what: str, place: int) -> int:
+    """Kept, because what a household does in one second it mostly does in the next."""
+    return zlib.crc32(f"{seed} {what} {place}".encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +55,7 @@ class Household:
         return self._draw("gas", step, heating)
 
     def _draw(self, what: str, place: int, below: int) -> int:
-        return zlib.crc32(f"{self.seed} {what} {place}".encode()) % below if below > 0 else 0
+        return _drawn(self.seed, what, place) % below if below > 0 else 0
 
     def _hour(self, second: int) -> float:
         return (second + LOCAL_OFFSET_S) % DAY_S / HOUR_S

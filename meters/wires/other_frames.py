@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
+from meters.wires.crc16 import MODBUS
 from meters.wires.mbus.link import LONG, begins_reply, sound
 
 _MBUS_DLMS: Final = 0x20
@@ -85,7 +86,7 @@ def modbus(data: bytes) -> Iterator[Unit]:
     found = []
     at = 0
     while at < len(data) - 4:
-        end = next((end for end in _modbus_ends(data, at) if crc_modbus(data[at:end]) == 0), 0)
+        end = next((end for end in _modbus_ends(data, at) if MODBUS.of(data[at:end]) == 0), 0)
         if end:
             found.append(Unit(at, end))
         at = end or at + 1
@@ -110,13 +111,3 @@ def _modbus_ends(data: bytes, at: int) -> Iterator[int]:
             yield at + 9 + data[at + 6]
     elif function in (0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x8F, 0x90):
         yield at + 5
-
-
-def crc_modbus(data: bytes) -> int:
-    """CRC-16/MODBUS; 0 over a frame with its own CRC, low octet first."""
-    crc = 0xFFFF
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0xA001 if crc & 1 else 0)
-    return crc

@@ -1,9 +1,9 @@
 """Other CRC-16 than the usual one that P1 meters state behind their `!`, and when a line may be read by one of them."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from functools import cache
 from typing import Final
+
+from meters.wires.crc16 import ARC, MODBUS, Crc16
 
 USUAL: Final = "arc"
 """CRC-16/ARC, which DSMR P1 5.2.1 asks for."""
@@ -11,59 +11,22 @@ SWAPPED: Final = "-swapped"
 """The ending of a variant whose two octets are stated in the other order."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Crc:
-    """The parameters of a CRC-16 by the usual model: `reflected` stands for input and output alike."""
-
-    polynomial: int
-    reflected: bool
-    start: int
-    xor: int
-
-    def of(self, data: bytes) -> int:
-        table, crc = _table(self.polynomial, self.reflected), self.start
-        if self.reflected:
-            for byte in data:
-                crc = (crc >> 8) ^ table[(crc ^ byte) & 0xFF]
-        else:
-            for byte in data:
-                crc = (crc << 8 & 0xFFFF) ^ table[crc >> 8 ^ byte]
-        return crc ^ self.xor
-
-
 _CRCS: Final = {
-    "arc": _Crc(0x8005, True, 0x0000, 0x0000),
-    "x-25": _Crc(0x1021, True, 0xFFFF, 0xFFFF),
-    "mcrf4xx": _Crc(0x1021, True, 0xFFFF, 0x0000),
-    "kermit": _Crc(0x1021, True, 0x0000, 0x0000),
-    "ccitt-false": _Crc(0x1021, False, 0xFFFF, 0x0000),
-    "genibus": _Crc(0x1021, False, 0xFFFF, 0xFFFF),
-    "xmodem": _Crc(0x1021, False, 0x0000, 0x0000),
-    "modbus": _Crc(0x8005, True, 0xFFFF, 0x0000),
-    "usb": _Crc(0x8005, True, 0xFFFF, 0xFFFF),
-    "maxim": _Crc(0x8005, True, 0x0000, 0xFFFF),
-    "buypass": _Crc(0x8005, False, 0x0000, 0x0000),
+    "arc": ARC,
+    "x-25": Crc16(0x1021, True, 0xFFFF, 0xFFFF),
+    "mcrf4xx": Crc16(0x1021, True, 0xFFFF, 0x0000),
+    "kermit": Crc16(0x1021, True, 0x0000, 0x0000),
+    "ccitt-false": Crc16(0x1021, False, 0xFFFF, 0x0000),
+    "genibus": Crc16(0x1021, False, 0xFFFF, 0xFFFF),
+    "xmodem": Crc16(0x1021, False, 0x0000, 0x0000),
+    "modbus": MODBUS,
+    "usb": Crc16(0x8005, True, 0xFFFF, 0xFFFF),
+    "maxim": Crc16(0x8005, True, 0x0000, 0xFFFF),
+    "buypass": Crc16(0x8005, False, 0x0000, 0x0000),
 }
 VARIANTS: Final = tuple(name + order for name in _CRCS for order in ("", SWAPPED) if name + order != USUAL)
 """All that is tried where the usual CRC does not fit: a damaged telegram fits one of them by chance once in about
 65536 / len(VARIANTS) times."""
-
-
-@cache
-def _table(polynomial: int, reflected: bool) -> tuple[int, ...]:
-    if not reflected:
-        return tuple(_shifted(byte << 8, polynomial) for byte in range(256))
-    return tuple(_mirrored(_shifted(_mirrored(byte, 8) << 8, polynomial), 16) for byte in range(256))
-
-
-def _shifted(crc: int, polynomial: int) -> int:
-    for _ in range(8):
-        crc = (crc << 1 ^ (polynomial if crc & 0x8000 else 0)) & 0xFFFF
-    return crc
-
-
-def _mirrored(value: int, bits: int) -> int:
-    return int(f"{value:0{bits}b}"[::-1], 2)
 
 
 def variant(name: str, data: bytes) -> int:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from broker.errors import FrameError
+from meters.wires.crc16 import MODBUS
 
 HOLDING, INPUT, DEVICE_ID = 3, 4, 0x2B
 READS: Final = (HOLDING, INPUT)
@@ -22,25 +23,9 @@ REQUEST: Final = re.compile(rb"[\x01-\xf7](?:[\x03\x04]..\x00[\x01-\x7d]|\x2b\x0
 _TCP_HEAD: Final = 7
 
 
-def _table() -> tuple[int, ...]:
-    table = []
-    for octet in range(256):
-        crc = octet
-        for _ in range(8):
-            crc = crc >> 1 ^ (0xA001 if crc & 1 else 0)
-        table.append(crc)
-    return tuple(table)
-
-
-_CRC: Final = _table()
-
-
 def crc(data: bytes) -> int:
     """CRC-16/MODBUS; 0 over a frame with its own CRC, low octet first."""
-    found = 0xFFFF
-    for octet in data:
-        found = found >> 8 ^ _CRC[(found ^ octet) & 0xFF]
-    return found
+    return MODBUS.of(data)
 
 
 def rtu(body: bytes) -> bytes:

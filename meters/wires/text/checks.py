@@ -5,24 +5,11 @@ from functools import reduce
 from operator import xor
 
 from meters.telegram import Wire
+from meters.wires.crc16 import ARC
 from meters.wires.iec62056_dataset import PAIR, is_well_formed
 from meters.wires.p1_crc import fitting
 
-_TABLE_SIZE = 256
-
-
-def _crc_table() -> tuple[int, ...]:
-    table = []
-    for byte in range(_TABLE_SIZE):
-        crc = byte
-        for _ in range(8):
-            crc = (crc >> 1) ^ (0xA001 if crc & 1 else 0)
-        table.append(crc)
-    return tuple(table)
-
-
-_CRC = _crc_table()
-PARITY = bytes(byte & 0x7F if byte.bit_count() % 2 == 0 else 0xFF for byte in range(_TABLE_SIZE))
+PARITY = bytes(byte & 0x7F if byte.bit_count() % 2 == 0 else 0xFF for byte in range(256))
 """7E1 seen through an 8-bit adapter: a byte of even parity is its low seven bits, any other no character (0xFF)."""
 _VERSION = re.compile(rb"(?:1-3:0\.2\.8|0-0:96\.1\.4)(?:[.*]255)?\(([0-9]{2})[0-9]*\)")
 _INNER_HEADER = re.compile(rb"/(?=[A-Za-z]{3})")
@@ -36,12 +23,8 @@ _SUFFIX_TRIES = 4
 
 
 def crc16(data: bytes | bytearray) -> int:
-    """CRC-16/ARC over `/` to `!` (DSMR P1 5.2.1): reflected 0x8005, start 0."""
-    crc = 0
-    table = _CRC
-    for byte in data:
-        crc = (crc >> 8) ^ table[(crc ^ byte) & 0xFF]
-    return crc
+    """CRC-16/ARC over `/` to `!` (DSMR P1 5.2.1)."""
+    return ARC.of(data)
 
 
 def block_check(data: bytes | bytearray) -> int:

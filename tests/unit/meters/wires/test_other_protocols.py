@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from meters.explain.cli import decode
 from meters.explain.explanation import explain_nothing
 from meters.explain.hints import is_other
+from meters.wires.crc16 import MODBUS
 from meters.wires.encode.p1 import encode_p1
-from meters.wires.other_frames import crc_modbus
 from meters.wires.other_protocols import recognise
 
 READ = ("dlms-hdlc", "dlms-swiss-push", "dlms-mbus-encrypted", "mbus")
@@ -31,7 +31,7 @@ SELECTION = mbus(b"\x53\xfd\x52\x78\x56\x34\x12\xff\xff\xff\xff")
 
 def rtu(frame: bytes) -> bytes:
     """A frame of Modbus RTU."""
-    return frame + crc_modbus(frame).to_bytes(2, "little")
+    return frame + MODBUS.of(frame).to_bytes(2, "little")
 
 
 @pytest.mark.field
