@@ -15,6 +15,7 @@ from device.history.history import History
 from device.ports.baud_changeover import ChangeOvers
 from device.ports.clock_setting import ClockSettings
 from device.ports.detection import (
+    FLUSH_AFTER_S,
     SIGN_ON,
     THOROUGH_ANSWER_S,
     WHOLE_FRAME,
@@ -27,6 +28,7 @@ from device.ports.detection import (
     Window,
     after_noise,
     at_rest,
+    in_vain,
     steps,
 )
 from device.ports.fieldbus import Fieldbus
@@ -47,8 +49,6 @@ log = structlog.get_logger()
 
 STATES: Final = ("missing", "busy", "detecting", "other_protocol", "listening", "polling")
 READ_S: Final = 1.0
-FLUSH_AFTER_S: Final = 2.0
-"""Silence after which a frame that only silence ends is taken."""
 POLL_FAILURES: Final = 3
 LONGEST_PERIOD_S: Final = 900.0
 
@@ -307,7 +307,8 @@ class Port:
         return None
 
     async def _listen_for(self, line: Line, step: Listen) -> Window:
-        line.configure(step.settings)
+        # what has come by these settings meanwhile may be a telegram
+        line.configure(step.settings, discard=step.settings != line.settings)
         window = Window(AnyFramer(bare=False, crcs=self._context.effective.crc_variants()))
         monotonic = self._context.monotonic
         started_s = monotonic()
@@ -352,9 +353,10 @@ class Port:
         monotonic, metrics = self._context.monotonic, self._context.metrics
         good_s = byte_s = monotonic()
         period_s = 0.0
+        flushed = False
         revision = -1
         silence_s = self._context.settings.detection.silence_s
-        while not self._again and monotonic() - good_s < max(silence_s, 3 * period_s):
+        while not self._again and not in_vain(monotonic(), good_s, byte_s, max(silence_s, 3 * period_s)):
             data = await line.read(READ_S)
             if revision != self._context.effective.revision:
                 revision = self._context.effective.revision
@@ -366,11 +368,10 @@ class Port:
             found = []
             if data:
                 metrics.received_bytes.labels(self.path).inc(len(data))
-                byte_s = now_s
+                byte_s, flushed = now_s, False
                 found = framer.feed(data)
-            elif byte_s and now_s - byte_s > FLUSH_AFTER_S:
-                found = framer.finish()
-                byte_s = now_s
+            elif not flushed and now_s - byte_s > FLUSH_AFTER_S:
+                found, flushed = framer.finish(), True
             for item in found:
                 if self._deliver(item, self._context.clock.at(line.arrived_s)):
                     period_s, good_s = min(LONGEST_PERIOD_S, now_s - good_s), now_s
