@@ -38,9 +38,6 @@ _SHORT = ("unit/",)
 if runs := runs_in_memory():
     os.environ.setdefault("WATTLINE_LOCAL_RUNS", str(runs))
 
-# the databases of tests have no TLS, which each connection would ask for first
-os.environ.setdefault("PGSSLMODE", "disable")
-
 # a shell without job control lets what it starts in the background ignore Ctrl-C, and so would the processes of tests
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -7,7 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote
@@ -147,12 +147,12 @@ class PostgresServer:
 
     @contextlib.asynccontextmanager
     async def maintenance(self) -> AsyncIterator["Maintenance"]:
-        """A connection for whoever makes and removes many databases."""
-        connection = await self._connect()
+        """For whoever makes and removes many databases: over one connection, and another one if that is lost."""
+        made = Maintenance(self._connect)
         try:
-            yield Maintenance(connection)
+            yield made
         finally:
-            await connection.close(timeout=_CONNECT_S)
+            await made.close()
 
     async def seal_database(self, name: str) -> None:
         """Let nobody in any more and put everybody out, TimescaleDB's workers too, so that it can be copied."""
@@ -164,7 +164,7 @@ class PostgresServer:
             await connection.close(timeout=_CONNECT_S)
 
     async def _connect(self) -> Connection:
-        return await asyncpg.connect(self.dsn("postgres"), timeout=_CONNECT_S, command_timeout=60)
+        return await asyncpg.connect(self.dsn("postgres"), ssl=False, timeout=_CONNECT_S, command_timeout=60)
 
     def _server(self, port: int) -> ServerProcess:
         command: list[str | Path] = [self._toolchain.postgres, "-D", self.folder, "-p", str(port)]
@@ -191,10 +191,11 @@ class PostgresServer:
 
 
 class Maintenance:
-    """Makes and removes databases over one connection."""
+    """Makes and removes databases over one connection, opened when it is first needed and after it was lost."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, connect: Callable[[], Awaitable[Connection]]) -> None:
+        self._connect = connect
+        self._connection: Connection | None = None
 
     async def create(self, name: str, template: str | None = None) -> None:
         """As PostgresServer.create_database."""
@@ -206,8 +207,15 @@ class Maintenance:
         """As PostgresServer.drop_database."""
         await self._execute_unused(f"DROP DATABASE IF EXISTS {_quoted(name)} WITH (FORCE)")
 
+    async def close(self) -> None:
+        """Give the connection back."""
+        if self._connection is not None:
+            await self._connection.close(timeout=_CONNECT_S)
+
     async def _execute_unused(self, statement: str) -> None:
         """Run a statement that needs a database nobody uses: workers take a moment to leave."""
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await self._connect()
         async with asyncio.timeout(_IN_USE_S):
             while True:
                 try:

@@ -41,8 +41,6 @@ THOROUGH_ANSWER_S: Final = 4.5
 """A request and an identification at 300 baud take up to 2 s, the meter's reaction 1.5 s more."""
 SNRM_LINE: Final = LineSettings(9600)
 """By which settings a DLMS meter is tried on an unknown port."""
-FLUSH_AFTER_S: Final = 2.0
-"""Silence after which a frame that only silence ends is taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +116,6 @@ def after_noise(
     if known is None or known.poll or not received_bytes or tried.settings == known.settings:
         return None
     return Listen(known.settings, settings.quick_s)
-
-
-def in_vain(now_s: float, good_s: float, byte_s: float, patience_s: float) -> bool:
-    """Whether a known line has given nothing good for longer than `patience_s`, its last byte at `byte_s`.
-
-    A telegram that is coming just then is heard out; noise that never ends is not.
-    """
-    over_s = now_s - good_s - patience_s
-    return over_s >= (FLUSH_AFTER_S if now_s - byte_s < FLUSH_AFTER_S else 0.0)
 
 
 def at_rest(known: KnownLine | None, pause_s: float) -> Listen | None:

@@ -15,7 +15,6 @@ from device.history.history import History
 from device.ports.baud_changeover import ChangeOvers
 from device.ports.clock_setting import ClockSettings
 from device.ports.detection import (
-    FLUSH_AFTER_S,
     SIGN_ON,
     THOROUGH_ANSWER_S,
     WHOLE_FRAME,
@@ -28,7 +27,6 @@ from device.ports.detection import (
     Window,
     after_noise,
     at_rest,
-    in_vain,
     steps,
 )
 from device.ports.fieldbus import Fieldbus
@@ -49,6 +47,8 @@ log = structlog.get_logger()
 
 STATES: Final = ("missing", "busy", "detecting", "other_protocol", "listening", "polling")
 READ_S: Final = 1.0
+FLUSH_AFTER_S: Final = 2.0
+"""Silence after which a frame that only silence ends is taken."""
 POLL_FAILURES: Final = 3
 LONGEST_PERIOD_S: Final = 900.0
 
@@ -160,6 +160,7 @@ class Port:
             self._context.metrics.port_state.labels(self.path, name).set(name == state)
 
     async def _serve(self, line: Line) -> None:
+        heard: AnyFramer | None = None
         while True:
             self._set_state("detecting")
             if self._again:
@@ -168,7 +169,8 @@ class Port:
                 self.meter.missing_keys.forget()
                 self._change_overs.forget()
             self._again = False
-            known, window = await (self._find_stations(line) if self._fieldbus else self._detect(line))
+            known, window = await (self._find_stations(line) if self._fieldbus else self._detect(line, heard))
+            heard = None
             self.other.found = None
             self._memory.put(self.path, known)
             self.protocol = str(known.protocol)
@@ -178,11 +180,10 @@ class Port:
                 await self._poll(line)
             else:
                 self._set_state("listening")
-                await self._listen(
-                    line,
-                    window.framer if window else AnyFramer(bare=False, crcs=self._context.effective.crc_variants()),
-                )
+                heard = window.framer if window else self._framer()
+                await self._listen(line, heard)
             if self._again:
+                heard = None
                 continue
             self._fieldbus.leave()
             self._context.outgoing.event(
@@ -202,21 +203,26 @@ class Port:
             await self._rest(line, pause_s, None)
             number, pause_s = number + 1, min(settings.longest_pause_s, max(0.5, pause_s * 2))
 
-    async def _detect(self, line: Line) -> tuple[KnownLine, Window | None]:
+    async def _detect(self, line: Line, heard: AnyFramer | None) -> tuple[KnownLine, Window | None]:
         before = self._memory.get(self.path)
         while True:
-            found = await self._while_quiet(line, before) or await self._passes(line, before)
+            found = await self._while_quiet(line, before, heard) or await self._passes(line, before)
             if found is not None:
                 return found
+            heard = None
 
-    async def _while_quiet(self, line: Line, before: KnownLine | None) -> tuple[KnownLine, Window | None] | None:
+    async def _while_quiet(
+        self, line: Line, before: KnownLine | None, heard: AnyFramer | None
+    ) -> tuple[KnownLine, Window | None] | None:
         """Stay on the line that was known while nothing at all is heard: by other settings nothing could be, either.
 
-        Another meter at another rate is heard as noise; one that must be asked is asked for once in a while.
+        Another meter at another rate is heard as noise; one that must be asked is asked for once in a while. `heard`
+        may hold the beginning of a telegram, in whose midst the line was given up.
         """
         settings, received, quiet_s = self._context.settings.detection, dict[str, int](), 0.0
         while before is not None and not before.poll and not self._again and not any(received.values()):
-            found = await self._try(line, Listen(before.settings, settings.thorough_s), received)
+            found = await self._try(line, Listen(before.settings, settings.thorough_s), received, heard)
+            heard = None
             quiet_s += settings.thorough_s
             if found is None and quiet_s >= settings.longest_pause_s and not any(received.values()):
                 quiet_s = 0.0
@@ -248,7 +254,9 @@ class Port:
                 return found
         raise AssertionError("the steps of detection never end")
 
-    async def _try(self, line: Line, step: Step, received: dict[str, int]) -> tuple[KnownLine, Window | None] | None:
+    async def _try(
+        self, line: Line, step: Step, received: dict[str, int], heard: AnyFramer | None = None
+    ) -> tuple[KnownLine, Window | None] | None:
         if isinstance(step, TrySignOn):
             known = KnownLine(SIGN_ON, Wire.IEC62056_21, poll=True)
             self.meter.on_line(SIGN_ON)
@@ -263,7 +271,7 @@ class Port:
             found_here = await self._fieldbus.discover(line)
             return (found_here, None) if found_here is not None else None
         if isinstance(step, Listen):
-            window = await self._listen_for(line, step)
+            window = await self._listen_for(line, step, heard)
             received[str(step.settings)] = window.received_bytes
             frame = next((item for item in window.outcomes if isinstance(item, Frame)), None)
             other = window.other() if frame is None else None
@@ -277,7 +285,6 @@ class Port:
             at = self._context.clock.at(line.arrived_s)
             read = [self._deliver(item, at) for item in found if item is not None]
             if frame is not None and any(read):
-                self._skipped = 0
                 return KnownLine(step.settings, frame.protocol), window
         return None
 
@@ -306,10 +313,15 @@ class Port:
         self._context.metrics.frames.labels("unknown", item.reason).inc()
         return None
 
-    async def _listen_for(self, line: Line, step: Listen) -> Window:
-        # what has come by these settings meanwhile may be a telegram
-        line.configure(step.settings, discard=step.settings != line.settings)
-        window = Window(AnyFramer(bare=False, crcs=self._context.effective.crc_variants()))
+    def _framer(self) -> AnyFramer:
+        self._skipped = 0
+        return AnyFramer(bare=False, crcs=self._context.effective.crc_variants())
+
+    async def _listen_for(self, line: Line, step: Listen, heard: AnyFramer | None) -> Window:
+        if heard is None or step.settings != line.settings:
+            line.configure(step.settings)
+            heard = self._framer()
+        window = Window(heard)
         monotonic = self._context.monotonic
         started_s = monotonic()
         while (rest_s := window.remaining_s(started_s, step.for_s, monotonic())) > 0:
@@ -351,12 +363,12 @@ class Port:
 
     async def _listen(self, line: Line, framer: AnyFramer) -> None:
         monotonic, metrics = self._context.monotonic, self._context.metrics
-        good_s = byte_s = monotonic()
+        good_s = byte_s = now_s = monotonic()
         period_s = 0.0
-        flushed = False
         revision = -1
         silence_s = self._context.settings.detection.silence_s
-        while not self._again and not in_vain(monotonic(), good_s, byte_s, max(silence_s, 3 * period_s)):
+        # by the time of what was read last: more may wait in the line
+        while not self._again and now_s - good_s < max(silence_s, 3 * period_s):
             data = await line.read(READ_S)
             if revision != self._context.effective.revision:
                 revision = self._context.effective.revision
@@ -368,10 +380,11 @@ class Port:
             found = []
             if data:
                 metrics.received_bytes.labels(self.path).inc(len(data))
-                byte_s, flushed = now_s, False
+                byte_s = now_s
                 found = framer.feed(data)
-            elif not flushed and now_s - byte_s > FLUSH_AFTER_S:
-                found, flushed = framer.finish(), True
+            elif byte_s and now_s - byte_s > FLUSH_AFTER_S:
+                found = framer.finish()
+                byte_s = now_s
             for item in found:
                 if self._deliver(item, self._context.clock.at(line.arrived_s)):
                     period_s, good_s = min(LONGEST_PERIOD_S, now_s - good_s), now_s

@@ -2,7 +2,6 @@
 
 import ssl
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 
 from broker.errors import PermanentError
@@ -41,11 +40,5 @@ def signed_sources(settings: UpdaterSettings, moved: Callable[[], None] = lambda
         raise PermanentError(
             f"WATTLINE_UPDATER_TRUST: {settings.trust}: {error.strerror}; put the publishers' 1.root.json there"
         ) from error
-    trust = client_context(settings.source_ca) if settings.source_ca else _public_authorities()
+    trust = client_context(settings.source_ca) if settings.source_ca else ssl.create_default_context()
     return SignedSources(settings.state_folder / "trusted", root, trust, moved)
-
-
-@cache
-def _public_authorities() -> ssl.SSLContext:
-    """Whom this machine trusts: over a hundred, which take a Pi a tenth of a second to read."""
-    return ssl.create_default_context()

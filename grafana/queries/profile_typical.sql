@@ -13,7 +13,7 @@ FROM (
              ))
         WHERE bucket_end <= now()
         GROUP BY bucket
-        HAVING bool_and(value IS NOT NULL)
+        HAVING bool_and(value IS NOT NULL AND flag IS DISTINCT FROM 'partial')
     ) c
 ) q
 GROUP BY 1

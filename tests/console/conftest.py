@@ -1,12 +1,13 @@
 """Tests of the console run in one loop, because they share a browser."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from tests.rigs.browsing import end_browser
+from tests.rigs.browsing import begin_browser, end_browser
 from tests.rigs.servers import KeptConnections
 
 _FOLDER = Path(__file__).resolve().parent
@@ -19,10 +20,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
-@pytest_asyncio.fixture(loop_scope="session", scope="session", autouse=True)
-async def _browser_ends() -> AsyncIterator[None]:
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
+async def browser_of_session() -> AsyncIterator[None]:
+    """The browser in which these tests look, each as somebody new."""
+    await begin_browser()
     yield
     await end_browser()
+
+
+@pytest_asyncio.fixture(loop_scope="session", autouse=True)
+async def _nothing_goes_on(browser_of_session: None) -> AsyncIterator[None]:
+    """What a failed test leaves is cancelled, as at the end of a loop of its own."""
+    before = asyncio.all_tasks()
+    yield
+    left = asyncio.all_tasks() - before - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -1,6 +1,7 @@
 """Meters with tariff registers only, beside one that has the total as well: shown everywhere, and counted once."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -32,23 +33,49 @@ CROSS JOIN (
 """
 
 
-async def test_tariffs_stand_for_the_total(each_edition: Database) -> None:
-    """Registers, energy, load profile, cost and the rule of jumps of both kinds of meters are the same."""
-    now = datetime.now(UTC)
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    first, last = midnight - timedelta(days=1), datetime.fromtimestamp(now.timestamp() // 900 * 900, UTC)
-    async with connected(each_edition) as opened:
+async def filled(database: Database, first: datetime, last: datetime) -> Year:
+    """A reading of each register every quarter of an hour, from the first to the last of them."""
+    async with connected(database) as opened:
         *prepare, readings = FILL.strip().removesuffix(";").split(";\n")
         await opened.execute(";".join(prepare))
         await opened.execute(readings, first, last)
-    here = Year(each_edition, "", ZoneInfo("UTC"), first, last)
+    return Year(database, "", ZoneInfo("UTC"), first, last)
+
+
+async def drawn(here: Year, board: str, title: str, meter: str, **more: str) -> list[dict[str, Any]]:
+    """The rows of a panel."""
+    uid = f"wattline-{board}"
+    meters = [ONLY, BOTH] if board == "fleet" else meter
+    return await ask(here, uid, title, chosen=choices(BOARDS[uid]) | {"device": ["d1"], "meter": meters} | more)
+
+
+def midnight_and_last_quarter() -> tuple[datetime, datetime]:
+    """Today's midnight, and when the quarter of an hour began that is now."""
+    now = datetime.now(UTC)
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight, datetime.fromtimestamp(now.timestamp() // 900 * 900, UTC)
+
+
+async def test_a_quarter_hour_in_which_readings_begin_has_no_power(each_edition: Database) -> None:
+    """What was seen of it is no mean of all of it, and would be the base load."""
+    midnight, last = midnight_and_last_quarter()
+    first = midnight - timedelta(days=1, minutes=-5)
+    here = await filled(each_edition, first, last)
+    (figures,) = await drawn(here, "load-profile", "In figures", BOTH, direction="import")
+    assert (figures["Mean"], figures["Base load"], figures["Load factor"]) == pytest.approx((1.2, 1.2, 1.0))
+    typical = await drawn(here, "load-profile", "Typical days", BOTH, direction="import")
+    shown = [row[name] for row in typical for name in ("Monday to Friday", "Saturday", "Sunday") if row[name] is not None]
+    assert shown == pytest.approx([1.2] * len(shown))
+    assert len(shown) > 90
+
+
+async def test_tariffs_stand_for_the_total(each_edition: Database) -> None:
+    """Registers, energy, load profile, cost and the rule of jumps of both kinds of meters are the same."""
+    midnight, last = midnight_and_last_quarter()
+    first = midnight - timedelta(days=1)
+    here = await filled(each_edition, first, last)
+    shown = partial(drawn, here)
     steps, today = ((last - since) // timedelta(minutes=15) for since in (first, midnight))
-
-    async def shown(board: str, title: str, meter: str, **more: str) -> list[dict[str, Any]]:
-        uid = f"wattline-{board}"
-        meters = [ONLY, BOTH] if board == "fleet" else meter
-        return await ask(here, uid, title, chosen=choices(BOARDS[uid]) | {"device": ["d1"], "meter": meters} | more)
-
     for meter in (ONLY, BOTH):
         stands = pytest.approx(300.3 + 0.3 * steps), pytest.approx(15 + 0.125 * steps)
         (now_at,) = await shown("meter", "Newest values", meter)

@@ -113,15 +113,14 @@ async def browsing(
 @contextlib.asynccontextmanager
 async def looking(running: Gateway, **look: Any) -> AsyncIterator[Browsing]:
     """A browser before a gateway; nobody is logged in."""
-    browser = await _KEPT.begun()
-    context = await browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **look})
-    context.set_default_timeout(60_000)
-    page = await context.new_page()
-    seen = Browsing(running, context, page)
-    page.on("pageerror", lambda error: seen.complaints.append(str(error)))
-    page.on("console", lambda said: seen.hear(said.type, said.text))
-    page.on("response", seen.read)
+    context = await _KEPT.context(**{"viewport": {"width": 1280, "height": 900}, **look})
     try:
+        context.set_default_timeout(60_000)
+        page = await context.new_page()
+        seen = Browsing(running, context, page)
+        page.on("pageerror", lambda error: seen.complaints.append(str(error)))
+        page.on("console", lambda said: seen.hear(said.type, said.text))
+        page.on("response", seen.read)
         yield seen
         assert seen.malformed == []
     finally:
@@ -135,23 +134,33 @@ class _KeptBrowser:
         self._playwright: Playwright | None = None
         self._browser: Browser | None = None
 
-    async def begun(self) -> Browser:
-        if self._playwright is None:
-            self._playwright = await async_playwright().start()
-        if self._browser is None or not self._browser.is_connected():
-            arguments = ["--disable-gpu"]
-            self._browser = await self._playwright.chromium.launch(executable_path=_program(), args=arguments)
+    async def context(self, **look: Any) -> BrowserContext:
+        """A new one; where browser or driver has died, of another."""
+        if self._browser is not None and self._browser.is_connected():
+            with contextlib.suppress(Error):
+                return await self._browser.new_context(**look)
+        await self.end()
+        return await (await self.begin()).new_context(**look)
+
+    async def begin(self) -> Browser:
+        self._playwright = await async_playwright().start()
+        arguments = ["--disable-gpu"]
+        self._browser = await self._playwright.chromium.launch(executable_path=_program(), args=arguments)
         return self._browser
 
     async def end(self) -> None:
-        if self._browser is not None:
-            await self._browser.close()
-        if self._playwright is not None:
-            await self._playwright.stop()
+        playwright, browser = self._playwright, self._browser
         self._playwright = self._browser = None
+        with contextlib.suppress(Error):
+            if browser is not None:
+                await browser.close()
+        if playwright is not None:
+            await playwright.stop()
 
 
 _KEPT = _KeptBrowser()
+begin_browser = _KEPT.begin
+"""At the start of a loop in which something is to be looked at again and again, so that it outlives each time."""
 end_browser = _KEPT.end
 """To be called at the end of the loop in which something was looked at."""
 

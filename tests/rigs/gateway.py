@@ -157,8 +157,10 @@ async def watching(broker: Broker) -> AsyncIterator[Watcher]:
         await session.wait_connected()
         watcher = Watcher(session, broker.topics)
         task = asyncio.create_task(watcher.run())
-        yield watcher
-        task.cancel()
+        try:
+            yield watcher
+        finally:
+            task.cancel()
 
 
 @contextlib.asynccontextmanager

@@ -74,7 +74,7 @@ class KeptConnections:
         """One that nobody uses, as new; after an error it is not kept."""
         of_this_loop = asyncio.get_running_loop() is self._loop
         free = [one for one in self._free if not one.is_closed()] if of_this_loop else []
-        opened = free.pop() if free else await asyncpg.connect(dsn, connection_class=ServiceConnection)
+        opened = free.pop() if free else await asyncpg.connect(dsn, ssl=False, connection_class=ServiceConnection)
         if of_this_loop:
             self._free = free
         whole = False

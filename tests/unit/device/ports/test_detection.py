@@ -22,7 +22,6 @@ from device.ports.detection import (
     Window,
     after_noise,
     at_rest,
-    in_vain,
     steps,
 )
 from device.settings import DetectionSettings
@@ -108,25 +107,6 @@ def test_a_window_of_damaged_telegrams_is_not_fruitless() -> None:
     for second in range(10):
         window.feed(TELEGRAM.replace(b"000001", b"000002"), float(second))
     assert not window.fruitless
-
-
-@pytest.mark.parametrize(
-    ("silent_s", "byte_before_s", "vain"),
-    [
-        (29.9, 29.9, False),
-        (30.0, 30.0, True),
-        (30.0, 0.1, False),
-        (31.9, 0.0, False),
-        (32.0, 0.0, True),
-        (30.1, 2.0, True),
-    ],
-    ids=["patient", "silent", "a telegram begins", "it goes on", "noise without end", "noise that has ended"],
-)
-def test_a_known_line_is_given_up_after_silence_but_not_within_a_telegram(
-    silent_s: float, byte_before_s: float, vain: bool
-) -> None:
-    """What comes in the moment of giving up is heard out; only noise never ends."""
-    assert in_vain(100.0 + silent_s, 100.0, 100.0 + silent_s - byte_before_s, 30.0) is vain
 
 
 def test_what_was_known_is_tried_between_and_listened_to_at_rest() -> None:
