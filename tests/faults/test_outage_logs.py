@@ -62,7 +62,8 @@ async def test_an_outage_of_the_database_is_a_few_lines(broker: Broker, database
             told = [line for line in lines if line["log_level"] in ("warning", "error")]
             assert len(told) <= 2 * MOST, [(line["event"], line.get("reason")) for line in told]
             back = [line for line in lines if line["event"] == "database_back"]
-            assert all(line["away_s"] > AWAY_S / 2 and line["failures"] > 1 for line in back)
+            # of each service one; that late failure is an outage of its own, and a short one
+            assert sum(line["away_s"] > AWAY_S / 2 and line["failures"] > 1 for line in back) == 2, back
 
 
 FULL = """
