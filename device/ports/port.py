@@ -164,6 +164,7 @@ class Port:
         while True:
             self._set_state("detecting")
             if self._again:
+                heard = None
                 self._fieldbus.leave()
                 self.meter.meters.forget()
                 self.meter.missing_keys.forget()
@@ -183,7 +184,6 @@ class Port:
                 heard = window.framer if window else self._framer()
                 await self._listen(line, heard)
             if self._again:
-                heard = None
                 continue
             self._fieldbus.leave()
             self._context.outgoing.event(

@@ -17,6 +17,7 @@ from meters.telegram import Frame, Telegram, Wire
 from meters.wires.encode.p1 import encode_p1
 from meters.wires.p1_crc import VARIANTS, fitting, variant
 from meters.wires.readers import AnyFramer, make_framer, read_all
+from meters.wires.text.checks import crc16
 
 CHECKED = b"123456789"
 """What the catalogues of CRCs compute their check values over."""
@@ -43,8 +44,9 @@ def results(data: Sequence[bytes], crcs: tuple[str, ...] = ()) -> list[str]:
     ],
 )  # fmt: skip
 def test_each_variant_is_the_one_of_its_name(name: str, value: int) -> None:
-    """The published check values."""
+    """The published check values; and the usual one is what the reader computes."""
     assert variant(name, CHECKED) == value
+    assert variant("arc", CHECKED) == crc16(CHECKED)
 
 
 @pytest.mark.parametrize("name", VARIANTS)
